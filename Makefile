@@ -1,0 +1,54 @@
+# Each target does all its own set-up; the second time that takes no time.
+#   make run     the demonstration on https://127.0.0.1:8443/ (etc/router.ini)
+#   make test    every test; Debian packages that they need are installed where that is allowed
+#   make style   ruff: rules and format          make types   mypy, strict
+#   make bench   the benchmark's table; PEERS, SCEN and REPS choose (bench/README.md)
+#   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for wrong ones; make timing: what refusals tell (docs/storms.md)
+#   make fuzz    the property tests, for much longer than in `make test`
+#   make clean   takes away everything that was made here, the environment too
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TESTS ?= tests
+
+.PHONY: run test style types bench storm timing fuzz clean
+
+run: $(INSTALLED)
+	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
+
+test: $(INSTALLED) .cache/test-tools
+	$(BIN)/python -m twisted.trial $(TESTS)
+
+style: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+storm: $(INSTALLED) .cache/test-tools
+	$(BIN)/python bench/storm.py $(STORM)
+
+timing: $(INSTALLED)
+	$(BIN)/python bench/timing.py
+
+bench: $(INSTALLED)
+	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" bench/run.sh
+
+fuzz: $(INSTALLED)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m twisted.trial $$(grep -rl --include='test_*.py' 'from hypothesis' tests)
+
+clean:
+	rm -rf $(VENV) .cache _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis tests/js/node_modules
+	rm -f bench/wampload bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
+	tools/environment.sh $(VENV)
+	touch $@
+
+.cache/test-tools: tests/setup.sh tools/debian.sh tests/js/package.json tests/js/package-lock.json
+	tests/setup.sh
+	mkdir -p .cache && touch $@

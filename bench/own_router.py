@@ -1,0 +1,176 @@
+"""A router of one's own to be measured, and tickets for it: what ``storm.py`` and ``timing.py`` share.
+
+Tickets are made here independently of the router, as Oro makes them. Loopback only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from multiprocessing import Pool
+from pathlib import Path
+from urllib.parse import quote
+
+TREE = Path(__file__).resolve().parent.parent
+
+CONFIGURATION = """
+[router]
+state = .
+drain = 0s
+[listen:storm]
+endpoint = tcp:{port}:interface=127.0.0.1
+origins = localhost 127.0.0.1
+proxies = loopback
+publisher_from = loopback
+connections_per_user = 20000
+max_connections = 20000
+[listen:backend]
+endpoint = tcp:{backend}:interface=127.0.0.1
+origins = 127.0.0.1
+publisher = yes
+[realm:oro]
+authenticators = tickets
+authorizers = topics:oro
+[authenticator:tickets]
+use = ticket
+secret = env:STORM_SECRET
+directory = people
+{tickets}
+[directory:people]
+use = static
+user.anna = 1 env:STORM_HASH
+user.gone = 2 env:STORM_HASH enabled=no
+[topics:oro]
+use = oro
+"""
+
+
+class OwnRouter:
+    """``twistd orosync`` of this tree on a free port, or with ``url`` one that runs already.
+
+    Of the latter ``$STORM_SECRET`` and ``$STORM_HASH`` tell Oro's secret and the password hash of user anna.
+    """
+
+    def __init__(self, url: str | None = None, tickets: str = "") -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self.secret = os.environ.get("STORM_SECRET") or secrets.token_hex(20)
+        self.hash = os.environ.get("STORM_HASH") or "$2y$13$" + secrets.token_hex(27)[:53]
+        if url is not None:
+            host, _, port = url.removeprefix("ws://").partition("/")[0].partition(":")
+            if host not in ("127.0.0.1", "localhost"):
+                raise SystemExit("only a router of this machine may be stormed")
+            self.port = self.backend = int(port)
+            return
+        with socket.socket() as free, socket.socket() as another:
+            free.bind(("127.0.0.1", 0))
+            another.bind(("127.0.0.1", 0))
+            self.port, self.backend = free.getsockname()[1], another.getsockname()[1]
+        self._directory = tempfile.TemporaryDirectory(prefix="storm-")
+        config = Path(self._directory.name, "router.ini")
+        config.write_text(CONFIGURATION.format(port=self.port, backend=self.backend, tickets=tickets))
+        self.log = config.with_name("log")
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        command = [sys.executable, twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]
+        environ = {**os.environ, "PYTHONPATH": str(TREE), "STORM_SECRET": self.secret, "STORM_HASH": self.hash}
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=config.parent, env=environ, stdout=log, stderr=log)
+        for _ in range(200):
+            if self._process.poll() is None and self._answers():
+                return
+            time.sleep(0.1)
+        self.close()
+        raise SystemExit(f"the router did not start:\n{self.log.read_text()}")
+
+    def __enter__(self) -> OwnRouter:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def memory(self) -> int:
+        """The most memory that the router has had, in MiB; 0 where that is not known."""
+        if self._process is None:
+            return 0
+        status = Path(f"/proc/{self._process.pid}/status")
+        lines = status.read_text().splitlines() if status.exists() else []
+        return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+    def cpu(self) -> list[float]:
+        """Seconds of CPU that the reactor has taken, then those of each of its ticket processes."""
+        if self._process is None:
+            return []
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in (pid, *children)]
+        return [(int(one[11]) + int(one[12])) / os.sysconf("SC_CLK_TCK") for one in fields]
+
+    def tickets(self, count: int) -> list[str]:
+        """Good tickets of anna, made on all cores."""
+        with Pool() as pool:
+            return pool.starmap(ticket, [("anna", self.hash, self.secret)] * count, 50)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+def ticket(username: str, password_hash: str, secret: str) -> str:
+    """What Oro would issue now: nonce|created|password{secret}, 5000 rounds of SHA-512."""
+    nonce, created = secrets.token_hex(8), now()
+    salted = f"{nonce}|{created}|{password_hash}{{{secret}}}".encode()
+    digest = hashlib.sha512(salted).digest()
+    for _ in range(4999):
+        digest = hashlib.sha512(digest + salted).digest()
+    return _joined(digest, username, nonce, created)
+
+
+def wrong_ticket(username: str) -> str:
+    """One of the right form and age that nobody has signed."""
+    return _joined(os.urandom(64), username, secrets.token_hex(8), now())
+
+
+def now() -> str:
+    """PHP's date('c')."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def request(port: int, ticket: str, subprotocol: str = "wamp", address: str | None = None) -> bytes:
+    """A browser's upgrade with a ticket; with ``address`` as a proxy would forward it."""
+    lines = [
+        f"GET /ws?ticket={quote(ticket, safe='')} HTTP/1.1",
+        f"Host: localhost:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Protocol: {subprotocol}",
+        "Origin: http://localhost",
+    ]
+    if address is not None:
+        lines.append(f"X-Forwarded-For: {address}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _joined(digest: bytes, username: str, nonce: str, created: str) -> str:
+    fields = ";".join([base64.b64encode(digest).decode(), username, nonce, created])
+    return base64.b64encode(fields.encode()).decode()

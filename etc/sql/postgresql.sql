@@ -1,0 +1,51 @@
+-- What orosync may read of Oro's database on PostgreSQL: the columns below and nothing else, and nothing may it write.
+--
+-- Run it with psql, connected to Oro's database, as a superuser or as the owner of Oro's tables with CREATEROLE; run it
+-- again after each upgrade of Oro (it does no harm), because upgrades move columns. Then give the role a password:
+--
+--     psql --dbname=oro --file=postgresql.sql
+--     psql --dbname=oro --command='\password orosync'
+--
+-- From Oro 6.1 on a user's authentication status is a key in oro_user.serialized_data, beside all other fields that
+-- your application keeps there. With --set=view=yes orosync gets a view of that key alone instead of the column; write
+-- `users = orosync_user` in its [directory:...] then, and DROP VIEW orosync_user before each upgrade of Oro, which could
+-- not change the columns of the view otherwise. (Up to Oro 6.0 there is nothing to hide and no view.)
+
+\set ON_ERROR_STOP on
+\set QUIET on
+BEGIN;
+
+SELECT 'CREATE ROLE orosync LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orosync') \gexec
+ALTER ROLE orosync CONNECTION LIMIT 32;
+ALTER ROLE orosync SET default_transaction_read_only = on;
+SELECT format('GRANT CONNECT ON DATABASE %I TO orosync', current_database()) \gexec
+SELECT format('GRANT USAGE ON SCHEMA %I TO orosync', current_schema()) \gexec
+
+REVOKE ALL ON oro_user, oro_user_organization, oro_organization, oro_user_access_role, oro_access_role FROM orosync;
+GRANT SELECT (user_id, organization_id) ON oro_user_organization TO orosync;
+GRANT SELECT (id, enabled) ON oro_organization TO orosync;
+GRANT SELECT (user_id, role_id) ON oro_user_access_role TO orosync;
+GRANT SELECT (id, role) ON oro_access_role TO orosync;
+
+SELECT EXISTS (
+    SELECT FROM information_schema.columns
+     WHERE table_schema = current_schema() AND table_name = 'oro_user' AND column_name = 'auth_status_id'
+) AS status_has_a_column \gset
+\if :{?view}
+\else
+    \set view no
+\endif
+
+\if :status_has_a_column
+    GRANT SELECT (id, username, email, email_lowercase, password, enabled, auth_status_id) ON oro_user TO orosync;
+\elif :view
+    DROP VIEW IF EXISTS orosync_user;
+    CREATE VIEW orosync_user WITH (security_barrier) AS
+        SELECT id, username, email, email_lowercase, password, enabled, serialized_data ->> 'auth_status' AS auth_status
+          FROM oro_user;
+    GRANT SELECT ON orosync_user TO orosync;
+\else
+    GRANT SELECT (id, username, email, email_lowercase, password, enabled, serialized_data) ON oro_user TO orosync;
+\endif
+
+COMMIT;

@@ -1,0 +1,108 @@
+"""The chain: a realm's authorizers in order, and the one place where leave is given or refused.
+
+The first that does not abstain decides. Nobody's word is a no; and so is an authorizer that raises, fails, answers late
+or answers nonsense. This file must not know what the authorizers judge by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.authz.patience import Trouble, explain, within
+from orosync.interfaces import IAuthorizer, IJournal
+from orosync.model import Action, Decision, Match, Principal, Verdict
+
+_ALLOW, _DENY, _ABSTAIN = Verdict.ALLOW, Verdict.DENY, Verdict.ABSTAIN
+_SHOWN = 200
+"""Characters of a URI in a rule's sentence."""
+
+
+class Chain:
+    """Asks ``authorizers`` in order; each has ``timeout`` seconds if it answers later.
+
+    ``decide`` gives a plain Decision whenever every authorizer asked did, so that a publish to a declared topic costs
+    no Deferred.
+    """
+
+    def __init__(
+        self, authorizers: Iterable[IAuthorizer], journal: IJournal, timeout: float = 5.0, *, clock: IReactorTime
+    ) -> None:
+        self._authorizers = tuple((_name(each), each.authorize) for each in authorizers)
+        self._journal = journal
+        self._timeout = timeout
+        self._clock = clock
+
+    def decide(
+        self,
+        principal: Principal,
+        action: Action,
+        uri: str,
+        match: Match,
+        options: Mapping[str, Any],
+        start: int = 0,
+        declared: bool = False,
+    ) -> Decision | Deferred[Decision]:
+        """ALLOW or DENY, never ABSTAIN.
+
+        A Deferred fires within ``timeout`` for each authorizer, and fails only when the caller cancels it (its client
+        is gone), with CancelledError. ``declared`` is False when nobody knew the URI; ``failed`` is True when an
+        authorizer broke. ``start`` and ``declared`` are for going on behind an authorizer that answered later.
+        """
+        for position, (name, authorize) in enumerate(self._authorizers[start:] if start else self._authorizers, start):
+            try:
+                answer = authorize(principal, action, uri, match, options)
+            except Exception as error:
+                return self._broken(name, Trouble("raised", explain(error)))
+            if isinstance(answer, Decision):
+                verdict = answer.verdict
+                if verdict is _ALLOW or verdict is _DENY:
+                    return answer
+                if verdict is _ABSTAIN:
+                    declared = declared or answer.declared
+                    continue
+            elif isinstance(answer, Deferred):
+                return Deferred.fromCoroutine(
+                    self._wait(position, declared, answer, principal, action, uri, match, options)
+                )
+            return self._broken(name, _nonsense(answer))
+        asked = f'{action.value} "{uri[:_SHOWN]}"' + ("" if match is Match.EXACT else f" ({match.value})")
+        return Decision(_DENY, f"{asked}: nobody allows it, so it is refused", declared=declared)
+
+    async def _wait(
+        self,
+        position: int,
+        declared: bool,
+        pending: Deferred[Any],
+        principal: Principal,
+        action: Action,
+        uri: str,
+        match: Match,
+        options: Mapping[str, Any],
+    ) -> Decision:
+        """One authorizer's later answer, and then the rest of the chain."""
+        name = self._authorizers[position][0]
+        answer = await within(pending, self._timeout, self._clock)
+        if isinstance(answer, Trouble):
+            return self._broken(name, answer)
+        if not isinstance(answer, Decision) or not isinstance(answer.verdict, Verdict):
+            return self._broken(name, _nonsense(answer))
+        if answer.verdict is not _ABSTAIN:
+            return answer
+        rest = self.decide(principal, action, uri, match, options, position + 1, declared or answer.declared)
+        return await rest if isinstance(rest, Deferred) else rest
+
+    def _broken(self, name: str, trouble: Trouble) -> Decision:
+        self._journal.note("authorizer.failed", trouble.kind, authorizer=name, reason=trouble.reason)
+        return Decision(_DENY, f'authorizer "{name}" gave no answer ({trouble.kind}), so it is refused', failed=True)
+
+
+def _nonsense(answer: object) -> Trouble:
+    return Trouble("nonsense", f"answered with {type(answer).__name__}, not with a decision")
+
+
+def _name(authorizer: IAuthorizer) -> str:
+    return str(getattr(authorizer, "name", type(authorizer).__name__))

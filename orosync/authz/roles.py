@@ -1,0 +1,136 @@
+"""Role permissions: an authorizer made of static rules for each role, as Crossbar.io's configuration has them.
+
+The most specific rule that matches a URI speaks for it: an exact one before the longest prefix, before the wildcard
+pattern with the most components written out. What that rule does not allow, it denies. This file must not know Oro's
+topics, sessions, or where the rules were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+from zope.interface import implementer
+
+from orosync.authz.overlap import could_meet
+from orosync.interfaces import IAuthorizer
+from orosync.model import Action, Decision, Match, Principal, Verdict
+from orosync.wamp import uris
+
+_SILENT = Decision(Verdict.ABSTAIN, "no permission of the role speaks of it", declared=False)
+_CLASSES = {Match.WILDCARD: 0, Match.PREFIX: 1, Match.EXACT: 2}
+
+
+_EXACT = Match.EXACT
+
+
+@attrs.frozen
+class Permission:
+    """One rule: what a role may do with the URIs that (``uri``, ``match``) matches.
+
+    ``actions`` are allowed, all others denied. ``disclose``: the caller or publisher is told to the other side.
+    """
+
+    uri: str
+    match: Match = Match.EXACT
+    actions: frozenset[Action] = frozenset()
+    disclose: bool = False
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """How specific the rule is; the greater one speaks where two match."""
+        if self.match is Match.WILDCARD:
+            return _CLASSES[self.match], sum(1 for part in self.uri.split(".") if part)
+        return _CLASSES[self.match], len(self.uri)
+
+
+@implementer(IAuthorizer)
+class RolePermissions:
+    """Judges by the principal's role. ABSTAIN when no rule of the role speaks of the URI (or of any that a pattern
+    could match). Of rules equally specific, one that denies wins."""
+
+    def __init__(self, roles: Mapping[str, Iterable[Permission]], *, name: str = "roles") -> None:
+        self.name = name
+        self._roles = {role: _Rules(role, permissions, name) for role, permissions in roles.items()}
+
+    def authorize(
+        self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
+    ) -> Decision:
+        """Judge one request (see IAuthorizer). Always answers at once; ABSTAIN is never ``declared``."""
+        rules = self._roles.get(principal.authrole)
+        if rules is None:
+            return _SILENT
+        return rules.judge(action, uri) if match is _EXACT else rules.judge_pattern(action, uri, match)
+
+
+class _Rules:
+    """One role's permissions, and for each the answers to every action, made once."""
+
+    def __init__(self, role: str, permissions: Iterable[Permission], source: str) -> None:
+        self._title = f"[{source}] {role}"
+        self._rules = sorted(_merged(permissions), key=lambda rule: rule.weight, reverse=True)
+        answers = {rule: {action: self._answer(rule, action) for action in Action} for rule in self._rules}
+        self._answers = answers
+        self._exact = {rule.uri: answers[rule] for rule in self._rules if rule.match is Match.EXACT}
+        self._prefixes = [(rule.uri, answers[rule]) for rule in self._rules if rule.match is Match.PREFIX]
+        self._wildcards = [rule for rule in self._rules if rule.match is Match.WILDCARD]
+
+    def judge(self, action: Action, uri: str) -> Decision:
+        exact = self._exact.get(uri)
+        if exact is not None:
+            return exact[action]
+        for prefix, answers in self._prefixes:
+            if uri.startswith(prefix):
+                return answers[action]
+        speaking: Permission | None = None
+        for rule in self._wildcards:
+            if speaking is not None and rule.weight < speaking.weight:
+                break
+            if uris.matches(rule.uri, Match.WILDCARD, uri) and (speaking is None or action not in rule.actions):
+                speaking = rule
+        return _SILENT if speaking is None else self._answers[speaking][action]
+
+    def judge_pattern(self, action: Action, pattern: str, match: Match) -> Decision:
+        """Allowed only where one rule that allows covers the whole pattern, and no rule that denies would speak first
+        for any URI in it."""
+        if match is Match.WILDCARD and all(pattern.split(".")):
+            return self.judge(action, pattern)
+        touching = [rule for rule in self._rules if could_meet(rule.uri, rule.match, pattern, match)]
+        if not touching:
+            return _SILENT
+        granting = next(
+            (rule for rule in touching if action in rule.actions and uris.covers(rule.uri, rule.match, pattern, match)),
+            None,
+        )
+        if granting is None:
+            return Decision(
+                Verdict.DENY, f"{self._title}: no permission covers all that this {match.value} pattern could match"
+            )
+        for rule in touching:
+            if action not in rule.actions and rule.weight >= granting.weight:
+                return Decision(
+                    Verdict.DENY,
+                    f"{self._words(rule)}: no {action.value}, and the {match.value} pattern reaches into it",
+                )
+        return self._answers[granting][action]
+
+    def _answer(self, rule: Permission, action: Action) -> Decision:
+        if action in rule.actions:
+            return Decision(Verdict.ALLOW, f"{self._words(rule)}: {action.value}", disclose=rule.disclose)
+        return Decision(Verdict.DENY, f"{self._words(rule)}: no {action.value}")
+
+    def _words(self, rule: Permission) -> str:
+        return f'{self._title}: "{rule.uri}" ({rule.match.value})'
+
+
+def _merged(permissions: Iterable[Permission]) -> Iterable[Permission]:
+    """One rule for each (uri, match): of several, what all of them allow. After this only wildcard patterns can be
+    equally specific for one URI."""
+    merged: dict[tuple[str, Match], Permission] = {}
+    for rule in permissions:
+        known = merged.get((rule.uri, rule.match), rule)
+        merged[rule.uri, rule.match] = attrs.evolve(
+            rule, actions=known.actions & rule.actions, disclose=known.disclose and rule.disclose
+        )
+    return merged.values()

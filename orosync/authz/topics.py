@@ -1,0 +1,141 @@
+"""Topic rules: an authorizer made of channels.
+
+A topic that a channel declares is allowed or denied here, and nobody behind gets to say more about it. Everything else,
+calls and registrations too, is left to the next authorizer. Topics are compared as they are: another spelling of
+a topic (percent signs, other scripts' digits, a slash or newline at the end, a CURIE) is another topic, which nobody
+declared. This file must not know sessions, transports or how a channel was configured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from zope.interface import implementer
+
+from orosync.authz.channels import Channel
+from orosync.authz.template import LONGEST
+from orosync.interfaces import IAuthorizer
+from orosync.model import NOTHING, Action, Decision, Match, Principal, Verdict
+
+_UNDECLARED = Decision(Verdict.ABSTAIN, "no channel declares it", declared=False)
+_NOT_OURS = Decision(Verdict.ABSTAIN, "channels are about subscribing and publishing only", declared=False)
+
+
+# Looking a member up on its Enum costs a descriptor call; this file is on the way of every publish.
+_PUBLISH, _SUBSCRIBE = Action.PUBLISH, Action.SUBSCRIBE
+_EXACT, _PREFIX = Match.EXACT, Match.PREFIX
+
+
+class _Known(NamedTuple):
+    """A topic whose channel is known: its values and, by role, the answers that do not depend on who asks."""
+
+    channel: Channel
+    values: Mapping[str, str]
+    publish: dict[str, Decision]
+    subscribe: dict[str, Decision]
+
+
+@implementer(IAuthorizer)
+class TopicRules:
+    """Judges by ``channels``. A topic without variables is looked up; of channels with variables, the first wins.
+
+    ``memo`` bounds how many topics with variables are remembered, and how many that nobody declared; when one of the
+    two is full, it is emptied.
+    Raises ValueError when two channels have the same pattern.
+    """
+
+    def __init__(self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096) -> None:
+        self.name = name
+        self.channels: tuple[Channel, ...] = tuple(channels)
+        self._memo = memo
+        self._fixed: dict[str, _Known] = {}
+        self._variable: list[_Known] = []
+        seen: dict[str, Channel] = {}
+        for channel in self.channels:
+            if channel.pattern in seen:
+                raise ValueError(f"{channel.title}: already declared as {seen[channel.pattern].title}")
+            seen[channel.pattern] = channel
+            known = _Known(channel, NOTHING, _publish_answers(channel), _subscribe_answers(channel))
+            if channel.template.fixed:
+                self._fixed[channel.pattern] = known
+            else:
+                self._variable.append(known)
+        self._known: dict[str, _Known] = dict(self._fixed)
+        self._strangers: set[str] = set()
+        self._which = re.compile(
+            "|".join(f"({known.channel.template.bare})" for known in self._variable) or "(?!)", re.ASCII
+        )
+
+    def authorize(
+        self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
+    ) -> Decision:
+        """Judge one request (see IAuthorizer). Always answers at once; ABSTAIN is never ``declared``."""
+        if action is _PUBLISH:
+            known = self._known.get(uri) or self._find(uri)
+            if known is None:
+                return _UNDECLARED
+            return known.publish.get(principal.authrole) or _publish_denied(known.channel, principal.authrole)
+        if action is not _SUBSCRIBE:
+            return _NOT_OURS
+        if match is not _EXACT and (match is _PREFIX or not all(uri.split("."))):
+            return self._judge_pattern(uri, match)
+        # A wildcard pattern without an empty component matches itself alone.
+        known = self._known.get(uri) or self._find(uri)
+        if known is None:
+            return _UNDECLARED
+        return known.subscribe.get(principal.authrole) or _judge(known, principal)
+
+    def _find(self, topic: str) -> _Known | None:
+        # The bound comes first: it keeps matching and remembering cheap whatever a client sends.
+        if len(topic) > LONGEST or topic in self._strangers:
+            return None
+        found = self._which.fullmatch(topic)
+        if found is None or found.lastindex is None:
+            if len(self._strangers) >= self._memo:
+                self._strangers.clear()
+            self._strangers.add(topic)
+            return None
+        declared = self._variable[found.lastindex - 1]
+        values = declared.channel.values(topic) or NOTHING
+        if len(self._known) >= self._memo + len(self._fixed):
+            self._known = dict(self._fixed)
+        known = self._known[topic] = declared._replace(values=values)
+        return known
+
+    def _judge_pattern(self, pattern: str, match: Match) -> Decision:
+        """A pattern with something left open matches topics that no channel has (every script's letters, any length),
+        so it is never inside what channels grant: denied where it touches one, left to others where it does not."""
+        for channel in self.channels:
+            if channel.could_match(pattern, match):
+                return Decision(
+                    Verdict.DENY,
+                    f"{channel.title}: subscribe to its topics one by one; a {match.value} subscription reaches beyond",
+                )
+        return _UNDECLARED
+
+
+def _publish_answers(channel: Channel) -> dict[str, Decision]:
+    return {role: Decision(Verdict.ALLOW, f"{channel.title}: publish = {role}") for role in channel.publishers}
+
+
+def _subscribe_answers(channel: Channel) -> dict[str, Decision]:
+    if channel.bindings:
+        return {}
+    return {role: Decision(Verdict.ALLOW, f"{channel.title}: subscribe = {role}") for role in channel.subscribers}
+
+
+def _publish_denied(channel: Channel, role: str) -> Decision:
+    return Decision(Verdict.DENY, f"{channel.title}: {channel.publish_refusal(role)}")
+
+
+def _judge(known: _Known, principal: Principal) -> Decision:
+    refusal = known.channel.refusal(principal, known.values)
+    if refusal is not None:
+        return Decision(Verdict.DENY, f"{known.channel.title}: {refusal}")
+    return Decision(Verdict.ALLOW, f"{known.channel.title}: subscribe = {principal.authrole}, own {_own(known)}")
+
+
+def _own(known: _Known) -> str:
+    return ", ".join(f"{name} {known.values[name]}" for name in known.channel.bindings)

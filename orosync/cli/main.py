@@ -1,0 +1,150 @@
+"""The ``orosync`` command: what an administrator asks without a running router.
+
+Exit status: 0 good, 1 refused (or a configuration with faults), 2 used in a wrong way, 3 a part cannot be reached.
+Tickets and cookies come from a file or standard input, never from the command line, which every user of the machine can
+read. It must not know how anything is judged.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import unquote
+
+import attrs
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.task import react
+
+from orosync import __version__
+from orosync.cli import session, ticket
+from orosync.cli.running import Misused
+from orosync.composition import Parts
+from orosync.config import Configuration, load
+from orosync.errors import ConfigError, Refused, Unavailable
+
+GOOD, REFUSED, MISUSED, UNREACHABLE = range(4)
+PATIENCE = 30.0
+"""Seconds for an answer."""
+
+LONGEST = 65536
+"""Characters that are read of a ticket or cookie."""
+
+
+@attrs.frozen
+class Streams:
+    """Standard input, output and error."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+
+
+def main() -> None:
+    """The console command."""
+    react(_reacting, (parser().parse_args(),))
+
+
+async def _reacting(reactor: Any, options: Namespace) -> None:
+    status = await run(reactor, options, Streams(sys.stdin, sys.stdout, sys.stderr))
+    if status:
+        raise SystemExit(status)
+
+
+async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
+    """Do what the command line (``parser``) says; the exit status."""
+    try:
+        answer: str = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(PATIENCE, reactor)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"orosync: {fault}", file=streams.stderr)
+        return REFUSED if options.command == "check-config" else MISUSED
+    except Misused as error:
+        print(f"orosync: {error}", file=streams.stderr)
+        return MISUSED
+    except Unavailable as error:
+        print(f"unreachable ({error.kind}): {_line(error.reason)}", file=streams.stderr)
+        return UNREACHABLE
+    except TimeoutError:
+        print(f"unreachable (timeout): no answer within {PATIENCE:g} s", file=streams.stderr)
+        return UNREACHABLE
+    except Refused as error:
+        print(f"refused ({error.kind}): {_line(error.reason)}", file=streams.stdout)
+        return REFUSED
+    print(answer, file=streams.stdout)
+    return GOOD
+
+
+async def _answer(reactor: Any, options: Namespace, streams: Streams) -> str:
+    configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    if options.command == "check-config":
+        return _sound(configuration, reactor)
+    if options.command == "session":
+        cookie = _given(options.file, streams)
+        return f"OK: {_line(await session.verify(configuration, reactor, options.sessions, cookie))}"
+    if options.action == "verify":
+        text = _given(options.file, streams)
+        return f"OK: {_line(await ticket.verify(configuration, reactor, options.authenticator, text))}"
+    made, warning = await ticket.make(configuration, reactor, options.authenticator, options.user)
+    if warning:
+        print(f"orosync: {_line(warning)}", file=streams.stderr)
+    return made
+
+
+def _sound(configuration: Configuration, reactor: Any) -> str:
+    """Make every part, start none."""
+    parts = Parts(configuration, reactor)
+    parts.realms  # noqa: B018 (made when asked for)
+    return "\n".join([*(f"warning: {warning}" for warning in configuration.warnings), "sound"])
+
+
+def _given(file: str, streams: Streams) -> str:
+    """A ticket or cookie as it stands in a file or, for "-", on standard input, or in a URL."""
+    try:
+        text = streams.stdin.read(LONGEST) if file == "-" else Path(file).read_text()[:LONGEST]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})") from None
+    if not text.strip():
+        raise Misused("nothing was given: name a file, or write it to standard input")
+    return unquote(text.strip())
+
+
+def _line(text: str) -> str:
+    """``text`` as one line of what can be seen: nothing in it speaks to the terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def parser() -> ArgumentParser:
+    """The command line."""
+    whole = ArgumentParser("orosync", description="Questions about tickets, sessions and configurations of orosync.")
+    whole.add_argument("--version", action="version", version=f"orosync {__version__}")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    tickets = commands.add_parser("ticket", help="Oro's sync tickets").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    make = _with_config(tickets.add_parser("make", help="print a new ticket"))
+    make.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] whose secret signs it")
+    whose = make.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--user", metavar="NAME", help="the user whose ticket it is")
+    whose.add_argument("--back-end", action="store_const", dest="user", const=None, help="a ticket of the back end")
+    judged = _with_config(tickets.add_parser("verify", help="say whose a ticket is, or why it is refused"))
+    judged.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that judges it")
+    judged.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the ticket is (-: standard input)")
+
+    sessions = commands.add_parser("session", help="sessions of Oro's back office").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    looked_up = _with_config(sessions.add_parser("verify", help="say whose a session is, or why it is nobody's"))
+    looked_up.add_argument("--sessions", required=True, metavar="NAME", help="the [sessions:NAME] to look in")
+    looked_up.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the cookie's value is")
+
+    _with_config(commands.add_parser("check-config", help="say what is wrong with a configuration"))
+    return whole
+
+
+def _with_config(command: ArgumentParser) -> ArgumentParser:
+    command.add_argument("-c", "--config", required=True, metavar="FILE", help="the configuration")
+    return command

@@ -1,0 +1,66 @@
+"""Just as much of a router as a question needs, started for it and stopped afterwards.
+
+It must not know questions or how they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import attrs
+from twisted.application.service import MultiService
+
+from orosync.composition import Parts
+from orosync.config import Configuration
+from orosync.config.sections import CookieSection, TicketSection
+from orosync.config.sessions import TicketExchangeSection
+
+T = TypeVar("T")
+
+
+class Misused(Exception):
+    """The command line, or what it leads to, cannot be used: its words are for the user."""
+
+
+def only(configuration: Configuration, authenticator: str | None = None, store: str | None = None) -> Configuration:
+    """``configuration`` without the parts that neither this authenticator nor this session store needs."""
+    authenticators = set() if authenticator is None else {authenticator}
+    stores = set() if store is None else {store}
+    section = configuration.authenticators.get(authenticator or "")
+    if isinstance(section, CookieSection):
+        stores.add(section.sessions)
+    for name in stores:
+        exchange = configuration.session_stores.get(name)
+        if isinstance(exchange, TicketExchangeSection):
+            authenticators.add(exchange.authenticator)
+    used = [configuration.authenticators[name] for name in authenticators]
+    directories = {one.directory for one in used if isinstance(one, TicketSection | CookieSection)}
+    return attrs.evolve(
+        configuration,
+        # One question: one process that checks tickets.
+        router=attrs.evolve(configuration.router, ticket_processes=1),
+        authenticators={name: one for name, one in configuration.authenticators.items() if name in authenticators},
+        directories={name: one for name, one in configuration.directories.items() if name in directories},
+        session_stores={name: one for name, one in configuration.session_stores.items() if name in stores},
+    )
+
+
+async def ask(configuration: Configuration, reactor: Any, question: Callable[[Parts], Awaitable[T]]) -> T:
+    """Make the parts of ``configuration``, start them, ask, and stop them whatever came out. Raises ConfigError when
+    they cannot be made, and what ``question`` raises."""
+    parts = Parts(configuration, reactor)
+    parts.session_stores, parts.directories, parts.authenticators  # noqa: B018 (made when asked for)
+    parts.check()
+    house = MultiService()
+    services = list(parts.services)
+    if any(isinstance(one, TicketSection) for one in configuration.authenticators.values()):
+        services.append(parts.hasher)
+    for service in services:
+        service.setServiceParent(house)
+    house.startService()
+    try:
+        return await question(parts)
+    finally:
+        await house.stopService()
+        parts.journal.close()

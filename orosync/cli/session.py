@@ -1,0 +1,63 @@
+"""``orosync session verify``: who the session of a cookie is, or why it is nobody's.
+
+It must not know where sessions are kept or how they are judged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orosync.cli.running import Misused, ask, only
+from orosync.composition import Parts
+from orosync.config import Configuration
+from orosync.config.sections import CookieSection
+from orosync.config.values import did_you_mean
+from orosync.errors import Refused
+from orosync.model import NOTHING, ConnectionFacts
+
+
+async def verify(configuration: Configuration, reactor: Any, store: str, cookie: str) -> str:
+    """Who the session ``cookie`` is, in a line: by the first authenticator that asks ``store``, else by the store.
+
+    Fails as ``CookieAuthenticator.at_handshake`` and ``ISessionStore.find``."""
+    if store not in configuration.session_stores:
+        known = configuration.session_stores
+        hint = did_you_mean(store, known) or f", there are: {', '.join(known) or 'none'}"
+        raise Misused(f"there is no [sessions:{store}]{hint}")
+    cookies = [one for one in configuration.authenticators.values() if isinstance(one, CookieSection)]
+    section = next((one for one in cookies if one.sessions == store), None)
+    if section is None:
+        return await ask(only(configuration, store=store), reactor, lambda parts: _by_store(parts, store, cookie))
+    judge = section
+    return await ask(only(configuration, judge.name), reactor, lambda parts: _by_authenticator(parts, judge, cookie))
+
+
+async def _by_store(parts: Parts, store: str, cookie: str) -> str:
+    session = await parts.session_stores[store].find(cookie)
+    if session is None:
+        raise Refused("no_session", "unknown, expired or logged out")
+    number = "unknown" if session.user_id is None else session.user_id
+    return f"user {session.username!r} (id {number}); no authenticator asks [sessions:{store}], the user is not checked"
+
+
+async def _by_authenticator(parts: Parts, section: CookieSection, cookie: str) -> str:
+    principal = await parts.authenticators[section.name].at_handshake(_presented(section.cookie, cookie))
+    assert principal is not None, "the cookie was presented"
+    return f"user {principal.authid!r} (id {principal.user_id}), role {principal.authrole}"
+
+
+def _presented(name: str, cookie: str) -> ConnectionFacts:
+    return ConnectionFacts(
+        listener="",
+        peer="127.0.0.1",
+        address="127.0.0.1",
+        host="",
+        path="/",
+        query="",
+        origin="http://localhost",
+        subprotocols=(),
+        cookies={name: cookie},
+        headers=NOTHING,
+        tls=False,
+        forwarded=False,
+    )

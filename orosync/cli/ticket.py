@@ -1,0 +1,97 @@
+"""``orosync ticket make`` and ``orosync ticket verify``: tickets as Oro makes them, and why one is refused.
+
+It must not know how a ticket is made or judged.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+from orosync.cli.running import Misused, ask, only
+from orosync.composition import Parts
+from orosync.config import Configuration
+from orosync.config.listen import ListenSection
+from orosync.config.sections import TicketSection
+from orosync.config.values import did_you_mean
+from orosync.errors import Refused
+from orosync.identity.tickets import date_c, make_ticket, parse
+from orosync.model import NOTHING, ConnectionFacts
+
+
+async def make(
+    configuration: Configuration, reactor: Any, authenticator: str | None, user: str | None
+) -> tuple[str, str]:
+    """A ticket of ``user`` (None: the back end), and a warning or "". Refused when there is no such user."""
+    section = _section(configuration, authenticator)
+    nonce, created = secrets.token_hex(8), date_c(int(reactor.seconds()))
+    if user is None:
+        return make_ticket("", None, section.secret.value, nonce, created), ""
+
+    async def look_up(parts: Parts) -> tuple[str, str]:
+        found = await parts.directories[section.directory].find(user)
+        if found is None:
+            raise Refused("unknown_user", f"[directory:{section.directory}] has no user {user!r}")
+        try:
+            ticket = make_ticket(found.username, found.password_hash, section.secret.value, nonce, created)
+        except ValueError as error:
+            raise Misused(str(error)) from None
+        good = found.enabled or section.accept_disabled
+        return ticket, "" if good else f"user {found.username!r} is disabled, the ticket will be refused"
+
+    return await ask(only(configuration, section.name), reactor, look_up)
+
+
+async def verify(configuration: Configuration, reactor: Any, authenticator: str | None, text: str) -> str:
+    """Whose the ticket ``text`` is, in a line. Fails as ``TicketJudge.judge``."""
+    section = _section(configuration, authenticator)
+
+    async def judge(parts: Parts) -> str:
+        principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, text))
+        if principal is None:
+            raise Refused("malformed", "there is no ticket in it")
+        age = int(reactor.seconds()) - parse(text).created_at
+        who = "the back end" if principal.precious else f"user {principal.authid!r} (id {principal.user_id})"
+        return f"{who}, role {principal.authrole}, made {age} s ago"
+
+    return await ask(only(configuration, section.name), reactor, judge)
+
+
+def _section(configuration: Configuration, name: str | None) -> TicketSection:
+    """The authenticator of that name, or the only one that there is."""
+    known = {one.name: one for one in configuration.authenticators.values() if isinstance(one, TicketSection)}
+    if name is None and len(known) == 1:
+        return next(iter(known.values()))
+    if name is None:
+        raise Misused(f"name one with --authenticator: {', '.join(known) or 'there is none with use = ticket'}")
+    if name not in known:
+        hint = did_you_mean(name, known) or f", there are: {', '.join(known) or 'none'}"
+        raise Misused(f"there is no [authenticator:{name}] with use = ticket{hint}")
+    return known[name]
+
+
+def _presented(configuration: Configuration, text: str) -> ConnectionFacts:
+    """The ticket as if it came to the listener and from the place where a back end's is most welcome."""
+    listeners = list(configuration.listeners.values())
+    granting = next((one for one in listeners if one.publisher or one.publisher_from), listeners[0])
+    peer = _peer(granting)
+    return ConnectionFacts(
+        listener=granting.name,
+        peer=peer,
+        address=peer,
+        host="",
+        path="/",
+        query=f"ticket={quote(text, safe='')}",
+        origin=None,
+        subprotocols=(),
+        cookies=NOTHING,
+        headers=NOTHING,
+        tls=False,
+        forwarded=False,
+    )
+
+
+def _peer(listener: ListenSection) -> str:
+    networks = listener.publisher_from
+    return str(networks[0].network_address) if networks else "127.0.0.1"

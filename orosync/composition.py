@@ -1,0 +1,288 @@
+"""Everything of one router made and joined: the composition root, with ``service`` the only code that builds.
+
+A configuration goes in, finished parts come out; reactor and clock come in as arguments. It must not parse anything or
+decide anything of a protocol.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+
+from orosync import registry
+from orosync.authz import channels as authz
+from orosync.authz.chain import Chain
+from orosync.authz.oro_channels import oro_channels
+from orosync.authz.roles import Permission, RolePermissions
+from orosync.authz.topics import TopicRules
+from orosync.config import Configuration
+from orosync.config.methods import Method
+from orosync.config.sections import (
+    AnonymousSection,
+    CookieSection,
+    DemoDirectorySection,
+    ForeignSection,
+    SqlDirectorySection,
+    StaticDirectorySection,
+    TicketSection,
+    TopicsSection,
+)
+from orosync.errors import ConfigError
+from orosync.identity.anonymous import AnonymousAuthenticator
+from orosync.identity.cookie_authenticator import CookieAuthenticator
+from orosync.identity.directories.making import sql_directory
+from orosync.identity.failures import FailureBuckets
+from orosync.identity.hashing import Hasher
+from orosync.identity.methods import method_authenticator
+from orosync.identity.publisher_right import PublisherRight
+from orosync.identity.sessions.making import foreign_store, session_store
+from orosync.identity.sessions.store import SessionLookups
+from orosync.identity.static_directory import StaticDirectory
+from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
+from orosync.model import Principal, User
+from orosync.notifications.maintenance import MaintenanceNotice
+from orosync.notifications.ping import KeepAlivePing
+from orosync.ops.journal import Journal
+from orosync.router.realm import Realm
+from orosync.session.hosted import HostedRealm
+from orosync.session.local import LocalPublisher
+from orosync.session.post import PostOffice
+
+T = TypeVar("T")
+
+
+def demo_users() -> tuple[User, ...]:
+    """The two users of the demonstration, with password hashes that nobody has seen before."""
+    names = ("anna", "ben")
+    return tuple(
+        User(id=number, username=name, password_hash=f"demo${secrets.token_hex(30)}", organizations=frozenset({1}))
+        for number, name in enumerate(names, 1)
+    )
+
+
+class Parts:
+    """The parts of a router, each made when first asked for, and once.
+
+    Raises ConfigError, with every fault that making them brought up, from ``realms``. ``services`` holds the parts
+    that have to be started and stopped, once ``realms`` has been asked for.
+    """
+
+    def __init__(self, configuration: Configuration, reactor: Any) -> None:
+        self.configuration = configuration
+        self.reactor = reactor
+        self.journal = Journal(reactor)
+        self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
+        self.office = PostOffice(self.journal)
+        self.demo_users = demo_users()
+        self.services: list[IService] = []
+        self._faults: list[str] = []
+
+    @cached_property
+    def realms(self) -> Mapping[str, HostedRealm]:
+        """Every realm in service, with its authenticators, authorizers and watchers."""
+        hosted = {name: self._realm(name) for name in self.configuration.realms}
+        self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
+        if self._faults:
+            raise ConfigError(self._faults)
+        oro = hosted.get(self.configuration.notifications.realm)
+        if oro is not None:
+            oro.watch(self._watchers(LocalPublisher(oro)))
+        return hosted
+
+    def check(self) -> None:
+        """Raise ConfigError with every fault that the parts made so far have brought up."""
+        if self._faults:
+            raise ConfigError(self._faults)
+
+    def _realm(self, name: str) -> HostedRealm:
+        section = self.configuration.realms[name]
+        authorizers = [self._attempt(self._authorizer, name, one) for one in section.authorizers]
+        authenticators = [self.authenticators.get(one) for one in section.authenticators]
+        return HostedRealm(
+            Realm(name),
+            Chain([one for one in authorizers if one is not None], self.journal, clock=self.reactor),
+            [one for one in authenticators if one is not None],
+            self.journal,
+            self.office,
+            strict_uris=section.uris == "strict",
+        )
+
+    def _watchers(self, publisher: LocalPublisher) -> list[ITopicWatcher]:
+        section = self.configuration.notifications
+        lock = None if section.maintenance_lock is None else str(section.maintenance_lock)
+        return [
+            MaintenanceNotice(publisher, lock, self.reactor, journal=self.journal),
+            KeepAlivePing(publisher, self.reactor, section.ping_interval, journal=self.journal),
+        ]
+
+    # -- who may what
+
+    def _authorizer(self, realm: str, name: str) -> IAuthorizer:
+        if name == "roles":
+            permissions = self.configuration.permissions(realm)
+            return RolePermissions(
+                {
+                    role: [Permission(p.uri, p.match, p.actions, p.disclose) for p in own]
+                    for role, own in permissions.items()
+                }
+            )
+        if name.startswith("topics:"):
+            return _topic_rules(self.configuration.topics[name.removeprefix("topics:")])
+        authorizer: IAuthorizer = self._foreign("authorizer", self.configuration.authorizers[name], IAuthorizer)
+        return authorizer
+
+    # -- who is it
+
+    @cached_property
+    def authenticators(self) -> Mapping[str, IAuthenticator]:
+        """Every [authenticator:NAME] that could be made, by its name."""
+        made = {name: self._attempt(self._authenticator, name) for name in self.configuration.authenticators}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _authenticator(self, name: str) -> IAuthenticator:
+        section = self.configuration.authenticators[name]
+        if isinstance(section, AnonymousSection):
+            return AnonymousAuthenticator(name, section.role)
+        if isinstance(section, TicketSection):
+            return self._tickets(section)
+        if isinstance(section, CookieSection):
+            return self._cookies(section)
+        if isinstance(section, Method):
+            return method_authenticator(section, self.journal, self.reactor)
+        authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
+        return authenticator
+
+    def _tickets(self, section: TicketSection) -> TicketAuthenticator:
+        known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
+        directory = self.directories.get(section.directory)
+        if directory is None:
+            raise ConfigError([])  # said already, by the directory
+        return TicketAuthenticator(
+            section.name,
+            [secret.value for secret in known],
+            directory,
+            self.hasher,
+            self.journal,
+            self.reactor,
+            publisher_right=self._publisher_right,
+            role=section.role,
+            publisher_role=section.publisher_role,
+            ttl=section.ttl,
+            future=section.future,
+            accept_disabled=section.accept_disabled,
+            once=section.once,
+            failures=FailureBuckets(section.failure_rate, section.failure_burst),
+        )
+
+    def _cookies(self, section: CookieSection) -> CookieAuthenticator:
+        store, directory = self.session_stores.get(section.sessions), self.directories.get(section.directory)
+        if store is None or directory is None:
+            raise ConfigError([])  # said already, by the one that is missing
+        return CookieAuthenticator(
+            section.name,
+            store,
+            directory,
+            self.journal,
+            self.reactor,
+            cookie=section.cookie,
+            role=section.role,
+            prolongs=store.prolongs,
+            recheck_interval=section.recheck,
+        )
+
+    @cached_property
+    def _publisher_right(self) -> PublisherRight:
+        listeners = self.configuration.listeners.values()
+        return PublisherRight(
+            granted=[one.name for one in listeners if one.publisher],
+            publisher_from={
+                one.name: [str(net) for net in one.publisher_from] for one in listeners if one.publisher_from
+            },
+        )
+
+    @cached_property
+    def directories(self) -> Mapping[str, IDirectory]:
+        """Every [directory:NAME] that could be made, by its name."""
+        made = {name: self._attempt(self._directory, name) for name in self.configuration.directories}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _directory(self, name: str) -> IDirectory:
+        section = self.configuration.directories[name]
+        if isinstance(section, StaticDirectorySection):
+            return StaticDirectory(section.user)
+        if isinstance(section, DemoDirectorySection):
+            return StaticDirectory(self.demo_users)
+        if isinstance(section, SqlDirectorySection):
+            lookups, service = sql_directory(section, self.journal, self.reactor)
+            self.services.append(service)
+            return lookups
+        directory: IDirectory = self._foreign("directory", section, IDirectory)
+        return directory
+
+    @cached_property
+    def session_stores(self) -> Mapping[str, SessionLookups]:
+        """Every [sessions:NAME] that could be made, by its name."""
+        made = {name: self._attempt(self._session_store, name) for name in self.configuration.session_stores}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _session_store(self, name: str) -> SessionLookups:
+        section = self.configuration.session_stores[name]
+        if isinstance(section, ForeignSection):
+            store = self._foreign("sessions", section, ISessionStore)
+            return foreign_store(name, store, self.journal, self.reactor)
+        judge = getattr(section, "authenticator", "")
+
+        def verify(ticket: str) -> Deferred[Principal]:
+            # Looked up when there is a ticket: authenticators are made after the stores that they ask.
+            authenticator = self.authenticators[judge]
+            assert isinstance(authenticator, TicketAuthenticator)
+            return authenticator.verify(ticket)
+
+        lookups, service = session_store(section, self.journal, self.reactor, verify)
+        self.services.append(service)
+        return lookups
+
+    # -- parts from elsewhere, and faults
+
+    def _foreign(self, kind: str, section: ForeignSection, interface: Any) -> Any:
+        """``package.module:factory``, called with its section's name and options."""
+        title = f"{kind}:{section.name}"
+        factory = registry.resolve(title, section.use, {}, interface)
+        made = registry.create(title, factory, interface, section.name, section.options)
+        if IService.providedBy(made):
+            self.services.append(made)
+        return made
+
+    def _attempt(self, make: Callable[..., T], *args: str) -> T | None:
+        """Collect what is wrong instead of stopping at the first."""
+        try:
+            return make(*args)
+        except ConfigError as error:
+            self._faults += [fault for fault in error.faults if fault not in self._faults]
+            return None
+
+
+def _topic_rules(section: TopicsSection) -> TopicRules:
+    name = f"topics:{section.name}"
+    own = [
+        authz.Channel(
+            channel.pattern,
+            channel.requirements,
+            {variable: authz.Binding(authz.Owner(owner)) for variable, owner in channel.bindings.items()},
+            channel.subscribe,
+            channel.publish,
+            f"[{name}]",
+        )
+        for channel in section.channels
+    ]
+    stock = oro_channels(section.subscribe, section.publish, f"[{name}]") if section.use == "oro" else ()
+    try:
+        return TopicRules([*stock, *own], name=name)
+    except ValueError as error:
+        raise ConfigError([f"[{name}] channel: {error}"]) from None

@@ -1,0 +1,79 @@
+"""The principals of a section, one line each: a role, and what they can be told by.
+
+    user.anna = user file:/etc/orosync/anna.secret
+    user.robot = backend 545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122
+    user.desk = user sha256:5B:61:...:0F cn:desk.example.com
+
+Nothing here may know how a secret, a key or a certificate is used.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from orosync.config import secrets
+from orosync.config.values import Place, name
+
+
+@attrs.frozen
+class AccountLine:
+    """One principal: ``secret`` or ``marks`` (keys as hex digits, ``sha256:...`` and ``cn:...``) in lower case but for
+    names."""
+
+    authid: str
+    role: str
+    secret: secrets.Secret | None = None
+    marks: tuple[str, ...] = ()
+
+
+def with_secret(authid: str, text: str, place: Place) -> AccountLine:
+    """Read ``ROLE REFERENCE``."""
+    role, parts = _role(authid, text, place)
+    if len(parts) != 1:
+        raise ValueError("it is a role and where the secret is, write it like: user file:/etc/orosync/anna.secret")
+    return AccountLine(authid, role, secrets.secret(parts[0], place))
+
+
+def with_keys(authid: str, text: str, place: Place) -> AccountLine:
+    """Read ``ROLE KEY ...``: public Ed25519 keys as 64 hex digits."""
+    role, parts = _role(authid, text, place)
+    if not parts:
+        raise ValueError("the public key is missing, write it behind the role as 64 hex digits")
+    for part in parts:
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", part):
+            raise ValueError(f"{part} is no public key, write it as 64 hex digits")
+    return AccountLine(authid, role, marks=_once([part.lower() for part in parts]))
+
+
+def with_certificates(authid: str, text: str, place: Place) -> AccountLine:
+    """Read ``ROLE sha256:FINGERPRINT ... cn:NAME ...``; the fingerprint as openssl prints it, or without its colons."""
+    role, parts = _role(authid, text, place)
+    if not parts:
+        raise ValueError("the certificate is missing, write sha256:FINGERPRINT or cn:NAME behind the role")
+    return AccountLine(authid, role, marks=_once([_certificate(part) for part in parts]))
+
+
+def _role(authid: str, text: str, place: Place) -> tuple[str, list[str]]:
+    if not authid:
+        raise ValueError("the name is missing, name it user.NAME")
+    role, *parts = text.split()
+    return name(role, place), parts
+
+
+def _certificate(part: str) -> str:
+    kind, _, value = part.partition(":")
+    if kind == "cn" and value:
+        return part
+    digits = value.replace(":", "").lower()
+    if kind != "sha256" or not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(f"{part} is no certificate, write sha256: and its 64 hex digits, or cn:NAME")
+    return f"sha256:{digits}"
+
+
+def _once(marks: list[str]) -> tuple[str, ...]:
+    for mark in marks:
+        if marks.count(mark) > 1:
+            raise ValueError(f"{mark} stands twice, remove one of the two")
+    return tuple(marks)

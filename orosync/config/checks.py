@@ -1,0 +1,267 @@
+"""Faults that only show when sections are read together: names that lead nowhere, doors left open.
+
+Each check looks at values and reports (section, key, what is wrong and what to do); none of them stops another. A
+section that could not be made is missing from the Configuration, yet its name counts as given (``Titles``), so that
+one mistake is reported once. This file must not read files or change anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from urllib.parse import urlsplit
+
+from orosync.config.endpoints import Reach
+from orosync.config.listen import ListenSection
+from orosync.config.methods import CertificateSection
+from orosync.config.sections import (
+    AnonymousSection,
+    CookieSection,
+    DemoDirectorySection,
+    ForeignSection,
+    StaticDirectorySection,
+    TicketSection,
+)
+from orosync.config.sessions import TicketExchangeSection
+from orosync.config.settle import can_be_made
+from orosync.config.shape import Configuration
+from orosync.config.values import did_you_mean
+
+Fault = Callable[[str, str, str], None]
+Titles = Mapping[str, Collection[str]]
+"""The names that sections of each kind have in the file, whether they could be made or not."""
+
+SPARE_FILES = 64
+"""Open files that a router needs besides its connections."""
+
+
+def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    """Every check that can make a configuration unusable."""
+    _enough(titles, fault)
+    _realms(configuration, titles, fault)
+    _references(configuration, titles, fault)
+    _doubles(configuration, fault)
+    for listener in configuration.listeners.values():
+        _listener(configuration, listener, titles, fault)
+        _doors(listener, fault)
+        _publishing(configuration, listener, fault)
+        if configuration.router.demo:
+            _demo(listener, fault)
+    if not configuration.router.demo:
+        _demo_only(configuration, fault)
+    made_certificate = any(one.tls and one.certificate is None for one in configuration.listeners.values())
+    if made_certificate and not can_be_made(configuration.router.state):
+        fault("router", "state", f"{configuration.router.state} cannot be written, name one that can")
+
+
+def _enough(titles: Titles, fault: Fault) -> None:
+    for kind, example in (("listen", "public"), ("realm", "oro")):
+        if not titles.get(kind):
+            fault(f"{kind}:{example}", "", f"no [{kind}:NAME] section is there, add one")
+
+
+def _named(fault: Fault, section: str, key: str, kind: str, wanted: str, titles: Titles) -> None:
+    known = titles.get(kind, ())
+    if wanted not in known:
+        hint = did_you_mean(wanted, known)
+        fault(section, key, f"there is no [{kind}:{wanted}]{hint or ', add that section or name another'}")
+
+
+def _realms(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    for realm in configuration.realms.values():
+        section = f"realm:{realm.name}"
+        for wanted in realm.authenticators:
+            _named(fault, section, "authenticators", "authenticator", wanted, titles)
+        for wanted in realm.authorizers:
+            if wanted.startswith("topics:"):
+                _named(fault, section, "authorizers", "topics", wanted.removeprefix("topics:"), titles)
+            elif wanted != "roles" and wanted not in titles.get("authorizer", ()):
+                topics = [f"topics:{name}" for name in titles.get("topics", ())]
+                known = ["roles", *topics, *titles.get("authorizer", ())]
+                hint = did_you_mean(wanted, known) or ", write topics:NAME, roles or the name of an [authorizer:NAME]"
+                fault(section, "authorizers", f"{wanted} is no authorizer{hint}")
+
+
+def _references(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    for role in configuration.roles:
+        if role.realm is not None and role.realm not in titles.get("realm", ()):
+            hint = did_you_mean(role.realm, titles.get("realm", ()))
+            fault(f"role:{role.realm}/{role.name}", "", f"there is no [realm:{role.realm}]{hint or ', add it'}")
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, CookieSection):
+            section = f"authenticator:{authenticator.name}"
+            _named(fault, section, "directory", "directory", authenticator.directory, titles)
+            _named(fault, section, "sessions", "sessions", authenticator.sessions, titles)
+            store = configuration.session_stores.get(authenticator.sessions)
+            if isinstance(store, TicketExchangeSection) and store.cookie != authenticator.cookie:
+                fault(section, "cookie", f"[sessions:{store.name}] sends its value on as {store.cookie}, make them one")
+        if isinstance(authenticator, TicketSection):
+            section = f"authenticator:{authenticator.name}"
+            _named(fault, section, "directory", "directory", authenticator.directory, titles)
+            previous = authenticator.previous_secret
+            if previous is not None and previous.value == authenticator.secret.value:
+                fault(section, "previous_secret", "is the same as secret, remove the line")
+    for store in configuration.session_stores.values():
+        if isinstance(store, TicketExchangeSection):
+            section = f"sessions:{store.name}"
+            _named(fault, section, "authenticator", "authenticator", store.authenticator, titles)
+            judge = configuration.authenticators.get(store.authenticator)
+            if judge is not None and not isinstance(judge, TicketSection):
+                fault(section, "authenticator", f"{judge.name} judges no tickets, name one with use = ticket")
+    if titles.get("realm") and not configuration.notifications.realm:
+        fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
+    elif titles.get("realm"):
+        _named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
+
+
+def _doubles(configuration: Configuration, fault: Fault) -> None:
+    """What is somebody's own and yet given to two: a port, a user's id."""
+    places: dict[str, str] = {}
+    for listener in configuration.listeners.values():
+        first = places.setdefault(listener.endpoint, listener.name)
+        if first != listener.name and not listener.endpoint.startswith("tcp:0"):
+            fault(f"listen:{listener.name}", "endpoint", f"is that of [listen:{first}] already, choose another")
+    for directory in configuration.directories.values():
+        ids: dict[int, str] = {}
+        for user in directory.user if isinstance(directory, StaticDirectorySection) else ():
+            known = ids.setdefault(user.id, user.username)
+            if known != user.username:
+                key = f"user.{user.username}"
+                fault(
+                    f"directory:{directory.name}", key, f"has the id of {known}, whose topics it would see, correct it"
+                )
+
+
+def _listener(configuration: Configuration, listener: ListenSection, titles: Titles, fault: Fault) -> None:
+    section = f"listen:{listener.name}"
+    if not titles.get("realm"):
+        return
+    if not listener.realm:
+        fault(section, "realm", "there are several realms, say which one this listener leads to")
+        return
+    _named(fault, section, "realm", "realm", listener.realm, titles)
+    if set(configuration.realms) != set(titles["realm"]):
+        return
+    allowed = _authenticators(configuration)
+    for wanted in listener.authenticators:
+        if wanted not in allowed:
+            hint = did_you_mean(wanted, allowed) or ", add it to a realm first"
+            fault(section, "authenticators", f"no realm has {wanted}{hint}")
+
+
+def _authenticators(configuration: Configuration) -> list[str]:
+    """All that realms name: clients of WAMP v2 name their realm themselves, so on a listener any may be meant."""
+    return list(dict.fromkeys(name for realm in configuration.realms.values() for name in realm.authenticators))
+
+
+def _doors(listener: ListenSection, fault: Fault) -> None:
+    """TLS halves, and a public port that any page may use."""
+    section = f"listen:{listener.name}"
+    if (listener.certificate is None) != (listener.key is None):
+        given, missing = ("certificate", "key") if listener.key is None else ("key", "certificate")
+        fault(section, missing, f"is missing, {given} alone is not enough")
+    if listener.client_ca is not None and not listener.tls:
+        fault(section, "client_ca", "goes with TLS alone, add certificate and key")
+    if listener.reach is Reach.ANYBODY and listener.origin == "required" and not listener.origins:
+        fault(
+            section,
+            "origins",
+            "anybody can connect here, list the pages that may (as https://host), or write origin = optional if no "
+            "browser ever comes",
+        )
+
+
+def _publishing(configuration: Configuration, listener: ListenSection, fault: Fault) -> None:
+    section = f"listen:{listener.name}"
+    for network in listener.publisher_from:
+        if network.prefixlen == 0:
+            fault(section, "publisher_from", f"{network} is everybody, name the back end's own addresses")
+    if listener.publisher and listener.reach is Reach.ANYBODY and not listener.publisher_from:
+        fault(
+            section,
+            "publisher",
+            "anybody can connect here, listen on loopback or name the back end's addresses in publisher_from",
+        )
+    used = [
+        configuration.authenticators.get(name) for name in listener.authenticators or _authenticators(configuration)
+    ]
+    able = any(one is None or isinstance(one, TicketSection | ForeignSection) for one in used)
+    if (listener.publisher or listener.publisher_from) and used and not able:
+        key = "publisher" if listener.publisher else "publisher_from"
+        fault(section, key, "no authenticator here knows a back end, add one with use = ticket")
+
+
+def _demo(listener: ListenSection, fault: Fault) -> None:
+    section = f"listen:{listener.name}"
+    if listener.reach is not Reach.LOOPBACK:
+        fault(section, "endpoint", "demo mode stays on this machine, write tcp:PORT:interface=127.0.0.1 or demo = no")
+    if listener.proxies:
+        fault(section, "proxies", "demo mode answers no proxy, remove the line or write demo = no")
+
+
+def _demo_only(configuration: Configuration, fault: Fault) -> None:
+    advice = "that is for the demo alone (demo = yes in [router])"
+    for listener in configuration.listeners.values():
+        if listener.tls and listener.certificate is None and listener.key is None:
+            fault(f"listen:{listener.name}", "tls", f"needs certificate and key; to go without, {advice}")
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, TicketSection) and authenticator.secret.reference == "generate":
+            fault(f"authenticator:{authenticator.name}", "secret", f"generate: {advice}, write file:/path or env:NAME")
+    for directory in configuration.directories.values():
+        if isinstance(directory, DemoDirectorySection):
+            fault(f"directory:{directory.name}", "use", f"demo: {advice}, write postgresql, mysql or static")
+
+
+def warnings(configuration: Configuration, open_files: int) -> list[str]:
+    """What works and is yet likely to be a mistake; ``open_files`` is the limit that holds for this process."""
+    found = []
+    wanted = sum(listener.max_connections for listener in configuration.listeners.values())
+    if 0 <= open_files < wanted + SPARE_FILES:
+        found.append(
+            f"[router] the process may open {open_files} files, its listeners allow {wanted} connections: raise "
+            "LimitNOFILE (ulimit -n) or lower max_connections"
+        )
+    for listener in configuration.listeners.values():
+        publishes = listener.publisher or listener.publisher_from
+        if publishes and listener.origin == "required" and "127.0.0.1" not in listener.origins:
+            found.append(f"[listen:{listener.name}] origins: Oro's publisher sends 127.0.0.1 and is refused, add it")
+    for store in configuration.session_stores.values():
+        if isinstance(store, TicketExchangeSection) and _in_the_clear(store.url):
+            found.append(f"[sessions:{store.name}] url: visitors' cookies go there unencrypted, write https://")
+    found.extend(_strangers(configuration))
+    named = {name for realm in configuration.realms.values() for name in realm.authenticators}
+    asks = any(listener.client_ca is not None for listener in configuration.listeners.values())
+    for name, authenticator in configuration.authenticators.items():
+        if name not in named:
+            found.append(f"[authenticator:{name}] no realm names it, it is not used")
+        elif isinstance(authenticator, CertificateSection) and not asks:
+            found.append(f"[authenticator:{name}] no listener asks for certificates, give one a client_ca")
+    return found
+
+
+def _in_the_clear(url: str) -> bool:
+    """Whether what is sent there leaves the machine unencrypted."""
+    found = urlsplit(url)
+    return found.scheme == "http" and found.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+def _strangers(configuration: Configuration) -> list[str]:
+    """Roles in topics that no authenticator gives (unknown where one is somebody else's)."""
+    given: set[str] = set()
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, ForeignSection):
+            return []
+        if isinstance(authenticator, TicketSection):
+            given |= {authenticator.role, authenticator.publisher_role}
+        elif isinstance(authenticator, AnonymousSection | CookieSection):
+            given.add(authenticator.role)
+        else:
+            given.update(user.role for user in authenticator.user)
+    found: list[str] = []
+    for topics in configuration.topics.values():
+        roles = {*topics.subscribe, *topics.publish}
+        roles.update(*(channel.subscribe | channel.publish for channel in topics.channels))
+        found.extend(
+            f"[topics:{topics.name}] role {role}: no authenticator gives it{did_you_mean(role, given)}"
+            for role in sorted(roles - given)
+        )
+    return found

@@ -1,0 +1,186 @@
+"""Loading: from a path to a Configuration, or to every fault of the file at once.
+
+Knows which kinds of section there are and how their titles are made; what stands in them is ``sections``', how they
+fit together ``checks``'.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from orosync.config import checks, settle
+from orosync.config.keys import build
+from orosync.config.listen import ListenSection
+from orosync.config.reader import RawFile, RawSection, read
+from orosync.config.secrets import PUBLISHED, is_reference, secret
+from orosync.config.sections import (
+    AUTHENTICATORS,
+    DIRECTORIES,
+    ForeignSection,
+    NotificationsSection,
+    RealmSection,
+    RoleSection,
+    RouterSection,
+    TopicsSection,
+)
+from orosync.config.sessions import SESSIONS
+from orosync.config.shape import Configuration
+from orosync.config.values import Place, did_you_mean, factory
+from orosync.errors import ConfigError
+
+T = TypeVar("T")
+
+ALONE = ("router", "notifications")
+NAMED = ("listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics")
+"""The kinds of section: those that stand once, and those that have a name ([kind:name])."""
+
+
+def load(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, open_files: int | None = None
+) -> Configuration:
+    """Read a configuration file; raises ConfigError with every fault.
+
+    ``environ`` (default: the process's) answers ``env:`` references and ``${NAME}``; ``open_files`` is the limit that
+    max_connections is compared with (default: the process's, RLIMIT_NOFILE).
+    """
+    path = Path(path).absolute()
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}), correct the path or its rights"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start}), write it anew"]) from None
+    raw = read(text)
+    loading = _Loading(raw, path, Place(path.parent, os.environ if environ is None else environ))
+    if raw.given_up:
+        loading.end()
+    configuration = loading.configuration()
+    if open_files is None:
+        open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return attrs.evolve(configuration, warnings=tuple(checks.warnings(configuration, open_files)))
+
+
+class _Loading:
+    """One load: the raw file and the faults found so far."""
+
+    def __init__(self, raw: RawFile, path: Path, place: Place) -> None:
+        self._raw = {section.title: section for section in raw.sections}
+        self._path = path
+        self._place = place
+        self._faults: list[tuple[int, str]] = []
+        for line, text in raw.faults:
+            self._faults.append((line, _with_line(text, line)))
+
+    def configuration(self) -> Configuration:
+        """Everything made, settled and checked. Raises ConfigError."""
+        titles: dict[str, dict[str, RawSection]] = {kind: {} for kind in NAMED}
+        for raw in self._raw.values():
+            if self._title_sound(raw) and raw.kind in NAMED:
+                titles[raw.kind][raw.name] = raw
+        realms = self._each(titles["realm"], lambda raw: self._make(RealmSection, raw, name=raw.name))
+        listeners = self._each(titles["listen"], lambda raw: self._make(ListenSection, raw, name=raw.name))
+        configuration = Configuration(
+            path=self._path,
+            router=settle.router(self._make(RouterSection, self._alone("router")) or RouterSection(), self._place),
+            listeners={name: settle.listener(one, titles["realm"]) for name, one in listeners.items()},
+            realms=realms,
+            roles=tuple(self._each(titles["role"], self._role).values()),
+            authenticators=self._each(titles["authenticator"], lambda raw: self._by_use(raw, AUTHENTICATORS)),
+            authorizers=self._each(titles["authorizer"], lambda raw: self._by_use(raw, {})),
+            directories=self._each(titles["directory"], lambda raw: self._by_use(raw, DIRECTORIES)),
+            session_stores=self._each(titles["sessions"], lambda raw: self._by_use(raw, SESSIONS)),
+            topics=self._each(titles["topics"], lambda raw: self._make(TopicsSection, raw, name=raw.name)),
+            notifications=settle.notifications(
+                self._make(NotificationsSection, self._alone("notifications")) or NotificationsSection(),
+                titles["realm"],
+            ),
+        )
+        checks.check(configuration, titles, self._fault)
+        self.end()
+        return configuration
+
+    def end(self) -> None:
+        """Raise ConfigError if there is any fault, in the order of lines."""
+        if self._faults:
+            ordered = sorted(self._faults, key=lambda fault: fault[0] or sys.maxsize)
+            raise ConfigError(list(dict.fromkeys(text for _, text in ordered)))
+
+    def _fault(self, title: str, key: str, text: str) -> None:
+        raw = self._raw.get(title)
+        line = 0
+        if raw is not None:
+            line = raw.values[key].line if key in raw.values else raw.line
+        self._faults.append((line, _with_line(f"[{title}]{' ' + key if key else ''}: {text}", line)))
+
+    def _title_sound(self, raw: RawSection) -> bool:
+        kind, name = raw.kind, raw.name
+        shape = r"(?:[\w.-]+/)?[\w.-]+" if kind == "role" else r"[\w.-]+"
+        if kind not in (*ALONE, *NAMED):
+            hint = did_you_mean(kind, (*ALONE, *NAMED))
+            known = ", ".join((*(f"[{one}]" for one in ALONE), *(f"[{one}:NAME]" for one in NAMED)))
+            self._fault(raw.title, "", f"is not a section of orosync{hint or '; there are ' + known}")
+        elif kind in ALONE and ":" in raw.title:
+            self._fault(raw.title, "", f"takes no name, write [{kind}]")
+        elif kind in NAMED and not re.fullmatch(shape, name, re.ASCII):
+            self._fault(raw.title, "", f"needs a name of letters, digits and . _ -, write [{kind}:NAME]")
+        else:
+            return True
+        return False
+
+    def _alone(self, title: str) -> RawSection:
+        return self._raw.get(title, RawSection(title, 0, {}))
+
+    def _each(self, raws: Mapping[str, RawSection], make: Callable[[RawSection], T | None]) -> dict[str, T]:
+        made = {name: make(raw) for name, raw in raws.items()}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _make(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
+        return build(section, raw, self._place, fixed, lambda key, text: self._fault(raw.title, key, text))
+
+    def _role(self, raw: RawSection) -> RoleSection | None:
+        realm, slash, name = raw.name.rpartition("/")
+        return self._make(RoleSection, raw, name=name, realm=realm if slash else None)
+
+    def _by_use(self, raw: RawSection, builtin: Mapping[str, type[Any]]) -> Any:
+        """A section whose key ``use`` says what it is: one of ours, or somebody else's factory."""
+        given = raw.values.get("use")
+        offered = [*builtin, "package.module:factory"]
+        if given is None:
+            self._fault(raw.title, "use", f"is missing, write use = {' or '.join(offered)}")
+        elif given.text in builtin:
+            return self._make(builtin[given.text], raw, name=raw.name)
+        elif ":" not in given.text:
+            hint = did_you_mean(given.text, builtin) or f", write {' or '.join(offered)}"
+            self._fault(raw.title, "use", f"{given.text!r} is not known{hint}")
+        else:
+            return self._foreign(raw, given.text)
+        return None
+
+    def _foreign(self, raw: RawSection, use: str) -> ForeignSection | None:
+        before = len(self._faults)
+        options: dict[str, str] = {}
+        for key, value in raw.values.items():
+            try:
+                if key == "use":
+                    factory(use, self._place)
+                elif is_reference(value.text):
+                    options[key] = secret(value.text, self._place).value
+                elif PUBLISHED in value.text:
+                    raise ValueError("holds the secret that Oro is published with: choose your own")
+                else:
+                    options[key] = value.text
+            except ValueError as error:
+                self._fault(raw.title, key, str(error))
+        return ForeignSection(name=raw.name, use=use, options=options) if len(self._faults) == before else None
+
+
+def _with_line(text: str, line: int) -> str:
+    return f"{text} (line {line})" if line else text

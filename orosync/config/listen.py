@@ -1,0 +1,119 @@
+"""The section of a listener as a frozen value: where, who may come, how much of it they may take.
+
+Durations are seconds, sizes bytes. ``realm``, ``tls`` and ``origins`` are settled by
+``orosync.config.settle`` when the file leaves them open. This file must not know transports or how a limit is kept.
+"""
+
+# ruff: noqa: RUF009 (setting() returns attrs fields)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import frozen
+
+from orosync.config import endpoints, values
+from orosync.config.keys import setting
+
+
+@frozen(kw_only=True)
+class ListenSection:
+    """[listen:NAME]: a port, who may come to it and how much of it they may take."""
+
+    name: str
+    endpoint: str = setting(
+        endpoints.endpoint,
+        "Where to listen, as a string of Twisted's: `tcp:PORT:interface=ADDRESS`, `unix:PATH:mode=660` or "
+        "`systemd:domain=INET:name=NAME`. Unless it says `backlog=`, 4096 connections may wait to be accepted (or as "
+        "many as `net.core.somaxconn` allows); a socket of systemd's has its unit's `Backlog=`.",
+        required=True,
+        example="tcp:8080:interface=127.0.0.1",
+    )
+    certificate: Path | None = setting(
+        values.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
+    )
+    key: Path | None = setting(values.existing_file, "The certificate's private key (PEM).")
+    client_ca: Path | None = setting(
+        values.existing_file,
+        "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
+        "certificate`. Who has none may come in another way.",
+    )
+    tls: bool = setting(
+        values.boolean,
+        "Serve TLS. In demo mode a certificate is made on the first start when none is given.",
+        unset=False,
+        otherwise="yes with a certificate, else no",
+    )
+    path: str | None = setting(
+        values.web_path, "The only path of a URL that is answered.", otherwise="any path", example="/ws"
+    )
+    origins: tuple[str, ...] = setting(
+        values.origins,
+        "Web pages that may connect: `https://host[:port]` means exactly that, `host` any scheme and port. Oro's "
+        "publisher sends `127.0.0.1`. Must be given where anybody can connect, unless `origin = optional`.",
+        unset=(),
+        otherwise="on loopback and UNIX sockets: `localhost 127.0.0.1 [::1]`",
+    )
+    origin: str = setting(
+        values.choice("required", "optional"),
+        "`required`: no Origin header, no entry. `optional`: clients that are no browsers come without one; an Origin "
+        "that is sent must be listed all the same.",
+        default="required",
+    )
+    proxies: tuple[values.Network, ...] = setting(
+        values.networks,
+        "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
+        unset=(),
+        example="loopback",
+    )
+    realm: str = setting(
+        values.name, "The realm of clients that name none (WAMP v1).", unset="", otherwise="the only realm"
+    )
+    authenticators: tuple[str, ...] = setting(
+        values.names,
+        "Which of the realms' authenticators may be used here.",
+        unset=(),
+        otherwise="all that a client's realm names",
+    )
+    publisher: bool = setting(
+        values.boolean, "A listener for the back end: a ticket without a user may publish here.", default="no"
+    )
+    publisher_from: tuple[values.Network, ...] = setting(
+        values.networks,
+        "On a port shared with browsers: a ticket without a user may publish when it comes from these networks, "
+        "unforwarded and without a cookie. Together with `publisher = yes` the networks limit that.",
+        unset=(),
+        example="loopback",
+    )
+    header_limit: int = setting(values.size, "The largest HTTP request.", default="16KiB")
+    handshake_timeout: float = setting(
+        values.duration, "How long a handshake may take, the wait for identity not counted.", default="5s"
+    )
+    hello_timeout: float = setting(values.duration, "How long WAMP v2's HELLO may keep us waiting.", default="10s")
+    message_limit: int = setting(values.size, "The largest message of a client.", default="64KiB")
+    publisher_message_limit: int = setting(
+        values.size,
+        "The largest message of the back end; a larger one is skipped, the connection stays.",
+        default="1MiB",
+    )
+    output_limit: int = setting(
+        values.size, "How much may wait for a slow client before it is cut off.", default="1MiB"
+    )
+    output_stall: float = setting(values.duration, "How long a client may take nothing of it.", default="10s")
+    frame_timeout: float = setting(
+        values.duration,
+        "How long a message may take to arrive from its first byte; the back end's too, which is never pinged.",
+        default="30s",
+    )
+    ping_interval: float = setting(values.duration, "Keep-alive pings, never to the back end.", default="25s")
+    ping_timeout: float = setting(values.duration, "How long a client may owe the answer.", default="10s")
+    max_connections: int = setting(values.count, "Connections at one time.", default="10000")
+    connections_per_user: int = setting(
+        values.count, "Connections of one user at one time; the back end is not counted.", default="50"
+    )
+    subscriptions_per_connection: int = setting(values.count, "Subscriptions of one connection.", default="128")
+
+    @property
+    def reach(self) -> endpoints.Reach:
+        """Who can connect."""
+        return endpoints.take_apart(self.endpoint).reach

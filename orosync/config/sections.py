@@ -1,0 +1,285 @@
+"""The sections of a configuration as frozen values, key by key: reader, default, meaning.
+
+Durations are seconds, sizes bytes. What depends on other sections or on the machine (``RouterSection.node``,
+``NotificationsSection.realm`` ...) is settled by ``orosync.config.settle`` before anybody sees it. This file must not
+know how the values are used; the meanings are the words of the reference page. Listeners are in ``listen``,
+WAMP's own authentication methods in ``methods``.
+"""
+
+# ruff: noqa: RUF009 (setting() and dotted() return attrs fields)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from orosync.config import rules, secrets, users, values
+from orosync.config.keys import dotted, setting
+from orosync.config.methods import METHODS, Method
+from orosync.config.sessions import cookie
+from orosync.model import User
+
+
+@frozen(kw_only=True)
+class RouterSection:
+    """[router]: the process."""
+
+    node: str = setting(
+        values.name, "The name of this router in logs and metrics.", unset="", otherwise="the host's name"
+    )
+    drain: float = setting(values.span, "Over how long clients are let go at a stop.", default="5s")
+    state: Path = setting(
+        values.expanded,
+        "The directory for what orosync makes itself: the demo's certificate.",
+        unset=Path(),
+        otherwise="`$STATE_DIRECTORY`, else the first of `~/.local/state/orosync`, `/var/lib/orosync`, `./var` "
+        "that can be written",
+    )
+    demo: bool = setting(
+        values.boolean,
+        "Demo mode: loopback only, requests that a proxy forwarded are refused; allows `tls = yes` without a "
+        "certificate, `secret = generate` and `use = demo`.",
+        default="no",
+    )
+    recheck: float = setting(
+        values.duration,
+        "How often it is looked up whether those who are connected may stay: within that time whoever is disabled, "
+        "deleted or gets another password or other rights is out.",
+        default="5m",
+    )
+    ticket_processes: int = setting(values.count, "Processes that check tickets.", default="2")
+
+
+@frozen(kw_only=True)
+class RealmSection:
+    """[realm:NAME]: a space of topics and procedures of its own."""
+
+    name: str
+    authenticators: tuple[str, ...] = setting(
+        values.names,
+        "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
+        required=True,
+        example="ticket",
+    )
+    authorizers: tuple[str, ...] = setting(
+        values.names,
+        "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
+        "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
+        required=True,
+        example="topics:oro",
+    )
+    uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
+
+
+@frozen(kw_only=True)
+class RoleSection:
+    """[role:REALM/NAME] or, for every realm, [role:NAME]: what `roles` in a realm's authorizers reads."""
+
+    name: str
+    realm: str | None
+    permissions: tuple[rules.Permission, ...] = setting(
+        rules.permissions,
+        "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose]`, `any ACTIONS` for every URI, or "
+        "`deny exact|prefix|wildcard URI`. What a line does not allow it denies; the most specific line speaks.",
+        required=True,
+        example="prefix com.example. call,subscribe",
+        multiline=True,
+    )
+
+
+@frozen(kw_only=True)
+class TicketSection:
+    """[authenticator:NAME] with `use = ticket`: Oro's sync tickets."""
+
+    name: str
+    use: str = setting(values.plain, "`ticket`", required=True, example="ticket")
+    secret: secrets.Secret = setting(
+        secrets.salt_or_generate,
+        "Oro's secret (`ORO_SECRET`) by reference. In demo mode also `generate`: a new one at each start.",
+        required=True,
+        example="file:/etc/orosync/oro_secret",
+    )
+    previous_secret: secrets.Secret | None = setting(
+        secrets.salt,
+        "A second secret that is still good, while the first is being changed.",
+        example="file:/etc/orosync/old",
+    )
+    directory: str = setting(
+        values.name, "The [directory:NAME] where users are looked up.", required=True, example="people"
+    )
+    role: str = setting(values.name, "The role of users.", default="user")
+    publisher_role: str = setting(values.name, "The role of the back end.", default="backend")
+    ttl: float = setting(values.duration, "How old a ticket may be.", default="300s")
+    future: float = setting(values.span, "How far a ticket may be dated ahead of our clock.", default="30s")
+    accept_disabled: bool = setting(
+        values.boolean,
+        "Let users in who are disabled or have to choose a new password, as Oro's own server does.",
+        default="no",
+    )
+    once: bool = setting(
+        values.boolean,
+        "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "
+        "by this process for the newest 50,000 tickets.",
+        default="no",
+    )
+    failure_burst: int = setting(
+        values.count,
+        "Wrong tickets that one address (behind `proxies` the client's, of IPv6 the /64) may show at once; after that "
+        "it is answered 503 for a while, right or wrong. The back end is exempt.",
+        default="100",
+    )
+    failure_rate: int = setting(values.count, "How many of them it is forgiven each second.", default="20")
+
+
+@frozen(kw_only=True)
+class CookieSection:
+    """[authenticator:NAME] with `use = cookie`: the session cookie of Oro's back office."""
+
+    name: str
+    use: str = setting(values.plain, "`cookie`", required=True, example="cookie")
+    sessions: str = setting(
+        values.name, "The [sessions:NAME] where the cookie's session is found.", required=True, example="office"
+    )
+    directory: str = setting(
+        values.name, "The [directory:NAME] where the session's user is looked up.", required=True, example="people"
+    )
+    cookie: str = setting(cookie, "The name of the cookie.", default="BAPID")
+    role: str = setting(values.name, "The role of users.", default="user")
+    recheck: float | None = setting(
+        values.duration,
+        "How often it is looked up whether the sessions of those who are connected are still there: within that time a "
+        "logout ends their connections, those that came with a ticket too.",
+        otherwise="as in [router]",
+        example="30s",
+    )
+
+
+@frozen(kw_only=True)
+class AnonymousSection:
+    """[authenticator:NAME] with `use = anonymous`: anybody, for realms that name it."""
+
+    name: str
+    use: str = setting(values.plain, "`anonymous`", required=True, example="anonymous")
+    role: str = setting(values.name, "The role of everybody who comes in this way.", default="anonymous")
+
+
+@frozen(kw_only=True)
+class StaticDirectorySection:
+    """[directory:NAME] with `use = static`: users written down here."""
+
+    name: str
+    use: str = setting(values.plain, "`static`", required=True, example="static")
+    user: tuple[User, ...] = dotted(
+        users.user,
+        "A user: `ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]`. The reference leads to the "
+        "user's `oro_user.password`, verbatim.",
+        example="user.admin = 1 file:/etc/orosync/admin.hash",
+    )
+
+
+@frozen(kw_only=True)
+class DemoDirectorySection:
+    """[directory:NAME] with `use = demo`: the two users of the demo, their secrets made anew at each start."""
+
+    name: str
+    use: str = setting(values.plain, "`demo`", required=True, example="demo")
+
+
+@frozen(kw_only=True)
+class SqlDirectorySection:
+    """[directory:NAME] with `use = postgresql` or `use = mysql`: Oro's own users, read from its database."""
+
+    name: str
+    use: str = setting(values.plain, "`postgresql` or `mysql` (MariaDB too)", required=True, example="postgresql")
+    dsn: secrets.Secret = setting(
+        secrets.secret,
+        "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
+        "`ORO_DB_DSN` stands. Better of a user who may read no more than is needed ([directories.md](directories.md)).",
+        required=True,
+        example="file:/etc/orosync/db_dsn",
+    )
+    users: str = setting(values.table, "The table of users, or a view of its columns.", default="oro_user")
+    connections: int = setting(values.count, "How many connections there may be; each has a thread.", default="4")
+    connect_timeout: float = setting(values.duration, "How long it may take to get a connection.", default="3s")
+    query_timeout: float = setting(values.duration, "How long a query may take.", default="2s")
+    cache: float = setting(
+        values.span,
+        "How old an answer may be that spares a look-up while all connections are busy: for so long a new password or "
+        "a disabled user may go unnoticed.",
+        default="1s",
+    )
+
+
+@frozen(kw_only=True)
+class TopicsSection:
+    """[topics:NAME]: which topics there are, who subscribes and who publishes."""
+
+    name: str
+    use: str = setting(
+        values.choice("oro", "own"),
+        "`oro`: Oro's ten channels and those written here; `own`: only those.",
+        default="oro",
+    )
+    subscribe: frozenset[str] = setting(
+        rules.role_names, "Roles that may subscribe where a channel does not say.", default="user"
+    )
+    publish: frozenset[str] = setting(
+        rules.role_names, "Roles that may publish where a channel does not say.", default="backend"
+    )
+    channel: tuple[rules.ChannelLine, ...] = dotted(
+        rules.channel,
+        "A topic of your own: `subscribe ROLES; publish ROLES` (or `nobody`). Its name may hold variables: `{user_id}` "
+        "is the subscriber's own id, `{organization_id}` one of the subscriber's organizations, any other one "
+        "letters, digits, `_` and `-` unless a part `VARIABLE REQUIREMENT` says otherwise.",
+        example="channel.acme/news = subscribe user; publish backend",
+    )
+
+    @property
+    def channels(self) -> tuple[rules.Channel, ...]:
+        """The channels written here, with the section's roles where they say nothing."""
+        return tuple(line.completed(self.subscribe, self.publish) for line in self.channel)
+
+
+@frozen(kw_only=True)
+class NotificationsSection:
+    """[notifications]: what orosync itself tells Oro's pages."""
+
+    realm: str = setting(values.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
+    maintenance_lock: Path | None = setting(
+        values.expanded,
+        "Oro's lock file of maintenance mode, only ever read; pages opened meanwhile are told too.",
+        example="/var/www/oro/var/cache/maintenance_lock",
+    )
+    ping_interval: float = setting(
+        values.duration, "How often `oro/ping` is published while somebody listens.", default="50s"
+    )
+
+
+@frozen(kw_only=True)
+class ForeignSection:
+    """A part from elsewhere: `use = package.module:factory`, every other key is an option of its own.
+
+    A value that begins with `file:` or `env:` is a reference and has been followed.
+    """
+
+    name: str
+    use: str
+    options: Mapping[str, str] = field(repr=False)
+
+
+AUTHENTICATORS: Mapping[str, type[TicketSection] | type[CookieSection] | type[AnonymousSection] | type[Method]] = {
+    "ticket": TicketSection,
+    "cookie": CookieSection,
+    **METHODS,
+    "anonymous": AnonymousSection,
+}
+DIRECTORIES: Mapping[str, type[StaticDirectorySection] | type[DemoDirectorySection] | type[SqlDirectorySection]] = {
+    "static": StaticDirectorySection,
+    "postgresql": SqlDirectorySection,
+    "mysql": SqlDirectorySection,
+    "demo": DemoDirectorySection,
+}
+Authenticator = TicketSection | CookieSection | Method | AnonymousSection | ForeignSection
+Directory = StaticDirectorySection | DemoDirectorySection | SqlDirectorySection | ForeignSection

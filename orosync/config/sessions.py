@@ -1,0 +1,183 @@
+"""The sections of session stores as frozen values, key by key: reader, default, meaning.
+
+Like ``sections``, of which they are a part. This file must not know how the values are used.
+"""
+
+# ruff: noqa: RUF009 (setting() returns attrs fields)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from orosync.config import secrets, values
+from orosync.config.keys import setting
+from orosync.config.values import Place
+
+
+def url(text: str, place: Place) -> str:
+    """An address of HTTP, whole, without credentials."""
+    if not re.fullmatch(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/[!-~]*", text) or "#" in text:
+        raise ValueError(f"{text!r} is not an address, write it like https://oro.example.com/admin/sync/ticket")
+    return text
+
+
+def cookie(text: str, place: Place) -> str:
+    """The name of a cookie."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+        raise ValueError(f"{text!r} is not the name of a cookie, write it like BAPID")
+    return text
+
+
+def prefix(text: str, place: Place) -> str:
+    """What stands before the id in a key."""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError(f"{text!r} is not the beginning of a key, write it without blanks")
+    return text
+
+
+def classes(text: str, place: Place) -> frozenset[str]:
+    """Full names of PHP classes."""
+    found = values.words(text)
+    for one in found:
+        if not re.fullmatch(r"\\?[A-Za-z_]\w*(\\[A-Za-z_]\w*)*", one, re.ASCII):
+            raise ValueError(rf"{one!r} is not the full name of a PHP class, write it like Acme\Security\Token")
+    return frozenset(found)
+
+
+def _context() -> Any:
+    return setting(values.name, "The context of the back office's firewall in the application.", default="main")
+
+
+def _serializer() -> Any:
+    return setting(
+        values.choice("php", "php_binary", "php_serialize"), "PHP's `session.serialize_handler`.", default="php"
+    )
+
+
+def _tokens() -> Any:
+    return setting(
+        classes,
+        "Classes of security tokens that are believed besides Oro's own.",
+        unset=frozenset(),
+        example=r"Acme\Security\SamlToken",
+    )
+
+
+def _users() -> Any:
+    return setting(
+        classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
+    )
+
+
+def _ca() -> Any:
+    return setting(
+        values.existing_file,
+        "The authorities whose certificates are believed (PEM).",
+        otherwise="the system's",
+        example="/etc/orosync/ca.pem",
+    )
+
+
+@frozen(kw_only=True)
+class SessionFilesSection:
+    """[sessions:NAME] with `use = files`: PHP's own session files."""
+
+    name: str
+    use: str = setting(values.plain, "`files`", required=True, example="files")
+    path: Path = setting(
+        values.expanded,
+        "The directory with the files `sess_...`; PHP must let orosync read them ([sessions.md](sessions.md)).",
+        required=True,
+        example="/var/www/oro/var/sessions/prod",
+    )
+    lifetime: float = setting(
+        values.duration, "How long a session lives after its last use: PHP's `session.gc_maxlifetime`.", default="7200s"
+    )
+    context: str = _context()
+    serializer: str = _serializer()
+    tokens: frozenset[str] = _tokens()
+    users: frozenset[str] = _users()
+
+
+@frozen(kw_only=True)
+class RedisSessionsSection:
+    """[sessions:NAME] with `use = redis`: sessions in Redis."""
+
+    name: str
+    use: str = setting(values.plain, "`redis`", required=True, example="redis")
+    dsn: secrets.Secret = setting(
+        secrets.location,
+        "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
+        "for Sentinel. Better of a user who may only read sessions ([sessions.md](sessions.md)).",
+        required=True,
+        example="file:/etc/orosync/session_dsn",
+    )
+    prefix: str = setting(prefix, "What stands before the id in a key.", default="session")
+    ca: Path | None = _ca()
+    timeout: float = setting(values.duration, "How long a connection or an answer may take.", default="2s")
+    context: str = _context()
+    serializer: str = _serializer()
+    tokens: frozenset[str] = _tokens()
+    users: frozenset[str] = _users()
+
+
+@frozen(kw_only=True)
+class PdoSessionsSection:
+    """[sessions:NAME] with `use = pdo`: sessions in a table of Oro's database."""
+
+    name: str
+    use: str = setting(values.plain, "`pdo`", required=True, example="pdo")
+    dsn: secrets.Secret = setting(
+        secrets.secret,
+        "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Better "
+        "of a user who may read no more than is needed ([sessions.md](sessions.md)).",
+        required=True,
+        example="file:/etc/orosync/db_dsn",
+    )
+    table: str = setting(values.table, "The table of sessions.", default="oro_session")
+    connections: int = setting(values.count, "How many connections there may be; each has a thread.", default="4")
+    connect_timeout: float = setting(values.duration, "How long it may take to get a connection.", default="3s")
+    query_timeout: float = setting(values.duration, "How long a query may take.", default="2s")
+    context: str = _context()
+    serializer: str = _serializer()
+    tokens: frozenset[str] = _tokens()
+    users: frozenset[str] = _users()
+
+
+@frozen(kw_only=True)
+class TicketExchangeSection:
+    """[sessions:NAME] with `use = http`: the application itself is asked whose session it is."""
+
+    name: str
+    use: str = setting(values.plain, "`http`", required=True, example="http")
+    url: str = setting(
+        url,
+        "The application's address for sync tickets.",
+        required=True,
+        example="https://oro.example.com/admin/sync/ticket",
+    )
+    authenticator: str = setting(
+        values.name,
+        "The [authenticator:NAME] with `use = ticket` that judges the tickets.",
+        required=True,
+        example="ticket",
+    )
+    cookie: str = setting(cookie, "The name of the application's session cookie.", default="BAPID")
+    ca: Path | None = _ca()
+    timeout: float = setting(values.duration, "How long an answer may take.", default="5s")
+
+
+SESSIONS: Mapping[str, type[Any]] = {
+    "files": SessionFilesSection,
+    "redis": RedisSessionsSection,
+    "pdo": PdoSessionsSection,
+    "http": TicketExchangeSection,
+}
+AnySessions = SessionFilesSection | RedisSessionsSection | PdoSessionsSection | TicketExchangeSection
+StoredSessions = SessionFilesSection | RedisSessionsSection | PdoSessionsSection
+"""Those whose sessions orosync reads itself."""

@@ -1,0 +1,51 @@
+"""The configuration as one value: every section in its place, nothing read, nothing judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from orosync.config.listen import ListenSection
+from orosync.config.rules import Permission
+from orosync.config.sections import (
+    Authenticator,
+    Directory,
+    ForeignSection,
+    NotificationsSection,
+    RealmSection,
+    RoleSection,
+    RouterSection,
+    TopicsSection,
+)
+from orosync.config.sessions import AnySessions
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """A whole file, found sound. Sections of one kind stand under their names, in the order of the file.
+
+    ``warnings`` holds lines of the same form as faults, for things that work and are yet likely to be mistakes.
+    """
+
+    path: Path
+    router: RouterSection
+    listeners: Mapping[str, ListenSection]
+    realms: Mapping[str, RealmSection]
+    roles: tuple[RoleSection, ...]
+    authenticators: Mapping[str, Authenticator]
+    authorizers: Mapping[str, ForeignSection]
+    directories: Mapping[str, Directory]
+    session_stores: Mapping[str, AnySessions | ForeignSection]
+    topics: Mapping[str, TopicsSection]
+    notifications: NotificationsSection
+    warnings: tuple[str, ...] = ()
+
+    def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:
+        """By role: what holds in ``realm``, the realm's own lines before those for every realm."""
+        found: dict[str, tuple[Permission, ...]] = {}
+        for role in sorted(self.roles, key=lambda role: role.realm is None):
+            if role.realm in (None, realm):
+                found[role.name] = (*found.get(role.name, ()), *role.permissions)
+        return found

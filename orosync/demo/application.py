@@ -1,0 +1,94 @@
+"""The demonstration as a twisted.web resource: requests become ``Call`` values, ``Answer`` values become responses.
+
+Every path below it passes the loopback rule first, also what is mounted with ``putChild`` (the WebSocket). It must not
+know what the endpoints do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from orosync.demo.answers import Answer, Problem, protective_headers
+from orosync.demo.endpoints import Call, Endpoints
+from orosync.demo.loopback import refusal
+from orosync.interfaces import IPublisher
+from orosync.model import User
+
+
+class DemoApplication(Resource):
+    """The root of the demonstration's Site.
+
+    ``publisher`` publishes into the realm that the page's WebSocket joins; ``users`` are the people to choose from;
+    ``secret`` is what the realm's ticket authenticator checks with; ``clock`` tells the time of day.
+    ``putChild(b"ws", resource)`` mounts the WebSocket that the page connects to.
+    """
+
+    def __init__(
+        self, publisher: IPublisher, users: Iterable[User] | Mapping[Any, User], secret: str, clock: IReactorTime
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._endpoints = Endpoints(publisher, users, secret, clock)
+
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
+        """The loopback rule, then whatever was mounted at ``path``, else the endpoints."""
+        why_not = refusal(_headers(request))
+        if why_not is not None:
+            return _Leaf(Problem(403, why_not).answer())
+        mounted: IResource | None = self.children.get(path)
+        if mounted is not None:
+            return mounted
+        return _Leaf(self._endpoints.answer(_call(request)))
+
+
+class _Leaf(Resource):
+    """One answer, whatever is left of the path."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._answer = answer
+
+    def render(self, request: Request) -> bytes:
+        answer = self._answer
+        request.setResponseCode(answer.status)
+        host = request.requestHeaders.getRawHeaders("host", [None])[0]
+        for name, value in {**protective_headers(host), **answer.headers, "Content-Type": answer.content_type}.items():
+            request.setHeader(name.encode("ascii"), value.encode("ascii"))
+        for cookie in answer.cookies:
+            request.responseHeaders.addRawHeader(b"set-cookie", cookie.encode("ascii"))
+        if request.method != b"HEAD":
+            return answer.body
+        # Twisted would log the address of a HEAD request that is given a body.
+        request.setHeader(b"content-length", b"%d" % len(answer.body))
+        return b""
+
+
+def _call(request: Request) -> Call:
+    content = request.content
+    return Call(
+        method=_text(request.method),
+        path=_text(request.path),
+        headers=_headers(request),
+        cookies={_text(name): _text(value) for name, value in request.received_cookies.items()},
+        body=b"" if content is None else content.read(),
+        secure=bool(request.isSecure()),
+    )
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Lower-case names; a header that came more than once is joined, so that two Hosts are no host."""
+    return {
+        _text(name).lower(): ", ".join(_text(value) for value in values)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+
+
+def _text(raw: bytes) -> str:
+    """Bytes of HTTP as text: whatever is not ASCII matches no address, name or token of ours."""
+    return raw.decode("latin-1")

@@ -1,0 +1,66 @@
+"""Whether an HTTP request came from this very machine, as far as its headers tell: nobody else is served the demo.
+
+A proxy in front of a demonstration would hand its two users to the whole world, and a foreign name that resolves to
+127.0.0.1 would hand them to a foreign page (DNS rebinding). Both show in the headers. This file works on plain
+mappings; it must not know twisted.web, WebSocket or who the peer is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
+
+# What proxies and content networks add, whatever they are told to hide.
+FORWARDING = frozenset(
+    {
+        "cf-connecting-ip",
+        "client-ip",
+        "fastly-client-ip",
+        "forwarded",
+        "forwarded-for",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-real-ip",
+        "x-remote-addr",
+    }
+)
+
+_HOST = re.compile(r"(?:(?P<name>localhost)|(?P<v4>[0-9.]{7,15})|\[(?P<v6>[0-9a-f:.]{2,45})\])(?::[0-9]{1,5})?", re.I)
+
+
+def is_loopback_request(headers: Mapping[str, str]) -> bool:
+    """Whether ``headers`` (one string for each name; names in any case) are those of a request from this machine."""
+    return refusal(headers) is None
+
+
+def refusal(headers: Mapping[str, str]) -> str | None:
+    """Why a request with ``headers`` is not answered, as a sentence for whoever sent it; None if it is."""
+    host = None
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower in FORWARDING or lower.startswith("x-forwarded"):
+            return "The demonstration answers no proxy: this request carries a forwarding header."
+        if lower == "host":
+            host = value
+    if host is None or not is_loopback_host(host):
+        return "The demonstration answers only on this machine: open it as https://127.0.0.1 or https://localhost."
+    return None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether ``host``, a Host header's value with or without a port, names this machine by itself, without DNS."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    if found["name"]:
+        return True
+    try:
+        return IPv4Address(found["v4"]).is_loopback if found["v4"] else IPv6Address(found["v6"]) == IPv6Address("::1")
+    except ValueError:
+        return False

@@ -1,0 +1,65 @@
+"""Every exception orosync raises on purpose, told apart by whose fault it is.
+
+This file knows nothing of sockets, Oro or configuration syntax; it only names situations.
+
+    OrosyncError
+     +-- ConfigError           the administrator's: every fault of a configuration at once
+     +-- Refused               a client is not let in (``Unavailable``: because something is down)
+     |    +-- Unavailable
+     +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
+     +-- RequestError          the peer's: costs it one ERROR, the session lives on
+     +-- NotCarriable          nobody's: a payload that a receiver's serializer cannot express
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class OrosyncError(Exception):
+    """The root of the tree; never raised itself."""
+
+
+class ConfigError(OrosyncError):
+    """A configuration that cannot be used.
+
+    ``faults`` holds one line for each fault: ``[section] key: what is wrong and what to do``.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class Refused(OrosyncError):
+    """A client is not let in.
+
+    ``reason`` is for the log alone and never holds a credential; the client gets one answer for
+    every reason. ``kind`` is a short stable word that counters are labelled with.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+class Unavailable(Refused):
+    """Refused because a directory, session store, authorizer or queue cannot answer now (HTTP 503)."""
+
+
+class ProtocolViolation(OrosyncError):
+    """The peer broke its protocol: the session ends, nobody else notices."""
+
+
+class RequestError(OrosyncError):
+    """One request is answered with an ERROR carrying ``uri``; ``message`` explains it to the client."""
+
+    def __init__(self, uri: str, message: str) -> None:
+        super().__init__(f"{uri}: {message}")
+        self.uri = uri
+        self.message = message
+
+
+class NotCarriable(OrosyncError):
+    """A payload holds something that a serializer cannot express (NaN, a big integer, a non-string key)."""

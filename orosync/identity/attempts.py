@@ -1,0 +1,58 @@
+"""The bookkeeping of attempts to say who one is: counted by outcome, and bounded for each address that fails.
+
+It must not know what is presented or how it is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.errors import Refused, Unavailable
+from orosync.identity.failures import FailureBuckets, address_group
+from orosync.interfaces import IJournal
+from orosync.model import ConnectionFacts, Principal
+
+T = TypeVar("T")
+
+
+class Attempts:
+    """Attempts of one kind (``event``, for the counters). ``clock.seconds()`` is the time of day."""
+
+    def __init__(
+        self, event: str, journal: IJournal, clock: IReactorTime, failures: FailureBuckets | None = None
+    ) -> None:
+        self._event = event
+        self._journal = journal
+        self._clock = clock
+        self._failures = FailureBuckets() if failures is None else failures
+
+    def now(self) -> float:
+        """The time of day in seconds."""
+        return self._clock.seconds()
+
+    def judge(self, facts: ConnectionFacts, verdict: Callable[[], T]) -> Deferred[T]:
+        """Fires with what ``verdict`` returns, or fails with the Refused that it raises, which is counted against the
+        address; with Unavailable ("too_many_failures") from an address that has failed too often."""
+        group = address_group(facts.address)
+        try:
+            if self._failures.exhausted(group, self.now()):
+                raise Unavailable("too_many_failures", f"too many wrong answers from {group}")
+            outcome = verdict()
+        except Refused as refusal:
+            self._journal.count(self._event, refusal.kind)
+            if not isinstance(refusal, Unavailable):
+                self._failures.record(group, self.now())
+            return defer.fail(refusal)
+        if isinstance(outcome, Principal):
+            self._journal.count(self._event, "accepted")
+        return defer.succeed(outcome)
+
+
+def wrong_method(name: str, method: str) -> Refused:
+    """The refusal of a method that the authenticator ``name`` cannot do."""
+    return Refused("unknown_method", f"{name} cannot do authmethod {method!r}")

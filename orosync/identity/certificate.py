@@ -1,0 +1,100 @@
+"""The TLS client certificate as a way to say who one is, for v1 and v2 alike.
+
+The listener has checked that one of its authorities issued it and that it has not run out; whose it is stands here. It
+must not know TLS, realms or topics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import Refused
+from orosync.identity.accounts import Account, by_mark
+from orosync.identity.attempts import Attempts, wrong_method
+from orosync.identity.failures import FailureBuckets
+from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.model import ConnectionFacts, Principal
+
+METHOD = "tls"
+FINGERPRINT = "sha256:"
+COMMON_NAME = "cn:"
+
+
+@implementer(IAuthenticator)
+class CertificateAuthenticator:
+    """Knows clients by their certificates: ``marks`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the subject's
+    common name. A fingerprint goes before a name.
+
+    Kinds of Refused: no_certificate, unknown_certificate, authid_mismatch. Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        accounts: Iterable[Account],
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self._attempts = Attempts("certificate", journal, clock, failures)
+        self._accounts: Mapping[str, Account] = by_mark(f"authenticator:{name}", accounts)
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator."""
+        if facts.client_certificate is None:
+            return defer.succeed(None)
+        return self._attempts.judge(facts, lambda: self._owner(facts, None))
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator. The certificate is the connection's; HELLO may name whose it is."""
+
+        def verdict() -> Principal | Challenge:
+            if method != METHOD:
+                raise wrong_method(self.name, method)
+            return self._owner(facts, hello.authid)
+
+        return self._attempts.judge(facts, verdict)
+
+    def _owner(self, facts: ConnectionFacts, authid: str | None) -> Principal:
+        certificate = facts.client_certificate
+        if certificate is None:
+            raise Refused("no_certificate", "the client presented no certificate")
+        fingerprint = hashlib.sha256(certificate).hexdigest()
+        account = self._accounts.get(FINGERPRINT + fingerprint)
+        if account is None:
+            name = _common_name(certificate)
+            account = None if name is None else self._accounts.get(COMMON_NAME + name)
+        if account is None:
+            raise Refused("unknown_certificate", f"there is no user with the certificate {FINGERPRINT}{fingerprint}")
+        if authid is not None and authid != account.authid:
+            raise Refused("authid_mismatch", f"HELLO names {authid!r}, its certificate is that of {account.authid!r}")
+        return Principal(
+            authid=account.authid,
+            authrole=account.role,
+            authmethod=METHOD,
+            authprovider=self.name,
+            authenticated_at=self._attempts.now(),
+        )
+
+
+def _common_name(certificate: bytes) -> str | None:
+    """The subject's common name; None where there is none, several, or nothing that can be read."""
+    try:
+        names = x509.load_der_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return None
+    value = names[0].value if len(names) == 1 else None
+    return value if isinstance(value, str) else None

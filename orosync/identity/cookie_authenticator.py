@@ -1,0 +1,221 @@
+"""The back office's session cookie as a way to say who one is, on WAMP v1 and v2 (authmethod "cookie").
+
+The session must be known to its store, and its user still be the one who logged in: Symfony logs out whoever has
+another name, another password or has been disabled meanwhile (ContextListener), and so does this. A browser sends the
+cookie whatever page asks it to, so the page's Origin must be known: the transport has judged it by then, and a request
+without one is refused here.
+
+With a ticket the cookie decides nothing. If it belongs to the same user, the end of its session is the end of the
+connection (``watch``); if it names nobody, it does no harm. It must not know where sessions and users are kept,
+realms or topics.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Hashable
+
+import attrs
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import Refused, Unavailable
+from orosync.identity.failures import FailureBuckets, address_group
+from orosync.identity.standing import UserStanding, UserStandings, found, imprint
+from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IDirectory, IJournal, ISessionStore
+from orosync.model import AdminSession, ConnectionFacts, Principal, User
+
+METHOD = "cookie"
+BACK_OFFICE = "BAPID"
+"""The name of the back office's cookie, unless an application names it otherwise."""
+
+
+@attrs.frozen
+class CookieStanding:
+    """What a connection with a cookie rests on: the session in the store (``session_id`` None: not asked again) and,
+    where nobody else looks after it, the user in the directory."""
+
+    session_id: str | None = attrs.field(repr=False)
+    username: str
+    user_id: int | None
+    user: UserStanding | None = None
+
+
+@implementer(IAmbientAuthenticator)
+class CookieAuthenticator:
+    """Finds the sessions of ``cookie`` in ``store`` and their users in ``directory``; users become ``role``.
+
+    ``prolongs``: a look-up in the store counts as a visit to the application, so those who are connected are not looked
+    up there again. ``recheck_interval`` in seconds, None: as often as others. Outcomes are counted; refusals are the
+    caller's to log.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        store: ISessionStore,
+        directory: IDirectory,
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        cookie: str = BACK_OFFICE,
+        role: str = "user",
+        prolongs: bool = False,
+        recheck_interval: float | None = None,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self.recheck_interval = recheck_interval
+        self._store = store
+        self._directory = directory
+        self._users = UserStandings(directory)
+        self._journal = journal
+        self._clock = clock
+        self._cookie = cookie
+        self._role = role
+        self._prolongs = prolongs
+        self._failures = FailureBuckets() if failures is None else failures
+
+    # -- letting in
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Kinds of Refused: no_origin, malformed_session, no_session (unknown, expired or logged
+        out), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and what store and directory
+        say."""
+        session_id = facts.cookies.get(self._cookie)
+        if session_id is None:
+            return defer.succeed(None)
+        return Deferred.fromCoroutine(self._let_in(facts, session_id))
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator. For who says HELLO a second time; the first time the handshake has told."""
+        cookie = facts.cookies.get(self._cookie)
+        if method != METHOD:
+            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
+        if cookie is None:
+            return defer.fail(Refused("no_cookie", f"HELLO asks for {METHOD}, no {self._cookie} came with the request"))
+        return Deferred.fromCoroutine(self._let_in(facts, cookie))
+
+    async def _let_in(self, facts: ConnectionFacts, session_id: str) -> Principal:
+        group, now = address_group(facts.address), self._clock.seconds()
+        try:
+            if facts.origin is None:
+                raise Refused("no_origin", f"a {self._cookie} without an Origin: no page of the back office sent it")
+            if self._failures.exhausted(group, now):
+                raise Unavailable("too_many_failures", f"too many wrong cookies from {group}")
+            user = await self._user(await self._session(session_id))
+        except Refused as refusal:
+            self._journal.count(METHOD, refusal.kind)
+            if not isinstance(refusal, Unavailable):
+                self._failures.record(group, now)
+            raise
+        self._journal.count(METHOD, "accepted")
+        return Principal(
+            authid=user.username,
+            authrole=self._role,
+            authmethod=METHOD,
+            authprovider=self.name,
+            user_id=user.id,
+            organizations=user.organizations,
+            roles=user.roles,
+            authenticated_at=self._clock.seconds(),
+            imprint=imprint(user),
+        )
+
+    async def _session(self, session_id: str) -> AdminSession:
+        session = await self._look_up(session_id)
+        if session is None:
+            raise Refused("no_session", f"{self._cookie}: unknown, expired or logged out")
+        return session
+
+    async def _look_up(self, session_id: str) -> AdminSession | None:
+        try:
+            return await self._store.find(session_id)
+        except (Refused, CancelledError):
+            raise
+        except Exception as error:
+            raise Unavailable("sessions_down", f"the session store failed with {type(error).__name__}") from error
+
+    async def _user(self, session: AdminSession) -> User:
+        """The user of a session, if Symfony would still take it for logged in."""
+        user = await found(self._directory, session.username)
+        who = f"{self._cookie} of {session.username!r}"
+        if user is None or user.username != session.username or session.user_id not in (None, user.id):
+            raise Refused("unknown_user", f"{who}: there is no such user")
+        password = session.password_hash
+        if password is not None and not hmac.compare_digest(_bytes(password), _bytes(user.password_hash)):
+            raise Refused("password_changed", f"{who}: the password has changed since the login")
+        if not user.enabled:
+            raise Refused("disabled", f"{who}: the user is disabled")
+        return user
+
+    # -- life after login
+
+    def standing(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+        """See IRecheck."""
+        session_id = None if self._prolongs else facts.cookies.get(self._cookie)
+        return CookieStanding(session_id, principal.authid, principal.user_id, self._users.of(principal))
+
+    def watch(self, facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
+        """See IAmbientAuthenticator. While the store is down the connection is held to the cookie unseen: gone by the
+        time the store answers, it ends."""
+        session_id = facts.cookies.get(self._cookie)
+        if session_id is None or principal.user_id is None:
+            return defer.succeed(None)
+        return Deferred.fromCoroutine(self._watched(session_id, principal))
+
+    async def _watched(self, session_id: str, principal: Principal) -> Hashable | None:
+        standing = CookieStanding(None if self._prolongs else session_id, principal.authid, principal.user_id)
+        try:
+            session = await self._look_up(session_id)
+        except Unavailable:
+            return standing
+        except Refused:
+            return None
+        if session is None:
+            return None
+        if not _is_of(session, standing):
+            await self._somebody_else(session, principal)
+            return None
+        return standing
+
+    async def _somebody_else(self, session: AdminSession, principal: Principal) -> None:
+        """Two users at once are refused, if the second one is somebody at all."""
+        try:
+            other = await self._user(session)
+        except Unavailable:
+            raise
+        except Refused:
+            return
+        self._journal.count(METHOD, "other_user")
+        reason = f"{self._cookie} of {other.username!r} came with a {principal.authmethod} of {principal.authid!r}"
+        raise Refused("other_user", reason)
+
+    def recheck(self, standing: Hashable) -> Deferred[None]:
+        """See IRecheck. Kinds of Refused: logged_out, malformed_session, other_user and those of
+        ``UserStandings.check``."""
+        assert isinstance(standing, CookieStanding)
+        return Deferred.fromCoroutine(self._rechecked(standing))
+
+    async def _rechecked(self, standing: CookieStanding) -> None:
+        if standing.session_id is not None:
+            session = await self._look_up(standing.session_id)
+            if session is None:
+                raise Refused("logged_out", f"{self._cookie} of {standing.username!r}: logged out or expired")
+            if not _is_of(session, standing):
+                raise Refused("other_user", f"{self._cookie} of {standing.username!r}: its session is another's now")
+        if standing.user is not None:
+            await self._users.check(standing.user)
+
+
+def _is_of(session: AdminSession, standing: CookieStanding) -> bool:
+    return session.username == standing.username and session.user_id in (None, standing.user_id)
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")

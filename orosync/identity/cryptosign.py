@@ -1,0 +1,174 @@
+"""WAMP-Cryptosign: the client signs a challenge with its Ed25519 key (WAMP, "Cryptosign-based Authentication").
+
+With channel binding the signature is worth nothing on another TLS connection. A client may have us sign a challenge of
+its own. Trust roots and certificates of that section are not served. It must not know realms, topics or TLS.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import ConfigError, Refused
+from orosync.identity.accounts import Account, by_mark
+from orosync.identity.attempts import Attempts, wrong_method
+from orosync.identity.failures import FailureBuckets
+from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.model import ConnectionFacts, Principal
+
+METHOD = "cryptosign"
+BINDINGS = ("tls-unique", "tls-exporter")
+SIZE = 32
+"""Bytes of a challenge, of a public key and of a channel's id."""
+
+
+@attrs.frozen
+class _Question:
+    """One attempt: whose it claims to be, and what has to be signed."""
+
+    public_key: bytes
+    authid: str | None
+    message: bytes
+
+
+@implementer(IAuthenticator)
+class CryptosignAuthenticator:
+    """Knows clients by their public keys (``marks``: 64 hex digits), under the authid that is theirs.
+
+    ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that want to know who we are;
+    ``binding_required`` refuses clients that do not bind to their TLS connection. Kinds of Refused: malformed,
+    channel_binding, no_router_key, unknown_key, authid_mismatch, bad_signature. Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        accounts: Iterable[Account],
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        private_key: str = "",
+        binding_required: bool = False,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        title = f"authenticator:{name}"
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self._attempts = Attempts(METHOD, journal, clock, failures)
+        self._accounts = {bytes.fromhex(mark): one for mark, one in by_mark(title, accounts).items()}
+        self._binding_required = binding_required
+        self._own: Ed25519PrivateKey | None = None
+        if private_key:
+            seed = _hex(private_key, SIZE)
+            if seed is None:
+                raise ConfigError([f"[{title}] key: is no Ed25519 key, put the seed's 64 hex digits there"])
+            self._own = Ed25519PrivateKey.from_private_bytes(seed)
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Nothing of this kind is in a handshake."""
+        return defer.succeed(None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator."""
+        return self._attempts.judge(facts, lambda: self._question(facts, hello, method))
+
+    def _question(self, facts: ConnectionFacts, hello: Hello, method: str) -> Principal | Challenge:
+        if method != METHOD:
+            raise wrong_method(self.name, method)
+        public_key = _hex(hello.authextra.get("pubkey"), SIZE)
+        if public_key is None:
+            raise Refused("malformed", "HELLO.Details.authextra.pubkey is no key of 64 hex digits")
+        binding = hello.authextra.get("channel_binding")
+        channel = self._channel(facts, binding)
+        challenge = secrets.token_bytes(SIZE)
+        extra: dict[str, Any] = {"challenge": challenge.hex(), "channel_binding": binding}
+        asked = hello.authextra.get("challenge")
+        if asked is not None:
+            extra |= self._signed(asked, channel)
+        question = _Question(public_key, hello.authid, _xor(challenge, channel))
+
+        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
+            return self._attempts.judge(facts, lambda: self._verify(question, signature))
+
+        return Challenge(METHOD, extra, answer)
+
+    def _channel(self, facts: ConnectionFacts, binding: object) -> bytes:
+        """What challenges are mixed with: the channel's id, or nothing."""
+        if binding is None:
+            if self._binding_required:
+                raise Refused("channel_binding", "the client does not bind to its TLS connection, as it has to here")
+            return bytes(SIZE)
+        if binding not in BINDINGS or not isinstance(binding, str):
+            raise Refused("channel_binding", "the client asks for an unknown kind of channel binding")
+        channel = facts.channel_id.get(binding)
+        if channel is None:
+            raise Refused("channel_binding", f"the connection has no {binding} to bind to")
+        return channel
+
+    def _signed(self, asked: object, channel: bytes) -> dict[str, str]:
+        """Our answer to the client's own challenge (WAMP, "Router Authentication")."""
+        challenge = _hex(asked, SIZE)
+        if challenge is None:
+            raise Refused("malformed", "HELLO.Details.authextra.challenge is no challenge of 64 hex digits")
+        if self._own is None:
+            raise Refused("no_router_key", "the client asks who we are, and there is no key to sign with")
+        message = _xor(challenge, channel)
+        own = self._own.public_key().public_bytes_raw()
+        return {"pubkey": own.hex(), "signature": self._own.sign(message).hex() + message.hex()}
+
+    def _verify(self, question: _Question, signature: str) -> Principal:
+        signed = _hex(signature, 64 + SIZE)
+        if signed is None:
+            raise Refused("malformed", "the signature of AUTHENTICATE is not 192 hex digits")
+        account = self._accounts.get(question.public_key)
+        fits = _verified(question.public_key, signed[:64], question.message)
+        if account is None:
+            raise Refused("unknown_key", f"there is no user with the key {question.public_key.hex()}")
+        if question.authid is not None and question.authid != account.authid:
+            raise Refused("authid_mismatch", f"HELLO names {question.authid!r}, its key is that of {account.authid!r}")
+        if not fits or not hmac.compare_digest(signed[64:], question.message):
+            raise Refused(
+                "bad_signature", f"the signature of {account.authid!r} is of another key, challenge or channel"
+            )
+        return Principal(
+            authid=account.authid,
+            authrole=account.role,
+            authmethod=METHOD,
+            authprovider=self.name,
+            authenticated_at=self._attempts.now(),
+        )
+
+
+def _verified(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _hex(text: object, size: int) -> bytes | None:
+    """``size`` bytes from hex digits without blanks, None for anything else."""
+    if not isinstance(text, str) or len(text) != 2 * size:
+        return None
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return data if len(data) == size else None
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,47 @@
+"""WAMP's own authentication methods made from the sections that describe them.
+
+It must not know how a section is written, or what an authenticator does.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.config.methods import CertificateSection, CryptosignSection, Method, WampCraSection
+from orosync.config.secrets import Secret
+from orosync.identity.accounts import Account
+from orosync.identity.certificate import CertificateAuthenticator
+from orosync.identity.cryptosign import CryptosignAuthenticator
+from orosync.identity.scram import ScramAuthenticator
+from orosync.identity.wampcra import WampCraAuthenticator
+from orosync.interfaces import IAuthenticator, IJournal
+
+
+def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime) -> IAuthenticator:
+    """The authenticator of ``section``, with the users that are written in it. Raises ConfigError."""
+    name = section.name
+    users = [Account(one.authid, one.role, _value(one.secret), one.marks) for one in section.user]
+    if isinstance(section, CertificateSection):
+        return CertificateAuthenticator(name, users, journal, clock)
+    if isinstance(section, CryptosignSection):
+        required = section.channel_binding == "required"
+        return CryptosignAuthenticator(
+            name, users, journal, clock, private_key=_value(section.key), binding_required=required
+        )
+    decoy_secret = _value(section.decoy_secret)
+    if isinstance(section, WampCraSection):
+        return WampCraAuthenticator(name, users, journal, clock, decoy_secret=decoy_secret)
+    return ScramAuthenticator(
+        name,
+        users,
+        journal,
+        clock,
+        kdf=section.kdf,
+        iterations=section.iterations,
+        memory=None if section.memory is None else section.memory // 1024,
+        decoy_secret=decoy_secret,
+    )
+
+
+def _value(secret: Secret | None) -> str:
+    return "" if secret is None else secret.value

@@ -1,0 +1,72 @@
+"""Who may present a back-end ticket, and with it publish.
+
+A user may subscribe, the back end may publish. A back-end ticket proves that its bearer holds the
+application's secret, or that the application gave it away: it hands the very same ticket to any visitor
+without a user who reaches its ticket route. So the ticket alone is not enough: a listener grants the right
+outright (PHP's own, on loopback), or, on a port that browsers share, the connection must come from
+where PHP runs and look as PHP's does: no proxy in between, no cookie.
+
+It must not know what publishing is, or what a ticket looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from orosync.errors import ConfigError
+from orosync.model import ConnectionFacts
+
+Network = IPv4Network | IPv6Network
+
+
+class PublisherRight:
+    """By listener: ``granted`` names those that grant it outright, ``publisher_from`` has the networks of the others.
+
+    A listener in neither gives it to nobody. Networks given for a listener that grants it limit that to them.
+    ConfigError for what is no network; "127.0.0.1", "10.0.0.0/8" and "::1" are.
+    """
+
+    def __init__(
+        self, granted: Collection[str] = (), publisher_from: Mapping[str, Iterable[str | Network]] | None = None
+    ) -> None:
+        self._granted = frozenset(granted)
+        self._networks: dict[str, tuple[Network, ...]] = {}
+        faults: list[str] = []
+        for listener, networks in (publisher_from or {}).items():
+            parsed: list[Network] = []
+            for network in networks:
+                try:
+                    parsed.append(ip_network(network))
+                except ValueError as error:
+                    faults.append(f"[listen:{listener}] publisher_from: {error}")
+            self._networks[listener] = tuple(parsed)
+        if faults:
+            raise ConfigError(faults)
+
+    def objection(self, facts: ConnectionFacts) -> str | None:
+        """Why this connection may not publish, for the administrator; None if it may."""
+        networks = self._networks.get(facts.listener, ())
+        granted = facts.listener in self._granted
+        if not granted and not networks:
+            return f"listener {facts.listener} gives nobody the right to publish"
+        if networks and not _inside(facts.peer, networks):
+            return f"peer {facts.peer} is not in publisher_from of listener {facts.listener}"
+        if granted:
+            return None
+        if facts.forwarded:
+            return "it came through a proxy (it has a forwarding header)"
+        if facts.cookies or "cookie" in facts.headers:
+            return "it has a cookie, as browsers do"
+        return None
+
+
+def _inside(peer: str, networks: Iterable[Network]) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    # A listener on [::] sees IPv4 peers in this disguise.
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)

@@ -1,0 +1,190 @@
+"""The HTTP exchange: the visitor's session cookie for a sync ticket, at Oro's own ``POST /sync/ticket``.
+
+For installations whose sessions orosync cannot or shall not read. Oro's CSRF protection is a double submit: the header
+has to equal a cookie, which nobody but the sender keeps (SyncBundle/Controller/TicketController.php, SecurityBundle's
+CsrfRequestManager). So the pair is our own; no other cookie of the visitor goes along, redirects are not followed, and
+the address is the configured one. The ticket is judged like every other by ``verify``.
+
+The request is a visit to the application: PHP locks the session for as long as it lasts, and the session lives on from
+then. This file must not know how a ticket is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from orosync import __version__
+from orosync.errors import Refused, Unavailable
+from orosync.identity.sessions.ids import checked
+from orosync.identity.sessions.store import DOWN
+from orosync.identity.tickets import parse
+from orosync.interfaces import ISessionStore
+from orosync.model import AdminSession, Principal
+
+AT_ONCE = 4
+"""Requests at a time: each takes a PHP process of the application."""
+
+LONGEST_ANSWER = 4096
+NOBODY = frozenset({302, 303, 401, 403})
+"""What an application answers in which nobody is logged in: its login page's address, or that it is not allowed."""
+
+Verify = Callable[[str], Deferred[Principal]]
+
+
+@implementer(ISessionStore)
+class TicketExchange(Service):
+    """Asks ``url`` while it runs, the session's id in the cookie ``cookie``; ``timeout`` in seconds for all of it.
+
+    ``verify`` judges a ticket: fires with its Principal, fails with Refused or Unavailable. ``trust_root`` as
+    BrowserLikePolicyForHTTPS takes it (None: the system's authorities).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        verify: Verify,
+        reactor: Any,
+        *,
+        cookie: str = "BAPID",
+        timeout: float = 5.0,
+        trust_root: Any = None,
+    ) -> None:
+        self.name = f"sessions:{name}"
+        self._url = url.encode("ascii")
+        self._verify = verify
+        self._reactor = reactor
+        self._cookie = cookie
+        self._timeout = timeout
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.maxPersistentPerHost = AT_ONCE
+        self._pool.cachedConnectionTimeout = 30
+        self._pool.retryAutomatically = False
+        self._agent = Agent(
+            reactor, BrowserLikePolicyForHTTPS(trustRoot=trust_root), connectTimeout=timeout, pool=self._pool
+        )
+        self._requests: dict[Deferred[Any], None] = {}
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when no connection is left."""
+        Service.stopService(self)
+        for request in tuple(self._requests):
+            request.cancel()
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    def find(self, session_id: str) -> Deferred[AdminSession | None]:
+        """See ISessionStore; fails with what ``verify`` fails with, too, and with Refused("exchange_without_user")."""
+        return Deferred.fromCoroutine(self._found(checked(session_id)))
+
+    async def _found(self, session_id: str) -> AdminSession | None:
+        if not self.running:
+            raise self._down("is not in service")
+        try:
+            code, body = await self._bounded(self._asked(session_id))
+        except (defer.TimeoutError, CancelledError):
+            raise self._late() from None
+        except Exception as error:
+            cause = _cause(error)
+            raise (self._late() if isinstance(cause, CancelledError) else self._down(_words(cause))) from None
+        if code in NOBODY:
+            return None
+        if code != 200:
+            raise self._down(f"answered with status {code}")
+        ticket = self._ticket(body)
+        if parse(ticket).is_back_end:
+            raise Refused("exchange_without_user", f"[{self.name}] the ticket is nobody's: no user is logged in")
+        principal = await self._verify(ticket)
+        return AdminSession(username=principal.authid, user_id=principal.user_id, roles=principal.roles)
+
+    def _bounded(self, asking: Coroutine[Any, Any, tuple[int, bytes | None]]) -> Deferred[tuple[int, bytes | None]]:
+        request = Deferred.fromCoroutine(asking).addTimeout(self._timeout, self._reactor)
+        self._requests[request] = None
+
+        def done(result: Any) -> Any:
+            del self._requests[request]
+            return result
+
+        return request.addBoth(done)
+
+    async def _asked(self, session_id: str) -> tuple[int, bytes | None]:
+        """The status, and the body unless it is too long."""
+        token = secrets.token_hex(16)  # without dots: compared as it stands
+        headers = {
+            "Cookie": [f"{self._cookie}={session_id}; _csrf={token}; https-_csrf={token}"],
+            "X-CSRF-Header": [token],
+            "X-Requested-With": ["XMLHttpRequest"],
+            "Accept": ["application/json"],
+            "User-Agent": [f"orosync/{__version__}"],
+        }
+        response = await self._agent.request(b"POST", self._url, Headers(headers))
+        body = _Body()
+        response.deliverBody(body)
+        return response.code, await body.whole
+
+    def _ticket(self, body: bytes | None) -> str:
+        try:
+            ticket = json.loads(body or b"")["ticket"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            ticket = None
+        if not isinstance(ticket, str):
+            raise self._down("answered with something else than a ticket; correct url")
+        return ticket
+
+    def _late(self) -> Unavailable:
+        return self._down(f"gave no answer within {self._timeout:g} s")
+
+    def _down(self, why: str) -> Unavailable:
+        return Unavailable(DOWN, f"[{self.name}] {self._url.decode()} {why}")
+
+
+class _Body(Protocol):
+    """Collects an answer up to a length; ends the connection of a longer one. ``whole`` fires with it, or None."""
+
+    def __init__(self) -> None:
+        self.whole: Deferred[bytes | None] = Deferred(lambda _: self._end())
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """More of it."""
+        self._data += data
+        if len(self._data) > LONGEST_ANSWER:
+            self._tell(None)
+            self._end()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """That was all; whether it was cut shows in the data."""
+        self._tell(self._data)
+
+    def _end(self) -> None:
+        abort = getattr(self.transport, "abortConnection", None) or getattr(self.transport, "loseConnection", None)
+        if abort is not None:
+            abort()
+
+    def _tell(self, data: bytes | None) -> None:
+        if not self.whole.called:
+            self.whole.callback(data)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What twisted.web wraps up in lists of reasons."""
+    reasons = getattr(error, "reasons", None)
+    return reasons[0].value if reasons else error
+
+
+def _words(error: BaseException) -> str:
+    """An error in one line of bounded length; nothing of the request is in it."""
+    text = " ".join((str(error) or type(error).__name__).split())
+    return f"cannot be asked ({text[:300]})"

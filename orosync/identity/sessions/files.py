@@ -1,0 +1,141 @@
+"""PHP's session files: ``sess_<id>`` in one directory (ext/session/mod_files.c; Oro's ``var/sessions/<env>``).
+
+PHP makes them with mode 0600. orosync must run as PHP's user, or PHP be told to let the group read them
+(``session.save_path = "0;0640;/directory"``) and the directory to be searched; see docs/sessions.md.
+
+PHP locks a file for as long as a request lasts and rewrites it in place. Files are read here without the lock: what was
+written meanwhile is read again. They are read in threads, since the directory may be on a network file system. This
+file must not know what a session holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from orosync.errors import Refused, Unavailable
+from orosync.identity.sessions.ids import checked
+from orosync.identity.sessions.reading import LARGEST, SessionReader
+from orosync.identity.sessions.store import DOWN
+from orosync.identity.sessions.threads import Stuck, Threads
+from orosync.interfaces import ISessionStore
+from orosync.model import AdminSession
+
+THREADS = 4
+PATIENCE = 3.0
+"""Seconds for one look-up."""
+
+AGAIN = (0.01, 0.03, 0.1)
+"""Seconds to wait before a file is read again that may just be written."""
+
+FRESH = 1.0
+"""Seconds after its last change in which a file that is empty or cut may still be being written."""
+
+FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+"""Not through a symbolic link; and should it be a pipe, nobody waits for its other end."""
+
+
+@implementer(ISessionStore)
+class SessionFiles(Service):
+    """Sessions in ``directory`` while it runs. ``lifetime`` in seconds is PHP's session.gc_maxlifetime."""
+
+    def __init__(self, name: str, directory: Path, reader: SessionReader, reactor: Any, lifetime: float = 7200) -> None:
+        self.name = f"sessions:{name}"
+        self._directory = directory
+        self._reader = reader
+        self._reactor = reactor
+        self._lifetime = lifetime
+        self._threads = Threads(self.name, THREADS, reactor)
+
+    def startService(self) -> None:
+        """Have threads."""
+        Service.startService(self)
+        self._threads.start()
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when no thread is left."""
+        Service.stopService(self)
+        return self._threads.stop()
+
+    def find(self, session_id: str) -> Deferred[AdminSession | None]:
+        """See ISessionStore. Ends after 3 s at the latest."""
+        return Deferred.fromCoroutine(self._found(session_id))
+
+    async def _found(self, session_id: str) -> AdminSession | None:
+        path = self._directory / f"sess_{checked(session_id)}"
+        try:
+            return await self._threads.run(PATIENCE, self._read, path, self._reactor.seconds() - self._lifetime)
+        except Stuck as stuck:
+            raise self._down(str(stuck)) from None
+        except OSError as error:  # its own text names the file, and with it the id
+            raise self._down(_advice(error)) from None
+
+    def _down(self, why: str) -> Unavailable:
+        return Unavailable(DOWN, f"[{self.name}] {self._directory}: {why}")
+
+    # -- in threads
+
+    def _read(self, path: Path, oldest: float) -> AdminSession | None:
+        """The user of a session that was used after ``oldest``."""
+        for pause in (*AGAIN, None):
+            found = self._open(path)
+            if found is None:
+                return None
+            data, changed, complete = found
+            may_grow = pause is not None and time.time() - changed < FRESH
+            try:
+                if complete and (data or not may_grow):
+                    return self._judged(data, changed, oldest)
+                if not may_grow:
+                    raise self._reader.unreadable("it changes all the time")
+            except Refused:
+                if not may_grow:
+                    raise
+            if pause is not None:
+                time.sleep(pause)
+        return None
+
+    def _judged(self, data: bytes, changed: float, oldest: float) -> AdminSession | None:
+        reading = self._reader.read(data)
+        used = changed if reading.last_used is None else min(changed, reading.last_used)
+        return reading.admin if used >= oldest else None
+
+    def _open(self, path: Path) -> tuple[bytes, float, bool] | None:
+        """What the file holds, when it was changed, and whether it stayed as it was meanwhile; None when there is
+        none. Refused when it is no file."""
+        try:
+            descriptor = os.open(path, FLAGS)
+        except FileNotFoundError:
+            os.stat(self._directory)  # no such session, or not even the directory
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._reader.unreadable("it is a symbolic link") from None
+            raise
+        try:
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise self._reader.unreadable("it is not a regular file")
+            data = os.read(descriptor, LARGEST + 1)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+        return data, after.st_mtime, same and len(data) == min(after.st_size, LARGEST + 1)
+
+
+def _advice(error: OSError) -> str:
+    words = error.strerror or type(error).__name__
+    if isinstance(error, PermissionError):
+        return f"{words}; let orosync's group read PHP's session files (docs/sessions.md)"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"{words}; is it mounted?"
+    return words

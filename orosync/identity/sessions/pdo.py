@@ -1,0 +1,91 @@
+"""Sessions in a table of Oro's database: ``oro_session`` (Symfony's PdoSessionHandler, Oro's column names).
+
+    id varchar/varbinary(128), sess_data bytea/blob, sess_lifetime int, sess_time int
+
+``sess_lifetime`` is when the session expires, in seconds since 1970; as older versions of Symfony write it (less than
+ten years) it is how long the session lives from ``sess_time`` on. One SELECT without a lock: no request of the
+application waits for it. This file must not know threads, connections or what a session holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from orosync.errors import Refused
+from orosync.identity.directories.engine import Engine, Limits
+from orosync.identity.directories.pool import SqlService, rows
+from orosync.identity.sessions.ids import checked
+from orosync.identity.sessions.reading import LARGEST, SessionReader
+from orosync.identity.sessions.store import DOWN
+from orosync.interfaces import ISessionStore
+from orosync.model import AdminSession
+
+TABLE: Final = "oro_session"
+LONGEST_ID = 128
+"""Characters that the table holds of an id."""
+
+LONGEST_LIFETIME = 315_576_000
+"""Seconds; whatever is less is a lifetime, and no moment (PdoSessionHandler::MAX_LIFETIME)."""
+
+QUERY = (
+    "SELECT id, CASE WHEN OCTET_LENGTH(sess_data) <= %(most)s THEN sess_data END, sess_lifetime, sess_time "
+    "FROM {table} WHERE id = %(id)s"
+)
+
+
+@implementer(ISessionStore)
+class PdoSessions(SqlService):
+    """Sessions in ``table`` (``[schema.]name``) while it runs."""
+
+    def __init__(
+        self, name: str, engine: Engine, limits: Limits, reader: SessionReader, reactor: Any, table: str = TABLE
+    ) -> None:
+        super().__init__(f"sessions:{name}", DOWN, engine, limits, reactor)
+        self._reader = reader
+        self._clock = reactor
+        self._query = QUERY.format(table=table)
+
+    def find(self, session_id: str) -> Deferred[AdminSession | None]:
+        """See ISessionStore. Ends after ``Limits.look_up`` seconds at the latest."""
+        return Deferred.fromCoroutine(self._found(checked(session_id)))
+
+    async def _found(self, session_id: str) -> AdminSession | None:
+        if len(session_id) > LONGEST_ID:
+            return None
+        found = await self.ask(self._looking_up(session_id, self._clock.seconds()))
+        if isinstance(found, Refused):
+            raise found
+        return found
+
+    def _looking_up(self, session_id: str, now: float) -> Callable[[Any], AdminSession | Refused | None]:
+        """What a thread does with its connection. That a session cannot be read is no failure of the connection."""
+        asked = {"id": session_id, "most": LARGEST}
+
+        def look_up(connection: Any) -> AdminSession | Refused | None:
+            try:
+                return self._judged(rows(connection, self._query, asked), session_id.encode(), now)
+            except Refused as refusal:
+                return refusal
+
+        return look_up
+
+    def _judged(self, found: list[Any], session_id: bytes, now: float) -> AdminSession | None:
+        for name, data, lifetime, since in found:
+            # Collations of MySQL compare loosely; PHP's ids do not.
+            if _bytes(name) != session_id:
+                continue
+            expires = lifetime if lifetime > LONGEST_LIFETIME else since + lifetime
+            if expires < now:
+                return None
+            if data is None:
+                raise self._reader.unreadable(f"it is longer than {LARGEST} bytes")
+            return self._reader.read(_bytes(data)).admin
+        return None
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)

@@ -1,0 +1,183 @@
+"""One connection to the Redis that has the sessions: found, made, logged in, and made anew when it is gone.
+
+It is made when it is needed; nothing tries in the background. With Sentinel the master is asked for at each attempt.
+TLS is verified always, the Sentinels' too. Commands are bounded in time; a connection that does not answer one is
+ended. This file must not know what a session is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+
+from orosync.identity.sessions.redis_dsn import RedisDsn, Server
+from orosync.identity.sessions.redis_protocol import OneProtocol
+
+STEPS = 3
+"""How many time-outs a whole attempt may take."""
+
+
+class NoConnection(Exception):
+    """Why there is none, in one line without credentials."""
+
+
+class RedisLink:
+    """The connection that ``dsn`` means. ``timeout`` in seconds for each step and command, ``limit`` in bytes for an
+    answer; ``trust_root`` as optionsForClientTLS takes it (None: the system's authorities)."""
+
+    def __init__(self, dsn: RedisDsn, reactor: Any, timeout: float, limit: int, trust_root: Any = None) -> None:
+        self._dsn = dsn
+        self._reactor = reactor
+        self._timeout = timeout
+        self._limit = limit
+        self._trust_root = trust_root
+        self._open: dict[Any, None] = {}
+        self._current: Any = None
+        self._waiting: list[Deferred[Any]] = []
+        self._connecting: Deferred[Any] | None = None
+        self._servers = list(dsn.servers)  # that Sentinel first which answered last
+
+    def connection(self) -> Deferred[Any]:
+        """The protocol of a connection that has logged in; fails with NoConnection."""
+        if self._current is not None and self._current.connected:
+            return defer.succeed(self._current)
+        waiting: Deferred[Any] = Deferred(self._waiting_no_more)
+        self._waiting.append(waiting)
+        if self._connecting is None:
+            patience = self._timeout * STEPS
+            self._connecting = connecting = Deferred.fromCoroutine(self._connected())
+            connecting.addTimeout(patience, self._reactor).addBoth(self._settled, patience)
+        return waiting
+
+    def give_up(self, protocol: Any) -> None:
+        """A connection that failed is not used again."""
+        if protocol is self._current:
+            self._current = None
+        protocol.transport.abortConnection()
+
+    def close(self) -> Deferred[None]:
+        """Fires when no connection is left."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        ended = [protocol.ended for protocol in self._open]
+        for protocol in self._open:
+            protocol.transport.abortConnection()
+        return defer.gatherResults([_heard(one) for one in ended]).addCallback(lambda _: None)
+
+    def _waiting_no_more(self, waiting: Deferred[Any]) -> None:
+        self._waiting.remove(waiting)
+
+    def _settled(self, result: Any, patience: float) -> None:
+        self._connecting = None
+        waiting, self._waiting = self._waiting, []
+        if not isinstance(result, Failure):
+            self._current = result
+        elif result.check(defer.TimeoutError, defer.CancelledError):
+            result = Failure(NoConnection(f"none within {patience:g} s"))
+        for one in waiting:
+            one.callback(result)
+
+    async def _connected(self) -> Any:
+        server = await self._master() if self._dsn.sentinel else self._servers[0]
+        protocol = await self._opened(server)
+        try:
+            await self._logged_in(protocol)
+            if self._dsn.database:
+                await protocol.select(self._dsn.database)
+        except Exception as error:
+            protocol.transport.abortConnection()
+            raise NoConnection(f"{_shown(server)}: {words(error, protocol)}") from None
+        except BaseException:
+            protocol.transport.abortConnection()
+            raise
+        return protocol
+
+    async def _logged_in(self, protocol: Any) -> None:
+        if self._dsn.password:
+            await protocol.auth(self._dsn.password, self._dsn.user)
+
+    async def _opened(self, server: Server) -> Any:
+        endpoint: Any
+        if server.port:
+            endpoint = HostnameEndpoint(self._reactor, server.host, server.port, timeout=self._timeout)
+        else:
+            endpoint = UNIXClientEndpoint(self._reactor, server.host, timeout=self._timeout)
+        if self._dsn.tls:
+            endpoint = wrapClientTLS(optionsForClientTLS(server.host, trustRoot=self._trust_root), endpoint)
+        try:
+            protocol = await endpoint.connect(OneProtocol(self._timeout, self._limit))
+        except Exception as error:
+            raise NoConnection(f"{_shown(server)}: {words(error)}") from None
+        self._open[protocol] = None
+
+        def gone(_: object) -> None:
+            del self._open[protocol]
+
+        protocol.ended.addCallback(gone)
+        if hasattr(protocol.transport, "setTcpKeepAlive"):
+            protocol.transport.setTcpKeepAlive(True)
+        return protocol
+
+    async def _master(self) -> Server:
+        """What the first Sentinel says that knows."""
+        complaints = []
+        for sentinel in tuple(self._servers):
+            try:
+                master = await self._asked(sentinel)
+            except NoConnection as error:
+                complaints.append(f"Sentinel {error}")
+            else:
+                self._servers.remove(sentinel)
+                self._servers.insert(0, sentinel)
+                return master
+        raise NoConnection("; ".join(complaints))
+
+    async def _asked(self, sentinel: Server) -> Server:
+        protocol = await self._opened(sentinel)
+        try:
+            answer = await self._master_of(protocol)
+        except Exception as error:
+            raise NoConnection(f"{_shown(sentinel)}: {words(error, protocol)}") from None
+        finally:
+            protocol.transport.abortConnection()
+        if not answer:
+            raise NoConnection(f"{_shown(sentinel)}: knows no master {self._dsn.sentinel!r}")
+        host, port = (part.decode() if isinstance(part, bytes) else str(part) for part in answer)
+        return Server(host, int(port))
+
+    async def _master_of(self, protocol: Any) -> Any:
+        """Sentinels have a password of their own or none; the DSN's is only told to one that wants it."""
+        try:
+            return await protocol.sentinel_get_master_addr_by_name(self._dsn.sentinel)
+        except Exception as error:
+            if not (self._dsn.password and str(error).startswith("NOAUTH")):
+                raise
+        await self._logged_in(protocol)
+        return await protocol.sentinel_get_master_addr_by_name(self._dsn.sentinel)
+
+
+def words(error: BaseException, protocol: Any = None) -> str:
+    """An error in one line of bounded length, with why its connection went. Redis repeats no credentials."""
+    lost = f" ({protocol.why})" if protocol is not None and protocol.why else ""
+    text = " ".join((str(error) or type(error).__name__).split())
+    return f"{text}{lost}"[:300]
+
+
+def _shown(server: Server) -> str:
+    return f"{server.host}:{server.port}" if server.port else server.host
+
+
+def _heard(ended: Deferred[None]) -> Deferred[None]:
+    """Fires when ``ended`` does, which others wait for too."""
+    mine: Deferred[None] = Deferred()
+
+    def on(result: None) -> None:
+        mine.callback(None)
+
+    ended.addCallback(on)
+    return mine

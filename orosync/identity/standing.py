@@ -1,0 +1,76 @@
+"""Whether a user who logged in is still the same one, with the same password and the same rights.
+
+Shared by authenticators whose principals are users of a directory. It must not know how the user logged in, sessions of
+WAMP, or how often anybody asks.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hashlib import blake2b
+from typing import NamedTuple
+
+from twisted.internet.defer import CancelledError
+
+from orosync.errors import Refused, Unavailable
+from orosync.interfaces import IDirectory
+from orosync.model import Principal, User
+
+_KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this process
+
+
+def imprint(user: User) -> bytes:
+    """16 bytes that tell ``user``'s password from another one, and nothing else of it."""
+    return blake2b(user.password_hash.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()
+
+
+class UserStanding(NamedTuple):
+    """What a login of a user rests on."""
+
+    username: str
+    user_id: int
+    imprint: bytes
+    organizations: frozenset[int]
+    roles: frozenset[str]
+
+
+class UserStandings:
+    """Standings of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go."""
+
+    def __init__(self, directory: IDirectory, accept_disabled: bool = False) -> None:
+        self._directory = directory
+        self._accept_disabled = accept_disabled
+
+    def of(self, principal: Principal) -> UserStanding | None:
+        """The standing of a principal that was made of a user with its ``imprint``; None for a back end."""
+        if principal.user_id is None:
+            return None
+        return UserStanding(
+            principal.authid, principal.user_id, principal.imprint, principal.organizations, principal.roles
+        )
+
+    async def check(self, standing: UserStanding) -> None:
+        """Returns while everything is as it was. Kinds of Refused: unknown_user, password_changed, disabled,
+        rights_changed; of Unavailable: what the directory says."""
+        user = await found(self._directory, standing.username)
+        who = f"user {standing.username!r}"
+        if user is None or (user.id, user.username) != (standing.user_id, standing.username):
+            raise Refused("unknown_user", f"{who}: there is no such user any more")
+        if not hmac.compare_digest(imprint(user), standing.imprint):
+            raise Refused("password_changed", f"{who}: the password has changed since the login")
+        if not user.enabled and not self._accept_disabled:
+            raise Refused("disabled", f"{who}: the user has been disabled")
+        if (user.organizations, user.roles) != (standing.organizations, standing.roles):
+            raise Refused("rights_changed", f"{who}: organizations or roles have changed since the login")
+
+
+async def found(directory: IDirectory, login: str) -> User | None:
+    """``directory.find``, where whatever goes wrong is Unavailable."""
+    try:
+        return await directory.find(login)
+    except (Unavailable, CancelledError):
+        raise
+    except Exception as error:
+        # Its text may hold whatever was looked up: only its kind is told.
+        raise Unavailable("directory_down", f"the directory failed with {type(error).__name__}") from error

@@ -1,0 +1,117 @@
+"""Oro's sync ticket as a way to say who one is: in the query string, or as WAMP's "ticket" authentication.
+
+It must not know what makes a ticket good (``ticket_judge``), realms, topics or WAMP's messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import Refused
+from orosync.identity.failures import FailureBuckets
+from orosync.identity.hashing import DigestSource
+from orosync.identity.publisher_right import PublisherRight
+from orosync.identity.query import last_value
+from orosync.identity.signatures import Signatures
+from orosync.identity.standing import UserStanding, UserStandings
+from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
+from orosync.identity.tickets import LONGEST_TICKET
+from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck
+from orosync.model import ConnectionFacts, Principal
+
+
+@implementer(IAuthenticator, IRecheck)
+class TicketAuthenticator:
+    """Judges tickets that ``secrets`` (one, or two while one is being changed) have signed.
+
+    ``clock.seconds()`` is the time of day. ``ttl`` and ``future`` in seconds: how old a ticket may be, and how far
+    ahead of our clock. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
+    ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
+    With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
+    ``failures.address_group``).
+    ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the caller's to log.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        secrets: Sequence[str],
+        directory: IDirectory,
+        hasher: DigestSource,
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        publisher_right: PublisherRight,
+        role: str = "user",
+        publisher_role: str = BACK_END,
+        ttl: float = 300,
+        future: float = 30,
+        ticket_limit: int = LONGEST_TICKET,
+        accept_disabled: bool = False,
+        once: bool = False,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self.recheck_interval: float | None = None
+        self._users = UserStandings(directory, accept_disabled)
+        self._judge = TicketJudge(
+            name,
+            Signatures(f"authenticator:{name}", secrets, hasher),
+            directory,
+            journal,
+            clock,
+            publisher_right=publisher_right,
+            role=role,
+            publisher_role=publisher_role,
+            ttl=ttl,
+            future=future,
+            ticket_limit=ticket_limit,
+            accept_disabled=accept_disabled,
+            once=once,
+            failures=failures,
+        )
+
+    def verify(self, text: str) -> Deferred[Principal]:
+        """Whose a ticket is that orosync itself asked the application for; see ``TicketJudge.judge_own``."""
+        return Deferred.fromCoroutine(self._judge.judge_own(text))
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator; kinds of refusals as ``TicketJudge.judge``."""
+        try:
+            value = last_value(facts.query, METHOD)
+        except ValueError as error:
+            return defer.fail(self._judge.failed(facts, Refused("malformed", str(error))))
+        if value is None:
+            return defer.succeed(None)
+        # A blank was a "+" that the client did not encode.
+        text = value.decode("utf-8", "replace").replace(" ", "+")
+        return Deferred.fromCoroutine(self._judge.judge(facts, text, None))
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator. The signature of AUTHENTICATE is the ticket; it has to be of whom HELLO named, if
+        it named anybody."""
+        if method != METHOD:
+            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
+
+        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
+            return Deferred.fromCoroutine(self._judge.judge(facts, signature, hello.authid))
+
+        return defer.succeed(Challenge(METHOD, {}, answer))
+
+    def standing(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+        """See IRecheck: the user, not the ticket, which is old soon."""
+        return self._users.of(principal)
+
+    def recheck(self, standing: Hashable) -> Deferred[None]:
+        """See IRecheck; kinds of refusals as ``UserStandings.check``."""
+        assert isinstance(standing, UserStanding)
+        return Deferred.fromCoroutine(self._users.check(standing))

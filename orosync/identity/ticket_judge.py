@@ -1,0 +1,166 @@
+"""The judgement of one ticket: the order of the checks, and the bookkeeping of what came out.
+
+First all that is cheap, then the look-up and the digest. Whether the user exists, is disabled or has another
+password is found out on one and the same path, so that time tells nothing. It must not know how a ticket was
+presented, realms or topics.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.errors import Refused, Unavailable
+from orosync.identity.failures import FailureBuckets, address_group
+from orosync.identity.publisher_right import PublisherRight
+from orosync.identity.signatures import Signatures
+from orosync.identity.standing import found, imprint
+from orosync.identity.tickets import LONGEST_TICKET, Ticket, check_age, parse
+from orosync.identity.used import UsedTickets
+from orosync.identity.verified import Remembered
+from orosync.interfaces import IDirectory, IJournal
+from orosync.model import ConnectionFacts, Principal, User
+
+METHOD = "ticket"
+BACK_END = "backend"
+REMEMBERED_REFUSALS = 10_000
+REFUSED_FOR = 10.0
+OWN_LANE = "own"
+"""Where tickets queue for their digest that orosync itself has asked for; others by their address."""
+
+
+class TicketJudge:
+    """Judges tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
+
+    def __init__(
+        self,
+        name: str,
+        signatures: Signatures,
+        directory: IDirectory,
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        publisher_right: PublisherRight,
+        role: str,
+        publisher_role: str,
+        ttl: float = 300,
+        future: float = 30,
+        ticket_limit: int = LONGEST_TICKET,
+        accept_disabled: bool = False,
+        once: bool = False,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self._name = name
+        self._signatures = signatures
+        self._directory = directory
+        self._journal = journal
+        self._clock = clock
+        self._publisher_right = publisher_right
+        self._role = role
+        self._publisher_role = publisher_role
+        self._ttl = ttl
+        self._future = future
+        self._ticket_limit = ticket_limit
+        self._accept_disabled = accept_disabled
+        self._used = UsedTickets() if once else None
+        self._failures = FailureBuckets() if failures is None else failures
+        self._refused: Remembered[tuple[str, str]] = Remembered(REMEMBERED_REFUSALS)
+
+    async def judge(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
+        """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
+
+        Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
+        disabled, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down, directory_down.
+        """
+        exempt = False
+        try:
+            ticket = parse(text, self._ticket_limit)
+            check_age(ticket, self._clock.seconds(), self._ttl, self._future)
+            if authid is not None and authid not in _names(ticket):
+                raise Refused("authid_mismatch", f"HELLO names {authid!r}, its ticket {ticket.username!r}")
+            exempt = self._is_back_end(ticket, facts)
+            group = address_group(facts.address)
+            if not exempt and self._failures.exhausted(group, self._clock.seconds()):
+                raise Unavailable("too_many_failures", f"too many wrong tickets from {group}")
+            principal = await self._verify(ticket, group)
+            if self._used is not None:
+                self._used.use(ticket, group, self._clock.seconds(), self._end(ticket))
+        except Refused as refusal:
+            raise self.failed(facts, refusal, exempt) from None
+        self._journal.count("ticket", "accepted")
+        return principal
+
+    async def judge_own(self, text: str) -> Principal:
+        """Whose a ticket is that orosync itself asked the application for. Kinds as of ``judge``; it never makes a back
+        end, and is nobody's failure."""
+        ticket = parse(text, self._ticket_limit)
+        check_age(ticket, self._clock.seconds(), self._ttl, self._future)
+        if ticket.is_back_end:
+            raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
+        return await self._verify(ticket, OWN_LANE)
+
+    async def _verify(self, ticket: Ticket, lane: str) -> Principal:
+        """All that takes time: look up, hash, and only then tell what was wrong."""
+        remembered = self._refused.get(ticket.key, self._clock.seconds())
+        if remembered is not None:
+            raise Refused(*remembered)
+        user = None if ticket.is_back_end else await found(self._directory, ticket.username)
+        password = None if user is None else user.password_hash.encode()
+        now = self._clock.seconds()
+        barred = user is not None and not user.enabled and not self._accept_disabled
+        # That a barred user's ticket was true is not remembered: it would be refused sooner than others are.
+        signed = await self._signatures.signed(ticket, password, lane, now, now if barred else self._end(ticket))
+        if ticket.is_back_end:
+            if signed:
+                return self._principal(BACK_END, self._publisher_role, precious=True)
+            raise self._remember(ticket, "bad_digest", "ticket of the back end: its digest is of another secret")
+        who = f"ticket of {ticket.username!r}"
+        if user is None:
+            raise self._remember(ticket, "unknown_user", f"{who}: there is no such user")
+        if not signed:
+            raise self._remember(ticket, "bad_digest", f"{who}: its digest is of another secret or password")
+        if barred:
+            raise self._remember(ticket, "disabled", f"{who}: the user is disabled")
+        return self._principal(user.username, self._role, user)
+
+    def _end(self, ticket: Ticket) -> float:
+        """When ``ticket`` is good no more, whatever is remembered of it."""
+        return ticket.created_at + self._ttl + 1
+
+    def _is_back_end(self, ticket: Ticket, facts: ConnectionFacts) -> bool:
+        if not ticket.is_back_end:
+            return False
+        objection = self._publisher_right.objection(facts)
+        if objection is not None:
+            raise Refused("no_publish_right", f"ticket of the back end: {objection}")
+        return True
+
+    def _principal(self, authid: str, role: str, user: User | None = None, precious: bool = False) -> Principal:
+        return Principal(
+            authid=authid,
+            authrole=role,
+            authmethod=METHOD,
+            authprovider=self._name,
+            user_id=user.id if user else None,
+            organizations=user.organizations if user else frozenset(),
+            roles=user.roles if user else frozenset(),
+            precious=precious,
+            authenticated_at=self._clock.seconds(),
+            imprint=imprint(user) if user else b"",
+        )
+
+    def _remember(self, ticket: Ticket, kind: str, reason: str) -> Refused:
+        now = self._clock.seconds()
+        self._refused.put(ticket.key, (kind, reason), now, now + REFUSED_FOR)
+        return Refused(kind, reason)
+
+    def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:
+        """``refusal``, counted; against the address too if it was its fault."""
+        self._journal.count("ticket", refusal.kind)
+        if not exempt and not isinstance(refusal, Unavailable):
+            self._failures.record(address_group(facts.address), self._clock.seconds())
+        return refusal
+
+
+def _names(ticket: Ticket) -> tuple[str, ...]:
+    """The authids that a HELLO before this ticket may have named."""
+    return (ticket.username, BACK_END) if ticket.is_back_end else (ticket.username,)

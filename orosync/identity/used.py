@@ -1,0 +1,34 @@
+"""Tickets that are good once: which have been used already, and by whom.
+
+A user's ticket is good for one connection. The back end's is good for one address as long as it lives, since PHP comes
+back with the one that it has when its connection breaks. Bounded: past 50,000 the oldest is forgotten, which then is
+good once more until it expires. This process alone remembers; it must not know what makes a ticket good.
+"""
+
+from __future__ import annotations
+
+from orosync.errors import Refused
+from orosync.identity.tickets import Ticket
+from orosync.identity.verified import Remembered
+
+REMEMBERED = 50_000
+
+
+class UsedTickets:
+    """By what the fields of a ticket say, not by how it was spelt."""
+
+    def __init__(self, limit: int = REMEMBERED) -> None:
+        self._users: Remembered[str] = Remembered(limit)
+
+    def use(self, ticket: Ticket, group: str, now: float, until: float) -> None:
+        """A good ``ticket`` from ``group`` (``failures.address_group``) is used; remembered ``until``.
+
+        Refused("used") if it was used before, the back end's by another group.
+        """
+        user = self._users.get(ticket.key, now)
+        if user is None:
+            self._users.put(ticket.key, group, now, until)
+        elif not ticket.is_back_end:
+            raise Refused("used", f"ticket of {ticket.username!r}: it has been used already")
+        elif user != group:
+            raise Refused("used", f"ticket of the back end: it has been used already by {user}")

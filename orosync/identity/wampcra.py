@@ -1,0 +1,121 @@
+"""WAMP-CRA: the client signs a challenge with a secret that never travels (WAMP, "Challenge Response Authentication").
+
+Challenges hold a nonce and the session's id, so that an answer is good for one of them only. It must not know realms,
+topics, or where secrets are written.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from autobahn.wamp.auth import compute_wcs
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import ConfigError, Refused
+from orosync.identity.accounts import Account, Entries, Entry, Seeds
+from orosync.identity.attempts import Attempts, wrong_method
+from orosync.identity.cra_key import CraKey, cra_key
+from orosync.identity.failures import FailureBuckets
+from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.model import ConnectionFacts, Principal
+
+METHOD = "wampcra"
+
+
+@implementer(IAuthenticator)
+class WampCraAuthenticator:
+    """Challenges whoever names an authid, known or not. ``decoy_secret`` makes what unknown names are asked.
+
+    Kinds of Refused: no_authid, unknown_user, bad_signature. Raises ConfigError for accounts that cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        accounts: Iterable[Account],
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        decoy_secret: str = "",
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self._attempts = Attempts(METHOD, journal, clock, failures)
+        self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Nothing of this kind is in a handshake."""
+        return defer.succeed(None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator."""
+
+        def question() -> Principal | Challenge:
+            if method != METHOD:
+                raise wrong_method(self.name, method)
+            if not hello.authid:
+                raise Refused("no_authid", "HELLO names no authid, whose secret shall be used?")
+            return self._question(facts, self._entries.find(hello.authid), session_id)
+
+        return self._attempts.judge(facts, question)
+
+    def _question(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> Challenge:
+        challenge = json.dumps(
+            {
+                "authid": entry.authid,
+                "authrole": entry.role,
+                "authmethod": METHOD,
+                "authprovider": self.name,
+                "nonce": secrets.token_urlsafe(24),
+                "timestamp": _timestamp(self._attempts.now()),
+                "session": session_id,
+            }
+        )
+
+        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
+            return self._attempts.judge(facts, lambda: self._verify(entry, challenge, signature))
+
+        return Challenge(METHOD, {"challenge": challenge, **entry.proof.salting}, answer)
+
+    def _verify(self, entry: Entry[CraKey], challenge: str, signature: str) -> Principal:
+        expected = compute_wcs(entry.proof.key, challenge.encode())
+        fits = hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass"))
+        if not entry.known:
+            raise Refused("unknown_user", f"there is no user {entry.authid!r}")
+        if not fits:
+            raise Refused("bad_signature", f"the answer of {entry.authid!r} was made with another secret")
+        return Principal(
+            authid=entry.authid,
+            authrole=entry.role,
+            authmethod=METHOD,
+            authprovider=self.name,
+            authenticated_at=self._attempts.now(),
+        )
+
+
+def _entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey]]:
+    entries, faults = [], []
+    for account in accounts:
+        try:
+            entries.append(Entry(account.authid, account.role, cra_key(account.secret)))
+        except ValueError as error:
+            faults.append(f"[authenticator:{name}] user.{account.authid}: the secret {error}")
+    if faults:
+        raise ConfigError(faults)
+    return entries
+
+
+def _timestamp(seconds: float) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

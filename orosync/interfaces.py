@@ -1,0 +1,206 @@
+"""The ports of the house: what a room may expect of another, and what a plugin implements.
+
+Interfaces only. Each method lists every outcome, failures included. Whoever implements one proves it
+with ``zope.interface.verify.verifyObject`` and with the contract suites of ``orosync.testing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Traits, User
+
+
+@attrs.frozen
+class Hello:
+    """What a WAMP v2 client said of itself in HELLO (already checked for shape)."""
+
+    realm: str
+    authid: str | None
+    authmethods: tuple[str, ...]
+    authextra: Mapping[str, Any]
+
+
+@attrs.frozen
+class Challenge:
+    """A question to a v2 client: CHALLENGE ``method``, ``extra``; ``answer`` judges its AUTHENTICATE.
+
+    ``answer(signature, extra)`` fires with the Principal, or fails with Refused or Unavailable.
+    """
+
+    method: str
+    extra: Mapping[str, Any]
+    answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]]
+
+
+class IAuthenticator(Interface):
+    """Finds out who a client is. Bound to one [authenticator:NAME] section."""
+
+    name: str = Attribute("The section's name; WELCOME's authprovider.")
+    methods: tuple[str, ...] = Attribute("WAMP authmethods it can do after HELLO; may be empty.")
+
+    def at_handshake(facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """Look at the HTTP upgrade. Fires with a Principal (accepted), with None (nothing of its kind
+        was presented), or fails with Refused (presented and wrong) or Unavailable (cannot tell now)."""
+
+    def at_hello(facts: ConnectionFacts, hello: Hello, method: str, session_id: int) -> Deferred[Principal | Challenge]:
+        """Answer a HELLO that chose ``method``. Fires with a Principal, or with a Challenge to send;
+        fails with Refused or Unavailable."""
+
+
+class IRecheck(Interface):
+    """What an authenticator has besides when it can tell later whether those whom it let in may stay."""
+
+    name: str = Attribute("The authenticator's name.")
+    recheck_interval: float | None = Attribute("How often to ask, in seconds; None: as often as the router does.")
+
+    def standing(facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+        """What the login of ``principal``, let in by this authenticator, rests on. Sessions of equal standing stand
+        and fall together and are asked about once. None where nothing can change (a back end). Never shown."""
+
+    def recheck(standing: Hashable) -> Deferred[None]:
+        """Fires while the login is as good as it was, fails with Refused when it is no longer, with Unavailable when
+        that cannot be told now. Never prolongs anything."""
+
+
+class IAmbientAuthenticator(IAuthenticator, IRecheck):
+    """An authenticator that reads nothing but a cookie, which a browser sends by itself, wanted or not.
+
+    It is asked only when nobody presented anything on purpose: a presented ticket decides.
+    """
+
+    def watch(facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
+        """Look at the cookie of somebody whom another authenticator let in. Fires with a standing whose end is the
+        end of the session too, or with None for no cookie or one that names nobody; fails with Refused when it is
+        somebody else's, with Unavailable when that cannot be told."""
+
+
+class IDirectory(Interface):
+    """Where users are looked up."""
+
+    def find(login: str) -> Deferred[User | None]:
+        """The user whose username is ``login``, else whose e-mail it is, as Oro does. Fires with None
+        when there is none (disabled users are found, and say so); fails with Unavailable."""
+
+
+class ISessionStore(Interface):
+    """Where the back office's sessions are found by the value of its cookie. Only ever reads."""
+
+    def find(session_id: str) -> Deferred[AdminSession | None]:
+        """The logged-in back-office user of a session. Fires with None when there is no such session, it has
+        expired, or nobody of the back office is logged in; fails with Refused ("malformed_session") for an id or a
+        session that cannot be read, with Unavailable when the store cannot answer now."""
+
+
+class IAuthorizer(Interface):
+    """Says whether a principal may do something."""
+
+    def authorize(
+        principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
+    ) -> Decision | Deferred[Decision]:
+        """Judge one request. For PREFIX and WILDCARD the answer must hold for every URI that ``uri``
+        could match. A plain value is preferred; a Deferred delays only this client. Raising or failing
+        counts as a refusal."""
+
+
+class IPublisher(Interface):
+    """Publishes into a realm on behalf of orosync itself."""
+
+    def publish(
+        topic: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        eligible: Sequence[int] | None = None,
+    ) -> int:
+        """Deliver to subscribers (``eligible``: only those session ids). Returns the number of receivers."""
+
+
+class ILink(Interface):
+    """A transport's end of one connection, as a session sees it."""
+
+    facts: ConnectionFacts = Attribute("What the handshake told.")
+    framer: Callable[[bytes, bool], bytes] = Attribute(
+        "Turns (payload, binary) into the bytes of one frame. One function for each kind of transport, so that frames "
+        "can be shared."
+    )
+
+    def push(frame: bytes) -> None:
+        """Queue a framed message; sent with everything else of this reactor turn. Never raises; dropped
+        silently once the connection is closing."""
+
+    def send(frame: bytes) -> None:
+        """As push(), for a frame that many get: sent at once where nothing is gained by waiting."""
+
+    def close(code: int, reason: str) -> None:
+        """Send what is queued, then a CLOSE frame with ``code`` (any of RFC 6455 section 7.4) and end the
+        connection; dropped at the TCP level if the peer does not follow."""
+
+    def drop(reason: str) -> None:
+        """Drop the TCP connection without a CLOSE frame (unclean for a browser: it will reconnect)."""
+
+    def pause() -> None:
+        """Read no more until resume() is called."""
+
+    def resume() -> None:
+        """Read again."""
+
+
+class ISession(Interface):
+    """One client's life, as a transport sees it."""
+
+    traits: Traits = Attribute("How the transport treats the connection.")
+
+    def opened(link: ILink) -> None:
+        """The handshake is answered (the 101 is the first thing in the link's queue)."""
+
+    def received(data: bytes, binary: bool) -> None:
+        """One whole message arrived; text has been checked to be UTF-8."""
+
+    def closed(clean: bool, code: int | None, reason: str) -> None:
+        """The connection is gone. Called exactly once after opened()."""
+
+
+@attrs.frozen
+class Admission:
+    """A client let in: the subprotocol to answer with (None: none offered) and its session."""
+
+    subprotocol: str | None
+    session: ISession
+
+
+class ISessionHost(Interface):
+    """What a listener asks to let clients in."""
+
+    def admit(facts: ConnectionFacts) -> Deferred[Admission]:
+        """Judge the client. Fires with an Admission; fails with Refused or Unavailable, or with
+        ProtocolViolation when only unknown subprotocols were offered."""
+
+
+class ITopicWatcher(Interface):
+    """Somebody of our own who cares when a topic gains or loses listeners (maintenance state, ping timer)."""
+
+    topic: str = Attribute("The one exact topic it watches.")
+
+    def subscribed(session_id: int, principal: Principal) -> None:
+        """A session has just subscribed (its SUBSCRIBED is already queued)."""
+
+    def deserted() -> None:
+        """The last subscriber has gone."""
+
+
+class IJournal(Interface):
+    """Where things worth counting and telling an administrator go."""
+
+    def note(event: str, kind: str, **fields: object) -> None:
+        """Count ``event`` under ``kind`` (both short, stable words) and log one line with ``fields``,
+        rate-limited for each (event, kind). Never give it a ticket, cookie, secret or payload; text that
+        came from a client is escaped by the journal."""
+
+    def count(event: str, kind: str) -> None:
+        """Count only."""

@@ -1,0 +1,154 @@
+"""The nouns that every room shares: who somebody is, what a connection looks like, what may be done.
+
+Frozen values only. This file must not know how any of them is found out, stored, sent or decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Match(Enum):
+    """How a subscription's or registration's URI is compared (WAMP, pattern-based subscriptions)."""
+
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    WILDCARD = "wildcard"
+
+
+class Action(Enum):
+    """What a session asks leave to do with a URI (WAMP, authorization)."""
+
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
+
+    SUBSCRIBE = "subscribe"
+    PUBLISH = "publish"
+    CALL = "call"
+    REGISTER = "register"
+
+
+class Verdict(Enum):
+    """What one authorizer says; the first that does not abstain decides, and nobody's word is a no."""
+
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ABSTAIN = "abstain"
+
+
+@attrs.frozen
+class Decision:
+    """An authorizer's answer.
+
+    ``rule`` says in words which rule decided ("[topics:oro] oro/data/update: subscribe = user"); it goes
+    to the log and to whoever asks for an explanation. ``declared`` is False when nobody declared the
+    topic at all: a v1 client is then ignored instead of told. ``disclose`` asks for the caller's or
+    publisher's identity to be passed on. ``failed`` marks a refusal because an authorizer broke or was late.
+    """
+
+    verdict: Verdict
+    rule: str = ""
+    declared: bool = True
+    disclose: bool = False
+    failed: bool = False
+
+
+@attrs.frozen
+class User:
+    """A row of a directory. ``password_hash`` is the column verbatim: half of every ticket's key."""
+
+    id: int
+    username: str
+    password_hash: str = attrs.field(repr=False)
+    enabled: bool = True
+    email: str = ""
+    organizations: frozenset[int] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class AdminSession:
+    """What a session of Oro's back office says of its user, found behind the cookie's value.
+
+    ``password_hash`` is the hash at the time of login, None where the store cannot tell (it then has vouched for the
+    user itself). ``user_id`` is None where only the name is known.
+    """
+
+    username: str
+    user_id: int | None = None
+    password_hash: str | None = attrs.field(default=None, repr=False)
+    organization_id: int | None = None
+    roles: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class Principal:
+    """Who a session speaks for, once identity has been established.
+
+    ``authid``, ``authrole``, ``authmethod`` and ``authprovider`` are WAMP's; the rest is what topic
+    rules bind their variables to. ``user_id`` is None for a back end, an anonymous or a foreign client.
+    ``precious`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
+    ``imprint`` tells the password of the login from another one (``identity.standing``); nobody is ever told it.
+    """
+
+    authid: str
+    authrole: str
+    authmethod: str
+    authprovider: str
+    user_id: int | None = None
+    organizations: frozenset[int] = frozenset()
+    roles: frozenset[str] = frozenset()
+    precious: bool = False
+    authenticated_at: float = 0.0
+    extra: Mapping[str, Any] = NOTHING
+    imprint: bytes = attrs.field(default=b"", repr=False, eq=False)
+
+
+@attrs.frozen
+class ConnectionFacts:
+    """What is known of a connection when its HTTP upgrade has been parsed.
+
+    ``address`` is the client's address: the peer's own, or what trusted proxies say. ``peer`` is always
+    the TCP peer. ``forwarded`` tells whether any forwarding header (Forwarded, X-Forwarded-*, X-Real-IP,
+    Via) was present, trusted or not. Header names in ``headers`` are lower case. ``query`` is raw.
+    ``client_certificate`` is the one that TLS has verified (DER), None without. ``channel_id`` has, by kind of channel
+    binding ("tls-unique", "tls-exporter"), 32 bytes that no other TLS connection has.
+    """
+
+    listener: str
+    peer: str
+    address: str
+    host: str
+    path: str
+    query: str = attrs.field(repr=False)
+    origin: str | None
+    subprotocols: tuple[str, ...]
+    cookies: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    tls: bool
+    forwarded: bool
+    client_certificate: bytes | None = attrs.field(default=None, repr=False)
+    channel_id: Mapping[str, bytes] = attrs.field(default=NOTHING, repr=False)
+
+
+@attrs.frozen
+class Traits:
+    """How a transport treats one admitted connection.
+
+    ``message_limit`` in bytes; with ``skip_oversized`` a larger message is skipped and logged instead of
+    ending the connection. ``pinged`` False exempts it from keep-alive pings and every silence time-out.
+    """
+
+    message_limit: int = 65536
+    skip_oversized: bool = False
+    pinged: bool = True

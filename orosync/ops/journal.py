@@ -1,0 +1,144 @@
+"""The journal: what happened, counted and told to an administrator in single lines (twisted.logger).
+
+Every note is counted; lines are rationed for each (event, kind), so that a flood of refusals costs neither the disk nor
+the reader, and what was left out is said afterwards. This file must not know what the events mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger, LogLevel
+from zope.interface import implementer
+
+from orosync.interfaces import IJournal
+from orosync.ops.escape import shown
+
+LEVELS: Mapping[str, LogLevel] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "authorizer.failed",
+            "connection.refused",
+            "consumer.cut",
+            "directory",
+            "frame.cut",
+            "frame.skipped",
+            "hasher",
+            "link.failed",
+            "maintenance.unknown",
+            "ping.failed",
+        ),
+        LogLevel.warn,
+    )
+)
+"""Events that are not told at the level "info": an administrator may have to do something."""
+
+OTHER = ("other", "other")
+"""Where notes are counted once there are too many different (event, kind)."""
+
+
+class _Ration:
+    """How many lines an (event, kind) may still have (a token bucket), and how many it went without."""
+
+    __slots__ = ("left", "since", "suppressed")
+
+    def __init__(self, left: float, since: float) -> None:
+        self.left = left
+        self.since = since
+        self.suppressed = 0
+
+
+@implementer(IJournal)
+class Journal:
+    """Counts in ``counts``; writes at most ``burst`` lines at once and ``rate`` lines a second for each (event, kind).
+
+    Lines left out are summed up in one "N more suppressed" line every ``window`` seconds at most. ``kinds`` bounds the
+    different (event, kind); what comes beyond shares one count and one ration.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        rate: float = 10.0,
+        burst: int = 20,
+        *,
+        window: float = 10.0,
+        kinds: int = 1024,
+        levels: Mapping[str, LogLevel] = LEVELS,
+        log: Logger | None = None,
+    ) -> None:
+        self.counts: dict[tuple[str, str], int] = {}
+        self._clock = clock
+        self._rate = rate
+        self._burst = burst
+        self._window = window
+        self._kinds = kinds
+        self._levels = levels
+        self._log = log or Logger(namespace="orosync")
+        self._rations: dict[tuple[str, str], _Ration] = {}
+        self._summary: IDelayedCall | None = None
+
+    def note(self, event: str, kind: str, **fields: object) -> None:
+        """Count and, within its ration, log ``event (kind): field=value ...`` (see IJournal). Never raises.
+
+        The log event carries ``event``, ``kind`` and each field, escaped (``orosync.ops.escape``); a field whose name
+        belongs to the logger itself gets a "_" behind it.
+        """
+        key = self._counted(event, kind)
+        if not self._granted(key):
+            return
+        told = {_field(name): shown(value) for name, value in fields.items()}
+        form = "{event} ({kind})" + (": " if told else "") + " ".join(f"{name}={{{name}}}" for name in told)
+        self._emit(event, form, kind, told)
+
+    def count(self, event: str, kind: str) -> None:
+        """Count only."""
+        self._counted(event, kind)
+
+    def close(self) -> None:
+        """Say what was left out so far and stop waiting to say more; the last thing before the process ends."""
+        if self._summary is not None and self._summary.active():
+            self._summary.cancel()
+        self._tell_suppressed()
+
+    def _counted(self, event: str, kind: str) -> tuple[str, str]:
+        key = (event, kind)
+        known = self.counts.get(key)
+        if known is None:
+            if len(self.counts) >= self._kinds:
+                key = OTHER
+            known = self.counts.get(key, 0)
+        self.counts[key] = known + 1
+        return key
+
+    def _granted(self, key: tuple[str, str]) -> bool:
+        now = self._clock.seconds()
+        ration = self._rations.get(key)
+        if ration is None:
+            ration = self._rations[key] = _Ration(self._burst, now)
+        ration.left = min(float(self._burst), ration.left + max(0.0, now - ration.since) * self._rate)
+        ration.since = now
+        if ration.left >= 1.0:
+            ration.left -= 1.0
+            return True
+        ration.suppressed += 1
+        if self._summary is None:
+            self._summary = self._clock.callLater(self._window, self._tell_suppressed)
+        return False
+
+    def _tell_suppressed(self) -> None:
+        self._summary = None
+        for (event, kind), ration in self._rations.items():
+            if ration.suppressed:
+                more, ration.suppressed = ration.suppressed, 0
+                self._emit(event, "{event} ({kind}): {more} more suppressed", kind, {"more": str(more)})
+
+    def _emit(self, event: str, form: str, kind: str, told: Mapping[str, str]) -> None:
+        level = self._levels.get(event, LogLevel.info)
+        self._log.emit(level, form, event=shown(event), kind=shown(kind), **told)
+
+
+def _field(name: str) -> str:
+    return f"{name}_" if name in ("level", "format", "self", "event", "kind") or name.startswith("log_") else name

@@ -1,0 +1,65 @@
+"""What the router gives and takes: members, and deliveries as values.
+
+The router never sends anything. Broker and dealer *return* deliveries; whoever joined a member knows how
+messages reach it. This file must not know transports, serializers or who may do what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from orosync.model import Principal
+from orosync.wamp.messages import Message
+from orosync.wamp.payload import Payload
+
+if TYPE_CHECKING:
+    from orosync.router.registrations import Registration
+    from orosync.router.subscriptions import Subscription
+
+
+class Member:
+    """A session as its realm sees it.
+
+    ``session`` is its WAMP id, random in [1, 2**53]; a v1 client's session id is the same number in decimal.
+    ``features`` holds what the client announced, as "role.feature" ("callee.call_canceling").
+    ``subscriptions`` and ``registrations`` (by id) belong to broker and dealer, so that leaving costs
+    what the member had and no more.
+
+    ``wire``, ``push`` and ``tell`` belong to whoever joined the member; the router does not touch them.
+    An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given
+    to ``tell``.
+    """
+
+    __slots__ = ("features", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire")
+
+    def __init__(
+        self,
+        session: int,
+        principal: Principal,
+        features: frozenset[str] = frozenset(),
+        wire: Any = None,
+        push: Callable[[Any], None] | None = None,
+        tell: Callable[[Message, Payload | None], None] | None = None,
+    ) -> None:
+        self.session = session
+        self.principal = principal
+        self.features = features
+        self.wire = wire
+        self.push = push or _unreachable
+        self.tell = tell or _unreachable
+        self.subscriptions: dict[int, Subscription] = {}
+        self.registrations: dict[int, Registration] = {}
+
+
+class Delivery(NamedTuple):
+    """``message`` with ``payload`` goes to each of ``receivers``; ``topic`` is set for an EVENT."""
+
+    receivers: Collection[Member]
+    message: Message
+    payload: Payload | None = None
+    topic: str = ""
+
+
+def _unreachable(*args: object) -> None:
+    raise TypeError("this member was joined without a way to reach it")

@@ -1,0 +1,151 @@
+"""Which subscribers a publisher lets an event reach.
+
+WAMP, "Subscriber Black- and Whitelisting": six lists, each optional, all of which must let a receiver pass. A list
+that is present but empty is a list all the same: an empty ``eligible`` means nobody (v2). In v1 it means everybody,
+as Ratchet has it. This file must not know of topics, subscriptions or what is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from orosync.errors import ProtocolViolation, RequestError
+from orosync.wamp import ids, names
+
+if TYPE_CHECKING:
+    from orosync.router.delivery import Member
+
+_OPTIONS = frozenset(
+    ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
+)
+_LONGEST_ID = len(str(2**53))
+
+
+@attrs.frozen
+class Filters:
+    """The six lists; None where the publisher gave none."""
+
+    exclude: frozenset[int] | None = None
+    exclude_authid: frozenset[str] | None = None
+    exclude_authrole: frozenset[str] | None = None
+    eligible: frozenset[int] | None = None
+    eligible_authid: frozenset[str] | None = None
+    eligible_authrole: frozenset[str] | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Filters | None:
+        """The filters in PUBLISH.Options, None when there are none.
+
+        A null list is no list; session ids may be integral floats. RequestError INVALID_ARGUMENT for anything
+        that is not a list of ids or of strings.
+        """
+        if _OPTIONS.isdisjoint(options):
+            return None
+        filters = cls(
+            _session_ids(options, "exclude"),
+            _strings(options, "exclude_authid"),
+            _strings(options, "exclude_authrole"),
+            _session_ids(options, "eligible"),
+            _strings(options, "eligible_authid"),
+            _strings(options, "eligible_authrole"),
+        )
+        return None if filters == _NONE else filters
+
+    @classmethod
+    def from_v1(cls, exclude: object = None, eligible: object = None) -> tuple[bool, Filters | None]:
+        """What the fourth and fifth element of a WAMP v1 PUBLISH mean to stock: (exclude_me, filters).
+
+        ``exclude``: missing, null, false, 0 or "" excludes nobody, a list those session ids, anything else the
+        publisher. ``eligible``: missing, null or an empty list is everybody, otherwise a list of session ids.
+        A JSON object counts as the list of its values, as in PHP. RequestError INVALID_ARGUMENT for an
+        ``eligible`` of any other type.
+        """
+        exclude_me = False
+        excluded = chosen = None
+        if isinstance(exclude, list | tuple | dict):
+            excluded = _v1_session_ids(exclude) or None
+        else:
+            exclude_me = bool(exclude) and exclude != "0"
+        if isinstance(eligible, list | tuple | dict):
+            # Ids that name nobody still are somebody else's: what is left may be empty and then means nobody.
+            chosen = _v1_session_ids(eligible) if eligible else None
+        elif eligible is not None:
+            raise RequestError(names.INVALID_ARGUMENT, "eligible must be a list of session ids")
+        if excluded is None and chosen is None:
+            return exclude_me, None
+        return exclude_me, cls(exclude=excluded, eligible=chosen)
+
+    def select(self, members: Mapping[int, Member]) -> list[Member]:
+        """Those of ``members`` (by session id) that every list lets pass.
+
+        Costs the shorter of ``eligible`` and ``members``: an event for one session of thousands is cheap.
+        """
+        passed: Iterable[Member]
+        if self.eligible is not None:
+            eligible = self.eligible - self.exclude if self.exclude else self.eligible
+            if len(eligible) < len(members):
+                passed = [members[session] for session in eligible if session in members]
+            else:
+                passed = [member for session, member in members.items() if session in eligible]
+        elif self.exclude:
+            left = dict(members)
+            for session in self.exclude:
+                left.pop(session, None)
+            passed = left.values()
+        else:
+            passed = members.values()
+        if self.eligible_authid is not None:
+            passed = [member for member in passed if member.principal.authid in self.eligible_authid]
+        if self.eligible_authrole is not None:
+            passed = [member for member in passed if member.principal.authrole in self.eligible_authrole]
+        if self.exclude_authid:
+            passed = [member for member in passed if member.principal.authid not in self.exclude_authid]
+        if self.exclude_authrole:
+            passed = [member for member in passed if member.principal.authrole not in self.exclude_authrole]
+        return list(passed)
+
+
+_NONE = Filters()
+
+
+def _elements(options: Mapping[str, Any], name: str) -> list[Any] | tuple[Any, ...] | None:
+    value = options.get(name)
+    if value is None or isinstance(value, list | tuple):
+        return value
+    raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list")
+
+
+def _session_ids(options: Mapping[str, Any], name: str) -> frozenset[int] | None:
+    elements = _elements(options, name)
+    if elements is None:
+        return None
+    try:
+        return frozenset([ids.normalise(element) for element in elements])
+    except ProtocolViolation:
+        # In a message's own place a wrong id ends the session; inside an option it costs no more than the request.
+        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list of session ids") from None
+
+
+def _strings(options: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    elements = _elements(options, name)
+    if elements is None:
+        return None
+    if not all(isinstance(element, str) for element in elements):
+        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list of strings")
+    return frozenset(elements)
+
+
+def _v1_session_ids(elements: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> frozenset[int]:
+    """The sessions that v1 ids name: a v1 session id is the number in decimal. Other strings name nobody."""
+    values = elements.values() if isinstance(elements, dict) else elements
+    found = set()
+    for value in values:
+        # The length first: int() refuses digits by the thousand with an error of its own.
+        if isinstance(value, str) and len(value) <= _LONGEST_ID and value.isascii() and value.isdigit():
+            number = int(value)
+            if str(number) == value:
+                found.add(number)
+    return frozenset(found)

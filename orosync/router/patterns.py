@@ -1,0 +1,191 @@
+"""Finds what is filed under a URI: exactly, under one of its prefixes, or under a pattern with gaps.
+
+WAMP, "Pattern-based Subscriptions" and "Pattern-based Registrations". Looking up a URI costs one dictionary
+access, one more for each distinct length among the filed prefixes, and a few for each component of the URI where
+wildcard patterns with as many components exist. How many entries are filed does not matter.
+
+This file knows strings and the entries filed under them. It must not know what an entry is for, nor whether a
+URI is well formed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from orosync.model import Match
+
+Entry = TypeVar("Entry")
+
+GAP = ""
+"""A wildcard pattern's component that any component of a URI fits into."""
+
+
+class PrefixIndex(Generic[Entry]):
+    """Entries filed under string prefixes; a URI is a prefix of itself."""
+
+    __slots__ = ("_entries", "_lengths", "_population")
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._population: dict[int, int] = {}
+        self._lengths: tuple[int, ...] = ()
+
+    def get(self, prefix: str) -> Entry | None:
+        """The entry filed under exactly this prefix."""
+        return self._entries.get(prefix)
+
+    def add(self, prefix: str, entry: Entry) -> None:
+        """File ``entry``; the prefix must be free."""
+        self._entries[prefix] = entry
+        length = len(prefix)
+        if length in self._population:
+            self._population[length] += 1
+        else:
+            self._population[length] = 1
+            self._lengths = tuple(sorted(self._population))
+
+    def remove(self, prefix: str) -> None:
+        """Take away what is filed under ``prefix``; KeyError when nothing is."""
+        del self._entries[prefix]
+        length = len(prefix)
+        self._population[length] -= 1
+        if not self._population[length]:
+            del self._population[length]
+            self._lengths = tuple(sorted(self._population))
+
+    def matching(self, uri: str) -> list[Entry]:
+        """Every entry whose prefix ``uri`` begins with, the longest prefix last."""
+        found: list[Entry] = []
+        entries = self._entries
+        longest = len(uri)
+        for length in self._lengths:
+            if length > longest:
+                break
+            entry = entries.get(uri[:length])
+            if entry is not None:
+                found.append(entry)
+        return found
+
+
+class WildcardIndex(Generic[Entry]):
+    """Entries filed under patterns whose empty components fit any component.
+
+    One tree for each number of components: a node maps a component to the next node, in the last row to the entry.
+    """
+
+    __slots__ = ("_trees",)
+
+    def __init__(self) -> None:
+        self._trees: dict[int, dict[str, Any]] = {}
+
+    def get(self, pattern: str) -> Entry | None:
+        """The entry filed under exactly this pattern."""
+        components = pattern.split(".")
+        node: Any = self._trees.get(len(components))
+        for component in components:
+            if node is None:
+                return None
+            node = node.get(component)
+        found: Entry | None = node
+        return found
+
+    def add(self, pattern: str, entry: Entry) -> None:
+        """File ``entry``; the pattern must be free."""
+        *way, last = pattern.split(".")
+        node = self._trees.setdefault(len(way) + 1, {})
+        for component in way:
+            node = node.setdefault(component, {})
+        node[last] = entry
+
+    def remove(self, pattern: str) -> None:
+        """Take away what is filed under ``pattern`` with every node it alone needed; KeyError when nothing is."""
+        components = pattern.split(".")
+        count = len(components)
+        nodes = [self._trees[count]]
+        for component in components[:-1]:
+            nodes.append(nodes[-1][component])
+        for node, component in zip(reversed(nodes), reversed(components), strict=True):
+            del node[component]
+            if node:
+                return
+        del self._trees[count]
+
+    def matching(self, uri: str) -> list[Entry]:
+        """Every entry whose pattern ``uri`` fits, the best match first.
+
+        Best in the sense of WAMP's rule for registrations: the longest run of components before the first gap,
+        then before the second, and so on. Two patterns that both fit differ for the first time where one has the
+        URI's own component and the other a gap; there the former's run is the longer one. So looking at the
+        component before the gap, row by row, yields that order.
+        """
+        tree = self._trees.get(uri.count(".") + 1)
+        if tree is None:
+            return []
+        row: list[Any] = [tree]
+        for component in uri.split("."):
+            following = []
+            for node in row:
+                fitting = node.get(component)
+                if fitting is not None:
+                    following.append(fitting)
+                gap = node.get(GAP)
+                # The same one when the URI's own component is empty, as it may be in an opaque v1 topic.
+                if gap is not None and gap is not fitting:
+                    following.append(gap)
+            if not following:
+                return []
+            row = following
+        return row
+
+
+class UriIndex(Generic[Entry]):
+    """Entries filed under (URI, match): one at most for each pair."""
+
+    __slots__ = ("exact", "has_patterns", "prefixes", "wildcards")
+
+    def __init__(self) -> None:
+        self.has_patterns = False  # nearly everywhere; a publish then need not ask
+        self.exact: dict[str, Entry] = {}
+        self.prefixes: PrefixIndex[Entry] = PrefixIndex()
+        self.wildcards: WildcardIndex[Entry] = WildcardIndex()
+
+    def get(self, uri: str, match: Match) -> Entry | None:
+        """What is filed under this very pair."""
+        if match is Match.EXACT:
+            return self.exact.get(uri)
+        return self.prefixes.get(uri) if match is Match.PREFIX else self.wildcards.get(uri)
+
+    def add(self, uri: str, match: Match, entry: Entry) -> None:
+        """File ``entry``; the pair must be free."""
+        if match is Match.EXACT:
+            self.exact[uri] = entry
+            return
+        (self.prefixes if match is Match.PREFIX else self.wildcards).add(uri, entry)
+        self.has_patterns = True
+
+    def remove(self, uri: str, match: Match) -> None:
+        """Take away what is filed under the pair; KeyError when nothing is."""
+        if match is Match.EXACT:
+            del self.exact[uri]
+            return
+        (self.prefixes if match is Match.PREFIX else self.wildcards).remove(uri)
+        self.has_patterns = bool(self.prefixes._lengths or self.wildcards._trees)
+
+    def patterns(self, uri: str) -> list[Entry]:
+        """Every entry filed under a prefix or a wildcard pattern that ``uri`` matches."""
+        found = self.prefixes.matching(uri) if self.prefixes._lengths else []
+        return found + self.wildcards.matching(uri) if self.wildcards._trees else found
+
+    def best(self, uri: str) -> Entry | None:
+        """The one entry to prefer: exact, else the longest prefix, else the best wildcard pattern.
+
+        WAMP, "Calls matching multiple registrations". Prefixes are compared as strings.
+        """
+        entry = self.exact.get(uri)
+        if entry is not None:
+            return entry
+        prefixes = self.prefixes.matching(uri)
+        if prefixes:
+            return prefixes[-1]
+        wildcards = self.wildcards.matching(uri)
+        return wildcards[0] if wildcards else None

@@ -1,0 +1,282 @@
+"""The router as a service: listeners opened, clients served, and everything let go in order.
+
+It joins what ``composition`` made to listeners. It must not parse anything or decide anything of a protocol.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync.composition import Parts
+from orosync.config import Configuration
+from orosync.config.endpoints import with_backlog
+from orosync.config.listen import ListenSection
+from orosync.demo.application import DemoApplication
+from orosync.demo.door import LoopbackOnly
+from orosync.errors import ConfigError
+from orosync.interfaces import ISessionHost
+from orosync.model import Traits
+from orosync.ops.notify_systemd import SystemdNotifier
+from orosync.session.deadlines import Deadlines
+from orosync.session.drain import drain
+from orosync.session.host import SessionHost
+from orosync.session.lobby import Guest, Lobby
+from orosync.session.local import LocalPublisher
+from orosync.session.recheck import Rechecks
+from orosync.session.wire import Wires
+from orosync.transport.accepting import accept_few
+from orosync.transport.certificates import self_signed
+from orosync.transport.outbox import Outbox
+from orosync.transport.settings import ListenerSettings
+from orosync.transport.tls import ReloadingCredentials, secured
+from orosync.transport.websocket import WebSocketFactory
+
+ADVICE = {
+    errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
+    errno.EADDRINUSE: "stop the program that does (ss -ltnp names it) or choose another port",
+    errno.EADDRNOTAVAIL: "choose an address of this machine",
+}
+"""What to do about a listener that cannot be opened."""
+
+
+def build(configuration: Configuration, reactor: Any) -> RouterService:
+    """The whole router, not yet started. Raises ConfigError."""
+    return RouterService(Parts(configuration, reactor))
+
+
+class RouterService(MultiService):
+    """Opens every listener at start, and at stop lets everybody go before the process ends.
+
+    ``address_of`` tells tests and logs where a listener really listens. SIGHUP reads certificates anew.
+    """
+
+    log = Logger()
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parts = parts
+        self._configuration = parts.configuration
+        self._guests: set[Guest] = set()
+        self._wires = Wires()
+        self._outbox = Outbox(parts.reactor)
+        self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck)
+        self._hosts: list[SessionHost] = []
+        self._deadlines: list[Deadlines] = []
+        self._ports: dict[str, IListeningPort] = {}
+        self._systemd = SystemdNotifier.from_environment(os.environ)
+        self._watchdog: LoopingCall | None = None
+        parts.hasher.setServiceParent(self)
+        self._demo = self._demonstration()
+        self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
+        for part in parts.services:
+            part.setServiceParent(self)
+        self._credentials = {
+            one.name: _credentials(one, parts) for one in self._configuration.listeners.values() if one.tls
+        }
+
+    # -- making
+
+    def _demonstration(self) -> DemoApplication | None:
+        parts, configuration = self._parts, self._configuration
+        if not configuration.router.demo:
+            return None
+        secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
+        oro = parts.realms[configuration.notifications.realm]
+        return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor)
+
+    def _factory(self, section: ListenSection) -> WebSocketFactory:
+        parts = self._parts
+        deadlines = Deadlines(parts.reactor, section.hello_timeout)
+        lobby = Lobby(
+            realms=parts.realms,
+            journal=parts.journal,
+            wires=self._wires,
+            deadlines=deadlines,
+            rechecks=self._rechecks,
+            guests=self._guests,
+            authenticators=section.authenticators or None,
+            user_limit=section.connections_per_user,
+            subscription_limit=section.subscriptions_per_connection,
+        )
+        host = SessionHost(
+            lobby,
+            parts.realms.get(section.realm),
+            client=Traits(message_limit=section.message_limit),
+            publisher=Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False),
+        )
+        self._deadlines.append(deadlines)
+        self._hosts.append(host)
+        front: ISessionHost = host if self._demo is None else LoopbackOnly(host)
+        return WebSocketFactory(self._settings(section), front, parts.journal, parts.reactor, self._outbox)
+
+    def _settings(self, section: ListenSection) -> ListenerSettings:
+        return ListenerSettings(
+            name=section.name,
+            path=section.path,
+            origins=section.origins,
+            origin_required=section.origin == "required",
+            trusted_proxies=section.proxies,
+            header_limit=section.header_limit,
+            handshake_timeout=section.handshake_timeout,
+            max_connections=section.max_connections,
+            output_limit=section.output_limit,
+            output_stall=section.output_stall,
+            frame_timeout=section.frame_timeout,
+            ping_interval=section.ping_interval,
+            ping_timeout=section.ping_timeout,
+            tls=section.tls,
+            web=self._demo,
+        )
+
+    # -- starting
+
+    def startService(self) -> None:
+        """Open every listener. Those that cannot be had end the process with a line each and status 1."""
+        for warning in self._configuration.warnings:
+            self.log.warn("{text}", text=warning)
+        # All kinds of endpoints that a configuration may name answer at once.
+        opening = gatherResults([self._listen(section) for section in self._configuration.listeners.values()])
+        opened: list[bool] = getattr(opening, "result", [False])
+        if not all(opened):
+            raise SystemExit(1)
+        super().startService()  # type: ignore[no-untyped-call]
+        self._parts.reactor.callWhenRunning(self._heed_signals)
+        self._ready()
+
+    def _listen(self, section: ListenSection) -> Deferred[bool]:
+        """Fires with whether the listener is open; the log knows why not."""
+        try:
+            endpoint: IStreamServerEndpoint = serverFromString(self._parts.reactor, with_backlog(section.endpoint))
+        except Exception as error:  # systemd: hands over no such socket
+            why = f"{type(error).__name__}: {error}"
+            self._cannot_listen(section, why, "have a .socket unit hand it over by that name")
+            return succeed(False)
+        if section.tls:
+            endpoint = secured(endpoint, self._credentials[section.name])
+        listening: Deferred[IListeningPort] = endpoint.listen(self._factories[section.name])
+
+        def opened(port: IListeningPort) -> bool:
+            self._ports[section.name] = port
+            accept_few(port)
+            scheme = "wss" if section.tls else "ws"
+            self.log.info(
+                "[listen:{name}] serves {scheme} on {endpoint}",
+                name=section.name, scheme=scheme, endpoint=section.endpoint,
+            )  # fmt: skip
+            return True
+
+        def failed(failure: Failure) -> bool:
+            fault = getattr(failure.value, "socketError", failure.value)
+            advice = ADVICE.get(getattr(fault, "errno", None) or 0, "name another")
+            self._cannot_listen(section, getattr(fault, "strerror", None) or str(fault), advice)
+            return False
+
+        return listening.addCallbacks(opened, failed)
+
+    def _cannot_listen(self, section: ListenSection, why: str, advice: str) -> None:
+        self.log.critical(
+            "[listen:{name}] endpoint: cannot listen on {endpoint} ({why}), {advice}",
+            name=section.name, endpoint=section.endpoint, why=why, advice=advice,
+        )  # fmt: skip
+
+    def _heed_signals(self) -> None:
+        """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal)."""
+        reactor = self._parts.reactor
+        signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
+
+    def _ready(self) -> None:
+        self._watchdog = self._systemd.watchdog(self._parts.reactor)
+        self._systemd.ready()
+        for section in self._configuration.listeners.values() if self._demo else ():
+            scheme = "https" if section.tls else "http"
+            host = self.address_of(section.name)
+            self.log.info("the demonstration is at {scheme}://{host}/", scheme=scheme, host=host)
+
+    def address_of(self, name: str) -> str:
+        """host:port of a TCP listener, or the text of another address."""
+        address = self._ports[name].getHost()
+        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        return str(address) if host is None else f"{host}:{port}"
+
+    def reload(self) -> None:
+        """Read certificates and keys anew; a file that cannot be used leaves the old ones in service."""
+        for name, credentials in self._credentials.items():
+            try:
+                credentials.reload()
+            except Exception as error:
+                self.log.error(
+                    "[listen:{name}] certificate: cannot be read anew, the old one stays in service: {error}",
+                    name=name, error=str(error),
+                )  # fmt: skip
+            else:
+                self.log.info("[listen:{name}] certificate read anew, new connections get it", name=name)
+
+    # -- stopping
+
+    def stopService(self) -> Deferred[None]:
+        """Nobody new is let in, everybody here is let go within ``drain``, then the rest stops."""
+        for host in self._hosts:
+            host.closing = True
+        seconds = self._configuration.router.drain
+        count = len(self._guests)
+        self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
+        self._systemd.stopping(seconds + 2)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        closing = [Deferred.fromCoroutine(_closed(port)) for port in self._ports.values()]
+        await drain(self._guests, self._parts.reactor, self._configuration.router.drain)
+        await gatherResults(closing)
+        self._rechecks.stop()
+        for deadlines in self._deadlines:
+            deadlines.stop()
+        for hosted in self._parts.realms.values():
+            for watcher in hosted.watchers.values():
+                watcher.deserted()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        stopped = MultiService.stopService(self)
+        if stopped is not None:
+            await stopped
+        self._parts.journal.close()
+
+
+def _credentials(section: ListenSection, parts: Parts) -> ReloadingCredentials:
+    certificate, key = section.certificate, section.key
+    if certificate is None or key is None:
+        certificate, key = own_certificate(parts.configuration.router.state)
+    return ReloadingCredentials(certificate, key, section.client_ca)
+
+
+def own_certificate(state: Path) -> tuple[Path, Path]:
+    """The demonstration's certificate and key, made when there are none or they are about to run out."""
+    certificate, key = state / "certificate.pem", state / "key.pem"
+    if not (certificate.exists() and key.exists()) or time.time() - certificate.stat().st_mtime > 300 * 86400:
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self_signed(certificate, key)
+        except OSError as error:
+            raise ConfigError(
+                [f"[router] state: {error.filename}: {error.strerror}, name a directory to write in"]
+            ) from None
+    return certificate, key
+
+
+async def _closed(port: IListeningPort) -> None:
+    waiting = port.stopListening()
+    if waiting is not None:
+        await waiting

@@ -1,0 +1,62 @@
+"""What WELCOME tells and announces: exactly the advanced features that work (WAMP, feature announcement)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orosync.model import NOTHING, Principal
+
+ROLES: dict[str, Any] = {
+    "broker": {
+        "features": {
+            "pattern_based_subscription": True,
+            "publisher_exclusion": True,
+            "publisher_identification": True,
+            "subscriber_blackwhite_listing": True,
+        }
+    },
+    "dealer": {
+        "features": {
+            "call_canceling": True,
+            "caller_identification": True,
+            "pattern_based_registration": True,
+            "progressive_call_results": True,
+            "shared_registration": True,
+        }
+    },
+}
+
+_CLIENT_ROLES = ("publisher", "subscriber", "caller", "callee")
+
+
+def welcomed(realm: str, principal: Principal) -> dict[str, Any]:
+    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` tell."""
+    details: dict[str, Any] = {
+        "realm": realm,
+        "authid": principal.authid,
+        "authrole": principal.authrole,
+        "authmethod": principal.authmethod,
+        "authprovider": principal.authprovider,
+        "roles": ROLES,
+    }
+    if principal.extra is not NOTHING:
+        details["authextra"] = dict(principal.extra)
+    return details
+
+
+def announced(roles: Any) -> frozenset[str]:
+    """A client's features as "role.feature", out of HELLO.Details.roles; whatever has another shape is ignored."""
+    if not isinstance(roles, dict):
+        return frozenset()
+    found = []
+    for role in _CLIENT_ROLES:
+        details = roles.get(role)
+        features = details.get("features") if isinstance(details, dict) else None
+        if isinstance(features, dict):
+            found += [f"{role}.{name}" for name, on in features.items() if on is True]
+    return frozenset(found)
+
+
+def has_role(roles: Any) -> bool:
+    """Whether HELLO announced at least one client role, as it must (WAMP, section HELLO)."""
+    return isinstance(roles, dict) and any(isinstance(roles.get(role), dict) for role in _CLIENT_ROLES)

@@ -1,0 +1,71 @@
+"""A realm in service: the router's realm with everything that a session needs around it.
+
+It must not know transports or protocol versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from orosync.authz.chain import Chain
+from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
+from orosync.model import Principal
+from orosync.router.delivery import Member
+from orosync.router.realm import Realm
+from orosync.session.post import PostOffice
+from orosync.wamp.ids import random_id
+
+
+@attrs.define(eq=False)
+class HostedRealm:
+    """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic."""
+
+    realm: Realm
+    chain: Chain
+    authenticators: Sequence[IAuthenticator]
+    journal: IJournal
+    office: PostOffice
+    strict_uris: bool = False
+    watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.realm.name
+
+    def free_id(self) -> int:
+        """A session id that nobody in the realm has."""
+        while True:
+            session = random_id()
+            if session not in self.realm.members:
+                return session
+
+    def knows(self, authprovider: str) -> bool:
+        """Whether this realm takes the word of that authenticator."""
+        return any(authenticator.name == authprovider for authenticator in self.authenticators)
+
+    def join(self, member: Member) -> None:
+        self.realm.join(member)
+        self.journal.count("session.joined", member.principal.authmethod)
+
+    def leave(self, member: Member) -> None:
+        """The member is gone; whoever waited for it is told."""
+        self.office.post(self.realm.leave(member))
+        self.journal.count("session.left", member.principal.authmethod)
+
+    def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
+        """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""
+        self.watchers = {watcher.topic: watcher for watcher in watchers}
+        self.realm.broker.on_deserted = self._deserted
+
+    def subscribed(self, topic: str, session: int, principal: Principal) -> None:
+        """Tell the topic's watcher, if it has one, of a new subscriber."""
+        watcher = self.watchers.get(topic)
+        if watcher is not None:
+            watcher.subscribed(session, principal)
+
+    def _deserted(self, topic: str) -> None:
+        watcher = self.watchers.get(topic)
+        if watcher is not None:
+            watcher.deserted()

@@ -1,0 +1,75 @@
+"""What all sessions of the process share: the realms, limits, wires and deadlines, and who is here.
+
+It must not know sockets or protocol messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from orosync.errors import Refused
+from orosync.interfaces import IAuthenticator, IJournal
+from orosync.model import Principal
+from orosync.session.deadlines import Deadlines
+from orosync.session.hosted import HostedRealm
+from orosync.session.recheck import Rechecks
+from orosync.session.wire import Wires
+
+
+class Guest(Protocol):
+    """A session as the lobby sees it: something that can be asked to go."""
+
+    def shutdown(self) -> None: ...
+
+    def dismiss(self, refusal: Refused) -> None: ...
+
+
+@attrs.define(eq=False)
+class Lobby:
+    """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
+
+    ``authenticators`` names those that this listener admits (None: all that the realm names);
+    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session.
+    """
+
+    realms: Mapping[str, HostedRealm]
+    journal: IJournal
+    wires: Wires
+    deadlines: Deadlines
+    rechecks: Rechecks
+    guests: set[Guest]
+    authenticators: Collection[str] | None = None
+    user_limit: int = 50
+    subscription_limit: int = 128
+
+    def realm(self, name: str) -> HostedRealm | None:
+        return self.realms.get(name)
+
+    def admitted(self, hosted: HostedRealm) -> Sequence[IAuthenticator]:
+        """The realm's authenticators that may be used on this listener, in the realm's order."""
+        allowed = self.authenticators
+        return [one for one in hosted.authenticators if allowed is None or one.name in allowed]
+
+    def authenticator(self, hosted: HostedRealm, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
+        """The first offered method that the realm can do here (WAMP, section "Authentication Methods")."""
+        admitted = self.admitted(hosted)
+        for method in offered:
+            for authenticator in admitted:
+                if method in authenticator.methods:
+                    return authenticator, method
+        return None
+
+    def has_room(self, hosted: HostedRealm, principal: Principal) -> bool:
+        """Whether this user may have one more session; the back end's short visits are not counted."""
+        if principal.precious or principal.authmethod == "anonymous":
+            return True
+        return hosted.realm.sessions_of(principal.authid) < self.user_limit
+
+    def entered(self, guest: Guest) -> None:
+        self.guests.add(guest)
+
+    def left(self, guest: Guest) -> None:
+        self.guests.discard(guest)

@@ -1,0 +1,58 @@
+"""The post office: takes the router's deliveries to their receivers.
+
+It must not know how a delivery came about, nor whether it was allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orosync.interfaces import IJournal
+from orosync.router.delivery import Delivery, Member
+from orosync.wamp.messages import Message
+from orosync.wamp.payload import Payload
+
+
+class PostOffice:
+    """Encodes an EVENT once for each wire among its receivers, and hands everything else to its receiver.
+
+    ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's
+    delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted.
+    """
+
+    def __init__(self, journal: IJournal) -> None:
+        self._journal = journal
+
+    def post(self, deliveries: Iterable[Delivery]) -> None:
+        """Queue every delivery, in order."""
+        for receivers, message, payload, topic in deliveries:
+            if not topic:
+                for member in receivers:
+                    member.tell(message, payload)
+                continue
+            if len(receivers) == 1:
+                (receiver,) = receivers
+                self._give(receiver, message, payload, topic)
+                continue
+            frames: dict[object, object] = {}
+            last, frame = None, None
+            for member in receivers:
+                wire = member.wire
+                if wire is not last:
+                    last = wire
+                    try:
+                        frame = frames[wire]
+                    except KeyError:
+                        frame = frames[wire] = wire.event(message, payload, topic)
+                if frame is None:
+                    self._journal.note("payload.undeliverable", "event", topic=topic)
+                    continue
+                member.push(frame)
+
+    def _give(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
+        """An EVENT for one receiver: nothing to be shared."""
+        frame = member.wire.event(message, payload, topic)
+        if frame is None:
+            self._journal.note("payload.undeliverable", "event", topic=topic)
+        else:
+            member.push(frame)

@@ -1,0 +1,251 @@
+"""What a joined WAMP v2 client asks for: each request is authorised once, here, and handed to the router.
+
+One method for each message. It must not know transports or identity; answers leave through ``session.answer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+
+from orosync.errors import ProtocolViolation, RequestError
+from orosync.model import Action, Decision, Match, Verdict
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.router.options import choice, flag
+from orosync.router.registrations import Invoke
+from orosync.session.hosted import HostedRealm
+from orosync.wamp import names, uris
+from orosync.wamp.messages import (
+    Call,
+    Cancel,
+    Error,
+    Invocation,
+    Message,
+    Publish,
+    Published,
+    Register,
+    Registered,
+    Result,
+    Subscribe,
+    Subscribed,
+    Unregister,
+    Unregistered,
+    Unsubscribe,
+    Unsubscribed,
+    Yield,
+)
+from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import INVOCATION
+
+# Looking a member up on its Enum is slow before Python 3.12.
+_EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
+
+_REQUEST_CODE = {Publish: 16, Subscribe: 32, Unsubscribe: 34, Call: 48, Register: 64, Unregister: 66}
+
+
+class Asker(Protocol):
+    """The session, as its requests see it."""
+
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], None]) -> None: ...
+
+
+class Requests:
+    """The requests of one joined ``member``."""
+
+    def __init__(self, asker: Asker, hosted: HostedRealm, member: Member, subscription_limit: int) -> None:
+        self.member = member
+        self._asker = asker
+        self._hosted = hosted
+        self._principal = member.principal
+        self._strict = hosted.strict_uris
+        self._well_formed = uris.exact_rule(self._strict)
+        self._realm = hosted.realm
+        self._broker_publish = hosted.realm.broker.publish
+        self._decide = hosted.chain.decide
+        self._post = hosted.office.post
+        self._subscription_limit = subscription_limit
+
+    def not_carriable(self, message: Message, reason: str) -> None:
+        """What the router wanted to tell this member has no form in its serializer: whoever waits is told so."""
+        error = names.INVALID_ARGUMENT
+        payload = Payload.of([reason], None)
+        if isinstance(message, Invocation):
+            self._post(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
+        elif isinstance(message, Result):
+            self.member.tell(Error(48, message.request, {}, error), payload)
+
+    # -- publish and subscribe
+
+    def _publish(self, message: Publish, payload: Payload | None) -> None:
+        topic = message.topic
+        if not self._well_formed(topic):
+            uris.check(topic, _EXACT, strict=self._strict)
+        decision = self._decide(self._principal, _PUBLISH, topic, _EXACT, message.options)
+        if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the hot path, written out
+            self._publish_allowed(message, payload, decision)
+        else:
+            self._decided_or_later(decision, _PUBLISH, topic, message, payload, self._publish_allowed)
+
+    def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
+        options = message.options
+        if not options:
+            made = self._broker_publish(message.topic, payload, self.member, True, None, decision.disclose)
+            self._post(made[1])
+            return
+        acknowledge = flag(options, "acknowledge", False)
+        publication, deliveries = self._broker_publish(
+            message.topic,
+            payload,
+            self.member,
+            flag(options, "exclude_me", True),
+            Filters.from_options(options),
+            decision.disclose or flag(options, "disclose_me", False),
+        )
+        self._post(deliveries)
+        if acknowledge:
+            self.member.tell(Published(message.request, publication), None)
+
+    def _subscribe(self, message: Subscribe, payload: Payload | None) -> None:
+        match = _match(message.options)
+        uris.check(message.topic, match, strict=self._strict)
+        self._authorise(Action.SUBSCRIBE, message.topic, match, message, payload, self._subscribe_allowed)
+
+    def _subscribe_allowed(self, message: Subscribe, payload: Payload | None, decision: Decision) -> None:
+        match = _match(message.options)
+        member = self.member
+        if len(member.subscriptions) >= self._subscription_limit:
+            raise RequestError(names.UNAVAILABLE, f"no more than {self._subscription_limit} subscriptions a session")
+        subscription, deliveries = self._realm.broker.subscribe(member, message.topic, match)
+        member.tell(Subscribed(message.request, subscription.id), None)
+        self._post(deliveries)
+        if match is _EXACT:
+            self._hosted.subscribed(message.topic, member.session, member.principal)
+
+    def _unsubscribe(self, message: Unsubscribe, payload: Payload | None) -> None:
+        self._realm.broker.unsubscribe(self.member, int(message.subscription))
+        self.member.tell(Unsubscribed(message.request), None)
+
+    # -- remote procedure calls
+
+    def _call(self, message: Call, payload: Payload | None) -> None:
+        uris.check(message.procedure, strict=self._strict)
+        self._authorise(Action.CALL, message.procedure, _EXACT, message, payload, self._call_allowed)
+
+    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
+        options = message.options
+        disclose = decision.disclose or (bool(options) and flag(options, "disclose_me", False))
+        request = int(message.request)
+        self._post(self._realm.dealer.call(self.member, request, message.procedure, options, payload, disclose))
+
+    def _cancel(self, message: Cancel, payload: Payload | None) -> None:
+        self._post(self._realm.dealer.cancel(self.member, int(message.request), message.options))
+
+    def _register(self, message: Register, payload: Payload | None) -> None:
+        match = _match(message.options)
+        uris.check(message.procedure, match, strict=self._strict)
+        self._authorise(Action.REGISTER, message.procedure, match, message, payload, self._register_allowed)
+
+    def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
+        options = message.options
+        invoke = choice(options, "invoke", Invoke.SINGLE)
+        registration = self._realm.dealer.register(
+            self.member, message.procedure, _match(options), invoke, flag(options, "disclose_caller", False)
+        )
+        self.member.tell(Registered(message.request, registration.id), None)
+
+    def _unregister(self, message: Unregister, payload: Payload | None) -> None:
+        self._realm.dealer.unregister(self.member, int(message.registration))
+        self.member.tell(Unregistered(message.request), None)
+
+    def _yield(self, message: Yield, payload: Payload | None) -> None:
+        self._post(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
+
+    def _error(self, message: Error, payload: Payload | None) -> None:
+        if message.request_type != INVOCATION:
+            raise ProtocolViolation("ERROR answers no INVOCATION")
+        request = int(message.request)
+        self._post(self._realm.dealer.failed(self.member, request, message.details, message.error, payload))
+
+    # -- authorization, once, before the router is asked
+
+    def _authorise(
+        self,
+        action: Action,
+        uri: str,
+        match: Match,
+        message: Any,
+        payload: Payload | None,
+        then: Callable[[Any, Payload | None, Decision], None],
+    ) -> None:
+        decision = self._decide(self._principal, action, uri, match, message.options)
+        self._decided_or_later(decision, action, uri, message, payload, then)
+
+    def _decided_or_later(
+        self,
+        decision: Decision | Deferred[Decision],
+        action: Action,
+        uri: str,
+        message: Any,
+        payload: Payload | None,
+        then: Callable[[Any, Payload | None, Decision], None],
+    ) -> None:
+        if isinstance(decision, Decision):
+            self._decided(decision, action, uri, message, payload, then)
+            return
+
+        def later(decision: Decision) -> None:
+            try:
+                self._decided(decision, action, uri, message, payload, then)
+            except RequestError as error:
+                self.refuse(message, error)
+
+        self._asker.wait(decision, later)
+
+    def _decided(
+        self,
+        decision: Decision,
+        action: Action,
+        uri: str,
+        message: Any,
+        payload: Payload | None,
+        then: Callable[[Any, Payload | None, Decision], None],
+    ) -> None:
+        if decision.verdict is _ALLOW:
+            then(message, payload, decision)
+            return
+        kind = "failed" if decision.failed else "denied" if decision.declared else "undeclared"
+        self._hosted.journal.note(
+            f"{action.value}.refused", kind, user=self.member.principal.authid, uri=uri, rule=decision.rule
+        )
+        uri_of_error = names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED
+        raise RequestError(uri_of_error, f"not allowed to {action.value} {uri}")
+
+    def refuse(self, message: Message, error: RequestError) -> None:
+        """Answer with an ERROR; an unacknowledged PUBLISH and messages that are no requests get silence."""
+        code = _REQUEST_CODE.get(type(message))
+        if code is None or (isinstance(message, Publish) and message.options.get("acknowledge") is not True):
+            return
+        request = message.request  # type: ignore[attr-defined]
+        self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
+
+
+HANDLERS: dict[type[Message], Callable[[Requests, Any, Payload | None], None]] = {
+    Publish: Requests._publish,
+    Subscribe: Requests._subscribe,
+    Unsubscribe: Requests._unsubscribe,
+    Call: Requests._call,
+    Cancel: Requests._cancel,
+    Register: Requests._register,
+    Unregister: Requests._unregister,
+    Yield: Requests._yield,
+    Error: Requests._error,
+}
+"""What handles each request, by its class. A handler raises RequestError (for ``refuse``) or ProtocolViolation."""
+
+
+def _match(options: dict[str, Any]) -> Match:
+    """The match policy of SUBSCRIBE or REGISTER; a bad one costs the request, not the session."""
+    return choice(options, "match", _EXACT) if options else _EXACT

@@ -1,0 +1,261 @@
+"""The life of one WAMP v1 client: what every Oro in the field speaks, with Ratchet's semantics.
+
+Its form on the wire is ``wamp.v1``'s matter. A v1 client is joined at once, gets no answer to what it subscribes or
+publishes, and is closed with 1007 for what stock closes it for. Topics are opaque strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError
+from orosync.interfaces import ILink, ISession
+from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Principal, Traits, Verdict
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.session.hosted import HostedRealm
+from orosync.session.identify import Standings
+from orosync.session.lobby import Lobby
+from orosync.wamp import names, v1
+from orosync.wamp.messages import Error, Message, Result
+from orosync.wamp.payload import Payload
+
+# Looking a member up on its Enum is slow before Python 3.12.
+_EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
+
+
+@implementer(ISession)
+class V1Session:
+    """See ISession. ``principal`` was established by the handshake, and rests on ``standings`` from then on."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        hosted: HostedRealm,
+        facts: ConnectionFacts,
+        principal: Principal,
+        traits: Traits,
+        standings: Standings = (),
+    ) -> None:
+        self.traits = traits
+        self._lobby = lobby
+        self._hosted = hosted
+        self._facts = facts
+        self._principal = principal
+        self._standings = standings
+        self._decide = hosted.chain.decide
+        self._broker_publish = hosted.realm.broker.publish
+        self._post = hosted.office.post
+        self._prefixes = v1.Prefixes()
+        self._link: ILink | None = None
+        self._member: Member | None = None
+        self._calls: dict[int, str] = {}
+        self._call_count = 0
+        self._told_unknown = False
+
+    def opened(self, link: ILink) -> None:
+        self._link = link
+        self._wire = self._lobby.wires.v1(link.framer)
+        member = Member(self._hosted.free_id(), self._principal, frozenset(), self._wire, link.send, self._tell)
+        self._hosted.join(member)
+        self._member = member
+        self._lobby.entered(self)
+        if self._standings:
+            self._lobby.rechecks.entered(self, self._standings)
+        link.push(self._wire.frame(v1.encode_welcome(member.session)))
+
+    def received(self, data: bytes, binary: bool) -> None:
+        member = self._member
+        if member is None:
+            return
+        try:
+            message = v1.parse(data, self._prefixes)
+            if isinstance(message, v1.Publish):
+                self._authorise(_PUBLISH, message.topic, message, self._publish)
+            elif isinstance(message, v1.Subscribe):
+                self._authorise(Action.SUBSCRIBE, message.topic, message, self._subscribe)
+            elif isinstance(message, v1.Unsubscribe):
+                self._unsubscribe(member, message.topic)
+            elif isinstance(message, v1.Call):
+                self._authorise(Action.CALL, message.procedure, message, self._call)
+        except ProtocolViolation as violation:
+            self._violated(violation)
+        except Exception:
+            self._failed(Failure())
+
+    def closed(self, clean: bool, code: int | None, reason: str) -> None:
+        self._leave()
+        self._link = None
+        self._lobby.left(self)
+
+    def shutdown(self) -> None:
+        """Drop TCP without a CLOSE: after a clean close Oro's browser code would not come back (facts: AutobahnJS)."""
+        self._leave()
+        if self._link is not None:
+            self._link.drop("the router is shutting down")
+
+    def dismiss(self, refusal: Refused) -> None:
+        """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
+        self._lobby.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
+        self._leave()
+        if self._link is not None:
+            self._link.drop("what the login rests on is gone")
+
+    # -- what it asks for, once authorised
+
+    def _publish(self, message: v1.Publish, decision: Decision) -> None:
+        exclude_me, filters = message.exclude_me, None
+        if message.exclude or message.eligible:
+            exclude_me, filters = Filters.from_v1(message.exclude, message.eligible)
+        made = self._broker_publish(
+            message.topic, message.payload, self._member, exclude_me, filters, decision.disclose
+        )
+        self._post(made[1])
+
+    def _subscribe(self, message: v1.Subscribe, decision: Decision) -> None:
+        member = self._member
+        if member is None:
+            return
+        if len(member.subscriptions) >= self._lobby.subscription_limit:
+            limit = self._lobby.subscription_limit
+            user = self._principal.authid
+            self._lobby.journal.note("subscribe.refused", "limit", user=user, uri=message.topic, limit=limit)
+            self._say_not_allowed(message.topic)
+            return
+        deliveries = self._hosted.realm.broker.subscribe(member, message.topic, _EXACT)[1]
+        self._hosted.office.post(deliveries)
+        self._hosted.subscribed(message.topic, member.session, member.principal)
+
+    def _unsubscribe(self, member: Member, topic: str) -> None:
+        broker = self._hosted.realm.broker
+        subscription = broker.lookup(topic, _EXACT)
+        if subscription is not None and subscription.id in member.subscriptions:
+            broker.unsubscribe(member, subscription.id)
+
+    def _call(self, message: v1.Call, decision: Decision) -> None:
+        member = self._member
+        if member is None:
+            return
+        self._call_count += 1
+        request = self._call_count
+        self._calls[request] = message.call_id
+        try:
+            dealer = self._hosted.realm.dealer
+            deliveries = dealer.call(member, request, message.procedure, {}, message.payload, decision.disclose)
+        except RequestError as error:
+            self._tell(Error(48, request, {}, error.uri), Payload.of([error.message], None))
+            return
+        self._hosted.office.post(deliveries)
+
+    # -- authorization
+
+    def _authorise(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
+        decision = self._decide(self._principal, action, uri, _EXACT, NOTHING)
+        if isinstance(decision, Decision):
+            if decision.verdict is _ALLOW:
+                then(message, decision)
+            else:
+                self._refuse(decision, action, uri, message)
+            return
+        assert isinstance(decision, Deferred) and self._link is not None
+        link = self._link
+        link.pause()
+        decision.addCallback(self._decided, action, uri, message, then)
+        decision.addErrback(self._failed)
+        decision.addBoth(lambda _: link.resume())
+
+    def _decided(
+        self, decision: Decision, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]
+    ) -> None:
+        if self._member is None:
+            return
+        if decision.verdict is _ALLOW:
+            then(message, decision)
+        else:
+            self._refuse(decision, action, uri, message)
+
+    def _refuse(self, decision: Decision, action: Action, uri: str, message: Any) -> None:
+        journal, user = self._lobby.journal, self._principal.authid
+        if not decision.declared:
+            # Stock closes the connection here, which silences the page until it is reloaded.
+            if self._told_unknown:
+                journal.count("topic.unknown", action.value)
+            else:
+                self._told_unknown = True
+                journal.note("topic.unknown", action.value, user=user, uri=uri, rule=decision.rule)
+        else:
+            kind = "failed" if decision.failed else "denied"
+            journal.note(f"{action.value}.refused", kind, user=user, uri=uri, rule=decision.rule)
+        if action is Action.CALL:
+            error = names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED
+            self._say(v1.encode_error(message.call_id, error, f"not allowed to call {uri}"))
+        elif action is Action.SUBSCRIBE and decision.declared:
+            self._say_not_allowed(uri)
+
+    def _say_not_allowed(self, topic: str) -> None:
+        self._say(v1.not_allowed(topic))
+
+    # -- what is told to it, and the end
+
+    def _tell(self, message: Message, payload: Payload | None) -> None:
+        """RESULT and ERROR of its calls; v1 has no form for anything else."""
+        if not isinstance(message, Result | Error):
+            return
+        if isinstance(message, Result) and message.details.get("progress"):
+            return
+        call_id = self._calls.pop(int(message.request), None)
+        if call_id is None:
+            return
+        if isinstance(message, Error):
+            self._say(v1.encode_error(call_id, message.error, *_described(payload)))
+            return
+        try:
+            self._say(v1.encode_result(call_id, payload))
+        except NotCarriable as error:
+            self._lobby.journal.note("payload.undeliverable", "result", reason=str(error))
+            self._say(v1.encode_error(call_id, names.INVALID_ARGUMENT, str(error)))
+
+    def _say(self, text: bytes) -> None:
+        if self._link is not None:
+            self._link.push(self._wire.frame(text))
+
+    def _violated(self, violation: ProtocolViolation) -> None:
+        self._lobby.journal.note(
+            "session.violation", "v1", user=self._principal.authid, address=self._facts.address, reason=str(violation)
+        )
+        self._end(1007, "protocol violation")
+
+    def _failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, ProtocolViolation):
+            self._violated(failure.value)
+            return
+        self._log.failure("a message could not be handled", failure=failure)
+        self._lobby.journal.count("session.failed", "v1")
+        self._end(1011, "internal error")
+
+    def _end(self, code: int, reason: str) -> None:
+        self._leave()
+        if self._link is not None:
+            self._link.close(code, reason)
+
+    def _leave(self) -> None:
+        member, self._member = self._member, None
+        if member is not None:
+            self._hosted.leave(member)
+            if self._standings:
+                self._lobby.rechecks.left(self, self._standings)
+
+
+def _described(payload: Payload | None) -> tuple[str, Any]:
+    """CALLERROR's description and details, out of a v2 ERROR's payload."""
+    args, kwargs = payload.values() if payload is not None else ([], {})
+    description = args[0] if args and isinstance(args[0], str) else ""
+    return description, (kwargs or args[1:] or None)

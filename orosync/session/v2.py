@@ -1,0 +1,296 @@
+"""The life of one WAMP v2 client: HELLO, identity, join, requests, goodbye.
+
+What is legal when stands in ``wamp.v2``; what a request does stands in ``session.requests``. This file joins
+transport, identity and realm for one client and must not know bytes on the wire or how users are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable
+from orosync.interfaces import Challenge as Question
+from orosync.interfaces import IAuthenticator, ILink, ISession
+from orosync.model import ConnectionFacts, Principal, Traits
+from orosync.router.delivery import Member
+from orosync.session import features
+from orosync.session.hosted import HostedRealm
+from orosync.session.identify import Standings, standings_of, told, watches
+from orosync.session.lobby import Lobby
+from orosync.session.requests import HANDLERS, Requests
+from orosync.wamp import names, uris
+from orosync.wamp.codec import Codec
+from orosync.wamp.messages import (
+    Abort,
+    Authenticate,
+    Challenge,
+    Goodbye,
+    Hello,
+    Message,
+    Welcome,
+)
+from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import Lifecycle
+
+
+@implementer(ISession)
+class V2Session:
+    """See ISession. ``principal`` is who the handshake made it out to be, resting on ``standings``; None where HELLO
+    shall tell."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        facts: ConnectionFacts,
+        codec: Codec,
+        principal: Principal | None,
+        traits: Traits,
+        standings: Standings = (),
+    ) -> None:
+        self.traits = traits
+        self._lobby = lobby
+        self._facts = facts
+        self._codec = codec
+        self._decode = codec.decode
+        self._binary = codec.binary
+        self._known = principal
+        self._standings = standings
+        self._lifecycle = Lifecycle()
+        self._link: ILink | None = None
+        self._authenticator: IAuthenticator | None = None
+        self._answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]] | None = None
+        self._hello: Hello | None = None
+        self._session_id = 0
+        self._hosted: HostedRealm | None = None
+        self._requests: Requests | None = None
+        self._over = False
+
+    # -- what the transport calls
+
+    def opened(self, link: ILink) -> None:
+        self._link = link
+        self._wire = self._lobby.wires.v2(self._codec, link.framer)
+        self._deadline = self._lobby.deadlines.set(self._overdue)
+        self._lobby.entered(self)
+
+    def received(self, data: bytes, binary: bool) -> None:
+        if self._over:
+            return
+        try:
+            if binary is not self._binary:
+                raise ProtocolViolation(
+                    f"{self._codec.subprotocol} goes in {'binary' if not binary else 'text'} frames"
+                )
+            message, payload = self._decode(data)
+            requests = self._requests
+            if requests is not None and (handler := HANDLERS.get(message.__class__)) is not None:
+                # Joined, so every request is legal (``wamp.v2``: OPEN) and changes no phase.
+                try:
+                    handler(requests, message, payload)
+                except RequestError as error:
+                    requests.refuse(message, error)
+            else:
+                self._lifecycle.received(message)
+                self._handle(message)
+        except ProtocolViolation as violation:
+            self._violated(str(violation))
+        except Exception:
+            self._failed(Failure())
+
+    def closed(self, clean: bool, code: int | None, reason: str) -> None:
+        self._over = True
+        self._deadline.cancel()
+        self._leave()
+        self._link = None
+        self._lobby.left(self)
+
+    def shutdown(self) -> None:
+        """The router is going down: GOODBYE and CLOSE 1001 (WAMP, section "Session Close")."""
+        self.end(names.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
+
+    def dismiss(self, refusal: Refused) -> None:
+        """The login is gone: GOODBYE as to whoever is killed (WAMP, section "Session Meta API")."""
+        if self._requests is not None:
+            user = self._requests.member.principal.authid
+            self._lobby.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
+        self.end(names.KILLED, "this login is no longer good")
+
+    def end(self, reason: str, message: str, code: int = 1000) -> None:
+        """End the session from our side: GOODBYE once joined, ABORT before."""
+        if self._over or self._link is None:
+            return
+        closing = Goodbye if self._requests is not None else Abort
+        self._send(closing({"message": message}, reason))
+        self._finish(code, message)
+
+    # -- HELLO to WELCOME
+
+    def _handle(self, message: Message) -> None:
+        if type(message) is Hello:
+            self._greet(message)
+        elif type(message) is Authenticate:
+            assert self._answer is not None, "the lifecycle lets no AUTHENTICATE through without a CHALLENGE"
+            answer, self._answer = self._answer, None
+            self.wait(answer(message.signature, message.extra), self._accept)
+        elif type(message) is Goodbye:
+            self._take_leave()
+        elif type(message) is Abort:
+            self._finish(1000, "aborted by the client")
+
+    def _greet(self, hello: Hello) -> None:
+        try:
+            uris.check(hello.realm)
+        except RequestError as error:
+            return self._turn_away("malformed_realm", error.uri, error.message)
+        hosted = self._lobby.realm(hello.realm)
+        if hosted is None:
+            return self._turn_away("no_such_realm", names.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
+        if not features.has_role(hello.details.get("roles")):
+            raise ProtocolViolation("HELLO announces no role (details.roles)")
+        self._hello, self._hosted = hello, hosted
+        self._session_id = hosted.free_id()
+        if self._known is not None and hosted.knows(self._known.authprovider):
+            return self._join(self._known, self._standings)
+        facts = told(hello.realm, hello.details)
+        chosen = self._lobby.authenticator(hosted, facts.authmethods)
+        if chosen is None:
+            reason, uri = "none of the offered authmethods is served here", names.NO_MATCHING_AUTH_METHOD
+            return self._turn_away("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
+        self._authenticator, method = chosen
+        self.wait(self._authenticator.at_hello(self._facts, facts, method, self._session_id), self._accept)
+        return None
+
+    def _accept(self, outcome: Principal | Question) -> Deferred[None] | None:
+        if isinstance(outcome, Question):
+            self._answer = outcome.answer
+            self._send(Challenge(outcome.method, dict(outcome.extra)))
+            return None
+        assert self._authenticator is not None and self._hosted is not None
+        own = standings_of(self._authenticator, self._facts, outcome)
+        if not self._facts.cookies:
+            self._join(outcome, own)
+            return None
+        also = Deferred.fromCoroutine(watches(self._facts, outcome, self._lobby.admitted(self._hosted)))
+        return also.addCallback(self._if_still_here, lambda more: self._join(outcome, own + more))
+
+    def _join(self, principal: Principal, standings: Standings) -> None:
+        assert self._hosted is not None and self._hello is not None and self._link is not None
+        hosted = self._hosted
+        if not self._lobby.has_room(hosted, principal):
+            reason, limit, user = "too many connections for this user", self._lobby.user_limit, principal.authid
+            return self._turn_away("too_many_sessions", names.NOT_AUTHORIZED, reason, user=user, limit=limit)
+        self._deadline.cancel()
+        announced = features.announced(self._hello.details.get("roles"))
+        member = Member(self._session_id, principal, announced, self._wire, self._link.send, self._tell)
+        hosted.join(member)
+        self._standings = standings
+        if standings:
+            self._lobby.rechecks.entered(self, standings)
+        self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
+        self._send(Welcome(self._session_id, features.welcomed(hosted.name, principal)))
+        return None
+
+    # -- the end
+
+    def _take_leave(self) -> None:
+        self._leave()
+        self._send(Goodbye({}, names.GOODBYE_AND_OUT))
+        # The client may say HELLO again on this connection, or drop it.
+        self._known = None
+        self._deadline = self._lobby.deadlines.set(self._overdue)
+
+    def _leave(self) -> None:
+        requests, self._requests = self._requests, None
+        if requests is not None and self._hosted is not None:
+            self._hosted.leave(requests.member)
+            if self._standings:
+                self._lobby.rechecks.left(self, self._standings)
+
+    def _turn_away(self, kind: str, uri: str, reason: str, **fields: object) -> None:
+        """ABORT of a HELLO, with a line in the log: the administrator has the same reason as the client, and more."""
+        self._lobby.journal.note("hello.refused", kind, address=self._facts.address, reason=reason, **fields)
+        self._abort(uri, reason)
+
+    def _abort(self, uri: str, message: str) -> None:
+        self._send(Abort({"message": message}, uri))
+        self._finish(1000, message)
+
+    def _violated(self, reason: str) -> None:
+        user = None if self._requests is None else self._requests.member.principal.authid
+        self._lobby.journal.note("session.violation", "v2", user=user, address=self._facts.address, reason=reason)
+        self._send(Abort({"message": reason}, names.PROTOCOL_VIOLATION))
+        self._finish(1002, "protocol violation")
+
+    def _failed(self, failure: Failure) -> None:
+        """A fault of ours must cost this client only, and nobody must have to guess what it was."""
+        self._log.failure("a message could not be handled", failure=failure)
+        self._lobby.journal.count("session.failed", "v2")
+        self._send(Abort({"message": "internal error"}, names.RUNTIME_ERROR))
+        self._finish(1011, "internal error")
+
+    def _finish(self, code: int, reason: str) -> None:
+        self._over = True
+        self._deadline.cancel()
+        self._leave()
+        if self._link is not None:
+            self._link.close(code, reason)
+
+    def _overdue(self) -> None:
+        self._lobby.journal.note("session.overdue", "v2", address=self._facts.address)
+        self._abort(names.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
+
+    # -- sending, and waiting for somebody else's answer
+
+    def _send(self, message: Message) -> None:
+        if self._link is not None:
+            self._lifecycle.sent(message)
+            self._link.push(self._wire.frame(message))
+
+    def _tell(self, message: Message, payload: Payload | None) -> None:
+        """A message with a payload for this client alone; what it cannot carry is told it in an ERROR's stead."""
+        if self._link is None:
+            return
+        try:
+            self._link.push(self._wire.frame(message, payload))
+        except NotCarriable as error:
+            self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
+            if self._requests is not None:
+                self._requests.not_carriable(message, str(error))
+
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
+        that keeps its messages in order."""
+        link = self._link
+        assert link is not None
+        outcome.addCallback(self._if_still_here, then)
+        outcome.addErrback(self._refused)
+        if not outcome.called or outcome.paused:  # the common case costs no pause
+            link.pause()
+            outcome.addBoth(lambda _: link.resume())
+
+    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
+        return None if self._over else then(outcome)
+
+    def _refused(self, failure: Failure) -> None:
+        if self._over:
+            return
+        refusal = failure.value
+        if isinstance(refusal, ProtocolViolation):
+            self._violated(str(refusal))
+        elif isinstance(refusal, Refused):
+            event = "hello.refused"
+            self._lobby.journal.note(event, refusal.kind, address=self._facts.address, reason=refusal.reason)
+            if isinstance(refusal, Unavailable):
+                self._abort(names.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
+            else:
+                self._abort(names.AUTHENTICATION_DENIED, "not let in")
+        else:
+            self._failed(failure)

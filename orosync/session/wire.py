@@ -1,0 +1,88 @@
+"""How messages become frames: one Wire for each way of speaking, shared by everybody who speaks it.
+
+A wire joins a protocol's encoder (``wamp``) to a transport's framer, so that an EVENT for a thousand
+receivers is encoded and framed once. It knows no connection, no realm and no authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from orosync.errors import NotCarriable
+from orosync.wamp import v1
+from orosync.wamp.codec import Codec
+from orosync.wamp.messages import Message
+from orosync.wamp.payload import Payload
+
+Framer = Callable[[bytes, bool], bytes]
+
+
+class Wire(Protocol):
+    """What the post office needs: an EVENT in the form that ``Member.push`` takes, or None where this
+    way of speaking cannot carry its payload."""
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> Any: ...
+
+
+class V2Wire:
+    """WAMP v2 in one serializer over one kind of transport."""
+
+    def __init__(self, codec: Codec, framer: Framer) -> None:
+        self.codec = codec
+        self._framer = framer
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+        try:
+            return self._framer(self.codec.encode(message, payload), self.codec.binary)
+        except NotCarriable:
+            return None
+
+    def frame(self, message: Message, payload: Payload | None = None) -> bytes:
+        """Any message framed. Raises NotCarriable."""
+        return self._framer(self.codec.encode(message, payload), self.codec.binary)
+
+
+class V1Wire:
+    """WAMP v1: JSON text over one kind of transport; an EVENT needs only its topic."""
+
+    def __init__(self, framer: Framer) -> None:
+        self._framer = framer
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+        try:
+            return self._framer(v1.encode_event(topic, payload), False)
+        except NotCarriable:
+            return None
+
+    def frame(self, text: bytes) -> bytes:
+        """Text that is encoded already, framed."""
+        return self._framer(text, False)
+
+
+class LocalWire:
+    """For members inside this process: the event as it is."""
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> tuple[Message, Payload | None, str]:
+        return message, payload, topic
+
+
+class Wires:
+    """Hands out the one wire for each (protocol, framer)."""
+
+    def __init__(self) -> None:
+        self._v1: dict[Framer, V1Wire] = {}
+        self._v2: dict[tuple[str, Framer], V2Wire] = {}
+
+    def v1(self, framer: Framer) -> V1Wire:
+        wire = self._v1.get(framer)
+        if wire is None:
+            wire = self._v1[framer] = V1Wire(framer)
+        return wire
+
+    def v2(self, codec: Codec, framer: Framer) -> V2Wire:
+        key = (codec.subprotocol, framer)
+        wire = self._v2.get(key)
+        if wire is None:
+            wire = self._v2[key] = V2Wire(codec, framer)
+        return wire

@@ -1,0 +1,287 @@
+"""Public doubles and contract suites for whoever extends orosync, and for its own tests.
+
+Each double keeps what it was told in plain attributes. Nothing here opens a socket.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from orosync.contracts import AuthenticatorContract as AuthenticatorContract
+from orosync.doubles import MemoryDirectory as MemoryDirectory
+from orosync.doubles import MemorySessionStore as MemorySessionStore
+from orosync.errors import Refused, Unavailable
+from orosync.interfaces import IAuthorizer, IDirectory, IJournal, ILink, ISessionStore
+from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict
+
+if TYPE_CHECKING:
+    from unittest import TestCase as _Case
+else:
+    _Case = object  # a contract is mixed into a test case, and is none itself
+
+
+def connection_facts(**changes: Any) -> ConnectionFacts:
+    """Facts of an ordinary WAMP v2 connection over loopback, with ``changes``."""
+    facts = ConnectionFacts(
+        listener="public",
+        peer="127.0.0.1",
+        address="127.0.0.1",
+        host="localhost",
+        path="/ws",
+        query="",
+        origin="http://localhost",
+        subprotocols=("wamp.2.json",),
+        cookies={},
+        headers={},
+        tls=False,
+        forwarded=False,
+    )
+    return attrs.evolve(facts, **changes)
+
+
+def principal(authid: str = "anna", **changes: Any) -> Principal:
+    """A back-office user, with ``changes``."""
+    who = Principal(authid=authid, authrole="user", authmethod="ticket", authprovider="oro", user_id=1)
+    return attrs.evolve(who, **changes)
+
+
+def plain_frame(payload: bytes, binary: bool) -> bytes:
+    """The framer of MemoryLink: no frame at all, so that tests read messages."""
+    return payload
+
+
+@implementer(ILink)
+class MemoryLink:
+    """A link that keeps what is pushed. ``ended`` is ("close", code, reason) or ("drop", reason)."""
+
+    def __init__(self, facts: ConnectionFacts | None = None) -> None:
+        self.facts = facts or connection_facts()
+        self.framer: Callable[[bytes, bool], bytes] = plain_frame
+        self.pushed: list[bytes] = []
+        self.ended: tuple[Any, ...] | None = None
+        self.paused = False
+
+    def push(self, frame: bytes) -> None:
+        if self.ended is None:
+            self.pushed.append(frame)
+
+    def send(self, frame: bytes) -> None:
+        self.push(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        self.ended = self.ended or ("close", code, reason)
+
+    def drop(self, reason: str) -> None:
+        self.ended = self.ended or ("drop", reason)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def take(self) -> list[bytes]:
+        """What was pushed since the last call."""
+        pushed, self.pushed = self.pushed, []
+        return pushed
+
+
+@implementer(IJournal)
+class RecordingJournal:
+    """``notes`` as (event, kind, fields) in order; ``counts`` by (event, kind)."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, str, dict[str, object]]] = []
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def note(self, event: str, kind: str, **fields: object) -> None:
+        self.notes.append((event, kind, fields))
+        self.counts[event, kind] += 1
+
+    def count(self, event: str, kind: str) -> None:
+        self.counts[event, kind] += 1
+
+
+@implementer(IAuthorizer)
+class ScriptedAuthorizer:
+    """Answers from ``answers`` by (action, uri): a Decision, a Deferred, or an exception to raise; else ``default``."""
+
+    def __init__(self, default: Verdict = Verdict.ALLOW) -> None:
+        self.default = Decision(default, "the scripted default")
+        self.answers: dict[tuple[Action, str], Decision | Deferred[Decision] | Exception] = {}
+        self.asked: list[tuple[str, Action, str, Match]] = []
+
+    def authorize(
+        self, principal: Principal, action: Action, uri: str, match: Match, options: Any
+    ) -> Decision | Deferred[Decision]:
+        self.asked.append((principal.authid, action, uri, match))
+        answer = self.answers.get((action, uri), self.default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class DirectoryContract(_Case):
+    """What every IDirectory keeps; mixed into a trial TestCase that says how one with given users is made."""
+
+    ANNA = User(
+        1, "anna", "$2y$13$hash", True, "Anna@Example.com", frozenset({7, 8}), frozenset({"ROLE_ADMINISTRATOR"})
+    )
+    MAIL = User(2, "bob@example.com", "p2", email="bob@home.example.com")
+    TAKEN = User(3, "carl", "p3", email="bob@example.com")
+    GONE = User(4, "gone", "p4", enabled=False, email="gone@example.com")
+    QUOTED = User(5, 'O\'Brien "Bob" | pi%pe_', "p5", email="o'brien@example.com")
+    FOREIGN = User(6, "jürgen", "p6", email="jürgen@example.com")
+
+    _full: Any = None
+
+    def make_directory(self, users: tuple[User, ...]) -> Deferred[IDirectory]:
+        """A directory that holds exactly ``users``."""
+        raise NotImplementedError
+
+    async def found(self, login: str) -> User | None:
+        """Whom a directory of all users above finds; each test has one of its own."""
+        if self._full is None:
+            users = (self.ANNA, self.MAIL, self.TAKEN, self.GONE, self.QUOTED, self.FOREIGN)
+            self._full = await self.make_directory(users)
+            verifyObject(IDirectory, self._full)
+        user: User | None = await self._full.find(login)
+        return user
+
+    async def test_by_username(self) -> None:
+        """A user is found by the username, with everything that is known of them."""
+        self.assertEqual(await self.found("anna"), self.ANNA)
+
+    async def test_username_is_exact(self) -> None:
+        """Another case, a blank or a pattern is another name."""
+        for login in ("Anna", "ANNA", "anna ", " anna", "ann", "a%", "_nna", "anna\n", "ännä", "jurgen", ""):
+            self.assertIsNone(await self.found(login), repr(login))
+
+    async def test_by_e_mail(self) -> None:
+        """Who has no such username is found by e-mail, in any case."""
+        for login in ("Anna@Example.com", "anna@example.com", "ANNA@EXAMPLE.COM"):
+            self.assertEqual(await self.found(login), self.ANNA)
+
+    async def test_username_goes_before_e_mail(self) -> None:
+        """An e-mail that is somebody else's username leads to that somebody."""
+        self.assertEqual(await self.found("bob@example.com"), self.MAIL)
+
+    async def test_disabled(self) -> None:
+        """A disabled user is found, and says so: what becomes of them is not the directory's to decide."""
+        self.assertEqual(await self.found("gone"), self.GONE)
+
+    async def test_odd_names(self) -> None:
+        """Quotes, wildcards and letters beyond ASCII are part of a name."""
+        self.assertEqual(await self.found(self.QUOTED.username), self.QUOTED)
+        self.assertEqual(await self.found("jürgen"), self.FOREIGN)
+        self.assertEqual(await self.found("JÜRGEN@example.com"), self.FOREIGN)
+        for login in ("' OR ''='", "jurgen@example.com", "\\", "%", "%s", "%(login)s", "{login}"):
+            self.assertIsNone(await self.found(login), repr(login))
+
+    async def test_names_that_nobody_has(self) -> None:
+        """What no database would store is nobody's name, and no error: any client can send it."""
+        for login in (
+            "anna\0",
+            "\0",
+            "\ud800",
+            "anna\udc00",
+            "a" * 100_000,
+            "a@" + "b" * 1000,
+            "\U0001f600",
+            "\uffff@",
+        ):
+            self.assertIsNone(await self.found(login), repr(login[:20]))
+
+
+class SessionStoreContract(_Case):
+    """What every ISessionStore keeps; mixed into a trial TestCase that says how one with given sessions is made."""
+
+    ANNA_IN, ODD_IN, NOBODY_IN, UNKNOWN = (
+        "abcdefghijklmnopqrstuvwxyz",
+        "Odd,one-with-its-commas," + "0" * 80,
+        "n0bodyn0bodyn0bodyn0body",
+        "unknown-unknown-unknown",
+    )
+    ANNA = AdminSession("anna", 7, "$2y$13$hash-of-anna", 3, frozenset({"ROLE_MANAGER"}))
+    ODD = AdminSession('Їжак "O\'Brien" |x|', 8, "p|$", 4, frozenset({"ROLE_ADMINISTRATOR", "ROLE_USER"}))
+
+    reads = True
+    """Whether it reads sessions themselves; if not, it may know less: no password hash, no organisation."""
+
+    _store: Any = None
+
+    def make_store(self, sessions: Mapping[str, AdminSession | None]) -> Deferred[ISessionStore]:
+        """A store that holds exactly ``sessions`` by their ids; None where nobody is logged in."""
+        raise NotImplementedError
+
+    def log_out(self, session_id: str) -> None:
+        """Somebody logs out, as the application does that."""
+        raise NotImplementedError
+
+    async def found(self, session_id: str) -> AdminSession | None:
+        """Whom a store with the sessions above finds; each test has one of its own."""
+        if self._store is None:
+            sessions = {self.ANNA_IN: self.ANNA, self.ODD_IN: self.ODD, self.NOBODY_IN: None}
+            self._store = await self.make_store(sessions)
+            verifyObject(ISessionStore, self._store)
+        found: AdminSession | None = await self._store.find(session_id)
+        return found
+
+    def known_of(self, session: AdminSession) -> AdminSession:
+        """``session`` as far as such a store can tell."""
+        return session if self.reads else attrs.evolve(session, password_hash=None, organization_id=None)
+
+    async def test_logged_in(self) -> None:
+        """The cookie's value leads to its user, with everything that the session says."""
+        self.assertEqual(await self.found(self.ANNA_IN), self.known_of(self.ANNA))
+        self.assertEqual(await self.found(self.ODD_IN), self.known_of(self.ODD))
+
+    async def test_nobody(self) -> None:
+        """A session in which nobody is logged in and a session that does not exist are nobody's."""
+        for session_id in (self.NOBODY_IN, self.UNKNOWN):
+            self.assertIsNone(await self.found(session_id))
+
+    async def test_id_is_exact(self) -> None:
+        """A part of an id, more than it, or another case of it is another id."""
+        near = (
+            self.ANNA_IN.upper(),
+            self.ANNA_IN.title(),
+            self.ANNA_IN[:-1],
+            self.ANNA_IN + "0",
+            self.ODD_IN.swapcase(),
+        )
+        for session_id in near:
+            self.assertIsNone(await self.found(session_id), session_id)
+
+    async def test_what_is_no_id(self) -> None:
+        """What PHP would never make is refused before anything is looked up, and not repeated to anybody."""
+        good = self.ANNA_IN
+        for session_id in ("", "a" * 21, "a" * 257, f"{good}\n", f" {good}", f"{good}\0", f"../{good}", f"{good};x=1",
+                           f"{good}*", f"{good}%", f"{good}'", f"{good}_", "ä" * 26, "\ud800" * 26):  # fmt: skip
+            with self.assertRaises(Refused) as caught:
+                await self.found(session_id)
+            self.assertNotIsInstance(caught.exception, Unavailable)
+            self.assertEqual(caught.exception.kind, "malformed_session")
+            self.assertNotIn(session_id or "''", caught.exception.reason)
+
+    async def test_logout(self) -> None:
+        """Whoever has logged out is not found again, however often somebody looks."""
+        self.assertIsNotNone(await self.found(self.ANNA_IN))
+        self.log_out(self.ANNA_IN)
+        for _ in range(3):
+            self.assertIsNone(await self.found(self.ANNA_IN))
+        self.assertIsNotNone(await self.found(self.ODD_IN))
+
+    async def test_many_at_once(self) -> None:
+        """Whoever asks while others do gets the answer to their own question."""
+        self.assertIsNone(await self.found(self.UNKNOWN))
+        asked = [self.ANNA_IN, self.ODD_IN, self.NOBODY_IN, self.UNKNOWN] * 10
+        answers = await gatherResults([self._store.find(session_id) for session_id in asked])
+        self.assertEqual(answers, [self.known_of(self.ANNA), self.known_of(self.ODD), None, None] * 10)

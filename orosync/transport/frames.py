@@ -1,0 +1,64 @@
+"""WebSocket frames as bytes (RFC 6455 section 5): framing for the way out, measuring and unmasking for the way in.
+
+Pure functions; they know no connection and no meaning of a payload.
+"""
+
+from __future__ import annotations
+
+from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
+
+TEXT = 0x81
+"""First byte of a complete, unfragmented text frame without extensions."""
+BINARY = 0x82
+"""First byte of a complete, unfragmented binary frame without extensions."""
+PING, PONG = 0x89, 0x8A
+"""First byte of a ping and of its answer."""
+
+_SHORT = 512
+"""Up to this size one XOR of two big integers is faster than setting up the native masker."""
+
+
+def server_frame(payload: bytes, binary: bool) -> bytes:
+    """One unmasked, unfragmented data frame around ``payload`` (``ILink.framer`` of every WebSocket link)."""
+    size = len(payload)
+    first = BINARY if binary else TEXT
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return bytes((first, 126, size >> 8, size & 255)) + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def control_frame(first: int, payload: bytes = b"") -> bytes:
+    """An unmasked control frame; ``payload`` at most 125 bytes (RFC 6455 section 5.5)."""
+    return bytes((first, len(payload))) + payload
+
+
+def unmask(payload: bytes, mask: bytes) -> bytes:
+    """Undo a client's four-byte ``mask`` (RFC 6455 section 5.3)."""
+    size = len(payload)
+    if size <= _SHORT:
+        key = (mask * ((size >> 2) + 1))[:size]
+        return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+    masked: bytes = create_xor_masker(mask, size).process(payload)
+    return masked
+
+
+def extent(data: bytes, position: int) -> int | None:
+    """Where the frame that begins at ``position`` ends, valid or not; None while its length is not known yet.
+
+    The end may lie beyond the data.
+    """
+    if len(data) - position < 2:
+        return None
+    second = data[position + 1]
+    length, head = second & 0x7F, 2
+    if length == 126:
+        head = 4
+    elif length == 127:
+        head = 10
+    if head > 2:
+        if len(data) - position < head:
+            return None
+        length = int.from_bytes(data[position + 2 : position + head], "big")
+    return position + head + (4 if second & 0x80 else 0) + length

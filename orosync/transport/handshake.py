@@ -1,0 +1,166 @@
+"""A connection until its 101: the HTTP head, the origin rule, the wait for identity, and every refusal.
+
+It must not know what identity is or what a session does: it asks the host and obeys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.interfaces import Admission
+from orosync.model import ConnectionFacts
+from orosync.transport.answers import ANSWERS
+from orosync.transport.channel import connection_of
+from orosync.transport.facts import connection_facts
+from orosync.transport.request import BadRequest, Request, parse
+from orosync.transport.upgrade import accepted, judge, wants_websocket
+
+if TYPE_CHECKING:
+    from orosync.transport.link import Link
+
+_log = Logger()
+
+_END = b"\r\n\r\n"
+_KINDS = {404: "path", 426: "plain_http", 431: "header_too_large"}
+
+
+class Handshake:
+    """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._buffer = b""
+        self._waiting: Deferred[Admission] | None = None
+        self._over = False
+        self._web: Protocol | None = None
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._web is not None:
+            self._web.dataReceived(data)
+            return
+        if self._over:
+            return
+        buffer = self._buffer = self._buffer + data
+        limit = self._link.settings.header_limit
+        if self._waiting is not None:
+            # A client that talks before it has been answered: kept for later, within the same bound.
+            if len(buffer) > limit:
+                self._refuse(431, "talked before it was admitted")
+            return
+        if not 0x41 <= buffer[0] <= 0x5A:
+            self._refuse(400, "not HTTP")
+            return
+        end = buffer.find(_END) + len(_END)
+        if end < len(_END) and len(buffer) <= limit:
+            return
+        if end < len(_END) or end > limit:
+            self._refuse(431, f"head larger than {limit} bytes")
+            return
+        try:
+            self._judge(buffer[:end], end)
+        except BadRequest as fault:
+            self._refuse(fault.status, fault.reason)
+
+    def timed_out(self) -> None:
+        """The listener's handshake time is over."""
+        self._note("timeout", "no complete request came in time")
+        self._over = True
+        self._link.drop_now("handshake timed out")
+
+    def lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        over, self._over = self._over, True
+        if self._web is not None:
+            self._web.connectionLost(reason)
+        elif self._waiting is not None:
+            self._waiting.cancel()
+        elif not over:
+            self._link.journal.count("handshake.lost", "partial" if self._buffer else "silent")
+
+    def _judge(self, head: bytes, end: int) -> None:
+        link = self._link
+        settings = link.settings
+        request = parse(head)
+        if not wants_websocket(request):
+            self._serve(request)
+            return
+        if settings.path is not None and request.path != settings.path:
+            self._refuse(404, f"[listen:{settings.name}] answers the path {settings.path} alone")
+            return
+        host = request.host
+        key, subprotocols = judge(request)
+        facts = connection_facts(settings, link.peer, request, host, subprotocols, connection_of(link.transport))
+        if not link.origin_rule.allows(facts.origin):
+            missing, listed = "no Origin header", f"not one of the origins of [listen:{settings.name}]"
+            reason = missing if facts.origin is None else listed
+            self._refuse(403, reason, "origin", facts)
+            return
+        self._buffer = self._buffer[end:]
+        waiting = self._waiting = link.host.admit(facts)
+        waiting.addCallbacks(self._admitted, self._refused, (facts, key), {}, (facts,))
+        if not self._over:
+            # The client has done its part; how long identity takes is not its fault.
+            link.wheel.leave(link)
+
+    def _serve(self, request: Request) -> None:
+        """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
+        link = self._link
+        if link.site is None:
+            settled = link.settings.path is None or request.path == link.settings.path
+            self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
+            return
+        link.wheel.leave(link)
+        buffer, self._buffer = self._buffer, b""
+        self._web = link.site.buildProtocol(link.transport.getPeer())
+        self._web.makeConnection(link.transport)
+        self._web.dataReceived(buffer)
+
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, key: str) -> None:
+        if self._over:
+            return
+        self._over = True
+        offered = admission.subprotocol is None or admission.subprotocol in facts.subprotocols
+        if not offered:
+            _log.error("{subprotocol} was chosen but never offered", subprotocol=admission.subprotocol)
+            self._refuse(503, "internal error", "internal", facts)
+            return
+        buffer, self._buffer = self._buffer, b""
+        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol), buffer)
+
+    def _refused(self, failure: Failure, facts: ConnectionFacts) -> None:
+        if self._over:
+            if not failure.check(CancelledError, Refused, ProtocolViolation):
+                _log.failure("admission failed after the client had left", failure=failure)
+            return
+        fault = failure.value
+        if isinstance(fault, Refused):
+            self._refuse(503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind, facts)
+        elif isinstance(fault, ProtocolViolation):
+            self._refuse(400, str(fault), "subprotocol", facts)
+        else:
+            # Fail closed: whoever cannot be judged does not come in.
+            _log.failure("admission failed", failure=failure)
+            self._refuse(503, "internal error", "internal", facts)
+
+    def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
+        self._over = True
+        self._buffer = b""
+        self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
+        self._link.answer(ANSWERS[status])
+
+    def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:
+        self._link.journal.note(
+            "handshake.refused",
+            kind,
+            listener=self._link.settings.name,
+            address=facts.address if facts else self._link.peer,
+            origin=facts.origin if facts else None,
+            reason=reason,
+        )

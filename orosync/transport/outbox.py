@@ -1,0 +1,159 @@
+"""The way out: frames of one reactor turn leave together, by the shortest way that keeps their order.
+
+The first frame of a turn schedules one flush for everybody. A flush joins what a link has queued and sends it
+straight to the socket when the transport holds nothing back; otherwise, and over TLS, the transport takes it. The
+only reads of Twisted's own buffers are in ``backlog``, ``progress`` and ``direct_send``. Nothing here knows frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from orosync.transport.quiet import OPEN
+
+_log = Logger()
+
+Deliver = Callable[[bytes], int]
+
+
+def backlog(transport: Any) -> int:
+    """Bytes that a Twisted socket transport still holds; 0 for a transport that does not tell."""
+    try:
+        held: int = transport._tempDataLen + len(transport.dataBuffer) - transport.offset
+    except AttributeError:
+        return 0
+    return held
+
+
+def progress(transport: Any) -> tuple[int, int]:
+    """Something that changes whenever the socket has taken bytes of the backlog."""
+    return id(getattr(transport, "dataBuffer", None)), getattr(transport, "offset", 0)
+
+
+def deliverer(transport: Any) -> tuple[Any, Deliver]:
+    """How a transport is sent to: the transport that holds the backlog, and a function for the bytes.
+
+    The function sends in order and returns the backlog that is left. A plain socket that holds nothing back is sent
+    to directly. Over TLS one write of everything makes one record; Twisted's gathering of small writes would only
+    delay what has been gathered already.
+    """
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        return transport.transport, _by_write(transport.transport, partial(TLSMemoryBIOProtocol.write, transport))
+    try:
+        # All that is read below is there, or none of it is trusted.
+        _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
+        send = transport.socket.send
+    except AttributeError:
+        return transport, _by_write(transport, transport.write)
+
+    def deliver(data: bytes) -> int:
+        if not (transport._tempDataLen or transport.offset < len(transport.dataBuffer) or transport.disconnecting):
+            try:
+                sent = send(data)
+            except OSError:
+                # A full buffer, or a broken connection: the transport finds out which, and tells everybody.
+                sent = 0
+            if sent == len(data):
+                return 0
+            data = data[sent:]
+        transport.write(data)
+        return backlog(transport)
+
+    return transport, deliver
+
+
+def event_sender(link: Sender, transport: Any, queue: list[bytes], outbox: Outbox) -> Callable[[bytes], None]:
+    """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
+
+    With ``outbox.alone``, and nothing queued or held back before it, a frame goes straight to the socket; otherwise,
+    and on every other transport, it is pushed.
+    """
+    try:
+        _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
+        to_socket = transport.socket.send
+    except AttributeError:
+        return link.push
+
+    def send(frame: bytes) -> None:
+        if (
+            queue
+            or not outbox.alone
+            or transport._tempDataLen
+            or transport.offset < len(transport.dataBuffer)
+            or transport.disconnecting
+            or link.state != OPEN
+        ):
+            link.push(frame)
+            return
+        try:
+            sent = to_socket(frame)
+        except OSError:
+            sent = 0
+        if sent != len(frame):
+            # The transport takes the rest, and finds out what is the matter.
+            transport.write(frame[sent:])
+            link.held_back(backlog(transport))
+
+    return send
+
+
+def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
+    def deliver(data: bytes) -> int:
+        write(data)
+        return backlog(holding)
+
+    return deliver
+
+
+class Sender(Protocol):
+    """A link that events are sent to."""
+
+    state: int
+
+    def push(self, frame: bytes) -> None: ...
+
+    def held_back(self, left: int) -> None:
+        """The transport could not get rid of ``left`` bytes."""
+
+
+class Flushable(Protocol):
+    """A link with something in its queue."""
+
+    def flush(self) -> None:
+        """Send the queue."""
+
+
+class Outbox:
+    """Everybody with something to send in this reactor turn.
+
+    ``alone`` is True while a message is being handled that came by itself: no other had arrived behind it. What it
+    causes may then go out at once, since there is nothing to be gathered; gathering would only cost another turn.
+    """
+
+    __slots__ = ("_clock", "_dirty", "alone")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._dirty: list[Flushable] = []
+        self.alone = False
+
+    def enter(self, link: Flushable) -> None:
+        """Have ``link`` flushed when this turn is over."""
+        dirty = self._dirty
+        if not dirty:
+            self._clock.callLater(0, self._flush)
+        dirty.append(link)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for link in dirty:
+            try:
+                link.flush()
+            except Exception:
+                _log.failure("a link could not be flushed")

@@ -1,0 +1,271 @@
+"""The way in: whole messages are taken out of the stream in place; every other shape is autobahn's.
+
+Taken here: complete, masked, unfragmented text and binary frames without reserved bits, within the message limit,
+text that is UTF-8; and pings and pongs, since a flood of them must not cost more than one of messages. Anything
+else (fragments, CLOSE, violations, bad text, what is too large) is handed to autobahn, one frame at a time, so that
+the loop goes on behind it and pausing holds between any two messages. Nothing here knows what a message means.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.websocket.utf8validator import Utf8Validator
+from twisted.logger import Logger
+
+from orosync.interfaces import ISession
+from orosync.model import ConnectionFacts
+from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
+from orosync.transport.half_frames import HalfFrames
+from orosync.transport.outbox import Outbox
+from orosync.transport.quiet import CLOSED, OPEN, QuietProtocol
+
+_log = Logger()
+
+
+FRAGMENTS = 4096
+"""Fragments that one message may have: each costs memory, empty ones too, that the message limit does not see."""
+
+_GULP = 4096
+"""A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
+
+
+class FrameReader(QuietProtocol):
+    """Reads frames for ``session``. ``message_limit`` in bytes; with ``skip_oversized`` a larger unfragmented
+    message is skipped as it streams in, and told to ``oversized``. ``half_frames`` ends who never completes one."""
+
+    transport: Any
+    outbox: Outbox
+    facts: ConnectionFacts
+    half_frames: HalfFrames
+    session: ISession | None = None
+    message_limit = maxFramePayloadSize = maxMessagePayloadSize = 65536
+    skip_oversized = False
+    utf8validator: Any = None
+
+    # At rest all of these have their class's value and _odd is False. _tail: bytes of an incomplete frame, looked at
+    # when there are _need of them. _skip: bytes still to be dropped. _foreign: the next frame is autobahn's.
+    _odd = _foreign = _paused = _held = _reading = False
+    _tail: bytearray | None = None
+    _need = 0
+    _skip = 0
+    _fragments = 0
+    frame_count = 0
+    """Counts the frames that did not arrive whole."""
+
+    def read(self, data: bytes) -> None:
+        """Take what arrived on an open or closing connection."""
+        if self._odd:
+            whole = self._rejoin(data)
+            if whole is None:
+                return
+            data = whole
+        self._read(data)
+
+    def pause(self) -> None:
+        """See ILink: no further message is given to the session, even if it has arrived already."""
+        if self.state == CLOSED:
+            return
+        self._paused = self._odd = True
+        if not self._reading:
+            self._hold()
+
+    def resume(self) -> None:
+        """See ILink: go on with what has arrived, in order, then with the socket."""
+        if not self._paused:
+            return
+        self._paused = False
+        if self._reading or self.state == CLOSED:
+            return
+        tail, self._tail = self._tail, None
+        self._read(bytes(tail or b""))
+        if self._held and not self._paused and self.state != CLOSED:
+            self._held = False
+            self.transport.resumeProducing()
+
+    def awaited(self) -> bool | None:
+        """See half_frames.Half."""
+        if self.state != OPEN or not self._odd:
+            return False
+        return None if self._paused else True
+
+    def drop_now(self, reason: str) -> None:
+        """End the TCP connection at once."""
+        raise NotImplementedError
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame to be sent."""
+        raise NotImplementedError
+
+    def oversized(self, size: int) -> None:
+        """A message of ``size`` bytes is being skipped."""
+        raise NotImplementedError
+
+    def failed(self) -> None:
+        """The session, or this room, raised while a message was being given over; the failure is being handled."""
+        raise NotImplementedError
+
+    def _hold(self) -> None:
+        if not self._held:
+            self._held = True
+            self.transport.pauseProducing()
+
+    def _rejoin(self, data: bytes) -> bytes | None:
+        """Put ``data`` behind what waits already; None while there is nothing to do with it yet."""
+        if self._skip:
+            if len(data) < self._skip:
+                self._skip -= len(data)
+                return None
+            data = data[self._skip :]
+            self._skip = 0
+        tail = self._tail
+        if tail is not None:
+            tail += data
+            if self._paused or len(tail) < self._need:
+                return None
+            self._tail = None
+            data = bytes(tail)
+        elif self._paused:
+            self._tail = bytearray(data)
+            return None
+        return data
+
+    def _read(self, data: bytes) -> None:
+        if self.data:
+            # autobahn keeps the head of a frame whose length is still unknown.
+            data, self.data = self.data + data, b""
+        self._reading = True
+        position = need = 0
+        try:
+            position, need = self._frames(data)
+        except Exception:
+            _log.failure("a message could not be handed over")
+            self.failed()
+        finally:
+            self._reading = False
+        if self.state == CLOSED:
+            self._tail, self._odd = None, False
+            return
+        if position < len(data):
+            self._tail = bytearray(data[position:])
+            self._need = need
+        was_odd = self._odd
+        self._odd = bool(self._tail or self._skip or self.data or self._foreign or self._paused)
+        if self._odd:
+            if position or not was_odd:
+                self.frame_count += 1
+            self.half_frames.watch(self)
+            if self._paused:
+                self._hold()
+
+    def _frames(self, data: bytes) -> tuple[int, int]:
+        """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""
+        position, size, limit = 0, len(data), self.message_limit
+        session = self.session
+        assert session is not None
+        received = session.received
+        frame = self.current_frame
+        if frame is not None and size:
+            worth = min(frame.length - self.current_frame_masker.pointer(), _GULP)
+            if size < worth:
+                return 0, worth
+            position = self._pass_on(data, 0)
+        while size - position >= 2 and not self._paused:
+            first, length = data[position], data[position + 1] - 0x80
+            if (first != TEXT and first != BINARY) or length < 0 or self._foreign:
+                if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
+                    end = position + 6 + length
+                    if end > size:
+                        return position, end - position
+                    if first == PING:
+                        self.push(
+                            control_frame(PONG, unmask(data[position + 6 : end], data[position + 2 : position + 6]))
+                        )
+                    position = end
+                    continue
+                position = self._pass_on(data, position)
+            else:
+                head = position + 6
+                if length > 125:
+                    head += 2 if length == 126 else 8
+                    if head > size:
+                        return position, head - position
+                    least = 126 if length == 126 else 65536
+                    length = int.from_bytes(data[position + 2 : head - 4], "big")
+                    if length < least:
+                        position = self._pass_on(data, position)
+                        continue
+                end = head + length
+                if length > limit:
+                    position = self._too_large(data, position, length, end)
+                elif end > size:
+                    return position, end - position
+                else:
+                    payload = unmask(data[head:end], data[head - 4 : head])
+                    if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
+                        position = self._pass_on(data, position)
+                    elif position or end < size:
+                        position = end
+                        received(payload, first == BINARY)
+                    else:
+                        position = end
+                        self._alone(payload, first == BINARY)
+            if self.state != OPEN:
+                if self.state == CLOSED:
+                    return size, 0
+                self._foreign = True
+        return position, 2
+
+    def _alone(self, payload: bytes, binary: bool) -> None:
+        """Hand over a message behind which nothing else has arrived."""
+        outbox, session = self.outbox, self.session
+        assert session is not None
+        outbox.alone = True
+        try:
+            session.received(payload, binary)
+        finally:
+            outbox.alone = False
+
+    def _too_large(self, data: bytes, position: int, length: int, end: int) -> int:
+        if not self.skip_oversized:
+            return self._pass_on(data, position)
+        self.oversized(length)
+        self._skip = max(0, end - len(data))
+        return min(end, len(data))
+
+    def _pass_on(self, data: bytes, position: int) -> int:
+        """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends."""
+        if self.utf8validator is None:
+            self.utf8validator = Utf8Validator()
+        frame = self.current_frame
+        end = extent(data, position) if frame is None else position + frame.length - self.current_frame_masker.pointer()
+        end = len(data) if end is None else min(end, len(data))
+        self.data = data[position:end]
+        self.consumeData()
+        self._foreign = self.state != OPEN or self.inside_message or self.current_frame is not None
+        return end
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if self._fragments > FRAGMENTS and not self.failedByMe:
+            self._max_message_size_exceeded(self._fragments, FRAGMENTS, f"message in more than {FRAGMENTS} fragments")
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        if payload:
+            super().onMessageFrameData(payload)
+
+    def onMessageEnd(self) -> None:
+        """A message that autobahn assembled; what arrives after our own CLOSE is not given to anybody."""
+        self._fragments = 0
+        if self.state == OPEN and self.session is not None:
+            self.session.received(b"".join(self.message_data), self.message_is_binary)
+        self.message_data = []
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""What one listener is told: who may connect, how long things may take, how much may wait.
+
+Values only; where they come from is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import attrs
+from twisted.web.resource import IResource
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
+    return tuple(ip_network(value) if isinstance(value, str) else value for value in values)
+
+
+@attrs.frozen(kw_only=True)
+class ListenerSettings:
+    """One listener. Times in seconds, sizes in bytes.
+
+    ``path`` None serves every path. ``origins`` holds bare hosts (any scheme and port) and full origins; see
+    ``origin.OriginRule``. ``trusted_proxies`` are networks whose X-Forwarded-For is believed. ``handshake_timeout``
+    covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing handshake and how long a
+    finished connection may linger. ``output_limit`` bounds what waits for one slow reader, ``output_stall`` how
+    long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive. ``web`` answers plain
+    HTTP requests on the same port.
+    Raises ValueError for a network that is none.
+    """
+
+    name: str
+    path: str | None = None
+    origins: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
+    origin_required: bool = True
+    trusted_proxies: tuple[Network, ...] = attrs.field(default=(), converter=_networks)
+    header_limit: int = 16384
+    handshake_timeout: float = 5.0
+    close_timeout: float = 2.0
+    max_connections: int = 10_000
+    ping_interval: float = 25.0
+    ping_timeout: float = 10.0
+    output_limit: int = 1 << 20
+    output_stall: float = 10.0
+    frame_timeout: float = 30.0
+    tls: bool = False
+    web: IResource | None = None
+
+    @property
+    def tick(self) -> float:
+        """How often the listener's timers look: fine enough for the shortest time above, twice a second at most."""
+        shortest = min(
+            self.handshake_timeout,
+            self.close_timeout,
+            self.ping_interval,
+            self.ping_timeout,
+            self.output_stall,
+            self.frame_timeout,
+        )
+        return max(0.01, min(0.5, shortest / 8))

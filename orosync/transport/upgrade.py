@@ -1,0 +1,107 @@
+"""Whether a WebSocket upgrade is well-formed, as autobahn judges it, and the 101 that accepts it.
+
+autobahn is shown a request made anew from the few headers that concern it: it never sees the target, the Origin,
+a cookie or any byte of theirs, so it can neither judge nor log them. Its verdict depends on those headers alone and
+nearly all clients send the same ones, so verdicts are remembered. Nothing here knows a connection.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import lru_cache
+from hashlib import sha1
+
+import attrs
+from autobahn.websocket.protocol import WebSocketServerFactory
+from autobahn.websocket.types import ConnectionRequest
+
+from orosync.transport.quiet import QuietProtocol
+from orosync.transport.request import BadRequest, Request
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+_ANY_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
+_JUDGED = ("upgrade", "connection", "sec-websocket-version", "sec-websocket-protocol")
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+@attrs.frozen
+class Verdict:
+    """``status`` 101, or the refusal's with a ``reason`` that quotes nothing; ``subprotocols`` as offered."""
+
+    status: int
+    reason: str = ""
+    subprotocols: tuple[str, ...] = ()
+
+
+class _Examiner(QuietProtocol):
+    """autobahn's handshake, stopped at the point where it would ask the application."""
+
+    verdict = Verdict(400, "incomplete request")
+
+    def __init__(self, head: bytes) -> None:
+        self.data = head
+        self.peer = ""
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: object = None) -> None:
+        # autobahn quotes what it dislikes; the quotation stays out of the log.
+        self.verdict = Verdict(code, reason.partition('"')[0].strip())
+
+    def onConnect(self, request: ConnectionRequest) -> None:
+        self.verdict = Verdict(101, subprotocols=tuple(request.protocols))
+
+    def succeedHandshake(self, res: object) -> None:
+        """The verdict is known; answering is the link's."""
+
+
+_Examiner.factory = WebSocketServerFactory(server="")
+
+
+def wants_websocket(request: Request) -> bool:
+    """Whether the request asks for WebSocket at all; all others are plain HTTP."""
+    return "websocket" in request.headers.get("upgrade", "").lower()
+
+
+def judge(request: Request) -> tuple[str, tuple[str, ...]]:
+    """The Sec-WebSocket-Key and the subprotocols of a well-formed upgrade (RFC 6455 section 4.2.1).
+
+    Raises BadRequest for any other.
+    """
+    headers = request.headers
+    if request.method != "GET":
+        raise BadRequest(405, "upgrade with a method other than GET")
+    if request.version != "HTTP/1.1":
+        raise BadRequest(505, "upgrade with another version than HTTP/1.1")
+    if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+        raise BadRequest(400, "upgrade with a body")
+    verdict = _verdict(*(headers.get(name) for name in _JUDGED))
+    if verdict.status != 101:
+        raise BadRequest(verdict.status, verdict.reason)
+    key = headers.get("sec-websocket-key", "")
+    if not _KEY.fullmatch(key):
+        raise BadRequest(400, "Sec-WebSocket-Key missing or malformed")
+    return key, verdict.subprotocols
+
+
+@lru_cache(maxsize=64)
+def _verdict(*values: str | None) -> Verdict:
+    lines = ["GET / HTTP/1.1", "Host: orosync", f"Sec-WebSocket-Key: {_ANY_KEY}"]
+    for name, value in zip(_JUDGED, values, strict=True):
+        if value is not None:
+            if not value.isascii():
+                return Verdict(400, f"{name} is not ASCII")
+            lines.append(f"{name}: {value}")
+    examiner = _Examiner("\r\n".join([*lines, "", ""]).encode())
+    examiner.processHandshake()
+    return examiner.verdict
+
+
+def accepted(key: str, subprotocol: str | None) -> bytes:
+    """The 101 (RFC 6455 section 4.2.2). It names no software and holds no "[" or "]": Oro's publisher looks for
+    the first bracket of everything that it reads."""
+    accept = b64encode(sha1(key.encode() + _MAGIC, usedforsecurity=False).digest()).decode()
+    chosen = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol is not None else ""
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    ).encode()

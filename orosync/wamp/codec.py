@@ -1,0 +1,153 @@
+"""Messages of WAMP v2 from and to bytes, in JSON, MessagePack and CBOR.
+
+Reading: a reader makes a struct (``readers``), then one door for all formats checks the payload and makes values
+regular: integral floats become ids, nil options and nil payload count as absent. Whatever is wrong raises
+ProtocolViolation, with a reason that quotes nothing of the message.
+
+Writing: the fixed part is serialised and the payload's bytes are put behind it. A struct is never encoded.
+
+This file must not know what is legal when, or what a message means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cbor2
+import msgspec
+
+from orosync.errors import ProtocolViolation
+from orosync.wamp import cbor_rules, ids, json_rules, msgpack_rules, transcode
+from orosync.wamp.formats import UNREADABLE, Format, refusal
+from orosync.wamp.messages import ABSENT, Event, Message, Publish, Welcome
+from orosync.wamp.payload import Payload
+from orosync.wamp.readers import SHAPES, read_cbor, read_json, read_msgpack
+
+SEALING = ("enc_algo", "ppt_scheme")
+"""Options under which a message may carry one binary in the place of ``args`` (payload passthru)."""
+
+
+_encode_json = msgspec.json.Encoder().encode
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+
+
+class Codec:
+    """One serialization of WAMP v2. ``binary`` tells which kind of WebSocket message carries it."""
+
+    def __init__(
+        self,
+        format: Format,
+        nil: bytes,
+        read: Callable[[bytes], Any],
+        check_array: Callable[[bytes], object],
+        kind: Callable[[bytes], type],
+        splice: Callable[[list[Any], int, bytes], bytes],
+    ) -> None:
+        self.format = format
+        self.subprotocol = f"wamp.2.{format.value}"
+        self.binary = format is not Format.JSON
+        self._nil = nil
+        self._read = read
+        self._check_array = check_array  # raises UNREADABLE; must be quick
+        self._kind = kind
+        self._splice = splice
+        # An EVENT without details, which nearly all are, needs no serializer at all.
+        self._event = b"[36,%d,%d,{},%b]" if format is Format.JSON else b""
+
+    def decode(self, data: bytes) -> tuple[Message, Payload | None]:
+        """The message in ``data``, and its payload if it has one. Raises ProtocolViolation."""
+        try:
+            message = self._read(data)
+        except UNREADABLE as error:
+            raise refusal(error) from None
+        options: dict[str, Any] = {}
+        if message.__class__ is Publish and message.request.__class__ is int and not message.options:
+            carries = True  # what most messages are, and then there is nothing to be made regular
+        else:
+            options, carries = self._regular(message, data)
+        if not carries or (raw := message.args) is ABSENT:
+            return message, None
+        args = bytes(raw)
+        try:
+            self._check_array(args)
+        except UNREADABLE:
+            args = self._no_array(args, options)
+        kwargs = b"" if (raw := message.kwargs) is ABSENT else self._kwargs(bytes(raw))
+        if not (args or kwargs):
+            return message, None
+        return message, Payload(self.format, args, kwargs)
+
+    def _regular(self, message: Any, data: bytes) -> tuple[dict[str, Any], bool]:
+        """Make ids integers and drop nil options; gives the options, and whether a payload may follow."""
+        names, mapping, carries, _ = SHAPES[message.__class__]
+        for name in names:
+            value = getattr(message, name)
+            if value.__class__ is not int:
+                setattr(message, name, ids.normalise(value))
+        options: dict[str, Any] = {}
+        if mapping is not None and (options := getattr(message, mapping)):
+            if not self.binary and b"\\u0000" in data:
+                options = transcode.binary_from_text(options)
+            options = {key: value for key, value in options.items() if value is not None}
+            setattr(message, mapping, options)
+        return options, carries
+
+    def _no_array(self, args: bytes, options: Mapping[str, Any]) -> bytes:
+        """What stands in place of an array: nothing, an array with a slip, or one binary. Raises ProtocolViolation."""
+        if args == self._nil:
+            return b""
+        kind = self._kind(args)
+        if kind is not list and not (kind is bytes and any(option in options for option in SEALING)):
+            raise ProtocolViolation("args must be an array")
+        return args
+
+    def _kwargs(self, kwargs: bytes) -> bytes:
+        if kwargs == self._nil:
+            return b""
+        if self._kind(kwargs) is not dict:
+            raise ProtocolViolation("kwargs must be a map with text for keys")
+        return kwargs
+
+    def encode(self, message: Any, payload: Payload | None = None) -> bytes:
+        """The bytes of ``message`` with ``payload`` behind it. Raises NotCarriable."""
+        if (
+            message.__class__ is Event
+            and self._event
+            and not message.details
+            and payload is not None
+            and payload.format is self.format
+            and payload.args
+            and not payload.kwargs
+        ):
+            return self._event % (message.subscription, message.publication, payload.args)
+        head = message.head()
+        mapping = SHAPES[message.__class__][1]
+        # WELCOME's details are the router's own, plain text and flags: not worth a walk at every join.
+        if mapping is not None and message.__class__ is not Welcome and getattr(message, mapping):
+            head = transcode.prepared(head, self.format)
+        count, tail = (0, b"") if payload is None else payload.tail(self.format)
+        return self._splice(head, count, tail)
+
+
+def _splice_json(head: list[Any], count: int, tail: bytes) -> bytes:
+    return b"%b,%b]" % (_encode_json(head)[:-1], tail) if count else _encode_json(head)
+
+
+def _splice_msgpack(head: list[Any], count: int, tail: bytes) -> bytes:
+    return b"%c%b%b" % (0x90 + len(head) + count, _encode_msgpack(head)[1:], tail)
+
+
+def _splice_cbor(head: list[Any], count: int, tail: bytes) -> bytes:
+    return b"%c%b%b" % (0x80 + len(head) + count, cbor2.dumps(head)[1:], tail)
+
+
+CODECS: dict[str, Codec] = {
+    codec.subprotocol: codec
+    for codec in (
+        Codec(Format.JSON, b"null", read_json, json_rules.check_array, json_rules.kind, _splice_json),
+        Codec(Format.MSGPACK, b"\xc0", read_msgpack, msgpack_rules.check_array, msgpack_rules.kind, _splice_msgpack),
+        Codec(Format.CBOR, b"\xf6", read_cbor, cbor_rules.check_array, cbor_rules.kind, _splice_cbor),
+    )
+}
+"""The codec of each WebSocket subprotocol of WAMP v2, by its name."""

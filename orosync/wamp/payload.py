@@ -1,0 +1,127 @@
+"""The arguments of a message, kept encoded as they came and transcoded once for each other serialization.
+
+What is in a Payload has been checked on receipt (``orosync.wamp.codec``) or was made here. This file must not
+know messages, sessions or who receives what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from orosync.errors import NotCarriable
+from orosync.wamp import json_rules, transcode
+from orosync.wamp.formats import Format
+
+__all__ = ["Format", "Payload"]
+
+_EMPTY_ARRAY = {Format.JSON: b"[]", Format.MSGPACK: b"\x90", Format.CBOR: b"\x80"}
+
+_JSON = Format.JSON
+
+
+class Payload(Struct, gc=False, eq=False):
+    """``args`` and ``kwargs`` encoded in ``format``; b"" where there are none. Immutable.
+
+    ``args`` is an encoded array; a sealed payload (WAMP, payload passthru) has an encoded binary in its place.
+    A struct for its quick making: there is one for every message.
+    """
+
+    format: Format
+    args: bytes = b""
+    kwargs: bytes = b""
+    _tails: dict[str, tuple[int, bytes] | str] | None = None
+    _v1: bytes | None = None
+
+    @classmethod
+    def of(cls, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> Payload:
+        """A payload of Python values (binary: bytes). None: absent.
+
+        Raises NotCarriable if no serialization can express it, TypeError if it holds what is not WAMP's.
+        """
+        try:
+            return cls._written(Format.JSON, args, kwargs)
+        except NotCarriable:
+            return cls._written(Format.MSGPACK, args, kwargs)
+
+    @classmethod
+    def _written(cls, format: Format, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> Payload:
+        return cls(
+            format,
+            b"" if args is None else transcode.write(list(args), format),
+            b"" if kwargs is None else transcode.write(dict(kwargs), format),
+        )
+
+    @classmethod
+    def from_v1(cls, event: bytes) -> Payload:
+        """The payload of a WAMP v1 event, one JSON value that has been checked: its only argument."""
+        payload = cls(_JSON, b"[%b]" % event)
+        payload._v1 = event
+        return payload
+
+    def values(self) -> tuple[list[Any], dict[str, Any]]:
+        """``args`` and ``kwargs`` as Python values (binary: bytes; half a surrogate pair: U+FFFD)."""
+        args = transcode.read(self.args, self.format) if self.args else []
+        kwargs = transcode.read(self.kwargs, self.format) if self.kwargs else {}
+        return (args if type(args) is list else [args]), kwargs
+
+    def tail(self, format: Format) -> tuple[int, bytes]:
+        """How many elements follow a message's fixed part (0 to 2), and their bytes (JSON: with a comma between).
+
+        Payload of the same format comes back byte for byte. Raises NotCarriable.
+        """
+        if format is self.format:
+            return _joined(format, self.args, self.kwargs) if self.kwargs or not self.args else (1, self.args)
+        tails = self._tails or {}
+        tail = tails.get(format.value)
+        if tail is None:
+            try:
+                tail = _joined(
+                    format, *(part and transcode.carry(part, self.format, format) for part in (self.args, self.kwargs))
+                )
+            except NotCarriable as error:
+                tail = str(error)
+            self._tails = {**tails, format.value: tail}
+        if isinstance(tail, str):
+            raise NotCarriable(tail)
+        return tail
+
+    def as_v1(self) -> bytes:
+        """The payload as the one JSON value that a WAMP v1 message holds. Raises NotCarriable.
+
+        One argument and no keywords: that value. Keywords only: the object. Otherwise
+        ``{"args": [...], "kwargs": {...}}``.
+        """
+        if self._v1 is None:
+            self._v1 = self._made_v1()
+        return self._v1
+
+    def _made_v1(self) -> bytes:
+        count, tail = self.tail(_JSON)
+        if count == 0:
+            return b'{"args":[],"kwargs":{}}'
+        if self.format is Format.JSON:
+            args, kwargs = self.args or b"[]", self.kwargs or b"{}"
+        else:
+            args, kwargs = (*json_rules.elements(b"[%b]" % tail), b"{}")[:2]
+        if not args.startswith(b"["):
+            return args
+        positional = json_rules.elements(args)
+        if kwargs == b"{}" or not json_rules.read(kwargs):
+            if len(positional) == 1:
+                return positional[0]
+        elif not positional:
+            return kwargs
+        return b'{"args":%b,"kwargs":%b}' % (args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Payload {self.format.value}: {len(self.args)} + {len(self.kwargs)} bytes>"
+
+
+def _joined(format: Format, args: bytes, kwargs: bytes) -> tuple[int, bytes]:
+    if not kwargs:
+        return (1, args) if args else (0, b"")
+    separator = b"," if format is Format.JSON else b""
+    return 2, b"%b%b%b" % (args or _EMPTY_ARRAY[format], separator, kwargs)

@@ -1,0 +1,90 @@
+"""WAMP URIs: which are well formed, which a pattern matches, and which pattern lies within which.
+
+Rules (WAMP, sections "URIs" and "Pattern-based Subscriptions"):
+
+* A component is loose (anything but whitespace, "." and "#") or strict ([0-9a-z_]).
+* An exact URI has no empty component.
+* A wildcard pattern may have empty components, anywhere; each stands for one component.
+* A prefix pattern is compared as a string, so it may end in the middle of a component or with a "."; the empty
+  prefix is well formed too and matches everything. Whether somebody may use it is authorization's matter.
+
+Topics of WAMP v1 are opaque strings and never come here for a check. This file must not know who may do what.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from orosync.errors import RequestError
+from orosync.model import Match
+from orosync.wamp.names import INVALID_URI
+
+
+def _patterns(component: str) -> dict[Match, re.Pattern[str]]:
+    return {
+        Match.EXACT: re.compile(rf"{component}+(?:\.{component}+)*"),
+        Match.PREFIX: re.compile(rf"(?:{component}+\.)*{component}*"),
+        Match.WILDCARD: re.compile(rf"{component}*(?:\.{component}*)*"),
+    }
+
+
+_LOOSE = _patterns(r"[^\s.#]")
+_STRICT = _patterns(r"[0-9a-z_]")
+_LOOSE_EXACT = _LOOSE[Match.EXACT].fullmatch
+_STRICT_EXACT = _STRICT[Match.EXACT].fullmatch
+
+
+def exact_rule(strict: bool) -> Callable[[str], object]:
+    """What tells, by something true, that a URI is well formed for exact matching: for those who check very many."""
+    return _STRICT_EXACT if strict else _LOOSE_EXACT
+
+
+def check(uri: str, match: Match = Match.EXACT, *, strict: bool = False) -> None:
+    """Refuse a URI or pattern that is not well formed: RequestError with ``wamp.error.invalid_uri``."""
+    if match is Match.EXACT and not strict:
+        if _LOOSE_EXACT(uri):
+            return
+    elif (_STRICT if strict else _LOOSE)[match].fullmatch(uri):
+        return
+    raise RequestError(INVALID_URI, f"not a well-formed URI for {match.value} matching")
+
+
+def is_reserved(uri: str) -> bool:
+    """Whether ``uri`` belongs to the protocol itself (first component "wamp")."""
+    return uri.startswith("wamp.") or uri == "wamp"
+
+
+def matches(pattern: str, match: Match, uri: str) -> bool:
+    """Whether ``pattern``, compared as ``match`` says, matches the exact ``uri``."""
+    if match is Match.EXACT:
+        return pattern == uri
+    if match is Match.PREFIX:
+        return uri.startswith(pattern)
+    return _fits(pattern.split("."), uri.split("."))
+
+
+def covers(grant: str, grant_match: Match, pattern: str, match: Match) -> bool:
+    """Whether every URI that (``pattern``, ``match``) can match is also matched by (``grant``, ``grant_match``)."""
+    if match is Match.WILDCARD and "" not in (components := pattern.split(".")):
+        match = Match.EXACT
+    if match is Match.EXACT:
+        return matches(grant, grant_match, pattern)
+    if grant_match is Match.EXACT:
+        return False
+    if grant_match is Match.PREFIX:
+        # What follows a wildcard's first gap is anybody's choice, so only the text before it counts.
+        sure = pattern if match is Match.PREFIX else _before_gap(components)
+        return sure.startswith(grant)
+    # A prefix can be continued with any number of components, a wildcard has a fixed number.
+    return match is Match.WILDCARD and _fits(grant.split("."), components)
+
+
+def _fits(pattern: list[str], components: list[str]) -> bool:
+    return len(pattern) == len(components) and all(
+        not wanted or wanted == found for wanted, found in zip(pattern, components, strict=True)
+    )
+
+
+def _before_gap(components: list[str]) -> str:
+    return "".join(f"{component}." for component in components[: components.index("")])

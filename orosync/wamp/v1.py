@@ -1,0 +1,236 @@
+"""WAMP v1 (subprotocol "wamp"), the router's side: messages to values and values to messages.
+
+It follows Ratchet, which is what Oro's clients were written against, rather than the specification where the two
+differ: CURIEs are resolved to prefix + "#" + rest, and PUBLISH reaches its own publisher unless excluded. Topics are
+opaque strings. Every event, argument and result is one JSON value and stays encoded.
+
+This file must not know realms, subscriptions, or who may do what.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from orosync.errors import ProtocolViolation
+from orosync.wamp import json_rules, transcode
+from orosync.wamp.formats import UNREADABLE, Format
+from orosync.wamp.payload import Payload
+
+SUBPROTOCOL = "wamp"
+NOT_ALLOWED = 'You are not allowed to subscribe on topic "{topic}".'
+"""What a refused SUBSCRIBE is answered with, in a text message that is no JSON (the stock server's words)."""
+
+SERVER = "orosync"
+MAX_PREFIXES = 100
+"""How many CURIE prefixes one session may declare; one more is a violation."""
+
+_encode = msgspec.json.Encoder().encode
+_WEB_ADDRESS = re.compile("https*://")
+_NOBODY_AND_EVERYBODY = [b"[]", b"[]"]
+_PHP_FALSE = (None, False, 0, 0.0, "", "0")
+
+
+class Prefixes:
+    """The CURIE prefixes that one session has declared."""
+
+    __slots__ = ("_uris",)
+
+    def __init__(self) -> None:
+        self._uris: dict[str, str] = {}
+
+    def declare(self, prefix: str, uri: str) -> None:
+        """Remember ``prefix`` (again, with another URI: the last one counts). Raises ProtocolViolation."""
+        if prefix not in self._uris and len(self._uris) >= MAX_PREFIXES:
+            raise ProtocolViolation("too many prefixes")
+        self._uris[prefix] = uri
+
+    def resolve(self, uri: str) -> str:
+        """``uri`` in full: a CURIE of a known prefix is that prefix's URI, "#" and the rest; others stay."""
+        if self._uris and not _WEB_ADDRESS.search(uri):
+            prefix, colon, rest = uri.partition(":")
+            if colon and prefix in self._uris:
+                return f"{self._uris[prefix]}#{rest}"
+        return uri
+
+
+class Prefix(NamedTuple):
+    """[1, prefix, uri]; parse() has declared it already."""
+
+    prefix: str
+    uri: str
+
+
+class Call(NamedTuple):
+    """[2, call_id, procedure, ...]; a single argument that is an array has been spread."""
+
+    call_id: str
+    procedure: str
+    payload: Payload
+
+
+class Subscribe(NamedTuple):
+    """[5, topic]."""
+
+    topic: str
+
+
+class Unsubscribe(NamedTuple):
+    """[6, topic]."""
+
+    topic: str
+
+
+class Publish(NamedTuple):
+    """[7, topic, event, exclude, eligible].
+
+    ``exclude`` and ``eligible`` hold v1 session ids (WAMP ids in decimal); an empty ``eligible`` means everybody.
+    """
+
+    topic: str
+    payload: Payload
+    exclude_me: bool = False
+    exclude: tuple[str, ...] = ()
+    eligible: tuple[str, ...] = ()
+
+
+Request = Prefix | Call | Subscribe | Unsubscribe | Publish
+
+
+def parse(data: bytes, prefixes: Prefixes) -> Request:
+    """What a client says in ``data``, be it a text or a binary message. CURIEs are resolved, a PREFIX is remembered.
+
+    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation.
+    """
+    if data.startswith(b"[7,"):
+        publish = _usual_publish(data, prefixes)
+        if publish is not None:
+            return publish
+    elements = json_rules.elements(data)
+    json_rules.check_depth(data)
+    reader = _READERS.get(elements[0]) if elements else None
+    if reader is None:
+        raise ProtocolViolation("the message has no known code")
+    return reader(elements, prefixes)
+
+
+class _UsualPublish(Struct, array_like=True, tag_field="type", tag=7):
+    topic: str
+    event: Raw
+    exclude: Raw = Raw(b"[]")
+    eligible: Raw = Raw(b"[]")
+
+
+_decode_usual_publish = msgspec.json.Decoder(_UsualPublish).decode
+
+
+def _usual_publish(data: bytes, prefixes: Prefixes) -> Publish | None:
+    """A PUBLISH to everybody, as Oro's back end sends it, in one go; None where the long way has to look."""
+    try:
+        publish = _decode_usual_publish(data)
+        if bytes(publish.exclude) != b"[]" or bytes(publish.eligible) != b"[]":
+            return None
+        event = bytes(publish.event)
+        json_rules.check_value(event)
+    except UNREADABLE:
+        return None
+    json_rules.check_depth(data)
+    return Publish(prefixes.resolve(publish.topic), Payload.from_v1(event))
+
+
+def _read_prefix(elements: list[bytes], prefixes: Prefixes) -> Prefix:
+    prefix = Prefix(_text(elements, 1), _text(elements, 2))
+    prefixes.declare(prefix.prefix, prefix.uri)
+    return prefix
+
+
+def _read_call(elements: list[bytes], prefixes: Prefixes) -> Call:
+    call_id, procedure = _text(elements, 1), prefixes.resolve(_text(elements, 2))
+    arguments = elements[3:]
+    for argument in arguments:
+        json_rules.read(argument)
+    spread = len(arguments) == 1 and arguments[0].startswith(b"[")
+    return Call(call_id, procedure, Payload(Format.JSON, arguments[0] if spread else b"[%b]" % b",".join(arguments)))
+
+
+def _read_subscribe(elements: list[bytes], prefixes: Prefixes) -> Subscribe:
+    return Subscribe(prefixes.resolve(_text(elements, 1)))
+
+
+def _read_unsubscribe(elements: list[bytes], prefixes: Prefixes) -> Unsubscribe:
+    return Unsubscribe(prefixes.resolve(_text(elements, 1)))
+
+
+def _read_publish(elements: list[bytes], prefixes: Prefixes) -> Publish:
+    topic = prefixes.resolve(_text(elements, 1))
+    event = elements[2] if len(elements) > 2 else b"null"
+    json_rules.read(event)
+    if len(elements) < 4 or elements[3:] == _NOBODY_AND_EVERYBODY:  # what browsers and Oro's back end send
+        return Publish(topic, Payload.from_v1(event))
+    exclude = json_rules.read(elements[3])
+    eligible = json_rules.read(elements[4]) if len(elements) > 4 else []
+    if type(exclude) is list:
+        return Publish(topic, Payload.from_v1(event), False, _session_ids(exclude), _session_ids(eligible))
+    if type(exclude) is dict:
+        raise ProtocolViolation("exclude must be an array or a flag")
+    return Publish(topic, Payload.from_v1(event), exclude not in _PHP_FALSE, (), _session_ids(eligible))
+
+
+_READERS: dict[bytes, Callable[[list[bytes], Prefixes], Request]] = {
+    b"1": _read_prefix,
+    b"2": _read_call,
+    b"5": _read_subscribe,
+    b"6": _read_unsubscribe,
+    b"7": _read_publish,
+}
+
+
+def _text(elements: list[bytes], place: int) -> str:
+    value = json_rules.read(elements[place]) if len(elements) > place else None
+    if type(value) is not str:
+        raise ProtocolViolation(f"element {place} must be text")
+    return value
+
+
+def _session_ids(value: Any) -> tuple[str, ...]:
+    if type(value) is not list or any(type(item) is not str for item in value):
+        raise ProtocolViolation("exclude and eligible must be arrays of session ids")
+    return tuple(value)
+
+
+def encode_welcome(session_id: int) -> bytes:
+    """WELCOME of protocol version 1: short, ASCII and with no bracket inside, or Oro's PHP client does not take it.
+
+    (It reads from the first "[" of what arrives with the handshake, so a length of 91 or 347 would end it too.)
+    """
+    return b'[0,"%d",1,"%b"]' % (session_id, SERVER.encode())
+
+
+def encode_event(topic: str, payload: Payload | None) -> bytes:
+    """EVENT for subscribers of ``topic``. Raises NotCarriable."""
+    return b"[8,%b,%b]" % (_encode(topic), _value(payload))
+
+
+def encode_result(call_id: str, payload: Payload | None) -> bytes:
+    """CALLRESULT: one value, null if the result is empty. Raises NotCarriable."""
+    empty = payload is None or payload.values() == ([], {})
+    return b"[3,%b,%b]" % (_encode(call_id), b"null" if empty else _value(payload))
+
+
+def encode_error(call_id: str, uri: str, description: str, details: Any = None) -> bytes:
+    """CALLERROR, with ``details`` (WAMP values) unless None. Raises NotCarriable."""
+    error = b"[4,%b,%b,%b" % (_encode(call_id), _encode(uri), _encode(description))
+    return error + b"]" if details is None else b"%b,%b]" % (error, transcode.write(details, Format.JSON))
+
+
+def not_allowed(topic: str) -> bytes:
+    """The text message that a refused SUBSCRIBE is answered with."""
+    return NOT_ALLOWED.format(topic=topic).encode("utf-8", "replace")
+
+
+def _value(payload: Payload | None) -> bytes:
+    return b"null" if payload is None else payload.as_v1()

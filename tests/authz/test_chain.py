@@ -1,0 +1,186 @@
+"""The one place where leave is given or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from orosync.authz.chain import Chain
+from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.roles import Permission, RolePermissions
+from orosync.authz.topics import TopicRules
+from orosync.interfaces import IAuthorizer
+from orosync.model import Action, Decision, Match, Principal, Verdict
+from orosync.testing import RecordingJournal, principal
+
+ALLOW = Decision(Verdict.ALLOW, "yes", disclose=True)
+DENY = Decision(Verdict.DENY, "no")
+ABSTAIN = Decision(Verdict.ABSTAIN, "no idea", declared=False)
+KNOWN = Decision(Verdict.ABSTAIN, "known, but no word on it")
+
+
+@implementer(IAuthorizer)
+class Says:
+    """Answers whatever it was given; an exception is raised."""
+
+    def __init__(self, answer: Any, name: str = "says") -> None:
+        self.answer = answer
+        self.name = name
+        self.asked = 0
+
+    def authorize(
+        self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
+    ) -> Any:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class ChainTests(SynchronousTestCase):
+    """Chain.decide"""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.journal = RecordingJournal()
+
+    def decide(self, *authorizers: IAuthorizer, uri: str = "a.b", match: Match = Match.EXACT) -> Any:
+        chain = Chain(authorizers, self.journal, 5.0, clock=self.clock)
+        return chain.decide(principal(), Action.SUBSCRIBE, uri, match, {})
+
+    def test_first_word_counts(self) -> None:
+        """The first authorizer with an opinion decides, at once and as it said; nobody behind it is asked."""
+        for answer in (ALLOW, DENY):
+            behind = Says(ALLOW)
+            self.assertIs(self.decide(Says(ABSTAIN), Says(answer), behind), answer)
+            self.assertEqual(behind.asked, 0)
+
+    def test_nobodys_word(self) -> None:
+        """What nobody allows is refused; it counts as undeclared only where nobody knew it."""
+        for answers, declared in (((), False), ((ABSTAIN, ABSTAIN), False), ((ABSTAIN, KNOWN, ABSTAIN), True)):
+            decision = self.decide(*map(Says, answers))
+            self.assertEqual((decision.verdict, decision.declared), (Verdict.DENY, declared))
+            self.assertEqual(decision.rule, 'subscribe "a.b": nobody allows it, so it is refused')
+            self.assertFalse(decision.failed)
+        self.assertEqual(self.journal.notes, [])
+
+    def test_nobodys_word_on_a_pattern(self) -> None:
+        """The sentence says that a pattern was asked for, and does not repeat endless URIs."""
+        self.assertEqual(
+            self.decide(uri="a.", match=Match.PREFIX).rule,
+            'subscribe "a." (prefix): nobody allows it, so it is refused',
+        )
+        self.assertLess(len(self.decide(uri="a" * 60_000).rule), 300)
+
+    def test_broken_authorizer(self) -> None:
+        """An authorizer that raises, fails or answers nonsense is a refusal, noted with its name and trouble."""
+        for answer, kind, reason in (
+            (RuntimeError("down"), "raised", "RuntimeError: down"),
+            (fail(RuntimeError("down")), "failed", "RuntimeError: down"),
+            (True, "nonsense", "answered with bool, not with a decision"),
+            (None, "nonsense", "answered with NoneType, not with a decision"),
+            (Verdict.ALLOW, "nonsense", "answered with Verdict, not with a decision"),
+            (Decision("allow"), "nonsense", "answered with Decision, not with a decision"),  # type: ignore[arg-type]
+            (succeed(1), "nonsense", "answered with int, not with a decision"),
+            (succeed(Decision("allow")), "nonsense", "answered with Decision, not with a decision"),  # type: ignore[arg-type]
+        ):
+            self.journal.notes.clear()
+            behind = Says(ALLOW)
+            decision = self.decide(Says(ABSTAIN), Says(answer, "remote"), behind)
+            if isinstance(decision, Deferred):
+                decision = self.successResultOf(decision)
+            self.assertEqual((decision.verdict, decision.failed, behind.asked), (Verdict.DENY, True, 0))
+            self.assertEqual(decision.rule, f'authorizer "remote" gave no answer ({kind}), so it is refused')
+            self.assertEqual(
+                self.journal.notes, [("authorizer.failed", kind, {"authorizer": "remote", "reason": reason})]
+            )
+
+    def test_later_answers(self) -> None:
+        """An authorizer may answer later; its word, or if it has none the words behind it, count just the same."""
+        for answers, expected in (
+            ((ALLOW,), "yes"),
+            ((DENY, ALLOW), "no"),
+            ((ABSTAIN, ALLOW), "yes"),
+            ((ABSTAIN, ABSTAIN), 'subscribe "a.b": nobody allows it, so it is refused'),
+        ):
+            pending: list[Deferred[Any]] = [Deferred() for _ in answers]
+            decision = self.decide(Says(ABSTAIN), *map(Says, pending), Says(ABSTAIN))
+            for each, answer in zip(pending, answers, strict=True):
+                self.assertNoResult(decision)
+                each.callback(answer)
+                if answer is not ABSTAIN:
+                    break
+            self.assertEqual(self.successResultOf(decision).rule, expected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_later_known(self) -> None:
+        """That somebody knew the URI is not forgotten on the way, whether said at once or later."""
+        for answers in ((KNOWN, succeed(ABSTAIN)), (succeed(KNOWN), ABSTAIN), (succeed(ABSTAIN), succeed(KNOWN))):
+            decision = self.successResultOf(self.decide(*map(Says, answers)))
+            self.assertEqual((decision.verdict, decision.declared), (Verdict.DENY, True))
+
+    def test_late(self) -> None:
+        """An authorizer that does not answer in time has refused; its late yes changes nothing. Each of two slow ones
+        has its own time."""
+        slow: Deferred[Any] = Deferred()
+        stuck: Deferred[Any] = Deferred(lambda pending: pending.callback(ALLOW))
+        decision = self.decide(Says(slow, "slow"), Says(stuck, "stuck"))
+        self.clock.advance(4)
+        slow.callback(ABSTAIN)
+        self.clock.advance(4)
+        self.assertNoResult(decision)
+        self.clock.advance(1)
+        settled = self.successResultOf(decision)
+        self.assertEqual((settled.verdict, settled.failed), (Verdict.DENY, True))
+        self.assertEqual(settled.rule, 'authorizer "stuck" gave no answer (late), so it is refused')
+        self.assertEqual(
+            self.journal.notes,
+            [("authorizer.failed", "late", {"authorizer": "stuck", "reason": "no answer within 5 s"})],
+        )
+
+    def test_client_gone(self) -> None:
+        """When the client is gone meanwhile, the authorizer's work is cancelled and nobody is blamed."""
+        for earlier in ((), (Says(succeed(ABSTAIN)),)):
+            cancelled: list[object] = []
+            pending: Deferred[Any] = Deferred(cancelled.append)
+            decision = self.decide(*earlier, Says(pending), Says(ALLOW))
+            decision.cancel()
+            self.failureResultOf(decision, CancelledError)
+            self.assertEqual(cancelled, [pending])
+            self.assertEqual((self.journal.notes, self.clock.getDelayedCalls()), ([], []))
+
+    def test_nameless(self) -> None:
+        """An authorizer without a name is called by its class."""
+        nameless = Says(RuntimeError())
+        del nameless.name
+        self.assertIn('"Says"', self.decide(nameless).rule)
+
+    def test_oro_in_front_of_permissions(self) -> None:
+        """Broad permissions behind Oro's channels open other topics, never Oro's: not by name, not by pattern."""
+        chain = Chain(
+            [
+                TopicRules(ORO_CHANNELS),
+                RolePermissions({"user": [Permission("", Match.PREFIX, frozenset(Action))]}),
+            ],
+            self.journal,
+            clock=self.clock,
+        )
+        for action, uri, match, expected in (
+            (Action.SUBSCRIBE, "com.shop.sold", Match.EXACT, Verdict.ALLOW),
+            (Action.SUBSCRIBE, "com.shop.", Match.PREFIX, Verdict.ALLOW),
+            (Action.PUBLISH, "com.shop.sold", Match.EXACT, Verdict.ALLOW),
+            (Action.CALL, "oro/ping", Match.EXACT, Verdict.ALLOW),
+            (Action.PUBLISH, "oro/data/update", Match.EXACT, Verdict.DENY),
+            (Action.SUBSCRIBE, "oro/email_event/2/1", Match.EXACT, Verdict.DENY),
+            (Action.SUBSCRIBE, "oro/email", Match.PREFIX, Verdict.DENY),
+            (Action.SUBSCRIBE, "", Match.PREFIX, Verdict.DENY),
+            (Action.SUBSCRIBE, "", Match.WILDCARD, Verdict.DENY),
+        ):
+            decision = chain.decide(principal(), action, uri, match, {})
+            assert isinstance(decision, Decision)
+            self.assertIs(decision.verdict, expected, (action, uri, match))

@@ -1,0 +1,89 @@
+"""The command line, its exit status, and check-config."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+from twisted.internet.defer import Deferred
+
+from orosync import __version__
+from orosync.cli import main, ticket
+from tests.cli.desk import DeskCase
+
+TREE = Path(__file__).resolve().parents[2]
+
+
+class CheckConfigTests(DeskCase):
+    async def test_sound(self):
+        """A configuration that a router would start with, and what may yet be a mistake in it."""
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertEqual(self.out.splitlines()[-1], "sound")
+        self.configure("subscribe = user staff", "subscribe = user stuff")
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertIn("warning: [topics:oro] role stuff: no authenticator gives it, did you mean staff?", self.out)
+
+    async def test_faults(self):
+        """Each fault has its line, those of parts from elsewhere too."""
+        self.configure("directory = people\nrole", "directry = people\nrole")
+        self.configure(
+            "use = oro" if "use = oro" in self.config.read_text() else "[topics:oro]", "[topics:oro]\nus = 1"
+        )
+        self.assertEqual(await self.orosync("check-config"), 1)
+        self.assertEqual(len(self.err.splitlines()), 3)
+        self.assertIn("did you mean directory?", self.err)
+
+    async def test_part_that_cannot_be_had(self):
+        """A part that does not load is found out without starting anything."""
+        self.configure("use = tests.cli.desk:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
+        self.assertEqual(await self.orosync("check-config"), 1)
+        self.assertIn("[sessions:office] use:", self.err)
+
+    async def test_fault_of_another_command(self):
+        """Whoever asks something else with such a configuration has used the command in a wrong way."""
+        self.config.write_text("[listen]\n")
+        self.assertEqual(await self.orosync("ticket", "verify", stdin="x"), 2)
+
+
+class CommandTests(DeskCase):
+    def command(self, *arguments, stdin=""):
+        environ = {**os.environ, "PYTHONPATH": str(TREE)}
+        program = "from orosync.cli.main import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            input=stdin, capture_output=True, text=True, timeout=60, check=False, env=environ,
+        )  # fmt: skip
+
+    def test_as_a_process(self):
+        """Answers on standard output, exit status of a shell, nothing else is said."""
+        config = ("--config", str(self.config))
+        made = self.command("ticket", "make", "--user", "anna", *config)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        judged = self.command("ticket", "verify", *config, stdin=made.stdout)
+        self.assertEqual((judged.returncode, judged.stderr), (0, ""))
+        self.assertIn("OK: user 'anna'", judged.stdout)
+        refused = self.command("ticket", "verify", *config, stdin="nonsense")
+        self.assertEqual((refused.returncode, refused.stderr), (1, ""))
+
+    def test_wrong_use(self):
+        """Status 2 and a hint; --version and --help are no mistakes."""
+        for arguments in ((), ("ticket",), ("ticket", "make", "--config", "x"), ("session", "verify", "--config", "x")):
+            done = self.command(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+            self.assertIn("usage: orosync", done.stderr)
+        self.assertEqual(self.command("--version").stdout, f"orosync {__version__}\n")
+
+    def test_no_secret_in_the_arguments(self):
+        """There is no way to write a ticket or a secret where every user of the machine can read it."""
+        for arguments in (["--ticket", "x"], ["--secret", "x"], ["--cookie", "x"]):
+            with self.assertRaises(SystemExit), mock.patch("sys.stderr"):
+                main.parser().parse_args(["ticket", "verify", "--config", "x", *arguments])
+
+    async def test_no_answer(self):
+        """A part that never answers ends as one that cannot be reached."""
+        with mock.patch.object(main, "PATIENCE", 0.01), mock.patch.object(ticket, "verify", lambda *args: Deferred()):
+            self.assertEqual(await self.orosync("ticket", "verify", stdin="x"), 3)
+        self.assertIn("unreachable (timeout)", self.err)

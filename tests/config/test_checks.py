@@ -1,0 +1,291 @@
+"""Tests of orosync.config.checks: what only shows when sections are read together."""
+
+from __future__ import annotations
+
+from orosync.config import checks
+from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
+
+LISTEN = "[listen:public]\nendpoint = tcp:8080:interface=127.0.0.1\n"
+DEMO = """\
+[router]
+demo = yes
+[listen:demo]
+endpoint = tcp:8443:interface=127.0.0.1
+tls = yes
+[realm:oro]
+authenticators = ticket
+authorizers = topics:oro
+[authenticator:ticket]
+use = ticket
+secret = generate
+directory = demo
+[directory:demo]
+use = demo
+[topics:oro]
+"""
+
+
+class References(FilesCase):
+    """Names that lead to other sections."""
+
+    def changed(self, old: str, new: str) -> list[str]:
+        self.assertIn(old, SOUND)
+        return self.faults(SOUND.replace(old, new))
+
+    def test_nothing_leads_nowhere(self) -> None:
+        """Each name of a section that is not there is told, with the nearest that is."""
+        table = {
+            ("authenticators = ticket", "authenticators = tickets"): (
+                "[realm:oro] authenticators: there is no [authenticator:tickets], did you mean ticket? (line 5)"
+            ),
+            ("authorizers = topics:oro", "authorizers = topics:orro"): (
+                "[realm:oro] authorizers: there is no [topics:orro], did you mean oro? (line 6)"
+            ),
+            ("authorizers = topics:oro", "authorizers = role"): (
+                "[realm:oro] authorizers: role is no authorizer, did you mean roles? (line 6)"
+            ),
+            ("authorizers = topics:oro", "authorizers = acme"): (
+                "[realm:oro] authorizers: acme is no authorizer, write topics:NAME, roles or the name of an "
+                "[authorizer:NAME] (line 6)"
+            ),
+            ("directory = people", "directory = crowd"): (
+                "[authenticator:ticket] directory: there is no [directory:crowd], add that section or name another "
+                "(line 11)"
+            ),
+            ("endpoint", "realm = ora\nendpoint"): (
+                "[listen:public] realm: there is no [realm:ora], did you mean oro? (line 2)"
+            ),
+            ("endpoint", "authenticators = tiket\nendpoint"): (
+                "[listen:public] authenticators: no realm has tiket, did you mean ticket? (line 2)"
+            ),
+            ("[listen", "[role:orro/user]\npermissions = any all\n[listen"): (
+                "[role:orro/user]: there is no [realm:orro], did you mean oro? (line 1)"
+            ),
+            ("[listen", "[notifications]\nrealm = orro\n[listen"): (
+                "[notifications] realm: there is no [realm:orro], did you mean oro? (line 2)"
+            ),
+        }
+        for (old, new), expected in table.items():
+            self.assertEqual(self.changed(old, new), [expected])
+
+    def test_anonymous_only_where_a_realm_names_it(self) -> None:
+        """A listener cannot let in anybody whom its realm does not."""
+        guest = "[authenticator:guest]\nuse = anonymous\n"
+        text = guest + SOUND.replace("endpoint", "authenticators = guest\nendpoint")
+        self.assertEqual(
+            self.faults(text),
+            ["[listen:public] authenticators: no realm has guest, add it to a realm first (line 4)"],
+        )
+        sound = self.load(text.replace("authenticators = ticket", "authenticators = ticket guest"))
+        self.assertEqual(sound.listeners["public"].authenticators, ("guest",))
+
+    def test_a_faulty_section_is_there(self) -> None:
+        """A section that could not be made is told once; who refers to it is not blamed."""
+        self.assertEqual(
+            self.changed("use = static", "use = sttic"),
+            ["[directory:people] use: 'sttic' is not known, did you mean static? (line 14)"],
+        )
+        self.assertEqual(
+            self.changed("authorizers = topics:oro", "uris = lose"),
+            [
+                "[realm:oro] uris: 'lose' is not known, write loose or strict, did you mean loose? (line 6)",
+                "[realm:oro] authorizers: is missing, add a line like: authorizers = topics:oro (line 4)",
+            ][::-1],
+        )
+
+    def test_several_realms(self) -> None:
+        """With two realms it has to be said which one is meant."""
+        second = "[realm:acme]\nauthenticators = ticket\nauthorizers = topics:oro\n"
+        self.assertEqual(
+            self.faults(SOUND + second),
+            [
+                "[listen:public] realm: there are several realms, say which one this listener leads to (line 1)",
+                "[notifications] realm: there are several realms, say which one Oro's pages are in",
+            ],
+        )
+
+    def test_an_empty_file(self) -> None:
+        """Without a listener and a realm there is nothing to do."""
+        self.assertEqual(
+            self.faults("# nothing\n"),
+            [
+                "[listen:public]: no [listen:NAME] section is there, add one",
+                "[realm:oro]: no [realm:NAME] section is there, add one",
+            ],
+        )
+
+    def test_given_to_two(self) -> None:
+        """A port for two listeners and an id for two users are mistakes."""
+        self.assertEqual(
+            self.changed("[realm", "[listen:more]\nendpoint = tcp:8080:interface=127.0.0.1\n[realm"),
+            ["[listen:more] endpoint: is that of [listen:public] already, choose another (line 5)"],
+        )
+        self.assertEqual(
+            self.changed("[topics", "user.jane = 1 env:ADMIN_HASH\n[topics"),
+            ["[directory:people] user.jane: has the id of admin, whose topics it would see, correct it (line 17)"],
+        )
+
+    def test_the_same_secret_twice(self) -> None:
+        """A previous secret that is the present one rotates nothing."""
+        self.assertEqual(
+            self.changed("secret =", "previous_secret = env:OLD\nsecret ="),
+            ["[authenticator:ticket] previous_secret: the environment has no OLD, set it (line 10)"],
+        )
+        self.assertEqual(
+            self.faults(SOUND.replace("secret =", "previous_secret = env:OLD\nsecret ="), {**ENVIRON, "OLD": SECRET}),
+            ["[authenticator:ticket] previous_secret: is the same as secret, remove the line (line 10)"],
+        )
+
+
+class Doors(FilesCase):
+    """Listeners that would be open, or broken."""
+
+    def listener(self, lines: str) -> list[str]:
+        return self.faults(SOUND.replace(LISTEN, "[listen:public]\n" + lines))
+
+    def test_public_ports_need_origins(self) -> None:
+        """Where anybody can connect, the pages that may are listed, or no page is meant to come."""
+        fault = (
+            "[listen:public] origins: anybody can connect here, list the pages that may (as https://host), or write "
+            "origin = optional if no browser ever comes (line 1)"
+        )
+        for endpoint in ("tcp:8080", "tcp:8080:interface=192.0.2.7", "systemd:domain=INET:name=ws"):
+            text = SOUND.replace("tcp:8080:interface=127.0.0.1", endpoint)
+            self.assertEqual(self.faults(text), [fault])
+            for line in ("origin = optional", "origins = https://oro.example.com"):
+                self.assertEqual(self.load(text.replace("endpoint", f"{line}\nendpoint")).warnings, ())
+
+    def test_halves_of_tls(self) -> None:
+        """Certificate and key come together."""
+        self.write("x", "file.pem")
+        table = {
+            "certificate = file.pem\n": "[listen:public] key: is missing, certificate alone is not enough (line 1)",
+            "key = file.pem\n": "[listen:public] certificate: is missing, key alone is not enough (line 1)",
+            "tls = yes\n": "[listen:public] tls: needs certificate and key; to go without, that is for the demo alone "
+            "(demo = yes in [router]) (line 2)",
+        }
+        for lines, expected in table.items():
+            self.assertEqual(self.listener(lines + "endpoint = tcp:1:interface=127.0.0.1\n"), [expected])
+        both = "certificate = file.pem\nkey = file.pem\nendpoint"
+        self.assertTrue(self.load(SOUND.replace("endpoint", both)).listeners["public"].tls)
+
+    def test_publishers_from_everywhere(self) -> None:
+        """The right to publish is not given to all the world."""
+        public = "endpoint = tcp:1\norigin = optional\n"
+        table = {
+            public + "publisher = yes\n": "[listen:public] publisher: anybody can connect here, listen on loopback or "
+            "name the back end's addresses in publisher_from (line 4)",
+            public + "publisher_from = 0.0.0.0/0\n": "[listen:public] publisher_from: 0.0.0.0/0 is everybody, name the "
+            "back end's own addresses (line 4)",
+            public
+            + "publisher_from = ::/0\n": "[listen:public] publisher_from: ::/0 is everybody, name the back end's "
+            "own addresses (line 4)",
+        }
+        for lines, expected in table.items():
+            self.assertEqual(self.listener(lines), [expected])
+        sound = SOUND.replace(LISTEN, f"[listen:public]\n{public}publisher = yes\npublisher_from = 10.0.0.0/8\n")
+        self.assertTrue(self.load(sound).listeners["public"].publisher)
+
+    def test_publishers_whom_nobody_knows(self) -> None:
+        """A listener for the back end where only the anonymous come in makes no sense, said of it or of the realm."""
+        guests = SOUND.replace("authenticators = ticket", "authenticators = guest")
+        self.assertEqual(
+            self.faults(
+                guests.replace("endpoint", "publisher_from = loopback\nendpoint")
+                + "[authenticator:guest]\nuse = anonymous\n"
+            ),
+            [
+                "[listen:public] publisher_from: no authenticator here knows a back end, add one with use = ticket "
+                "(line 2)"
+            ],
+        )
+        text = SOUND.replace("authenticators = ticket", "authenticators = ticket guest")
+        text = text.replace("endpoint", "authenticators = guest\npublisher = yes\nendpoint")
+        self.assertEqual(
+            self.faults(text + "[authenticator:guest]\nuse = anonymous\n"),
+            ["[listen:public] publisher: no authenticator here knows a back end, add one with use = ticket (line 3)"],
+        )
+
+
+class Demo(FilesCase):
+    """Demo mode and what belongs to it alone."""
+
+    def test_sound(self) -> None:
+        """On loopback, with a secret of its own."""
+        configuration = self.load(DEMO)
+        self.assertEqual(configuration.warnings, ())
+        secret = configuration.authenticators["ticket"].secret  # type: ignore[union-attr]
+        self.assertEqual(secret.reference, "generate")
+
+    def test_it_stays_on_this_machine(self) -> None:
+        """No other endpoint, no proxy."""
+        text = DEMO.replace("tls = yes", "origin = optional\nproxies = loopback")
+        advice = "demo mode stays on this machine, write tcp:PORT:interface=127.0.0.1 or demo = no"
+        for endpoint in ("tcp:8443", "tcp:8443:interface=192.0.2.7", "unix:/run/demo", "systemd:domain=INET:name=x"):
+            self.assertEqual(
+                self.faults(text.replace("tcp:8443:interface=127.0.0.1", endpoint)),
+                [
+                    f"[listen:demo] endpoint: {advice} (line 4)",
+                    "[listen:demo] proxies: demo mode answers no proxy, remove the line or write demo = no (line 6)",
+                ],
+            )
+
+    def test_elsewhere(self) -> None:
+        """Without demo mode nothing of the demo works."""
+        alone = "that is for the demo alone (demo = yes in [router])"
+        self.assertEqual(
+            self.faults(DEMO.replace("demo = yes", "demo = no")),
+            [
+                f"[listen:demo] tls: needs certificate and key; to go without, {alone} (line 5)",
+                f"[authenticator:ticket] secret: generate: {alone}, write file:/path or env:NAME (line 11)",
+                f"[directory:demo] use: demo: {alone}, write postgresql, mysql or static (line 14)",
+            ],
+        )
+
+    def test_a_place_for_the_certificate(self) -> None:
+        """The certificate that is made must have somewhere to go."""
+        self.write("x")
+        text = DEMO.replace("demo = yes\n", "demo = yes\nstate = router.ini/below\n")
+        self.assertEqual(
+            self.faults(text),
+            [f"[router] state: {self.directory}/router.ini/below cannot be written, name one that can (line 3)"],
+        )
+
+
+class Warnings(FilesCase):
+    """What works and is yet likely to be a mistake."""
+
+    def test_open_files(self) -> None:
+        """Connections that the process could not hold."""
+        text = SOUND.replace("endpoint", "max_connections = 1000\nendpoint")
+        self.assertEqual(self.load(text, open_files=1000 + checks.SPARE_FILES).warnings, ())
+        self.assertEqual(self.load(text, open_files=-1).warnings, ())
+        self.assertEqual(
+            self.load(text, open_files=1024).warnings,
+            (
+                "[router] the process may open 1024 files, its listeners allow 1000 connections: raise LimitNOFILE "
+                "(ulimit -n) or lower max_connections",
+            ),
+        )
+
+    def test_the_publishers_origin(self) -> None:
+        """Oro's PHP would be refused for its Origin."""
+        text = SOUND.replace("endpoint", "origins = https://a.example\npublisher_from = loopback\nendpoint")
+        self.assertEqual(
+            self.load(text).warnings,
+            ("[listen:public] origins: Oro's publisher sends 127.0.0.1 and is refused, add it",),
+        )
+        self.assertEqual(self.load(text.replace("a.example", "a.example 127.0.0.1")).warnings, ())
+
+    def test_roles_that_nobody_has(self) -> None:
+        """A role in a topic's rule that no authenticator gives, unless a foreign one might."""
+        text = SOUND + "channel.acme = subscribe usr; publish nobody\n"
+        expected = "[topics:oro] role usr: no authenticator gives it, did you mean user?"
+        self.assertEqual(self.load(text).warnings, (expected,))
+        foreign = text.replace("= ticket\nauthorizers", "= ticket acme\nauthorizers")
+        self.assertEqual(self.load(foreign + "[authenticator:acme]\nuse = acme.auth:make\n").warnings, ())
+
+    def test_unused(self) -> None:
+        """An authenticator that no realm names."""
+        text = SOUND + "[authenticator:guest]\nuse = anonymous\n"
+        self.assertEqual(self.load(text).warnings, ("[authenticator:guest] no realm names it, it is not used",))

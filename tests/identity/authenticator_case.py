@@ -1,0 +1,75 @@
+"""An authenticator with doubles around it, for the tests of its parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import Refused
+from orosync.identity.publisher_right import PublisherRight
+from orosync.identity.static_directory import StaticDirectory
+from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.model import ConnectionFacts, Principal, User
+from orosync.testing import RecordingJournal, connection_facts
+from tests.identity.stage import ANNA, GONE, NOW, SECRET, RecordingHasher
+
+NOBODY = User(9, "nobody", "x" * 60)
+PEER = "192.0.2.1"
+
+
+class ScriptedDirectory(StaticDirectory):
+    """Keeps what was looked up; fails with ``fail_with`` if that is set."""
+
+    def __init__(self, users: list[User]) -> None:
+        super().__init__(users)
+        self.asked: list[str] = []
+        self.fail_with: Exception | None = None
+
+    def find(self, login: str) -> Deferred[User | None]:
+        self.asked.append(login)
+        return super().find(login) if self.fail_with is None else defer.fail(self.fail_with)
+
+
+class AuthenticatorCase(SynchronousTestCase):
+    """An authenticator of two users and one shared listener, "public", where PHP is on loopback."""
+
+    def setUp(self) -> None:
+        self.build()
+
+    def build(self, users: Any = (ANNA, GONE), secrets: Any = (SECRET,), **settings: Any) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.hasher = RecordingHasher()
+        self.journal = RecordingJournal()
+        self.directory = ScriptedDirectory(list(users))
+        self.right = PublisherRight(["backend"], {"public": ["127.0.0.1"]})
+        self.authenticator = TicketAuthenticator(
+            "oro",
+            secrets,
+            self.directory,
+            self.hasher,
+            self.journal,
+            self.clock,
+            publisher_right=self.right,
+            **settings,
+        )
+
+    def facts(self, ticket: str, **changes: Any) -> ConnectionFacts:
+        return connection_facts(query=f"ticket={ticket}", **{"peer": PEER, "address": PEER, **changes})
+
+    def present(self, ticket: str, **changes: Any) -> Deferred[Principal | None]:
+        return self.authenticator.at_handshake(self.facts(ticket, **changes))
+
+    def accepted(self, ticket: str, **changes: Any) -> Principal:
+        principal = self.successResultOf(self.present(ticket, **changes))
+        assert principal is not None
+        return principal
+
+    def refused(self, ticket: str, kind: str, **changes: Any) -> Refused:
+        refusal: Refused = self.failureResultOf(self.present(ticket, **changes), Refused).value
+        self.assertEqual(refusal.kind, kind, refusal.reason)
+        return refusal

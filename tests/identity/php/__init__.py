@@ -1,0 +1,1 @@
+"""Sessions of PHP, read: PHP itself is the oracle."""

@@ -1,0 +1,77 @@
+"""Whether a user is still the one who logged in."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import Refused, Unavailable
+from orosync.identity.standing import UserStandings, imprint
+from orosync.testing import MemoryDirectory, principal
+from tests.identity.stage import ANNA
+
+
+class StandingTests(SynchronousTestCase):
+    def setUp(self):
+        self.directory = MemoryDirectory(ANNA)
+        self.standings = UserStandings(self.directory)
+        self.standing = self.standings.of(
+            principal(user_id=ANNA.id, organizations=ANNA.organizations, roles=ANNA.roles, imprint=imprint(ANNA))
+        )
+
+    def check(self, standings=None):
+        return Deferred.fromCoroutine((standings or self.standings).check(self.standing))
+
+    def test_unchanged(self):
+        """As long as nothing has changed the user may stay, also with another e-mail address."""
+        self.successResultOf(self.check())
+        self.directory.put(attrs.evolve(ANNA, email="other@example.com"))
+        self.successResultOf(self.check())
+
+    def test_changed(self):
+        """Each change that matters has its own kind."""
+        table = [
+            ("password_changed", attrs.evolve(ANNA, password_hash="another")),
+            ("disabled", attrs.evolve(ANNA, enabled=False)),
+            ("rights_changed", attrs.evolve(ANNA, organizations=frozenset({7, 9}))),
+            ("rights_changed", attrs.evolve(ANNA, roles=frozenset())),
+            ("unknown_user", attrs.evolve(ANNA, id=77)),
+        ]
+        for kind, user in table:
+            self.directory.put(user)
+            refusal = self.failureResultOf(self.check(), Refused).value
+            self.assertEqual(refusal.kind, kind)
+            self.assertNotIn(user.password_hash, refusal.reason)
+        self.directory.users.clear()
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "unknown_user")
+
+    def test_somebody_else_by_mail(self):
+        """Whoever has the name of a deleted user for an e-mail address is not that user."""
+        self.directory.users.clear()
+        self.directory.put(attrs.evolve(ANNA, username="heir", email="anna"))
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "unknown_user")
+
+    def test_disabled_may_be_let_in(self):
+        """Where disabled users are let in, being disabled is no reason to go."""
+        self.directory.put(attrs.evolve(ANNA, enabled=False))
+        self.successResultOf(self.check(UserStandings(self.directory, accept_disabled=True)))
+
+    def test_down(self):
+        """A directory that is down or broken says nothing about the user, nor do its words get out."""
+        for failure, kind in ((Unavailable("directory_down", "x"), "directory_down"), (ValueError("anna"), None)):
+            self.directory.failure = failure
+            refusal = self.failureResultOf(self.check(), Unavailable).value
+            self.assertEqual(refusal.kind, kind or "directory_down")
+            self.assertNotIn("anna", refusal.reason)
+
+    def test_back_end(self):
+        """A principal without a user rests on nothing that could change."""
+        self.assertIsNone(self.standings.of(principal("backend", user_id=None)))
+
+    def test_imprint(self):
+        """It differs with the password, and is nothing of it."""
+        self.assertEqual(imprint(ANNA), imprint(attrs.evolve(ANNA, id=5)))
+        self.assertNotEqual(imprint(ANNA), imprint(attrs.evolve(ANNA, password_hash="x")))
+        self.assertEqual(len(imprint(attrs.evolve(ANNA, password_hash="\udcff"))), 16)
+        self.assertNotIn("imprint", repr(principal(imprint=b"sixteen bytes...")))

@@ -1,0 +1,179 @@
+"""autobahn-python as a client, driven like tests/js/driver.mjs: JSON commands come in, JSON answers go out.
+
+python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., "authid": ...}'
+
+With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
+then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
+from autobahn.wamp.auth import create_authenticator
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
+from autobahn.wamp.types import CallResult, ComponentConfig, PublishOptions, RegisterOptions, SubscribeOptions
+from OpenSSL.crypto import FILETYPE_PEM, load_certificate, load_privatekey
+from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.ssl import CertificateOptions
+from twisted.internet.stdio import StandardIO
+from twisted.protocols.basic import LineReceiver
+
+SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
+OPTIONS = json.loads(sys.argv[2])
+
+
+def say(**what):
+    def binary(value):
+        return {"binary": bytes(value).hex()}
+
+    sys.stdout.write(json.dumps(what, default=binary) + "\n")
+    sys.stdout.flush()
+
+
+def revive(value):
+    """{"binary": hex} stands for bytes."""
+    if isinstance(value, list):
+        return [revive(one) for one in value]
+    if isinstance(value, dict):
+        return bytes.fromhex(value["binary"]) if "binary" in value else {k: revive(v) for k, v in value.items()}
+    return value
+
+
+def authenticator():
+    """autobahn's own, for the method of the options."""
+    method, options = OPTIONS["method"], {key: OPTIONS[key] for key in ("authid",) if key in OPTIONS}
+    if method == "cryptosign":
+        extra = {"channel_binding": OPTIONS["channel_binding"]} if "channel_binding" in OPTIONS else {}
+        options.update(privkey=OPTIONS["key"], authextra=extra)
+    else:
+        options["password" if method == "scram" else "secret"] = OPTIONS["secret"]
+    return create_authenticator(method, **options)
+
+
+class Session(ApplicationSession):
+    method = None
+
+    def onConnect(self):
+        if "method" in OPTIONS:
+            self.method = authenticator()
+            offered = OPTIONS.get("authmethods", [OPTIONS["method"]])
+            self.join(OPTIONS["realm"], offered, OPTIONS.get("authid"), authextra=self.method.authextra)
+        elif "ticket" in OPTIONS:
+            self.join(OPTIONS["realm"], ["ticket"], OPTIONS.get("authid"))
+        else:
+            self.join(OPTIONS["realm"], ["anonymous"])
+
+    def onChallenge(self, challenge):
+        if self.method is None:
+            return OPTIONS["ticket"]
+        answer = self.method.on_challenge(self, challenge)
+        return answer.decode() if isinstance(answer, bytes) else answer
+
+    def onWelcome(self, welcome):
+        return self.method.on_welcome(self, welcome.authextra) if self.method is not None else None
+
+    def onJoin(self, details):
+        self.held = {}
+        self.commands = Commands(self)
+        StandardIO(self.commands)
+        say(ready=details.session, role=details.authrole, method=details.authmethod, authid=details.authid)
+
+    def onLeave(self, details):
+        say(left=details.reason, message=details.message)
+        self.disconnect()
+
+    def onDisconnect(self):
+        if reactor.running:
+            reactor.stop()
+
+    def do_subscribe(self, uri, options=None, **_):
+        def handler(*args, details=None, **kwargs):
+            say(event=details.topic or uri, args=list(args), kwargs=kwargs)
+
+        options = SubscribeOptions(details_arg="details", **(options or {}))
+        return self.subscribe(handler, uri, options).addCallback(lambda s: self.held.__setitem__(uri, s))
+
+    def do_unsubscribe(self, uri, **_):
+        return self.held.pop(uri).unsubscribe().addCallback(lambda _: None)
+
+    def do_publish(self, uri, args=(), kwargs=None, options=None, **_):
+        done = self.publish(uri, *revive(args or []), options=PublishOptions(**(options or {})), **revive(kwargs or {}))
+        return done.addCallback(lambda _: "published") if done is not None else None
+
+    def do_call(self, uri, args=(), kwargs=None, **_):
+        def answer(result):
+            if isinstance(result, CallResult):
+                return {"args": list(result.results), "kwargs": result.kwresults}
+            return {"args": [] if result is None else [result], "kwargs": {}}
+
+        return self.call(uri, *revive(args or []), **revive(kwargs or {})).addCallback(answer)
+
+    def do_register(self, uri, options=None, **_):
+        def procedure(*args, **kwargs):
+            if "fail" in kwargs:
+                raise ApplicationError(kwargs["fail"], *args)
+            return CallResult(*args, **kwargs)
+
+        made = self.register(procedure, uri, RegisterOptions(**(options or {})))
+        return made.addCallback(lambda r: self.held.__setitem__(uri, r))
+
+    def do_unregister(self, uri, **_):
+        return self.held.pop(uri).unregister().addCallback(lambda _: None)
+
+    def do_close(self, **_):
+        self.leave()
+
+
+class Commands(LineReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, session):
+        self.session = session
+
+    def lineReceived(self, line):
+        command = json.loads(line)
+        ident, method = command.pop("id"), getattr(self.session, f"do_{command.pop('do')}")
+        maybeDeferred(method, **command).addCallbacks(
+            lambda value: say(id=ident, ok=value),
+            lambda failure: say(
+                id=ident,
+                error=getattr(failure.value, "error", type(failure.value).__name__),
+                message=str(failure.value),
+            ),
+        )
+
+    def connectionLost(self, reason):
+        if reactor.running:
+            reactor.stop()
+
+
+def main(url):
+    session = Session(ComponentConfig(OPTIONS["realm"], None))
+    factory = WampWebSocketClientFactory(
+        lambda: session, url=url, serializers=[SERIALIZERS[OPTIONS.get("serializer", "json")]()]
+    )
+    factory.protocol = WampWebSocketClientProtocol
+    endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port)
+    if factory.isSecure:
+        presented = {}
+        if "certificate" in OPTIONS:
+            pem = Path(OPTIONS["certificate"]).read_bytes()
+            presented = {
+                "privateKey": load_privatekey(FILETYPE_PEM, pem),
+                "certificate": load_certificate(FILETYPE_PEM, pem),
+            }
+        endpoint = wrapClientTLS(CertificateOptions(verify=False, **presented), endpoint)
+    endpoint.connect(factory)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

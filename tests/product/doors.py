@@ -1,0 +1,142 @@
+"""A house with doors for WAMP's own authentication methods: a realm, its users, and clients that come to it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import trustme
+from nacl.signing import SigningKey
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.identity import cra_key, scram_keys
+from tests.product.clients import Client, Refused
+from tests.product.house import House
+from tests.product.raw import RawClient
+from tests.support.ports import free_port
+
+LIBRARIES = ("autobahn-python", "autobahn", "wampy")
+DENIED = "wamp.error.authentication_denied"
+SECRET, OTHER = "a secret of anna alone", "another secret, of ben"
+ROBOT, STRANGER = bytes([7]) * 32, bytes([8]) * 32
+"""Seeds of Ed25519 keys."""
+
+DOORS = """
+[listen:plain]
+endpoint = tcp:{plain}:interface=127.0.0.1
+origins = localhost 127.0.0.1
+origin = optional
+realm = doors
+
+[listen:tls]
+endpoint = tcp:{tls}:interface=127.0.0.1
+certificate = certificate.pem
+key = key.pem
+client_ca = people.pem
+origins = localhost 127.0.0.1
+origin = optional
+realm = doors
+
+[realm:doors]
+authenticators = cra scram keys certificates
+authorizers = roles
+[realm:bound]
+authenticators = bound
+authorizers = roles
+[role:user]
+permissions =
+    any all
+[role:admin]
+permissions =
+    any all
+
+[authenticator:cra]
+use = wampcra
+user.anna = user file:anna.secret
+user.ben = admin file:ben.cra
+
+[authenticator:scram]
+use = scram
+iterations = 1
+memory = 64KiB
+user.anna = user file:anna.secret
+user.ben = admin file:ben.scram
+
+[authenticator:keys]
+use = cryptosign
+user.robot = user {robot}
+
+[authenticator:bound]
+use = cryptosign
+channel_binding = required
+key = file:router.key
+user.robot = user {robot}
+
+[authenticator:certificates]
+use = certificate
+user.desk = user cn:desk
+user.laptop = admin {laptop}
+"""
+
+
+class DoorsCase(SynchronousTestCase):
+    """``plain`` and ``tls`` are ports; ``contexts`` are TLS clients' with a certificate of that name, which stands in
+    ``directory`` with its key."""
+
+    def setUp(self) -> None:
+        people = trustme.CA()
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.contexts: dict[str, ssl.SSLContext] = {}
+        for name, issuer in (("desk", people), ("laptop", people), ("nobody", people), ("foreign", trustme.CA())):
+            issued = issuer.issue_cert(f"{name}@example.com", common_name=name if name != "foreign" else "desk")
+            (self.directory / name).write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+            self.contexts[name] = ssl.create_default_context()
+            issued.configure_cert(self.contexts[name])
+            if name == "laptop":
+                der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+                laptop = "sha256:" + hashlib.sha256(der).hexdigest()
+        self.plain, self.tls = free_port(), free_port()
+        more = DOORS.format(
+            plain=self.plain, tls=self.tls, robot=bytes(SigningKey(ROBOT).verify_key).hex(), laptop=laptop
+        )
+        files = {
+            "people.pem": people.cert_pem.bytes().decode(),
+            "anna.secret": SECRET,
+            "ben.cra": cra_key.derived(OTHER, iterations=1000),
+            "ben.scram": str(scram_keys.derived(OTHER, scram_keys.PBKDF2, None, 4096)),
+            "router.key": "05" * 32,
+        }
+        self.house = House(more=more, files=files)
+        self.addCleanup(self.house.close)
+        for port in (self.plain, self.tls):
+            self.house.child.wait_for_port(port)
+
+    def client(self, library: str, tls: bool = False, **options: Any) -> Client:
+        port = self.tls if tls else self.plain
+        url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/ws"
+        client = Client(library, url, **{"realm": "doors", **options})
+        self.addCleanup(client.end)
+        return client
+
+    def refused(self, uri: str, *args: Any, **options: Any) -> None:
+        """A client is told ``uri``."""
+        with self.assertRaises(Refused) as caught:
+            self.client(*args, **options)
+        self.assertEqual(caught.exception.uri, uri, (args, options))
+
+    def raw(self, tls: ssl.SSLContext | None = None, **options: Any) -> RawClient:
+        """A client that says what it is told; over TLS with a context."""
+        scheme, port = ("ws", self.plain) if tls is None else ("wss", self.tls)
+        client = RawClient(f"{scheme}://127.0.0.1:{port}/ws", tls=tls, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def greet(self, client: RawClient, *methods: str, realm: str = "doors", **details: Any) -> Any:
+        """The answer to a HELLO."""
+        client.send([1, realm, {"roles": {"caller": {}}, "authmethods": list(methods), **details}])
+        return client.read()

@@ -1,0 +1,77 @@
+"""Behind nginx with the location that Oro documents, browsers and the back end share one port."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.product.clients import Client
+from tests.product.house import House
+from tests.product.raw import RawClient
+from tests.support.ports import free_port
+from tests.support.processes import Child
+
+NGINX = """
+daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log stderr warn;
+events {{ worker_connections 256; }}
+http {{
+    access_log off; client_body_temp_path {directory}/a; proxy_temp_path {directory}/b; fastcgi_temp_path {directory}/c;
+    uwsgi_temp_path {directory}/d; scgi_temp_path {directory}/e;
+    server {{
+        listen 127.0.0.1:{port};
+        location /ws {{
+            proxy_pass http://127.0.0.1:{upstream}/$is_args$args;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "Upgrade";
+            proxy_set_header Host $host:$server_port;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_read_timeout 86400;
+            reset_timedout_connection on;
+        }}
+    }}
+}}
+"""
+
+
+class NginxTests(SynchronousTestCase):
+    def setUp(self):
+        self.house = House()
+        self.addCleanup(self.house.close)
+        directory = tempfile.TemporaryDirectory(prefix="nginx-")
+        self.addCleanup(directory.cleanup)
+        self.port = free_port()
+        path = Path(directory.name) / "nginx.conf"
+        path.write_text(NGINX.format(directory=directory.name, port=self.port, upstream=self.house.public))
+        self.nginx = Child(["/usr/sbin/nginx", "-c", str(path)])
+        self.addCleanup(self.nginx.end)
+        self.nginx.wait_for_port(self.port)
+
+    def test_one_port_for_all(self):
+        """Browsers come through nginx, PHP straight to the port: the back end publishes, the browsers hear it."""
+        with Client("wamp1", self.house.url("anna", port=self.port)) as browser:
+            browser.ask("subscribe", "oro/data/update")
+            tags = [{"username": "ben", "tagname": "Acme_1"}]
+            self.assertEqual(self.house.publish(payload=tags)["errors"], [])
+            self.assertEqual(browser.event()[1], [tags])
+
+    def test_right_to_publish_behind_nginx(self):
+        """Through nginx a ticket without a user is refused: that way browsers come."""
+        done = self.house.publish(port=self.port)
+        self.assertEqual((done["connected"], done["errors"]), (0, ['Expected "HTTP/1.1 101", got "HTTP/1.1 403"']))
+        with RawClient(self.house.url("anna", port=self.port), "wamp") as browser:
+            browser.read()
+            browser.send([5, "oro/data/update"], [7, "oro/data/update", "fake"])
+            self.assertTrue(browser.silent())
+
+    def test_the_log_names_the_browser(self):
+        """A refusal behind nginx is logged with the browser's address, not nginx's."""
+        with RawClient(
+            self.house.url(ticket="bm9uc2Vuc2U=", port=self.port), "wamp", headers=("X-Forwarded-For: 203.0.113.9",)
+        ) as client:
+            self.assertEqual(client.status, 403)
+        self.assertIn("127.0.0.1", self.house.log)

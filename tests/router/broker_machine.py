@@ -1,0 +1,206 @@
+"""A random life of one broker's members, checked at every step against the definitions of WAMP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from orosync.errors import RequestError
+from orosync.model import Match
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.router.realm import Realm
+from orosync.wamp.messages import Event
+from orosync.wamp.payload import Payload
+from orosync.wamp.uris import matches
+from tests.router.people import FAR, member, names_of
+
+TOPICS = ["a", "a.b", "a.b.c", "b.b.c", "a.bc"]
+PATTERNS = [
+    *[(topic, Match.EXACT) for topic in TOPICS],
+    *[(prefix, Match.PREFIX) for prefix in ("", "a", "a.b", "b.")],
+    *[(pattern, Match.WILDCARD) for pattern in ("a.", ".b.c", "..", "a.b.c")],
+]
+ROLES = ["staff", "chief"]
+WHO = st.integers(min_value=0, max_value=50)
+SESSIONS = st.lists(st.integers(min_value=FAR, max_value=FAR + 8), max_size=4).map(frozenset)
+ROLE_LISTS = st.lists(st.sampled_from(ROLES), max_size=2).map(frozenset)
+FILTERS = st.one_of(
+    st.none(),
+    st.builds(
+        Filters,
+        exclude=st.none() | SESSIONS,
+        eligible=st.none() | SESSIONS,
+        exclude_authrole=st.none() | ROLE_LISTS,
+        eligible_authrole=st.none() | ROLE_LISTS,
+    ),
+)
+PUBLICATIONS = st.tuples(WHO, st.sampled_from(TOPICS), st.booleans(), FILTERS, st.booleans())
+
+
+class BrokerMachine(RuleBasedStateMachine):
+    """Members come, subscribe, publish and go; ``wanted`` is what each has subscribed to, by subscription id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.realm = Realm("machine")
+        self.realm.broker.on_deserted = self.note_deserted
+        self.people: list[Member] = []
+        self.wanted: dict[int, dict[int, tuple[str, Match]]] = {}
+        self.inbox: dict[int, list[tuple[int, int]]] = {}
+        self.published: set[int] = set()
+        self.joined = self.serial = 0
+        self.deserted: list[str] = []
+
+    def note_deserted(self, topic: str) -> None:
+        assert self.realm.broker.lookup(topic) is None, "told too early"
+        self.deserted.append(topic)
+
+    def listened(self) -> set[str]:
+        """The topics that somebody is subscribed to exactly."""
+        return {topic for mine in self.wanted.values() for topic, match in mine.values() if match is Match.EXACT}
+
+    def expect_deserted(self, before: set[str]) -> None:
+        assert sorted(self.deserted) == sorted(before - self.listened()), "deserted topics were not told once each"
+        self.deserted.clear()
+
+    @initialize(subscriptions=st.lists(st.sampled_from(PATTERNS), min_size=6, max_size=12))
+    def open_for_business(self, subscriptions: list[tuple[str, Match]]) -> None:
+        """Some are there from the beginning and listen."""
+        for who, wanted in enumerate(subscriptions):
+            if who < 4:
+                self.join()
+            self.subscribe_once(who, wanted)
+
+    @rule()
+    def join(self) -> None:
+        """Somebody comes, under an id that nobody has had."""
+        somebody = member(self.joined, authrole=ROLES[self.joined % 2])
+        self.joined += 1
+        self.realm.join(somebody)
+        self.people.append(somebody)
+        self.wanted[somebody.session] = {}
+        self.inbox[somebody.session] = []
+
+    @precondition(lambda self: self.people)
+    @rule(who=WHO)
+    def leave(self, who: int) -> None:
+        """Somebody goes: nothing names it any more."""
+        somebody = self.people.pop(who % len(self.people))
+        before = self.listened()
+        del self.wanted[somebody.session]
+        assert self.realm.leave(somebody) == []
+        assert names_of(self.realm, somebody) == []
+        assert not somebody.subscriptions
+        self.expect_deserted(before)
+
+    @precondition(lambda self: self.people)
+    @rule(subscriptions=st.lists(st.tuples(WHO, st.sampled_from(PATTERNS)), min_size=1, max_size=4))
+    def subscribe(self, subscriptions: list[tuple[int, tuple[str, Match]]]) -> None:
+        """Some subscribe, one after the other."""
+        for who, wanted in subscriptions:
+            self.subscribe_once(who, wanted)
+
+    def subscribe_once(self, who: int, wanted: tuple[str, Match]) -> None:
+        """Somebody subscribes: who wants the same shares its id, who has it already keeps it."""
+        somebody = self.people[who % len(self.people)]
+        subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted)
+        assert deliveries == []
+        for mine in self.wanted.values():
+            for number, other in mine.items():
+                assert (number == subscription.id) == (other == wanted)
+        self.wanted[somebody.session][subscription.id] = wanted
+
+    @precondition(lambda self: self.people)
+    @rule(who=WHO, number=st.integers(min_value=0, max_value=12))
+    def unsubscribe(self, who: int, number: int) -> None:
+        """Somebody ends a subscription: its own, or it is refused and nothing changes."""
+        somebody = self.people[who % len(self.people)]
+        mine = self.wanted[somebody.session]
+        before = self.listened()
+        try:
+            self.realm.broker.unsubscribe(somebody, number)
+        except RequestError:
+            assert number not in mine
+        else:
+            del mine[number]
+        self.expect_deserted(before)
+
+    @precondition(lambda self: self.people)
+    @rule(publications=st.lists(PUBLICATIONS, min_size=1, max_size=4))
+    def publish(self, publications: list[tuple[int, str, bool, Filters | None, bool]]) -> None:
+        """Some publish, one after the other."""
+        for publication in publications:
+            self.publish_once(*publication)
+
+    def publish_once(self, who: int, topic: str, exclude_me: bool, filters: Filters | None, disclose: bool) -> None:
+        """Somebody publishes: exactly the right members get it, once for each of their subscriptions."""
+        publisher = self.people[who % len(self.people)]
+        self.serial += 1
+        payload = Payload.of([self.serial])
+        number, deliveries = self.realm.broker.publish(topic, payload, publisher, exclude_me, filters, disclose)
+        assert number not in self.published
+        assert 1 <= number <= 2**53
+        self.published.add(number)
+        got = []
+        for receivers, event, carried, about in deliveries:
+            assert type(event) is Event
+            assert (event.publication, carried, about) == (number, payload, topic)
+            assert receivers, "a delivery to nobody"
+            for receiver in receivers:
+                assert receiver in self.people
+                got.append((receiver.session, event.subscription))
+                self.inbox[receiver.session].append((publisher.session, self.serial))
+                assert event.details == self.details(event, receiver, topic, publisher if disclose else None)
+        expected = [
+            (somebody.session, subscription)
+            for somebody in self.people
+            if self.may_get(somebody, publisher, exclude_me, filters)
+            for subscription, (pattern, match) in self.wanted[somebody.session].items()
+            if matches(pattern, match, topic)
+        ]
+        assert sorted(got) == sorted(expected)
+
+    def may_get(self, somebody: Member, publisher: Member, exclude_me: bool, filters: Filters | None) -> bool:
+        if exclude_me and somebody is publisher:
+            return False
+        if filters is None:
+            return True
+        session, role = somebody.session, somebody.principal.authrole
+        return (
+            (filters.eligible is None or session in filters.eligible)
+            and (filters.exclude is None or session not in filters.exclude)
+            and (filters.eligible_authrole is None or role in filters.eligible_authrole)
+            and (filters.exclude_authrole is None or role not in filters.exclude_authrole)
+        )
+
+    def details(self, event: Event, receiver: Member, topic: str, publisher: Member | None) -> dict[str, Any]:
+        expected: dict[str, Any] = {}
+        if self.wanted[receiver.session][int(event.subscription)][1] is not Match.EXACT:
+            expected["topic"] = topic
+        if publisher is not None:
+            expected["publisher"] = publisher.session
+            expected["publisher_authid"] = publisher.principal.authid
+            expected["publisher_authrole"] = publisher.principal.authrole
+        return expected
+
+    @invariant()
+    def order_is_kept(self) -> None:
+        """What one publisher says reaches each receiver in the order in which it was said."""
+        for received in self.inbox.values():
+            for publisher in {publisher for publisher, _ in received}:
+                serials = [serial for other, serial in received if other == publisher]
+                assert serials == sorted(serials)
+
+    @invariant()
+    def books_agree(self) -> None:
+        """What members and broker remember of each other is the same, and is what was asked for."""
+        for somebody in self.people:
+            mine = self.wanted[somebody.session]
+            assert {found.id: (found.topic, found.match) for found in somebody.subscriptions.values()} == mine
+            for number, found in somebody.subscriptions.items():
+                assert found.id == number
+                assert found.members[somebody.session] is somebody
+                assert self.realm.broker.lookup(found.topic, found.match) is found

@@ -1,0 +1,228 @@
+"""Tests for orosync.router.broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import RequestError
+from orosync.model import Match
+from orosync.router.broker import Broker
+from orosync.router.filters import Filters
+from orosync.wamp import names
+from orosync.wamp.messages import Event
+from orosync.wamp.payload import Payload
+from tests.router.broker_machine import BrokerMachine
+from tests.router.people import PAYLOAD, member
+
+RESERVED = ["wamp", "wamp.", "wamp.session.on_join", "wamp.error.anything"]
+NOT_RESERVED = ["wampum", "com.wamp.x", "WAMP.x", "oro/ping"]
+
+
+class Setting(SynchronousTestCase):
+    """A broker, a publisher and two others."""
+
+    def setUp(self) -> None:
+        self.broker = Broker()
+        self.peter, self.anna, self.bert = member(1, "peter", "backend"), member(2, "anna"), member(3, "bert")
+
+    def published(self, topic: str, payload: Payload | None, *how: Any, **more: Any) -> list[tuple[list[str], object]]:
+        """(authids of the receivers, message) of each delivery, after what all have in common has been checked."""
+        number, deliveries = self.broker.publish(topic, payload, *how, **more)
+        for delivery in deliveries:
+            self.assertIs(delivery.payload, payload)
+            self.assertEqual(delivery.topic, topic)
+            self.assertEqual(getattr(delivery.message, "publication", None), number)
+        return [([found.principal.authid for found in item.receivers], item.message) for item in deliveries]
+
+    def receivers(self, *publication: Any, **more: Any) -> list[list[str]]:
+        return [receivers for receivers, _ in self.published(*publication, **more)]
+
+
+class Subscribing(Setting):
+    """SUBSCRIBE and UNSUBSCRIBE."""
+
+    def test_shared_and_idempotent(self) -> None:
+        """Everybody gets the same subscription for the same topic, as often as they ask."""
+        first, deliveries = self.broker.subscribe(self.anna, "a")
+        self.assertEqual((first.id, deliveries), (1, []))
+        self.assertIs(self.broker.subscribe(self.bert, "a", Match.EXACT)[0], first)
+        self.assertIs(self.broker.subscribe(self.anna, "a")[0], first)
+        self.assertIs(self.broker.lookup("a"), first)
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna", "bert"]])
+
+    def test_unsubscribed(self) -> None:
+        """After UNSUBSCRIBE no event comes; the other subscribers notice nothing."""
+        subscription = self.broker.subscribe(self.anna, "a")[0]
+        self.broker.subscribe(self.bert, "a")
+        self.broker.unsubscribe(self.anna, subscription.id)
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["bert"]])
+        self.assertEqual(self.anna.subscriptions, {})
+
+    def test_not_ones_own(self) -> None:
+        """Unknown, finished and other people's subscriptions are refused alike, and nothing changes."""
+        subscription = self.broker.subscribe(self.anna, "a")[0]
+        mine = self.broker.subscribe(self.bert, "b")[0]
+        self.broker.unsubscribe(self.bert, mine.id)
+        for number in (subscription.id, mine.id, 0, 99, -1):
+            error = self.assertRaises(RequestError, self.broker.unsubscribe, self.bert, number)
+            self.assertEqual(error.uri, names.NO_SUCH_SUBSCRIPTION, number)
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna"]])
+
+    def test_reserved_topics_can_be_heard(self) -> None:
+        """Anybody may subscribe to WAMP's own topics; what the router says there arrives."""
+        self.broker.subscribe(self.anna, "wamp.session.on_join")
+        self.assertEqual(self.receivers("wamp.session.on_join", PAYLOAD, None), [["anna"]])
+
+    def test_lookup(self) -> None:
+        """Looking up finds the very topic or pattern, not what would match it."""
+        found = self.broker.subscribe(self.anna, "a", Match.PREFIX)[0]
+        self.assertIs(self.broker.lookup("a", Match.PREFIX), found)
+        for topic, match in (("a", Match.EXACT), ("a", Match.WILDCARD), ("a.b", Match.PREFIX)):
+            self.assertIsNone(self.broker.lookup(topic, match))
+
+
+class Deserting(Setting):
+    """Being told that nobody listens to a topic any more."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.told: list[str] = []
+        self.broker.on_deserted = self.told.append
+
+    def test_last_one_unsubscribes(self) -> None:
+        """It is told when the last subscriber goes, not before, and for topics only."""
+        for somebody in (self.anna, self.bert):
+            topic = self.broker.subscribe(somebody, "a")[0].id
+            pattern = self.broker.subscribe(somebody, "a", Match.PREFIX)[0].id
+        for somebody, told in ((self.anna, []), (self.bert, ["a"])):
+            self.broker.unsubscribe(somebody, pattern)
+            self.broker.unsubscribe(somebody, topic)
+            self.assertEqual(self.told, told)
+
+    def test_last_one_leaves(self) -> None:
+        """A session that ends deserts each topic it alone listened to, when all is already in order."""
+        for topic in ("a", "b", "c"):
+            self.broker.subscribe(self.anna, topic)
+        self.broker.subscribe(self.anna, "d", Match.WILDCARD)
+        self.broker.subscribe(self.bert, "b")
+        seen = []
+        self.broker.on_deserted = lambda topic: seen.append((topic, self.broker.lookup("a"), self.broker.lookup("c")))
+        self.assertEqual(self.broker.leave(self.anna), [])
+        self.assertEqual(seen, [("a", None, None), ("c", None, None)])
+        self.assertEqual(self.broker.leave(self.anna), [])
+        self.assertEqual(len(seen), 2)
+
+    def test_nobody_asks(self) -> None:
+        """Without anybody to tell, the last subscriber may go just the same."""
+        self.broker.on_deserted = None
+        subscription = self.broker.subscribe(self.anna, "a")[0]
+        self.broker.unsubscribe(self.anna, subscription.id)
+        self.broker.subscribe(self.anna, "a")
+        self.broker.leave(self.anna)
+        self.assertIsNone(self.broker.lookup("a"))
+
+
+class Publishing(Setting):
+    """PUBLISH and EVENT."""
+
+    def test_nobody_listens(self) -> None:
+        """A publication without receivers makes no delivery, and still has its id."""
+        number, deliveries = self.broker.publish("a", None, self.peter)
+        self.assertEqual(deliveries, [])
+        self.assertTrue(1 <= number <= 2**53)
+        self.assertNotEqual(self.broker.publish("a", None, self.peter)[0], number)
+
+    def test_without_payload(self) -> None:
+        """An event without arguments is delivered without arguments."""
+        self.broker.subscribe(self.anna, "a")
+        self.assertEqual(self.receivers("a", None, self.peter), [["anna"]])
+
+    def test_publisher(self) -> None:
+        """The publisher gets its own event only when it does not want to be excluded."""
+        for somebody in (self.anna, self.peter, self.bert):
+            self.broker.subscribe(somebody, "a")
+        for exclude_me, expected in ((True, ["anna", "bert"]), (False, ["anna", "peter", "bert"])):
+            self.assertEqual(self.receivers("a", PAYLOAD, self.peter, exclude_me), [expected])
+        self.assertEqual(self.receivers("a", PAYLOAD, None), [["anna", "peter", "bert"]])
+
+    def test_only_the_publisher(self) -> None:
+        """Who alone listens to what it publishes makes no delivery."""
+        self.broker.subscribe(self.peter, "a")
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [])
+
+    def test_filters_and_publisher(self) -> None:
+        """Lists and the exclusion of the publisher hold together."""
+        everybody = (self.peter, self.anna, self.bert)
+        for somebody in everybody:
+            self.broker.subscribe(somebody, "a")
+        for filters, exclude_me, expected in (
+            (Filters(eligible=frozenset(m.session for m in everybody)), True, [{"anna", "bert"}]),
+            (Filters(eligible=frozenset([self.peter.session])), True, []),
+            (Filters(eligible=frozenset([self.peter.session])), False, [{"peter"}]),
+            (Filters(exclude=frozenset([self.anna.session])), True, [{"bert"}]),
+            (Filters(exclude_authid=frozenset(["bert"])), False, [{"peter", "anna"}]),
+            (Filters(eligible_authrole=frozenset()), False, []),
+        ):
+            found = self.receivers("a", PAYLOAD, self.peter, exclude_me, filters)
+            self.assertEqual([set(receivers) for receivers in found], expected, filters)
+
+    def test_overlapping(self) -> None:
+        """Each matching subscription gets its event, patterns with the topic, all with one publication id."""
+        matches = [("a.b", Match.EXACT), ("a", Match.PREFIX), ("a.", Match.PREFIX), ("a.", Match.WILDCARD)]
+        ids = [self.broker.subscribe(self.anna, *wanted)[0].id for wanted in matches]
+        self.broker.subscribe(self.bert, "a", Match.PREFIX)
+        found = self.published("a.b", PAYLOAD, self.peter)
+        events = [event for _, event in found if isinstance(event, Event)]
+        self.assertEqual([event.subscription for event in events], ids)
+        self.assertEqual([event.details for event in events], [{}] + [{"topic": "a.b"}] * 3)
+        self.assertEqual(len({event.publication for event in events}), 1)
+        self.assertEqual([receivers for receivers, _ in found], [["anna"], ["anna", "bert"], ["anna"], ["anna"]])
+
+    def test_disclosure(self) -> None:
+        """Receivers are told who published when that is wanted, and only then; the router itself is nobody."""
+        identity = {"publisher": self.peter.session, "publisher_authid": "peter", "publisher_authrole": "backend"}
+        self.broker.subscribe(self.anna, "a")
+        self.broker.subscribe(self.anna, "a", Match.PREFIX)
+        for publisher, disclose, expected in (
+            (self.peter, True, [identity, identity | {"topic": "a"}]),
+            (self.peter, False, [{}, {"topic": "a"}]),
+            (None, True, [{}, {"topic": "a"}]),
+        ):
+            found = self.published("a", PAYLOAD, publisher, disclose=disclose)
+            self.assertEqual([event.details for _, event in found if isinstance(event, Event)], expected)
+
+    def test_reserved(self) -> None:
+        """A member cannot speak on WAMP's own topics; names that only look like them are free."""
+        self.broker.subscribe(self.anna, "", Match.PREFIX)
+        for topic in RESERVED:
+            error = self.assertRaises(RequestError, self.broker.publish, topic, PAYLOAD, self.peter)
+            self.assertEqual(error.uri, names.INVALID_URI, topic)
+        for topic in NOT_RESERVED:
+            self.assertEqual(self.receivers(topic, PAYLOAD, self.peter), [["anna"]], topic)
+
+    def test_receivers_leave_meanwhile(self) -> None:
+        """Receivers that leave while a delivery is being made do not disturb it."""
+        for somebody in (self.peter, self.anna, self.bert):
+            self.broker.subscribe(somebody, "a")
+        for publisher, expected in ((None, 3), (self.peter, 2)):
+            deliveries = self.broker.publish("a", PAYLOAD, publisher)[1]
+            reached = 0
+            for receiver in deliveries[0].receivers:
+                self.broker.leave(receiver)
+                self.broker.subscribe(receiver, "a")
+                reached += 1
+            self.assertEqual(reached, expected)
+
+
+class AnyLife(SynchronousTestCase):
+    """Whatever members do, in whatever order."""
+
+    def test_machine(self) -> None:
+        """No event without a subscription, none to the excluded, one id for all, order kept, nothing left behind."""
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            BrokerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None, database=None)
+        )

@@ -1,0 +1,98 @@
+"""A whole realm in memory for the tests of sessions: real wamp, router and authz; links and journal are doubles."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from orosync.authz.chain import Chain
+from orosync.identity.anonymous import AnonymousAuthenticator
+from orosync.model import Principal, Traits
+from orosync.router.realm import Realm
+from orosync.session.deadlines import Deadlines
+from orosync.session.hosted import HostedRealm
+from orosync.session.lobby import Lobby
+from orosync.session.post import PostOffice
+from orosync.session.recheck import Rechecks
+from orosync.session.v1 import V1Session
+from orosync.session.v2 import V2Session
+from orosync.session.wire import Wires
+from orosync.testing import MemoryLink, RecordingJournal, ScriptedAuthorizer, connection_facts, principal
+from orosync.wamp.codec import CODECS
+
+HELLO = [1, "oro", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}]
+
+
+class Stage:
+    """``realm`` "oro" with an anonymous authenticator and one scripted authorizer that allows."""
+
+    def __init__(self, **lobby: Any) -> None:
+        self.clock = Clock()
+        self.journal = RecordingJournal()
+        self.authorizer = ScriptedAuthorizer()
+        self.realm = Realm("oro")
+        self.anonymous = AnonymousAuthenticator("guests", "guest")
+        self.hosted = HostedRealm(
+            self.realm,
+            Chain([self.authorizer], self.journal, clock=self.clock),
+            [self.anonymous],
+            self.journal,
+            PostOffice(self.journal),
+        )
+        self.lobby = Lobby(
+            realms={"oro": self.hosted},
+            journal=self.journal,
+            wires=Wires(),
+            deadlines=Deadlines(self.clock, 10.0),
+            rechecks=Rechecks(self.clock, self.journal, 300.0),
+            guests=set(),
+            **lobby,
+        )
+
+    def v2(self, known: Principal | None = None, join: bool = True, serializer: str = "json") -> Player:
+        """A v2 client; joined already unless ``join`` is False."""
+        session = V2Session(self.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, Traits())
+        player = Player(session)
+        if join:
+            player.say(HELLO)
+            player.session_id = player.heard()[0][1]
+        return player
+
+    def v1(self, who: Principal | None = None) -> Player:
+        """A v1 client, joined; its WELCOME has been read."""
+        session = V1Session(self.lobby, self.hosted, connection_facts(), who or principal(), Traits())
+        player = Player(session)
+        player.session_id = player.heard()[0][1]
+        return player
+
+
+class Player:
+    """A JSON client at the other end of a MemoryLink."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.link = MemoryLink()
+        self.session_id: Any = None
+        session.opened(self.link)
+
+    def say(self, *messages: Any) -> Player:
+        for message in messages:
+            data = message if isinstance(message, bytes) else json.dumps(message).encode()
+            self.session.received(data, False)
+        return self
+
+    def heard(self) -> list[Any]:
+        """Messages since the last call; text that is no JSON as a string."""
+        return [_read(frame) for frame in self.link.take()]
+
+    def ask(self, *messages: Any) -> list[Any]:
+        return self.say(*messages).heard()
+
+
+def _read(frame: bytes) -> Any:
+    try:
+        return json.loads(frame)
+    except ValueError:
+        return frame.decode()

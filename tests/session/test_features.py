@@ -1,0 +1,39 @@
+"""Announced features."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.session import features
+from orosync.testing import principal
+
+
+class FeatureTests(SynchronousTestCase):
+    def test_announced(self):
+        """Only what is announced as true counts; other shapes are ignored."""
+        table = [
+            ({"callee": {"features": {"call_canceling": True, "x": False, "y": 1}}}, {"callee.call_canceling"}),
+            ({"caller": {}, "subscriber": {"features": None}}, set()),
+            ({"caller": {"features": []}, "callee": 7}, set()),
+            ({"dealer": {"features": {"a": True}}}, set()),
+            (None, set()),
+            ([], set()),
+        ]
+        for roles, expected in table:
+            self.assertEqual(features.announced(roles), expected, roles)
+
+    def test_has_role(self):
+        """At least one client role, with its details as an object."""
+        table = [({"caller": {}}, True), ({}, False), ({"caller": None}, False), ({"broker": {}}, False), (None, False)]
+        for roles, expected in table:
+            self.assertEqual(features.has_role(roles), expected, roles)
+
+    def test_welcomed(self):
+        """WELCOME tells who one is, and nothing of what the login rests on."""
+        who = principal("anna", imprint=b"imprint of a password")
+        details = features.welcomed("oro", who)
+        self.assertEqual(
+            {key: value for key, value in details.items() if key != "roles"},
+            {"realm": "oro", "authid": "anna", "authrole": "user", "authmethod": "ticket", "authprovider": "oro"},
+        )
+        self.assertEqual(features.welcomed("oro", principal(extra={"x": 1}))["authextra"], {"x": 1})

@@ -1,0 +1,58 @@
+"""A realm in service."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from orosync.interfaces import ITopicWatcher
+from tests.session.stage import Stage
+
+
+@implementer(ITopicWatcher)
+class Watcher:
+    topic = "oro/maintenance"
+
+    def __init__(self):
+        self.seen = []
+
+    def subscribed(self, session_id, principal):
+        self.seen.append((session_id, principal.authid))
+
+    def deserted(self):
+        self.seen.append("deserted")
+
+
+class HostedRealmTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.watcher = Watcher()
+        self.stage.hosted.watch([self.watcher])
+
+    def test_watcher_learns_of_subscribers(self):
+        """Of every subscriber of its topic, v1 and v2, and of the last one's leaving."""
+        old, new = self.stage.v1(), self.stage.v2()
+        old.ask([5, "oro/maintenance"], [5, "other"])
+        new.ask([32, 1, {}, "oro/maintenance"])
+        self.assertEqual(self.watcher.seen[0][1], "anna")
+        self.assertEqual([seen[0] for seen in self.watcher.seen], [int(old.session_id), new.session_id])
+        old.session.closed(False, None, "")
+        self.assertEqual(len(self.watcher.seen), 2)
+        new.session.closed(False, None, "")
+        self.assertEqual(self.watcher.seen[2:], ["deserted"])
+
+    def test_joins_are_counted(self):
+        """How people identify is counted on both ends of a session."""
+        client = self.stage.v2()
+        client.session.closed(True, 1000, "")
+        counts = self.stage.journal.counts
+        self.assertEqual((counts["session.joined", "anonymous"], counts["session.left", "anonymous"]), (1, 1))
+
+    def test_free_id(self):
+        """A session id is never given twice."""
+        self.assertNotIn(self.stage.hosted.free_id(), self.stage.realm.members)
+
+    def test_knows(self):
+        """Only the realm's own authenticators are believed."""
+        self.assertTrue(self.stage.hosted.knows("guests"))
+        self.assertFalse(self.stage.hosted.knows("elsewhere"))

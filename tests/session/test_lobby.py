@@ -1,0 +1,47 @@
+"""What all sessions share."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.testing import principal
+from tests.session.stage import Stage
+
+
+class LobbyTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.lobby = self.stage.lobby
+
+    def test_method_choice(self):
+        """The client's first method that can be done here; None where there is none."""
+        chosen = self.lobby.authenticator(self.stage.hosted, ["wampcra", "anonymous", "ticket"])
+        self.assertEqual(chosen, (self.stage.anonymous, "anonymous"))
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["wampcra"]))
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, []))
+
+    def test_listener_admits_fewer(self):
+        """An authenticator not named by the listener is not offered."""
+        self.lobby.authenticators = ()
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["anonymous"]))
+
+    def test_room(self):
+        """Users are bounded; guests without a name and the back end are not."""
+        self.lobby.user_limit = 1
+        self.stage.v1(principal("anna"))
+        self.assertFalse(self.lobby.has_room(self.stage.hosted, principal("anna")))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("ben")))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", precious=True)))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", authmethod="anonymous")))
+
+    def test_realm(self):
+        """Realms are found by name."""
+        self.assertIs(self.lobby.realm("oro"), self.stage.hosted)
+        self.assertIsNone(self.lobby.realm("nowhere"))
+
+    def test_guests(self):
+        """Who is here is known until it has left."""
+        client = self.stage.v2()
+        self.assertEqual(self.lobby.guests, {client.session})
+        client.session.closed(True, 1000, "")
+        self.assertEqual(self.lobby.guests, set())

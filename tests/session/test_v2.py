@@ -1,0 +1,289 @@
+"""The life of a WAMP v2 client."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from orosync.errors import Refused, Unavailable
+from orosync.interfaces import Challenge, IAuthenticator, ISession
+from orosync.model import Action, Decision, Verdict
+from orosync.testing import principal
+from tests.session.stage import HELLO, Stage
+
+
+def hello(**details):
+    return [1, "oro", {"roles": {"subscriber": {}}, **details}]
+
+
+@implementer(IAuthenticator)
+class PasswordAuthenticator:
+    """Does "ticket" with a question, answered right by "sesame"."""
+
+    name = "doors"
+    methods = ("ticket",)
+
+    def __init__(self):
+        self.outcome = None
+
+    def at_handshake(self, facts):
+        return succeed(None)
+
+    def at_hello(self, facts, hello, method, session_id):
+        return self.outcome or succeed(Challenge("ticket", {}, self._answer))
+
+    def _answer(self, signature, extra):
+        if signature == "sesame":
+            return succeed(principal("ali", authprovider="doors"))
+        return fail(Refused("bad_digest", "wrong word"))
+
+
+class JoiningTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+
+    def test_session_interface(self):
+        """A v2 session offers transports all that they expect of one."""
+        verifyObject(ISession, self.stage.v2(join=False).session)
+
+    def test_welcome_tells_who_the_client_is(self):
+        """HELLO is answered with WELCOME: a session id in range, the identity, and the features that work."""
+        client = self.stage.v2(join=False)
+        [[code, session, details]] = client.ask(HELLO)
+        self.assertEqual(code, 2)
+        self.assertTrue(1 <= session <= 2**53)
+        self.assertEqual(details["realm"], "oro")
+        self.assertEqual((details["authrole"], details["authmethod"]), ("guest", "anonymous"))
+        self.assertTrue(details["roles"]["broker"]["features"]["pattern_based_subscription"])
+        self.assertIn(session, self.stage.realm.members)
+
+    def test_known_from_the_handshake(self):
+        """Who presented a ticket in the query string is not asked again."""
+        client = self.stage.v2(known=principal("anna", authprovider="guests"), join=False)
+        [[_, _, details]] = client.ask(hello(authmethods=["ticket"]))
+        self.assertEqual((details["authid"], details["authmethod"]), ("anna", "ticket"))
+
+    def test_identity_of_an_authenticator_the_realm_does_not_name_is_worth_nothing(self):
+        """A principal vouched for by another realm's authenticator must identify anew."""
+        client = self.stage.v2(known=principal("anna", authprovider="elsewhere"), join=False)
+        [[code, _, uri]] = client.ask(hello(authmethods=["ticket"]))
+        self.assertEqual((code, uri), (3, "wamp.error.no_matching_auth_method"))
+
+    def test_aborts_before_welcome(self):
+        """Every HELLO that cannot be served is answered with ABORT and its reason, and the connection closed."""
+        table = [
+            ([1, "nowhere", {"roles": {"caller": {}}}], "wamp.error.no_such_realm"),
+            ([1, "bad realm", {"roles": {"caller": {}}}], "wamp.error.invalid_uri"),
+            ([1, "oro", {}], "wamp.error.protocol_violation"),
+            ([1, "oro", {"roles": {}}], "wamp.error.protocol_violation"),
+            ([1, "oro", {"roles": {"dealer": {}}}], "wamp.error.protocol_violation"),
+            (hello(authmethods=["quantum"]), "wamp.error.no_matching_auth_method"),
+            (hello(authmethods=[]), "wamp.error.no_matching_auth_method"),
+            (hello(authmethods="anonymous"), "wamp.error.protocol_violation"),
+            (hello(authid=7), "wamp.error.protocol_violation"),
+            (hello(authextra=[]), "wamp.error.protocol_violation"),
+            ([32, 1, {}, "a.b"], "wamp.error.protocol_violation"),
+            ([6, {}, "wamp.close.normal"], "wamp.error.protocol_violation"),
+            ([5, "x", {}], "wamp.error.protocol_violation"),
+            ([2, 1, {}], "wamp.error.protocol_violation"),
+            ([], "wamp.error.protocol_violation"),
+            ({"not": "a list"}, "wamp.error.protocol_violation"),
+            (b"\x00 no json", "wamp.error.protocol_violation"),
+        ]
+        for message, uri in table:
+            client = self.stage.v2(join=False)
+            [[code, details, reason]] = client.ask(message)
+            self.assertEqual((code, reason), (3, uri), message)
+            self.assertTrue(details["message"])
+            self.assertIn(self.stage.journal.notes[-1][0], ("hello.refused", "session.violation"))
+            self.assertEqual(client.link.ended[0], "close", message)
+            client.say(HELLO)
+            self.assertEqual(client.heard(), [], "nothing is served after an ABORT")
+        self.assertEqual(self.stage.realm.members, {})
+
+    def test_text_in_a_binary_serializer_is_a_violation(self):
+        """A frame of the wrong kind ends the session."""
+        client = self.stage.v2(join=False)
+        client.session.received(b'[1,"oro",{"roles":{"caller":{}}}]', True)
+        self.assertEqual(client.heard()[0][2], "wamp.error.protocol_violation")
+
+    def test_first_offered_method_that_can_be_done(self):
+        """Methods unknown here are skipped, the order of the client counts."""
+        client = self.stage.v2(join=False)
+        [[code, _, details]] = client.ask(hello(authmethods=["quantum", "anonymous"]))
+        self.assertEqual((code, details["authmethod"]), (2, "anonymous"))
+
+    def test_hello_must_come_in_time(self):
+        """A client that says nothing for 10 s is told so and closed; one that joined is left alone."""
+        silent, joined = self.stage.v2(join=False), self.stage.v2()
+        self.stage.clock.advance(10)
+        self.assertEqual(silent.heard()[0][2], "wamp.error.authentication_failed")
+        self.assertEqual(silent.link.ended[0], "close")
+        self.assertIsNone(joined.link.ended)
+
+
+class ChallengeTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.doors = PasswordAuthenticator()
+        self.stage.hosted.authenticators = [self.doors]
+
+    def challenged(self):
+        client = self.stage.v2(join=False)
+        self.assertEqual(client.ask(hello(authmethods=["ticket"], authid="ali")), [[4, "ticket", {}]])
+        return client
+
+    def test_right_answer(self):
+        """CHALLENGE, AUTHENTICATE, WELCOME."""
+        [[code, _, details]] = self.challenged().ask([5, "sesame", {}])
+        self.assertEqual((code, details["authid"]), (2, "ali"))
+
+    def test_wrong_answer(self):
+        """A wrong signature is denied without a word about why; the log has the reason."""
+        client = self.challenged()
+        [[code, details, uri]] = client.ask([5, "barley", {}])
+        self.assertEqual((code, uri), (3, "wamp.error.authentication_denied"))
+        self.assertNotIn("wrong word", str(details))
+        self.assertIn("wrong word", str(self.stage.journal.notes))
+
+    def test_only_an_answer_may_follow_a_challenge(self):
+        """Anything but AUTHENTICATE or ABORT while challenged is a violation."""
+        for message in ([32, 1, {}, "a.b"], [1, "oro", {"roles": {"caller": {}}}], [6, {}, "wamp.close.normal"]):
+            client = self.challenged()
+            self.assertEqual(client.ask(message)[0][2], "wamp.error.protocol_violation")
+        client = self.challenged()
+        client.say([3, {}, "wamp.close.normal"])
+        self.assertEqual(client.link.ended[0], "close")
+
+    def test_identity_cannot_be_checked(self):
+        """A directory that is down refuses, and says that it is not the client's fault."""
+        self.doors.outcome = fail(Unavailable("directory_down", "connection refused"))
+        client = self.stage.v2(join=False)
+        [[_, details, uri]] = client.ask(hello(authmethods=["ticket"]))
+        self.assertEqual(uri, "wamp.error.authentication_failed")
+        self.assertNotIn("connection refused", str(details))
+
+    def test_broken_authenticator_refuses(self):
+        """An exception in an authenticator lets nobody in."""
+        self.doors.outcome = fail(ZeroDivisionError("oops"))
+        client = self.stage.v2(join=False)
+        self.assertEqual(client.ask(hello(authmethods=["ticket"]))[0][0], 3)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_reading_stops_while_identity_is_found_out(self):
+        """What a client sends meanwhile waits, and a client that left meanwhile is not joined."""
+        self.doors.outcome = Deferred()
+        client = self.stage.v2(join=False)
+        client.say(hello(authmethods=["ticket"]))
+        self.assertTrue(client.link.paused)
+        client.session.closed(False, None, "gone")
+        self.doors.outcome.callback(principal("ali"))
+        self.assertEqual(self.stage.realm.members, {})
+
+    def test_connections_of_one_user_are_bounded(self):
+        """The user's 51st session is refused, another user's first is not."""
+        self.stage.lobby.user_limit = 2
+        for _ in range(2):
+            self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 2)
+        self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 3)
+
+
+class EndingTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+
+    def test_goodbye_is_answered_and_the_connection_may_be_used_again(self):
+        """GOODBYE gets goodbye_and_out, the realm forgets the session, and a new HELLO joins anew."""
+        client = self.stage.v2()
+        self.assertEqual(client.ask([6, {}, "wamp.close.normal"]), [[6, {}, "wamp.close.goodbye_and_out"]])
+        self.assertEqual(self.stage.realm.members, {})
+        self.assertIsNone(client.link.ended)
+        self.assertEqual(client.ask(HELLO)[0][0], 2)
+
+    def test_request_after_goodbye_is_a_violation(self):
+        """After GOODBYE only HELLO may come."""
+        client = self.stage.v2()
+        client.ask([6, {}, "wamp.close.normal"])
+        self.assertEqual(client.ask([32, 1, {}, "a.b"])[0][2], "wamp.error.protocol_violation")
+
+    def test_violation_frees_what_the_session_had(self):
+        """A second HELLO ends the session with ABORT; its subscriptions are gone."""
+        client = self.stage.v2()
+        client.ask([32, 1, {}, "a.b"])
+        self.assertEqual(client.ask(HELLO)[0][2], "wamp.error.protocol_violation")
+        self.assertEqual(client.link.ended[:2], ("close", 1002))
+        other = self.stage.v2()
+        other.say([16, 1, {}, "a.b", ["x"]])
+        self.assertEqual(client.heard(), [])
+        self.assertEqual(len(self.stage.realm.members), 1)
+
+    def test_lost_connection_leaves(self):
+        """A dropped connection leaves the realm and the lobby."""
+        client = self.stage.v2()
+        client.session.closed(False, None, "lost")
+        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.stage.lobby.guests, set())
+
+    def test_shutdown(self):
+        """The router's end: GOODBYE system_shutdown, then CLOSE 1001."""
+        client = self.stage.v2()
+        client.session.shutdown()
+        self.assertEqual(client.heard()[0][2], "wamp.close.system_shutdown")
+        self.assertEqual(client.link.ended[:2], ("close", 1001))
+
+    def test_dismissed(self):
+        """A login that is gone: GOODBYE wamp.close.killed and CLOSE, the reason stays in the log."""
+        client = self.stage.v2()
+        client.session.dismiss(Refused("disabled", "anna is disabled"))
+        [goodbye] = client.heard()
+        self.assertEqual((goodbye[0], goodbye[2]), (6, "wamp.close.killed"))
+        self.assertNotIn("disabled", str(goodbye))
+        self.assertEqual(client.link.ended[:2], ("close", 1000))
+        self.assertEqual(self.stage.journal.notes[-1][:2], ("session.ended", "disabled"))
+        client.session.dismiss(Refused("disabled", "again"))
+        self.assertEqual(client.heard(), [])
+
+    def test_shutdown_before_hello(self):
+        """A client that has not joined yet gets ABORT instead."""
+        client = self.stage.v2(join=False)
+        client.session.shutdown()
+        self.assertEqual(client.heard()[0][0], 3)
+
+    def test_a_fault_of_ours_costs_that_client_only(self):
+        """An exception while a message is handled is logged and ends that session alone."""
+        client, other = self.stage.v2(), self.stage.v2()
+        self.stage.realm.broker.subscribe = lambda *a: 1 / 0
+        self.assertEqual(client.ask([32, 1, {}, "a.b"])[0][0], 3)
+        self.assertEqual(client.link.ended[:2], ("close", 1011))
+        self.assertIsNone(other.link.ended)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class OrderTests(SynchronousTestCase):
+    def test_late_authorizer_keeps_the_order(self):
+        """While one request waits for its authorizer nothing more is read, so order is kept."""
+        stage = Stage()
+        client, listener = stage.v2(), stage.v2()
+        listener.ask([32, 1, {}, "news"])
+        answer = Deferred()
+        stage.authorizer.answers[Action.PUBLISH, "news"] = answer
+        client.say([16, 1, {}, "news", ["first"]])
+        self.assertTrue(client.link.paused)
+        self.assertEqual(listener.heard(), [])
+        answer.callback(Decision(Verdict.ALLOW))
+        self.assertFalse(client.link.paused)
+        self.assertEqual(listener.heard()[0][4], ["first"])
+
+    def test_client_that_left_meanwhile(self):
+        """A decision that comes after its client has gone does nothing."""
+        stage = Stage()
+        client, listener = stage.v2(), stage.v2()
+        listener.ask([32, 1, {}, "news"])
+        answer = Deferred()
+        stage.authorizer.answers[Action.PUBLISH, "news"] = answer
+        client.say([16, 1, {}, "news", ["late"]])
+        client.session.closed(False, None, "gone")
+        answer.callback(Decision(Verdict.ALLOW))
+        self.assertEqual(listener.heard(), [])

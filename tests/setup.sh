@@ -1,0 +1,24 @@
+#!/bin/sh
+# What the tests use beside Python: PHP (the publisher), nginx (the proxy), Chromium (the demonstration), Node and npm (other
+# people's WAMP clients), PostgreSQL, MariaDB and Redis (the tests start their own), OpenSSL, a C compiler,
+# systemd-analyze.
+set -eu
+cd "$(dirname "$0")/.."
+
+set -- /usr/lib/postgresql/*/bin/initdb # not on the PATH, and its version is in its own; an unmatched pattern stays one
+tools/debian.sh "$1:postgresql" mariadbd:mariadb-server-core mariadb:mariadb-client-core setpriv:util-linux
+tools/debian.sh redis-server:redis-server redis-sentinel:redis-sentinel
+
+tools/debian.sh git:git php:php-cli nginx:nginx-light chromium:chromium chromedriver:chromium-driver openssl:openssl \
+    node:nodejs npm:npm gcc:gcc /usr/include/openssl/ssl.h:libssl-dev systemd-analyze:systemd
+
+extensions=$(php -r 'echo PHP_EXTENSION_DIR;')
+tools/debian.sh "$extensions/pdo_pgsql.so:php-pgsql" "$extensions/pdo_mysql.so:php-mysql"
+
+# The lock file pins every client; scripts of packages are not run. Node itself comes along, in the version the clients ask for.
+# (Not `npm ci`: the lock does not list accelerators for other machines, and that refuses to work without them.)
+cd tests/js
+npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+for node in node_modules/node-linux-*/bin/node; do # npm 9 does not link it by itself
+    if [ -x "$node" ]; then ln -sf "../${node#node_modules/}" node_modules/.bin/node; fi
+done

@@ -1,0 +1,1 @@
+"""What several tests share: free ports, child processes."""

@@ -1,0 +1,103 @@
+"""Child processes of tests: started, waited for until they say or serve something, and ended for certain."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+
+class Child:
+    """A program that runs while a ``with`` block lasts; it blocks, so it is for synchronous tests and worker threads.
+
+    Its output, standard error included, goes to a file: nothing is lost and no full pipe stops it.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, cwd: str | Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = list(command)
+        self._output = tempfile.NamedTemporaryFile(prefix="child-", suffix=".log")  # noqa: SIM115 (lives as long as the child)
+        self.process = subprocess.Popen(
+            self.command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
+        )
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def output(self) -> str:
+        """All that it has printed so far."""
+        return Path(self._output.name).read_text(errors="replace")
+
+    def wait_for_line(self, text: str, seconds: float = 20.0) -> str:
+        """The first line of its output that holds ``text``; AssertionError with the whole output when none comes."""
+        deadline = time.monotonic() + seconds
+        while True:
+            ended = self.process.poll() is not None
+            complete, _, _ = self.output.rpartition("\n")
+            for line in complete.splitlines():
+                if text in line:
+                    return line
+            self._go_on(ended, deadline, f"no line with {text!r}")
+
+    def wait_for_port(self, port: int, seconds: float = 20.0) -> None:
+        """Until 127.0.0.1:``port`` accepts; AssertionError with the whole output when it never does."""
+        deadline = time.monotonic() + seconds
+        while True:
+            ended = self.process.poll() is not None
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                    return
+            except OSError:
+                self._go_on(ended, deadline, f"nobody listens on port {port}")
+
+    def _go_on(self, ended: bool, deadline: float, complaint: str) -> None:
+        if ended or time.monotonic() > deadline:
+            how = f"it ended with {self.process.returncode}" if ended else "time is up"
+            raise AssertionError(f"{' '.join(self.command)}: {complaint}; {how}; it said:\n{self.output}")
+        time.sleep(0.05)
+
+    def end(self, seconds: float = 15.0) -> int:
+        """Asks it to end (SIGTERM), forces it after ``seconds``; its exit code, negative for a signal."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+
+def run(
+    *command: str, cwd: str | Path | None = None, environ: Mapping[str, str] | None = None, seconds: float = 120.0
+) -> str:
+    """What a program printed that ran to its end; AssertionError with that when it fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"{' '.join(command)}: not done in {seconds} s; it said:\n{late.stdout}") from late
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)}: exit {done.returncode}; it said:\n{done.stdout}")
+    return done.stdout

@@ -1,0 +1,146 @@
+"""The face of ``twistd orosync``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import resource
+import sys
+import textwrap
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import ConfigError
+from orosync.taps import router
+from tests.support.processes import run
+
+TREE = Path(__file__).resolve().parents[2]
+
+SOUND = """
+[listen:one]
+endpoint = tcp:0:interface=127.0.0.1
+[realm:oro]
+authenticators = anyone
+authorizers = roles
+[authenticator:anyone]
+use = anonymous
+"""
+
+
+class OptionsTests(SynchronousTestCase):
+    def write(self, text):
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def options(self, *arguments):
+        """Parse; what was printed on standard error, and the exit status (None: none)."""
+        options, said = router.Options(), io.StringIO()
+        with contextlib.redirect_stderr(said):
+            try:
+                options.parseOptions(arguments)
+            except SystemExit as left:
+                return options, said.getvalue().splitlines(), left.code
+        return options, said.getvalue().splitlines(), None
+
+    def test_sound_configuration(self):
+        """A sound file is read, and the service can be made of it."""
+        options, said, status = self.options("--config", self.write(SOUND))
+        self.assertEqual((said, status), ([], None))
+        later = []
+        self.patch(reactor, "callWhenRunning", later.append)
+        self.assertTrue(IService.providedBy(router.makeService(options)))
+        self.assertIn(router.settle_memory, later)
+
+    def test_every_fault_at_once(self):
+        """Each fault is one line on standard error, and the status is 1; no traceback."""
+        text = SOUND.replace("tcp:0", "ssl:0").replace("anyone\nauth", "nobody\nauth") + "[listne:x]\n"
+        _, said, status = self.options("--config", self.write(text))
+        self.assertEqual(status, 1)
+        self.assertEqual(len(said), 3, said)
+        for line, part in zip(said, ["[listen:one] endpoint", "[realm:oro] authenticators", "[listne:x]"], strict=True):
+            self.assertTrue(line.startswith("orosync: " + part), line)
+
+    def test_file_that_is_not_there(self):
+        """A missing file is said so in one line."""
+        _, said, status = self.options("--config", "/nowhere/router.ini")
+        self.assertEqual((len(said), status), (1, 1))
+
+    def test_config_is_needed(self):
+        """Without --config twistd explains how to call it."""
+        with self.assertRaises(UsageError):
+            router.Options().parseOptions([])
+
+    def test_part_that_cannot_be_had(self):
+        """A part from elsewhere that is not there ends the process in the same way."""
+        text = SOUND + "[authorizer:mine]\nuse = no.such.module:thing\n"
+        options, _, _ = self.options("--config", self.write(text.replace("authorizers = roles", "authorizers = mine")))
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
+            router.makeService(options)
+        self.assertEqual(left.exception.code, 1)
+        self.assertIn("[authorizer:mine] use:", said.getvalue())
+
+    def test_open_files(self):
+        """Whoever starts it from a shell with few open files needs no ulimit: the hard limit is taken before the
+        configuration is judged, so that nothing is warned of."""
+        path = self.write(SOUND + "[router]\nstate = .\n")
+        program = (
+            "import resource; from orosync.taps.router import Options; options = Options(); "
+            f"options.parseOptions(['--config', {path!r}]); "
+            "print(*resource.getrlimit(resource.RLIMIT_NOFILE), len(options['configuration'].warnings))"
+        )
+        hard = min(12000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        shell = f'ulimit -Sn 256 && ulimit -Hn {hard} && exec "$0" -c "$1"'
+        said = run("sh", "-c", shell, sys.executable, program, environ={**os.environ, "PYTHONPATH": str(TREE)})
+        self.assertEqual(said.split(), [str(hard), str(hard), "0"])
+
+    def test_open_files_that_are_not_granted(self):
+        """Where the limit may not be changed (a hardened unit), the start goes on with what there is."""
+        for refusal in (OSError("not permitted"), ValueError("not allowed to raise maximum limit")):
+            self.patch(resource, "getrlimit", lambda _: (256, 512))
+            asked = []
+
+            def refuse(which, limits, asked=asked, refusal=refusal):
+                asked.append(limits)
+                raise refusal
+
+            self.patch(resource, "setrlimit", refuse)
+            router.raise_open_files()
+            self.assertEqual(asked, [(512, 512)])
+
+    def test_give_up(self):
+        """One line for each fault."""
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+            router.give_up(ConfigError(["a: b", "c: d"]))
+        self.assertEqual(said.getvalue(), "orosync: a: b\norosync: c: d\n")
+
+    def test_version(self):
+        """--version prints the version and ends with 0."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), self.assertRaises(SystemExit) as left:
+            router.Options().parseOptions(["--version"])
+        self.assertEqual(left.exception.code, 0)
+        self.assertRegex(said.getvalue(), r"^orosync \d+\.\d+\.\d+$")
+
+
+class MemoryTests(SynchronousTestCase):
+    def test_the_collector_is_spared(self):
+        """What was there at the start is not looked at again, and what comes later less often."""
+        script = """
+            import gc
+            from orosync.taps.router import settle_memory
+            before = gc.get_threshold()
+            settle_memory()
+            after = gc.get_threshold()
+            print(gc.get_freeze_count() > 10000, after[0] > before[0], after[1:] == before[1:])
+        """
+        said = run(sys.executable, "-c", textwrap.dedent(script), environ={**os.environ, "PYTHONPATH": str(TREE)})
+        self.assertEqual(said.split(), ["True"] * 3)

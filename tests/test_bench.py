@@ -1,0 +1,62 @@
+"""The benchmark stays able to run: its load generator builds, and drives orosync as bench/router.ini has it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.ports import free_port
+from tests.support.processes import Child, run
+
+BENCH = Path(__file__).resolve().parent.parent / "bench"
+
+
+class Benchmark(SynchronousTestCase):
+    """bench/, on a small scale."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def test_load_generator_drives_orosync(self) -> None:
+        """Ten subscribers of either protocol get every event of a publisher in order, and callers their results."""
+        generator = str(self.directory / "wampload")
+        run("gcc", "-O1", "-o", generator, str(BENCH / "wampload.c"), "-lssl", "-lcrypto", "-lm")
+        port = free_port()
+        config = self.directory / "router.ini"
+        config.write_text((BENCH / "router.ini").read_text().replace("@PORT@", str(port)))
+        command = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "orosync"]
+        with Child([*command, "--config", str(config)], cwd="/") as router:
+            router.wait_for_port(port)
+            for scenario in [
+                "--v 1 --scenario fanout --subs 10 --rate 50 --secs 0.5",
+                "--v 2 --scenario fanout --subs 10 --rate 50 --secs 0.5",
+                "--v 2 --scenario rpc --callers 2 --secs 0.5",
+            ]:
+                at = ("--port", str(port), "--path", "/", "--pid", str(router.process.pid))
+                figures = json.loads(run(generator, *at, *scenario.split(), seconds=60))
+                self.assertTrue(figures["ok"], (scenario, figures))
+
+    def test_ratios(self) -> None:
+        """The table of bounds takes medians, and neither a figure over its bound nor an unclean run is passed over."""
+        within = "| fan10 | us_ev | orosync-v2 | 12.00 | floor-txd | 10.00 | 1.20 | 1.2 | ok |"
+        over = "| fan10 | us_ev | orosync-v2 | 13.00 | floor-txd | 10.00 | 1.30 | 1.2 | over |"
+        for costs, clean, code, said in [
+            ((10, 12, 99), True, 0, within),
+            ((10, 13, 99), True, 1, over),
+            ((10, 12, 99), False, 1, "not clean: fan10 orosync-v2 rep 1"),
+        ]:
+            rows = [{"case": "fan10", "peer": "orosync-v2", "us_ev": cost, "ok": clean, "rep": 1} for cost in costs]
+            rows.append({"case": "fan10", "peer": "floor-txd", "us_ev": 10, "ok": True, "rep": 1})
+            results = self.directory / "results.jsonl"
+            results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            command = (sys.executable, str(BENCH / "ratios.py"), str(results))
+            if code:
+                self.assertIn(said, str(self.assertRaises(AssertionError, run, *command)))
+            else:
+                self.assertIn(said, run(*command))

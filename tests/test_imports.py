@@ -1,0 +1,177 @@
+"""The floors of the house: a room imports only from floors below it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+TREE = Path(__file__).resolve().parent.parent
+
+FLOORS = {
+    "taps": 6,
+    "cli": 6,
+    "service": 5,
+    "testing": 5,
+    "session": 4,
+    "demo": 4,
+    "router": 3,
+    "transport": 3,
+    "identity": 3,
+    "authz": 3,
+    "notifications": 3,
+    "ops": 3,
+    "wamp": 2,
+    "interfaces": 2,
+    "config": 2,
+    "registry": 2,
+    "model": 1,
+    "errors": 1,
+}
+
+# A room that is several files at the top of the package, and not a folder.
+ROOMMATES = {"composition": "service", "contracts": "testing", "doubles": "testing"}
+
+# The language of the protocol is values: it can neither do I/O nor know the time.
+NOT_IN_WAMP = {
+    "asyncio",
+    "autobahn.asyncio",
+    "autobahn.twisted",
+    "datetime",
+    "http",
+    "select",
+    "selectors",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+    "twisted.application",
+    "twisted.internet",
+    "twisted.protocols",
+    "twisted.web",
+}
+
+
+def imported(source: str, package: str) -> Iterator[str]:
+    """The dotted names that ``source``, a module of ``package``, imports anywhere, also for type checkers only.
+
+    ``from a import b`` gives ``a.b``, since ``b`` may be a module.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                parents = package.split(".")
+                start = ".".join(parents[: len(parents) - node.level + 1])
+                base = f"{start}.{node.module}" if node.module else start
+            else:
+                base = node.module or ""
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def below(name: str, roots: set[str]) -> bool:
+    """Whether ``name`` is one of the modules ``roots`` or something inside one of them."""
+    return any(name == root or name.startswith(root + ".") for root in roots)
+
+
+def room_of(parts: list[str]) -> str:
+    """The room of a dotted name in our package; empty for the package itself."""
+    name = parts[1] if len(parts) > 1 else ""
+    return ROOMMATES.get(name, name)
+
+
+def faults(module: str, package: str, source: str) -> list[str]:
+    """What ``module`` imports against the order of the house, one line each."""
+    room = room_of(module.split("."))
+    found = []
+    for name in imported(source, package):
+        parts = name.split(".")
+        if name == "orosync.__version__":
+            continue  # the package itself stands below every floor and imports nothing
+        if parts[0] == "orosync":
+            other = room_of(parts)
+            if other == room and room:
+                continue
+            if not room:
+                found.append(f"{module}: the package itself imports {name}")
+            elif room not in FLOORS or other not in FLOORS:
+                found.append(f"{module}: {name}: a room without a floor")
+            elif FLOORS[other] >= FLOORS[room]:
+                found.append(f"{module} (floor {FLOORS[room]}) imports {name} (floor {FLOORS[other]})")
+        elif parts[0] == "tests":
+            found.append(f"{module} imports {name}")
+        elif name == "twisted.internet.reactor" and room != "taps":
+            found.append(f"{module} takes the global reactor: clock and reactor come in as arguments")
+        elif room == "wamp" and below(name, NOT_IN_WAMP):
+            found.append(f"{module} imports {name}: no I/O and no clock in wamp")
+    return found
+
+
+class Order(SynchronousTestCase):
+    """The order of the house, over every module there is."""
+
+    def test_every_module(self) -> None:
+        """Whoever changes a lower room need not read the rooms above it: none of them is known there."""
+        found = []
+        paths = sorted((TREE / "orosync").rglob("*.py"))
+        for path in paths:
+            parts = path.relative_to(TREE).with_suffix("").parts
+            package = ".".join(parts[:-1])
+            module = package if parts[-1] == "__init__" else ".".join(parts)
+            found += faults(module, package, path.read_text())
+        self.assertTrue(len(paths) > 20, "the modules were not found")
+        self.assertEqual(found, [], "\n" + "\n".join(found))
+
+    def test_every_room_has_a_floor(self) -> None:
+        """A new room is given its floor before it moves in."""
+        rooms = {
+            path.stem
+            for path in (TREE / "orosync").iterdir()
+            if path.suffix == ".py" or (path / "__init__.py").exists()
+        }
+        self.assertEqual(sorted(rooms - {"__init__"} - set(FLOORS) - set(ROOMMATES)), [])
+
+    def test_the_plugin_file_imports_nothing_of_ours(self) -> None:
+        """Every twistd on the machine imports the plugin file: that must cost it nothing and break nothing."""
+        for path in (TREE / "twisted" / "plugins").glob("*.py"):
+            names = list(imported(path.read_text(), "twisted.plugins"))
+            self.assertEqual(names, ["twisted.application.service.ServiceMaker"], path.name)
+
+
+class Rules(SynchronousTestCase):
+    """That the check above would notice."""
+
+    def test_what_is_refused(self) -> None:
+        """Each way to reach upwards, sideways or out is found, and what is allowed is not."""
+        for module, source, wrong in [
+            ("orosync.router.broker", "from orosync.wamp import ids", False),
+            ("orosync.router.broker", "from orosync.router import filters", False),
+            ("orosync.router.broker", "from . import filters", False),
+            ("orosync.router.broker", "import orosync.model", False),
+            ("orosync.router.broker", "from orosync.transport.tls import x", True),
+            ("orosync.router.broker", "from orosync import session", True),
+            ("orosync.router.broker", "from ..session import gate", True),
+            ("orosync.router.broker", "from .. import session", True),
+            ("orosync.router.broker", "import orosync.service", True),
+            ("orosync.router.broker", "from orosync import __version__", False),
+            ("orosync.router.broker", "import orosync", True),
+            ("orosync.router.broker", "def f():\n    from orosync.identity import ticket", True),
+            ("orosync.router.broker", "if TYPE_CHECKING:\n    from orosync.session.gate import Gate", True),
+            ("orosync.router.broker", "from orosync.attic import x", True),
+            ("orosync.router.broker", "from tests.support import ports", True),
+            ("orosync.router.broker", "from twisted.internet import reactor", True),
+            ("orosync.taps.router", "from twisted.internet import reactor", False),
+            ("orosync.transport.tls", "from twisted.internet import ssl", False),
+            ("orosync.wamp.codec", "from twisted.internet import defer", True),
+            ("orosync.wamp.codec", "import socket", True),
+            ("orosync.wamp.codec", "from time import monotonic", True),
+            ("orosync.wamp.codec", "import timeit, msgspec", False),
+            ("orosync.model", "from orosync.errors import Refused", True),
+            ("orosync", "from orosync.model import User", True),
+        ]:
+            package = module.rpartition(".")[0] or module
+            self.assertEqual(bool(faults(module, package, source)), wrong, f"{module}: {source}")

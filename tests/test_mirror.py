@@ -1,0 +1,89 @@
+"""The tests mirror the package file by file, and no file grows a second subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+TREE = Path(__file__).resolve().parent.parent
+MOST_LINES = 300
+
+# Interfaces say what others must do; they do nothing that could be tested.
+WITHOUT_TESTS = {"orosync/interfaces.py"}
+
+# Tests of what is no single module: the tree's own order, and the product as a whole.
+OF_THE_WHOLE = {
+    "tests/test_imports.py",
+    "tests/test_mirror.py",
+    "tests/test_packaging.py",
+    "tests/test_plugin.py",
+    "tests/test_units.py",
+    "tests/test_bench.py",
+    "tests/identity/php/test_mutation.py",  # spoiled sessions go through the whole reader
+}
+ROOMS_OF_THE_WHOLE = {"tests/support", "tests/product"}
+
+
+def modules() -> set[str]:
+    """The modules of the package, as paths from the top of the tree."""
+    paths = (path.relative_to(TREE) for path in (TREE / "orosync").rglob("*.py"))
+    return {str(path) for path in paths if path.name != "__init__.py"}
+
+
+def mirrors() -> set[str]:
+    """The test modules that have to stand opposite a module of the package."""
+    found = set()
+    for path in (TREE / "tests").rglob("test_*.py"):
+        relative = path.relative_to(TREE)
+        rooms = {str(parent) for parent in relative.parents}
+        if str(relative) not in OF_THE_WHOLE and not rooms & ROOMS_OF_THE_WHOLE and "node_modules" not in rooms:
+            found.add(str(relative))
+    return found
+
+
+def mirror_of(module: str) -> str:
+    """Where the tests of ``module`` stand: orosync/wamp/uris.py -> tests/wamp/test_uris.py."""
+    path = Path(module)
+    return str(Path("tests", *path.parts[1:-1], f"test_{path.name}"))
+
+
+class Mirror(SynchronousTestCase):
+    """Whoever opens a module finds its tests without searching, and the other way round."""
+
+    def test_every_module_has_its_tests(self) -> None:
+        """No module is without a test module of its own."""
+        wanted = {mirror_of(module) for module in modules() - WITHOUT_TESTS}
+        self.assertTrue(len(wanted) > 15, "the modules were not found")
+        self.assertEqual(sorted(wanted - mirrors()), [], "not there")
+
+    def test_every_test_module_has_its_module(self) -> None:
+        """No test module is left over from a module that moved away."""
+        self.assertEqual(sorted(mirrors() - {mirror_of(module) for module in modules()}), [], "opposite of nothing")
+
+    def test_every_room_of_tests_is_a_package(self) -> None:
+        """A folder of tests without an __init__.py is passed over by trial in silence."""
+        bare = {
+            str(path.parent.relative_to(TREE))
+            for path in (TREE / "tests").rglob("test_*.py")
+            if not (path.parent / "__init__.py").exists()
+        }
+        self.assertEqual(sorted(bare), [])
+
+    def test_exceptions_exist(self) -> None:
+        """A name stays in the lists of exceptions only as long as there is such a file."""
+        self.assertEqual([name for name in sorted(WITHOUT_TESTS | OF_THE_WHOLE) if not (TREE / name).exists()], [])
+
+
+class Size(SynchronousTestCase):
+    """One subject in each file."""
+
+    def test_no_file_is_too_long(self) -> None:
+        """A file past 300 lines has two subjects: it is split before it lands."""
+        paths = [*(TREE / "orosync").rglob("*.py"), *(path for path in (TREE / "tests").rglob("*.py"))]
+        long = {
+            str(path.relative_to(TREE)): lines
+            for path in paths
+            if "node_modules" not in path.parts and (lines := len(path.read_text().splitlines())) > MOST_LINES
+        }
+        self.assertEqual(long, {})

@@ -1,0 +1,216 @@
+"""Wheel and sdist carry the whole product: each, installed into a fresh environment, serves the demonstration."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from configparser import ConfigParser
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync import __version__
+from tests.support.ports import free_port
+from tests.support.processes import Child, run
+
+TREE = Path(__file__).resolve().parent.parent
+VERSIONS = ("3.11", "3.12", "3.13")
+OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+# Nothing of the checkout or of the environment that runs the tests may reach the installed product.
+CLEAN = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+
+DIGEST_IN_C = """
+from orosync.identity import digest
+print(digest.in_c and digest.in_c(b"salted", digest.ROUNDS) == digest.in_python(b"salted"))
+"""
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys, orosync
+names = [module.name for module in pkgutil.walk_packages(orosync.__path__, "orosync.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names), orosync.__version__, orosync.__file__)
+"""
+
+
+def compiles() -> bool:
+    """Whether this machine can build the rounds of the digest in C."""
+    headers = (Path(sysconfig.get_path("include"), "Python.h"), Path("/usr/include/openssl/sha.h"))
+    return shutil.which("gcc") is not None and all(header.exists() for header in headers)
+
+
+def tracked() -> list[str]:
+    """Every file that git knows, as paths from the top of the tree."""
+    return [name for name in run("git", "ls-files", "-z", cwd=TREE).split("\0") if name and (TREE / name).exists()]
+
+
+@functools.cache
+def workshop() -> Path:
+    """A directory of this run; it goes when the interpreter ends."""
+    holder = tempfile.TemporaryDirectory(prefix="orosync-packaging-")
+    _HELD.append(holder)
+    return Path(holder.name)
+
+
+_HELD: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@functools.cache
+def built(kind: str) -> Path:
+    """The wheel or the sdist, built from a copy that holds nothing but tracked files."""
+    tree = workshop() / f"tree-{kind}"
+    for name in tracked():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TREE / name, tree / name)
+    run(sys.executable, "-m", "build", f"--{kind}", "--outdir", str(workshop()), str(tree), cwd="/", environ=CLEAN)
+    suffix = {"wheel": "*.whl", "sdist": "*.tar.gz"}[kind]
+    (artefact,) = workshop().glob(suffix)
+    return artefact
+
+
+@functools.cache
+def installed(python: str, artefact: Path) -> Path:
+    """A fresh environment of ``python`` with ``artefact`` and its dependencies in it."""
+    venv = Path(tempfile.mkdtemp(prefix="venv-", dir=workshop()))
+    run(python, "-m", "venv", str(venv), environ=CLEAN)
+    pip = (str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-compile")
+    run(*pip, str(artefact), cwd="/", environ=CLEAN, seconds=180)
+    return venv
+
+
+def other_pythons() -> list[str]:
+    """A working Python of each other supported version that the machine has.
+
+    A name on the PATH may be a shim with nothing behind it: what cannot make an environment does not count.
+    """
+    found = []
+    homes = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in VERSIONS:
+        on_path = [str(Path(folder, f"python{version}")) for folder in os.get_exec_path()]
+        in_pyenv = [str(path) for path in sorted(homes.glob(f"{version}.*/bin/python{version}"))]
+        for candidate in on_path + in_pyenv:
+            if version != OURS and version_of(candidate) == version:
+                found.append(candidate)
+                break
+    return found
+
+
+def version_of(python: str) -> str:
+    """Its version, such as 3.12; empty when it does not run or cannot make environments."""
+    ask = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=30)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+class Contents(SynchronousTestCase):
+    """What is inside, compared with the tree."""
+
+    def test_packages_are_written_out(self) -> None:
+        """setup.cfg names every package of the tree, and twisted.plugins: one left out would be missing in silence."""
+        setup = ConfigParser(interpolation=None)
+        setup.read(TREE / "setup.cfg")
+        named = setup["options"]["packages"].split()
+        there = {str(path.parent.relative_to(TREE)).replace("/", ".") for path in TREE.glob("orosync/**/__init__.py")}
+        self.assertEqual(named, [*sorted(there), "twisted.plugins"])
+
+    def test_wheel(self) -> None:
+        """The wheel holds every tracked file of the package, the plugin, the configurations, and nothing else."""
+        with zipfile.ZipFile(built("wheel")) as wheel:
+            names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        data = f"orosync-{__version__}.data/data/etc/orosync/"
+        package = {name for name in tracked() if name.startswith(("orosync/", "twisted/"))}
+        etc = {data + name.removeprefix("etc/") for name in tracked() if name.startswith("etc/")}
+        built_here = {name for name in names if re.fullmatch(r"orosync/identity/_rounds\.[\w.-]+\.so", name)}
+        self.assertEqual(bool(built_here), compiles(), "the rounds of the digest in C")
+        self.assertEqual(sorted(names - built_here), sorted(package | etc))
+        self.assertTrue({data + "router.ini", data + "orosync.service", "orosync/py.typed"} <= names)
+
+    def test_sdist(self) -> None:
+        """The sdist holds the whole tracked tree, tests included: what runs in a checkout runs from it."""
+        with tarfile.open(built("sdist")) as sdist:
+            names = {name.partition("/")[2] for name in sdist.getnames()}
+        self.assertEqual(sorted(set(tracked()) - names - {".gitignore", "bench/.gitignore"}), [])
+
+
+class Installed(SynchronousTestCase):
+    """What a stranger gets who installs it."""
+
+    def imports_everything(self, venv: Path) -> None:
+        """Every module can be imported, from the environment and not from the checkout, and twistd knows us."""
+        count, version, place = run(str(venv / "bin" / "python"), "-c", IMPORT_ALL, cwd="/", environ=CLEAN).split()
+        self.assertGreater(int(count), 20)
+        self.assertEqual(version, __version__)
+        self.assertTrue(place.startswith(str(venv)), place)
+        self.assertIn("orosync", run(str(venv / "bin" / "twistd"), "--help", cwd="/", environ=CLEAN).split())
+        in_c = run(str(venv / "bin" / "python"), "-c", DIGEST_IN_C, cwd="/", environ=CLEAN).strip()
+        self.assertEqual(in_c, "True" if compiles() else "None")
+
+    def serves_the_demo(self, venv: Path) -> None:
+        """From the root directory, with the configuration that came along (but for the port): page and parts."""
+        carried = venv / "etc" / "orosync" / "router.ini"
+        port = free_port()
+        moved, endpoints = re.subn(r"(?m)^endpoint = tcp:\d+:", f"endpoint = tcp:{port}:", carried.read_text())
+        self.assertEqual(endpoints, 1)
+        config = carried.with_name("moved.ini")
+        config.write_text(moved)
+        environ = {**CLEAN, "STATE_DIRECTORY": str(venv / "state")}
+        command = [str(venv / "bin" / "twistd"), "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]
+        with Child(command, cwd="/", environ=environ) as twistd:
+            twistd.wait_for_port(port, 30)
+            page = self.fetch(port, "/")
+            self.assertIn("</html>", page)
+            parts = re.findall(r'(?:src|href)="(?!data:|https?:|#)/?([^"]+)"', page)
+            self.assertTrue(parts, page)
+            for part in parts:
+                self.assertTrue(self.fetch(port, "/" + part), part)
+            self.assertEqual(twistd.end(), 0, twistd.output)
+
+    def fetch(self, port: int, path: str) -> str:
+        """The body of a page; its certificate is one that the demonstration signed itself."""
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        with urllib.request.urlopen(f"https://127.0.0.1:{port}{path}", context=trusting, timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+            body: bytes = answer.read()
+            return body.decode()
+
+    def test_wheel(self) -> None:
+        """The wheel, installed, imports and serves the demonstration."""
+        venv = installed(sys.executable, built("wheel"))
+        self.imports_everything(venv)
+        self.serves_the_demo(venv)
+
+    def test_sdist(self) -> None:
+        """The sdist, installed, imports and serves the demonstration."""
+        venv = installed(sys.executable, built("sdist"))
+        self.imports_everything(venv)
+        self.serves_the_demo(venv)
+
+    def test_other_pythons(self) -> None:
+        """The same wheel imports on the other Pythons that the machine has, and their twistd knows orosync."""
+        for python in other_pythons():
+            self.imports_everything(installed(python, built("wheel")))
+
+    def test_shims_do_not_count(self) -> None:
+        """A python3.12 that is there but does not run is no Python 3.12; this one is what it says."""
+        shim = workshop() / "python3.12"
+        shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
+        shim.chmod(0o755)
+        self.assertEqual(version_of(str(shim)), "")
+        self.assertEqual(version_of(str(workshop() / "nothing")), "")
+        self.assertEqual(version_of(sys.executable), OURS)

@@ -1,0 +1,42 @@
+"""The public doubles do what they say."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from orosync.interfaces import IAuthorizer, IJournal, ILink
+from orosync.model import Action, Match, Verdict
+from orosync.testing import MemoryLink, RecordingJournal, ScriptedAuthorizer, connection_facts, principal
+
+
+class DoubleTests(SynchronousTestCase):
+    def test_they_provide_the_ports(self):
+        """Each stands in for the real thing."""
+        verifyObject(ILink, MemoryLink())
+        verifyObject(IJournal, RecordingJournal())
+        verifyObject(IAuthorizer, ScriptedAuthorizer())
+
+    def test_link(self):
+        """It keeps what is pushed until it is ended, and the first ending."""
+        link = MemoryLink()
+        link.push(b"a")
+        link.close(1000, "bye")
+        link.push(b"b")
+        link.drop("again")
+        self.assertEqual((link.take(), link.take(), link.ended), ([b"a"], [], ("close", 1000, "bye")))
+
+    def test_authorizer(self):
+        """It answers as scripted, and remembers what it was asked."""
+        authorizer = ScriptedAuthorizer(Verdict.DENY)
+        authorizer.answers[Action.CALL, "x"] = ValueError("broken")
+        answer = authorizer.authorize(principal(), Action.PUBLISH, "t", Match.EXACT, {})
+        self.assertEqual(answer.verdict, Verdict.DENY)
+        with self.assertRaises(ValueError):
+            authorizer.authorize(principal(), Action.CALL, "x", Match.EXACT, {})
+        self.assertEqual(authorizer.asked[0], ("anna", Action.PUBLISH, "t", Match.EXACT))
+
+    def test_values(self):
+        """Facts and principals can be varied."""
+        self.assertEqual(connection_facts(path="/x").path, "/x")
+        self.assertEqual(principal("ben", user_id=2).user_id, 2)

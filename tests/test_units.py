@@ -1,0 +1,76 @@
+"""The unit that hands orosync to systemd: systemd itself reads it, and judges how little it may do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from configparser import RawConfigParser
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.config import load
+from tests.support.processes import run
+
+TREE = Path(__file__).resolve().parent.parent
+UNIT = TREE / "etc" / "orosync.service"
+PRODUCTION = TREE / "etc" / "router.production.ini"
+INSTALLED = "/opt/orosync/bin/twistd"
+
+
+class Unit(SynchronousTestCase):
+    """etc/orosync.service."""
+
+    def setUp(self) -> None:
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        # systemd-analyze refuses a program that is not there; any will do for reading the rest of the unit.
+        self.copy = Path(directory, UNIT.name)
+        self.copy.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
+        self.unit = RawConfigParser(strict=False)
+        self.unit.optionxform = str  # type: ignore[assignment,method-assign]
+        self.unit.read(UNIT)
+
+    def test_systemd_understands_every_line(self) -> None:
+        """`systemd-analyze verify` has nothing to say: no unknown key, no value that would be ignored."""
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", str(self.copy)), "")
+
+    def test_systemd_would_notice(self) -> None:
+        """The check above can fail: a misspelt key is named."""
+        self.copy.write_text(self.copy.read_text().replace("ProtectSystem=", "ProtectSytem="))
+        self.assertIn("ProtectSytem", run("systemd-analyze", "verify", "--man=no", str(self.copy)))
+
+    def test_little_is_exposed(self) -> None:
+        """systemd's own judgement of what a captured service could still do stays at 1.5 of 10 or below."""
+        run("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(self.copy))
+        self.copy.write_text(re.sub(r"(?m)^Protect.*$", "", self.copy.read_text()))
+        with self.assertRaises(AssertionError):
+            run("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(self.copy))
+
+    def test_it_starts_what_the_wheel_installs(self) -> None:
+        """The command is twistd in the foreground, without a pid file, with the production configuration."""
+        self.assertEqual(
+            self.unit["Service"]["ExecStart"],
+            f"{INSTALLED} --nodaemon --pidfile= orosync --config /etc/orosync/router.production.ini",
+        )
+        self.assertTrue(PRODUCTION.is_file())
+
+    def test_credentials_are_handed_over(self) -> None:
+        """Every secret that the production configuration starts from is handed over by the unit, by the same name."""
+        lines = [line for line in PRODUCTION.read_text().splitlines() if not line.startswith("#")]
+        wanted = set(re.findall(r"\$\{CREDENTIALS_DIRECTORY\}/(\w+)", "\n".join(lines)))
+        given = re.findall(r"(?m)^LoadCredential=(\w+):/etc/orosync/(\w+)$", UNIT.read_text())
+        self.assertEqual({name for name, _ in given}, wanted)
+        self.assertTrue(wanted and all(name == file for name, file in given), given)
+
+    def test_the_limits_fit_the_configuration(self) -> None:
+        """systemd waits longer for the end than the configured drain, and every connection has its descriptor."""
+        credentials = self.copy.parent
+        (credentials / "oro_secret").write_text("0123456789abcdef0123456789abcdef")
+        (credentials / "admin_hash").write_text("$2y$13$" + "a" * 53)
+        configuration = load(PRODUCTION, {"CREDENTIALS_DIRECTORY": str(credentials)}, 65536)
+        self.assertGreater(float(self.unit["Service"]["TimeoutStopSec"]), configuration.router.drain + 10)
+        connections = sum(listener.max_connections for listener in configuration.listeners.values())
+        self.assertGreater(int(self.unit["Service"]["LimitNOFILE"]), connections)

@@ -1,0 +1,254 @@
+"""The link as its peer and its session see it, on real sockets and, where time matters, on a clock of our own."""
+
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from orosync.interfaces import ILink
+from orosync.model import Traits
+from orosync.transport.frames import server_frame
+from orosync.transport.link import BATCH
+from tests.support.wires import MemoryListener, client_frame, close_code, server_frames, upgrade
+
+PING, PONG = b"\x89\x00", client_frame(b"", 10)
+
+
+class InterfaceTests(SynchronousTestCase):
+    def test_a_link_is_an_ilink(self) -> None:
+        """What sessions rely on is there, and the framer is the same object for every link."""
+        listener = MemoryListener()
+        link, _, _ = listener.open()
+        verifyObject(ILink, link)
+        self.assertIs(link.framer, server_frame)
+        self.assertIs(MemoryListener().open()[0].framer, link.framer)
+
+    def test_a_peer_on_a_unix_socket(self) -> None:
+        """It has no address and no Nagle to switch off; both are no trouble."""
+        listener = MemoryListener()
+        link: Any = listener.factory.buildProtocol(UNIXAddress(None))
+
+        class UnixWire(StringTransport):
+            def setTcpNoDelay(self, enabled: bool) -> None:
+                raise OSError(95, "Operation not supported")
+
+        link.makeConnection(UnixWire())
+        link.dataReceived(upgrade())
+        self.assertEqual((listener.host.facts[0].peer, listener.host.facts[0].address), ("unix", "unix"))
+
+
+class PushTests(SynchronousTestCase):
+    def test_what_one_turn_pushes_leaves_together(self) -> None:
+        """In order, in one write, when the turn is over."""
+        listener = MemoryListener()
+        link, _, _ = listener.open()
+        writes: list[bytes] = []
+        link._deliver = writes.append
+        for n in range(3):
+            link.push(b"frame%d" % n)
+        self.assertEqual(writes, [])
+        listener.clock.advance(0)
+        self.assertEqual(writes, [b"frame0frame1frame2"])
+        link.push(b"next")
+        listener.clock.advance(0)
+        self.assertEqual(writes[1:], [b"next"])
+
+    def test_a_close_goes_behind_what_is_queued(self) -> None:
+        """An event that was published before a goodbye arrives before it; what comes later is dropped silently."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        link.push(server_frame(b"event", False))
+        link.close(1001, "restarting")
+        link.push(server_frame(b"late", False))
+        link.close(1000, "again")
+        listener.clock.advance(0)
+        self.assertEqual(server_frames(wire.value()), ([(0x81, b"event"), (0x88, b"\x03\xe9restarting")], b""))
+
+    def test_a_pong_goes_behind_what_is_queued(self) -> None:
+        """Order holds for control frames as well."""
+        listener = MemoryListener()
+        link, wire, session = listener.open()
+        session.on_message = lambda data, binary: link.push(server_frame(b"answer", False))
+        link.dataReceived(client_frame(b"ask") + client_frame(b"p", 9) + client_frame(b"ask"))
+        listener.clock.advance(0)
+        self.assertEqual(server_frames(wire.value())[0], [(0x81, b"answer"), (0x8A, b"p"), (0x81, b"answer")])
+
+    def test_pushing_to_the_dead(self) -> None:
+        """Nobody has to know that a link is gone: nothing is raised, nothing is kept."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        link.connectionLost(Failure(ConnectionDone()))
+        for _ in range(3):
+            link.push(b"x" * 600000)
+        listener.clock.advance(0)
+        self.assertEqual((wire.value(), link._queue), (b"", []))
+        link.close(1000, "")
+        link.drop("")
+        link.pause()
+        link.resume()
+
+    def test_a_turn_that_pushes_too_much_is_not_kept(self) -> None:
+        """Past the bound the queue is sent at once instead of growing until the turn is over."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        for n in range(3 * BATCH):
+            link.push(b"%03d" % n)
+            self.assertLessEqual(len(link._queue), BATCH)
+        listener.clock.advance(0)
+        self.assertEqual(wire.value(), b"".join(b"%03d" % n for n in range(3 * BATCH)))
+
+
+class EndTests(SynchronousTestCase):
+    def test_the_session_hears_of_each_kind_of_end_once(self) -> None:
+        """Clean with the peer's code, or not and why."""
+        lost, done = Failure(ConnectionLost()), Failure(ConnectionDone())
+        for what, stream, reason, expected in [
+            ("a proper end", client_frame(b"\x03\xe8ttfn", 8), done, (True, 1000, "ttfn")),
+            ("without a code", client_frame(b"", 8), done, (True, None, "")),
+            ("hung up", b"", done, (False, None, "peer ended the TCP connection without a CLOSE frame")),
+            (
+                "a lost connection",
+                b"",
+                lost,
+                (False, None, "Connection to the other side was lost in a non-clean fashion."),
+            ),
+        ]:
+            listener = MemoryListener()
+            link, _, session = listener.open()
+            if stream:
+                link.dataReceived(stream)
+            link.connectionLost(reason)
+            self.assertEqual(session.ends, [expected], what)
+            self.assertIsNone(link.session)
+
+    def test_our_own_close(self) -> None:
+        """Clean if the peer answers; if it does not, it is torn down, and the reason says who closed."""
+        listener = MemoryListener()
+        link, wire, session = listener.open()
+        link.close(1001, "restarting")
+        link.dataReceived(client_frame(b"\x03\xe9", 8))
+        self.assertEqual((wire.disconnecting, wire.aborted), (True, False))
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(session.ends, [(True, 1001, "")])
+        link, wire, session = listener.open()
+        link.close(1001, "restarting")
+        listener.run(1.9)
+        self.assertFalse(wire.aborted)
+        listener.run(1)
+        self.assertTrue(wire.aborted)
+        link.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(session.ends, [(False, None, "closed by us with 1001: restarting")])
+
+    def test_a_long_reason_is_cut_between_letters(self) -> None:
+        """A CLOSE frame has room for 123 bytes of it."""
+        link, wire, _ = MemoryListener().open()
+        link.close(1008, "\u00e4" * 100)
+        ((first, payload),) = server_frames(wire.value())[0]
+        self.assertEqual((first, payload), (0x88, b"\x03\xf0" + ("\u00e4" * 61).encode()))
+
+    def test_dropping(self) -> None:
+        """No CLOSE frame, so that a browser returns; what was queued before is still sent."""
+        listener = MemoryListener()
+        link, wire, session = listener.open()
+        link.push(server_frame(b"event", False))
+        link.drop("the router is shutting down")
+        link.push(server_frame(b"late", False))
+        listener.clock.advance(0)
+        self.assertEqual((server_frames(wire.value())[0], wire.disconnecting), ([(0x81, b"event")], True))
+        listener.run(3)
+        self.assertTrue(wire.aborted)
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(session.ends, [(False, None, "the router is shutting down")])
+
+    def test_a_session_that_fails_at_its_end(self) -> None:
+        """Its bug is logged; the listener's books stay right."""
+        listener = MemoryListener()
+        link, _, session = listener.open()
+        session.ended.callback(session)
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(listener.factory.turnstile.inside, 0)
+
+
+class KeepAliveTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.listener = MemoryListener()
+        self.link, self.wire, self.session = self.listener.open()
+
+    def test_silence_is_asked_and_the_dead_are_cut(self) -> None:
+        """A ping after 25 seconds of silence, the end 10 seconds later, and the reason is on record."""
+        self.listener.run(24.9)
+        self.assertEqual(self.wire.value(), b"")
+        self.listener.run(1)
+        self.assertEqual(self.wire.value(), PING)
+        self.listener.run(9)
+        self.assertFalse(self.wire.aborted)
+        self.listener.run(2)
+        self.assertTrue(self.wire.aborted)
+        self.assertEqual(self.listener.journal.kinds("consumer.cut"), ["ping_timeout"])
+        self.link.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.session.ends, [(False, None, "cut: ping_timeout")])
+
+    def test_any_answer_will_do(self) -> None:
+        """A pong, or whatever else arrives, even a part of a frame."""
+        for answer in (PONG, client_frame(b"hello"), b"\x81"):
+            listener = MemoryListener(frame_timeout=100)
+            link, wire, _ = listener.open()
+            for round_number in range(1, 4):
+                listener.run(27)
+                self.assertEqual(wire.value(), PING * round_number)
+                link.dataReceived(answer if answer != b"\x81" or round_number == 1 else b"")
+                self.assertFalse(wire.aborted)
+
+    def test_who_talks_is_not_asked(self) -> None:
+        """Silence counts from the last thing heard."""
+        for _ in range(10):
+            self.listener.run(20)
+            self.link.dataReceived(PONG)
+        self.assertEqual(self.wire.value(), b"")
+        self.listener.run(26)
+        self.assertEqual(self.wire.value(), PING)
+
+    def test_the_publisher_is_never_asked(self) -> None:
+        """It never reads: no ping, no time-out, whatever time goes by."""
+        link, wire, session = self.listener.open(Traits(pinged=False))
+        self.listener.run(3600, 1)
+        self.assertEqual((wire.value(), wire.aborted, session.ends), (b"", False, []))
+        self.assertIsNone(link.slot)
+
+    def test_we_who_do_not_listen_cannot_complain_of_silence(self) -> None:
+        """While reading is paused no ping is sent and nobody is cut."""
+        self.link.pause()
+        self.listener.run(100)
+        self.assertEqual((self.wire.value(), self.wire.aborted), (b"", False))
+        self.link.resume()
+        self.listener.run(27)
+        self.assertEqual(self.wire.value(), PING)
+
+    def test_no_timer_remains_for_the_gone(self) -> None:
+        """The listener's one timer stops when its last connection has ended."""
+        self.link.connectionLost(Failure(ConnectionDone()))
+        self.listener.run(1)
+        self.assertEqual(self.listener.clock.getDelayedCalls(), [])
+
+
+class RefusedFrameTests(SynchronousTestCase):
+    def test_the_log_says_why(self) -> None:
+        """Whoever breaks RFC 6455 or goes beyond the limit is closed, once, and one line says who and why."""
+        for frame, code in [
+            (client_frame(b"x" * 65537), "1009"),
+            (client_frame(b"\xff"), "1007"),
+            (client_frame(b"x", rsv=4), "1002"),
+            (client_frame(b"x", masked=False), "1002"),
+        ]:
+            listener = MemoryListener()
+            link, wire, _ = listener.open()
+            link.dataReceived(frame * 2)
+            self.assertEqual(close_code(wire.value()), int(code))
+            ((event, kind, fields),) = listener.journal.notes
+            self.assertEqual((event, kind, fields["address"]), ("frame.refused", code, "192.0.2.7"))
+            self.assertTrue(fields["reason"])

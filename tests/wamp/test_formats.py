@@ -1,0 +1,54 @@
+"""What a peer is told when its message cannot be read."""
+
+from __future__ import annotations
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import ProtocolViolation
+from orosync.wamp.formats import MAX_DEPTH, UNREADABLE, Format, refusal, too_deep
+
+
+class Refusals(SynchronousTestCase):
+    """A reason names the fault and quotes nothing."""
+
+    def refused(self, data: bytes) -> str:
+        try:
+            msgspec.json.decode(data, type=list[int])
+        except UNREADABLE as error:
+            violation = refusal(error)
+            self.assertIsInstance(violation, ProtocolViolation)
+            return str(violation)
+        raise AssertionError(f"{data!r} was read")
+
+    def test_reasons(self) -> None:
+        """The administrator reads what kind of fault it was; what the client sent stays out of the log."""
+        for data, reason in [
+            (b"[" * 100000, "Expected `int`, got `array`"),
+            (b'["secret"]', "Expected `int`, got `str`"),
+            (b'["secret]', "truncated"),
+            (b"secret", "malformed"),
+        ]:
+            text = self.refused(data)
+            self.assertIn(reason, text)
+            self.assertNotIn("secret", text)
+
+    def test_bad_utf8(self) -> None:
+        """Not even the one wrong byte is quoted."""
+        try:
+            b"secret\xff".decode()
+        except UNREADABLE as error:
+            self.assertEqual(str(refusal(error)), "text is not UTF-8")
+
+    def test_any_other_fault(self) -> None:
+        """A fault nobody has thought of is not quoted either."""
+        self.assertEqual(str(refusal(ValueError("secret"))), "the message cannot be decoded")
+
+    def test_too_deep(self) -> None:
+        """The bound is named, whether we noticed or the decoder gave up."""
+        self.assertIn(str(MAX_DEPTH), str(too_deep()))
+        self.assertEqual(str(refusal(RecursionError())), str(too_deep()))
+
+    def test_names(self) -> None:
+        """Formats are called as in the names of WAMP's subprotocols."""
+        self.assertEqual([format.value for format in Format], ["json", "msgpack", "cbor"])

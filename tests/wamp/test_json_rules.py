@@ -1,0 +1,164 @@
+"""What is taken for JSON, and what for a browser's slip."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import ProtocolViolation
+from orosync.wamp import json_rules
+from orosync.wamp.formats import MAX_DEPTH
+
+LONE = [
+    (rb'"\ud83d"', "\ufffd"),
+    (rb'"\uDE00"', "\ufffd"),
+    (rb'"cut \ud83d"', "cut \ufffd"),
+    (rb'"\ud83dx"', "\ufffdx"),
+    (rb'"\ud83d\n"', "\ufffd\n"),
+    (rb'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+    (rb'"\ude00\ud83d"', "\ufffd\ufffd"),
+    (rb'"\\\ud83d"', "\\\ufffd"),
+    (rb'{"\ud83d": 1}', {"\ufffd": 1}),
+]
+
+WHOLE = [
+    (rb'"\ud83d\ude00"', "\U0001f600"),
+    (rb'"\\ud83d"', "\\ud83d"),
+    (rb'"\\\\ud83d"', "\\\\ud83d"),
+    (rb'"\u00e9\u0000"', "\u00e9\0"),
+    (b"1.5e3", 1500.0),
+    (b"123456789012345678901234567890", 123456789012345678901234567890),
+]
+
+REFUSED = [
+    b"",
+    b"nul",
+    b"NaN",
+    b"[NaN]",
+    b"[Infinity]",
+    b"[-Infinity]",
+    b"[1e400]",
+    b"[-1e999]",
+    b"[1,]",
+    b"[1] 2",
+    b"['a']",
+    b'["a\nb"]',
+    b'["\xff"]',
+    b'{"\xff": 1}',
+    b'["\xed\xa0\xbd"]',
+    b"\xef\xbb\xbf[1]",
+    b"[01]",
+    b'{"a": 1, }',
+    b"{1: 2}",
+    b'["\\ud83d", NaN]',
+    b'["\\ud8"]',
+    b'["\\uzzzz"]',
+    b"[" * 100000,
+    b"[" + b"9" * 5000 + b"]",
+]
+
+
+class Reading(SynchronousTestCase):
+    """One JSON text."""
+
+    def test_lone_surrogates(self) -> None:
+        """An emoji cut in half by a browser costs nobody the session: it is read as a replacement character."""
+        for text, expected in LONE:
+            self.assertEqual(json_rules.read(text), expected, text)
+
+    def test_whole_text_is_untouched(self) -> None:
+        """What is fine stays as it is, also where it only looks like half an emoji."""
+        for text, expected in WHOLE:
+            self.assertEqual(json_rules.read(text), expected, text)
+            self.assertEqual(json_rules.mend(text), text)
+
+    def test_refused(self) -> None:
+        """What no receiver could read is refused, alone or as an element."""
+        for text in REFUSED:
+            self.assertRaises(ProtocolViolation, json_rules.read, text)
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(st.text(st.sampled_from('a\\"\ud83d\ude00\ud800é\n'), max_size=12))
+    def test_mending_changes_halves_only(self, text: str) -> None:
+        """Whatever surrogates a string holds, it reads as Python reads it, with each lone half replaced."""
+        written = json.dumps(text).encode()
+        whole = json.loads(written).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        mended = json_rules.mend(written)
+        self.assertEqual(len(mended), len(written))
+        # Python's replacement swallows what follows a high half, so only its presence is compared there.
+        if "\ufffd" not in whole:
+            self.assertEqual(mended, written)
+        self.assertEqual(json.loads(mended).encode().count("\ufffd".encode()), halves(json.loads(written)))
+
+    def test_kinds(self) -> None:
+        """The codec learns what an element holds while it is checked."""
+        for text, expected in [
+            (b"[1]", list),
+            (b"{}", dict),
+            (b'"x"', str),
+            (b"null", type(None)),
+            (b'"\\u0000AQI="', bytes),
+            (b'"\\u0000AQI"', str),
+            (b'"\\u0000!"', str),
+            (b'"\\u0000\xc3\xa9"', str),
+        ]:
+            self.assertIs(json_rules.kind(text), expected, text)
+
+    def test_binary(self) -> None:
+        """Text of NUL and Base64 is binary; other text is not."""
+        self.assertEqual(json_rules.binary("\0AQI="), b"\1\2")
+        self.assertEqual(json_rules.binary("\0"), b"")
+        for text in ["AQI=", "\0A", "\0AQI=AQI=", "\0A QI=", "\0é", ""]:
+            self.assertIsNone(json_rules.binary(text), text)
+
+
+def halves(text: str) -> int:
+    """How many lone surrogates Python sees in ``text``."""
+    return sum(0xD800 <= ord(character) < 0xE000 for character in text) + text.count("\ufffd")
+
+
+class Elements(SynchronousTestCase):
+    """An array's elements as they stand in the text."""
+
+    def test_elements(self) -> None:
+        """Each element is the very bytes that the client wrote."""
+        for text, expected in [
+            (b"[]", []),
+            (b' [ 1 ,"a, b" , [2, 3] ] ', [b"1", b'"a, b"', b"[2, 3]"]),
+            (rb'[7,"\ud83d",[1 , "\ud83d"], {"a":"]"}]', [b"7", rb'"\ud83d"', rb'[1 , "\ud83d"]', b'{"a":"]"}']),
+            (rb' [ [ "\ude00" ] , 1 ]', [rb'[ "\ude00" ]', b"1"]),
+        ]:
+            self.assertEqual(json_rules.elements(text), expected, text)
+
+    def test_refused(self) -> None:
+        """What is no array, or no JSON, has no elements."""
+        for text in [b"", b"{}", b"1", b'"x"', b"null", b"[1", b"[NaN]", rb'["\ud83d", nope]', rb'{"a":"\ud83d"}']:
+            self.assertRaises(ProtocolViolation, json_rules.elements, text)
+
+
+class Depth(SynchronousTestCase):
+    """How deep arrays and objects may nest."""
+
+    def nested(self, levels: int, *, filler: bytes = b"") -> bytes:
+        opening, closing = (b'{"a":[', b"]}") if levels % 2 == 0 else (b'[{"a":[', b"]}]")
+        pairs = levels // 2 if levels % 2 == 0 else (levels - 3) // 2 + 1
+        text = opening + b'{"a":[' * (pairs - 1) + filler + b"]}" * (pairs - 1) + closing
+        json.loads(text)
+        return text
+
+    def test_bound(self) -> None:
+        """MAX_DEPTH levels are fine, one more is not, whatever stands inside and beside."""
+        for filler in [b"", b'"[[[[{{{{"', b'"\\"[", "]"', b"1"]:
+            json_rules.check_depth(self.nested(MAX_DEPTH, filler=filler))
+            self.assertRaises(ProtocolViolation, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
+
+    def test_many_are_not_deep(self) -> None:
+        """A long list of small objects is no deep nesting."""
+        json_rules.check_depth(json.dumps([{"a": [n]} for n in range(500)]).encode())
+
+    def test_brackets_in_text_do_not_count(self) -> None:
+        """Brackets inside strings are text."""
+        json_rules.check_depth(json.dumps(["[" * 500 + '"' + "{" * 500]).encode())

@@ -1,0 +1,150 @@
+"""Values on their way from one serialization to another."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import cbor2
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import NotCarriable
+from orosync.wamp import transcode
+from orosync.wamp.formats import Format
+
+JSON, MSGPACK, CBOR = Format
+
+WRITE = {JSON: lambda value: json.dumps(value).encode(), MSGPACK: msgspec.msgpack.encode, CBOR: cbor2.dumps}
+"""Each format written by a library alone, without WAMP's rules."""
+
+READ = {JSON: json.loads, MSGPACK: msgspec.msgpack.decode, CBOR: cbor2.loads}
+
+BINARY = [  # in MessagePack and CBOR, and in JSON
+    (b"\1\2", "\0AQI="),
+    (b"", "\0"),
+    ([{"deep": [b"\xff" * 3]}], [{"deep": ["\0////"]}]),
+    ({"a": {"b": b"x"}}, {"a": {"b": "\0eA=="}}),
+]
+
+NOT_FOR_JSON: list[Any] = [
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    {1: 2},
+    "\0text",
+    [{"a": [float("nan")]}],
+    {"a": {7: "x"}},
+]
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT.filter(lambda text: text[:1] != "\0")
+    | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+class Carrying(SynchronousTestCase):
+    """From one serialization to another."""
+
+    def test_binary(self) -> None:
+        """Binary is a string of NUL and Base64 in JSON and binary elsewhere, both ways, however deep."""
+        for value, text in BINARY:
+            for other in (MSGPACK, CBOR):
+                self.assertEqual(READ[JSON](transcode.carry(WRITE[other](value), other, JSON)), text)
+                self.assertEqual(READ[other](transcode.carry(WRITE[JSON](text), JSON, other)), value)
+            self.assertEqual(READ[CBOR](transcode.carry(WRITE[MSGPACK](value), MSGPACK, CBOR)), value)
+            self.assertEqual(READ[MSGPACK](transcode.carry(WRITE[CBOR](value), CBOR, MSGPACK)), value)
+
+    def test_text_that_only_begins_like_binary(self) -> None:
+        """NUL and anything but Base64 stays text on its way out of JSON."""
+        self.assertEqual(READ[CBOR](transcode.carry(b'["\\u0000?"]', JSON, CBOR)), ["\0?"])
+
+    def test_not_for_json(self) -> None:
+        """What JSON cannot say is not sent to receivers of JSON, rather than sent as something else."""
+        for value in NOT_FOR_JSON:
+            self.assertRaises(NotCarriable, transcode.carry, WRITE[MSGPACK](value), MSGPACK, JSON)
+
+    def test_big_integers(self) -> None:
+        """An integer beyond 64 bits stays among those who speak the sender's serialization."""
+        for number in [2**64, -(2**63) - 1, 10**30]:
+            for target in (MSGPACK, CBOR):
+                self.assertRaises(NotCarriable, transcode.carry, b'[{"a":%d}]' % number, JSON, target)
+        for target in (JSON, MSGPACK):
+            self.assertRaises(NotCarriable, transcode.carry, b"\x3b" + b"\xff" * 8, CBOR, target)
+        for number in [2**64 - 1, -(2**63)]:
+            self.assertEqual(READ[MSGPACK](transcode.carry(b"%d" % number, JSON, MSGPACK)), number)
+
+    def test_half_an_emoji(self) -> None:
+        """Half a surrogate pair has no form in UTF-8."""
+        for target in (MSGPACK, CBOR):
+            self.assertRaises(NotCarriable, transcode.carry, rb'["\ud83d"]', JSON, target)
+
+    def test_keys(self) -> None:
+        """Maps with other keys than text stay among those who speak the sender's serialization."""
+        for target in (JSON, CBOR):
+            self.assertRaises(NotCarriable, transcode.carry, WRITE[MSGPACK]([{1: 2}]), MSGPACK, target)
+        for key in [None, True, 1, 1.5, b"x"]:
+            for target in Format:
+                self.assertRaises(NotCarriable, transcode.write, {key: 1}, target)
+
+    def test_undefined(self) -> None:
+        """JavaScript's undefined is null for everybody else."""
+        self.assertEqual(transcode.carry(cbor2.dumps([cbor2.undefined]), CBOR, JSON), b"[null]")
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(VALUES)
+    def test_there_and_back(self, value: Any) -> None:
+        """Whatever WAMP can say arrives, by whichever way round."""
+        for first in Format:
+            for second in Format:
+                written = transcode.write(value, first)
+                there = transcode.carry(written, first, second) if first is not second else written
+                self.assertEqual(transcode.read(there, second), value)
+
+
+class Writing(SynchronousTestCase):
+    """Python values of our own."""
+
+    def test_refused(self) -> None:
+        """What no serialization of WAMP can say is our own mistake and is named as such."""
+        for value in [{1, 2}, datetime(2026, 1, 1, tzinfo=UTC), object()]:
+            for format in Format:
+                self.assertRaises(TypeError, transcode.write, [value], format)
+
+    def test_mappings(self) -> None:
+        """Frozen and ordered maps are maps."""
+        for value in [MappingProxyType({"a": 1}), OrderedDict(a=1)]:
+            for format in Format:
+                self.assertEqual(READ[format](transcode.write([value], format)), [{"a": 1}])
+
+    def test_surrogates(self) -> None:
+        """Text that is no text cannot be sent."""
+        for format in Format:
+            self.assertRaises(NotCarriable, transcode.write, ["\ud83d"], format)
+
+    def test_too_deep(self) -> None:
+        """A value that holds itself ends in a refusal, not in a crash."""
+        value: list[Any] = []
+        value.append(value)
+        for format in Format:
+            self.assertRaises(NotCarriable, transcode.write, value, format)
+            self.assertRaises(NotCarriable, transcode.prepared, value, format)
+
+    def test_heads(self) -> None:
+        """Options follow the same rules as payload."""
+        self.assertEqual(transcode.prepared([1, {"key": b"x"}], JSON), [1, {"key": "\0eA=="}])
+        self.assertEqual(transcode.prepared([1, {"key": b"x"}], CBOR), [1, {"key": b"x"}])
+        self.assertRaises(NotCarriable, transcode.prepared, [1, {"key": float("nan")}], JSON)
+        self.assertRaises(NotCarriable, transcode.prepared, [1, {"key": 2**64}], MSGPACK)
