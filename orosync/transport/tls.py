@@ -76,7 +76,7 @@ class ReloadingCredentials:
             context = options.getContext()
         except SSL.Error:
             raise ConfigError((f"{path}: does not belong to the certificate in {self._certificate_path}",)) from None
-        context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)  # type: ignore[attr-defined]
+        context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         context.set_alpn_select_callback(_choose_protocol)
         if authorities:
             _ask_for_certificates(context, authorities)
