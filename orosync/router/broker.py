@@ -84,7 +84,10 @@ class Broker:
         index = self._index
         exact = index.exact.get(topic)
         if exact is not None:
-            receivers = _receivers(exact, excluded, filters)
+            if filters is None and (excluded is None or excluded.session not in exact.members):
+                receivers: Collection[Member] = exact._everybody or exact.everybody
+            else:
+                receivers = _receivers(exact, excluded, filters)
             if receivers:
                 details = {} if disclosed is None else _identity(disclosed)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))

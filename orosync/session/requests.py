@@ -84,17 +84,15 @@ class Requests:
         if not self._well_formed(topic):
             uris.check(topic, _EXACT, strict=self._strict)
         decision = self._decide(self._principal, _PUBLISH, topic, _EXACT, message.options)
-        if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the hot path, written out
-            self._publish_allowed(message, payload, decision)
-        else:
+        if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
             self._decided_or_later(decision, _PUBLISH, topic, message, payload, self._publish_allowed)
+        elif message.options:
+            self._publish_allowed(message, payload, decision)
+        else:  # what nearly every PUBLISH is, written out
+            self._post(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         options = message.options
-        if not options:
-            made = self._broker_publish(message.topic, payload, self.member, True, None, decision.disclose)
-            self._post(made[1])
-            return
         acknowledge = flag(options, "acknowledge", False)
         publication, deliveries = self._broker_publish(
             message.topic,

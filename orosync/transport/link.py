@@ -85,7 +85,8 @@ class Link(FrameReader):
     def dataReceived(self, data: bytes) -> None:
         self.heard = self.wheel.now
         if self.state >= CLOSING:
-            self.read(data)
+            if self._odd or not self.read_one(data):
+                self.read(data)
         elif self._handshake is not None:
             self._handshake.received(data)
 
@@ -131,7 +132,7 @@ class Link(FrameReader):
             self.wheel.leave(self)
             _probe(self.transport, self._raw)
         if self._raw is self.transport:  # not wrapped, as in TLS
-            self.send = outbox.event_sender(self, self._raw, self._queue, self.outbox)  # type: ignore[assignment, method-assign]
+            self.send = outbox.event_sender(self, self._raw, self.outbox)  # type: ignore[assignment, method-assign]
         self._queue.append(head)
         try:
             session.opened(self)

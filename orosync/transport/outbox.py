@@ -68,11 +68,12 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
     return transport, deliver
 
 
-def event_sender(link: Sender, transport: Any, queue: list[bytes], outbox: Outbox) -> Callable[[bytes], None]:
+def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[bytes], None]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
-    With ``outbox.alone``, and nothing queued or held back before it, a frame goes straight to the socket; otherwise,
-    and on every other transport, it is pushed.
+    With ``outbox.alone``, and nothing held back before it, a frame goes straight to the socket; otherwise, and on every
+    other transport, it is pushed. What is looked at for each frame is as little as can be: a transport has sent all it
+    held when its buffers are empty, and it is never told to disconnect while its link is open.
     """
     try:
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
@@ -81,14 +82,7 @@ def event_sender(link: Sender, transport: Any, queue: list[bytes], outbox: Outbo
         return link.push
 
     def send(frame: bytes) -> None:
-        if (
-            queue
-            or not outbox.alone
-            or transport._tempDataLen
-            or transport.offset < len(transport.dataBuffer)
-            or transport.disconnecting
-            or link.state != OPEN
-        ):
+        if not outbox.alone or transport.dataBuffer or transport._tempDataLen or link.state != OPEN:
             link.push(frame)
             return
         try:
@@ -132,26 +126,28 @@ class Flushable(Protocol):
 class Outbox:
     """Everybody with something to send in this reactor turn.
 
-    ``alone`` is True while a message is being handled that came by itself: no other had arrived behind it. What it
-    causes may then go out at once, since there is nothing to be gathered; gathering would only cost another turn.
+    ``alone`` is True while a message is being handled that came by itself: no other had arrived behind it, and nothing
+    waits for anybody (``dirty``). What it causes may then go out at once, since there is nothing to be gathered;
+    gathering would only cost another turn.
     """
 
-    __slots__ = ("_clock", "_dirty", "alone")
+    __slots__ = ("_clock", "alone", "dirty")
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._dirty: list[Flushable] = []
+        self.dirty: list[Flushable] = []
         self.alone = False
 
     def enter(self, link: Flushable) -> None:
-        """Have ``link`` flushed when this turn is over."""
-        dirty = self._dirty
+        """Have ``link`` flushed when this turn is over. What comes after its frames must not overtake them."""
+        dirty = self.dirty
         if not dirty:
             self._clock.callLater(0, self._flush)
+            self.alone = False
         dirty.append(link)
 
     def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
+        dirty, self.dirty = self.dirty, []
         for link in dirty:
             try:
                 link.flush()
