@@ -15,11 +15,8 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 
 from orosync import registry
-from orosync.authz import channels as authz
 from orosync.authz.chain import Chain
-from orosync.authz.oro_channels import oro_channels
-from orosync.authz.roles import Permission, RolePermissions
-from orosync.authz.topics import TopicRules
+from orosync.authz.making import role_permissions, topic_rules
 from orosync.config import Configuration
 from orosync.config.methods import Method
 from orosync.config.sections import (
@@ -30,7 +27,6 @@ from orosync.config.sections import (
     SqlDirectorySection,
     StaticDirectorySection,
     TicketSection,
-    TopicsSection,
 )
 from orosync.errors import ConfigError
 from orosync.identity.anonymous import AnonymousAuthenticator
@@ -125,15 +121,9 @@ class Parts:
 
     def _authorizer(self, realm: str, name: str) -> IAuthorizer:
         if name == "roles":
-            permissions = self.configuration.permissions(realm)
-            return RolePermissions(
-                {
-                    role: [Permission(p.uri, p.match, p.actions, p.disclose) for p in own]
-                    for role, own in permissions.items()
-                }
-            )
+            return role_permissions(self.configuration, realm)
         if name.startswith("topics:"):
-            return _topic_rules(self.configuration.topics[name.removeprefix("topics:")])
+            return topic_rules(self.configuration.topics[name.removeprefix("topics:")])
         authorizer: IAuthorizer = self._foreign("authorizer", self.configuration.authorizers[name], IAuthorizer)
         return authorizer
 
@@ -266,23 +256,3 @@ class Parts:
         except ConfigError as error:
             self._faults += [fault for fault in error.faults if fault not in self._faults]
             return None
-
-
-def _topic_rules(section: TopicsSection) -> TopicRules:
-    name = f"topics:{section.name}"
-    own = [
-        authz.Channel(
-            channel.pattern,
-            channel.requirements,
-            {variable: authz.Binding(authz.Owner(owner)) for variable, owner in channel.bindings.items()},
-            channel.subscribe,
-            channel.publish,
-            f"[{name}]",
-        )
-        for channel in section.channels
-    ]
-    stock = oro_channels(section.subscribe, section.publish, f"[{name}]") if section.use == "oro" else ()
-    try:
-        return TopicRules([*stock, *own], name=name)
-    except ValueError as error:
-        raise ConfigError([f"[{name}] channel: {error}"]) from None

@@ -272,11 +272,11 @@ use = tests.test_composition:Sessions
         self.assertTrue(fault.startswith("[sessions:web] dsn: env:DSN is not a DSN of Redis"), fault)
         self.assertNotIn("top-secret", fault)
 
-    def test_same_channel_twice(self):
-        """A channel of one's own that Oro has already is a fault with its section."""
-        with self.assertRaises(ConfigError) as caught:
-            self.parts(TEXT.replace("channel.acme/news", "channel.oro/ping")).realms  # noqa: B018
-        self.assertIn("[topics:oro] channel:", caught.exception.faults[0])
+    def test_channel_that_cannot_be_read(self):
+        """A requirement that is refused is a fault with its section, key, file and line."""
+        text = TEXT.replace("channel.acme/news =", "channel.acme/news/{what} = what .+;")
+        (fault,) = self.faults(self.parts(text))
+        self.assertTrue(fault.startswith("[topics:oro] channel.acme/news/{what}: "), fault)
 
     def test_demo_users(self):
         """Two users whose hashes are new at each start."""

@@ -6,7 +6,7 @@ principal. It must not know of other channels, sessions or the router.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 import attrs
@@ -15,12 +15,19 @@ from orosync.authz import template
 from orosync.authz.template import Template
 from orosync.model import NOTHING, Match, Principal
 
+Grants = Mapping[str, frozenset[str]]
+"""Roles of the realm, each with the Oro roles of which its holder needs one; none at all where the role is enough."""
+
+_ANONYMOUS = "anonymous"
+
 
 class Owner(Enum):
-    """What a variable is compared with: the principal's user id, or the organizations that the principal is in."""
+    """What a variable is compared with: the principal's user id, the organizations that the principal is in, or the
+    roles that the principal has in Oro."""
 
     USER = "user"
     ORGANIZATION = "organization"
+    ROLE = "role"
 
 
 @attrs.frozen
@@ -37,6 +44,8 @@ class Binding:
         """
         if value in self.but:
             return None
+        if self.owner is Owner.ROLE:
+            return None if value in principal.roles else f"{principal.authid} has not the Oro role of {name} {value}"
         number = int(value) if value.isascii() and value.isdigit() else 0
         if number == 0:
             return f"{name} {value} is nobody"
@@ -47,6 +56,25 @@ class Binding:
         return None if number in principal.organizations else f"{principal.authid} is not in {name} {value}"
 
 
+def grants(roles: Grants | Iterable[str]) -> Grants:
+    """Grants as they are, or made of roles that are enough by themselves."""
+    return dict(roles) if isinstance(roles, Mapping) else {role: frozenset() for role in roles}
+
+
+def either(one: Grants, other: Grants) -> Grants:
+    """What one of the two grants."""
+    both = {**one, **other}
+    for role in one.keys() & other.keys():
+        both[role] = one[role] | other[role] if one[role] and other[role] else frozenset()
+    return both
+
+
+def words(granted: Grants) -> str:
+    """``user with ROLE_A ROLE_B or backend``, as it is written in a configuration."""
+    each = (" with ".join(filter(None, (role, " ".join(sorted(granted[role]))))) for role in sorted(granted))
+    return " or ".join(each) or "nobody"
+
+
 @attrs.frozen
 class Channel:
     """One family of topics and its rule.
@@ -54,8 +82,11 @@ class Channel:
     ``pattern``       the shape of its topics: ``oro/email_event/{user_id}/{organization_id}``
     ``requirements``  what each variable may hold (``orosync.authz.requirements``)
     ``bindings``      the variables that belong to somebody; the others are free
-    ``subscribers``   roles that may subscribe, ``publishers`` roles that may publish
-    ``source``        where it was declared, for explanations: ``[topics:oro]``, or a file
+    ``subscribers``   who may subscribe, ``publishers`` who may publish
+    ``source``        where it was declared, for explanations: ``[topics:oro]``; ``key`` its key there when it is not
+                      the pattern alone; ``place`` file and line, or ``built in``
+    ``retained``      what is published is kept for those who subscribe later
+    ``note``          what an administrator should know of it
 
     Raises ValueError that names the place when pattern or requirements cannot be read, or a binding has no variable.
     """
@@ -63,9 +94,13 @@ class Channel:
     pattern: str
     requirements: Mapping[str, str] = NOTHING
     bindings: Mapping[str, Binding] = NOTHING
-    subscribers: frozenset[str] = frozenset()
-    publishers: frozenset[str] = frozenset()
+    subscribers: Grants = attrs.field(default=(), converter=grants)
+    publishers: Grants = attrs.field(default=(), converter=grants)
     source: str = ""
+    key: str = ""
+    place: str = ""
+    retained: bool = False
+    note: str = ""
     template: Template = attrs.field(init=False, repr=False, eq=False)
 
     @template.default
@@ -78,8 +113,8 @@ class Channel:
 
     @property
     def title(self) -> str:
-        """How the channel is called in explanations."""
-        return f"{self.source} {self.pattern}".lstrip()
+        """How the channel is called in explanations: ``[topics:oro] channel.acme/news (router.ini:34)``."""
+        return f"{self.source} {self.key or self.pattern}".lstrip() + (f" ({self.place})" if self.place else "")
 
     def values(self, topic: str) -> Mapping[str, str] | None:
         """What the variables hold in ``topic`` (an empty mapping without any); None when it is not of this channel."""
@@ -89,24 +124,38 @@ class Channel:
         """Whether a subscription to ``pattern`` could ever receive a topic of this channel; never a wrong no."""
         return self.template.could_match(pattern, match)
 
-    def refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
+    def subscribe_refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """Why ``principal`` may not subscribe to the topic with ``values``, or None when it may."""
-        if principal.authrole not in self.subscribers:
-            return f'the role "{principal.authrole}" is not one of its subscribers ({_listed(self.subscribers)})'
+        refusal = _not_granted(self.subscribers, principal, "subscribers")
+        return self._not_own(principal, values) if refusal is None else refusal
+
+    def publish_refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
+        """Why ``principal`` may not publish to the topic with ``values``, or None when it may.
+
+        Users publish to what is their own, as they subscribe; a back end, which is no user, to everybody's.
+        """
+        refusal = _not_granted(self.publishers, principal, "publishers")
+        if refusal is not None or for_everybody(principal):
+            return refusal
+        return self._not_own(principal, values)
+
+    def _not_own(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         for name, binding in self.bindings.items():
             refusal = binding.refusal(principal, name, values[name])
             if refusal is not None:
                 return refusal
         return None
 
-    def may_publish(self, role: str) -> bool:
-        """Whether ``role`` may publish to every topic of this channel."""
-        return role in self.publishers
 
-    def publish_refusal(self, role: str) -> str:
-        """The words for ``role``'s refusal."""
-        return f'the role "{role}" is not one of its publishers ({_listed(self.publishers)})'
+def for_everybody(principal: Principal) -> bool:
+    """Whether ``principal`` publishes on everybody's behalf: known to us, and no user."""
+    return principal.user_id is None and principal.authmethod != _ANONYMOUS
 
 
-def _listed(roles: frozenset[str]) -> str:
-    return ", ".join(sorted(roles)) or "nobody"
+def _not_granted(granted: Grants, principal: Principal, called: str) -> str | None:
+    needed = granted.get(principal.authrole)
+    if needed is None:
+        return f'the role "{principal.authrole}" is not one of its {called} ({words(granted)})'
+    if needed and not needed & principal.roles:
+        return f"{principal.authid} has none of the Oro roles that its {called} need ({words(granted)})"
+    return None

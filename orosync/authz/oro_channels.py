@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from orosync.authz.channels import Binding, Channel, Owner
+from orosync.authz.channels import Binding, Channel, Grants, Owner, either, grants
 
 NUMBER = r"\d+"
 NUMBER_OR_ALL = r"\d+|\*"
+
+BUILT_IN = "built in"
+"""The place of a rule that is written in no file of the administrator's."""
 
 BROADCAST: tuple[str, ...] = (
     "oro/ping",
@@ -31,20 +34,32 @@ SECURED: Mapping[str, Mapping[str, str]] = {
     "oro/attribute_import/{user_id}/{config_model_id}": {"user_id": NUMBER, "config_model_id": NUMBER},
     "oro/conversation_event/{user_id}/{organization_id}": {"user_id": NUMBER, "organization_id": NUMBER_OR_ALL},
 }
-"""``user_id`` must be the subscriber's own; ``*`` in its place, where the requirement has it, is open to every user."""
+"""``user_id`` must be the subscriber's own; the values in OPEN are every user's."""
+
+OPEN: Mapping[str, frozenset[str]] = {"oro/imap_sync_fail/{user_id}": frozenset("*")}
 
 
 def oro_channels(
-    users: Iterable[str] = ("user",), backends: Iterable[str] = ("backend",), source: str = "[topics:oro]"
+    users: Grants | Iterable[str] = ("user",),
+    backends: Grants | Iterable[str] = ("backend",),
+    source: str = "[topics:oro]",
 ) -> tuple[Channel, ...]:
     """The ten channels, for the roles that users and back ends have in this realm."""
-    subscribers, publishers = frozenset(users), frozenset(backends)
-    own = {"user_id": Binding(Owner.USER, but=frozenset("*"))}
+    subscribers, publishers = grants(users), grants(backends)
+    everybody = either(subscribers, publishers)
     return tuple(
-        Channel(pattern, subscribers=subscribers | publishers, publishers=publishers, source=source)
+        Channel(pattern, subscribers=everybody, publishers=publishers, source=source, place=BUILT_IN)
         for pattern in BROADCAST
     ) + tuple(
-        Channel(pattern, requirements, own, subscribers, publishers, source)
+        Channel(
+            pattern,
+            requirements,
+            {"user_id": Binding(Owner.USER, OPEN.get(pattern, frozenset()))},
+            subscribers,
+            publishers,
+            source,
+            place=BUILT_IN,
+        )
         for pattern, requirements in SECURED.items()
     )
 

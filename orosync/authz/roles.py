@@ -23,19 +23,24 @@ _CLASSES = {Match.WILDCARD: 0, Match.PREFIX: 1, Match.EXACT: 2}
 
 
 _EXACT = Match.EXACT
+_DISCLOSED = {Action.CALL: "caller", Action.PUBLISH: "publisher"}
 
 
 @attrs.frozen
 class Permission:
     """One rule: what a role may do with the URIs that (``uri``, ``match``) matches.
 
-    ``actions`` are allowed, all others denied. ``disclose``: the caller or publisher is told to the other side.
+    ``actions`` are allowed, all others denied. ``disclose``: of CALL and PUBLISH those whose caller or publisher is
+    told to the other side. ``source`` and ``place`` say where it was written, ``[role:oro/user]`` and
+    ``router.ini:51``.
     """
 
     uri: str
     match: Match = Match.EXACT
     actions: frozenset[Action] = frozenset()
-    disclose: bool = False
+    disclose: frozenset[Action] = frozenset()
+    source: str = ""
+    place: str = ""
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -117,11 +122,14 @@ class _Rules:
 
     def _answer(self, rule: Permission, action: Action) -> Decision:
         if action in rule.actions:
-            return Decision(Verdict.ALLOW, f"{self._words(rule)}: {action.value}", disclose=rule.disclose)
+            disclosed = action in rule.disclose
+            words = f"{action.value}, {_DISCLOSED[action]} disclosed" if disclosed else action.value
+            return Decision(Verdict.ALLOW, f"{self._words(rule)}: {words}", disclose=disclosed)
         return Decision(Verdict.DENY, f"{self._words(rule)}: no {action.value}")
 
     def _words(self, rule: Permission) -> str:
-        return f'{self._title}: "{rule.uri}" ({rule.match.value})'
+        pattern = "any" if (rule.uri, rule.match) == ("", Match.PREFIX) else f"{rule.match.value} {rule.uri}"
+        return f"{rule.source or self._title} {pattern}" + (f" ({rule.place})" if rule.place else "")
 
 
 def _merged(permissions: Iterable[Permission]) -> Iterable[Permission]:
@@ -129,8 +137,12 @@ def _merged(permissions: Iterable[Permission]) -> Iterable[Permission]:
     equally specific for one URI."""
     merged: dict[tuple[str, Match], Permission] = {}
     for rule in permissions:
-        known = merged.get((rule.uri, rule.match), rule)
+        known = merged.get((rule.uri, rule.match))
+        if known is None:
+            merged[rule.uri, rule.match] = rule
+            continue
+        places = " and ".join(filter(None, (known.place, rule.place)))
         merged[rule.uri, rule.match] = attrs.evolve(
-            rule, actions=known.actions & rule.actions, disclose=known.disclose and rule.disclose
+            known, actions=known.actions & rule.actions, disclose=known.disclose & rule.disclose, place=places
         )
     return merged.values()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from zope.interface import implementer
 
-from orosync.authz.channels import Channel
+from orosync.authz.channels import Channel, for_everybody, words
 from orosync.authz.template import LONGEST
 from orosync.interfaces import IAuthorizer
 from orosync.model import NOTHING, Action, Decision, Match, Principal, Verdict
@@ -29,11 +29,15 @@ _EXACT, _PREFIX = Match.EXACT, Match.PREFIX
 
 
 class _Known(NamedTuple):
-    """A topic whose channel is known: its values and, by role, the answers that do not depend on who asks."""
+    """A topic whose channel is known: its values and, by role, the answers that do not depend on who asks.
+
+    ``publish_for_all``: those of principals who publish on everybody's behalf.
+    """
 
     channel: Channel
     values: Mapping[str, str]
     publish: dict[str, Decision]
+    publish_for_all: dict[str, Decision]
     subscribe: dict[str, Decision]
 
 
@@ -41,6 +45,7 @@ class _Known(NamedTuple):
 class TopicRules:
     """Judges by ``channels``. A topic without variables is looked up; of channels with variables, the first wins.
 
+    ``retains`` tells whether any channel is retained; without one nobody needs to ask ``retained``.
     ``memo`` bounds how many topics with variables are remembered, and how many that nobody declared; when one of the
     two is full, it is emptied.
     Raises ValueError when two channels have the same pattern.
@@ -49,6 +54,7 @@ class TopicRules:
     def __init__(self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096) -> None:
         self.name = name
         self.channels: tuple[Channel, ...] = tuple(channels)
+        self.retains = any(channel.retained for channel in self.channels)
         self._memo = memo
         self._fixed: dict[str, _Known] = {}
         self._variable: list[_Known] = []
@@ -57,7 +63,7 @@ class TopicRules:
             if channel.pattern in seen:
                 raise ValueError(f"{channel.title}: already declared as {seen[channel.pattern].title}")
             seen[channel.pattern] = channel
-            known = _Known(channel, NOTHING, _publish_answers(channel), _subscribe_answers(channel))
+            known = _Known(channel, NOTHING, *_publish_answers(channel), _subscribe_answers(channel))
             if channel.template.fixed:
                 self._fixed[channel.pattern] = known
             else:
@@ -76,7 +82,7 @@ class TopicRules:
             known = self._known.get(uri) or self._find(uri)
             if known is None:
                 return _UNDECLARED
-            return known.publish.get(principal.authrole) or _publish_denied(known.channel, principal.authrole)
+            return known.publish.get(principal.authrole) or _judge_publish(known, principal)
         if action is not _SUBSCRIBE:
             return _NOT_OURS
         if match is not _EXACT and (match is _PREFIX or not all(uri.split("."))):
@@ -85,7 +91,12 @@ class TopicRules:
         known = self._known.get(uri) or self._find(uri)
         if known is None:
             return _UNDECLARED
-        return known.subscribe.get(principal.authrole) or _judge(known, principal)
+        return known.subscribe.get(principal.authrole) or _judge_subscribe(known, principal)
+
+    def retained(self, topic: str) -> bool:
+        """Whether what is published to ``topic`` is kept for those who subscribe later."""
+        known = self._known.get(topic) or self._find(topic)
+        return known is not None and known.channel.retained
 
     def _find(self, topic: str) -> _Known | None:
         # The bound comes first: it keeps matching and remembering cheap whatever a client sends.
@@ -116,26 +127,51 @@ class TopicRules:
         return _UNDECLARED
 
 
-def _publish_answers(channel: Channel) -> dict[str, Decision]:
-    return {role: Decision(Verdict.ALLOW, f"{channel.title}: publish = {role}") for role in channel.publishers}
+def _publish_answers(channel: Channel) -> tuple[dict[str, Decision], dict[str, Decision]]:
+    """By role, what needs no look at the principal: for everybody, and for those who publish for everybody."""
+    answers = {
+        role: Decision(Verdict.ALLOW, f"{channel.title}: publish = {role}")
+        for role, needed in channel.publishers.items()
+        if not needed
+    }
+    return {} if channel.bindings else answers, answers
 
 
 def _subscribe_answers(channel: Channel) -> dict[str, Decision]:
     if channel.bindings:
         return {}
-    return {role: Decision(Verdict.ALLOW, f"{channel.title}: subscribe = {role}") for role in channel.subscribers}
+    return {
+        role: Decision(Verdict.ALLOW, f"{channel.title}: subscribe = {role}")
+        for role, needed in channel.subscribers.items()
+        if not needed
+    }
 
 
-def _publish_denied(channel: Channel, role: str) -> Decision:
-    return Decision(Verdict.DENY, f"{channel.title}: {channel.publish_refusal(role)}")
-
-
-def _judge(known: _Known, principal: Principal) -> Decision:
-    refusal = known.channel.refusal(principal, known.values)
+def _judge_publish(known: _Known, principal: Principal) -> Decision:
+    if for_everybody(principal):
+        answer = known.publish_for_all.get(principal.authrole)
+        if answer is not None:
+            return answer
+    channel = known.channel
+    refusal = channel.publish_refusal(principal, known.values)
     if refusal is not None:
-        return Decision(Verdict.DENY, f"{known.channel.title}: {refusal}")
-    return Decision(Verdict.ALLOW, f"{known.channel.title}: subscribe = {principal.authrole}, own {_own(known)}")
+        return Decision(Verdict.DENY, f"{channel.title}: {refusal}")
+    role = principal.authrole
+    own = "" if for_everybody(principal) else _own(known)
+    return Decision(Verdict.ALLOW, f"{channel.title}: publish = {words({role: channel.publishers[role]})}{own}")
+
+
+def _judge_subscribe(known: _Known, principal: Principal) -> Decision:
+    channel, role = known.channel, principal.authrole
+    refusal = channel.subscribe_refusal(principal, known.values)
+    if refusal is not None:
+        return Decision(Verdict.DENY, f"{channel.title}: {refusal}")
+    granted = words({role: channel.subscribers[role]})
+    return Decision(Verdict.ALLOW, f"{channel.title}: subscribe = {granted}{_own(known)}")
 
 
 def _own(known: _Known) -> str:
-    return ", ".join(f"{name} {known.values[name]}" for name in known.channel.bindings)
+    """The values that were compared with the principal, in words."""
+    bound = known.channel.bindings.items()
+    own = [f"own {name} {known.values[name]}" for name, binding in bound if known.values[name] not in binding.but]
+    return "".join(f", {one}" for one in own)

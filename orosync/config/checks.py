@@ -259,7 +259,7 @@ def _strangers(configuration: Configuration) -> list[str]:
     found: list[str] = []
     for topics in configuration.topics.values():
         roles = {*topics.subscribe, *topics.publish}
-        roles.update(*(channel.subscribe | channel.publish for channel in topics.channels))
+        roles.update(*((*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel))
         found.extend(
             f"[topics:{topics.name}] role {role}: no authenticator gives it{did_you_mean(role, given)}"
             for role in sorted(roles - given)

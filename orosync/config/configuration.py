@@ -59,7 +59,7 @@ def load(
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start}), write it anew"]) from None
     raw = read(text)
-    loading = _Loading(raw, path, Place(path.parent, os.environ if environ is None else environ))
+    loading = _Loading(raw, path, Place(path.parent, os.environ if environ is None else environ, path.name))
     if raw.given_up:
         loading.end()
     configuration = loading.configuration()

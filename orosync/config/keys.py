@@ -92,11 +92,12 @@ def build(section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, A
         if problem:
             fault(written, problem)
             continue
+        here = attrs.evolve(place, section=raw.title, lines=value.lines or (value.line,))
         try:
             if spec.dotted:
-                found[head] = (*found.get(head, ()), spec.read(tail, value.text, place))
+                found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))
             else:
-                found[written] = spec.read(value.text, place)
+                found[written] = spec.read(value.text, here)
         except ValueError as error:
             fault(written, str(error))
     for name, spec in keys.items():

@@ -26,10 +26,14 @@ _TAKEN_OUT = "# taken out"
 
 @attrs.frozen
 class RawValue:
-    """A key's text, as written but for surrounding blanks, and the line its key stands on (from 1)."""
+    """A key's text, as written but for surrounding blanks, and the line its key stands on (from 1).
+
+    ``lines`` has the number of each line of a text that goes over several; comments between them are no part of it.
+    """
 
     text: str = attrs.field(repr=False)
     line: int
+    lines: tuple[int, ...] = ()
 
 
 @attrs.frozen
@@ -116,7 +120,7 @@ class _Attempt:
         searched = 0
         for title in self._parser.sections():
             searched = self._find_title(title, searched)
-            values = {key: RawValue(text.strip(), next(key_lines)) for key, text in self._parser.items(title)}
+            values = {key: self._value(text.strip(), next(key_lines)) for key, text in self._parser.items(title)}
             if not title.startswith("\0"):
                 kept = {key: value for key, value in values.items() if not key.startswith("\0")}
                 sections.append(RawSection(title, searched, kept))
@@ -130,6 +134,14 @@ class _Attempt:
     def _key_seen(self, key: str) -> str:
         self._keys.append(self._current)
         return key
+
+    def _value(self, text: str, line: int) -> RawValue:
+        """The parser leaves comments out but changes nothing: each line of ``text`` is the next that has its words."""
+        behind = self._lines[line - 1].partition("=")[2]
+        rest = enumerate((behind, *self._lines[line:]), start=line)
+        rows = text.split("\n")
+        found = (next((number for number, words in rest if words.strip() == row.strip()), line) for row in rows)
+        return RawValue(text, line, tuple(found))
 
     def _find_title(self, title: str, after: int) -> int:
         """The line of the next ``[title]`` behind line ``after``."""

@@ -13,73 +13,62 @@ import attrs
 from orosync.config.values import Place, did_you_mean, name, words
 from orosync.model import Action, Match
 
-OWNERS: Mapping[str, str] = {"user_id": "user", "organization_id": "organization"}
-"""Variables that belong to somebody, by their name: only the user, or a member of the organization, may subscribe."""
-
-ID = "[0-9]+"
-WORD = "[A-Za-z0-9_-]+"
+Roles = Mapping[str, frozenset[str]]
+"""Roles of a realm, each with the Oro roles of which its holder needs one (none: the role is enough)."""
 
 _ACTIONS = {action.value: action for action in Action}
 _MATCHES = {match.value: match for match in Match}
+_VERBS = ("subscribe", "publish", "retained")
+_DISCLOSED = {"caller": Action.CALL, "publisher": Action.PUBLISH}
 
 
 @attrs.frozen
 class Permission:
     """One line of a role: of the URIs that (``uri``, ``match``) matches, ``actions`` are allowed and all others
-    denied; no actions at all is a denial. The most specific line that matches a URI speaks for it."""
+    denied; no actions at all is a denial. The most specific line that matches a URI speaks for it.
+
+    ``disclose`` holds CALL where the caller is told to the callee, PUBLISH where the publisher is told to subscribers.
+    ``section`` is the title of the role's section, ``place`` the file and line.
+    """
 
     match: Match
     uri: str
     actions: frozenset[Action]
-    disclose: bool = False
-
-
-@attrs.frozen
-class Channel:
-    """A family of topics of one's own.
-
-    ``requirements`` has a pattern for each variable, ``bindings`` the owner (``user`` or ``organization``) of those
-    that belong to somebody. ``subscribe`` and ``publish`` hold names of roles, and an empty set means nobody.
-    """
-
-    pattern: str
-    requirements: Mapping[str, str]
-    bindings: Mapping[str, str]
-    subscribe: frozenset[str]
-    publish: frozenset[str]
+    disclose: frozenset[Action] = frozenset()
+    section: str = ""
+    place: str = ""
 
 
 @attrs.frozen
 class ChannelLine:
-    """A channel as written: what is None there is left to the section's own ``subscribe`` and ``publish``."""
+    """A channel as written: what it does not say (None, no requirement) is left to the section or to Oro.
+
+    ``subscribe`` and ``publish`` hold roles, and nobody when they are empty. ``retained``: what is published is kept
+    for those who subscribe later. ``place`` is file and line.
+    """
 
     pattern: str
     requirements: Mapping[str, str]
-    subscribe: frozenset[str] | None
-    publish: frozenset[str] | None
-
-    def completed(self, subscribe: frozenset[str], publish: frozenset[str]) -> Channel:
-        """The channel; the arguments stand in for what the line does not say."""
-        return Channel(
-            self.pattern,
-            self.requirements,
-            {name: owner for name, owner in OWNERS.items() if name in self.requirements},
-            subscribe if self.subscribe is None else self.subscribe,
-            publish if self.publish is None else self.publish,
-        )
+    subscribe: Roles | None
+    publish: Roles | None
+    retained: bool = False
+    place: str = ""
 
 
 def permissions(text: str, place: Place) -> tuple[Permission, ...]:
-    """One permission a line: ``exact|prefix|wildcard URI ACTIONS [disclose]``, ``any ACTIONS [disclose]`` for every
-    URI, and ``deny exact|prefix|wildcard URI`` for no action at all.
+    """One permission a line: ``exact|prefix|wildcard URI ACTIONS [disclose [WHOM]]``, ``any ACTIONS [disclose [WHOM]]``
+    for every URI, and ``deny exact|prefix|wildcard URI`` for no action at all.
 
-    ACTIONS are subscribe, publish, call and register divided by commas, or ``all``.
+    ACTIONS are subscribe, publish, call and register divided by commas, or ``all``; WHOM is ``caller``, ``publisher``
+    or both divided by a comma, both where it is left out.
     """
     faults: list[str] = []
     found: dict[tuple[Match, str], Permission] = {}
-    for line in filter(None, (line.strip() for line in text.split("\n"))):
+    for row, line in enumerate(line.strip() for line in text.split("\n")):
+        if not line:
+            continue
         try:
-            one = _permission(line.split())
+            one = attrs.evolve(_permission(line.split()), section=place.section, place=place.at(row))
         except ValueError as fault:
             faults.append(f"{line!r}: {fault}")
             continue
@@ -94,9 +83,7 @@ def permissions(text: str, place: Place) -> tuple[Permission, ...]:
 def _permission(parts: list[str]) -> Permission:
     if parts[0] == "deny":
         parts = [*parts[1:], ""]
-    disclose = parts[-1] == "disclose"
-    if disclose:
-        parts = parts[:-1]
+    parts, disclose = _disclosure(parts)
     if parts and parts[0] == "any":
         parts = ["prefix", "", *parts[1:]]
     if len(parts) != 3:
@@ -106,6 +93,20 @@ def _permission(parts: list[str]) -> Permission:
         known = [*_MATCHES, "any"]
         raise ValueError(f"{match!r} is none of {', '.join(known)}{did_you_mean(match, known)}")
     return Permission(_MATCHES[match], uri, _actions(actions), disclose)
+
+
+def _disclosure(parts: list[str]) -> tuple[list[str], frozenset[Action]]:
+    """What stands in front of ``disclose``, and who is told to the other side."""
+    first = 2 if parts[0] == "any" else 3
+    if "disclose" not in parts[first:]:
+        return parts, frozenset()
+    at = parts.index("disclose", first)
+    whom = words(" ".join(parts[at + 1 :])) or list(_DISCLOSED)
+    for word in whom:
+        if word not in _DISCLOSED:
+            known = " or ".join(_DISCLOSED)
+            raise ValueError(f"{word!r} is not {known}{did_you_mean(word, _DISCLOSED)}")
+    return parts[:at], frozenset(_DISCLOSED[word] for word in whom)
 
 
 def _actions(text: str) -> frozenset[Action]:
@@ -119,37 +120,66 @@ def _actions(text: str) -> frozenset[Action]:
 
 
 def channel(pattern: str, text: str, place: Place) -> ChannelLine:
-    """``subscribe ROLES; publish ROLES; VARIABLE REQUIREMENT``: any of them may be left out.
+    """``subscribe WHO; publish WHO; VARIABLE REQUIREMENT; retained``: any of them may be left out.
 
-    ROLES are names divided by blanks or commas, or ``nobody``. Each variable of the pattern may have a requirement
-    (a regular expression without blanks); otherwise an id is digits, anything else letters, digits, _ and -.
+    WHO is what ``who`` reads. Each variable of the pattern may have a requirement, a regular expression without blanks.
     """
     if not re.fullmatch(r"(?:[^{}\s]|\{[A-Za-z_][A-Za-z0-9_]*\})+", pattern):
         raise ValueError("the topic's name is missing, holds a blank or braces that do not pair, write {user_id}")
     variables = re.findall(r"\{(\w+)\}", pattern)
+    for variable in variables:
+        if variable in _VERBS:
+            raise ValueError(f"a variable cannot be called {variable}, choose another name")
     said: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         word, _, rest = part.partition(" ")
-        known = ("subscribe", "publish", *variables)
+        known = (*_VERBS, *variables)
         if word not in known:
             raise ValueError(f"{word!r} is none of {', '.join(known)}{did_you_mean(word, known)}")
         if word in said:
             raise ValueError(f"{word} is said twice, join the two")
         if word in variables and not re.fullmatch(r"\S+", rest.strip()):
             raise ValueError(f"{word} needs one requirement without blanks, write it like: {word} [0-9]+")
+        if word == "retained" and rest.strip():
+            raise ValueError("retained stands alone, put a ; behind it")
         said[word] = rest.strip()
-    requirements = {name: said.get(name, ID if name in OWNERS else WORD) for name in variables}
-    subscribe, publish = (role_names(said[verb], place) if verb in said else None for verb in ("subscribe", "publish"))
-    return ChannelLine(pattern, requirements, subscribe, publish)
+    subscribe, publish = (who(said[verb], place) if verb in said else None for verb in ("subscribe", "publish"))
+    requirements = {name: said[name] for name in variables if name in said}
+    return ChannelLine(pattern, requirements, subscribe, publish, "retained" in said, place.at())
 
 
-def role_names(text: str, place: Place) -> frozenset[str]:
-    """Names of roles, or the word ``nobody``."""
-    roles = [name(word, place) for word in words(text)]
-    if not roles:
-        raise ValueError("no role is named, write names or nobody")
-    if "nobody" in roles:
-        if len(roles) > 1:
+def who(text: str, place: Place) -> Roles:
+    """``ROLES [with ORO_ROLES] [or ROLES with ORO_ROLES ...]``, or the word ``nobody``; names are divided by blanks or
+    commas. Behind ``with`` stand roles of Oro, of which one is needed."""
+    listed = words(text)
+    if "nobody" in listed:
+        if len(listed) > 1:
             raise ValueError("nobody stands beside other roles, write one or the other")
-        return frozenset()
-    return frozenset(roles)
+        return {}
+    found: dict[str, frozenset[str]] = {}
+    for group in _groups(listed):
+        roles, needed = group, []
+        if "with" in group:
+            at = group.index("with")
+            roles, needed = group[:at], group[at + 1 :]
+            if not needed or "with" in needed:
+                raise ValueError("behind with stand roles of Oro, write it like: user with ROLE_MANAGER or backend")
+        if not roles:
+            raise ValueError("no role is named, write names or nobody")
+        for role in roles:
+            one = frozenset(name(word, place) for word in needed)
+            before = found.get(name(role, place))
+            # A role that is enough by itself stays so; of two lists one role is needed.
+            found[role] = one if before is None else before | one if before and one else frozenset()
+    return found
+
+
+def _groups(listed: list[str]) -> list[list[str]]:
+    """What stands between the words ``or``."""
+    groups: list[list[str]] = [[]]
+    for word in listed:
+        if word == "or":
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    return groups

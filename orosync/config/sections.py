@@ -81,8 +81,9 @@ class RoleSection:
     realm: str | None
     permissions: tuple[rules.Permission, ...] = setting(
         rules.permissions,
-        "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose]`, `any ACTIONS` for every URI, or "
-        "`deny exact|prefix|wildcard URI`. What a line does not allow it denies; the most specific line speaks.",
+        "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose caller|publisher|caller,publisher]`, "
+        "`any ACTIONS [disclose ...]` for every URI, or `deny exact|prefix|wildcard URI`. What a line does not allow "
+        "it denies; the most specific line speaks. `disclose` alone means both.",
         required=True,
         example="prefix com.example. call,subscribe",
         multiline=True,
@@ -222,24 +223,17 @@ class TopicsSection:
         "`oro`: Oro's ten channels and those written here; `own`: only those.",
         default="oro",
     )
-    subscribe: frozenset[str] = setting(
-        rules.role_names, "Roles that may subscribe where a channel does not say.", default="user"
-    )
-    publish: frozenset[str] = setting(
-        rules.role_names, "Roles that may publish where a channel does not say.", default="backend"
-    )
+    subscribe: rules.Roles = setting(rules.who, "Who may subscribe where a channel does not say.", default="user")
+    publish: rules.Roles = setting(rules.who, "Who may publish where a channel does not say.", default="backend")
     channel: tuple[rules.ChannelLine, ...] = dotted(
         rules.channel,
-        "A topic of your own: `subscribe ROLES; publish ROLES` (or `nobody`). Its name may hold variables: `{user_id}` "
-        "is the subscriber's own id, `{organization_id}` one of the subscriber's organizations, any other one "
-        "letters, digits, `_` and `-` unless a part `VARIABLE REQUIREMENT` says otherwise.",
+        "A topic of your own, or what is to be otherwise in one of Oro's: `subscribe WHO; publish WHO; retained`, "
+        "each only if wanted. WHO are roles, `user with ROLE_MANAGER or backend`, or `nobody`. The name may hold "
+        "variables: `{user_id}` is the client's own id, `{organization_id}` one of its organizations, `{role}` one of "
+        "its roles in Oro, any other one letters, digits, `_` and `-` unless a part `VARIABLE REQUIREMENT` says "
+        "otherwise ([topics.md](topics.md)).",
         example="channel.acme/news = subscribe user; publish backend",
     )
-
-    @property
-    def channels(self) -> tuple[rules.Channel, ...]:
-        """The channels written here, with the section's roles where they say nothing."""
-        return tuple(line.completed(self.subscribe, self.publish) for line in self.channel)
 
 
 @frozen(kw_only=True)

@@ -22,10 +22,21 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Place:
-    """Where a text stands: relative paths start at ``directory``, ``${NAME}`` is looked up in ``environ``."""
+    """Where a text stands: relative paths start at ``directory``, ``${NAME}`` is looked up in ``environ``.
+
+    ``file`` is the configuration's name, ``section`` the title of the section, ``lines`` the number of each line of the
+    text (from 1). All three are empty for what stands in no file, such as defaults.
+    """
 
     directory: Path
     environ: Mapping[str, str] = attrs.field(repr=False)
+    file: str = ""
+    section: str = ""
+    lines: tuple[int, ...] = ()
+
+    def at(self, row: int = 0) -> str:
+        """``router.ini:34`` for a line of the text (from 0), for explanations; "" in no file."""
+        return f"{self.file}:{self.lines[row]}" if self.file and row < len(self.lines) else self.file
 
 
 Reader = Callable[[str, Place], Any]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.channels import Binding, Channel, Owner
+from orosync.authz.channels import Binding, Channel, Owner, either, grants
+from orosync.authz.channels import words as in_words
 from orosync.model import Match
 from orosync.testing import principal
 
@@ -15,7 +17,7 @@ MAIL = Channel(
     {"user_id": OWN},
     frozenset({"user"}),
     frozenset({"backend"}),
-    "[topics:test]",
+    source="[topics:test]",
 )
 
 
@@ -58,6 +60,38 @@ class BindingTests(SynchronousTestCase):
         self.assertEqual(binding.refusal(member, "org", "2"), "anna is not in org 2")
         self.assertEqual(binding.refusal(member, "org", "0"), "org 0 is nobody")
 
+    def test_role(self) -> None:
+        """A variable can be one of the roles that somebody has in Oro, letter for letter."""
+        binding = Binding(Owner.ROLE)
+        manager = principal(roles=frozenset({"ROLE_MANAGER", "ROLE_7"}))
+        self.assertIsNone(binding.refusal(manager, "role", "ROLE_MANAGER"))
+        for value in ("ROLE_ADMINISTRATOR", "role_manager", "ROLE_MANAGER ", "7", ""):
+            self.assertEqual(binding.refusal(manager, "role", value), f"anna has not the Oro role of role {value}")
+
+
+class GrantTests(SynchronousTestCase):
+    """Who may, by role of the realm and roles in Oro."""
+
+    def test_made_of_roles(self) -> None:
+        """Bare roles are enough by themselves; grants stay as they are."""
+        self.assertEqual(grants({"a", "b"}), {"a": frozenset(), "b": frozenset()})
+        self.assertEqual(grants({"a": frozenset({"R"})}), {"a": frozenset({"R"})})
+
+    def test_either(self) -> None:
+        """Of two grants to a role the more generous one counts, of two lists of Oro roles both."""
+        one = {"a": frozenset({"R"}), "b": frozenset({"R"}), "c": frozenset[str]()}
+        other = {"a": frozenset({"S"}), "b": frozenset[str](), "d": frozenset({"S"})}
+        self.assertEqual(
+            either(one, other),
+            {"a": frozenset({"R", "S"}), "b": frozenset(), "c": frozenset(), "d": frozenset({"S"})},
+        )
+        self.assertEqual(either(one, other), either(other, one))
+
+    def test_words(self) -> None:
+        """Grants are shown as they are written."""
+        self.assertEqual(in_words({"user": frozenset({"S", "R"}), "backend": frozenset()}), "backend or user with R S")
+        self.assertEqual(in_words({}), "nobody")
+
 
 class ChannelTests(SynchronousTestCase):
     """Channel"""
@@ -72,25 +106,54 @@ class ChannelTests(SynchronousTestCase):
     def test_subscribe(self) -> None:
         """The role is looked at first, then whose topic it is; a refusal says which of the two it was."""
         anna = principal(user_id=7)
-        self.assertIsNone(MAIL.refusal(anna, {"user_id": "7", "org": "1"}))
-        self.assertIn("another user", str(MAIL.refusal(anna, {"user_id": "8", "org": "1"})))
+        self.assertIsNone(MAIL.subscribe_refusal(anna, {"user_id": "7", "org": "1"}))
+        self.assertIn("another user", str(MAIL.subscribe_refusal(anna, {"user_id": "8", "org": "1"})))
         guest = principal(user_id=7, authrole="guest")
         self.assertEqual(
-            MAIL.refusal(guest, {"user_id": "7", "org": "1"}),
+            MAIL.subscribe_refusal(guest, {"user_id": "7", "org": "1"}),
             'the role "guest" is not one of its subscribers (user)',
         )
 
     def test_publish(self) -> None:
-        """Publishing is a matter of the role alone, and a channel without publishers is nobody's to publish to."""
-        self.assertTrue(MAIL.may_publish("backend"))
-        self.assertFalse(MAIL.may_publish("user"))
-        self.assertEqual(MAIL.publish_refusal("user"), 'the role "user" is not one of its publishers (backend)')
-        self.assertEqual(Channel("a").publish_refusal("x"), 'the role "x" is not one of its publishers (nobody)')
+        """Users publish to what is their own, a back end to everybody's; somebody unknown is no back end, and a
+        channel without publishers is nobody's to publish to."""
+        both = attrs.evolve(MAIL, publishers={"user", "backend"})
+        seven, eight = {"user_id": "7", "org": "1"}, {"user_id": "8", "org": "1"}
+        anna, php = principal(user_id=7), principal("php", authrole="backend", user_id=None)
+        staff = principal(user_id=7, authrole="backend")
+        stranger = attrs.evolve(php, authmethod="anonymous")
+        for who, values, refusal in (
+            (anna, seven, None),
+            (anna, eight, "user_id 8 is another user than 7"),
+            (php, eight, None),
+            (staff, seven, None),
+            (staff, eight, "user_id 8 is another user than 7"),
+            (stranger, seven, "user_id 7 belongs to a user, and php is none"),
+        ):
+            self.assertEqual(both.publish_refusal(who, values), refusal)
+        nobody = 'the role "user" is not one of its publishers ({})'
+        self.assertEqual(MAIL.publish_refusal(anna, seven), nobody.format("backend"))
+        self.assertEqual(Channel("a").publish_refusal(anna, {}), nobody.format("nobody"))
+
+    def test_roles_in_oro(self) -> None:
+        """Where a role of Oro is needed besides, one of those named is enough, for each of the two rights."""
+        managers = {"user": frozenset({"ROLE_MANAGER", "ROLE_ADMINISTRATOR"}), "backend": frozenset[str]()}
+        channel = Channel("a", subscribers=managers, publishers=managers)
+        manager, clerk = principal(roles=frozenset({"ROLE_MANAGER"})), principal(roles=frozenset({"ROLE_CLERK"}))
+        backend = principal("php", authrole="backend", user_id=None)
+        for who, called in ((manager, None), (backend, None), (clerk, "anna has none of the Oro roles that its {} need "
+                "(backend or user with ROLE_ADMINISTRATOR ROLE_MANAGER)")):  # fmt: skip
+            expected = None if called is None else called.format("subscribers")
+            self.assertEqual(channel.subscribe_refusal(who, {}), expected)
+            expected = None if called is None else called.format("publishers")
+            self.assertEqual(channel.publish_refusal(who, {}), expected)
 
     def test_title(self) -> None:
-        """Explanations name the place where the channel was declared."""
+        """Explanations name the place where the channel was declared, file and line if there are any."""
         self.assertEqual(MAIL.title, "[topics:test] mail/{user_id}/{org}")
         self.assertEqual(Channel("a").title, "a")
+        written = Channel("a", source="[topics:test]", key="channel.a", place="router.ini:34")
+        self.assertEqual(written.title, "[topics:test] channel.a (router.ini:34)")
 
     def test_faults(self) -> None:
         """A channel that cannot be read, or that binds a variable it has not, does not come into being."""

@@ -85,4 +85,4 @@ class OroChannelTests(SynchronousTestCase):
         ):
             decision = rules.authorize(principal(authrole=role), action, "oro/ping", Match.EXACT, {})
             self.assertIs(decision.verdict, expected, role)
-            self.assertTrue(decision.rule.startswith("[topics:shop] oro/ping: "))
+            self.assertTrue(decision.rule.startswith("[topics:shop] oro/ping (built in): "))

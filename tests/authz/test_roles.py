@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,8 +22,8 @@ ALLOW, DENY, SILENT = Verdict.ALLOW, Verdict.DENY, Verdict.ABSTAIN
 USER = principal("joe")
 
 
-def may(uri: str, match: Match, *actions: Action, disclose: bool = False) -> Permission:
-    return Permission(uri, match, frozenset(actions), disclose)
+def may(uri: str, match: Match, *actions: Action, disclose: Iterable[Action] = ()) -> Permission:
+    return Permission(uri, match, frozenset(actions), frozenset(disclose))
 
 
 def judge(rules: list[Permission], action: Action, uri: str, match: Match = EXACT) -> Decision:
@@ -69,7 +72,7 @@ class RolePermissionsTests(SynchronousTestCase):
 
     def test_ties(self) -> None:
         """Of rules equally specific the one that denies wins, in any order of writing."""
-        twice = [may("a", EXACT, SUB, PUB, disclose=True), may("a", EXACT, SUB)]
+        twice = [may("a", EXACT, SUB, PUB, disclose=Action), may("a", EXACT, SUB)]
         crossed = [may("a.", WILDCARD, SUB, PUB), may(".b", WILDCARD, SUB)]
         for rules, uri in ((twice, "a"), (crossed, "a.b")):
             for ordered in (rules, rules[::-1]):
@@ -127,27 +130,52 @@ class RolePermissionsTests(SynchronousTestCase):
         self.assertIs(judge(rules, SUB, "a.", PREFIX).verdict, ALLOW)
 
     def test_disclose(self) -> None:
-        """A rule may ask that callers and publishers are told to the other side; only what is allowed discloses."""
-        rules = [may("a", EXACT, CALL, disclose=True), may("b", EXACT, CALL)]
-        self.assertTrue(judge(rules, CALL, "a").disclose)
-        self.assertFalse(judge(rules, CALL, "b").disclose)
-        self.assertFalse(judge(rules, PUB, "a").disclose)
+        """Callers are told to the other side where a rule says so of callers, publishers where it says so of
+        publishers; only what is allowed discloses, and subscribing and registering never do."""
+        rules = [
+            may("callers", EXACT, *Action, disclose=[CALL]),
+            may("publishers", EXACT, *Action, disclose=[PUB]),
+            may("both", EXACT, *Action, disclose=[CALL, PUB]),
+            may("neither", EXACT, *Action),
+            may("denied", EXACT, SUB, disclose=[CALL, PUB]),
+            may("p.", PREFIX, *Action, disclose=[CALL]),
+            may("w.", WILDCARD, *Action, disclose=[PUB]),
+        ]
+        for uri, expected in {
+            "callers": {CALL},
+            "publishers": {PUB},
+            "both": {CALL, PUB},
+            "neither": set(),
+            "denied": set(),
+            "p.x": {CALL},
+            "w.x": {PUB},
+        }.items():
+            disclosed = {action for action in Action if judge(rules, action, uri).disclose}
+            self.assertEqual(disclosed, expected, uri)
 
     def test_sentences(self) -> None:
-        """Each answer names the role and the rule that decided."""
-        rules = [may("a.", PREFIX, SUB), may("a.x.", PREFIX)]
+        """Each answer names the rule that decided as it is written, with its file and line."""
+        own, everywhere = "[role:oro/user]", "[role:user]"
+        rules = [
+            Permission("a.", PREFIX, frozenset({SUB, CALL}), frozenset({CALL}), own, "router.ini:51"),
+            Permission("a.x.", PREFIX, source=own, place="router.ini:52"),
+            Permission("", PREFIX, frozenset({PUB}), source=everywhere, place="router.ini:60"),
+            Permission("a.c", EXACT, frozenset({SUB}), source=own, place="router.ini:53"),
+            Permission("a.c", EXACT, frozenset({PUB}), source=everywhere, place="router.ini:61"),
+        ]
         for action, uri, match, words in (
-            (SUB, "a.b", EXACT, '[roles] user: "a." (prefix): subscribe'),
-            (PUB, "a.b", EXACT, '[roles] user: "a." (prefix): no publish'),
+            (SUB, "a.b", EXACT, f"{own} prefix a. (router.ini:51): subscribe"),
+            (CALL, "a.b", EXACT, f"{own} prefix a. (router.ini:51): call, caller disclosed"),
+            (PUB, "a.b", EXACT, f"{own} prefix a. (router.ini:51): no publish"),
+            (PUB, "b", EXACT, f"{everywhere} any (router.ini:60): publish"),
+            (SUB, "a.c", EXACT, f"{own} exact a.c (router.ini:53 and router.ini:61): no subscribe"),
+            (SUB, "a.x.", PREFIX, f"{own} prefix a.x. (router.ini:52): no subscribe, and the prefix pattern "
+                                  "reaches into it"),
             (SUB, "a", PREFIX, "[roles] user: no permission covers all that this prefix pattern could match"),
-            (
-                SUB,
-                "a.",
-                PREFIX,
-                '[roles] user: "a.x." (prefix): no subscribe, and the prefix pattern reaches into it',
-            ),
-        ):
+        ):  # fmt: skip
             self.assertEqual(judge(rules, action, uri, match).rule, words)
+        bare = [attrs.evolve(rule, source="", place="") for rule in rules]
+        self.assertEqual(judge(bare, SUB, "a.b").rule, "[roles] user prefix a.: subscribe")
 
     @given(
         st.lists(

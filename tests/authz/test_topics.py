@@ -35,17 +35,19 @@ class TopicRulesTests(SynchronousTestCase):
 
     def test_sentences(self) -> None:
         """Each answer says in words which rule decided, for the log and for whoever asks."""
-        secured = "[topics:oro] oro/email_event/{user_id}/{organization_id}: "
+        secured = "[topics:oro] oro/email_event/{user_id}/{organization_id} (built in): "
         for topic, action, words in (
-            ("oro/ping", Action.SUBSCRIBE, "[topics:oro] oro/ping: subscribe = user"),
+            ("oro/ping", Action.SUBSCRIBE, "[topics:oro] oro/ping (built in): subscribe = user"),
+            ("oro/imap_sync_fail/*", Action.SUBSCRIBE,
+             "[topics:oro] oro/imap_sync_fail/{user_id} (built in): subscribe = user"),
             ("oro/email_event/7/1", Action.SUBSCRIBE, secured + "subscribe = user, own user_id 7"),
             ("oro/email_event/8/1", Action.SUBSCRIBE, secured + "user_id 8 is another user than 7"),
             (
                 "oro/ping",
                 Action.PUBLISH,
-                '[topics:oro] oro/ping: the role "user" is not one of its publishers (backend)',
+                '[topics:oro] oro/ping (built in): the role "user" is not one of its publishers (backend)',
             ),
-        ):
+        ):  # fmt: skip
             decision = self.judge(topic, action=action)
             self.assertEqual((decision.rule, decision.declared), (words, True))
 
@@ -88,7 +90,8 @@ class TopicRulesTests(SynchronousTestCase):
             self.assertIs(decision.declared, expected is not unknown)
         self.assertEqual(
             self.judge("oro/", Match.PREFIX).rule,
-            "[topics:oro] oro/ping: subscribe to its topics one by one; a prefix subscription reaches beyond",
+            "[topics:oro] oro/ping (built in): subscribe to its topics one by one; a prefix subscription reaches "
+            "beyond",
         )
 
     def test_first_channel_wins(self) -> None:
@@ -134,6 +137,56 @@ class TopicRulesTests(SynchronousTestCase):
                 principal(user_id=user_id), Action.SUBSCRIBE, "oro/email_event/7/1", Match.EXACT, {}
             )
             self.assertIs(decision.verdict, expected)
+
+    def test_publishing_users(self) -> None:
+        """A user may publish to a topic with the own id in it where the channel says so, a back end to all of them;
+        the answer for one is never another's."""
+        own = {"user_id": Binding(Owner.USER)}
+        channel = Channel("acme/{user_id}", {"user_id": "[0-9]+"}, own, (), ["user", "backend"], "[topics:x]")
+        rules = TopicRules([channel])
+        anna, ben = principal("anna", user_id=7), principal("ben", user_id=8)
+        stranger = principal("x", authrole="backend", authmethod="anonymous", user_id=None)
+        for _ in range(2):
+            for who, topic, words in (
+                (BACKEND, "acme/7", "publish = backend"),
+                (anna, "acme/7", "publish = user, own user_id 7"),
+                (ben, "acme/7", "user_id 7 is another user than 8"),
+                (BACKEND, "acme/8", "publish = backend"),
+                (ben, "acme/8", "publish = user, own user_id 8"),
+                (anna, "acme/8", "user_id 8 is another user than 7"),
+                (stranger, "acme/8", "user_id 8 belongs to a user, and x is none"),
+            ):
+                decision = rules.authorize(who, Action.PUBLISH, topic, Match.EXACT, {})
+                self.assertEqual(decision.rule, f"[topics:x] acme/{{user_id}}: {words}")
+                self.assertIs(decision.verdict is Verdict.ALLOW, words.startswith("publish = "), words)
+
+    def test_roles_in_oro(self) -> None:
+        """Two users of one role, of whom one has the role of Oro that is needed, or that a topic names."""
+        managers = {"user": frozenset({"ROLE_MANAGER"})}
+        channels = [
+            Channel("acme/board", subscribers=managers, publishers=managers),
+            Channel("acme/{role}", {"role": "[A-Z_]+"}, {"role": Binding(Owner.ROLE)}, ROLE_USER, ROLE_USER),
+        ]
+        rules = TopicRules(channels)
+        manager, clerk = principal(roles=frozenset({"ROLE_MANAGER"})), principal(roles=frozenset({"ROLE_CLERK"}))
+        for _ in range(2):
+            for topic in ("acme/board", "acme/ROLE_MANAGER"):
+                for action in (Action.SUBSCRIBE, Action.PUBLISH):
+                    for who, verdict in ((manager, Verdict.ALLOW), (clerk, Verdict.DENY)):
+                        decision = rules.authorize(who, action, topic, Match.EXACT, {})
+                        self.assertIs(decision.verdict, verdict, decision.rule)
+        decision = rules.authorize(manager, Action.PUBLISH, "acme/board", Match.EXACT, {})
+        self.assertEqual(decision.rule, "acme/board: publish = user with ROLE_MANAGER")
+
+    def test_retained(self) -> None:
+        """Topics of retained channels are told; where no channel is, that is known without looking at a topic."""
+        self.assertFalse(self.rules.retains)
+        rules = TopicRules(
+            [Channel("a", retained=True), Channel("b"), Channel("c/{x}", {"x": "[a-z]+"}, retained=True)]
+        )
+        self.assertTrue(rules.retains)
+        told = {topic: rules.retained(topic) for topic in ("a", "b", "c/x", "c/1", "d") for _ in range(2)}
+        self.assertEqual(told, {"a": True, "b": False, "c/x": True, "c/1": False, "d": False})
 
 
 CHANNELS = TopicRules(

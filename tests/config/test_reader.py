@@ -40,6 +40,15 @@ class Sound(SynchronousTestCase):
         self.assertEqual(raw.sections[0].values["k"].text.split(), ["one", "two"])
         self.assertEqual(raw.sections[0].values["last"].line, 6)
 
+    def test_lines_of_long_values(self) -> None:
+        """Each line of a value knows its number, whatever comments and blank lines stand in between."""
+        text = "[a]\nk =\n  one\n  # why\n  two\n\n  one\n; no\nl = one\n  # why\n  one\nm = x\n"
+        values = read(text).sections[0].values
+        self.assertEqual(values["k"].text.split("\n"), ["one", "two", "", "one"])
+        self.assertEqual(values["k"].lines, (3, 5, 6, 7))
+        self.assertEqual((values["l"].text, values["l"].lines), ("one\none", (9, 11)))
+        self.assertEqual((values["m"].line, values["m"].lines), (12, (12,)))
+
     def test_files_of_other_editors(self) -> None:
         """A byte order mark and Windows' ends of lines do no harm."""
         raw = read("\ufeff[a]\r\nk = v\r\n")

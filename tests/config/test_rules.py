@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import rules
-from orosync.config.rules import Channel, ChannelLine, Permission
-from orosync.config.values import NOWHERE
+from orosync.config.rules import ChannelLine, Permission
+from orosync.config.values import NOWHERE, Place
 from orosync.model import Action, Match
 
 CALL, PUBLISH, SUBSCRIBE = Action.CALL, Action.PUBLISH, Action.SUBSCRIBE
+BOTH = frozenset({CALL, PUBLISH})
+USER, BACKEND = {"user": frozenset[str]()}, {"backend": frozenset[str]()}
+HERE = Place(Path("/etc/orosync"), {}, "router.ini", "role:oro/user", (7, 9, 12))
 
 
 class Permissions(SynchronousTestCase):
@@ -20,9 +25,14 @@ class Permissions(SynchronousTestCase):
         table = {
             "prefix com.example. call,publish": Permission(Match.PREFIX, "com.example.", frozenset({CALL, PUBLISH})),
             "exact  com.example.now   subscribe": Permission(Match.EXACT, "com.example.now", frozenset({SUBSCRIBE})),
-            "wildcard com..now all disclose": Permission(Match.WILDCARD, "com..now", frozenset(Action), True),
+            "wildcard com..now all disclose": Permission(Match.WILDCARD, "com..now", frozenset(Action), BOTH),
             "any all": Permission(Match.PREFIX, "", frozenset(Action)),
-            "any call disclose": Permission(Match.PREFIX, "", frozenset({CALL}), True),
+            "any call disclose": Permission(Match.PREFIX, "", frozenset({CALL}), BOTH),
+            "any all disclose publisher": Permission(Match.PREFIX, "", frozenset(Action), frozenset({PUBLISH})),
+            "exact a call disclose caller": Permission(Match.EXACT, "a", frozenset({CALL}), frozenset({CALL})),
+            "exact a all disclose caller,publisher": Permission(Match.EXACT, "a", frozenset(Action), BOTH),
+            "exact a all disclose publisher, caller": Permission(Match.EXACT, "a", frozenset(Action), BOTH),
+            "exact disclose call": Permission(Match.EXACT, "disclose", frozenset({CALL})),
             "deny prefix com.example.": Permission(Match.PREFIX, "com.example.", frozenset()),
             "deny any": Permission(Match.PREFIX, "", frozenset()),
         }
@@ -34,6 +44,14 @@ class Permissions(SynchronousTestCase):
         found = rules.permissions("\nexact a call\n\nexact b publish\n", NOWHERE)
         self.assertEqual([one.uri for one in found], ["a", "b"])
 
+    def test_places(self) -> None:
+        """Each knows its section, and the file and line where it stands."""
+        found = rules.permissions("exact a call\n\nexact b publish", HERE)
+        self.assertEqual(
+            [(one.section, one.place) for one in found],
+            [("role:oro/user", "router.ini:7"), ("role:oro/user", "router.ini:12")],
+        )
+
     def test_bad(self) -> None:
         """Every faulty line is told, with what to write."""
         shape = "this is no permission, write it like: prefix com.example. call,publish"
@@ -43,6 +61,8 @@ class Permissions(SynchronousTestCase):
             "deny prefix com.example. call": shape,
             "deny": shape,
             "disclose": shape,
+            "deny exact a disclose": shape,
+            "exact a call disclose callers": "'callers' is not caller or publisher, did you mean caller?",
             "prefx com. call": "'prefx' is none of exact, prefix, wildcard, any, did you mean prefix?",
             "exact a cal": "'cal' is none of subscribe, publish, call, register, all, did you mean call?",
         }
@@ -62,55 +82,90 @@ class Channels(SynchronousTestCase):
     """Topics of one's own."""
 
     def test_good(self) -> None:
-        """Roles for both rights, for one of them, for nobody."""
+        """Who for both rights, for one of them, nobody; whether it is retained."""
         table = {
-            "subscribe user; publish backend": (frozenset({"user"}), frozenset({"backend"})),
-            "subscribe user, admin": (frozenset({"user", "admin"}), None),
-            "publish nobody;": (None, frozenset()),
+            "subscribe user; publish backend": ChannelLine("a", {}, USER, BACKEND),
+            "subscribe user, admin": ChannelLine("a", {}, {**USER, "admin": frozenset()}, None),
+            "publish nobody;": ChannelLine("a", {}, None, {}),
+            "retained": ChannelLine("a", {}, None, None, True),
+            "retained; subscribe user": ChannelLine("a", {}, USER, None, True),
         }
-        for text, (subscribe, publish) in table.items():
-            self.assertEqual(
-                rules.channel("acme/news", text, NOWHERE), ChannelLine("acme/news", {}, subscribe, publish)
-            )
+        for text, expected in table.items():
+            self.assertEqual(rules.channel("a", text, NOWHERE), expected, text)
 
     def test_variables(self) -> None:
-        """A variable that belongs to somebody is an id; another one a word, unless its requirement is written."""
-        line = rules.channel("acme/{user_id}/{organization_id}/{kind}/{day}", "day [0-9]{1,2}; publish x", NOWHERE)
-        self.assertEqual(
-            line.completed(frozenset({"user"}), frozenset({"backend"})),
-            Channel(
-                "acme/{user_id}/{organization_id}/{kind}/{day}",
-                {
-                    "user_id": "[0-9]+",
-                    "organization_id": "[0-9]+",
-                    "kind": "[A-Za-z0-9_-]+",
-                    "day": "[0-9]{1,2}",
-                },
-                {"user_id": "user", "organization_id": "organization"},
-                frozenset({"user"}),
-                frozenset({"x"}),
-            ),
-        )
+        """What a variable may hold stands there only if it was written."""
+        line = rules.channel("acme/{user_id}/{kind}/{day}", "day [0-9]{1,2}; user_id [0-9]+|\\*; publish x", NOWHERE)
+        self.assertEqual(line.requirements, {"day": "[0-9]{1,2}", "user_id": "[0-9]+|\\*"})
+
+    def test_place(self) -> None:
+        """A line knows its file and number."""
+        self.assertEqual(rules.channel("a", "retained", HERE).place, "router.ini:7")
 
     def test_bad_names(self) -> None:
-        """A topic's name with loose braces or blanks is refused."""
+        """A topic's name with loose braces or blanks is refused, and a variable that would be taken for a verb."""
         for pattern in ("", "a{", "a}", "{}", "a b", "{1}", "{a{b}}"):
             error = self.assertRaises(ValueError, rules.channel, pattern, "subscribe user", NOWHERE)
             self.assertEqual(
                 str(error), "the topic's name is missing, holds a blank or braces that do not pair, write {user_id}"
             )
+        error = self.assertRaises(ValueError, rules.channel, "a/{retained}", "retained", NOWHERE)
+        self.assertEqual(str(error), "a variable cannot be called retained, choose another name")
 
     def test_bad_rules(self) -> None:
         """Unknown, repeated and empty parts are refused."""
         table = {
-            "subscribes user": "'subscribes' is none of subscribe, publish, kind, did you mean subscribe?",
+            "subscribes user": "'subscribes' is none of subscribe, publish, retained, kind, did you mean subscribe?",
             "subscribe user; subscribe admin": "subscribe is said twice, join the two",
             "subscribe": "no role is named, write names or nobody",
             "publish nobody backend": "nobody stands beside other roles, write one or the other",
             "publish a/b": "'a/b' is not a name, use letters, digits and . _ - only",
             "kind": "kind needs one requirement without blanks, write it like: kind [0-9]+",
             "kind a b": "kind needs one requirement without blanks, write it like: kind [0-9]+",
+            "retained yes": "retained stands alone, put a ; behind it",
+            "retained subscribe user": "retained stands alone, put a ; behind it",
         }
         for text, words in table.items():
             error = self.assertRaises(ValueError, rules.channel, "acme/{kind}", text, NOWHERE)
+            self.assertEqual(str(error), words)
+
+
+class Who(SynchronousTestCase):
+    """Roles, and roles in Oro besides."""
+
+    def test_good(self) -> None:
+        """Each form; of a role said twice the more generous counts."""
+        manager, boss = frozenset({"ROLE_MANAGER"}), frozenset({"ROLE_BOSS"})
+        table = {
+            "user": USER,
+            "user, backend": {**USER, **BACKEND},
+            "nobody": {},
+            "user with ROLE_MANAGER": {"user": manager},
+            "user staff with ROLE_MANAGER, ROLE_BOSS": {"user": manager | boss, "staff": manager | boss},
+            "user with ROLE_MANAGER or backend": {"user": manager, **BACKEND},
+            "backend or user with ROLE_MANAGER": {"user": manager, **BACKEND},
+            "user with ROLE_MANAGER or user with ROLE_BOSS": {"user": manager | boss},
+            "user with ROLE_MANAGER or user": USER,
+            "user or user with ROLE_MANAGER": USER,
+        }
+        for text, expected in table.items():
+            self.assertEqual(rules.who(text, NOWHERE), expected, text)
+
+    def test_bad(self) -> None:
+        """Whatever is left open is refused."""
+        behind = "behind with stand roles of Oro, write it like: user with ROLE_MANAGER or backend"
+        missing = "no role is named, write names or nobody"
+        table = {
+            "": missing,
+            "or user": missing,
+            "user or": missing,
+            "with ROLE_MANAGER": missing,
+            "user with": behind,
+            "user with or backend": behind,
+            "user with A with B": behind,
+            "nobody or user": "nobody stands beside other roles, write one or the other",
+            "user with a/b": "'a/b' is not a name, use letters, digits and . _ - only",
+        }
+        for text, words in table.items():
+            error = self.assertRaises(ValueError, rules.who, text, NOWHERE)
             self.assertEqual(str(error), words)

@@ -6,7 +6,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import sections
 from orosync.config.methods import METHODS
-from orosync.config.rules import ChannelLine
 from orosync.config.secrets import Secret
 from orosync.model import User
 from tests.config.files import SOUND, FilesCase
@@ -39,23 +38,11 @@ class Sections(SynchronousTestCase):
         self.assertIn("env:S", shown)
         self.assertNotIn("hush", shown)
 
-    def test_channels_take_the_sections_roles(self) -> None:
-        """Where a channel does not say who, the section does."""
-        section = sections.TopicsSection(
-            name="oro",
-            subscribe=frozenset({"staff"}),
-            publish=frozenset(),
-            channel=(ChannelLine("a", {}, None, None), ChannelLine("b", {}, frozenset({"x"}), frozenset({"y"}))),
-        )
-        self.assertEqual(
-            [(one.pattern, one.subscribe, one.publish) for one in section.channels],
-            [("a", {"staff"}, set()), ("b", {"x"}, {"y"})],
-        )
-
     def test_topics_are_oros_unless_said_otherwise(self) -> None:
         """Users subscribe, the back end publishes."""
         section = sections.TopicsSection(name="oro")
-        self.assertEqual((section.use, section.subscribe, section.publish), ("oro", {"user"}, {"backend"}))
+        roles = ({"user": frozenset()}, {"backend": frozenset()})
+        self.assertEqual((section.use, section.subscribe, section.publish), ("oro", *roles))
 
     def test_process(self) -> None:
         """Five seconds to let go, and no demo unless asked for."""

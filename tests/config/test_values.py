@@ -114,6 +114,11 @@ class Readers(SynchronousTestCase):
         self.assertEqual(values.did_you_mean("Orgins", ["origins", "origin", "path"]), ", did you mean origins?")
         self.assertEqual(values.did_you_mean("xyz", ["origins"]), "")
 
+    def test_at(self) -> None:
+        """A line of a text is told by file and number; a text that stands in no file has neither."""
+        place = Place(Path("/etc/orosync"), {}, "router.ini", "role:user", (34, 36))
+        self.assertEqual([place.at(), place.at(1), NOWHERE.at()], ["router.ini:34", "router.ini:36", ""])
+
     def test_environment_stays_out_of_repr(self) -> None:
         """A Place shows nobody the environment."""
         self.assertNotIn("credentials", repr(HERE))

@@ -1,0 +1,105 @@
+"""Authorizers made from the sections that describe them: functions of the configuration, and of nothing else.
+
+It must not know how a section is written, or how a rule is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from orosync.authz import requirements
+from orosync.authz.channels import Binding, Channel, Owner
+from orosync.authz.oro_channels import oro_channels
+from orosync.authz.roles import Permission, RolePermissions
+from orosync.authz.topics import TopicRules
+from orosync.config import Configuration
+from orosync.config.rules import ChannelLine
+from orosync.config.sections import TopicsSection
+from orosync.errors import ConfigError
+
+OWNERS: Mapping[str, Owner] = {"user_id": Owner.USER, "organization_id": Owner.ORGANIZATION, "role": Owner.ROLE}
+"""Variables that belong to somebody, by their name."""
+
+ID = "[0-9]+"
+WORD = "[A-Za-z0-9_-]+"
+"""What a variable may hold where nothing is said of it: an id for users and organizations, else a word."""
+
+ALL = "*"
+"""In place of an id: for everybody, where a requirement admits it."""
+
+
+def role_permissions(configuration: Configuration, realm: str) -> RolePermissions:
+    """What ``roles`` among the authorizers of ``realm`` stands for."""
+    return RolePermissions(
+        {
+            role: [Permission(p.uri, p.match, p.actions, p.disclose, f"[{p.section}]", p.place) for p in lines]
+            for role, lines in configuration.permissions(realm).items()
+        }
+    )
+
+
+def topic_rules(section: TopicsSection) -> TopicRules:
+    """What ``topics:NAME`` stands for. Raises ConfigError with every fault.
+
+    Oro's channels come first, each with what a line of its pattern says otherwise, and then the lines' own.
+    """
+    source = f"[topics:{section.name}]"
+    stock = oro_channels(section.subscribe, section.publish, source) if section.use == "oro" else ()
+    channels = {channel.pattern: channel for channel in stock}
+    faults = []
+    for line in section.channel:
+        known = channels.get(line.pattern)
+        try:
+            channels[line.pattern] = _own(section, line, source) if known is None else _otherwise(known, line)
+        except ValueError as error:
+            faults.append(f"{source} channel.{line.pattern}: {error} ({line.place})")
+    if faults:
+        raise ConfigError(faults)
+    return TopicRules(channels.values(), name=f"topics:{section.name}")
+
+
+def _own(section: TopicsSection, line: ChannelLine, source: str) -> Channel:
+    variables = re.findall(r"\{(\w+)\}", line.pattern)
+    wanted = {name: ID if name in ("user_id", "organization_id") else WORD for name in variables}
+    return Channel(
+        line.pattern,
+        {**wanted, **line.requirements},
+        bindings={name: Binding(OWNERS[name], _open(name, line)) for name in variables if name in OWNERS},
+        subscribers=section.subscribe if line.subscribe is None else line.subscribe,
+        publishers=section.publish if line.publish is None else line.publish,
+        source=source,
+        key=f"channel.{line.pattern}",
+        place=line.place,
+        retained=line.retained,
+    )
+
+
+def _otherwise(known: Channel, line: ChannelLine) -> Channel:
+    """A channel of Oro's with what the line says; everything else stays."""
+    bindings = {
+        name: Binding(binding.owner, _open(name, line) if name in line.requirements else binding.but)
+        for name, binding in known.bindings.items()
+    }
+    return attrs.evolve(
+        known,
+        requirements={**known.requirements, **line.requirements},
+        bindings=bindings,
+        subscribers=known.subscribers if line.subscribe is None else line.subscribe,
+        publishers=known.publishers if line.publish is None else line.publish,
+        key=f"channel.{line.pattern}",
+        place=f"{line.place}, {known.place}",
+        retained=known.retained or line.retained,
+        note="" if line.subscribe is not None else known.note,
+    )
+
+
+def _open(name: str, line: ChannelLine) -> frozenset[str]:
+    """``*`` if the line itself admits it in a variable that belongs to somebody: it is then for everybody."""
+    written = line.requirements.get(name)
+    if written is None:
+        return frozenset()
+    admits = re.fullmatch(requirements.read(written).regex, ALL, re.ASCII) is not None
+    return frozenset(ALL) if admits else frozenset()
