@@ -61,6 +61,8 @@ class Link(FrameReader):
 
     framer = staticmethod(server_frame)
     slot: set[Member] | None = None
+    clear = False
+    """The transport took all it was given; what it does not hold back, nothing has to wait for."""
     heard = 0
     """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
     _why = ""
@@ -189,6 +191,8 @@ class Link(FrameReader):
             queue.clear()
             if left := self._deliver(data):
                 self.held_back(left)
+            else:
+                self.clear = True
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """The way out of autobahn's CLOSE frames and of pings: behind what is queued, and at once."""
@@ -215,6 +219,7 @@ class Link(FrameReader):
         self._cut("stalled", self.backlog())
 
     def held_back(self, left: int) -> None:
+        self.clear = False
         if left > self._output_limit:
             self._cut("queue_full", left)
         else:

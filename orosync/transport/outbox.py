@@ -71,9 +71,8 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
 def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[bytes], None]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
-    With ``outbox.alone``, and nothing held back before it, a frame goes straight to the socket; otherwise, and on every
-    other transport, it is pushed. What is looked at for each frame is as little as can be: a transport has sent all it
-    held when its buffers are empty, and it is never told to disconnect while its link is open.
+    With ``outbox.alone``, on an open link whose transport holds nothing back (``link.clear``), a frame goes straight to
+    the socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
     """
     try:
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
@@ -82,7 +81,7 @@ def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[byte
         return link.push
 
     def send(frame: bytes) -> None:
-        if not outbox.alone or transport.dataBuffer or transport._tempDataLen or link.state != OPEN:
+        if not outbox.alone or not link.clear or link.state != OPEN:
             link.push(frame)
             return
         try:
@@ -106,9 +105,10 @@ def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
 
 
 class Sender(Protocol):
-    """A link that events are sent to."""
+    """A link that events are sent to. ``clear`` is False from ``held_back`` until a later frame has left whole."""
 
     state: int
+    clear: bool
 
     def push(self, frame: bytes) -> None: ...
 

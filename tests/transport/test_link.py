@@ -57,6 +57,26 @@ class PushTests(SynchronousTestCase):
         listener.clock.advance(0)
         self.assertEqual(writes[1:], [b"next"])
 
+    def test_nothing_overtakes_what_is_held_back(self) -> None:
+        """From the first frame that the transport keeps, all go its way, until it keeps nothing any more."""
+        listener = MemoryListener()
+        link, _, _ = listener.open()
+        kept = [0]
+        link._deliver = lambda data: kept[0]
+        link.push(b"1")
+        listener.clock.advance(0)
+        self.assertTrue(link.clear)
+        link.held_back(5)
+        self.assertFalse(link.clear)
+        kept[0] = 3
+        link.push(b"2")
+        listener.clock.advance(0)
+        self.assertFalse(link.clear)
+        kept[0] = 0
+        link.push(b"3")
+        listener.clock.advance(0)
+        self.assertTrue(link.clear)
+
     def test_a_close_goes_behind_what_is_queued(self) -> None:
         """An event that was published before a goodbye arrives before it; what comes later is dropped silently."""
         listener = MemoryListener()
