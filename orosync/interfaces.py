@@ -98,7 +98,11 @@ class ISessionStore(Interface):
 
 
 class IAuthorizer(Interface):
-    """Says whether a principal may do something."""
+    """Says whether a principal may do something.
+
+    One that answers at once, and always the same to the same principal, action, URI and match, whatever the options,
+    may say so by an attribute ``constant = True``: its word is then remembered for those who ask often.
+    """
 
     def authorize(
         principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]

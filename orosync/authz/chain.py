@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.authz.grants import Grants
 from orosync.authz.patience import Trouble, explain, within
 from orosync.interfaces import IAuthorizer, IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
@@ -25,16 +27,31 @@ class Chain:
     """Asks ``authorizers`` in order; each has ``timeout`` seconds if it answers later.
 
     ``decide`` gives a plain Decision whenever every authorizer asked did, so that a publish to a declared topic costs
-    no Deferred.
+    no Deferred. ``constant``: every authorizer says of itself that its answers never change (``IAuthorizer``).
     """
 
     def __init__(
         self, authorizers: Iterable[IAuthorizer], journal: IJournal, timeout: float = 5.0, *, clock: IReactorTime
     ) -> None:
-        self._authorizers = tuple((_name(each), each.authorize) for each in authorizers)
         self._journal = journal
         self._timeout = timeout
         self._clock = clock
+        self._grants: WeakSet[Grants] = WeakSet()
+        self.replace(authorizers)
+
+    def replace(self, authorizers: Iterable[IAuthorizer]) -> None:
+        """From now on ask these. What was remembered of the word of others is forgotten."""
+        asked = tuple(authorizers)
+        self._authorizers = tuple((_name(each), each.authorize) for each in asked)
+        self.constant = all(getattr(each, "constant", False) is True for each in asked)
+        for grants in self._grants:
+            grants.known.clear()
+
+    def grants(self, principal: Principal) -> Grants:
+        """What ``principal`` may publish to, for somebody who asks often."""
+        grants = Grants(self, principal)
+        self._grants.add(grants)
+        return grants
 
     def decide(
         self,

@@ -55,6 +55,8 @@ class RolePermissions:
     """Judges by the principal's role. ABSTAIN when no rule of the role speaks of the URI (or of any that a pattern
     could match). Of rules equally specific, one that denies wins."""
 
+    constant = True
+
     def __init__(self, roles: Mapping[str, Iterable[Permission]], *, name: str = "roles") -> None:
         self.name = name
         self._roles = {role: _Rules(role, permissions, name) for role, permissions in roles.items()}

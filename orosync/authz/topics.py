@@ -51,6 +51,8 @@ class TopicRules:
     Raises ValueError when two channels have the same pattern.
     """
 
+    constant = True
+
     def __init__(self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096) -> None:
         self.name = name
         self.channels: tuple[Channel, ...] = tuple(channels)

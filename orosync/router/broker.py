@@ -84,7 +84,7 @@ class Broker:
         index = self._index
         exact = index.exact.get(topic)
         if exact is not None:
-            if filters is None and (excluded is None or excluded.session not in exact.members):
+            if filters is None and (excluded is None or exact.id not in excluded.subscriptions):
                 receivers: Collection[Member] = exact._everybody or exact.everybody
             else:
                 receivers = _receivers(exact, excluded, filters)

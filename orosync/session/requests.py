@@ -5,13 +5,14 @@ One method for each message. It must not know transports or identity; answers le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from orosync.authz.grants import Grants
 from orosync.errors import ProtocolViolation, RequestError
-from orosync.model import Action, Decision, Match, Verdict
+from orosync.model import NOTHING, Action, Decision, Match, Verdict
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.router.options import choice, flag
@@ -65,6 +66,8 @@ class Requests:
         self._realm = hosted.realm
         self._broker_publish = hosted.realm.broker.publish
         self._decide = hosted.chain.decide
+        self._grants: Grants | None = None
+        self._granted: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
 
@@ -81,15 +84,25 @@ class Requests:
 
     def _publish(self, message: Publish, payload: Payload | None) -> None:
         topic = message.topic
-        if not self._well_formed(topic):
-            uris.check(topic, _EXACT, strict=self._strict)
-        decision = self._decide(self._principal, _PUBLISH, topic, _EXACT, message.options)
-        if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
-            self._decided_or_later(decision, _PUBLISH, topic, message, payload, self._publish_allowed)
-        elif message.options:
+        decision: Any = self._granted.get(topic)
+        if decision is None:
+            decision = self._judge_publish(topic, message.options)
+            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
+                self._decided_or_later(decision, _PUBLISH, topic, message, payload, self._publish_allowed)
+                return
+        if message.options:
             self._publish_allowed(message, payload, decision)
         else:  # what nearly every PUBLISH is, written out
             self._post(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
+
+    def _judge_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+        if not self._well_formed(topic):
+            uris.check(topic, _EXACT, strict=self._strict)
+        grants = self._grants
+        if grants is None:
+            self._grants = grants = self._hosted.chain.grants(self._principal)
+            self._granted = grants.known
+        return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         options = message.options

@@ -6,7 +6,7 @@ publishes, and is closed with 1007 for what stock closes it for. Topics are opaq
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from orosync.authz.grants import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError
 from orosync.interfaces import ILink, ISession
 from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Principal, Traits, Verdict
@@ -52,6 +53,8 @@ class V1Session:
         self._principal = principal
         self._standings = standings
         self._decide = hosted.chain.decide
+        self._grants: Grants | None = None
+        self._granted: Mapping[str, Decision] = NOTHING
         self._broker_publish = hosted.realm.broker.publish
         self._post = hosted.office.post
         self._prefixes = v1.Prefixes()
@@ -79,7 +82,11 @@ class V1Session:
         try:
             message = v1.parse(data, self._prefixes)
             if isinstance(message, v1.Publish):
-                self._authorise(_PUBLISH, message.topic, message, self._publish)
+                decision = self._granted.get(message.topic)
+                if decision is None:
+                    self._authorise(_PUBLISH, message.topic, message, self._publish)
+                else:
+                    self._publish(message, decision)
             elif isinstance(message, v1.Subscribe):
                 self._authorise(Action.SUBSCRIBE, message.topic, message, self._subscribe)
             elif isinstance(message, v1.Unsubscribe):
@@ -158,7 +165,10 @@ class V1Session:
     # -- authorization
 
     def _authorise(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
-        decision = self._decide(self._principal, action, uri, _EXACT, NOTHING)
+        if action is _PUBLISH:
+            decision = self._judge_publish(uri)
+        else:
+            decision = self._decide(self._principal, action, uri, _EXACT, NOTHING)
         if isinstance(decision, Decision):
             if decision.verdict is _ALLOW:
                 then(message, decision)
@@ -171,6 +181,13 @@ class V1Session:
         decision.addCallback(self._decided, action, uri, message, then)
         decision.addErrback(self._failed)
         decision.addBoth(lambda _: link.resume())
+
+    def _judge_publish(self, topic: str) -> Decision | Deferred[Decision]:
+        grants = self._grants
+        if grants is None:
+            self._grants = grants = self._hosted.chain.grants(self._principal)
+            self._granted = grants.known
+        return grants.decide(topic, NOTHING)
 
     def _decided(
         self, decision: Decision, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]

@@ -62,7 +62,7 @@ class Link(FrameReader):
     framer = staticmethod(server_frame)
     slot: set[Member] | None = None
     clear = False
-    """The transport took all it was given; what it does not hold back, nothing has to wait for."""
+    """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
     heard = 0
     """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
     _why = ""
@@ -98,6 +98,7 @@ class Link(FrameReader):
         self.slow_readers.forget(self)
         self.half_frames.forget(self)
         self.state = CLOSED
+        self.clear = False
         self._queue.clear()
         self._tail = None
         self.__dict__.pop("send", None)  # it knows us: nobody should have to search for that cycle
@@ -204,6 +205,7 @@ class Link(FrameReader):
         if self.state == CLOSING:
             # What still arrives is autobahn's: it waits for the peer's CLOSE.
             self._foreign = self._odd = True
+            self.clear = False
             self.wheel.enter(self, self.close_ticks)
 
     def backlog(self) -> int:
@@ -257,6 +259,7 @@ class Link(FrameReader):
         """End the TCP connection at once, whatever it still holds."""
         self._why = self._why or reason
         self.state = CLOSED
+        self.clear = False
         self.wheel.leave(self)
         self.transport.abortConnection()
 
@@ -284,6 +287,7 @@ class Link(FrameReader):
     def _end(self) -> None:
         """Let the transport send what it holds and close, within the time that closing may take."""
         self.state = CLOSED
+        self.clear = False
         self.wheel.enter(self, self.close_ticks)
         self.transport.loseConnection()
 

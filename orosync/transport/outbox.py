@@ -15,8 +15,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-from orosync.transport.quiet import OPEN
-
 _log = Logger()
 
 Deliver = Callable[[bytes], int]
@@ -71,8 +69,8 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
 def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[bytes], None]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
-    With ``outbox.alone``, on an open link whose transport holds nothing back (``link.clear``), a frame goes straight to
-    the socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
+    With ``outbox.alone``, on an open link whose transport holds nothing back (``clear``), a frame goes straight to the
+    socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
     """
     try:
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
@@ -81,7 +79,7 @@ def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[byte
         return link.push
 
     def send(frame: bytes) -> None:
-        if not outbox.alone or not link.clear or link.state != OPEN:
+        if not (outbox.alone and link.clear):
             link.push(frame)
             return
         try:
@@ -105,9 +103,9 @@ def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
 
 
 class Sender(Protocol):
-    """A link that events are sent to. ``clear`` is False from ``held_back`` until a later frame has left whole."""
+    """A link that events are sent to. ``clear`` is False unless it is open, and from ``held_back`` until a later frame
+    has left whole."""
 
-    state: int
     clear: bool
 
     def push(self, frame: bytes) -> None: ...

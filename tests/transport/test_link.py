@@ -1,5 +1,6 @@
 """The link as its peer and its session see it, on real sockets and, where time matters, on a clock of our own."""
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -76,6 +77,25 @@ class PushTests(SynchronousTestCase):
         link.push(b"3")
         listener.clock.advance(0)
         self.assertTrue(link.clear)
+
+    def test_nothing_follows_an_end(self) -> None:
+        """Whichever way a link ends, from then on no event takes the short way to its socket."""
+        ends: list[Callable[[Any], object]] = [
+            lambda link: link.close(1000, "bye"),
+            lambda link: link.drop("bye"),
+            lambda link: link.drop_now("bye"),
+            lambda link: link.dataReceived(client_frame(b"\x03\xe8", 8)),
+            lambda link: link.dataReceived(b"\xff\xff\xff\xff\xff\xff\xff"),
+            lambda link: link.connectionLost(),
+        ]
+        for number, end in enumerate(ends):
+            listener = MemoryListener()
+            link, _, _ = listener.open()
+            self.assertTrue(link.clear)
+            end(link)
+            self.assertFalse(link.clear, number)
+            listener.clock.advance(0)
+            self.assertFalse(link.clear, number)
 
     def test_a_close_goes_behind_what_is_queued(self) -> None:
         """An event that was published before a goodbye arrives before it; what comes later is dropped silently."""
