@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from orosync import registry
 from orosync.authz.chain import Chain
 from orosync.authz.making import role_permissions, topic_rules
+from orosync.components.making import component_maker
 from orosync.config import Configuration
 from orosync.config.methods import Method
 from orosync.config.sections import (
@@ -78,11 +79,13 @@ class Parts:
         self.demo_users = demo_users()
         self.services: list[IService] = []
         self._faults: list[str] = []
+        registry.search(configuration.router.plugins)
 
     @cached_property
     def realms(self) -> Mapping[str, HostedRealm]:
         """Every realm in service, with its authenticators, authorizers and watchers."""
         hosted = {name: self._realm(name) for name in self.configuration.realms}
+        self.components  # noqa: B018 (made when asked for, that its faults are told too)
         self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
         if self._faults:
             raise ConfigError(self._faults)
@@ -237,6 +240,16 @@ class Parts:
         lookups, service = session_store(section, self.journal, self.reactor, verify)
         self.services.append(service)
         return lookups
+
+    @cached_property
+    def components(self) -> Mapping[str, Callable[[], Any]]:
+        """What makes the component of every [component:NAME], by its name."""
+        made = {name: self._attempt(self._component_maker, name) for name in self.configuration.components}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _component_maker(self, name: str) -> Callable[[], Any]:
+        section = self.configuration.components[name]
+        return component_maker(f"component:{name}", section.use, section.realm, section.extra)
 
     # -- parts from elsewhere, and faults
 

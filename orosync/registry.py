@@ -7,8 +7,10 @@ stops the start with one line that says why. This file must not know any part or
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from zope.interface import Invalid
@@ -18,6 +20,13 @@ from zope.interface.verify import verifyObject
 from orosync.errors import ConfigError
 
 Factory = Callable[..., Any]
+
+
+def search(directories: Iterable[Path]) -> None:
+    """Have modules looked for in ``directories`` too, after every place where Python looks by itself."""
+    for directory in directories:
+        if str(directory) not in sys.path:
+            sys.path.append(str(directory))
 
 
 def resolve(section: str, name: str, builtins: Mapping[str, Factory], interface: InterfaceClass) -> Factory:

@@ -27,6 +27,7 @@ from orosync.config.listen import ListenSection
 from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
+from orosync.hosting import Hosting
 from orosync.interfaces import ISessionHost
 from orosync.model import Traits
 from orosync.ops.notify_systemd import SystemdNotifier
@@ -79,6 +80,7 @@ class RouterService(MultiService):
         self._systemd = SystemdNotifier.from_environment(os.environ)
         self._watchdog: LoopingCall | None = None
         parts.hasher.setServiceParent(self)
+        self._hosting = Hosting(parts, self._wires, self._rechecks)
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
         for part in parts.services:
@@ -154,7 +156,7 @@ class RouterService(MultiService):
             raise SystemExit(1)
         super().startService()  # type: ignore[no-untyped-call]
         self._parts.reactor.callWhenRunning(self._heed_signals)
-        self._ready()
+        self._hosting.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
         """Fires with whether the listener is open; the log knows why not."""
@@ -240,6 +242,7 @@ class RouterService(MultiService):
     async def _stop(self) -> None:
         closing = [Deferred.fromCoroutine(_closed(port)) for port in self._ports.values()]
         await drain(self._guests, self._parts.reactor, self._configuration.router.drain)
+        await self._hosting.stop()
         await gatherResults(closing)
         self._rechecks.stop()
         for deadlines in self._deadlines:

@@ -23,6 +23,7 @@ FLOORS = {
     "authz": 3,
     "notifications": 3,
     "ops": 3,
+    "components": 3,
     "wamp": 2,
     "interfaces": 2,
     "config": 2,
@@ -32,7 +33,7 @@ FLOORS = {
 }
 
 # A room that is several files at the top of the package, and not a folder.
-ROOMMATES = {"composition": "service", "contracts": "testing", "doubles": "testing"}
+ROOMMATES = {"composition": "service", "hosting": "service", "contracts": "testing", "doubles": "testing"}
 
 # The language of the protocol is values: it can neither do I/O nor know the time.
 NOT_IN_WAMP = {

@@ -91,6 +91,12 @@ class Resolve(RegistryCase):
         self.assertIn("acme_parts", sys.modules)
         self.assertNotIn("acme_broken", sys.modules)
 
+    def test_search(self) -> None:
+        """Directories of plugins come after Python's own path, and once."""
+        self.patch(sys, "path", ["/first"])
+        registry.search([Path("/own"), Path("/first"), Path("/own")])
+        self.assertEqual(sys.path, ["/first", "/own"])
+
     def test_faults(self) -> None:
         """Whatever cannot be had is one line that says why."""
         table = {

@@ -39,6 +39,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _enough(titles, fault)
     _realms(configuration, titles, fault)
     _references(configuration, titles, fault)
+    _components(configuration, titles, fault)
     _doubles(configuration, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
@@ -111,6 +112,15 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
     elif titles.get("realm"):
         _named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
+
+
+def _components(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    for component in configuration.components.values():
+        section = f"component:{component.name}"
+        if component.realm:
+            _named(fault, section, "realm", "realm", component.realm, titles)
+        elif titles.get("realm"):
+            fault(section, "realm", "there are several realms, say which one this component joins")
 
 
 def _doubles(configuration: Configuration, fault: Fault) -> None:

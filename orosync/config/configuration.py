@@ -10,14 +10,15 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
 from orosync.config import checks, settle
-from orosync.config.keys import build
+from orosync.config.components import ComponentSection
+from orosync.config.keys import build, keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.reader import RawFile, RawSection, read
 from orosync.config.secrets import PUBLISHED, is_reference, secret
@@ -39,7 +40,7 @@ from orosync.errors import ConfigError
 T = TypeVar("T")
 
 ALONE = ("router", "notifications")
-NAMED = ("listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics")
+NAMED = ("listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component")
 """The kinds of section: those that stand once, and those that have a name ([kind:name])."""
 
 
@@ -85,6 +86,7 @@ class _Loading:
         for raw in self._raw.values():
             if self._title_sound(raw) and raw.kind in NAMED:
                 titles[raw.kind][raw.name] = raw
+        components = self._each(titles["component"], self._component)
         realms = self._each(titles["realm"], lambda raw: self._make(RealmSection, raw, name=raw.name))
         listeners = self._each(titles["listen"], lambda raw: self._make(ListenSection, raw, name=raw.name))
         configuration = Configuration(
@@ -102,6 +104,7 @@ class _Loading:
                 self._make(NotificationsSection, self._alone("notifications")) or NotificationsSection(),
                 titles["realm"],
             ),
+            components={name: settle.component(one, titles["realm"]) for name, one in components.items()},
         )
         checks.check(configuration, titles, self._fault)
         self.end()
@@ -164,14 +167,31 @@ class _Loading:
             return self._foreign(raw, given.text)
         return None
 
+    def _component(self, raw: RawSection) -> ComponentSection | None:
+        """A section with some keys of ours; the others are the component's."""
+        ours = {key: value for key, value in raw.values.items() if key in keys_of(ComponentSection)}
+        extra = self._options(raw, ours)
+        known = RawSection(raw.title, raw.line, ours)
+        return self._make(ComponentSection, known, name=raw.name, extra=extra or {})
+
     def _foreign(self, raw: RawSection, use: str) -> ForeignSection | None:
+        try:
+            factory(use, self._place)
+        except ValueError as error:
+            self._fault(raw.title, "use", str(error))
+            return None
+        options = self._options(raw, ("use",))
+        return None if options is None else ForeignSection(name=raw.name, use=use, options=options)
+
+    def _options(self, raw: RawSection, ours: Collection[str]) -> dict[str, str] | None:
+        """Every key but ``ours``, references followed; None if one of them cannot be."""
         before = len(self._faults)
         options: dict[str, str] = {}
         for key, value in raw.values.items():
+            if key in ours:
+                continue
             try:
-                if key == "use":
-                    factory(use, self._place)
-                elif is_reference(value.text):
+                if is_reference(value.text):
                     options[key] = secret(value.text, self._place).value
                 elif PUBLISHED in value.text:
                     raise ValueError("holds the secret that Oro is published with: choose your own")
@@ -179,7 +199,7 @@ class _Loading:
                     options[key] = value.text
             except ValueError as error:
                 self._fault(raw.title, key, str(error))
-        return ForeignSection(name=raw.name, use=use, options=options) if len(self._faults) == before else None
+        return options if len(self._faults) == before else None
 
 
 def _with_line(text: str, line: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import methods, sections, sessions
+from orosync.config import components, methods, sections, sessions
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 
@@ -37,6 +37,7 @@ TABLES: dict[str, type[Any]] = {
     "sessions:NAME, use = pdo": sessions.PdoSessionsSection,
     "sessions:NAME, use = http": sessions.TicketExchangeSection,
     "topics:NAME": sections.TopicsSection,
+    "component:NAME": components.ComponentSection,
     "notifications": sections.NotificationsSection,
 }
 

@@ -49,6 +49,14 @@ class RouterSection:
         "deleted or gets another password or other rights is out.",
         default="5m",
     )
+    plugins: tuple[Path, ...] = setting(
+        values.directories,
+        "Directories with modules of your own, which `use = package.module:factory` names; searched after Python's own "
+        "path. Not everybody may be able to write there.",
+        unset=(),
+        otherwise="Python's own path alone",
+        example="/opt/acme/plugins",
+    )
     ticket_processes: int = setting(values.count, "Processes that check tickets.", default="2")
 
 

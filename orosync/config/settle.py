@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+from orosync.config.components import ComponentSection
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.sections import NotificationsSection, RouterSection
@@ -40,6 +41,11 @@ def listener(section: ListenSection, names: Collection[str]) -> ListenSection:
 
 
 def notifications(section: NotificationsSection, names: Collection[str]) -> NotificationsSection:
+    """The realm is there."""
+    return attrs.evolve(section, realm=section.realm or only(names))
+
+
+def component(section: ComponentSection, names: Collection[str]) -> ComponentSection:
     """The realm is there."""
     return attrs.evolve(section, realm=section.realm or only(names))
 

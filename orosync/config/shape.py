@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from orosync.config.components import ComponentSection
 from orosync.config.listen import ListenSection
 from orosync.config.rules import Permission
 from orosync.config.sections import (
@@ -40,6 +41,7 @@ class Configuration:
     session_stores: Mapping[str, AnySessions | ForeignSection]
     topics: Mapping[str, TopicsSection]
     notifications: NotificationsSection
+    components: Mapping[str, ComponentSection] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
 
     def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:

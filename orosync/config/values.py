@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -202,6 +203,24 @@ def existing_file(text: str, place: Place) -> Path:
             return path
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+
+
+def directories(text: str, place: Place) -> tuple[Path, ...]:
+    """Directories that are there and that not everybody may write to."""
+    return tuple(_directory(part, place) for part in words(text))
+
+
+def _directory(part: str, place: Place) -> Path:
+    path = expanded(part, place)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+    if not stat.S_ISDIR(mode):
+        raise ValueError(f"{path} is no directory, name one")
+    if mode & stat.S_IWOTH:
+        raise ValueError(f"{path} can be written by everybody on this machine, take that right away (chmod o-w)")
+    return path
 
 
 def web_path(text: str, place: Place) -> str:

@@ -20,6 +20,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
     dict.fromkeys(
         (
             "authorizer.failed",
+            "component.ended",
             "connection.refused",
             "consumer.cut",
             "directory",

@@ -32,7 +32,8 @@ class Lobby:
     """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
-    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session.
+    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session. With
+    ``inside`` it is that of the router's own process: who comes in there is known without an authenticator's word.
     """
 
     realms: Mapping[str, HostedRealm]
@@ -44,6 +45,7 @@ class Lobby:
     authenticators: Collection[str] | None = None
     user_limit: int = 50
     subscription_limit: int = 128
+    inside: bool = False
 
     def realm(self, name: str) -> HostedRealm | None:
         return self.realms.get(name)

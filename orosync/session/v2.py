@@ -157,7 +157,7 @@ class V2Session:
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._hosted = hello, hosted
         self._session_id = hosted.free_id()
-        if self._known is not None and hosted.knows(self._known.authprovider):
+        if self._known is not None and (self._lobby.inside or hosted.knows(self._known.authprovider)):
             return self._join(self._known, self._standings)
         facts = told(hello.realm, hello.details)
         chosen = self._lobby.authenticator(hosted, facts.authmethods)

@@ -137,3 +137,18 @@ class Files(FilesCase):
         for text, why in (("/nowhere/at/all", "No such file or directory"), (str(self.directory), "Is a directory")):
             error = self.assertRaises(ValueError, values.existing_file, text, NOWHERE)
             self.assertEqual(str(error), f"{text} cannot be read ({why}), correct the path or its rights")
+
+    def test_directories(self) -> None:
+        """Directories that are there, and that strangers cannot put anything into."""
+        place = Place(self.directory, {})
+        (self.directory / "open").mkdir()
+        (self.directory / "open").chmod(0o777)
+        self.write("x", "file")
+        self.assertEqual(values.directories(". /usr", place), (self.directory, Path("/usr")))
+        for text, why in (
+            ("nowhere", "cannot be read (No such file or directory), correct the path or its rights"),
+            ("file", "is no directory, name one"),
+            ("open", "can be written by everybody on this machine, take that right away (chmod o-w)"),
+        ):
+            error = self.assertRaises(ValueError, values.directories, text, place)
+            self.assertEqual(str(error), f"{self.directory / text} {why}")
