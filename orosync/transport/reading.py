@@ -240,26 +240,14 @@ class FrameReader(QuietProtocol):
                     payload = unmask(data[head:end], data[head - 4 : head])
                     if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
                         position = self._pass_on(data, position)
-                    elif position or end < size:
-                        position = end
-                        received(payload, first == BINARY)
                     else:
                         position = end
-                        self._alone(payload, first == BINARY)
+                        received(payload, first == BINARY)
             if self.state != OPEN:
                 if self.state == CLOSED:
                     return size, 0
                 self._foreign = True
         return position, 2
-
-    def _alone(self, payload: bytes, binary: bool) -> None:
-        """Hand over a message behind which nothing else has arrived."""
-        outbox = self.outbox
-        outbox.alone = not outbox.dirty
-        try:
-            self.session.received(payload, binary)  # type: ignore[union-attr]
-        finally:
-            outbox.alone = False
 
     def _too_large(self, data: bytes, position: int, length: int, end: int) -> int:
         if not self.skip_oversized:
