@@ -8,8 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import time
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -24,6 +22,7 @@ from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
+from orosync.credentials import credentials
 from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
@@ -39,10 +38,10 @@ from orosync.session.local import LocalPublisher
 from orosync.session.recheck import Rechecks
 from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
-from orosync.transport.certificates import self_signed
 from orosync.transport.outbox import Outbox
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.tls import ReloadingCredentials, secured
+from orosync.transport.static_pages import StaticPages
+from orosync.transport.tls import secured
 from orosync.transport.websocket import WebSocketFactory
 
 ADVICE = {
@@ -81,19 +80,22 @@ class RouterService(MultiService):
         self._watchdog: LoopingCall | None = None
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
+        self._pages = {one.name: _pages(one) for one in self._configuration.listeners.values() if one.pages}
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
         for part in parts.services:
             part.setServiceParent(self)
         self._credentials = {
-            one.name: _credentials(one, parts) for one in self._configuration.listeners.values() if one.tls
+            one.name: credentials(one, parts.configuration.router.state)
+            for one in self._configuration.listeners.values()
+            if one.tls
         }
 
     # -- making
 
     def _demonstration(self) -> DemoApplication | None:
         parts, configuration = self._parts, self._configuration
-        if not configuration.router.demo:
+        if not configuration.router.demo or set(self._pages) == set(configuration.listeners):
             return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
         oro = parts.realms[configuration.notifications.realm]
@@ -121,7 +123,7 @@ class RouterService(MultiService):
         )
         self._deadlines.append(deadlines)
         self._hosts.append(host)
-        front: ISessionHost = host if self._demo is None else LoopbackOnly(host)
+        front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
         return WebSocketFactory(self._settings(section), front, parts.journal, parts.reactor, self._outbox)
 
     def _settings(self, section: ListenSection) -> ListenerSettings:
@@ -140,7 +142,7 @@ class RouterService(MultiService):
             ping_interval=section.ping_interval,
             ping_timeout=section.ping_timeout,
             tls=section.tls,
-            web=self._demo,
+            web=self._pages.get(section.name, self._demo),
         )
 
     # -- starting
@@ -203,10 +205,11 @@ class RouterService(MultiService):
     def _ready(self) -> None:
         self._watchdog = self._systemd.watchdog(self._parts.reactor)
         self._systemd.ready()
-        for section in self._configuration.listeners.values() if self._demo else ():
-            scheme = "https" if section.tls else "http"
-            host = self.address_of(section.name)
-            self.log.info("the demonstration is at {scheme}://{host}/", scheme=scheme, host=host)
+        for section in self._configuration.listeners.values():
+            if section.pages or self._demo is not None:
+                what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"
+                scheme, host = "https" if section.tls else "http", self.address_of(section.name)
+                self.log.info("{what} at {scheme}://{host}/", what=what, scheme=scheme, host=host)
 
     def address_of(self, name: str) -> str:
         """host:port of a TCP listener, or the text of another address."""
@@ -215,7 +218,12 @@ class RouterService(MultiService):
         return str(address) if host is None else f"{host}:{port}"
 
     def reload(self) -> None:
-        """Read certificates and keys anew; a file that cannot be used leaves the old ones in service."""
+        """Read certificates, keys and pages anew; a file that cannot be used leaves the old ones in service."""
+        for name, pages in self._pages.items():
+            try:
+                pages.read()
+            except ValueError as error:
+                self.log.error("[listen:{name}] pages: {error}, the old ones are served", name=name, error=str(error))
         for name, credentials in self._credentials.items():
             try:
                 credentials.reload()
@@ -258,25 +266,11 @@ class RouterService(MultiService):
         self._parts.journal.close()
 
 
-def _credentials(section: ListenSection, parts: Parts) -> ReloadingCredentials:
-    certificate, key = section.certificate, section.key
-    if certificate is None or key is None:
-        certificate, key = own_certificate(parts.configuration.router.state)
-    return ReloadingCredentials(certificate, key, section.client_ca)
-
-
-def own_certificate(state: Path) -> tuple[Path, Path]:
-    """The demonstration's certificate and key, made when there are none or they are about to run out."""
-    certificate, key = state / "certificate.pem", state / "key.pem"
-    if not (certificate.exists() and key.exists()) or time.time() - certificate.stat().st_mtime > 300 * 86400:
-        try:
-            state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self_signed(certificate, key)
-        except OSError as error:
-            raise ConfigError(
-                [f"[router] state: {error.filename}: {error.strerror}, name a directory to write in"]
-            ) from None
-    return certificate, key
+def _pages(section: ListenSection) -> StaticPages:
+    try:
+        return StaticPages(section.pages)
+    except ValueError as error:
+        raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None
 
 
 async def _closed(port: IListeningPort) -> None:

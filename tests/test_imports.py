@@ -33,7 +33,13 @@ FLOORS = {
 }
 
 # A room that is several files at the top of the package, and not a folder.
-ROOMMATES = {"composition": "service", "hosting": "service", "contracts": "testing", "doubles": "testing"}
+ROOMMATES = {
+    "composition": "service",
+    "credentials": "service",
+    "hosting": "service",
+    "contracts": "testing",
+    "doubles": "testing",
+}
 
 # The language of the protocol is values: it can neither do I/O nor know the time.
 NOT_IN_WAMP = {

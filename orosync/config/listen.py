@@ -60,6 +60,13 @@ class ListenSection:
         "that is sent must be listed all the same.",
         default="required",
     )
+    pages: tuple[Path, ...] = setting(
+        values.directories,
+        "Directories whose files are served to whoever asks for a page and not for a WebSocket; of equal names the "
+        "first one's. They are read at the start and at SIGHUP; names that begin with a dot and links are passed over.",
+        unset=(),
+        example="/opt/acme/pages",
+    )
     proxies: tuple[values.Network, ...] = setting(
         values.networks,
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",

@@ -1,0 +1,36 @@
+"""What a listener with TLS shows: the files of its section, or in the demonstration a certificate of our own making.
+
+A part of ``service``; it must not know TLS itself.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from orosync.config.listen import ListenSection
+from orosync.errors import ConfigError
+from orosync.transport.certificates import self_signed
+from orosync.transport.tls import ReloadingCredentials
+
+
+def credentials(section: ListenSection, state: Path) -> ReloadingCredentials:
+    """What a listener with TLS shows; ``state`` is the directory for a certificate of our own making."""
+    certificate, key = section.certificate, section.key
+    if certificate is None or key is None:
+        certificate, key = own_certificate(state)
+    return ReloadingCredentials(certificate, key, section.client_ca)
+
+
+def own_certificate(state: Path) -> tuple[Path, Path]:
+    """The demonstration's certificate and key, made when there are none or they are about to run out."""
+    certificate, key = state / "certificate.pem", state / "key.pem"
+    if not (certificate.exists() and key.exists()) or time.time() - certificate.stat().st_mtime > 300 * 86400:
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self_signed(certificate, key)
+        except OSError as error:
+            raise ConfigError(
+                [f"[router] state: {error.filename}: {error.strerror}, name a directory to write in"]
+            ) from None
+    return certificate, key

@@ -1,0 +1,143 @@
+"""Pages of the administrator's own beside the WebSocket: files of some directories, read once, served from memory.
+
+What was not there when they were read is never served, whatever path is asked for; names that begin with a dot and
+links are passed over. It must not know what the pages are for, nor how a connection comes to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+import attrs
+from twisted.web.http import CACHED
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+CONTENT_TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".gif": "image/gif",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+OTHER = "application/octet-stream"
+INDEX = "index.html"
+
+MOST = 64 * 1024 * 1024
+"""Bytes that all the files of a listener may have together: they stay in memory."""
+
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "orosync",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""With every answer: nothing is framed, guessed, or fetched from elsewhere."""
+
+
+@attrs.frozen
+class StaticPage:
+    """One file as it is served."""
+
+    content_type: str
+    etag: str
+    body: bytes = attrs.field(repr=False)
+
+
+def read_pages(directories: Iterable[Path]) -> dict[str, StaticPage]:
+    """Every file by its path in a URL ("/", "/style.css", "/sub/"); of equal paths the first directory's.
+
+    Raises ValueError, in words that complete "pages: ...", for a file that cannot be read and for too much of them.
+    """
+    found: dict[str, StaticPage] = {}
+    size = 0
+    for directory in directories:
+        for path in _files(directory):
+            url = "/" + path.relative_to(directory).as_posix()
+            try:
+                body = path.read_bytes()
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read ({error.strerror}), correct its rights") from None
+            size += len(body)
+            if size > MOST:
+                raise ValueError(f"{directory} has more than {MOST >> 20} MiB, serve so much by another server")
+            etag = hashlib.sha256(body).hexdigest()[:32]
+            page = StaticPage(CONTENT_TYPES.get(path.suffix.lower(), OTHER), etag, body)
+            found.setdefault(url, page)
+            if path.name == INDEX:
+                found.setdefault(url.removesuffix(INDEX), page)
+    return found
+
+
+def _files(directory: Path) -> Iterable[Path]:
+    """Plain files below a directory, in order."""
+    for place, folders, names in os.walk(directory):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path
+
+
+class StaticPages(Resource):
+    """The root of a site: ``directories`` as they were when ``read`` was called last. Raises as ``read_pages``."""
+
+    isLeaf = True
+
+    def __init__(self, directories: Iterable[Path]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._directories = tuple(directories)
+        self._pages = read_pages(self._directories)
+
+    def read(self) -> None:
+        """Read all files anew; what cannot be read leaves everything as it was."""
+        self._pages = read_pages(self._directories)
+
+    def render(self, request: Request) -> bytes:
+        """GET and HEAD; everything else is told that there is nothing else."""
+        for name, value in HEADERS.items():
+            request.setHeader(name.encode(), value.encode())
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"allow", b"GET, HEAD")
+            return self._plain(request, 405, "Only GET and HEAD here.")
+        page = self._pages.get(unquote(request.path.decode("latin-1")))
+        if page is None:
+            return self._plain(request, 404, "There is nothing at this address.")
+        request.setHeader(b"content-type", page.content_type.encode())
+        if request.setETag(f'"{page.etag}"'.encode()) is CACHED:
+            return b""
+        return _body(request, page.body)
+
+    def _plain(self, request: Request, status: int, sentence: str) -> bytes:
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return _body(request, sentence.encode() + b"\n")
+
+
+def _body(request: Request, body: bytes) -> bytes:
+    if request.method != b"HEAD":
+        return body
+    # Twisted would log the address of a HEAD request that is given a body.
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return b""
