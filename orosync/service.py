@@ -224,9 +224,9 @@ class RouterService(MultiService):
                 pages.read()
             except ValueError as error:
                 self.log.error("[listen:{name}] pages: {error}, the old ones are served", name=name, error=str(error))
-        for name, credentials in self._credentials.items():
+        for name, one in self._credentials.items():
             try:
-                credentials.reload()
+                one.reload()
             except Exception as error:
                 self.log.error(
                     "[listen:{name}] certificate: cannot be read anew, the old one stays in service: {error}",
