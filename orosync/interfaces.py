@@ -6,7 +6,7 @@ with ``zope.interface.verify.verifyObject`` and with the contract suites of ``or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -125,31 +125,13 @@ class IPublisher(Interface):
         """Deliver to subscribers (``eligible``: only those session ids). Returns the number of receivers."""
 
 
-class ICaller(Interface):
-    """Calls procedures of a realm on behalf of orosync itself."""
-
-    def call(
-        procedure: str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        callee_roles: Collection[str] | None = None,
-    ) -> Deferred[tuple[list[Any], dict[str, Any]]]:
-        """Call a procedure; ``callee_roles``: only a callee that has one of these roles (None: any).
-
-        Fires with the RESULT's args and kwargs; fails with CallFailed for an ERROR, for a procedure that nobody (of
-        those roles) has registered, for a callee that leaves, for values that no serializer carries, and when too many
-        calls are under way. There is no time limit: cancelling the Deferred ends the call, and interrupts the callee
-        where it can be."""
-
-
 class ILink(Interface):
     """A transport's end of one connection, as a session sees it."""
 
     facts: ConnectionFacts = Attribute("What the handshake told.")
     framer: Callable[[bytes, bool], bytes] = Attribute(
         "Turns (payload, binary) into the bytes of one frame. One function for each kind of transport, so that frames "
-        "can be shared."
+        "can be shared. Raises NotCarriable for what the peer does not take."
     )
 
     def push(frame: bytes) -> None:
@@ -183,6 +165,9 @@ class ISession(Interface):
 
     def received(data: bytes, binary: bool) -> None:
         """One whole message arrived; text has been checked to be UTF-8."""
+
+    def violated(reason: str) -> None:
+        """The peer broke the rules of its transport: tell it so in the protocol's own words and close the link."""
 
     def closed(clean: bool, code: int | None, reason: str) -> None:
         """The connection is gone. Called exactly once after opened()."""

@@ -38,11 +38,12 @@ from orosync.session.local import LocalPublisher
 from orosync.session.recheck import Rechecks
 from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
+from orosync.transport.listener import ListenerFactory
 from orosync.transport.outbox import Outbox
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
-from orosync.transport.websocket import WebSocketFactory
+from orosync.transport.universal import FACTORIES, SCHEMES
 
 ADVICE = {
     errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
@@ -101,7 +102,7 @@ class RouterService(MultiService):
         oro = parts.realms[configuration.notifications.realm]
         return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor)
 
-    def _factory(self, section: ListenSection) -> WebSocketFactory:
+    def _factory(self, section: ListenSection) -> ListenerFactory:
         parts = self._parts
         deadlines = Deadlines(parts.reactor, section.hello_timeout)
         lobby = Lobby(
@@ -118,13 +119,14 @@ class RouterService(MultiService):
         host = SessionHost(
             lobby,
             parts.realms.get(section.realm),
-            client=Traits(message_limit=section.message_limit),
+            client=Traits(message_limit=_client_limit(section)),
             publisher=Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False),
         )
         self._deadlines.append(deadlines)
         self._hosts.append(host)
         front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
-        return WebSocketFactory(self._settings(section), front, parts.journal, parts.reactor, self._outbox)
+        factory = FACTORIES[section.transport]
+        return factory(self._settings(section), front, parts.journal, parts.reactor, self._outbox)
 
     def _settings(self, section: ListenSection) -> ListenerSettings:
         return ListenerSettings(
@@ -175,7 +177,7 @@ class RouterService(MultiService):
         def opened(port: IListeningPort) -> bool:
             self._ports[section.name] = port
             accept_few(port)
-            scheme = "wss" if section.tls else "ws"
+            scheme = " and ".join(one + "s" * section.tls for one in SCHEMES[section.transport])
             self.log.info(
                 "[listen:{name}] serves {scheme} on {endpoint}",
                 name=section.name, scheme=scheme, endpoint=section.endpoint,
@@ -271,6 +273,12 @@ def _pages(section: ListenSection) -> StaticPages:
         return StaticPages(section.pages)
     except ValueError as error:
         raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None
+
+
+def _client_limit(section: ListenSection) -> int:
+    """A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon."""
+    alone = section.publisher and section.transport == "rawsocket"
+    return section.publisher_message_limit if alone else section.message_limit
 
 
 async def _closed(port: IListeningPort) -> None:

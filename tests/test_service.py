@@ -25,6 +25,7 @@ from orosync.service import RouterService, build
 from orosync.transport.certificates import self_signed
 from tests.product.house import start
 from tests.product.raw import Closed, RawClient
+from tests.product.raw_socket import RawSocketClient
 from tests.support.ports import free_port
 
 OPEN = """
@@ -111,6 +112,17 @@ class ListeningTests(ServiceCase):
         self.assertIn(str(path), service.address_of("local"))
         self.assertTrue(path.is_socket())
         self.assertEqual(len([line for line in self.said() if " serves ws on " in line]), 3, self.said())
+
+    async def test_each_kind_of_listener(self):
+        """T1, T2: the log says what a listener serves, and it does."""
+        listener = "[listen:{0}]\nendpoint = tcp:0:interface=127.0.0.1\ntransport = {1}\n{2}\n"
+        more = listener.format("raw", "rawsocket", "") + listener.format("both", "universal", "")
+        service = self.serve(more=f"{more}{self.certificate()}")
+        self.assertIn("[listen:raw] serves rs on tcp:0:interface=127.0.0.1", self.said())
+        self.assertIn("[listen:both] serves wss and rss on tcp:0:interface=127.0.0.1", self.said())
+        port = int(service.address_of("raw").rpartition(":")[2])
+        with await deferToThread(RawSocketClient, port) as client:
+            self.assertEqual(await deferToThread(client.greet), b"\x7f\x71\0\0")
 
     async def test_warnings(self):
         """What is likely to be a mistake is told at the start."""

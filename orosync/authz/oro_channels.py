@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from orosync.authz.channels import Binding, Channel, Granted, Owner, either, granted
+from orosync.authz.channels import Binding, Channel, Grants, Owner, either, grants
 
 NUMBER = r"\d+"
 NUMBER_OR_ALL = r"\d+|\*"
@@ -40,12 +40,12 @@ OPEN: Mapping[str, frozenset[str]] = {"oro/imap_sync_fail/{user_id}": frozenset(
 
 
 def oro_channels(
-    users: Granted | Iterable[str] = ("user",),
-    backends: Granted | Iterable[str] = ("backend",),
+    users: Grants | Iterable[str] = ("user",),
+    backends: Grants | Iterable[str] = ("backend",),
     source: str = "[topics:oro]",
 ) -> tuple[Channel, ...]:
     """The ten channels, for the roles that users and back ends have in this realm."""
-    subscribers, publishers = granted(users), granted(backends)
+    subscribers, publishers = grants(users), grants(backends)
     everybody = either(subscribers, publishers)
     return tuple(
         Channel(pattern, subscribers=everybody, publishers=publishers, source=source, place=BUILT_IN)

@@ -40,7 +40,6 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _realms(configuration, titles, fault)
     _references(configuration, titles, fault)
     _components(configuration, titles, fault)
-    _topics(configuration, fault)
     _doubles(configuration, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
@@ -124,12 +123,6 @@ def _components(configuration: Configuration, titles: Titles, fault: Fault) -> N
             fault(section, "realm", "there are several realms, say which one this component joins")
 
 
-def _topics(configuration: Configuration, fault: Fault) -> None:
-    for topics in configuration.topics.values():
-        if topics.oro_routing is not None and topics.use != "oro":
-            fault(f"topics:{topics.name}", "oro_routing", "declares Oro's channels, write use = oro or remove the line")
-
-
 def _doubles(configuration: Configuration, fault: Fault) -> None:
     """What is somebody's own and yet given to two: a port, a user's id."""
     places: dict[str, str] = {}
@@ -152,6 +145,8 @@ def _listener(configuration: Configuration, listener: ListenSection, titles: Tit
     section = f"listen:{listener.name}"
     if not titles.get("realm"):
         return
+    if not listener.realm and listener.transport == "rawsocket":
+        return  # WAMP v2 alone: its clients name their realm
     if not listener.realm:
         fault(section, "realm", "there are several realms, say which one this listener leads to")
         return
@@ -178,7 +173,11 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
         fault(section, missing, f"is missing, {given} alone is not enough")
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
-    if listener.reach is Reach.ANYBODY and listener.origin == "required" and not listener.origins:
+    if listener.transport == "rawsocket":
+        for key in ("path", "proxies"):
+            if getattr(listener, key):
+                fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
+    elif listener.reach is Reach.ANYBODY and listener.origin == "required" and not listener.origins:
         fault(
             section,
             "origins",
@@ -238,7 +237,7 @@ def warnings(configuration: Configuration, open_files: int) -> list[str]:
             "LimitNOFILE (ulimit -n) or lower max_connections"
         )
     for listener in configuration.listeners.values():
-        publishes = listener.publisher or listener.publisher_from
+        publishes = (listener.publisher or listener.publisher_from) and listener.transport != "rawsocket"
         if publishes and listener.origin == "required" and "127.0.0.1" not in listener.origins:
             found.append(f"[listen:{listener.name}] origins: Oro's publisher sends 127.0.0.1 and is refused, add it")
     for store in configuration.session_stores.values():

@@ -29,6 +29,12 @@ class ListenSection:
         required=True,
         example="tcp:8080:interface=127.0.0.1",
     )
+    transport: str = setting(
+        values.choice("websocket", "rawsocket", "universal"),
+        "What is spoken: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and `proxies` "
+        "mean nothing to it; or `universal`, both on one port, told apart by a connection's first byte.",
+        default="websocket",
+    )
     certificate: Path | None = setting(
         values.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
     )

@@ -23,6 +23,7 @@ class LoopbackOnly:
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         """See ISessionHost."""
-        if facts.forwarded or not is_loopback_request(facts.headers):
+        # No Host, no HTTP: a RawSocket comes through no proxy and from no page, and the listener is on loopback.
+        if facts.forwarded or (facts.host and not is_loopback_request(facts.headers)):
             return fail(Refused("demo", "the demonstration serves this machine only, and no proxy"))
         return self._host.admit(facts)

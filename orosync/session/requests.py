@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from orosync.authz.grants import Grants
-from orosync.errors import ProtocolViolation, RequestError
+from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong
 from orosync.model import NOTHING, Action, Decision, Match, Verdict
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
@@ -39,12 +39,12 @@ from orosync.wamp.messages import (
     Yield,
 )
 from orosync.wamp.payload import Payload
-from orosync.wamp.v2 import INVOCATION
+from orosync.wamp.v2 import CALL, INVOCATION
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
 
-_REQUEST_CODE = {Publish: 16, Subscribe: 32, Unsubscribe: 34, Call: 48, Register: 64, Unregister: 66}
+_REQUEST_CODE = {Publish: 16, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
 
 
 class Asker(Protocol):
@@ -66,27 +66,27 @@ class Requests:
         self._realm = hosted.realm
         self._broker_publish = hosted.realm.broker.publish
         self._decide = hosted.chain.decide
-        self._topics: Grants | None = None
-        self._granted_topics: Mapping[str, Decision] = NOTHING
-        self._procedures: Grants | None = None
-        self._granted_procedures: Mapping[str, Decision] = NOTHING
+        self._grants: Grants | None = None
+        self._granted: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
 
-    def not_carriable(self, message: Message, reason: str) -> None:
-        """What the router wanted to tell this member has no form in its serializer: whoever waits is told so."""
-        error = names.INVALID_ARGUMENT
-        payload = Payload.of([reason], None)
+    def not_carriable(self, message: Message, why: NotCarriable) -> None:
+        """What the router wanted to tell this member has no form in its serializer, or is too long for it: whoever
+        waits is told so."""
+        error = names.PAYLOAD_SIZE_EXCEEDED if isinstance(why, TooLong) else names.INVALID_ARGUMENT
+        payload = Payload.of([str(why)], None)
         if isinstance(message, Invocation):
             self._post(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
-        elif isinstance(message, Result):
-            self.member.tell(Error(48, message.request, {}, error), payload)
+        elif isinstance(message, Result) or (isinstance(message, Error) and message.request_type == CALL):
+            # This one fits: it is short, and plain text.
+            self.member.tell(Error(CALL, message.request, {}, error), payload)
 
     # -- publish and subscribe
 
     def _publish(self, message: Publish, payload: Payload | None) -> None:
         topic = message.topic
-        decision: Any = self._granted_topics.get(topic)
+        decision: Any = self._granted.get(topic)
         if decision is None:
             decision = self._judge_publish(topic, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
@@ -100,10 +100,10 @@ class Requests:
     def _judge_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         if not self._well_formed(topic):
             uris.check(topic, _EXACT, strict=self._strict)
-        grants = self._topics
+        grants = self._grants
         if grants is None:
-            self._topics = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
-            self._granted_topics = grants.known
+            self._grants = grants = self._hosted.chain.grants(self._principal)
+            self._granted = grants.known
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
@@ -144,22 +144,8 @@ class Requests:
     # -- remote procedure calls
 
     def _call(self, message: Call, payload: Payload | None) -> None:
-        procedure = message.procedure
-        decision: Any = self._granted_procedures.get(procedure)
-        if decision is None:
-            decision = self._judge_call(procedure, message.options)
-            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
-                self._decided_or_later(decision, Action.CALL, procedure, message, payload, self._call_allowed)
-                return
-        self._call_allowed(message, payload, decision)
-
-    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        uris.check(procedure, strict=self._strict)
-        grants = self._procedures
-        if grants is None:
-            self._procedures = grants = self._hosted.chain.grants(self._principal, Action.CALL)
-            self._granted_procedures = grants.known
-        return grants.decide(procedure, options)
+        uris.check(message.procedure, strict=self._strict)
+        self._authorise(Action.CALL, message.procedure, _EXACT, message, payload, self._call_allowed)
 
     def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
         options = message.options

@@ -185,7 +185,7 @@ class V1Session:
     def _judge_publish(self, topic: str) -> Decision | Deferred[Decision]:
         grants = self._grants
         if grants is None:
-            self._grants = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
+            self._grants = grants = self._hosted.chain.grants(self._principal)
             self._granted = grants.known
         return grants.decide(topic, NOTHING)
 
@@ -243,6 +243,10 @@ class V1Session:
     def _say(self, text: bytes) -> None:
         if self._link is not None:
             self._link.push(self._wire.frame(text))
+
+    def violated(self, reason: str) -> None:
+        """See ISession."""
+        self._violated(ProtocolViolation(reason))
 
     def _violated(self, violation: ProtocolViolation) -> None:
         self._lobby.journal.note(

@@ -101,7 +101,7 @@ class V2Session:
                 self._lifecycle.received(message)
                 self._handle(message)
         except ProtocolViolation as violation:
-            self._violated(str(violation))
+            self.violated(str(violation))
         except Exception:
             self._failed(Failure())
 
@@ -223,7 +223,8 @@ class V2Session:
         self._send(Abort({"message": message}, uri))
         self._finish(1000, message)
 
-    def _violated(self, reason: str) -> None:
+    def violated(self, reason: str) -> None:
+        """See ISession; what this session finds itself ends here too."""
         user = None if self._requests is None else self._requests.member.principal.authid
         self._lobby.journal.note("session.violation", "v2", user=user, address=self._facts.address, reason=reason)
         self._send(Abort({"message": reason}, names.PROTOCOL_VIOLATION))
@@ -263,7 +264,7 @@ class V2Session:
         except NotCarriable as error:
             self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
-                self._requests.not_carriable(message, str(error))
+                self._requests.not_carriable(message, error)
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
@@ -284,7 +285,7 @@ class V2Session:
             return
         refusal = failure.value
         if isinstance(refusal, ProtocolViolation):
-            self._violated(str(refusal))
+            self.violated(str(refusal))
         elif isinstance(refusal, Refused):
             event = "hello.refused"
             self._lobby.journal.note(event, refusal.kind, address=self._facts.address, reason=refusal.reason)

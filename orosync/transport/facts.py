@@ -87,6 +87,28 @@ def _within(address: str, networks: Sequence[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
+def socket_facts(
+    settings: ListenerSettings, peer: str, subprotocol: str, tls: Connection | None = None
+) -> ConnectionFacts:
+    """What is known of a connection without HTTP: nothing that HTTP would have told."""
+    return ConnectionFacts(
+        listener=settings.name,
+        peer=peer,
+        address=peer,
+        host="",
+        path="",
+        query="",
+        origin=None,
+        subprotocols=(subprotocol,),
+        cookies=NOTHING,
+        headers=NOTHING,
+        tls=settings.tls,
+        forwarded=False,
+        client_certificate=client_certificate(tls),
+        channel_id=channel_ids(tls),
+    )
+
+
 def connection_facts(
     settings: ListenerSettings,
     peer: str,

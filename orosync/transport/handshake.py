@@ -1,4 +1,4 @@
-"""A connection until its 101: the HTTP head, the origin rule, the wait for identity, and every refusal.
+"""A connection until its 101: the HTTP head, the origin rule, and every refusal on the way.
 
 It must not know what identity is or what a session does: it asks the host and obeys.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.answers import ANSWERS
 from orosync.transport.channel import connection_of
+from orosync.transport.entrance import Entrance
 from orosync.transport.facts import connection_facts
 from orosync.transport.request import BadRequest, Request, parse
 from orosync.transport.upgrade import accepted, judge, wants_websocket
@@ -24,20 +22,16 @@ from orosync.transport.upgrade import accepted, judge, wants_websocket
 if TYPE_CHECKING:
     from orosync.transport.link import Link
 
-_log = Logger()
-
 _END = b"\r\n\r\n"
 _KINDS = {404: "path", 426: "plain_http", 431: "header_too_large"}
 
 
-class Handshake:
+class Handshake(Entrance):
     """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
 
     def __init__(self, link: Link) -> None:
+        super().__init__(link)
         self._link = link
-        self._buffer = b""
-        self._waiting: Deferred[Admission] | None = None
-        self._over = False
         self._web: Protocol | None = None
 
     def received(self, data: bytes) -> None:
@@ -68,21 +62,13 @@ class Handshake:
         except BadRequest as fault:
             self._refuse(fault.status, fault.reason)
 
-    def timed_out(self) -> None:
-        """The listener's handshake time is over."""
-        self._note("timeout", "no complete request came in time")
-        self._over = True
-        self._link.drop_now("handshake timed out")
-
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
-        over, self._over = self._over, True
-        if self._web is not None:
+        if self._web is None:
+            super().lost(reason)
+        else:
+            self._over = True
             self._web.connectionLost(reason)
-        elif self._waiting is not None:
-            self._waiting.cancel()
-        elif not over:
-            self._link.journal.count("handshake.lost", "partial" if self._buffer else "silent")
 
     def _judge(self, head: bytes, end: int) -> None:
         link = self._link
@@ -103,11 +89,7 @@ class Handshake:
             self._refuse(403, reason, "origin", facts)
             return
         self._buffer = self._buffer[end:]
-        waiting = self._waiting = link.host.admit(facts)
-        waiting.addCallbacks(self._admitted, self._refused, (facts, key), {}, (facts,))
-        if not self._over:
-            # The client has done its part; how long identity takes is not its fault.
-            link.wheel.leave(link)
+        self._ask(facts, key)
 
     def _serve(self, request: Request) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
@@ -122,45 +104,12 @@ class Handshake:
         self._web.makeConnection(link.transport)
         self._web.dataReceived(buffer)
 
-    def _admitted(self, admission: Admission, facts: ConnectionFacts, key: str) -> None:
-        if self._over:
-            return
-        self._over = True
-        offered = admission.subprotocol is None or admission.subprotocol in facts.subprotocols
-        if not offered:
-            _log.error("{subprotocol} was chosen but never offered", subprotocol=admission.subprotocol)
-            self._refuse(503, "internal error", "internal", facts)
-            return
-        buffer, self._buffer = self._buffer, b""
-        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol), buffer)
-
-    def _refused(self, failure: Failure, facts: ConnectionFacts) -> None:
-        if self._over:
-            if not failure.check(CancelledError, Refused, ProtocolViolation):
-                _log.failure("admission failed after the client had left", failure=failure)
-            return
-        fault = failure.value
-        if isinstance(fault, Refused):
-            self._refuse(503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind, facts)
-        elif isinstance(fault, ProtocolViolation):
-            self._refuse(400, str(fault), "subprotocol", facts)
-        else:
-            # Fail closed: whoever cannot be judged does not come in.
-            _log.failure("admission failed", failure=failure)
-            self._refuse(503, "internal error", "internal", facts)
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: str) -> None:
+        (key,) = more
+        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol), early)
 
     def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
         self._over = True
         self._buffer = b""
         self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
         self._link.answer(ANSWERS[status])
-
-    def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:
-        self._link.journal.note(
-            "handshake.refused",
-            kind,
-            listener=self._link.settings.name,
-            address=facts.address if facts else self._link.peer,
-            origin=facts.origin if facts else None,
-            reason=reason,
-        )

@@ -11,17 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from autobahn.websocket.utf8validator import Utf8Validator
-from twisted.logger import Logger
 
-from orosync.interfaces import ISession
-from orosync.model import ConnectionFacts
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
-from orosync.transport.half_frames import HalfFrames
-from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN, QuietProtocol
-
-_log = Logger()
-
+from orosync.transport.stream import Stream
 
 FRAGMENTS = 4096
 """Fragments that one message may have: each costs memory, empty ones too, that the message limit does not see."""
@@ -30,37 +23,13 @@ _GULP = 4096
 """A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
 
 
-class FrameReader(QuietProtocol):
-    """Reads frames for ``session``. ``message_limit`` in bytes; with ``skip_oversized`` a larger unfragmented
-    message is skipped as it streams in, and told to ``oversized``. ``half_frames`` ends who never completes one."""
+class FrameReader(Stream, QuietProtocol):
+    """Reads WebSocket frames (see Stream). Of messages that are too large only unfragmented ones can be skipped."""
 
-    transport: Any
-    outbox: Outbox
-    facts: ConnectionFacts
-    half_frames: HalfFrames
-    session: ISession | None = None
-    message_limit = maxFramePayloadSize = maxMessagePayloadSize = 65536
-    skip_oversized = False
+    peer: str
+    maxFramePayloadSize = maxMessagePayloadSize = Stream.message_limit
     utf8validator: Any = None
-
-    # At rest all of these have their class's value and _odd is False. _tail: bytes of an incomplete frame, looked at
-    # when there are _need of them. _skip: bytes still to be dropped. _foreign: the next frame is autobahn's.
-    _odd = _foreign = _paused = _held = _reading = False
-    _tail: bytearray | None = None
-    _need = 0
-    _skip = 0
     _fragments = 0
-    frame_count = 0
-    """Counts the frames that did not arrive whole."""
-
-    def read(self, data: bytes) -> None:
-        """Take what arrived on an open or closing connection."""
-        if self._odd:
-            whole = self._rejoin(data)
-            if whole is None:
-                return
-            data = whole
-        self._read(data)
 
     def read_one(self, data: bytes) -> bool:
         """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
@@ -91,108 +60,6 @@ class FrameReader(QuietProtocol):
             self._foreign = self.state != OPEN
             self._settle(b"", 0, 0)
         return True
-
-    def pause(self) -> None:
-        """See ILink: no further message is given to the session, even if it has arrived already."""
-        if self.state == CLOSED:
-            return
-        self._paused = self._odd = True
-        if not self._reading:
-            self._hold()
-
-    def resume(self) -> None:
-        """See ILink: go on with what has arrived, in order, then with the socket."""
-        if not self._paused:
-            return
-        self._paused = False
-        if self._reading or self.state == CLOSED:
-            return
-        tail, self._tail = self._tail, None
-        self._read(bytes(tail or b""))
-        if self._held and not self._paused and self.state != CLOSED:
-            self._held = False
-            self.transport.resumeProducing()
-
-    def awaited(self) -> bool | None:
-        """See half_frames.Half."""
-        if self.state != OPEN or not self._odd:
-            return False
-        return None if self._paused else True
-
-    def drop_now(self, reason: str) -> None:
-        """End the TCP connection at once."""
-        raise NotImplementedError
-
-    def push(self, frame: bytes) -> None:
-        """Queue a frame to be sent."""
-        raise NotImplementedError
-
-    def oversized(self, size: int) -> None:
-        """A message of ``size`` bytes is being skipped."""
-        raise NotImplementedError
-
-    def failed(self) -> None:
-        """The session, or this room, raised while a message was being given over; the failure is being handled."""
-        raise NotImplementedError
-
-    def _hold(self) -> None:
-        if not self._held:
-            self._held = True
-            self.transport.pauseProducing()
-
-    def _rejoin(self, data: bytes) -> bytes | None:
-        """Put ``data`` behind what waits already; None while there is nothing to do with it yet."""
-        if self._skip:
-            if len(data) < self._skip:
-                self._skip -= len(data)
-                return None
-            data = data[self._skip :]
-            self._skip = 0
-        tail = self._tail
-        if tail is not None:
-            tail += data
-            if self._paused or len(tail) < self._need:
-                return None
-            self._tail = None
-            data = bytes(tail)
-        elif self._paused:
-            self._tail = bytearray(data)
-            return None
-        return data
-
-    def _read(self, data: bytes) -> None:
-        if self.data:
-            # autobahn keeps the head of a frame whose length is still unknown.
-            data, self.data = self.data + data, b""
-        self._reading = True
-        position = need = 0
-        try:
-            position, need = self._frames(data)
-        except Exception:
-            self._could_not_hand_over()
-        self._reading = False
-        self._settle(data, position, need)
-
-    def _could_not_hand_over(self) -> None:
-        _log.failure("a message could not be handed over")
-        self.failed()
-
-    def _settle(self, data: bytes, position: int, need: int) -> None:
-        """Keep what is left of ``data`` from ``position`` on, and note what state that leaves the connection in."""
-        if self.state == CLOSED:
-            self._tail, self._odd = None, False
-            return
-        if position < len(data):
-            self._tail = bytearray(data[position:])
-            self._need = need
-        was_odd = self._odd
-        self._odd = bool(self._tail or self._skip or self.data or self._foreign or self._paused)
-        if self._odd:
-            if position or not was_odd:
-                self.frame_count += 1
-            self.half_frames.watch(self)
-            if self._paused:
-                self._hold()
 
     def _frames(self, data: bytes) -> tuple[int, int]:
         """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""

@@ -48,6 +48,8 @@ from orosync.wamp.messages import (
     Yield,
 )
 
+CALL = 48
+"""The request of which an ERROR for a caller speaks."""
 INVOCATION = 68
 """The only request a client can answer with ERROR."""
 

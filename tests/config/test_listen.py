@@ -6,6 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
+from tests.config.files import SOUND, FilesCase
+
+LISTEN = "[listen:public]\nendpoint = tcp:8080:interface=127.0.0.1\n"
 
 
 class Listen(SynchronousTestCase):
@@ -34,3 +37,22 @@ class Listen(SynchronousTestCase):
         self.assertIs(ListenSection(name="x", endpoint="tcp:1").reach, Reach.ANYBODY)
         self.assertIs(ListenSection(name="x", endpoint="tcp:1:interface=127.0.0.1").reach, Reach.LOOPBACK)
         self.assertIs(ListenSection(name="x", endpoint="unix:/run/x").reach, Reach.LOCAL_FILE)
+
+
+class RawSocketListeners(FilesCase):
+    """T2: what a listener without HTTP may say of itself."""
+
+    def listener(self, lines: str) -> list[str]:
+        return self.faults(SOUND.replace(LISTEN, "[listen:public]\n" + lines))
+
+    def test_rawsocket(self) -> None:
+        """T2: no page ever comes, so that none has to be listed; what only HTTP has is refused."""
+        raw = "endpoint = tcp:8080\ntransport = rawsocket\n"
+        text = SOUND.replace(LISTEN, f"[listen:public]\n{raw}publisher_from = loopback\n")
+        self.assertEqual(self.load(text).warnings, ())
+        advice = "is for WebSocket alone, remove the line or write transport = universal"
+        self.assertEqual(
+            self.listener(raw + "path = /ws\nproxies = loopback\n"),
+            [f"[listen:public] path: {advice} (line 4)", f"[listen:public] proxies: {advice} (line 5)"],
+        )
+        self.assertEqual(len(self.listener(raw.replace("rawsocket", "universal"))), 1, "origins")

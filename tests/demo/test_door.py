@@ -36,3 +36,8 @@ class DoorTests(SynchronousTestCase):
                 self.assertEqual(self.successResultOf(admitted), "admitted")
             else:
                 self.assertEqual(self.failureResultOf(admitted, Refused).value.kind, "demo")
+
+    def test_a_rawsocket_has_no_host(self) -> None:
+        """It comes through no proxy and from no page, and the demonstration's listeners are on loopback."""
+        admitted = LoopbackOnly(Host()).admit(connection_facts(host="", headers={}))  # type: ignore[arg-type]
+        self.assertEqual(self.successResultOf(admitted), "admitted")

@@ -2,6 +2,8 @@
 
 python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., "authid": ...}'
 
+The URL's scheme is ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
+
 With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
 then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key.
 """
@@ -12,6 +14,8 @@ import json
 import sys
 from pathlib import Path
 
+from autobahn.rawsocket.util import parse_url
+from autobahn.twisted.rawsocket import WampRawSocketClientFactory
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.auth import create_authenticator
@@ -21,7 +25,7 @@ from autobahn.wamp.types import CallResult, ComponentConfig, PublishOptions, Reg
 from OpenSSL.crypto import FILETYPE_PEM, load_certificate, load_privatekey
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
@@ -157,12 +161,16 @@ class Commands(LineReceiver):
 
 def main(url):
     session = Session(ComponentConfig(OPTIONS["realm"], None))
-    factory = WampWebSocketClientFactory(
-        lambda: session, url=url, serializers=[SERIALIZERS[OPTIONS.get("serializer", "json")]()]
-    )
-    factory.protocol = WampWebSocketClientProtocol
-    endpoint = TCP4ClientEndpoint(reactor, factory.host, factory.port)
-    if factory.isSecure:
+    serializer = SERIALIZERS[OPTIONS.get("serializer", "json")]()
+    if url.startswith("rs"):
+        secure, host, port = parse_url(url)
+        factory = WampRawSocketClientFactory(lambda: session, serializer=serializer)
+    else:
+        factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[serializer])
+        factory.protocol = WampWebSocketClientProtocol
+        secure, host, port = factory.isSecure, factory.host, factory.port
+    endpoint = UNIXClientEndpoint(reactor, port) if host == "unix" else TCP4ClientEndpoint(reactor, host, port)
+    if secure:
         presented = {}
         if "certificate" in OPTIONS:
             pem = Path(OPTIONS["certificate"]).read_bytes()

@@ -178,6 +178,11 @@ class V1Tests(SynchronousTestCase):
         self.assertEqual(len(self.stage.realm.members), 1)
         self.assertEqual(len(self.stage.lobby.guests), 1)
 
+    def test_what_the_transport_does_not_allow(self):
+        """It ends the connection, like any other violation."""
+        self.client.session.violated("why")
+        self.assertEqual(self.client.link.ended[:2], ("close", 1007))
+
     def test_a_fault_of_ours_costs_that_client_only(self):
         """An exception is logged and ends that connection alone."""
         self.stage.realm.broker.subscribe = lambda *a: 1 / 0

@@ -251,6 +251,13 @@ class EndingTests(SynchronousTestCase):
         client.session.shutdown()
         self.assertEqual(client.heard()[0][0], 3)
 
+    def test_what_the_transport_does_not_allow(self):
+        """A transport without words of its own has the session say it: ABORT protocol_violation, and the end."""
+        client = self.stage.v2()
+        client.session.violated("reserved bits are set")
+        self.assertEqual(client.heard(), [[3, {"message": "reserved bits are set"}, "wamp.error.protocol_violation"]])
+        self.assertEqual(client.link.ended[:2], ("close", 1002))
+
     def test_a_fault_of_ours_costs_that_client_only(self):
         """An exception while a message is handled is logged and ends that session alone."""
         client, other = self.stage.v2(), self.stage.v2()

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from orosync.transport.listener import ListenerFactory
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import secured
 from orosync.transport.websocket import WebSocketFactory
@@ -84,14 +85,19 @@ class ListenerCase(TestCase):
     def setUp(self) -> None:
         self.journal = RecordingJournal()
         self.host = RecordingHost()
-        self.factories: list[WebSocketFactory] = []
+        self.factories: list[ListenerFactory] = []
 
-    async def listen(self, credentials: IOpenSSLServerConnectionCreator | None = None, **settings: Any) -> int:
+    async def listen(
+        self,
+        credentials: IOpenSSLServerConnectionCreator | None = None,
+        kind: type[ListenerFactory] = WebSocketFactory,
+        **settings: Any,
+    ) -> int:
         """A listener's port number."""
         settings.setdefault("name", "public")
         settings.setdefault("origins", ("localhost",))
         made = ListenerSettings(tls=credentials is not None, **settings)
-        factory = WebSocketFactory(made, self.host, self.journal, reactor)
+        factory = kind(made, self.host, self.journal, reactor)
         endpoint: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         if credentials is not None:
             endpoint = secured(endpoint, credentials, reactor)

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts, Traits
 from orosync.transport.link import Link
+from orosync.transport.listener import ListenerFactory
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.websocket import WebSocketFactory
 
@@ -48,6 +49,7 @@ class RecordingSession:
         self.link: Any = None
         self.messages: list[tuple[bytes, bool]] = []
         self.ends: list[tuple[bool, int | None, str]] = []
+        self.violations: list[str] = []
         self.on_opened: Callable[[ILink], object] = lambda link: None
         self.on_message: Callable[[bytes, bool], object] = lambda data, binary: None
         self.ended: Deferred[RecordingSession] = Deferred()
@@ -61,6 +63,9 @@ class RecordingSession:
     def received(self, data: bytes, binary: bool) -> None:
         self.messages.append((data, binary))
         self.on_message(data, binary)
+
+    def violated(self, reason: str) -> None:
+        self.violations.append(reason)
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
         self.ends.append((clean, code, reason))
@@ -178,14 +183,16 @@ class MemoryWire(StringTransport):
 class MemoryListener:
     """A listener without sockets: its factory, host, journal and clock, and connections of StringTransports."""
 
-    def __init__(self, host: RecordingHost | None = None, **settings: Any) -> None:
+    def __init__(
+        self, host: RecordingHost | None = None, kind: type[ListenerFactory] = WebSocketFactory, **settings: Any
+    ) -> None:
         settings.setdefault("name", "public")
         settings.setdefault("origins", ("localhost",))
         self.clock = Clock()
         self.host = host or RecordingHost()
         self.journal = RecordingJournal()
         self.settings = ListenerSettings(**settings)
-        self.factory = WebSocketFactory(self.settings, self.host, self.journal, self.clock)
+        self.factory: Any = kind(self.settings, self.host, self.journal, self.clock)
 
     def connect(self, peer: str = "192.0.2.7") -> tuple[Link, MemoryWire]:
         """An accepted connection that has sent nothing yet."""

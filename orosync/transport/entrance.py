@@ -1,0 +1,95 @@
+"""A connection until it is admitted: what is the same for every transport while identity is waited for.
+
+It must not know what identity is or what a session does: it asks the host and obeys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.interfaces import Admission
+from orosync.model import ConnectionFacts
+from orosync.transport.line import Line
+
+_log = Logger()
+
+
+class Entrance:
+    """One connection's, thrown away when it is over."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._buffer = b""
+        self._waiting: Deferred[Admission] | None = None
+        self._over = False
+
+    def timed_out(self) -> None:
+        """The listener's handshake time is over."""
+        self._note("timeout", "no complete request came in time")
+        self._over = True
+        self._line.drop_now("handshake timed out")
+
+    def lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        over, self._over = self._over, True
+        if self._waiting is not None:
+            self._waiting.cancel()
+        elif not over:
+            self._line.journal.count("handshake.lost", "partial" if self._buffer else "silent")
+
+    def _ask(self, facts: ConnectionFacts, *more: Any) -> None:
+        """Have the host decide; ``_admitted`` gets its answer, ``facts`` and ``more``."""
+        line = self._line
+        waiting = self._waiting = line.host.admit(facts)
+        waiting.addCallbacks(self._welcomed, self._refused, (facts, *more), {}, (facts,))
+        if not self._over:
+            # The client has done its part; how long identity takes is not its fault.
+            line.wheel.leave(line)
+
+    def _welcomed(self, admission: Admission, facts: ConnectionFacts, *more: Any) -> None:
+        if self._over:
+            return
+        self._over = True
+        if admission.subprotocol is not None and admission.subprotocol not in facts.subprotocols:
+            _log.error("{subprotocol} was chosen but never offered", subprotocol=admission.subprotocol)
+            self._refuse(503, "internal error", "internal", facts)
+            return
+        buffer, self._buffer = self._buffer, b""
+        self._admitted(admission, facts, buffer, *more)
+
+    def _refused(self, failure: Failure, facts: ConnectionFacts) -> None:
+        if self._over:
+            if not failure.check(CancelledError, Refused, ProtocolViolation):
+                _log.failure("admission failed after the client had left", failure=failure)
+            return
+        fault = failure.value
+        if isinstance(fault, Refused):
+            self._refuse(503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind, facts)
+        elif isinstance(fault, ProtocolViolation):
+            self._refuse(400, str(fault), "subprotocol", facts)
+        else:
+            # Fail closed: whoever cannot be judged does not come in.
+            _log.failure("admission failed", failure=failure)
+            self._refuse(503, "internal error", "internal", facts)
+
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
+        raise NotImplementedError
+
+    def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
+        """Say no; ``status`` is HTTP's, whatever the transport makes of it."""
+        raise NotImplementedError
+
+    def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:
+        self._line.journal.note(
+            "handshake.refused",
+            kind,
+            listener=self._line.settings.name,
+            address=facts.address if facts else self._line.peer,
+            origin=facts.origin if facts else None,
+            reason=reason,
+        )

@@ -1,0 +1,289 @@
+"""One connection of a listener, whatever is spoken on it: its queue, its deadlines, its end, what its session sees.
+
+How a message is framed, and how a peer is told goodbye, is the transport's own (``link`` for WebSocket, ``raw_link``
+for RawSocket). It must not know what travels in a message or who the client is.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, Protocol
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from orosync.interfaces import IJournal, ILink, ISession, ISessionHost
+from orosync.model import ConnectionFacts
+from orosync.transport import outbox
+from orosync.transport.admission import Turnstile
+from orosync.transport.keepalive import Member, Wheel
+from orosync.transport.quiet import CLOSED, CLOSING, CONNECTING, OPEN
+from orosync.transport.settings import ListenerSettings
+from orosync.transport.slow_readers import SlowReaders
+from orosync.transport.stream import Stream
+
+_log = Logger()
+
+BATCH = 128
+"""Frames that one turn may queue for a link before they are sent without waiting for its end."""
+
+_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""TCP keep-alive for those who are never pinged: a dead one is found within two minutes."""
+
+
+class Greeting(Protocol):
+    """What stands between a connection and its session until it is admitted (``entrance``)."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def timed_out(self) -> None: ...
+
+    def lost(self, reason: Failure) -> None: ...
+
+
+@implementer(ILink)
+class Line(Stream):
+    """One connection. Everything that is the same for all connections of a listener stands on the class."""
+
+    settings: ListenerSettings
+    host: ISessionHost
+    journal: IJournal
+    wheel: Wheel
+    _enter: Callable[[outbox.Flushable], None]
+    _output_limit: int
+    slow_readers: SlowReaders
+    turnstile: Turnstile
+    handshake_ticks: int
+    close_ticks: int
+    ping_ticks: int
+    pong_ticks: int
+
+    framer: Callable[[bytes, bool], bytes]
+    ping: ClassVar[bytes]
+    """The frame that asks whether the peer is there."""
+
+    slot: set[Member] | None = None
+    clear = False
+    """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
+    heard = 0
+    """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
+    _why = ""
+
+    peer: str
+    _queue: list[bytes]
+    _handshake: Greeting | None
+
+    # -- Twisted's side
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        # A UNIX socket has no such thing, nor any delay.
+        with suppress(AttributeError, OSError):
+            transport.setTcpNoDelay(True)
+        self._raw, self._deliver = outbox.deliverer(transport)
+        self.wheel.enter(self, self.handshake_ticks)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard = self.wheel.now
+        if self.state >= CLOSING:
+            if self._odd or not self.read_one(data):
+                self.read(data)
+        elif self._handshake is not None:
+            self._handshake.received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.turnstile.left()
+        self.wheel.leave(self)
+        self.slow_readers.forget(self)
+        self.half_frames.forget(self)
+        self.state = CLOSED
+        self.clear = False
+        self._queue.clear()
+        self._tail = None
+        self.__dict__.pop("send", None)  # it knows us: nobody should have to search for that cycle
+        handshake, self._handshake = self._handshake, None
+        session, self.session = self.session, None
+        if handshake is not None:
+            handshake.lost(reason)
+        if session is not None:
+            try:
+                session.closed(*self._ending(reason))
+            except Exception:
+                _log.failure("a session could not be told that it is over")
+
+    def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
+        """What the session is told: whether it ended properly, the peer's code, and why."""
+        return False, None, self._why or _told(reason)
+
+    # -- the handshake's side
+
+    def begin(self, session: ISession, facts: ConnectionFacts, head: bytes, early: bytes) -> None:
+        """Admitted: the answer and what the session says first leave together, then reading begins."""
+        self._handshake = None
+        self.session = session
+        self.facts = facts
+        traits = session.traits
+        if traits.message_limit != self.message_limit:
+            self._limit(traits.message_limit)
+        if traits.skip_oversized:
+            self.skip_oversized = True
+        self.state = OPEN
+        self.heard = self.wheel.now
+        if traits.pinged:
+            self.wheel.enter(self, self.ping_ticks)
+        else:
+            self.wheel.leave(self)
+            probe(self.transport, self._raw)
+        if self._raw is self.transport:  # not wrapped, as in TLS
+            self.send = outbox.event_sender(self, self._raw, self.outbox)  # type: ignore[assignment, method-assign]
+        self._queue.append(head)
+        try:
+            session.opened(self)
+        except Exception:
+            _log.failure("a session could not be opened")
+            self.failed()
+        self.flush()
+        if early and self.state >= CLOSING:
+            self.read(early)
+
+    def answer(self, answer: bytes) -> None:
+        """Refused: an answer and an end."""
+        self._deliver(answer)
+        self._end()
+
+    def _limit(self, size: int) -> None:
+        self.message_limit = size
+
+    # -- ILink
+
+    def push(self, frame: bytes) -> None:
+        """See ILink."""
+        queue = self._queue
+        if not queue:
+            self._enter(self)
+        elif len(queue) >= BATCH:
+            self.flush()
+        queue.append(frame)
+
+    def send(self, frame: bytes) -> None:
+        """See ILink. An open link on a plain socket has a quicker one (``outbox.event_sender``)."""
+        self.push(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """See ILink."""
+        raise NotImplementedError
+
+    def drop(self, reason: str) -> None:
+        """See ILink. What is queued is still sent."""
+        if self.state != CLOSED:
+            self.flush()
+            self._why = reason
+            self._end()
+
+    # -- sending
+
+    def flush(self) -> None:
+        """Send the queue; once the peer has been told goodbye nothing may follow."""
+        queue = self._queue
+        if self.state != OPEN:
+            queue.clear()
+        elif queue:
+            data = queue[0] if len(queue) == 1 else b"".join(queue)
+            queue.clear()
+            if left := self._deliver(data):
+                self.held_back(left)
+            else:
+                self.clear = True
+
+    def backlog(self) -> int:
+        """Bytes that wait for the peer to read."""
+        return outbox.backlog(self._raw)
+
+    def progress(self) -> object:
+        """Changes with every byte that the peer takes."""
+        return outbox.progress(self._raw)
+
+    def stalled(self) -> None:
+        """The peer has taken nothing for too long."""
+        self._cut("stalled", self.backlog())
+
+    def held_back(self, left: int) -> None:
+        self.clear = False
+        if left > self._output_limit:
+            self._cut("queue_full", left)
+        else:
+            self.slow_readers.watch(self)
+
+    def _cut(self, kind: str, left: int) -> None:
+        if self.state != CLOSED:
+            address = self.facts.address if self.session else self.peer
+            self.journal.note("consumer.cut", kind, address=address, queued=left, limit=self._output_limit)
+            self.drop_now(f"cut: {kind}")
+
+    # -- ending
+
+    def due(self) -> None:
+        """The wheel: the deadline of whatever state the connection is in."""
+        wheel = self.wheel
+        if self.state == CONNECTING and self._handshake is not None:
+            self._handshake.timed_out()
+        elif self.state != OPEN:
+            self.drop_now("peer did not finish closing in time")
+        elif self._paused or self.backlog():
+            # We are not listening, or it has reading to do before it can see a ping: silence means nothing.
+            wheel.enter(self, self.ping_ticks)
+        elif self.heard < 0:
+            self.journal.note("consumer.cut", "ping_timeout", address=self.facts.address)
+            self.drop_now("cut: ping_timeout")
+        elif (rest := self.heard + self.ping_ticks - wheel.now) > 0:
+            wheel.enter(self, rest)
+        else:
+            self.heard = -1
+            wheel.enter(self, self.pong_ticks)
+            self._queue.append(self.ping)
+            self.flush()
+
+    def drop_now(self, reason: str) -> None:
+        """End the TCP connection at once, whatever it still holds."""
+        self._why = self._why or reason
+        self.state = CLOSED
+        self.clear = False
+        self.wheel.leave(self)
+        self.transport.abortConnection()
+
+    def oversized(self, size: int) -> None:
+        address, limit = self.facts.address, self.message_limit
+        self.journal.note("frame.skipped", "too_large", address=address, size=size, limit=limit)
+
+    def failed(self) -> None:
+        self.journal.note("link.failed", "internal", address=self.facts.address)
+        self.close(1011, "internal error")
+
+    def _end(self) -> None:
+        """Let the transport send what it holds and close, within the time that closing may take."""
+        self.state = CLOSED
+        self.clear = False
+        self.wheel.enter(self, self.close_ticks)
+        self.transport.loseConnection()
+
+
+def _told(reason: Failure) -> str:
+    """What Twisted says of the end of a connection."""
+    if isinstance(reason.value, ConnectionDone):
+        return "peer ended the TCP connection without a goodbye"
+    return reason.getErrorMessage()
+
+
+def probe(transport: Any, raw: Any) -> None:
+    """TCP keep-alive, for a peer that is never pinged."""
+    # Where it is not TCP, or the system has no such settings, its own defaults hold.
+    with suppress(AttributeError, OSError):
+        transport.setTcpKeepAlive(True)
+        handle = raw.getHandle()
+        for name, value in _PROBES:
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,91 @@
+"""WebSocket and RawSocket on one port: the first byte of a connection tells which it is.
+
+It must not know what either does with a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from orosync.transport.keepalive import Member
+from orosync.transport.listener import ListenerFactory
+from orosync.transport.raw_link import RawLink
+from orosync.transport.rawsocket import RawSocketFactory
+from orosync.transport.websocket import WebSocketFactory, websocket_link
+from orosync.wamp.rawsocket import MAGIC
+
+
+class Fork(Protocol):
+    """A connection until its first byte: then ``choose`` makes what serves it from there on."""
+
+    slot: set[Member] | None = None
+
+    def __init__(self, listener: UniversalFactory, peer: str) -> None:
+        self._listener = listener
+        self._peer = peer
+        self._timed_out = False
+
+    def connectionMade(self) -> None:
+        self._listener.wheel.enter(self, self._listener.handshake_ticks)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._listener.wheel.leave(self)
+        chosen = self._listener.choose(data[0])(self._peer)
+        # From here on Twisted finds these where it looks for ours.
+        self.dataReceived = chosen.dataReceived  # type: ignore[method-assign]
+        self.connectionLost = chosen.connectionLost  # type: ignore[method-assign]
+        chosen.makeConnection(self.transport)
+        chosen.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._listener.wheel.leave(self)
+        self._listener.turnstile.left()
+        if not self._timed_out:
+            self._listener.journal.count("handshake.lost", "silent")
+
+    def due(self) -> None:
+        """See keepalive.Member."""
+        listener = self._listener
+        self._timed_out = True
+        listener.journal.note(
+            "handshake.refused",
+            "timeout",
+            listener=listener.settings.name,
+            address=self._peer,
+            origin=None,
+            reason="no byte came in time",
+        )
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+
+class UniversalFactory(ListenerFactory):
+    """Both kinds of connection, under one limit."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.handshake_ticks = self.wheel.ticks(self.settings.handshake_timeout)
+        self._websocket: Callable[[str], Any] = websocket_link(self)
+        self._rawsocket: Callable[[str], Any] = self.kind(RawLink)
+
+    def choose(self, first: int) -> Callable[[str], Any]:
+        """What serves a connection that begins with this byte."""
+        return self._rawsocket if first == MAGIC else self._websocket
+
+    def connection(self, peer: str) -> Protocol:
+        """See ListenerFactory."""
+        return Fork(self, peer)
+
+
+FACTORIES: dict[str, type[ListenerFactory]] = {
+    "websocket": WebSocketFactory,
+    "rawsocket": RawSocketFactory,
+    "universal": UniversalFactory,
+}
+"""The factory of each kind of listener, by its name in a configuration."""
+
+SCHEMES = {"websocket": ("ws",), "rawsocket": ("rs",), "universal": ("ws", "rs")}
+"""What the URLs of each kind begin with; over TLS an s follows."""

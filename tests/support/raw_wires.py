@@ -1,0 +1,59 @@
+"""RawSocket without sockets: a listener in memory, frames made by hand, and a blocking client for real ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+
+from orosync.model import Traits
+from orosync.transport.listener import ListenerFactory
+from orosync.transport.raw_link import RawLink
+from orosync.transport.rawsocket import RawSocketFactory
+from tests.support.wires import MemoryListener, MemoryWire, RecordingSession
+
+HELLO = b"\x7f\xf1\0\0"
+"""JSON, 16 MiB."""
+
+
+def raw_frame(payload: bytes, first: int = 0) -> bytes:
+    """A frame as the specification draws it: ``first`` octet, 24 bits of length, payload."""
+    return bytes((first,)) + len(payload).to_bytes(3, "big") + payload
+
+
+def said(message: Any) -> bytes:
+    """A WAMP message in JSON, framed."""
+    return raw_frame(json.dumps(message).encode())
+
+
+class HalfWire(MemoryWire):
+    """A wire of which our half can be ended; ``ended`` when it was."""
+
+    ended = False
+
+    def loseWriteConnection(self) -> None:
+        self.ended = True
+
+
+class RawListener(MemoryListener):
+    """A RawSocket listener without sockets."""
+
+    def __init__(self, kind: type[ListenerFactory] = RawSocketFactory, **settings: Any) -> None:
+        super().__init__(None, kind, **settings)
+
+    def connect(self, peer: str = "192.0.2.7") -> tuple[Any, HalfWire]:
+        """An accepted connection that has sent nothing yet."""
+        wire = HalfWire(peer)
+        link = self.factory.buildProtocol(IPv4Address("TCP", peer, 40000))
+        link.makeConnection(wire)
+        return link, wire
+
+    def open(self, traits: Traits | None = None, *, serializer: int = 1, length: int = 15, **_: Any) -> Any:
+        """A connection past its handshake, whose answer has been taken off the wire."""
+        self.host.make = lambda: RecordingSession(traits)
+        link, wire = self.connect()
+        assert isinstance(link, RawLink)
+        link.dataReceived(bytes((0x7F, length << 4 | serializer, 0, 0)))
+        wire.clear()
+        return link, wire, self.host.sessions[-1]

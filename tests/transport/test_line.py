@@ -1,0 +1,177 @@
+"""A connection's queue and its deadlines, on a clock of our own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.model import Traits
+from orosync.transport.frames import server_frame
+from orosync.transport.line import BATCH
+from tests.support.wires import MemoryListener, client_frame, server_frames
+
+PING, PONG = b"\x89\x00", client_frame(b"", 10)
+
+
+class PushTests(SynchronousTestCase):
+    def test_what_one_turn_pushes_leaves_together(self) -> None:
+        """In order, in one write, when the turn is over."""
+        listener = MemoryListener()
+        link, _, _ = listener.open()
+        writes: list[bytes] = []
+        link._deliver = writes.append
+        for n in range(3):
+            link.push(b"frame%d" % n)
+        self.assertEqual(writes, [])
+        listener.clock.advance(0)
+        self.assertEqual(writes, [b"frame0frame1frame2"])
+        link.push(b"next")
+        listener.clock.advance(0)
+        self.assertEqual(writes[1:], [b"next"])
+
+    def test_nothing_overtakes_what_is_held_back(self) -> None:
+        """From the first frame that the transport keeps, all go its way, until it keeps nothing any more."""
+        listener = MemoryListener()
+        link, _, _ = listener.open()
+        kept = [0]
+        link._deliver = lambda data: kept[0]
+        link.push(b"1")
+        listener.clock.advance(0)
+        self.assertTrue(link.clear)
+        link.held_back(5)
+        self.assertFalse(link.clear)
+        kept[0] = 3
+        link.push(b"2")
+        listener.clock.advance(0)
+        self.assertFalse(link.clear)
+        kept[0] = 0
+        link.push(b"3")
+        listener.clock.advance(0)
+        self.assertTrue(link.clear)
+
+    def test_nothing_follows_an_end(self) -> None:
+        """Whichever way a link ends, from then on no event takes the short way to its socket."""
+        ends: list[Callable[[Any], object]] = [
+            lambda link: link.close(1000, "bye"),
+            lambda link: link.drop("bye"),
+            lambda link: link.drop_now("bye"),
+            lambda link: link.dataReceived(client_frame(b"\x03\xe8", 8)),
+            lambda link: link.dataReceived(b"\xff\xff\xff\xff\xff\xff\xff"),
+            lambda link: link.connectionLost(),
+        ]
+        for number, end in enumerate(ends):
+            listener = MemoryListener()
+            link, _, _ = listener.open()
+            self.assertTrue(link.clear)
+            end(link)
+            self.assertFalse(link.clear, number)
+            listener.clock.advance(0)
+            self.assertFalse(link.clear, number)
+
+    def test_a_close_goes_behind_what_is_queued(self) -> None:
+        """An event that was published before a goodbye arrives before it; what comes later is dropped silently."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        link.push(server_frame(b"event", False))
+        link.close(1001, "restarting")
+        link.push(server_frame(b"late", False))
+        link.close(1000, "again")
+        listener.clock.advance(0)
+        self.assertEqual(server_frames(wire.value()), ([(0x81, b"event"), (0x88, b"\x03\xe9restarting")], b""))
+
+    def test_a_pong_goes_behind_what_is_queued(self) -> None:
+        """Order holds for control frames as well."""
+        listener = MemoryListener()
+        link, wire, session = listener.open()
+        session.on_message = lambda data, binary: link.push(server_frame(b"answer", False))
+        link.dataReceived(client_frame(b"ask") + client_frame(b"p", 9) + client_frame(b"ask"))
+        listener.clock.advance(0)
+        self.assertEqual(server_frames(wire.value())[0], [(0x81, b"answer"), (0x8A, b"p"), (0x81, b"answer")])
+
+    def test_pushing_to_the_dead(self) -> None:
+        """Nobody has to know that a link is gone: nothing is raised, nothing is kept."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        link.connectionLost(Failure(ConnectionDone()))
+        for _ in range(3):
+            link.push(b"x" * 600000)
+        listener.clock.advance(0)
+        self.assertEqual((wire.value(), link._queue), (b"", []))
+        link.close(1000, "")
+        link.drop("")
+        link.pause()
+        link.resume()
+
+    def test_a_turn_that_pushes_too_much_is_not_kept(self) -> None:
+        """Past the bound the queue is sent at once instead of growing until the turn is over."""
+        listener = MemoryListener()
+        link, wire, _ = listener.open()
+        for n in range(3 * BATCH):
+            link.push(b"%03d" % n)
+            self.assertLessEqual(len(link._queue), BATCH)
+        listener.clock.advance(0)
+        self.assertEqual(wire.value(), b"".join(b"%03d" % n for n in range(3 * BATCH)))
+
+
+class KeepAliveTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.listener = MemoryListener()
+        self.link, self.wire, self.session = self.listener.open()
+
+    def test_silence_is_asked_and_the_dead_are_cut(self) -> None:
+        """A ping after 25 seconds of silence, the end 10 seconds later, and the reason is on record."""
+        self.listener.run(24.9)
+        self.assertEqual(self.wire.value(), b"")
+        self.listener.run(1)
+        self.assertEqual(self.wire.value(), PING)
+        self.listener.run(9)
+        self.assertFalse(self.wire.aborted)
+        self.listener.run(2)
+        self.assertTrue(self.wire.aborted)
+        self.assertEqual(self.listener.journal.kinds("consumer.cut"), ["ping_timeout"])
+        self.link.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.session.ends, [(False, None, "cut: ping_timeout")])
+
+    def test_any_answer_will_do(self) -> None:
+        """A pong, or whatever else arrives, even a part of a frame."""
+        for answer in (PONG, client_frame(b"hello"), b"\x81"):
+            listener = MemoryListener(frame_timeout=100)
+            link, wire, _ = listener.open()
+            for round_number in range(1, 4):
+                listener.run(27)
+                self.assertEqual(wire.value(), PING * round_number)
+                link.dataReceived(answer if answer != b"\x81" or round_number == 1 else b"")
+                self.assertFalse(wire.aborted)
+
+    def test_who_talks_is_not_asked(self) -> None:
+        """Silence counts from the last thing heard."""
+        for _ in range(10):
+            self.listener.run(20)
+            self.link.dataReceived(PONG)
+        self.assertEqual(self.wire.value(), b"")
+        self.listener.run(26)
+        self.assertEqual(self.wire.value(), PING)
+
+    def test_the_publisher_is_never_asked(self) -> None:
+        """It never reads: no ping, no time-out, whatever time goes by."""
+        link, wire, session = self.listener.open(Traits(pinged=False))
+        self.listener.run(3600, 1)
+        self.assertEqual((wire.value(), wire.aborted, session.ends), (b"", False, []))
+        self.assertIsNone(link.slot)
+
+    def test_we_who_do_not_listen_cannot_complain_of_silence(self) -> None:
+        """While reading is paused no ping is sent and nobody is cut."""
+        self.link.pause()
+        self.listener.run(100)
+        self.assertEqual((self.wire.value(), self.wire.aborted), (b"", False))
+        self.link.resume()
+        self.listener.run(27)
+        self.assertEqual(self.wire.value(), PING)
+
+    def test_no_timer_remains_for_the_gone(self) -> None:
+        """The listener's one timer stops when its last connection has ended."""
+        self.link.connectionLost(Failure(ConnectionDone()))
+        self.listener.run(1)
+        self.assertEqual(self.listener.clock.getDelayedCalls(), [])
