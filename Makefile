@@ -49,6 +49,6 @@ $(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c tools/environmen
 	tools/environment.sh $(VENV)
 	touch $@
 
-.cache/test-tools: tests/setup.sh tools/debian.sh tests/js/package.json tests/js/package-lock.json
+.cache/test-tools: tests/setup.sh tools/debian.sh tools/environment.sh setup.cfg tests/js/package.json tests/js/package-lock.json
 	tests/setup.sh
 	mkdir -p .cache && touch $@

@@ -8,13 +8,18 @@ This file knows nothing of sockets, Oro or configuration syntax; it only names s
      |    +-- Unavailable
      +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
      +-- RequestError          the peer's: costs it one ERROR, the session lives on
+     +-- CallFailed            a callee's: a call that orosync made itself brought no result
      +-- NotCarriable          nobody's: a payload that a receiver's serializer cannot express
           +-- TooLong          nobody's: a message longer than its receiver takes
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SHOWN = 200
+"""Characters of somebody else's words in an error's text."""
 
 
 class OrosyncError(Exception):
@@ -60,6 +65,22 @@ class RequestError(OrosyncError):
         super().__init__(f"{uri}: {message}")
         self.uri = uri
         self.message = message
+
+
+class CallFailed(OrosyncError):
+    """A call that orosync made itself ended with an ERROR, or could not be made.
+
+    ``uri`` is the ERROR's, and one of WAMP's own where there was nobody to answer (no such procedure, callee gone, too
+    many calls). ``arguments`` and ``kwargs`` are the ERROR's, for whoever called; the exception's text has of them the
+    first argument alone, where it is a text, cut short.
+    """
+
+    def __init__(self, uri: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
+        told = f": {args[0][:SHOWN]}" if args and isinstance(args[0], str) else ""
+        super().__init__(f"{uri}{told}")
+        self.uri = uri
+        self.arguments = tuple(args)
+        self.kwargs = dict(kwargs or {})
 
 
 class NotCarriable(OrosyncError):

@@ -6,7 +6,7 @@ with ``zope.interface.verify.verifyObject`` and with the contract suites of ``or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -123,6 +123,24 @@ class IPublisher(Interface):
         eligible: Sequence[int] | None = None,
     ) -> int:
         """Deliver to subscribers (``eligible``: only those session ids). Returns the number of receivers."""
+
+
+class ICaller(Interface):
+    """Calls procedures of a realm on behalf of orosync itself."""
+
+    def call(
+        procedure: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        callee_roles: Collection[str] | None = None,
+    ) -> Deferred[tuple[list[Any], dict[str, Any]]]:
+        """Call a procedure; ``callee_roles``: only a callee that has one of these roles (None: any).
+
+        Fires with the RESULT's args and kwargs; fails with CallFailed for an ERROR, for a procedure that nobody (of
+        those roles) has registered, for a callee that leaves, for values that no serializer carries, and when too many
+        calls are under way. There is no time limit: cancelling the Deferred ends the call, and interrupts the callee
+        where it can be."""
 
 
 class ILink(Interface):

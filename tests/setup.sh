@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests use beside Python: PHP (the publisher), nginx (the proxy), Chromium (the demonstration), Node and npm (other
 # people's WAMP clients), PostgreSQL, MariaDB and Redis (the tests start their own), OpenSSL, a C compiler,
-# systemd-analyze.
+# systemd-analyze, Crossbar.io.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,3 +22,7 @@ npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 for node in node_modules/node-linux-*/bin/node; do # npm 9 does not link it by itself
     if [ -x "$node" ]; then ln -sf "../${node#node_modules/}" node_modules/.bin/node; fi
 done
+cd ../..
+
+# A router of somebody else's, in an environment of its own: what it asks for is not what we do. Installing into it twice costs little.
+tools/environment.sh .cache/crossbar crossbar==26.10.1

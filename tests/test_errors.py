@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync import errors
-from orosync.errors import ConfigError, OrosyncError, ProtocolViolation, Refused, RequestError, Unavailable
+from orosync.errors import CallFailed, ConfigError, OrosyncError, ProtocolViolation, Refused, RequestError, Unavailable
 
 
 class ErrorTests(SynchronousTestCase):
@@ -19,7 +19,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_whose_fault_it_is(self):
         """The kinds are told apart by type; only "something is down" is a special way of being refused."""
-        kinds = (ConfigError, Refused, ProtocolViolation, RequestError, errors.NotCarriable)
+        kinds = (ConfigError, Refused, ProtocolViolation, RequestError, errors.NotCarriable, CallFailed)
         for one in kinds:
             self.assertEqual([other for other in kinds if issubclass(one, other)], [one])
         self.assertTrue(issubclass(Unavailable, Refused))
@@ -42,3 +42,11 @@ class ErrorTests(SynchronousTestCase):
         error = RequestError("wamp.error.invalid_uri", "it is empty")
         self.assertEqual((error.uri, error.message), ("wamp.error.invalid_uri", "it is empty"))
         self.assertEqual(str(error), "wamp.error.invalid_uri: it is empty")
+
+    def test_call(self):
+        """What the ERROR carried is there for the caller; the text shows its first words at most."""
+        error = CallFailed("com.error.full", ["no room", 7], {"left": 0})
+        self.assertEqual((error.uri, error.arguments, error.kwargs), ("com.error.full", ("no room", 7), {"left": 0}))
+        self.assertEqual(str(error), "com.error.full: no room")
+        self.assertEqual(str(CallFailed("com.error.odd", [{"secret": 1}])), "com.error.odd")
+        self.assertLess(len(str(CallFailed("a", ["x" * 5000]))), 300)

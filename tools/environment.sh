@@ -1,9 +1,13 @@
 #!/bin/sh
-# environment.sh DIRECTORY: a virtual environment there, with the checkout installed for working on it and all that its tests import.
+# environment.sh DIRECTORY [WHAT ...]: a virtual environment there, with the checkout installed for working on it and all that its
+# tests import; or, with WHAT of pip's, the checkout and that.
 # The first Python from 3.11 up that runs at all and can make environments is taken; PYTHON=... names one.
 set -eu
 cd "$(dirname "$0")/.."
 venv=$1
+shift
+checkout=.
+[ $# -gt 0 ] || checkout='.[test]'
 
 usable() { # a shim may be on the PATH without a Python behind it, and Debian ships ensurepip apart
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -30,4 +34,4 @@ fi
 
 # Twisted finds plugins through directories on sys.path: of the editable installs only `compat` puts the checkout there.
 "$venv/bin/python" -m pip install --quiet --quiet --upgrade pip
-"$venv/bin/python" -m pip install --quiet --quiet --editable '.[test]' --config-settings editable_mode=compat
+"$venv/bin/python" -m pip install --quiet --quiet --editable "$checkout" --config-settings editable_mode=compat "$@"

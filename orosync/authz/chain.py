@@ -47,9 +47,9 @@ class Chain:
         for grants in self._grants:
             grants.known.clear()
 
-    def grants(self, principal: Principal) -> Grants:
-        """What ``principal`` may publish to, for somebody who asks often."""
-        grants = Grants(self, principal)
+    def grants(self, principal: Principal, action: Action) -> Grants:
+        """The URIs that ``principal`` may do ``action`` with, for somebody who asks often."""
+        grants = Grants(self, principal, action)
         self._grants.add(grants)
         return grants
 

@@ -15,7 +15,7 @@ from orosync.authz import template
 from orosync.authz.template import Template
 from orosync.model import NOTHING, Match, Principal
 
-Grants = Mapping[str, frozenset[str]]
+Granted = Mapping[str, frozenset[str]]
 """Roles of the realm, each with the Oro roles of which its holder needs one; none at all where the role is enough."""
 
 _ANONYMOUS = "anonymous"
@@ -56,12 +56,12 @@ class Binding:
         return None if number in principal.organizations else f"{principal.authid} is not in {name} {value}"
 
 
-def grants(roles: Grants | Iterable[str]) -> Grants:
-    """Grants as they are, or made of roles that are enough by themselves."""
+def granted(roles: Granted | Iterable[str]) -> Granted:
+    """Granted as they are, or made of roles that are enough by themselves."""
     return dict(roles) if isinstance(roles, Mapping) else {role: frozenset() for role in roles}
 
 
-def either(one: Grants, other: Grants) -> Grants:
+def either(one: Granted, other: Granted) -> Granted:
     """What one of the two grants."""
     both = {**one, **other}
     for role in one.keys() & other.keys():
@@ -69,9 +69,9 @@ def either(one: Grants, other: Grants) -> Grants:
     return both
 
 
-def words(granted: Grants) -> str:
+def words(roles: Granted) -> str:
     """``user with ROLE_A ROLE_B or backend``, as it is written in a configuration."""
-    each = (" with ".join(filter(None, (role, " ".join(sorted(granted[role]))))) for role in sorted(granted))
+    each = (" with ".join(filter(None, (role, " ".join(sorted(roles[role]))))) for role in sorted(roles))
     return " or ".join(each) or "nobody"
 
 
@@ -94,8 +94,8 @@ class Channel:
     pattern: str
     requirements: Mapping[str, str] = NOTHING
     bindings: Mapping[str, Binding] = NOTHING
-    subscribers: Grants = attrs.field(default=(), converter=grants)
-    publishers: Grants = attrs.field(default=(), converter=grants)
+    subscribers: Granted = attrs.field(default=(), converter=granted)
+    publishers: Granted = attrs.field(default=(), converter=granted)
     source: str = ""
     key: str = ""
     place: str = ""
@@ -127,7 +127,9 @@ class Channel:
     def subscribe_refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """Why ``principal`` may not subscribe to the topic with ``values``, or None when it may."""
         refusal = _not_granted(self.subscribers, principal, "subscribers")
-        return self._not_own(principal, values) if refusal is None else refusal
+        if refusal is not None:
+            return f"{refusal}; {self.note}" if self.note else refusal
+        return self._not_own(principal, values)
 
     def publish_refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """Why ``principal`` may not publish to the topic with ``values``, or None when it may.
@@ -152,10 +154,10 @@ def for_everybody(principal: Principal) -> bool:
     return principal.user_id is None and principal.authmethod != _ANONYMOUS
 
 
-def _not_granted(granted: Grants, principal: Principal, called: str) -> str | None:
-    needed = granted.get(principal.authrole)
+def _not_granted(roles: Granted, principal: Principal, called: str) -> str | None:
+    needed = roles.get(principal.authrole)
     if needed is None:
-        return f'the role "{principal.authrole}" is not one of its {called} ({words(granted)})'
+        return f'the role "{principal.authrole}" is not one of its {called} ({words(roles)})'
     if needed and not needed & principal.roles:
-        return f"{principal.authid} has none of the Oro roles that its {called} need ({words(granted)})"
+        return f"{principal.authid} has none of the Oro roles that its {called} need ({words(roles)})"
     return None

@@ -1,4 +1,4 @@
-"""What one principal may publish to, remembered: most publishers publish to the same few topics again and again.
+"""What one principal may publish to or call, remembered: most do the same few things again and again.
 
 Only a constant word is remembered (``Chain.constant``), and only a yes. The chain makes everybody forget when its
 authorizers are replaced. This file must not know sessions or topics.
@@ -17,27 +17,29 @@ if TYPE_CHECKING:
     from orosync.authz.chain import Chain
 
 MOST = 256
-"""Topics that are remembered for one principal; when there are more, all are forgotten."""
+"""URIs that are remembered for one principal and action; when there are more, all are forgotten."""
 
-_PUBLISH, _EXACT, _ALLOW = Action.PUBLISH, Match.EXACT, Verdict.ALLOW
+_EXACT, _ALLOW = Match.EXACT, Verdict.ALLOW
 
 
 class Grants:
-    """Made by ``Chain.grants``. ``known`` holds the decision that allows a PUBLISH, by its topic: look there first."""
+    """Made by ``Chain.grants``, for one ``action``. ``known`` holds the decision that allows it, by the exact URI: look
+    there first."""
 
-    __slots__ = ("__weakref__", "_chain", "_principal", "known")
+    __slots__ = ("__weakref__", "_action", "_chain", "_principal", "known")
 
-    def __init__(self, chain: Chain, principal: Principal) -> None:
+    def __init__(self, chain: Chain, principal: Principal, action: Action) -> None:
         self._chain = chain
         self._principal = principal
+        self._action = action
         self.known: dict[str, Decision] = {}
 
-    def decide(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        """See ``Chain.decide``, for a topic that is not in ``known``; it may be there afterwards."""
+    def decide(self, uri: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+        """See ``Chain.decide``, for an exact URI that is not in ``known``; it may be there afterwards."""
         chain, known = self._chain, self.known
-        decision = chain.decide(self._principal, _PUBLISH, topic, _EXACT, options)
+        decision = chain.decide(self._principal, self._action, uri, _EXACT, options)
         if chain.constant and isinstance(decision, Decision) and decision.verdict is _ALLOW:
             if len(known) >= MOST:
                 known.clear()
-            known[topic] = decision
+            known[uri] = decision
         return decision

@@ -6,29 +6,19 @@ It must not know how a section is written, or how a rule is judged.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import attrs
 
-from orosync.authz import requirements
-from orosync.authz.channels import Binding, Channel, Owner
+from orosync.authz.channels import Binding, Channel
 from orosync.authz.oro_channels import oro_channels
+from orosync.authz.oro_routing import routed_channels
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
+from orosync.authz.variables import ALL, OWNERS, admits_all, default_requirement
 from orosync.config import Configuration
 from orosync.config.rules import ChannelLine
 from orosync.config.sections import TopicsSection
 from orosync.errors import ConfigError
-
-OWNERS: Mapping[str, Owner] = {"user_id": Owner.USER, "organization_id": Owner.ORGANIZATION, "role": Owner.ROLE}
-"""Variables that belong to somebody, by their name."""
-
-ID = "[0-9]+"
-WORD = "[A-Za-z0-9_-]+"
-"""What a variable may hold where nothing is said of it: an id for users and organizations, else a word."""
-
-ALL = "*"
-"""In place of an id: for everybody, where a requirement admits it."""
 
 
 def role_permissions(configuration: Configuration, realm: str) -> RolePermissions:
@@ -44,12 +34,16 @@ def role_permissions(configuration: Configuration, realm: str) -> RolePermission
 def topic_rules(section: TopicsSection) -> TopicRules:
     """What ``topics:NAME`` stands for. Raises ConfigError with every fault.
 
-    Oro's channels come first, each with what a line of its pattern says otherwise, and then the lines' own.
+    Oro's channels come first, those of an application's files in place of the built-in ones, each with what a line of
+    its pattern says otherwise; then the lines' own.
     """
     source = f"[topics:{section.name}]"
-    stock = oro_channels(section.subscribe, section.publish, source) if section.use == "oro" else ()
-    channels = {channel.pattern: channel for channel in stock}
-    faults = []
+    channels: dict[str, Channel] = {}
+    faults: list[str] = []
+    try:
+        channels = {channel.pattern: channel for channel in _oros(section, source)}
+    except ConfigError as error:
+        faults += error.faults
     for line in section.channel:
         known = channels.get(line.pattern)
         try:
@@ -61,9 +55,18 @@ def topic_rules(section: TopicsSection) -> TopicRules:
     return TopicRules(channels.values(), name=f"topics:{section.name}")
 
 
+def _oros(section: TopicsSection, source: str) -> tuple[Channel, ...]:
+    if section.use != "oro":
+        return ()
+    if section.oro_routing is None:
+        return oro_channels(section.subscribe, section.publish, source)
+    overruled = {line.pattern: line.requirements for line in section.channel}
+    return routed_channels(section.oro_routing, section.subscribe, section.publish, source, overruled)
+
+
 def _own(section: TopicsSection, line: ChannelLine, source: str) -> Channel:
     variables = re.findall(r"\{(\w+)\}", line.pattern)
-    wanted = {name: ID if name in ("user_id", "organization_id") else WORD for name in variables}
+    wanted = {name: default_requirement(name) for name in variables}
     return Channel(
         line.pattern,
         {**wanted, **line.requirements},
@@ -99,7 +102,4 @@ def _otherwise(known: Channel, line: ChannelLine) -> Channel:
 def _open(name: str, line: ChannelLine) -> frozenset[str]:
     """``*`` if the line itself admits it in a variable that belongs to somebody: it is then for everybody."""
     written = line.requirements.get(name)
-    if written is None:
-        return frozenset()
-    admits = re.fullmatch(requirements.read(written).regex, ALL, re.ASCII) is not None
-    return frozenset(ALL) if admits else frozenset()
+    return frozenset() if written is None or not admits_all(written) else frozenset(ALL)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from orosync.authz.channels import Binding, Channel, Grants, Owner, either, grants
+from orosync.authz.channels import Binding, Channel, Granted, Owner, either, granted
 
 NUMBER = r"\d+"
 NUMBER_OR_ALL = r"\d+|\*"
@@ -40,12 +40,12 @@ OPEN: Mapping[str, frozenset[str]] = {"oro/imap_sync_fail/{user_id}": frozenset(
 
 
 def oro_channels(
-    users: Grants | Iterable[str] = ("user",),
-    backends: Grants | Iterable[str] = ("backend",),
+    users: Granted | Iterable[str] = ("user",),
+    backends: Granted | Iterable[str] = ("backend",),
     source: str = "[topics:oro]",
 ) -> tuple[Channel, ...]:
     """The ten channels, for the roles that users and back ends have in this realm."""
-    subscribers, publishers = grants(users), grants(backends)
+    subscribers, publishers = granted(users), granted(backends)
     everybody = either(subscribers, publishers)
     return tuple(
         Channel(pattern, subscribers=everybody, publishers=publishers, source=source, place=BUILT_IN)

@@ -40,6 +40,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _realms(configuration, titles, fault)
     _references(configuration, titles, fault)
     _components(configuration, titles, fault)
+    _topics(configuration, fault)
     _doubles(configuration, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
@@ -121,6 +122,12 @@ def _components(configuration: Configuration, titles: Titles, fault: Fault) -> N
             _named(fault, section, "realm", "realm", component.realm, titles)
         elif titles.get("realm"):
             fault(section, "realm", "there are several realms, say which one this component joins")
+
+
+def _topics(configuration: Configuration, fault: Fault) -> None:
+    for topics in configuration.topics.values():
+        if topics.oro_routing is not None and topics.use != "oro":
+            fault(f"topics:{topics.name}", "oro_routing", "declares Oro's channels, write use = oro or remove the line")
 
 
 def _doubles(configuration: Configuration, fault: Fault) -> None:

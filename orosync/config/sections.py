@@ -231,6 +231,12 @@ class TopicsSection:
         "`oro`: Oro's ten channels and those written here; `own`: only those.",
         default="oro",
     )
+    oro_routing: Path | None = setting(
+        values.directory,
+        "The directory of an Oro application whose `websocket_routing.yml` files declare Oro's channels, in place of "
+        "the ten built in ([topics.md](topics.md)). Needs `pip install orosync[oro]`.",
+        example="/var/www/oro",
+    )
     subscribe: rules.Roles = setting(rules.who, "Who may subscribe where a channel does not say.", default="user")
     publish: rules.Roles = setting(rules.who, "Who may publish where a channel does not say.", default="backend")
     channel: tuple[rules.ChannelLine, ...] = dotted(

@@ -207,11 +207,12 @@ def existing_file(text: str, place: Place) -> Path:
 
 def directories(text: str, place: Place) -> tuple[Path, ...]:
     """Directories that are there and that not everybody may write to."""
-    return tuple(_directory(part, place) for part in words(text))
+    return tuple(directory(part, place) for part in words(text))
 
 
-def _directory(part: str, place: Place) -> Path:
-    path = expanded(part, place)
+def directory(text: str, place: Place) -> Path:
+    """A directory that is there and that not everybody may write to."""
+    path = expanded(text, place)
     try:
         mode = path.stat().st_mode
     except OSError as error:

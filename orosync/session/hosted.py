@@ -29,6 +29,7 @@ class HostedRealm:
     office: PostOffice
     strict_uris: bool = False
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
+    _own: set[int] = attrs.field(factory=set, init=False)
 
     @property
     def name(self) -> str:
@@ -38,8 +39,14 @@ class HostedRealm:
         """A session id that nobody in the realm has."""
         while True:
             session = random_id()
-            if session not in self.realm.members:
+            if session not in self.realm.members and session not in self._own:
                 return session
+
+    def own_id(self) -> int:
+        """A session id for orosync itself, which nobody else in the realm will have."""
+        session = self.free_id()
+        self._own.add(session)
+        return session
 
     def knows(self, authprovider: str) -> bool:
         """Whether this realm takes the word of that authenticator."""

@@ -66,8 +66,10 @@ class Requests:
         self._realm = hosted.realm
         self._broker_publish = hosted.realm.broker.publish
         self._decide = hosted.chain.decide
-        self._grants: Grants | None = None
-        self._granted: Mapping[str, Decision] = NOTHING
+        self._topics: Grants | None = None
+        self._granted_topics: Mapping[str, Decision] = NOTHING
+        self._procedures: Grants | None = None
+        self._granted_procedures: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
 
@@ -86,7 +88,7 @@ class Requests:
 
     def _publish(self, message: Publish, payload: Payload | None) -> None:
         topic = message.topic
-        decision: Any = self._granted.get(topic)
+        decision: Any = self._granted_topics.get(topic)
         if decision is None:
             decision = self._judge_publish(topic, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
@@ -100,10 +102,10 @@ class Requests:
     def _judge_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         if not self._well_formed(topic):
             uris.check(topic, _EXACT, strict=self._strict)
-        grants = self._grants
+        grants = self._topics
         if grants is None:
-            self._grants = grants = self._hosted.chain.grants(self._principal)
-            self._granted = grants.known
+            self._topics = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
+            self._granted_topics = grants.known
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
@@ -144,8 +146,22 @@ class Requests:
     # -- remote procedure calls
 
     def _call(self, message: Call, payload: Payload | None) -> None:
-        uris.check(message.procedure, strict=self._strict)
-        self._authorise(Action.CALL, message.procedure, _EXACT, message, payload, self._call_allowed)
+        procedure = message.procedure
+        decision: Any = self._granted_procedures.get(procedure)
+        if decision is None:
+            decision = self._judge_call(procedure, message.options)
+            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
+                self._decided_or_later(decision, Action.CALL, procedure, message, payload, self._call_allowed)
+                return
+        self._call_allowed(message, payload, decision)
+
+    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+        uris.check(procedure, strict=self._strict)
+        grants = self._procedures
+        if grants is None:
+            self._procedures = grants = self._hosted.chain.grants(self._principal, Action.CALL)
+            self._granted_procedures = grants.known
+        return grants.decide(procedure, options)
 
     def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
         options = message.options

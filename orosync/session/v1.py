@@ -185,7 +185,7 @@ class V1Session:
     def _judge_publish(self, topic: str) -> Decision | Deferred[Decision]:
         grants = self._grants
         if grants is None:
-            self._grants = grants = self._hosted.chain.grants(self._principal)
+            self._grants = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
             self._granted = grants.known
         return grants.decide(topic, NOTHING)
 

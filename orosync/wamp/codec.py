@@ -20,13 +20,17 @@ import msgspec
 from orosync.errors import ProtocolViolation
 from orosync.wamp import cbor_rules, ids, json_rules, msgpack_rules, transcode
 from orosync.wamp.formats import UNREADABLE, Format, refusal
-from orosync.wamp.messages import ABSENT, Event, Message, Publish, Welcome
+from orosync.wamp.messages import ABSENT, Call, Event, Invocation, Message, Publish, Result, Welcome, Yield
 from orosync.wamp.payload import Payload
 from orosync.wamp.readers import SHAPES, read_cbor, read_json, read_msgpack
 
 SEALING = ("enc_algo", "ppt_scheme")
 """Options under which a message may carry one binary in the place of ``args`` (payload passthru)."""
 
+_USUAL = frozenset([Publish, Call, Yield])
+"""What most messages of clients are. Each has a request, options and a payload."""
+
+_PLAIN_IN_JSON = frozenset([Event, Result, Invocation])
 
 _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -52,8 +56,6 @@ class Codec:
         self._check_array = check_array  # raises UNREADABLE; must be quick
         self._kind = kind
         self._splice = splice
-        # An EVENT without details, which nearly all are, needs no serializer at all.
-        self._event = b"[36,%d,%d,{},%b]" if format is Format.JSON else b""
 
     def decode(self, data: bytes) -> tuple[Message, Payload | None]:
         """The message in ``data``, and its payload if it has one. Raises ProtocolViolation."""
@@ -62,7 +64,7 @@ class Codec:
         except UNREADABLE as error:
             raise refusal(error) from None
         options: dict[str, Any] = {}
-        if message.__class__ is Publish and message.request.__class__ is int and not message.options:
+        if message.__class__ in _USUAL and message.request.__class__ is int and not message.options:
             carries = True  # what most messages are, and then there is nothing to be made regular
         else:
             options, carries = self._regular(message, data)
@@ -111,20 +113,26 @@ class Codec:
 
     def encode(self, message: Any, payload: Payload | None = None) -> bytes:
         """The bytes of ``message`` with ``payload`` behind it. Raises NotCarriable."""
+        kind = message.__class__
         if (
-            message.__class__ is Event
-            and self._event
+            kind in _PLAIN_IN_JSON
             and not message.details
             and payload is not None
-            and payload.format is self.format
+            and payload.format is Format.JSON
+            and not self.binary
             and payload.args
             and not payload.kwargs
         ):
-            return self._event % (message.subscription, message.publication, payload.args)
+            # Without details, as nearly all of them are, these need no serializer at all.
+            if kind is Event:
+                return b"[36,%d,%d,{},%b]" % (message.subscription, message.publication, payload.args)
+            if kind is Result:
+                return b"[50,%d,{},%b]" % (message.request, payload.args)
+            return b"[68,%d,%d,{},%b]" % (message.request, message.registration, payload.args)
         head = message.head()
-        mapping = SHAPES[message.__class__][1]
+        mapping = SHAPES[kind][1]
         # WELCOME's details are the router's own, plain text and flags: not worth a walk at every join.
-        if mapping is not None and message.__class__ is not Welcome and getattr(message, mapping):
+        if mapping is not None and kind is not Welcome and getattr(message, mapping):
             head = transcode.prepared(head, self.format)
         count, tail = (0, b"") if payload is None else payload.tail(self.format)
         return self._splice(head, count, tail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.channels import Binding, Channel, Owner, either, grants
+from orosync.authz.channels import Binding, Channel, Owner, either, granted
 from orosync.authz.channels import words as in_words
 from orosync.model import Match
 from orosync.testing import principal
@@ -74,8 +74,8 @@ class GrantTests(SynchronousTestCase):
 
     def test_made_of_roles(self) -> None:
         """Bare roles are enough by themselves; grants stay as they are."""
-        self.assertEqual(grants({"a", "b"}), {"a": frozenset(), "b": frozenset()})
-        self.assertEqual(grants({"a": frozenset({"R"})}), {"a": frozenset({"R"})})
+        self.assertEqual(granted({"a", "b"}), {"a": frozenset(), "b": frozenset()})
+        self.assertEqual(granted({"a": frozenset({"R"})}), {"a": frozenset({"R"})})
 
     def test_either(self) -> None:
         """Of two grants to a role the more generous one counts, of two lists of Oro roles both."""
@@ -88,7 +88,7 @@ class GrantTests(SynchronousTestCase):
         self.assertEqual(either(one, other), either(other, one))
 
     def test_words(self) -> None:
-        """Grants are shown as they are written."""
+        """Granted are shown as they are written."""
         self.assertEqual(in_words({"user": frozenset({"S", "R"}), "backend": frozenset()}), "backend or user with R S")
         self.assertEqual(in_words({}), "nobody")
 

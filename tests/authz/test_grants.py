@@ -29,10 +29,13 @@ class GrantsTests(SynchronousTestCase):
     def test_a_constant_yes_is_asked_for_once(self) -> None:
         """Whoever publishes to a topic a second time finds the decision, rule and disclosure included."""
         authorizer = Constant()
-        grants = chain(authorizer).grants(principal())
+        grants = chain(authorizer).grants(principal(), Action.PUBLISH)
         decision = grants.decide("a.topic", NOTHING)
         self.assertIs(grants.known["a.topic"], decision)
         self.assertEqual(authorizer.asked[0][:3], ("anna", Action.PUBLISH, "a.topic"))
+        calls = chain(authorizer).grants(principal(), Action.CALL)
+        calls.decide("a.topic", NOTHING)
+        self.assertEqual(authorizer.asked[1][:3], ("anna", Action.CALL, "a.topic"))
 
     def test_what_is_not_remembered(self) -> None:
         """A no, a later answer, a broken authorizer, and any word in a chain in which somebody may change his mind."""
@@ -43,13 +46,13 @@ class GrantsTests(SynchronousTestCase):
             [Constant(Verdict.ABSTAIN), ScriptedAuthorizer()],
             [Constant(), ScriptedAuthorizer()],
         ):
-            grants = chain(*authorizers).grants(principal())
+            grants = chain(*authorizers).grants(principal(), Action.PUBLISH)
             grants.decide("a.topic", NOTHING)
             self.assertEqual(grants.known, {})
         for answer in (succeed(Decision(Verdict.ALLOW)), RuntimeError("broken")):
             authorizer = Constant()
             authorizer.answers[Action.PUBLISH, "a.topic"] = answer
-            grants = chain(authorizer).grants(principal())
+            grants = chain(authorizer).grants(principal(), Action.PUBLISH)
             found = grants.decide("a.topic", NOTHING)
             if isinstance(found, Deferred):
                 self.successResultOf(found)
@@ -58,14 +61,14 @@ class GrantsTests(SynchronousTestCase):
     def test_one_for_each(self) -> None:
         """What is remembered for one is not found by another."""
         asked = chain(Constant())
-        anna, ben = asked.grants(principal("anna")), asked.grants(principal("ben"))
+        anna, ben = asked.grants(principal("anna"), Action.PUBLISH), asked.grants(principal("ben"), Action.PUBLISH)
         anna.decide("a.topic", NOTHING)
         self.assertEqual(ben.known, {})
 
     def test_new_rules(self) -> None:
         """When the authorizers are replaced everybody has forgotten at once, and the new ones are asked."""
         asked = chain(Constant())
-        everybody = [asked.grants(principal()) for _ in range(3)]
+        everybody = [asked.grants(principal(), Action.PUBLISH) for _ in range(3)]
         for grants in everybody:
             grants.decide("a.topic", NOTHING)
         asked.replace([Constant(Verdict.DENY)])
@@ -77,7 +80,7 @@ class GrantsTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """Inventing topics costs no memory."""
-        grants = chain(Constant()).grants(principal())
+        grants = chain(Constant()).grants(principal(), Action.PUBLISH)
         for number in range(3 * MOST + 1):
             grants.decide(f"topic.{number}", NOTHING)
             self.assertLessEqual(len(grants.known), MOST)
@@ -85,6 +88,6 @@ class GrantsTests(SynchronousTestCase):
     def test_the_gone_are_not_kept(self) -> None:
         """A chain does not hold on to those whom it made grants for."""
         asked = chain(Constant())
-        asked.grants(principal())
+        asked.grants(principal(), Action.PUBLISH)
         gc.collect()
         self.assertEqual([one for one in gc.get_objects() if isinstance(one, Grants) and one._chain is asked], [])

@@ -11,6 +11,7 @@ from orosync.authz.oro_channels import ORO_CHANNELS
 from orosync.errors import ConfigError
 from orosync.model import Action, Match, Verdict
 from orosync.testing import principal
+from tests.authz.oro_application import FILE, FILES, PLATFORM, route, written
 from tests.config.files import SOUND, FilesCase
 
 OPEN = frozenset("*")
@@ -100,6 +101,43 @@ class TopicTests(FilesCase):
                 "(router.ini:21)",
             ),
         )
+
+    def test_of_an_application(self) -> None:
+        """The files of an application stand in place of the built-in channels; a line for one of them says what is to
+        be otherwise, and lines of one's own come besides."""
+        application = written(
+            self.directory / "app", {**FILES, f"src/Acme/{FILE}": route("acme.desk", "acme/desk/{id}")}
+        )
+        lines = ("channel.acme/desk/{id} = subscribe user; id [a-z]+", "channel.acme/news = publish nobody")
+        channels = self.channels(f"oro_routing = {application}", *lines)
+        self.assertEqual(len(channels), 12)
+        self.assertIn(f"{PLATFORM}SyncBundle/{FILE}:1", channels["oro/ping"].place)
+        desk = channels["acme/desk/{id}"]
+        self.assertEqual(desk.title, f"[topics:oro] channel.acme/desk/{{id}} (router.ini:20, src/Acme/{FILE}:1)")
+        self.assertEqual((desk.requirements, desk.subscribers), ({"id": "[a-z]+"}, {"user": frozenset()}))
+        self.assertEqual((desk.note, channels["acme/news"].place), ("", "router.ini:21"))
+
+    def test_nobody_yet(self) -> None:
+        """A channel with a handler that is none of Oro's is refused with words that say what to write, until a line
+        says who may subscribe; a line that says something else does not open it."""
+        application = written(self.directory / "app", {f"src/Acme/{FILE}": route("acme.desk", "acme/desk")})
+        for line, words in (
+            ("", "handler acme.desk is none of Oro's, so say who may: channel.acme/desk = subscribe ..."),
+            ("channel.acme/desk = retained", "so say who may: channel.acme/desk = subscribe ..."),
+            ("channel.acme/desk = subscribe user", "): subscribe = user"),
+        ):
+            section = self.load(f"{SOUND}oro_routing = {application}\n{line}\n").topics["oro"]
+            decision = topic_rules(section).authorize(principal(), Action.SUBSCRIBE, "acme/desk", Match.EXACT, {})
+            self.assertTrue(decision.rule.endswith(words), decision.rule)
+            self.assertIs(decision.verdict is Verdict.ALLOW, words.startswith(")"))
+
+    def test_faults_of_both(self) -> None:
+        """Faults of the files and of the configuration are told together."""
+        application = written(self.directory / "app", {f"src/Acme/{FILE}": "a: b\n"})
+        section = self.load(f"{SOUND}oro_routing = {application}\nchannel.a/{{x}} = x .+\n").topics["oro"]
+        faults = self.assertRaises(ConfigError, topic_rules, section).faults
+        self.assertEqual([fault.partition(": ")[0] for fault in faults],
+                         ["[topics:oro] oro_routing", "[topics:oro] channel.a/{x}"])  # fmt: skip
 
     def test_own_alone(self) -> None:
         """Where Oro's are not wanted there are only those that are written."""

@@ -125,6 +125,14 @@ class References(FilesCase):
             ["[directory:people] user.jane: has the id of admin, whose topics it would see, correct it (line 17)"],
         )
 
+    def test_routing_of_an_application_that_is_not_wanted(self) -> None:
+        """Files of Oro's channels where only one's own are wanted: one of the two lines is a mistake."""
+        text = SOUND.replace("use = oro", f"use = own\noro_routing = {self.directory}")
+        (fault,) = self.faults(text)
+        self.assertEqual(
+            fault, "[topics:oro] oro_routing: declares Oro's channels, write use = oro or remove the line (line 19)"
+        )
+
     def test_the_same_secret_twice(self) -> None:
         """A previous secret that is the present one rotates nothing."""
         self.assertEqual(

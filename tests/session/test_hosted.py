@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.interfaces import ITopicWatcher
+from orosync.session import hosted
 from tests.session.stage import Stage
 
 
@@ -51,6 +52,13 @@ class HostedRealmTests(SynchronousTestCase):
     def test_free_id(self):
         """A session id is never given twice."""
         self.assertNotIn(self.stage.hosted.free_id(), self.stage.realm.members)
+
+    def test_own_id(self):
+        """What orosync has for itself is never a client's."""
+        drawn = iter([5, 5, 6, 5, 6, 7])
+        self.patch(hosted, "random_id", lambda: next(drawn))
+        self.assertEqual([self.stage.hosted.own_id(), self.stage.hosted.own_id()], [5, 6])
+        self.assertEqual(self.stage.hosted.free_id(), 7)
 
     def test_knows(self):
         """Only the realm's own authenticators are believed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,15 +18,28 @@ class Child:
     """A program that runs while a ``with`` block lasts; it blocks, so it is for synchronous tests and worker threads.
 
     Its output, standard error included, goes to a file: nothing is lost and no full pipe stops it.
+    ``family``: it starts processes of its own, and whatever is left of them when it has ended is killed.
     """
 
     def __init__(
-        self, command: Sequence[str], *, cwd: str | Path | None = None, environ: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str | Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        family: bool = False,
     ) -> None:
         self.command = list(command)
+        self._family = family
         self._output = tempfile.NamedTemporaryFile(prefix="child-", suffix=".log")  # noqa: SIM115 (lives as long as the child)
         self.process = subprocess.Popen(
-            self.command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
+            self.command,
+            cwd=cwd,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=family,
         )
 
     def __enter__(self) -> Child:
@@ -77,7 +92,19 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self._bereave()
         return self.process.returncode
+
+    def kill(self) -> None:
+        """Gone from one moment to the next."""
+        self.process.kill()
+        self.process.wait()
+        self._bereave()
+
+    def _bereave(self) -> None:
+        if self._family:
+            with suppress(ProcessLookupError):  # nobody is left
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def run(
