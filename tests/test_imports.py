@@ -25,6 +25,7 @@ FLOORS = {
     "ops": 3,
     "components": 3,
     "wamp": 2,
+    "headers": 2,
     "interfaces": 2,
     "config": 2,
     "registry": 2,

@@ -9,10 +9,10 @@ from autobahn.util import encode_truncate
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
+from orosync.headers.origin import OriginRule
 from orosync.transport.frames import PING, control_frame, server_frame
 from orosync.transport.handshake import Handshake
 from orosync.transport.line import Line
-from orosync.transport.origin import OriginRule
 from orosync.transport.quiet import CLOSING, OPEN
 from orosync.transport.reading import FrameReader
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
+from orosync.headers.forwarding import UNIX, plain_address
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.admission import Turnstile
-from orosync.transport.facts import UNIX, plain_address
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.keepalive import Wheel
 from orosync.transport.outbox import Outbox

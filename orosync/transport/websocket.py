@@ -9,9 +9,9 @@ from typing import Any
 
 from twisted.internet.protocol import Protocol
 
+from orosync.headers.origin import OriginRule
 from orosync.transport.link import Link
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.origin import OriginRule
 from orosync.transport.pages import quiet_site
 
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.origin import OriginRule
+from orosync.headers.origin import OriginRule
 
 LISTED = ("localhost", "127.0.0.1", "Shop.example", "[::1]", "https://crm.example", "https://pim.example:8443")
 
