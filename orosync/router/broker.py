@@ -18,9 +18,11 @@ from orosync.router.filters import Filters
 from orosync.router.subscriptions import Subscription, Subscriptions
 from orosync.wamp import names
 from orosync.wamp.ids import random_id
-from orosync.wamp.messages import Event
+from orosync.wamp.messages import Event, Unsubscribed
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
+
+SUBSCRIPTION_REVOCATION = "subscriber.subscription_revocation"
 
 _new = tuple.__new__
 """Makes a Delivery in half the time that its own constructor takes."""
@@ -52,6 +54,17 @@ class Broker:
             raise RequestError(names.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
         if self._subscriptions.part(member, subscription):
             self._deserted([subscription])
+
+    def revoke(self, member: Member, subscription_id: int, reason: str | None = None) -> list[Delivery]:
+        """Take a subscription away from ``member``, who is told if it can understand that (WAMP, "Subscription
+        Revocation"). RequestError NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
+        self.unsubscribe(member, subscription_id)
+        if SUBSCRIPTION_REVOCATION not in member.features:
+            return []
+        details: dict[str, Any] = {"subscription": subscription_id}
+        if reason is not None:
+            details["reason"] = reason
+        return [Delivery((member,), Unsubscribed(0, details))]
 
     def lookup(self, topic: str, match: Match = Match.EXACT) -> Subscription | None:
         """The subscription to this very topic or pattern, None when nobody has it."""

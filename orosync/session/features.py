@@ -13,6 +13,7 @@ ROLES: dict[str, Any] = {
             "publisher_exclusion": True,
             "publisher_identification": True,
             "subscriber_blackwhite_listing": True,
+            "subscription_revocation": True,
         }
     },
     "dealer": {

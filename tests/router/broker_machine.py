@@ -77,7 +77,8 @@ class BrokerMachine(RuleBasedStateMachine):
     @rule()
     def join(self) -> None:
         """Somebody comes, under an id that nobody has had."""
-        somebody = member(self.joined, authrole=ROLES[self.joined % 2])
+        features = "subscriber.subscription_revocation" if self.joined % 3 else ""
+        somebody = member(self.joined, authrole=ROLES[self.joined % 2], features=features)
         self.joined += 1
         self.realm.join(somebody)
         self.people.append(somebody)
@@ -126,6 +127,24 @@ class BrokerMachine(RuleBasedStateMachine):
             assert number not in mine
         else:
             del mine[number]
+        self.expect_deserted(before)
+
+    @precondition(lambda self: self.people)
+    @rule(who=WHO, number=st.integers(min_value=0, max_value=12))
+    def revoke(self, who: int, number: int) -> None:
+        """A subscription is taken away: from who has it, who is told if it can understand."""
+        somebody = self.people[who % len(self.people)]
+        mine = self.wanted[somebody.session]
+        before = self.listened()
+        try:
+            deliveries = self.realm.broker.revoke(somebody, number, "why")
+        except RequestError:
+            assert number not in mine
+        else:
+            del mine[number]
+            told = [(tuple(one.receivers), one.message.head()) for one in deliveries]
+            expected = [((somebody,), [35, 0, {"subscription": number, "reason": "why"}])]
+            assert told == (expected if somebody.features else [])
         self.expect_deserted(before)
 
     @precondition(lambda self: self.people)

@@ -85,6 +85,49 @@ class Subscribing(Setting):
             self.assertIsNone(self.broker.lookup(topic, match))
 
 
+class Revoking(Setting):
+    """P10, subscription revocation: the router takes a subscription away."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.carl = member(4, "carl", features="subscriber.subscription_revocation")
+
+    def test_told(self) -> None:
+        """Who announced that it understands is told which subscription and why, as UNSUBSCRIBED with request 0."""
+        number = self.broker.subscribe(self.carl, "a")[0].id
+        ((receivers, message, payload, topic),) = self.broker.revoke(self.carl, number, "no longer authorized")
+        self.assertEqual((tuple(receivers), payload, topic), ((self.carl,), None, ""))
+        self.assertEqual(message.head(), [35, 0, {"subscription": number, "reason": "no longer authorized"}])
+        self.assertEqual((self.receivers("a", PAYLOAD, self.peter), self.carl.subscriptions), ([], {}))
+
+    def test_without_reason(self) -> None:
+        """Without a reason there is none in the message."""
+        number = self.broker.subscribe(self.carl, "a", Match.PREFIX)[0].id
+        self.assertEqual(self.broker.revoke(self.carl, number)[0].message.head(), [35, 0, {"subscription": number}])
+
+    def test_not_told(self) -> None:
+        """Who announced nothing is told nothing, and hears no more all the same."""
+        number = self.broker.subscribe(self.anna, "a")[0].id
+        self.broker.subscribe(self.bert, "a")
+        self.assertEqual(self.broker.revoke(self.anna, number, "gone"), [])
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["bert"]])
+
+    def test_not_its_own(self) -> None:
+        """A subscription that the member has not cannot be taken from it."""
+        number = self.broker.subscribe(self.anna, "a")[0].id
+        for wrong in (number, 99):
+            error = self.assertRaises(RequestError, self.broker.revoke, self.carl, wrong)
+            self.assertEqual(error.uri, names.NO_SUCH_SUBSCRIPTION)
+        self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna"]])
+
+    def test_deserted(self) -> None:
+        """A topic whose last listener was removed is deserted."""
+        told: list[str] = []
+        self.broker.on_deserted = told.append
+        self.broker.revoke(self.carl, self.broker.subscribe(self.carl, "a")[0].id)
+        self.assertEqual(told, ["a"])
+
+
 class Deserting(Setting):
     """Being told that nobody listens to a topic any more."""
 
