@@ -52,6 +52,15 @@ class Member:
         self.registrations: dict[int, Registration] = {}
 
 
+class Audience(tuple[Member, ...]):
+    """Receivers who get many events together, as a value.
+
+    ``groups`` belongs to whoever delivers: what was found out about them once need not be found out for every event.
+    """
+
+    groups: Any = None
+
+
 class Delivery(NamedTuple):
     """``message`` with ``payload`` goes to each of ``receivers``; ``topic`` is set for an EVENT."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orosync.model import Match
+from orosync.router.delivery import Audience
 from orosync.router.patterns import UriIndex
 
 if TYPE_CHECKING:
@@ -25,20 +26,20 @@ class Subscription:
         self.topic = topic
         self.match = match
         self.members: dict[int, Member] = {}
-        self._everybody: tuple[Member, ...] | None = None
+        self._everybody: Audience | None = None
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} {self.match.value} {self.topic!r}, {len(self.members)} members>"
 
     @property
-    def everybody(self) -> tuple[Member, ...]:
+    def everybody(self) -> Audience:
         """The members as a value that stays as it is when somebody leaves while it is being read.
 
         Made anew only after the members changed: a publish does not cost a copy.
         """
         everybody = self._everybody
         if everybody is None:
-            self._everybody = everybody = tuple(self.members.values())
+            self._everybody = everybody = Audience(self.members.values())
         return everybody
 
 

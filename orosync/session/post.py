@@ -5,10 +5,11 @@ It must not know how a delivery came about, nor whether it was allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from orosync.interfaces import IJournal
-from orosync.router.delivery import Delivery, Member
+from orosync.router.delivery import Audience, Delivery, Member
 from orosync.wamp.messages import Message
 from orosync.wamp.payload import Payload
 
@@ -34,20 +35,14 @@ class PostOffice:
                 (receiver,) = receivers
                 self._give(receiver, message, payload, topic)
                 continue
-            frames: dict[object, object] = {}
-            last, frame = None, None
-            for member in receivers:
-                wire = member.wire
-                if wire is not last:
-                    last = wire
-                    try:
-                        frame = frames[wire]
-                    except KeyError:
-                        frame = frames[wire] = wire.event(message, payload, topic)
+            groups = receivers.groups if receivers.__class__ is Audience else None
+            for wire, pushes in groups or _grouped(receivers):
+                frame = wire.event(message, payload, topic)
                 if frame is None:
-                    self._journal.note("payload.undeliverable", "event", topic=topic)
+                    self._journal.note("payload.undeliverable", "event", topic=topic, receivers=len(pushes))
                     continue
-                member.push(frame)
+                for push in pushes:
+                    push(frame)
 
     def _give(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
         """An EVENT for one receiver: nothing to be shared."""
@@ -56,3 +51,14 @@ class PostOffice:
             self._journal.note("payload.undeliverable", "event", topic=topic)
         else:
             member.push(frame)
+
+
+def _grouped(receivers: Collection[Member]) -> list[tuple[Any, list[Callable[[Any], None]]]]:
+    """The ways to the receivers, by wire. An audience is asked once: it stays as it is."""
+    groups: dict[Any, list[Callable[[Any], None]]] = {}
+    for member in receivers:
+        groups.setdefault(member.wire, []).append(member.push)
+    found = list(groups.items())
+    if isinstance(receivers, Audience):
+        receivers.groups = found
+    return found
