@@ -11,11 +11,13 @@ from zope.interface import implementer
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission, IAuthenticator, ISessionHost
 from orosync.model import ConnectionFacts, Principal, Traits
+from orosync.session.batched import BatchedSession
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import identify
 from orosync.session.lobby import Lobby
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
+from orosync.wamp.batches import SUFFIX
 from orosync.wamp.codec import CODECS, Codec
 
 V1_SUBPROTOCOL = "wamp"
@@ -46,7 +48,8 @@ class SessionHost:
         if codec is not None:
             principal, standings = await identify(facts, self._everybody())
             traits = self._traits(principal)
-            return Admission(subprotocol, V2Session(self._lobby, facts, codec, principal, traits, standings))
+            kind = V2Session if subprotocol == codec.subprotocol else BatchedSession
+            return Admission(subprotocol, kind(self._lobby, facts, codec, principal, traits, standings))
         hosted = self._v1_realm
         if hosted is None:
             raise ProtocolViolation("WAMP v1 is not served on this listener: it has no realm for it")
@@ -79,6 +82,7 @@ def _choose(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
     for subprotocol in offered:
         if subprotocol == V1_SUBPROTOCOL:
             return subprotocol, None
-        if subprotocol in CODECS:
-            return subprotocol, CODECS[subprotocol]
+        codec = CODECS.get(subprotocol.removesuffix(SUFFIX))
+        if codec is not None:
+            return subprotocol, codec
     raise ProtocolViolation("none of the offered subprotocols is spoken here")

@@ -2,7 +2,7 @@
 
 python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., "authid": ...}'
 
-The URL's scheme is ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
+"batched" means batches. The URL's scheme is ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
 
 With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
 then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key.
@@ -161,7 +161,7 @@ class Commands(LineReceiver):
 
 def main(url):
     session = Session(ComponentConfig(OPTIONS["realm"], None))
-    serializer = SERIALIZERS[OPTIONS.get("serializer", "json")]()
+    serializer = SERIALIZERS[OPTIONS.get("serializer", "json")](batched=OPTIONS.get("batched", False))
     if url.startswith("rs"):
         secure, host, port = parse_url(url)
         factory = WampRawSocketClientFactory(lambda: session, serializer=serializer)

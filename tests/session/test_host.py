@@ -11,6 +11,7 @@ from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.interfaces import IAuthenticator, ISessionHost
 from orosync.model import AdminSession, Traits, User
+from orosync.session.batched import BatchedSession
 from orosync.session.host import SessionHost
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
@@ -58,6 +59,8 @@ class HostTests(SynchronousTestCase):
             (("soap", "wamp"), "wamp", V1Session),
             (("wamp.2.cbor", "wamp"), "wamp.2.cbor", V2Session),
             (("wamp.2.json",), "wamp.2.json", V2Session),
+            (("wamp.2.json.batched", "wamp.2.json"), "wamp.2.json.batched", BatchedSession),
+            (("wamp.2.cbor.batched",), "wamp.2.cbor.batched", BatchedSession),
             (("wamp.2.msgpack",), "wamp.2.msgpack", V2Session),
         ]
         for offered, answered, kind in table:

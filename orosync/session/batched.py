@@ -1,0 +1,93 @@
+"""A WAMP v2 client that sends several messages at once (section "Message Batching"): each is handled as if it had come
+alone, in order, and what waits for one of them waits with all behind it.
+
+Everything that is said to it leaves as a batch of one. It must not know transports.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from zope.interface import implementer
+
+from orosync.errors import ProtocolViolation
+from orosync.interfaces import ILink
+from orosync.session.v2 import V2Session
+from orosync.wamp import batches
+
+
+class BatchedSession(V2Session):
+    """See ISession; what is received are batches."""
+
+    _stop: Stop | None = None
+
+    def opened(self, link: ILink) -> None:
+        self._outer = link
+        self._stop = Stop(link, self, batches.framer(link.framer, b"" if self._binary else batches.SEPARATOR))
+        super().opened(self._stop)
+
+    def received(self, data: bytes, binary: bool) -> None:
+        if self._over or self._stop is None:
+            return
+        try:
+            if binary is not self._binary:
+                raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
+            messages = batches.taken_apart(data, binary)
+        except ProtocolViolation as violation:
+            self.violated(str(violation))
+            return
+        if not binary and batches.separator(data) != batches.SEPARATOR and self._requests is None:
+            # Answered with what the client uses; from HELLO on it stays with that.
+            self._wire = self._lobby.wires.v2(self._codec, batches.framer(self._outer.framer, batches.separator(data)))
+        self._stop.waiting.extend(messages)
+        self._stop.go_on()
+
+    def closed(self, clean: bool, code: int | None, reason: str) -> None:
+        if self._stop is not None:
+            self._stop.waiting.clear()
+        super().closed(clean, code, reason)
+
+    def one(self, message: bytes) -> bool:
+        """Handle one message; False: the session is over."""
+        super().received(message, self._binary)
+        return not self._over
+
+
+@implementer(ILink)
+class Stop:
+    """The link as a batched session sees it: pausing holds between any two messages of a batch too (see ILink)."""
+
+    def __init__(self, link: ILink, session: BatchedSession, framer: batches.Framer) -> None:
+        self.facts = link.facts
+        self.framer = framer
+        self.waiting: deque[bytes] = deque()
+        self.push, self.send = link.push, link.send
+        self.close, self.drop = link.close, link.drop
+        self._link = link
+        self._session = session
+        self._paused = self._held = self._busy = False
+
+    def pause(self) -> None:
+        """See ILink."""
+        self._paused = self._held = True
+        self._link.pause()
+
+    def resume(self) -> None:
+        """See ILink."""
+        self._paused = False
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Hand over what waits, then let the link read again if it was kept from it."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self.waiting and not self._paused:
+                if not self._session.one(self.waiting.popleft()):
+                    self.waiting.clear()
+        finally:
+            self._busy = False
+        if self._held and not self._paused:
+            self._held = False
+            self._link.resume()
