@@ -79,6 +79,7 @@ class Parts:
         self.demo_users = demo_users()
         self.services: list[IService] = []
         self._faults: list[str] = []
+        self._chains: dict[str, Chain] = {}
         registry.search(configuration.router.plugins)
 
     @cached_property
@@ -101,11 +102,10 @@ class Parts:
 
     def _realm(self, name: str) -> HostedRealm:
         section = self.configuration.realms[name]
-        authorizers = [self._attempt(self._authorizer, name, one) for one in section.authorizers]
         authenticators = [self.authenticators.get(one) for one in section.authenticators]
         return HostedRealm(
             Realm(name),
-            Chain([one for one in authorizers if one is not None], self.journal, clock=self.reactor),
+            self.chain(name),
             [one for one in authenticators if one is not None],
             self.journal,
             self.office,
@@ -121,6 +121,15 @@ class Parts:
         ]
 
     # -- who may what
+
+    def chain(self, realm: str) -> Chain:
+        """The authorizers of a realm in order; what is wrong with them stands among the faults (``check``)."""
+        if realm not in self._chains:
+            named = self.configuration.realms[realm].authorizers
+            found = [self._attempt(self._authorizer, realm, one) for one in named]
+            authorizers = [one for one in found if one is not None]
+            self._chains[realm] = Chain(authorizers, self.journal, clock=self.reactor)
+        return self._chains[realm]
 
     def _authorizer(self, realm: str, name: str) -> IAuthorizer:
         if name == "roles":

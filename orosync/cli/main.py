@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import unquote
@@ -18,8 +18,8 @@ import attrs
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 
-from orosync import __version__
-from orosync.cli import session, ticket
+from orosync.cli import explain, session, ticket, topics
+from orosync.cli.questions import asked, parser
 from orosync.cli.running import Misused
 from orosync.composition import Parts
 from orosync.config import Configuration, load
@@ -56,7 +56,7 @@ async def _reacting(reactor: Any, options: Namespace) -> None:
 async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
     """Do what the command line (``parser``) says; the exit status."""
     try:
-        answer: str = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(PATIENCE, reactor)
+        status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(PATIENCE, reactor)
     except ConfigError as error:
         for fault in error.faults:
             print(f"orosync: {fault}", file=streams.stderr)
@@ -74,13 +74,23 @@ async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
         print(f"refused ({error.kind}): {_line(error.reason)}", file=streams.stdout)
         return REFUSED
     print(answer, file=streams.stdout)
-    return GOOD
+    return status
 
 
-async def _answer(reactor: Any, options: Namespace, streams: Streams) -> str:
+async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    if options.command == "explain":
+        answer = await explain.explain(configuration, reactor, asked(options))
+        return GOOD if answer.allowed else REFUSED, "\n".join(_line(one) for one in answer.lines)
+    return GOOD, await _said(configuration, reactor, options, streams)
+
+
+async def _said(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> str:
+    """The answer of a command that is good if it is answered at all."""
     if options.command == "check-config":
         return _sound(configuration, reactor)
+    if options.command == "topics":
+        return "\n".join(_line(one) for one in topics.tables(configuration))
     if options.command == "session":
         cookie = _given(options.file, streams)
         return f"OK: {_line(await session.verify(configuration, reactor, options.sessions, cookie))}"
@@ -114,37 +124,3 @@ def _given(file: str, streams: Streams) -> str:
 def _line(text: str) -> str:
     """``text`` as one line of what can be seen: nothing in it speaks to the terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
-def parser() -> ArgumentParser:
-    """The command line."""
-    whole = ArgumentParser("orosync", description="Questions about tickets, sessions and configurations of orosync.")
-    whole.add_argument("--version", action="version", version=f"orosync {__version__}")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    tickets = commands.add_parser("ticket", help="Oro's sync tickets").add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    make = _with_config(tickets.add_parser("make", help="print a new ticket"))
-    make.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] whose secret signs it")
-    whose = make.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--user", metavar="NAME", help="the user whose ticket it is")
-    whose.add_argument("--back-end", action="store_const", dest="user", const=None, help="a ticket of the back end")
-    judged = _with_config(tickets.add_parser("verify", help="say whose a ticket is, or why it is refused"))
-    judged.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that judges it")
-    judged.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the ticket is (-: standard input)")
-
-    sessions = commands.add_parser("session", help="sessions of Oro's back office").add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    looked_up = _with_config(sessions.add_parser("verify", help="say whose a session is, or why it is nobody's"))
-    looked_up.add_argument("--sessions", required=True, metavar="NAME", help="the [sessions:NAME] to look in")
-    looked_up.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the cookie's value is")
-
-    _with_config(commands.add_parser("check-config", help="say what is wrong with a configuration"))
-    return whole
-
-
-def _with_config(command: ArgumentParser) -> ArgumentParser:
-    command.add_argument("-c", "--config", required=True, metavar="FILE", help="the configuration")
-    return command

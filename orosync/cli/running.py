@@ -46,10 +46,14 @@ def only(configuration: Configuration, authenticator: str | None = None, store: 
     )
 
 
-async def ask(configuration: Configuration, reactor: Any, question: Callable[[Parts], Awaitable[T]]) -> T:
-    """Make the parts of ``configuration``, start them, ask, and stop them whatever came out. Raises ConfigError when
-    they cannot be made, and what ``question`` raises."""
+async def ask(
+    configuration: Configuration, reactor: Any, question: Callable[[Parts], Awaitable[T]], realm: str | None = None
+) -> T:
+    """Make the parts of ``configuration``, the authorizers of ``realm`` among them, start them, ask, and stop them
+    whatever came out. Raises ConfigError when they cannot be made, and what ``question`` raises."""
     parts = Parts(configuration, reactor)
+    if realm is not None:
+        parts.chain(realm)
     parts.session_stores, parts.directories, parts.authenticators  # noqa: B018 (made when asked for)
     parts.check()
     house = MultiService()

@@ -1,0 +1,163 @@
+"""``orosync explain``: whether somebody may do something, and the rule that decides.
+
+Who it is, is found as logging in finds it; the answer is that of the realm's own chain of authorizers. It must not know
+how anything is judged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from orosync.cli.running import Misused, ask
+from orosync.composition import Parts
+from orosync.config import Configuration
+from orosync.config.methods import Method
+from orosync.config.sections import Authenticator, CookieSection, TicketSection
+from orosync.config.values import did_you_mean
+from orosync.errors import Refused, RequestError
+from orosync.model import Action, Match, Principal, Verdict
+from orosync.wamp import uris
+
+BACK_END = "backend"
+ANYBODY = "anybody"
+"""Authids of those who have none of their own."""
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """The question: may ``user``, the back end or anybody with ``role`` do ``action`` with ``uri``?
+
+    ``role`` stands in for the role that logging in would give. ``realm`` None: the only one.
+    """
+
+    uri: str
+    action: Action = Action.SUBSCRIBE
+    match: Match = Match.EXACT
+    realm: str | None = None
+    user: str | None = None
+    back_end: bool = False
+    role: str | None = None
+
+
+@attrs.frozen
+class Answer:
+    """``lines``: the question in words with ALLOW or DENY, and the deciding rule with its file and line."""
+
+    allowed: bool
+    lines: tuple[str, ...]
+
+
+async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> Answer:
+    """Raises Misused; fails with Refused when the user would not be let in, with Unavailable when that cannot be
+    told now, with ConfigError when authorizers cannot be made."""
+    realm = _realm(configuration, asked.realm)
+    _check(configuration, realm, asked)
+    doors = [configuration.authenticators[name] for name in configuration.realms[realm].authenticators]
+    wanted = {one.directory for one in doors if isinstance(one, TicketSection | CookieSection)}
+    # Nobody logs in: of the authenticators nothing is needed but the directories that they ask.
+    less = attrs.evolve(
+        configuration,
+        authenticators={},
+        session_stores={},
+        directories={
+            name: one for name, one in configuration.directories.items() if asked.user is not None and name in wanted
+        },
+    )
+
+    async def question(parts: Parts) -> Answer:
+        principal = await _principal(parts, doors, asked)
+        decision = parts.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
+        if isinstance(decision, Deferred):
+            decision = await decision
+        allowed = decision.verdict is Verdict.ALLOW
+        how = "" if asked.match is Match.EXACT else f" ({asked.match.value})"
+        first = (
+            f"{'ALLOW' if allowed else 'DENY'} {asked.action.value} {asked.uri}{how} to {_words(principal)} in {realm}"
+        )
+        lines = [first, decision.rule]
+        if not decision.declared:
+            lines.append(f"asked were, in this order: {', '.join(configuration.realms[realm].authorizers)}")
+        return Answer(allowed, tuple(lines))
+
+    return await ask(less, reactor, question, realm)
+
+
+def _realm(configuration: Configuration, name: str | None) -> str:
+    known = configuration.realms
+    if name is None and len(known) == 1:
+        return next(iter(known))
+    if name is None:
+        raise Misused(f"name one with --realm: {', '.join(known)}")
+    if name not in known:
+        raise Misused(f"there is no [realm:{name}]{did_you_mean(name, known) or ', there are: ' + ', '.join(known)}")
+    return name
+
+
+def _check(configuration: Configuration, realm: str, asked: Asked) -> None:
+    if asked.user is None and not asked.back_end and asked.role is None:
+        raise Misused("say who: --user NAME, --back-end, or --role ROLE for anybody with that role")
+    if asked.match is not Match.EXACT and asked.action not in (Action.SUBSCRIBE, Action.REGISTER):
+        raise Misused(f"{asked.action.value} goes with exact names alone, leave --match out")
+    if asked.match is not Match.EXACT or asked.action in (Action.CALL, Action.REGISTER):
+        try:
+            uris.check(asked.uri, asked.match, strict=configuration.realms[realm].uris == "strict")
+        except RequestError as error:
+            raise Misused(f"{asked.uri!r}: {error.message}") from None
+
+
+async def _principal(parts: Parts, doors: list[Authenticator], asked: Asked) -> Principal:
+    """Who would come in: a user by the first authenticator that knows it, as authenticators themselves have it."""
+    if asked.back_end:
+        tickets = next((one for one in doors if isinstance(one, TicketSection)), None)
+        if tickets is None and asked.role is None:
+            raise Misused("no authenticator of that realm knows a back end, name its role with --role")
+        provider = tickets.name if tickets is not None else ""
+        role = asked.role or (tickets.publisher_role if tickets is not None else "")
+        return Principal(BACK_END, role, "ticket", provider, precious=True)
+    if asked.user is None:
+        return Principal(ANYBODY, asked.role or "", "anonymous", "")
+    for door in doors:
+        principal = await _let_in(parts, door, asked.user)
+        if principal is not None:
+            return principal if asked.role is None else attrs.evolve(principal, authrole=asked.role)
+    names = ", ".join(f"[authenticator:{one.name}]" for one in doors)
+    raise Refused("unknown_user", f"none of {names} knows a user {asked.user!r}")
+
+
+async def _let_in(parts: Parts, door: Authenticator, name: str) -> Principal | None:
+    """None where ``door`` does not know ``name``, or cannot be asked (one of somebody else's)."""
+    if isinstance(door, Method):
+        line = next((one for one in door.user if one.authid == name), None)
+        return None if line is None else Principal(line.authid, line.role, door.use, door.name)
+    if not isinstance(door, TicketSection | CookieSection):
+        return None
+    user = await parts.directories[door.directory].find(name)
+    if user is None or (isinstance(door, CookieSection) and user.username != name):
+        return None
+    if not user.enabled and not (isinstance(door, TicketSection) and door.accept_disabled):
+        raise Refused("disabled", f"user {user.username!r} is disabled, [authenticator:{door.name}] does not let it in")
+    return Principal(
+        user.username,
+        door.role,
+        door.use,
+        door.name,
+        user_id=user.id,
+        organizations=user.organizations,
+        roles=user.roles,
+    )
+
+
+def _words(principal: Principal) -> str:
+    who = "the back end" if principal.precious else f"user {principal.authid!r}"
+    if principal.authmethod == "anonymous":
+        who = ANYBODY
+    known = [f"id {principal.user_id}"] if principal.user_id is not None else []
+    known.append(f"role {principal.authrole}")
+    known += (
+        [f"organizations {', '.join(map(str, sorted(principal.organizations)))}"] if principal.organizations else []
+    )
+    known += [f"Oro roles {', '.join(sorted(principal.roles))}"] if principal.roles else []
+    return f"{who} ({'; '.join(known)})"

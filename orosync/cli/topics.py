@@ -1,0 +1,70 @@
+"""``orosync topics``: the tables of topics that result from a configuration.
+
+It must not know how a rule is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orosync.authz import channels
+from orosync.authz.channels import Channel, Owner
+from orosync.authz.making import topic_rules
+from orosync.config import Configuration
+from orosync.errors import ConfigError
+
+HEAD = ("topic", "subscribe", "publish", "variables", "retained", "written in")
+OWN = {Owner.USER: "the client's own", Owner.ORGANIZATION: "an own organization", Owner.ROLE: "an own role in Oro"}
+
+
+def tables(configuration: Configuration) -> list[str]:
+    """Lines: for each [topics:NAME] its realms and a row for each channel. Raises ConfigError with every fault."""
+    lines: list[str] = []
+    faults: list[str] = []
+    for name, section in configuration.topics.items():
+        try:
+            rules = topic_rules(section)
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        used = [realm.name for realm in configuration.realms.values() if rules.name in realm.authorizers]
+        where = f"in realm {', '.join(used)}" if used else "in no realm: no authorizers name it"
+        lines += ["", f"[topics:{name}] {where}", *table(rules.channels)]
+    if faults:
+        raise ConfigError(faults)
+    return lines[1:] or ["there is no [topics:NAME] section"]
+
+
+def table(listed: Sequence[Channel]) -> Iterator[str]:
+    """A head and a row for each channel, a note below the row where there is one."""
+    rows = [_row(channel) for channel in listed]
+    widths = [max(len(row[column]) for row in (HEAD, *rows)) for column in range(len(HEAD))]
+    yield _line(HEAD, widths)
+    for row, channel in zip(rows, listed, strict=True):
+        yield _line(row, widths)
+        if channel.note:
+            yield f"    {channel.note}"
+
+
+def _row(channel: Channel) -> tuple[str, ...]:
+    return (
+        channel.pattern,
+        channels.words(channel.subscribers),
+        channels.words(channel.publishers),
+        ", ".join(_variable(channel, name) for name in channel.template.variables) or "-",
+        "yes" if channel.retained else "-",
+        channel.place,
+    )
+
+
+def _variable(channel: Channel, name: str) -> str:
+    binding = channel.bindings.get(name)
+    shown = f"{name} {channel.requirements[name]}"
+    if binding is None:
+        return shown
+    everybody = "".join(f", {value} for everybody" for value in sorted(binding.but))
+    return f"{shown} ({OWN[binding.owner]}{everybody})"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
