@@ -113,6 +113,12 @@ class ListenSection:
         values.size, "How much may wait for a slow client before it is cut off.", default="1MiB"
     )
     output_stall: float = setting(values.duration, "How long a client may take nothing of it.", default="10s")
+    compression: str = setting(
+        values.choice("off", "deflate"),
+        "`deflate`: messages from 256 bytes are compressed for WebSocket clients that offer it (permessage-deflate), "
+        "which costs processor time to save bandwidth. Limits count what comes out of a compressed message.",
+        default="off",
+    )
     frame_timeout: float = setting(
         values.duration,
         "How long a message may take to arrive from its first byte; the back end's too, which is never pinged.",

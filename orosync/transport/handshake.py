@@ -5,7 +5,7 @@ It must not know what identity is or what a session does: it asks the host and o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
@@ -14,6 +14,7 @@ from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.answers import ANSWERS
 from orosync.transport.channel import connection_of
+from orosync.transport.deflate import agreed
 from orosync.transport.entrance import Entrance
 from orosync.transport.facts import connection_facts
 from orosync.transport.request import BadRequest, Request, parse
@@ -89,7 +90,8 @@ class Handshake(Entrance):
             self._refuse(403, reason, "origin", facts)
             return
         self._buffer = self._buffer[end:]
-        self._ask(facts, key)
+        offered = request.headers.get("sec-websocket-extensions") if settings.deflate else None
+        self._ask(facts, key, agreed(offered) if offered else None)
 
     def _serve(self, request: Request) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
@@ -104,9 +106,13 @@ class Handshake(Entrance):
         self._web.makeConnection(link.transport)
         self._web.dataReceived(buffer)
 
-    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: str) -> None:
-        (key,) = more
-        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol), early)
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
+        key, agreement = more
+        extensions = ""
+        if agreement is not None:
+            self._link.compress(agreement)
+            extensions = agreement.answer
+        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol, extensions), early)
 
     def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
         self._over = True

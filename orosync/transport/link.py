@@ -5,11 +5,14 @@ It must not know what travels in a message, who the client is, or where a listen
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autobahn.util import encode_truncate
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from orosync.headers.origin import OriginRule
+from orosync.transport.deflate import Agreement, Inflater
 from orosync.transport.frames import PING, control_frame, server_frame
 from orosync.transport.handshake import Handshake
 from orosync.transport.line import Line
@@ -24,13 +27,18 @@ class Link(Line, FrameReader):
     origin_rule: OriginRule
     site: Site | None
 
-    framer = staticmethod(server_frame)
+    framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
     ping = control_frame(PING)
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self._queue: list[bytes] = []
         self._handshake = Handshake(self)
+
+    def compress(self, agreement: Agreement) -> None:
+        """Compression has been agreed upon."""
+        self.framer = agreement.framer
+        self._perMessageCompress = Inflater()
 
     def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
         if self.wasClean:

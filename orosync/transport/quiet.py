@@ -66,7 +66,7 @@ class QuietProtocol(WebSocketServerProtocol):
     openHandshakeTimeoutCall = closeHandshakeTimeoutCall = autoPingTimeoutCall = None
     autoPingPending = autoPingPendingCall = None
     perMessageCompressionAccept = staticmethod(lambda offers: None)
-    _perMessageCompress = None
+    _perMessageCompress: Any = None
     allowedOriginsPatterns = ()
     maxConnections = trustXForwardedFor = 0
 

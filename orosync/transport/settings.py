@@ -27,7 +27,7 @@ class ListenerSettings:
     covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing handshake and how long a
     finished connection may linger. ``output_limit`` bounds what waits for one slow reader, ``output_stall`` how
     long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive. ``web`` answers plain
-    HTTP requests on the same port.
+    HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
     Raises ValueError for a network that is none.
     """
 
@@ -47,6 +47,7 @@ class ListenerSettings:
     frame_timeout: float = 30.0
     tls: bool = False
     web: IResource | None = None
+    deflate: bool = False
 
     @property
     def tick(self) -> float:

@@ -96,11 +96,13 @@ def _verdict(*values: str | None) -> Verdict:
     return examiner.verdict
 
 
-def accepted(key: str, subprotocol: str | None) -> bytes:
+def accepted(key: str, subprotocol: str | None, extensions: str = "") -> bytes:
     """The 101 (RFC 6455 section 4.2.2). It names no software and holds no "[" or "]": Oro's publisher looks for
     the first bracket of everything that it reads."""
     accept = b64encode(sha1(key.encode() + _MAGIC, usedforsecurity=False).digest()).decode()
     chosen = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol is not None else ""
+    if extensions:
+        chosen += f"Sec-WebSocket-Extensions: {extensions}\r\n"
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"{chosen}Sec-WebSocket-Accept: {accept}\r\n\r\n"

@@ -2,7 +2,7 @@
 
 python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., "authid": ...}'
 
-"batched" means batches. The URL's scheme is ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
+"batched" means batches, "deflate" compression. URLs begin with ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
 
 With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
 then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key.
@@ -22,6 +22,7 @@ from autobahn.wamp.auth import create_authenticator
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
 from autobahn.wamp.types import CallResult, ComponentConfig, PublishOptions, RegisterOptions, SubscribeOptions
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 from OpenSSL.crypto import FILETYPE_PEM, load_certificate, load_privatekey
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
@@ -168,6 +169,11 @@ def main(url):
     else:
         factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[serializer])
         factory.protocol = WampWebSocketClientProtocol
+        if OPTIONS.get("deflate"):
+            factory.setProtocolOptions(
+                perMessageCompressionOffers=[PerMessageDeflateOffer()],
+                perMessageCompressionAccept=PerMessageDeflateResponseAccept,
+            )
         secure, host, port = factory.isSecure, factory.host, factory.port
     endpoint = UNIXClientEndpoint(reactor, port) if host == "unix" else TCP4ClientEndpoint(reactor, host, port)
     if secure:

@@ -1,0 +1,96 @@
+"""permessage-deflate (RFC 7692): what is agreed upon with a client, frames that many can share, and the way back.
+
+Neither side keeps a context from one message to the next: a frame is compressed once for all who agreed upon the same
+window, and an idle connection holds no buffers. autobahn reads offers and inflates; the limit on messages counts what
+comes out. Nothing here knows connections or what a message means.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import cache, lru_cache
+
+import attrs
+from autobahn.websocket.compress_deflate import PerMessageDeflate, PerMessageDeflateOffer
+
+from orosync.transport.frames import server_frame
+from orosync.transport.quiet import QuietProtocol
+
+EXTENSION = "permessage-deflate"
+
+SHORTEST = 256
+"""Bytes below which compressing gains less than it costs."""
+
+_RSV1 = 0x40
+_TRAILER = 4
+"""Bytes at the end of a flushed block that are not sent (section 7.2.1)."""
+
+Framer = Callable[[bytes, bool], bytes]
+
+
+@attrs.frozen
+class Agreement:
+    """``answer`` is the header's value in the 101; ``bits`` the window that what we send has at most."""
+
+    answer: str
+    bits: int
+
+    @property
+    def framer(self) -> Framer:
+        """Frames for all who agreed upon the same: the same function, so that they are shared."""
+        return deflated_framer(self.bits)
+
+
+@lru_cache(maxsize=64)
+def agreed(header: str | None) -> Agreement | None:
+    """What is made of a client's Sec-WebSocket-Extensions: the first offer of permessage-deflate that can be taken as
+    it is; None where there is none."""
+    for name, parameters in QuietProtocol()._parseExtensionsHeader(header or ""):
+        if name != EXTENSION:
+            continue
+        try:
+            offer = PerMessageDeflateOffer.parse(parameters)
+        except Exception:  # nothing narrower is raised for parameters that are wrong
+            continue
+        bits = offer.request_max_window_bits
+        window = f"; server_max_window_bits={bits}" if bits else ""
+        answer = f"{EXTENSION}; server_no_context_takeover; client_no_context_takeover{window}"
+        return Agreement(answer, bits or zlib.MAX_WBITS)
+    return None
+
+
+@cache
+def deflated_framer(bits: int) -> Framer:
+    """``ILink.framer`` for a window of ``bits``: compressed where that makes a frame smaller."""
+
+    def frame(payload: bytes, binary: bool) -> bytes:
+        if len(payload) < SHORTEST:
+            return server_frame(payload, binary)
+        squeezer = zlib.compressobj(wbits=-bits)
+        squeezed = (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-_TRAILER]
+        if len(squeezed) >= len(payload):
+            return server_frame(payload, binary)
+        whole = server_frame(squeezed, binary)
+        return bytes((whole[0] | _RSV1,)) + whole[1:]
+
+    return frame
+
+
+class Inflater(PerMessageDeflate):
+    """autobahn's way back, without anything kept between two messages."""
+
+    def __init__(self) -> None:
+        super().__init__(True, True, True, 0, 0, None)  # type: ignore[no-untyped-call]
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        """What comes out of ``data``. autobahn leaves off at the limit, and the one byte too many that zlib still holds
+        then would be lost without a word: with room for that byte, it finds the message too large."""
+        room = None if max_output_len is None else max_output_len + 1
+        inflated: bytes = super().decompress_message_data(data, room)  # type: ignore[no-untyped-call]
+        return inflated
+
+    def end_decompress_message(self) -> None:
+        """The message is complete."""
+        super().end_decompress_message()  # type: ignore[no-untyped-call]
+        self._decompressor = None
