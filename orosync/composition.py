@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from twisted.application.service import IService
@@ -18,6 +18,7 @@ from orosync import registry
 from orosync.authz.chain import Chain
 from orosync.authz.making import role_permissions, topic_rules
 from orosync.components.making import component_maker
+from orosync.components.uplink import FEATURES, Uplink
 from orosync.config import Configuration
 from orosync.config.methods import Method
 from orosync.config.sections import (
@@ -46,10 +47,12 @@ from orosync.model import Principal, User
 from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
+from orosync.router.filters import FORWARDER
 from orosync.router.realm import Realm
 from orosync.session.hosted import HostedRealm
 from orosync.session.local import LocalPublisher
 from orosync.session.post import PostOffice
+from orosync.session.wireless import WirelessSession
 
 T = TypeVar("T")
 
@@ -88,6 +91,8 @@ class Parts:
         hosted = {name: self._realm(name) for name in self.configuration.realms}
         self.components  # noqa: B018 (made when asked for, that its faults are told too)
         self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
+        for name in self.configuration.uplinks:
+            self._attempt(self._uplink, name, hosted[name])
         if self._faults:
             raise ConfigError(self._faults)
         oro = hosted.get(self.configuration.notifications.realm)
@@ -110,7 +115,15 @@ class Parts:
             self.journal,
             self.office,
             strict_uris=section.uris == "strict",
+            forwarders=section.forwarders,
         )
+
+    def _uplink(self, name: str, hosted: HostedRealm) -> None:
+        section = self.configuration.uplinks[name]
+        who = Principal(f"uplink:{name}", section.role, "uplink", f"uplink:{name}")
+        features = FEATURES | {FORWARDER}
+        uplink = Uplink(section, partial(WirelessSession, hosted, who, features), self.journal, self.reactor)
+        self.services.append(uplink)
 
     def _watchers(self, publisher: LocalPublisher) -> list[ITopicWatcher]:
         section = self.configuration.notifications
@@ -271,7 +284,7 @@ class Parts:
             self.services.append(made)
         return made
 
-    def _attempt(self, make: Callable[..., T], *args: str) -> T | None:
+    def _attempt(self, make: Callable[..., T], *args: Any) -> T | None:
         """Collect what is wrong instead of stopping at the first."""
         try:
             return make(*args)

@@ -207,6 +207,27 @@ class ISessionHost(Interface):
         ProtocolViolation when only unknown subprotocols were offered."""
 
 
+class ILocalSession(Interface):
+    """A session of orosync's own in a realm. It speaks WAMP v2 in values: messages of ``orosync.wamp.messages`` and
+    payloads of ``orosync.wamp.payload``. Whoever has it made says who it is and where what it is told goes."""
+
+    mark: str = Attribute("Tells the realm from every other (``orosync.wamp.trail``).")
+
+    def subscribe(topic: str, match: Match) -> int:
+        """Listen, authorised by whoever configured it; the id that EVENTs carry. What was published to nobody else's
+        eyes (``eligible``, and all lists of authids and roles) does not come here if it ``forwards``."""
+
+    def register(procedure: str, match: Match) -> int:
+        """Serve, authorised by whoever configured it; the id that INVOCATIONs carry. Raises RequestError."""
+
+    def send(message: Any, payload: Any = None) -> bool:
+        """PUBLISH, CALL, CANCEL, YIELD or ERROR, authorised and answered as a client's. False when it is not taken:
+        the session has left, or too much waits for an authorizer. Never raises."""
+
+    def leave() -> None:
+        """End it; nothing is told to it afterwards. No matter how often."""
+
+
 class ITopicWatcher(Interface):
     """Somebody of our own who cares when a topic gains or loses listeners (maintenance state, ping timer)."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
+from orosync.config import uplink_checks
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
@@ -42,6 +43,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _components(configuration, titles, fault)
     _topics(configuration, fault)
     _doubles(configuration, fault)
+    uplink_checks.check(configuration.uplinks.values(), configuration.realms, titles.get("realm", ()), fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
         _doors(listener, fault)
@@ -250,6 +252,7 @@ def warnings(configuration: Configuration, open_files: int) -> list[str]:
     for store in configuration.session_stores.values():
         if isinstance(store, TicketExchangeSection) and _in_the_clear(store.url):
             found.append(f"[sessions:{store.name}] url: visitors' cookies go there unencrypted, write https://")
+    found.extend(uplink_checks.warnings(configuration.uplinks.values()))
     found.extend(_strangers(configuration))
     named = {name for realm in configuration.realms.values() for name in realm.authenticators}
     asks = any(listener.client_ca is not None for listener in configuration.listeners.values())
@@ -268,8 +271,8 @@ def _in_the_clear(url: str) -> bool:
 
 
 def _strangers(configuration: Configuration) -> list[str]:
-    """Roles in topics that no authenticator gives (unknown where one is somebody else's)."""
-    given: set[str] = set()
+    """Roles in topics that no authenticator and no uplink gives (unknown where one is somebody else's)."""
+    given = {one.role for one in configuration.uplinks.values()}
     for authenticator in configuration.authenticators.values():
         if isinstance(authenticator, ForeignSection):
             return []

@@ -34,13 +34,16 @@ from orosync.config.sections import (
 )
 from orosync.config.sessions import SESSIONS
 from orosync.config.shape import Configuration
+from orosync.config.uplinks import UplinkSection
 from orosync.config.values import Place, did_you_mean, factory
 from orosync.errors import ConfigError
 
 T = TypeVar("T")
 
 ALONE = ("router", "notifications")
-NAMED = ("listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component")
+NAMED = (
+    "listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component", "uplink",
+)  # fmt: skip
 """The kinds of section: those that stand once, and those that have a name ([kind:name])."""
 
 
@@ -105,6 +108,7 @@ class _Loading:
                 titles["realm"],
             ),
             components={name: settle.component(one, titles["realm"]) for name, one in components.items()},
+            uplinks=self._uplinks(realms, titles["uplink"]),
         )
         checks.check(configuration, titles, self._fault)
         self.end()
@@ -151,6 +155,17 @@ class _Loading:
     def _role(self, raw: RawSection) -> RoleSection | None:
         realm, slash, name = raw.name.rpartition("/")
         return self._make(RoleSection, raw, name=name, realm=realm if slash else None)
+
+    def _uplinks(self, realms: Mapping[str, RealmSection], raws: Mapping[str, RawSection]) -> dict[str, UplinkSection]:
+        """One for each realm that has ``uplink = URL``, by the realm's name; its section may be missing."""
+        made = {}
+        for name, raw in raws.items():
+            url = realms[name].uplink if name in realms else ""
+            made[name] = self._make(UplinkSection, raw, name=name, url=url)
+        for name, one in realms.items():
+            if one.uplink and name not in raws:
+                made[name] = UplinkSection(name=name, url=one.uplink)
+        return {name: settle.uplink(one) for name, one in made.items() if one is not None}
 
     def _by_use(self, raw: RawSection, builtin: Mapping[str, type[Any]]) -> Any:
         """A section whose key ``use`` says what it is: one of ours, or somebody else's factory."""

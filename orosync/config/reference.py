@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import components, methods, sections, sessions
+from orosync.config import components, methods, sections, sessions, uplinks
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 
@@ -38,6 +38,7 @@ TABLES: dict[str, type[Any]] = {
     "sessions:NAME, use = http": sessions.TicketExchangeSection,
     "topics:NAME": sections.TopicsSection,
     "component:NAME": components.ComponentSection,
+    "uplink:NAME": uplinks.UplinkSection,
     "notifications": sections.NotificationsSection,
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from orosync.config import rules, secrets, users, values
+from orosync.config import rules, secrets, uplinks, users, values
 from orosync.config.keys import dotted, setting
 from orosync.config.methods import METHODS, Method
 from orosync.config.sessions import cookie
@@ -79,6 +79,8 @@ class RealmSection:
         example="topics:oro",
     )
     uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
+    uplink: str = uplinks.address()
+    forwarders: tuple[str, ...] = uplinks.forwarders()
 
 
 @frozen(kw_only=True)

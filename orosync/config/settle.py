@@ -17,6 +17,7 @@ from orosync.config.components import ComponentSection
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.sections import NotificationsSection, RouterSection
+from orosync.config.uplinks import UplinkSection
 from orosync.config.values import Place
 
 LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
@@ -48,6 +49,11 @@ def notifications(section: NotificationsSection, names: Collection[str]) -> Noti
 def component(section: ComponentSection, names: Collection[str]) -> ComponentSection:
     """The realm is there."""
     return attrs.evolve(section, realm=section.realm or only(names))
+
+
+def uplink(section: UplinkSection) -> UplinkSection:
+    """The realm there is there."""
+    return attrs.evolve(section, realm=section.realm or section.name)
 
 
 def only(names: Collection[str]) -> str:

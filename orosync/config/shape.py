@@ -21,11 +21,13 @@ from orosync.config.sections import (
     TopicsSection,
 )
 from orosync.config.sessions import AnySessions
+from orosync.config.uplinks import UplinkSection
 
 
 @attrs.frozen(kw_only=True)
 class Configuration:
-    """A whole file, found sound. Sections of one kind stand under their names, in the order of the file.
+    """A whole file, found sound. Sections of one kind stand under their names, in the order of the file; of ``uplinks``
+    there is one for each realm that has one, with a section of its own or without.
 
     ``warnings`` holds lines of the same form as faults, for things that work and are yet likely to be mistakes.
     """
@@ -42,6 +44,7 @@ class Configuration:
     topics: Mapping[str, TopicsSection]
     notifications: NotificationsSection
     components: Mapping[str, ComponentSection] = attrs.field(factory=dict)
+    uplinks: Mapping[str, UplinkSection] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
 
     def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:

@@ -30,6 +30,8 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "link.failed",
             "maintenance.unknown",
             "ping.failed",
+            "uplink.failed",
+            "uplink.refused",
         ),
         LogLevel.warn,
     )

@@ -8,7 +8,7 @@ Only members that have joined and not left may be handed in; nothing here checks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from orosync.errors import RequestError
@@ -78,20 +78,23 @@ class Broker:
         exclude_me: bool = True,
         filters: Filters | None = None,
         disclose: bool = False,
+        told: Mapping[str, Any] | None = None,
     ) -> tuple[int, list[Delivery]]:
         """A new publication id, and one delivery for each subscription that has receivers; all carry that id.
 
         ``publisher`` None is the router itself, which alone may use topics reserved for WAMP (RequestError
         INVALID_URI for others). ``disclose``: tell the receivers who published (WAMP, "Publisher Identification").
+        ``told`` is what else their EVENT's details hold; where it names a publisher, it is that one that is disclosed.
         ``details.topic`` is present only where a pattern matched.
         """
         if publisher is None:
-            excluded = disclosed = None
+            excluded = None
         else:
             if topic.startswith("wamp") and is_reserved(topic):
                 raise RequestError(names.INVALID_URI, "topics beginning with wamp. are reserved")
             excluded = publisher if exclude_me else None
-            disclosed = publisher if disclose else None
+            if disclose:
+                told = {**_identity(publisher), **(told or {})}
         number = random_id()
         deliveries: list[Delivery] = []
         index = self._index
@@ -102,13 +105,13 @@ class Broker:
             else:
                 receivers = _receivers(exact, excluded, filters)
             if receivers:
-                details = {} if disclosed is None else _identity(disclosed)
+                details = {} if told is None else dict(told)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
         if index.has_patterns:
             for subscription in index.patterns(topic):
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:
-                    details = {} if disclosed is None else _identity(disclosed)
+                    details = {} if told is None else dict(told)
                     details["topic"] = topic
                     deliveries.append(Delivery(receivers, Event(subscription.id, number, details), payload, topic))
         return number, deliveries

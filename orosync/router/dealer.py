@@ -102,8 +102,11 @@ class Dealer:
         options: Mapping[str, Any],
         payload: Payload | None,
         disclose: bool = False,
+        told: Mapping[str, Any] | None = None,
     ) -> list[Delivery]:
         """Hand a CALL to a callee; ``disclose``: tell it who calls (WAMP, "Caller Identification").
+
+        ``told`` is what else the INVOCATION's details hold; where it names a caller, it is that one that is disclosed.
 
         ProtocolViolation when ``caller`` uses a request id that is still in progress. RequestError
         NO_SUCH_PROCEDURE; INVALID_ARGUMENT for an option of a wrong type; UNAVAILABLE over the bound.
@@ -127,6 +130,8 @@ class Dealer:
             details["caller"] = caller.session
             details["caller_authid"] = caller.principal.authid
             details["caller_authrole"] = caller.principal.authrole
+        if told is not None:
+            details.update(told)
         return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
 
     def yielded(

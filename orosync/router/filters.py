@@ -23,6 +23,10 @@ _OPTIONS = frozenset(
 )
 _LONGEST_ID = len(str(2**53))
 
+FORWARDER = "forwarder"
+"""The feature of a member that carries events to where these lists are not known. Whoever is excluded by authid or
+authrole may sit there too, so such an event is not for it. Session ids mean nobody there and need no such care."""
+
 
 @attrs.frozen
 class Filters:
@@ -105,6 +109,8 @@ class Filters:
             passed = [member for member in passed if member.principal.authid not in self.exclude_authid]
         if self.exclude_authrole:
             passed = [member for member in passed if member.principal.authrole not in self.exclude_authrole]
+        if self.exclude_authid or self.exclude_authrole:
+            passed = [member for member in passed if FORWARDER not in member.features]
         return list(passed)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from orosync.model import NOTHING, Principal
+from orosync.wamp import trail
 
 ROLES: dict[str, Any] = {
     "broker": {
@@ -30,8 +32,9 @@ ROLES: dict[str, Any] = {
 _CLIENT_ROLES = ("publisher", "subscriber", "caller", "callee")
 
 
-def welcomed(realm: str, principal: Principal) -> dict[str, Any]:
-    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` tell."""
+def welcomed(realm: str, principal: Principal, hello: Mapping[str, Any] = NOTHING, mark: str = "") -> dict[str, Any]:
+    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` tell; the
+    realm's ``mark`` where HELLO.Details ask for it."""
     details: dict[str, Any] = {
         "realm": realm,
         "authid": principal.authid,
@@ -42,6 +45,8 @@ def welcomed(realm: str, principal: Principal) -> dict[str, Any]:
     }
     if principal.extra is not NOTHING:
         details["authextra"] = dict(principal.extra)
+    if hello.get(trail.UPLINK) is True:
+        details[trail.REALM] = mark
     return details
 
 

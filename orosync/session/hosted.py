@@ -5,7 +5,7 @@ It must not know transports or protocol versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -16,11 +16,16 @@ from orosync.router.delivery import Member
 from orosync.router.realm import Realm
 from orosync.session.post import PostOffice
 from orosync.wamp.ids import random_id
+from orosync.wamp.trail import new_mark
 
 
 @attrs.define(eq=False)
 class HostedRealm:
-    """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic."""
+    """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
+
+    ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
+    every other in the trails of forwarded messages (``wamp.trail``).
+    """
 
     realm: Realm
     chain: Chain
@@ -28,6 +33,8 @@ class HostedRealm:
     journal: IJournal
     office: PostOffice
     strict_uris: bool = False
+    forwarders: Collection[str] = ()
+    mark: str = attrs.field(factory=new_mark, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
 

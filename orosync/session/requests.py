@@ -17,6 +17,7 @@ from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.router.options import choice, flag
 from orosync.router.registrations import Invoke
+from orosync.session.forwarded import told_of_call, told_of_event
 from orosync.session.hosted import HostedRealm
 from orosync.wamp import names, uris
 from orosync.wamp.messages import (
@@ -54,9 +55,11 @@ class Asker(Protocol):
 
 
 class Requests:
-    """The requests of one joined ``member``."""
+    """The requests of one joined ``member``. ``forwards``: its word is taken for whom it publishes and calls."""
 
-    def __init__(self, asker: Asker, hosted: HostedRealm, member: Member, subscription_limit: int) -> None:
+    def __init__(
+        self, asker: Asker, hosted: HostedRealm, member: Member, subscription_limit: int, forwards: bool = False
+    ) -> None:
         self.member = member
         self._asker = asker
         self._hosted = hosted
@@ -72,6 +75,7 @@ class Requests:
         self._granted_procedures: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
+        self._forwards = forwards or member.principal.authrole in hosted.forwarders
 
     def not_carriable(self, message: Message, why: NotCarriable) -> None:
         """What the router wanted to tell this member has no form in its serializer, or is too long for it: whoever
@@ -118,6 +122,7 @@ class Requests:
             flag(options, "exclude_me", True),
             Filters.from_options(options),
             decision.disclose or flag(options, "disclose_me", False),
+            told_of_event(options, self._forwards),
         )
         self._post(deliveries)
         if acknowledge:
@@ -166,8 +171,9 @@ class Requests:
     def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
         options = message.options
         disclose = decision.disclose or (bool(options) and flag(options, "disclose_me", False))
+        told = told_of_call(options, self._forwards) if options else None
         request = int(message.request)
-        self._post(self._realm.dealer.call(self.member, request, message.procedure, options, payload, disclose))
+        self._post(self._realm.dealer.call(self.member, request, message.procedure, options, payload, disclose, told))
 
     def _cancel(self, message: Cancel, payload: Payload | None) -> None:
         self._post(self._realm.dealer.cancel(self.member, int(message.request), message.options))

@@ -195,7 +195,8 @@ class V2Session:
         if standings:
             self._lobby.rechecks.entered(self, standings)
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
-        self._send(Welcome(self._session_id, features.welcomed(hosted.name, principal)))
+        details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark)
+        self._send(Welcome(self._session_id, details))
         return None
 
     # -- the end

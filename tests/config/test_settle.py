@@ -9,6 +9,7 @@ from typing import Any
 from orosync.config import settle
 from orosync.config.listen import ListenSection
 from orosync.config.sections import NotificationsSection, RouterSection
+from orosync.config.uplinks import UplinkSection
 from orosync.config.values import Place
 from tests.config.files import FilesCase
 
@@ -31,6 +32,11 @@ class Settled(FilesCase):
         section = self.listener(realm="other", authenticators=("guest",), origins=("a",), names=("oro", "other"))
         self.assertEqual((section.realm, section.authenticators, section.origins), ("other", ("guest",), ("a",)))
         self.assertEqual(settle.notifications(NotificationsSection(realm="b"), ["a", "b"]).realm, "b")
+
+    def test_realm_of_an_uplink(self) -> None:
+        """Over there it is the realm of the same name, unless another is named."""
+        self.assertEqual(settle.uplink(UplinkSection(name="oro", url="ws://a")).realm, "oro")
+        self.assertEqual(settle.uplink(UplinkSection(name="oro", url="ws://a", realm="realm1")).realm, "realm1")
 
     def test_several_realms(self) -> None:
         """With several realms none is guessed."""

@@ -225,6 +225,19 @@ class Publishing(Setting):
         self.assertEqual(len({event.publication for event in events}), 1)
         self.assertEqual([receivers for receivers, _ in found], [["anna"], ["anna", "bert"], ["anna"], ["anna"]])
 
+    def test_told(self) -> None:
+        """What else receivers are to be told stands in every EVENT, each with details of its own; it says who published
+        before the broker does."""
+        self.broker.subscribe(self.anna, "a")
+        self.broker.subscribe(self.bert, "a", Match.PREFIX)
+        told = {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief", "transaction_hash": "x"}
+        found = self.published("a", PAYLOAD, self.peter, disclose=True, told=told)
+        exact, prefix = (message.details for _, message in found)  # type: ignore[attr-defined]
+        self.assertEqual((exact, prefix), (told, {**told, "topic": "a"}))
+        self.assertIsNot(exact, told)
+        found = self.published("a", PAYLOAD, self.peter, told={"transaction_hash": "x"})
+        self.assertEqual(found[0][1].details, {"transaction_hash": "x"})  # type: ignore[attr-defined]
+
     def test_disclosure(self) -> None:
         """Receivers are told who published when that is wanted, and only then; the router itself is nobody."""
         identity = {"publisher": self.peter.session, "publisher_authid": "peter", "publisher_authrole": "backend"}

@@ -98,7 +98,7 @@ class Calling(DealerCase):
     """CALL and INVOCATION."""
 
     def test_details(self) -> None:
-        """A callee is told the procedure where a pattern matched, and the caller where that is wanted, else nothing."""
+        """A callee is told the procedure where a pattern matched, the caller where wanted, and what else is given."""
         caller = {"caller": self.anna.session, "caller_authid": "anna", "caller_authrole": "staff"}
         for match, curious, disclose, expected in (
             (Match.EXACT, False, False, {}),
@@ -114,6 +114,9 @@ class Calling(DealerCase):
             deliveries = self.dealer.call(self.anna, 9, "a.b", {}, PAYLOAD, disclose)
             message = self.only(deliveries, self.plain, PAYLOAD)
             self.assertEqual(message, Invocation(1, registration.id, expected))
+            deliveries = self.dealer.call(self.anna, 1, "a.b", {}, PAYLOAD, disclose, {"caller": 7})
+            told = self.only(deliveries, self.plain, PAYLOAD)
+            self.assertEqual(told, Invocation(2, registration.id, {**expected, "caller": 7}))
 
     def test_best_match(self) -> None:
         """A call goes to the exact registration before a prefix, and to a prefix before a wildcard pattern."""

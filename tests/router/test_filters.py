@@ -85,6 +85,24 @@ class Selecting(SynchronousTestCase):
             combinations += 1
         self.assertEqual(combinations, 5**6)
 
+    def test_forwarders(self) -> None:
+        """Who carries events elsewhere gets none that keeps an authid or authrole out: it may be there too."""
+        away = member(9, "uplink", "uplink", "forwarder")
+        people = {**PEOPLE, away.session: away}
+        for lists, passes in [
+            ({"exclude": [FAR + 1]}, True),
+            ({"exclude_authid": []}, True),
+            ({"exclude_authid": ["nobody"]}, False),
+            ({"exclude_authrole": ["nobody"]}, False),
+            ({"eligible_authid": ["anna"]}, False),
+            ({"eligible_authrole": ["staff"]}, False),
+            ({"eligible": [FAR + 1]}, False),
+            ({"eligible_authrole": ["staff", "uplink"]}, True),
+        ]:
+            filters = Filters.from_options(lists)
+            assert filters is not None
+            self.assertEqual(away in filters.select(people), passes, lists)
+
     def test_members_stay(self) -> None:
         """Choosing receivers takes nobody off the subscription."""
         before = dict(PEOPLE)

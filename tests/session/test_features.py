@@ -37,3 +37,11 @@ class FeatureTests(SynchronousTestCase):
             {"realm": "oro", "authid": "anna", "authrole": "user", "authmethod": "ticket", "authprovider": "oro"},
         )
         self.assertEqual(features.welcomed("oro", principal(extra={"x": 1}))["authextra"], {"x": 1})
+
+    def test_mark(self):
+        """Only an uplink is told the realm's mark: nobody else has a use for it."""
+        self.assertNotIn("_orosync_realm", features.welcomed("oro", principal(), {"agent": "x"}, "abc"))
+        self.assertNotIn("_orosync_realm", features.welcomed("oro", principal(), {"_orosync_uplink": 1}, "abc"))
+        self.assertEqual(
+            features.welcomed("oro", principal(), {"_orosync_uplink": True}, "abc")["_orosync_realm"], "abc"
+        )

@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Action, Decision, Match, Verdict
+from orosync.testing import principal
 from tests.session.stage import Stage
 
 
@@ -51,6 +52,17 @@ class PubSubTests(SynchronousTestCase):
         self.listener.ask([32, 1, {}, "a.b"])
         self.publisher.say([16, 1, {"disclose_me": True}, "a.b"])
         self.assertEqual(self.listener.heard()[0][3]["publisher"], self.publisher.session_id)
+
+    def test_forwarded(self):
+        """Whom an event is published for is believed of forwarders alone; the hash is handed on for anybody."""
+        self.listener.ask([32, 1, {}, "a.b"])
+        options = {"forward_for": [{"session": 7, "authid": "zoe", "authrole": "chief"}], "transaction_hash": "x"}
+        self.publisher.say([16, 1, options, "a.b"])
+        self.assertEqual(self.listener.heard()[0][3], {"transaction_hash": "x"})
+        self.stage.hosted.forwarders = ("link",)
+        self.stage.v2(principal("router", authrole="link", authprovider="guests")).say([16, 1, options, "a.b"])
+        zoe = {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief", "transaction_hash": "x"}
+        self.assertEqual(self.listener.heard()[0][3], zoe)
 
     def test_eligible(self):
         """Only eligible sessions receive; an empty list means nobody."""

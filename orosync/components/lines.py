@@ -1,0 +1,190 @@
+"""Connections to another router: WebSocket by autobahn, RawSocket in a few lines, both with TLS or without.
+
+A line carries whole messages of bytes for its FarSession. It must not know what they mean.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.python.failure import Failure
+
+from orosync import __version__
+from orosync.errors import ConfigError
+from orosync.wamp.codec import CODECS
+
+LARGEST = 2**24 - 1
+"""Messages of more bytes end the connection: RawSocket knows no larger ones, and Crossbar.io sends none."""
+
+PING = 25.0
+"""Seconds between the pings of a WebSocket; as long may the answer take."""
+
+_PORTS = {"ws": 80, "wss": 443}
+_SERIALIZERS = {"json": 1, "msgpack": 2, "cbor": 3}
+_END = b"-----END CERTIFICATE-----"
+
+
+class Line(Protocol):
+    """What a session may do with its connection."""
+
+    transport: Any
+
+    def put(self, data: bytes, binary: bool) -> None: ...
+
+    def hang_up(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+
+class Speaker(Protocol):
+    """The session, as its line sees it. ``closed`` is called once, also when it never was ``opened``."""
+
+    def opened(self, line: Line) -> None: ...
+
+    def received(self, data: bytes, binary: bool) -> None: ...
+
+    def closed(self, reason: str) -> None: ...
+
+
+class WebSocketLine(WebSocketClientProtocol):
+    """One WebSocket."""
+
+    factory: Any
+
+    def onOpen(self) -> None:
+        self.factory.speaker.opened(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.factory.speaker.received(payload, isBinary)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self.factory.speaker.closed(reason or f"closed with {code}")
+
+    def put(self, data: bytes, binary: bool) -> None:
+        self.sendMessage(data, binary)
+
+    def hang_up(self) -> None:
+        self.sendClose(1000)
+
+    def drop(self) -> None:
+        self.dropConnection(abort=True)
+
+
+class RawSocketLine(TwistedProtocol):
+    """One RawSocket (WAMP, "RawSocket Transport"): four octets either way, then messages behind their length."""
+
+    factory: Any
+    transport: Any
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._most = 0  # what the other side takes; 0 until it has said so
+        self._reason = ""
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.write(bytes((0x7F, 0xF0 | self.factory.serializer, 0, 0)))
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        if not self._most and len(self._data) >= 4:
+            self._greeted(bytes(self._data[:4]))
+            del self._data[:4]
+        while self._most and len(self._data) >= 4:
+            kind, length = self._data[0], int.from_bytes(self._data[1:4], "big")
+            if len(self._data) < 4 + length:
+                return
+            message = bytes(self._data[4 : 4 + length])
+            del self._data[: 4 + length]
+            if kind == 0:
+                self.factory.speaker.received(message, self.factory.serializer != _SERIALIZERS["json"])
+            elif kind == 1:
+                self.transport.write(struct.pack(">I", 2 << 24 | length) + message)
+            elif kind != 2:
+                self._give_up("sent a frame of no known kind")
+
+    def _greeted(self, answer: bytes) -> None:
+        magic, second = answer[0], answer[1]
+        if magic != 0x7F:
+            return self._give_up("does not speak RawSocket")
+        if second & 15 != self.factory.serializer:
+            return self._give_up(f"refused the connection (RawSocket error {second >> 4})")
+        self._most = min(2 ** (9 + (second >> 4)), LARGEST)
+        self.factory.speaker.opened(self)
+        return None
+
+    def _give_up(self, reason: str) -> None:
+        self._reason, self._most = reason, 0
+        self._data.clear()
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: B008 (as Twisted has it)
+        self.factory.speaker.closed(self._reason or reason.getErrorMessage())
+
+    def put(self, data: bytes, binary: bool) -> None:
+        if len(data) > self._most:
+            self._give_up("takes no message of that size")
+        else:
+            self.transport.write(struct.pack(">I", len(data)) + data)
+
+    def hang_up(self) -> None:
+        self.transport.loseConnection()
+
+    def drop(self) -> None:
+        self.transport.abortConnection()
+
+
+def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> Any:
+    """The Twisted factory of one connection to ``url``; what it says goes to ``speaker``."""
+    if url.startswith("rs"):
+        factory: Any = Factory.forProtocol(RawSocketLine)
+        factory.serializer = _SERIALIZERS[serializer]
+    else:
+        subprotocol = CODECS[f"wamp.2.{serializer}"].subprotocol
+        factory = WebSocketClientFactory(url, protocols=[subprotocol], useragent=f"orosync/{__version__}")
+        factory.protocol = WebSocketLine
+        factory.setProtocolOptions(
+            maxMessagePayloadSize=LARGEST,
+            maxFramePayloadSize=LARGEST,
+            openHandshakeTimeout=timeout,
+            closeHandshakeTimeout=1,
+            autoPingInterval=PING,
+            autoPingTimeout=PING,
+            tcpNoDelay=True,
+        )
+    factory.noisy = False
+    factory.speaker = speaker
+    return factory
+
+
+def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStreamClientEndpoint:
+    """Where to connect. ``trust_root`` as optionsForClientTLS takes it (None: the system's authorities)."""
+    found = urlsplit(url)
+    host, port = found.hostname or "", found.port or _PORTS[found.scheme]
+    endpoint = HostnameEndpoint(reactor, host.encode(), port, timeout=timeout)
+    if found.scheme in ("wss", "rss"):
+        return wrapClientTLS(optionsForClientTLS(host, trustRoot=trust_root), endpoint)
+    return endpoint
+
+
+def trust_root_of(name: str, path: Path | None) -> Any:
+    """The authorities in a file of PEM, None for none. Raises ConfigError."""
+    if path is None:
+        return None
+    try:
+        parts = path.read_bytes().split(_END)[:-1]
+        found = [Certificate.loadPEM(part + _END + b"\n") for part in parts]
+    except Exception:
+        found = []
+    if not found:
+        raise ConfigError([f"[uplink:{name}] ca: {path} holds no certificate that can be read (PEM), name another"])
+    return trustRootFromCertificates(found)

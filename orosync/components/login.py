@@ -1,0 +1,78 @@
+"""Who we are to another router, and how that is proven (WAMP, "Authentication", as the client does it).
+
+It must not know connections or what is done once we are in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from autobahn.wamp.auth import compute_wcs, derive_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orosync.config.uplinks import UplinkSection
+from orosync.wamp.messages import Challenge
+
+_MOST_ITERATIONS = 1_000_000
+
+
+@attrs.frozen
+class Login:
+    """``method`` is WAMP's word; ``proof`` the ticket, the secret or the seed of the key (hex)."""
+
+    method: str = "anonymous"
+    authid: str = ""
+    proof: str = attrs.field(default="", repr=False)
+
+    @classmethod
+    def of(cls, section: UplinkSection) -> Login:
+        """The one that a section asks for."""
+        for method, secret in (("ticket", section.ticket), ("wampcra", section.secret), ("cryptosign", section.key)):
+            if secret is not None:
+                return cls(method, section.authid, secret.value)
+        return cls(authid=section.authid)
+
+    def hello(self) -> dict[str, Any]:
+        """What HELLO.Details say of it."""
+        details: dict[str, Any] = {"authmethods": [self.method]}
+        if self.authid:
+            details["authid"] = self.authid
+        if self.method == "cryptosign":
+            key = self._key().public_key().public_bytes_raw()
+            details["authextra"] = {"pubkey": key.hex(), "channel_binding": None}
+        return details
+
+    def answer(self, challenge: Challenge) -> str:
+        """AUTHENTICATE.Signature. ValueError, in words without a secret, for a challenge that we do not take up."""
+        if challenge.method != self.method:
+            raise ValueError(f"asked for {challenge.method}, which we did not offer")
+        if self.method == "ticket":
+            return self.proof
+        question = challenge.extra.get("challenge")
+        if not isinstance(question, str):
+            raise ValueError("asked nothing that could be signed")
+        if self.method == "wampcra":
+            return self._signed_by_secret(question, challenge.extra)
+        try:
+            message = bytes.fromhex(question)
+        except ValueError:
+            message = b""
+        if len(message) != 32:  # whatever else somebody has us sign might be good for something else
+            raise ValueError("asked for a signature of something that is no challenge")
+        return (self._key().sign(message) + message).hex()
+
+    def _signed_by_secret(self, question: str, extra: dict[str, Any]) -> str:
+        key = self.proof.encode()
+        salt = extra.get("salt")
+        if salt is not None:
+            iterations, length = extra.get("iterations", 1000), extra.get("keylen", 32)
+            sound = isinstance(salt, str) and isinstance(iterations, int) and isinstance(length, int)
+            if not sound or not 0 < iterations <= _MOST_ITERATIONS or not 0 < length <= 64:
+                raise ValueError("asked for a key that is derived in no way that we would follow")
+            key = derive_key(key, salt, iterations, length)
+        signature: bytes = compute_wcs(key, question.encode())
+        return signature.decode("ascii")
+
+    def _key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.proof))
