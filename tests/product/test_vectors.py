@@ -5,8 +5,10 @@ What a message is answered with is read by other people's decoders, so that no f
 
 from __future__ import annotations
 
+import atexit
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,14 @@ def samples(name: str) -> Iterator[tuple[str, str, bytes]]:
                 yield f"{sample['description']}, {serializer}", serializer, bytes.fromhex(encoding["bytes_hex"])
 
 
+@cache
+def house() -> House:
+    """The one of this run: no test here leaves anything behind in it."""
+    made = House(more=REALMS)
+    atexit.register(made.close)
+    return made
+
+
 class Speaker:
     """A client of one serializer that sends whole messages as they are."""
 
@@ -73,15 +83,8 @@ class Speaker:
 class VectorTests(SynchronousTestCase):
     """One method for each kind of message that a client sends."""
 
-    house: House
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.house = House(more=REALMS)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.house.close()
+    def setUp(self) -> None:
+        self.house = house()
 
     def connected(self, serializer: str) -> Speaker:
         speaker = Speaker(self.house.url(port=self.house.backend), serializer)
