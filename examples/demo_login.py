@@ -1,0 +1,49 @@
+"""No login at all: whoever says to be Anna is Anna. For the examples, on one's own machine.
+
+It shows what an authenticator looks like, and nothing that anybody should do: names are believed. So it lets nobody in
+who does not come from this machine, by whatever way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from orosync.errors import Refused
+from orosync.interfaces import Challenge, Hello, IAuthenticator
+from orosync.model import ConnectionFacts, Principal
+
+
+@implementer(IAuthenticator)
+class NoPasswords:
+    """[authenticator:NAME] with ``people``, the names that are believed, and ``role``, the role that they all get."""
+
+    def __init__(self, name: str, options: Mapping[str, str]) -> None:
+        self.name = name
+        self.methods = ("demo",)
+        self._people = frozenset(options["people"].split())
+        self._role = options["role"]
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """Nothing of this kind is in a handshake."""
+        return succeed(None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """The name in HELLO, if it is one of those."""
+        if facts.forwarded or not _is_loopback(facts.peer):
+            return fail(Refused("demo", "the examples serve this machine only, and no proxy"))
+        if method not in self.methods or hello.authid not in self._people:
+            return fail(Refused("unknown_user", f"there is no {hello.authid!r} in the example"))
+        return succeed(Principal(hello.authid, self._role, method, self.name))
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return False
