@@ -109,7 +109,7 @@ class Parts:
         section = self.configuration.realms[name]
         authenticators = [self.authenticators.get(one) for one in section.authenticators]
         return HostedRealm(
-            Realm(name),
+            Realm(name, now=self.reactor.seconds),
             self.chain(name),
             [one for one in authenticators if one is not None],
             self.journal,

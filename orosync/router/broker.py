@@ -8,14 +8,15 @@ Only members that have joined and not left may be handed in; nothing here checks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
 from orosync.router.filters import Filters
-from orosync.router.subscriptions import Subscription, Subscriptions
+from orosync.router.meta_events import News, subscribed, unsubscribed
+from orosync.router.subscriptions import Now, Subscription, Subscriptions, epoch
 from orosync.wamp import names
 from orosync.wamp.ids import random_id
 from orosync.wamp.messages import Event, Unsubscribed
@@ -32,11 +33,11 @@ class Broker:
     """The subscriptions of one realm.
 
     ``on_deserted``, when set, is called with the topic of each exact subscription that has lost its last member,
-    after the broker is consistent again. It must not raise.
+    after the broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
     """
 
-    def __init__(self) -> None:
-        self._subscriptions = Subscriptions()
+    def __init__(self, now: Now = epoch) -> None:
+        self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
         self.on_deserted: Callable[[str], None] | None = None
 
@@ -45,30 +46,64 @@ class Broker:
 
         The deliveries are to be made after the SUBSCRIBED.
         """
-        return self._subscriptions.join(member, topic, match), []
+        subscriptions = self._subscriptions
+        before = len(member.subscriptions)
+        subscription = subscriptions.join(member, topic, match)
+        if subscriptions.heard and len(member.subscriptions) != before:
+            return subscription, self.tell(subscribed(member, subscription))
+        return subscription, []
 
-    def unsubscribe(self, member: Member, subscription_id: int) -> None:
-        """End a subscription of ``member``. RequestError NO_SUCH_SUBSCRIPTION, also when it is somebody else's."""
+    def unsubscribe(self, member: Member, subscription_id: int) -> list[Delivery]:
+        """End a subscription of ``member``: what others are to be told. RequestError NO_SUCH_SUBSCRIPTION, also when it
+        is somebody else's."""
         subscription = member.subscriptions.get(subscription_id)
         if subscription is None:
             raise RequestError(names.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
         if self._subscriptions.part(member, subscription):
             self._deserted([subscription])
+        return self.tell(unsubscribed(member, subscription)) if self._subscriptions.heard else []
 
     def revoke(self, member: Member, subscription_id: int, reason: str | None = None) -> list[Delivery]:
         """Take a subscription away from ``member``, who is told if it can understand that (WAMP, "Subscription
         Revocation"). RequestError NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
-        self.unsubscribe(member, subscription_id)
+        deliveries = self.unsubscribe(member, subscription_id)
         if SUBSCRIPTION_REVOCATION not in member.features:
-            return []
+            return deliveries
         details: dict[str, Any] = {"subscription": subscription_id}
         if reason is not None:
             details["reason"] = reason
-        return [Delivery((member,), Unsubscribed(0, details))]
+        return [Delivery((member,), Unsubscribed(0, details)), *deliveries]
 
     def lookup(self, topic: str, match: Match = Match.EXACT) -> Subscription | None:
         """The subscription to this very topic or pattern, None when nobody has it."""
         return self._subscriptions.get(topic, match)
+
+    def find(self, subscription_id: int) -> Subscription | None:
+        """The subscription with this id, whoever has it."""
+        return self._subscriptions.find(subscription_id)
+
+    def matching(self, topic: str) -> list[Subscription]:
+        """The subscriptions that an event on ``topic`` would reach, the exact one first."""
+        exact = self._index.exact.get(topic)
+        return ([] if exact is None else [exact]) + self._index.patterns(topic)
+
+    def __iter__(self) -> Iterator[Subscription]:
+        """Every subscription that somebody has, and those that are kept."""
+        return iter(self._subscriptions)
+
+    @property
+    def heard(self) -> frozenset[str]:
+        """WAMP's own topics that somebody listens to."""
+        return self._subscriptions.heard
+
+    def tell(self, news: News) -> list[Delivery]:
+        """Events on WAMP's own topics, for whoever listens there."""
+        heard = self._subscriptions.heard
+        deliveries: list[Delivery] = []
+        for topic, arguments in news:
+            if topic in heard:
+                deliveries += self.publish(topic, Payload.of(arguments))[1]
+        return deliveries
 
     def publish(
         self,
@@ -117,11 +152,13 @@ class Broker:
         return number, deliveries
 
     def leave(self, member: Member) -> list[Delivery]:
-        """End all subscriptions of ``member``; nothing names it afterwards."""
-        gone = self._subscriptions.leave(member)
+        """End all subscriptions of ``member``: what others are to be told. Nothing names it afterwards."""
+        subscriptions = self._subscriptions
+        had = list(member.subscriptions.values()) if subscriptions.heard else []
+        gone = subscriptions.leave(member)
         if gone:
             self._deserted(gone)
-        return []
+        return [one for subscription in had for one in self.tell(unsubscribed(member, subscription))]
 
     def _deserted(self, subscriptions: Collection[Subscription]) -> None:
         if self.on_deserted is not None:

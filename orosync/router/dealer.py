@@ -17,6 +17,7 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
 from orosync.router.invocations import PendingCall, PendingCalls
+from orosync.router.meta_call import Procedure
 from orosync.router.options import choice, flag
 from orosync.router.registrations import Draw, Invoke, Registration, Registrations
 from orosync.wamp import names
@@ -44,13 +45,15 @@ class Dealer:
     """The registrations and the calls in progress of one realm.
 
     ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
-    with ``wamp.error.unavailable``. ``draw`` chooses a callee for the policy ``random``.
+    with ``wamp.error.unavailable``. ``draw`` chooses a callee for the policy ``random``. ``own`` holds WAMP's own
+    procedures, which have no callee.
     """
 
     def __init__(self, pending_limit: int = PENDING_LIMIT, draw: Draw = random.choice) -> None:
         self._registrations = Registrations(draw)
         self._index = self._registrations.index
         self._pending = PendingCalls(pending_limit)
+        self.own: dict[str, Procedure] = {}
 
     def register(
         self,
@@ -115,6 +118,9 @@ class Dealer:
         self._pending.check_request(caller, request)
         registration = self.match(procedure)
         if registration is None:
+            own = self.own.get(procedure)
+            if own is not None:
+                return own(caller, request, payload)
             raise RequestError(names.NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
         progress_wanted = bool(options) and flag(options, "receive_progress")
         callee = self._registrations.pick(registration)

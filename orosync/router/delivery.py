@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orosync.model import Principal
-from orosync.wamp.messages import Message
+from orosync.wamp.messages import Goodbye, Message
 from orosync.wamp.payload import Payload
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ class Member:
 
     ``wire``, ``push`` and ``tell`` belong to whoever joined the member; the router does not touch them.
     An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given
-    to ``tell``.
+    to ``tell``. ``expel`` ends the session with a GOODBYE; the realm has let the member go by then. None: a session of
+    orosync's own, which the meta API neither shows nor ends.
     """
 
-    __slots__ = ("features", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire")
+    __slots__ = ("expel", "features", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Member:
         wire: Any = None,
         push: Callable[[Any], None] | None = None,
         tell: Callable[[Message, Payload | None], None] | None = None,
+        expel: Callable[[Goodbye], None] | None = None,
     ) -> None:
         self.session = session
         self.principal = principal
@@ -48,6 +50,7 @@ class Member:
         self.wire = wire
         self.push = push or _unreachable
         self.tell = tell or _unreachable
+        self.expel = expel
         self.subscriptions: dict[int, Subscription] = {}
         self.registrations: dict[int, Registration] = {}
 

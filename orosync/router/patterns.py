@@ -10,6 +10,7 @@ URI is well formed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from orosync.model import Match
@@ -29,6 +30,9 @@ class PrefixIndex(Generic[Entry]):
         self._entries: dict[str, Entry] = {}
         self._population: dict[int, int] = {}
         self._lengths: tuple[int, ...] = ()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
 
     def get(self, prefix: str) -> Entry | None:
         """The entry filed under exactly this prefix."""
@@ -77,6 +81,13 @@ class WildcardIndex(Generic[Entry]):
 
     def __init__(self) -> None:
         self._trees: dict[int, dict[str, Any]] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        for count, tree in self._trees.items():
+            row: Iterable[Any] = [tree]
+            for _ in range(count):
+                row = [following for node in row for following in node.values()]
+            yield from row
 
     def get(self, pattern: str) -> Entry | None:
         """The entry filed under exactly this pattern."""
@@ -170,6 +181,12 @@ class UriIndex(Generic[Entry]):
             return
         (self.prefixes if match is Match.PREFIX else self.wildcards).remove(uri)
         self.has_patterns = bool(self.prefixes._lengths or self.wildcards._trees)
+
+    def entries(self, match: Match) -> Iterable[Entry]:
+        """Everything that is filed for this kind of matching."""
+        if match is Match.EXACT:
+            return self.exact.values()
+        return self.prefixes if match is Match.PREFIX else self.wildcards
 
     def patterns(self, uri: str) -> list[Entry]:
         """Every entry filed under a prefix or a wildcard pattern that ``uri`` matches."""

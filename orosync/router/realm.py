@@ -8,29 +8,46 @@ from __future__ import annotations
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, Dealer
 from orosync.router.delivery import Delivery, Member
+from orosync.router.meta_call import Handler, procedure
+from orosync.router.meta_events import joined, left
+from orosync.router.meta_sessions import session_procedures
+from orosync.router.meta_subscriptions import subscription_procedures
+from orosync.router.subscriptions import Now, epoch
+from orosync.router.testaments import Testaments
 
 
 class Realm:
     """One routing domain. ``members`` by session id."""
 
-    def __init__(self, name: str, pending_limit: int = PENDING_LIMIT) -> None:
-        """``pending_limit``: calls in progress of each caller and of each callee."""
+    def __init__(self, name: str, pending_limit: int = PENDING_LIMIT, now: Now = epoch) -> None:
+        """``pending_limit``: calls in progress of each caller and of each callee. ``now`` tells the time, in seconds
+        since 1970."""
         self.name = name
         self.members: dict[int, Member] = {}
-        self.broker = Broker()
+        self.broker = Broker(now)
         self.dealer = Dealer(pending_limit)
+        self.testaments = Testaments()
         self._sessions: dict[str, int] = {}
+        self.answers(session_procedures(self))
+        self.answers(subscription_procedures(self))
 
-    def join(self, member: Member) -> None:
-        """Let a member in. ValueError when its session id is taken: whoever draws ids must look here first."""
+    def answers(self, handlers: dict[str, Handler]) -> None:
+        """Procedures of WAMP's own that the realm answers itself, by their names."""
+        self.dealer.own.update({name: procedure(handler) for name, handler in handlers.items()})
+
+    def join(self, member: Member) -> list[Delivery]:
+        """Let a member in: what others are to be told. ValueError when its session id is taken: whoever draws ids must
+        look here first."""
         if member.session in self.members:
             raise ValueError(f"session {member.session} is in realm {self.name} already")
         self.members[member.session] = member
         authid = member.principal.authid
         self._sessions[authid] = self._sessions.get(authid, 0) + 1
+        return self.broker.tell(joined(member)) if self.broker.heard else []
 
     def leave(self, member: Member) -> list[Delivery]:
-        """Let a member out: all that others are to be told. Nothing names it afterwards.
+        """Let a member out: all that others are to be told. Nothing names it afterwards but its testaments, which are
+        for whoever joined it to take.
 
         None of the deliveries is for ``member``. No matter if it has left already.
         """
@@ -41,7 +58,8 @@ class Realm:
         self._sessions[authid] -= 1
         if not self._sessions[authid]:
             del self._sessions[authid]
-        return self.dealer.leave(member) + self.broker.leave(member)
+        deliveries = self.dealer.leave(member) + self.broker.leave(member)
+        return deliveries + self.broker.tell(left(member)) if self.broker.heard else deliveries
 
     def sessions_of(self, authid: str) -> int:
         """How many members have this authid."""

@@ -6,10 +6,12 @@ Unsubscribing"). This file must not know of publications, filters or who may lis
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from orosync.model import Match
 from orosync.router.delivery import Audience
+from orosync.router.meta_events import TOPICS, heard_by
 from orosync.router.patterns import UriIndex
 
 if TYPE_CHECKING:
@@ -17,14 +19,20 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """``members``, by session id, in the order they subscribed; never empty while it is filed."""
+    """``members``, by session id, in the order they subscribed; never empty while it is filed, unless it is ``kept``.
 
-    __slots__ = ("_everybody", "id", "match", "members", "topic")
+    ``created``: when, in seconds since 1970. ``heard``: the meta topics among what it matches.
+    """
 
-    def __init__(self, id: int, topic: str, match: Match) -> None:
+    __slots__ = ("_everybody", "created", "heard", "id", "kept", "match", "members", "topic")
+
+    def __init__(self, id: int, topic: str, match: Match, created: float = 0.0) -> None:
         self.id = id
         self.topic = topic
         self.match = match
+        self.created = created
+        self.heard = heard_by(topic, match)
+        self.kept = False
         self.members: dict[int, Member] = {}
         self._everybody: Audience | None = None
 
@@ -43,14 +51,60 @@ class Subscription:
         return everybody
 
 
+Now = Callable[[], float]
+
+
+def epoch() -> float:
+    """The time for those who have no clock."""
+    return 0.0
+
+
 class Subscriptions:
-    """All subscriptions of one realm, filed by topic and by id. Ids are small integers, never used twice."""
+    """All subscriptions of one realm, filed by topic. Ids are small integers, never used twice.
 
-    __slots__ = ("_last", "index")
+    ``heard``: the meta topics that somebody listens to. ``now`` tells the time, in seconds since 1970.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_last", "_now", "heard", "index")
+
+    def __init__(self, now: Now = epoch) -> None:
         self.index: UriIndex[Subscription] = UriIndex()
+        self.heard: frozenset[str] = frozenset()
+        self._now = now
         self._last = 0
+
+    def __iter__(self) -> Iterator[Subscription]:
+        for match in Match:
+            yield from self.index.entries(match)
+
+    def find(self, number: int) -> Subscription | None:
+        """The subscription with this id. Looks at one after the other: nobody but the curious asks."""
+        return next((one for one in self if one.id == number), None)
+
+    def keep(self, topic: str, match: Match) -> Subscription:
+        """The subscription to this topic or pattern, which from now on stays when nobody is there."""
+        subscription = self.index.get(topic, match) or self._file(topic, match)
+        subscription.kept = True
+        return subscription
+
+    def _file(self, topic: str, match: Match) -> Subscription:
+        self._last += 1
+        subscription = Subscription(self._last, topic, match, self._now())
+        self.index.add(topic, match, subscription)
+        if subscription.heard:
+            self.heard = self.heard.union(subscription.heard)
+        return subscription
+
+    def _drop(self, subscription: Subscription) -> None:
+        """The last member has gone: the subscription too, unless it is kept."""
+        if subscription.kept:
+            subscription.members = {}
+            subscription._everybody = None
+            return
+        self.index.remove(subscription.topic, subscription.match)
+        if subscription.heard:
+            index = self.index
+            self.heard = frozenset(topic for topic in TOPICS if topic in index.exact or index.patterns(topic))
 
     def get(self, topic: str, match: Match) -> Subscription | None:
         """The subscription to this very topic or pattern, if anybody has it."""
@@ -60,9 +114,7 @@ class Subscriptions:
         """Subscribe ``member``; no matter if it already is."""
         subscription = self.index.get(topic, match)
         if subscription is None:
-            self._last += 1
-            subscription = Subscription(self._last, topic, match)
-            self.index.add(topic, match, subscription)
+            subscription = self._file(topic, match)
         if member.session not in subscription.members:
             subscription.members[member.session] = member
             subscription._everybody = None
@@ -77,7 +129,7 @@ class Subscriptions:
         subscription._everybody = None
         if members:
             return False
-        self.index.remove(subscription.topic, subscription.match)
+        self._drop(subscription)
         return True
 
     def leave(self, member: Member) -> list[Subscription]:
@@ -86,8 +138,7 @@ class Subscriptions:
         The same as ``part`` for each, written out: every connection that ends pays for it.
         """
         session = member.session
-        index = self.index
-        exact = index.exact
+        exact = self.index.exact
         gone = []
         for subscription in member.subscriptions.values():
             members = subscription.members
@@ -96,10 +147,10 @@ class Subscriptions:
                 subscription._everybody = None
                 continue
             # The last one: the subscription goes as it is, and takes its list of one along.
-            if subscription.match is Match.EXACT:
+            if subscription.match is Match.EXACT and not subscription.heard and not subscription.kept:
                 del exact[subscription.topic]
             else:
-                index.remove(subscription.topic, subscription.match)
+                self._drop(subscription)
             gone.append(subscription)
         member.subscriptions.clear()
         return gone

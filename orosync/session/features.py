@@ -14,7 +14,9 @@ ROLES: dict[str, Any] = {
             "pattern_based_subscription": True,
             "publisher_exclusion": True,
             "publisher_identification": True,
+            "session_meta_api": True,
             "subscriber_blackwhite_listing": True,
+            "subscription_meta_api": True,
             "subscription_revocation": True,
         }
     },
@@ -24,7 +26,9 @@ ROLES: dict[str, Any] = {
             "caller_identification": True,
             "pattern_based_registration": True,
             "progressive_call_results": True,
+            "session_meta_api": True,
             "shared_registration": True,
+            "testament_meta_api": True,
         }
     },
 }

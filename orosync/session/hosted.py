@@ -15,6 +15,7 @@ from orosync.model import Principal
 from orosync.router.delivery import Member
 from orosync.router.realm import Realm
 from orosync.session.post import PostOffice
+from orosync.session.testaments import Executor
 from orosync.wamp.ids import random_id
 from orosync.wamp.trail import new_mark
 
@@ -37,6 +38,10 @@ class HostedRealm:
     mark: str = attrs.field(factory=new_mark, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
+    _executor: Executor = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris)
 
     @property
     def name(self) -> str:
@@ -60,12 +65,15 @@ class HostedRealm:
         return any(authenticator.name == authprovider for authenticator in self.authenticators)
 
     def join(self, member: Member) -> None:
-        self.realm.join(member)
+        self.office.post(self.realm.join(member))
         self.journal.count("session.joined", member.principal.authmethod)
 
     def leave(self, member: Member) -> None:
-        """The member is gone; whoever waited for it is told."""
+        """The member is gone; whoever waited for it is told, and what it wanted said then is published."""
         self.office.post(self.realm.leave(member))
+        testaments = self.realm.testaments.take(member.session)
+        if testaments:
+            self._executor.execute(member, testaments)
         self.journal.count("session.left", member.principal.authmethod)
 
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:

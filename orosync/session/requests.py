@@ -14,11 +14,12 @@ from orosync.authz.grants import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong
 from orosync.model import NOTHING, Action, Decision, Match, Verdict
 from orosync.router.delivery import Member
-from orosync.router.filters import Filters
 from orosync.router.options import choice, flag
 from orosync.router.registrations import Invoke
 from orosync.session.forwarded import told_of_call, told_of_event
 from orosync.session.hosted import HostedRealm
+from orosync.session.publication import Publication
+from orosync.session.refusal import refusal
 from orosync.wamp import names, uris
 from orosync.wamp.messages import (
     Call,
@@ -113,19 +114,18 @@ class Requests:
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
-        options = message.options
-        acknowledge = flag(options, "acknowledge", False)
+        wish = Publication.of(message.options)
         publication, deliveries = self._broker_publish(
             message.topic,
             payload,
             self.member,
-            flag(options, "exclude_me", True),
-            Filters.from_options(options),
-            decision.disclose or flag(options, "disclose_me", False),
-            told_of_event(options, self._forwards),
+            wish.exclude_me,
+            wish.filters,
+            decision.disclose or wish.disclose,
+            told_of_event(message.options, self._forwards),
         )
         self._post(deliveries)
-        if acknowledge:
+        if wish.acknowledge:
             self.member.tell(Published(message.request, publication), None)
 
     def _subscribe(self, message: Subscribe, payload: Payload | None) -> None:
@@ -145,8 +145,9 @@ class Requests:
             self._hosted.subscribed(message.topic, member.session, member.principal)
 
     def _unsubscribe(self, message: Unsubscribe, payload: Payload | None) -> None:
-        self._realm.broker.unsubscribe(self.member, int(message.subscription))
+        deliveries = self._realm.broker.unsubscribe(self.member, int(message.subscription))
         self.member.tell(Unsubscribed(message.request), None)
+        self._post(deliveries)
 
     # -- remote procedure calls
 
@@ -251,12 +252,7 @@ class Requests:
         if decision.verdict is _ALLOW:
             then(message, payload, decision)
             return
-        kind = "failed" if decision.failed else "denied" if decision.declared else "undeclared"
-        self._hosted.journal.note(
-            f"{action.value}.refused", kind, user=self.member.principal.authid, uri=uri, rule=decision.rule
-        )
-        uri_of_error = names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED
-        raise RequestError(uri_of_error, f"not allowed to {action.value} {uri}")
+        raise refusal(self._hosted.journal, self._principal, action, uri, decision)
 
     def refuse(self, message: Message, error: RequestError) -> None:
         """Answer with an ERROR; an unacknowledged PUBLISH and messages that are no requests get silence."""

@@ -24,7 +24,7 @@ from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings
 from orosync.session.lobby import Lobby
 from orosync.wamp import names, v1
-from orosync.wamp.messages import Error, Message, Result
+from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
 
 # Looking a member up on its Enum is slow before Python 3.12.
@@ -67,7 +67,8 @@ class V1Session:
     def opened(self, link: ILink) -> None:
         self._link = link
         self._wire = self._lobby.wires.v1(link.framer)
-        member = Member(self._hosted.free_id(), self._principal, frozenset(), self._wire, link.send, self._tell)
+        ways = self._wire, link.send, self._tell, self.expel
+        member = Member(self._hosted.free_id(), self._principal, frozenset(), *ways)
         self._hosted.join(member)
         self._member = member
         self._lobby.entered(self)
@@ -95,6 +96,9 @@ class V1Session:
                 self._authorise(Action.CALL, message.procedure, message, self._call)
         except ProtocolViolation as violation:
             self._violated(violation)
+        except RequestError as error:
+            # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
+            self._lobby.journal.count("request.refused", error.uri)
         except Exception:
             self._failed(Failure())
 
@@ -115,6 +119,13 @@ class V1Session:
         self._leave()
         if self._link is not None:
             self._link.drop("what the login rests on is gone")
+
+    def expel(self, goodbye: Goodbye) -> None:
+        """Killed by another session. Dropped: v1 has no GOODBYE, and a clean close would silence the page."""
+        self._lobby.journal.note("session.ended", "killed", user=self._principal.authid, reason=goodbye.reason)
+        self._leave()
+        if self._link is not None:
+            self._link.drop("killed by another session")
 
     # -- what it asks for, once authorised
 
@@ -145,7 +156,7 @@ class V1Session:
         broker = self._hosted.realm.broker
         subscription = broker.lookup(topic, _EXACT)
         if subscription is not None and subscription.id in member.subscriptions:
-            broker.unsubscribe(member, subscription.id)
+            self._post(broker.unsubscribe(member, subscription.id))
 
     def _call(self, message: v1.Call, decision: Decision) -> None:
         member = self._member

@@ -59,10 +59,8 @@ class V2Session:
         self._lobby = lobby
         self._facts = facts
         self._codec = codec
-        self._decode = codec.decode
-        self._binary = codec.binary
-        self._known = principal
-        self._standings = standings
+        self._decode, self._binary = codec.decode, codec.binary
+        self._known, self._standings = principal, standings
         self._lifecycle = Lifecycle()
         self._link: ILink | None = None
         self._authenticator: IAuthenticator | None = None
@@ -123,12 +121,17 @@ class V2Session:
             self._lobby.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
         self.end(names.KILLED, "this login is no longer good")
 
+    def expel(self, goodbye: Goodbye) -> None:
+        """Killed by another session; it is out already."""
+        self._lobby.journal.note("session.ended", "killed", session=self._session_id, reason=goodbye.reason)
+        self.end(goodbye.reason, goodbye.details.get("message", ""))
+
     def end(self, reason: str, message: str, code: int = 1000) -> None:
         """End the session from our side: GOODBYE once joined, ABORT before."""
         if self._over or self._link is None:
             return
         closing = Goodbye if self._requests is not None else Abort
-        self._send(closing({"message": message}, reason))
+        self._send(closing({"message": message} if message else {}, reason))
         self._finish(code, message)
 
     # -- HELLO to WELCOME
@@ -189,7 +192,7 @@ class V2Session:
             return self._turn_away("too_many_sessions", names.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
         announced = features.announced(self._hello.details.get("roles"))
-        member = Member(self._session_id, principal, announced, self._wire, self._link.send, self._tell)
+        member = Member(self._session_id, principal, announced, self._wire, self._link.send, self._tell, self.expel)
         hosted.join(member)
         self._standings = standings
         if standings:
@@ -288,8 +291,7 @@ class V2Session:
         if isinstance(refusal, ProtocolViolation):
             self.violated(str(refusal))
         elif isinstance(refusal, Refused):
-            event = "hello.refused"
-            self._lobby.journal.note(event, refusal.kind, address=self._facts.address, reason=refusal.reason)
+            self._lobby.journal.note("hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason)
             if isinstance(refusal, Unavailable):
                 self._abort(names.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
             else:

@@ -9,8 +9,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Member
+from orosync.router.delivery import Delivery, Member
 from orosync.router.filters import Filters
+from orosync.router.meta_events import (
+    ON_JOIN,
+    ON_LEAVE,
+    SUBSCRIBED,
+    SUBSCRIPTION_CREATED,
+    SUBSCRIPTION_DELETED,
+    UNSUBSCRIBED,
+    session_details,
+    subscription_details,
+)
 from orosync.router.realm import Realm
 from orosync.wamp.messages import Event
 from orosync.wamp.payload import Payload
@@ -22,6 +32,8 @@ PATTERNS = [
     *[(topic, Match.EXACT) for topic in TOPICS],
     *[(prefix, Match.PREFIX) for prefix in ("", "a", "a.b", "b.")],
     *[(pattern, Match.WILDCARD) for pattern in ("a.", ".b.c", "..", "a.b.c")],
+    ("wamp.session.on_leave", Match.EXACT),
+    ("wamp.subscription.", Match.PREFIX),
 ]
 ROLES = ["staff", "chief"]
 WHO = st.integers(min_value=0, max_value=50)
@@ -62,6 +74,35 @@ class BrokerMachine(RuleBasedStateMachine):
         """The topics that somebody is subscribed to exactly."""
         return {topic for mine in self.wanted.values() for topic, match in mine.values() if match is Match.EXACT}
 
+    def expect_news(self, deliveries: list[Delivery], news: list[tuple[str, list[Any]]]) -> None:
+        """Whoever listens to WAMP's own topics is told, of each thing once, in order; nobody else is told anything."""
+        told: dict[int, tuple[str, list[Any], list[tuple[int, int]]]] = {}
+        for receivers, event, payload, topic in deliveries:
+            assert type(event) is Event and payload is not None
+            number = int(event.publication)
+            got = told.setdefault(number, (topic, payload.values()[0], []))
+            got[2].extend((receiver.session, int(event.subscription)) for receiver in receivers)
+        expected = []
+        for topic, arguments in news:
+            listening = [
+                (session, number)
+                for session, mine in self.wanted.items()
+                for number, (pattern, match) in mine.items()
+                if matches(pattern, match, topic)
+            ]
+            if listening:
+                expected.append((topic, arguments, sorted(listening)))
+        assert [(topic, arguments, sorted(got)) for topic, arguments, got in told.values()] == expected
+
+    def end(self, somebody: Member, number: int, wanted: tuple[str, Match]) -> list[tuple[str, list[Any]]]:
+        """What is news when a subscription of somebody has ended, as the last one or not."""
+        if wanted[0].startswith("wamp."):
+            return []
+        ended = [somebody.session, number]
+        others = [mine for session, mine in self.wanted.items() if session != somebody.session]
+        last = not any(number in mine for mine in others)
+        return [(UNSUBSCRIBED, ended)] + [(SUBSCRIPTION_DELETED, ended)] * last
+
     def expect_deserted(self, before: set[str]) -> None:
         assert sorted(self.deserted) == sorted(before - self.listened()), "deserted topics were not told once each"
         self.deserted.clear()
@@ -80,7 +121,7 @@ class BrokerMachine(RuleBasedStateMachine):
         features = "subscriber.subscription_revocation" if self.joined % 3 else ""
         somebody = member(self.joined, authrole=ROLES[self.joined % 2], features=features)
         self.joined += 1
-        self.realm.join(somebody)
+        self.expect_news(self.realm.join(somebody), [(ON_JOIN, [session_details(somebody)])])
         self.people.append(somebody)
         self.wanted[somebody.session] = {}
         self.inbox[somebody.session] = []
@@ -91,8 +132,10 @@ class BrokerMachine(RuleBasedStateMachine):
         """Somebody goes: nothing names it any more."""
         somebody = self.people.pop(who % len(self.people))
         before = self.listened()
-        del self.wanted[somebody.session]
-        assert self.realm.leave(somebody) == []
+        mine = self.wanted.pop(somebody.session)
+        news = [one for number, wanted in mine.items() for one in self.end(somebody, number, wanted)]
+        news.append((ON_LEAVE, [somebody.session, somebody.principal.authid, somebody.principal.authrole]))
+        self.expect_news(self.realm.leave(somebody), news)
         assert names_of(self.realm, somebody) == []
         assert not somebody.subscriptions
         self.expect_deserted(before)
@@ -107,12 +150,17 @@ class BrokerMachine(RuleBasedStateMachine):
     def subscribe_once(self, who: int, wanted: tuple[str, Match]) -> None:
         """Somebody subscribes: who wants the same shares its id, who has it already keeps it."""
         somebody = self.people[who % len(self.people)]
+        known = self.wanted[somebody.session].values()
+        news = [] if wanted in known or wanted[0].startswith("wamp.") else [SUBSCRIBED]
+        if news and not any(wanted in mine.values() for mine in self.wanted.values()):
+            news.insert(0, SUBSCRIPTION_CREATED)
         subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted)
-        assert deliveries == []
         for mine in self.wanted.values():
             for number, other in mine.items():
                 assert (number == subscription.id) == (other == wanted)
         self.wanted[somebody.session][subscription.id] = wanted
+        about = {SUBSCRIBED: subscription.id, SUBSCRIPTION_CREATED: subscription_details(subscription)}
+        self.expect_news(deliveries, [(topic, [somebody.session, about[topic]]) for topic in news])
 
     @precondition(lambda self: self.people)
     @rule(who=WHO, number=st.integers(min_value=0, max_value=12))
@@ -122,11 +170,11 @@ class BrokerMachine(RuleBasedStateMachine):
         mine = self.wanted[somebody.session]
         before = self.listened()
         try:
-            self.realm.broker.unsubscribe(somebody, number)
+            deliveries = self.realm.broker.unsubscribe(somebody, number)
         except RequestError:
             assert number not in mine
         else:
-            del mine[number]
+            self.expect_news(deliveries, self.end(somebody, number, mine.pop(number)))
         self.expect_deserted(before)
 
     @precondition(lambda self: self.people)
@@ -141,10 +189,11 @@ class BrokerMachine(RuleBasedStateMachine):
         except RequestError:
             assert number not in mine
         else:
-            del mine[number]
-            told = [(tuple(one.receivers), one.message.head()) for one in deliveries]
-            expected = [((somebody,), [35, 0, {"subscription": number, "reason": "why"}])]
-            assert told == (expected if somebody.features else [])
+            if somebody.features:
+                told = deliveries.pop(0)
+                assert (tuple(told.receivers), told.topic) == ((somebody,), "")
+                assert told.message.head() == [35, 0, {"subscription": number, "reason": "why"}]
+            self.expect_news(deliveries, self.end(somebody, number, mine.pop(number)))
         self.expect_deserted(before)
 
     @precondition(lambda self: self.people)

@@ -19,7 +19,7 @@ PAYLOAD = Payload.of(["a value"], {"key": "another"})
 def member(number: int, authid: str = "", authrole: str = "user", features: str = "") -> Member:
     """The ``number``-th member; its authid is its own unless given; ``features`` separated by spaces."""
     principal = Principal(authid or f"user-{number}", authrole, "ticket", "tests")
-    return Member(FAR + number, principal, frozenset(features.split()))
+    return Member(FAR + number, principal, frozenset(features.split()), expel=lambda goodbye: None)
 
 
 def everything_in(root: object) -> Iterator[object]:

@@ -32,7 +32,7 @@ class Stage:
         self.clock = Clock()
         self.journal = RecordingJournal()
         self.authorizer = ScriptedAuthorizer()
-        self.realm = Realm("oro")
+        self.realm = Realm("oro", now=self.clock.seconds)
         self.anonymous = AnonymousAuthenticator("guests", "guest")
         self.hosted = HostedRealm(
             self.realm,

@@ -1,0 +1,124 @@
+"""WAMP's own topics: which of them somebody listens to, and what the realm says there (WAMP, "Session Meta API",
+"Subscriptions Meta API", "Registration Meta API").
+
+Nothing is said where nobody listens, and nothing about subscriptions to WAMP's own topics: the realm does not talk of
+being listened to. This file must not know who may listen, nor why something happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orosync.model import Match
+from orosync.wamp.uris import matches
+
+if TYPE_CHECKING:
+    from orosync.router.delivery import Member
+    from orosync.router.subscriptions import Subscription
+
+ON_JOIN = "wamp.session.on_join"
+ON_LEAVE = "wamp.session.on_leave"
+SUBSCRIPTION_CREATED = "wamp.subscription.on_create"
+SUBSCRIBED = "wamp.subscription.on_subscribe"
+UNSUBSCRIBED = "wamp.subscription.on_unsubscribe"
+SUBSCRIPTION_DELETED = "wamp.subscription.on_delete"
+REGISTRATION_CREATED = "wamp.registration.on_create"
+REGISTERED = "wamp.registration.on_register"
+UNREGISTERED = "wamp.registration.on_unregister"
+REGISTRATION_DELETED = "wamp.registration.on_delete"
+
+TOPICS = (
+    ON_JOIN,
+    ON_LEAVE,
+    SUBSCRIPTION_CREATED,
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    SUBSCRIPTION_DELETED,
+    REGISTRATION_CREATED,
+    REGISTERED,
+    UNREGISTERED,
+    REGISTRATION_DELETED,
+)
+
+_TOPICS = frozenset(TOPICS)
+
+OWN = "wamp."
+"""What all of WAMP's own URIs begin with."""
+
+
+def heard_by(topic: str, match: Match) -> tuple[str, ...]:
+    """The meta topics that a subscription hears; nearly all hear none, and that is found out cheaply."""
+    if match is Match.EXACT:
+        return (topic,) if topic in _TOPICS else ()
+    if match is Match.PREFIX:
+        if topic[: len(OWN)] != OWN[: len(topic)]:
+            return ()
+    elif not topic.startswith((OWN, ".")):
+        return ()
+    return tuple(each for each in TOPICS if matches(topic, match, each))
+
+
+def session_details(member: Member) -> dict[str, Any]:
+    """What on_join and ``wamp.session.get`` tell of a session."""
+    principal = member.principal
+    return {
+        "session": member.session,
+        "authid": principal.authid,
+        "authrole": principal.authrole,
+        "authmethod": principal.authmethod,
+        "authprovider": principal.authprovider,
+    }
+
+
+def subscription_details(subscription: Subscription) -> dict[str, Any]:
+    """What on_create and ``wamp.subscription.get`` tell of a subscription."""
+    return {
+        "id": subscription.id,
+        "created": timestamp(subscription.created),
+        "uri": subscription.topic,
+        "match": subscription.match.value,
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """A moment (seconds since 1970) as ISO 8601 and RFC 3339 have it, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+News = Iterable[tuple[str, list[Any]]]
+"""(meta topic, arguments) of what is to be said, in order."""
+
+
+def joined(member: Member) -> News:
+    """A session has come."""
+    if member.expel is not None:
+        yield ON_JOIN, [session_details(member)]
+
+
+def left(member: Member) -> News:
+    """A session has gone."""
+    if member.expel is not None:
+        yield ON_LEAVE, [member.session, member.principal.authid, member.principal.authrole]
+
+
+def shown(members: Iterable[Member]) -> list[int]:
+    """The sessions among ``members`` that are not orosync's own."""
+    return [member.session for member in members if member.expel is not None]
+
+
+def subscribed(member: Member, subscription: Subscription) -> News:
+    """``member`` has been added to ``subscription``; it is new if nobody else is there."""
+    if member.expel is not None and not subscription.topic.startswith(OWN):
+        if len(shown(subscription.members.values())) == 1:
+            yield SUBSCRIPTION_CREATED, [member.session, subscription_details(subscription)]
+        yield SUBSCRIBED, [member.session, subscription.id]
+
+
+def unsubscribed(member: Member, subscription: Subscription) -> News:
+    """``member`` has been taken off ``subscription``; it is no more if nobody is left."""
+    if member.expel is not None and not subscription.topic.startswith(OWN):
+        yield UNSUBSCRIBED, [member.session, subscription.id]
+        if shown(subscription.members.values()) in ([], [member.session]):
+            yield SUBSCRIPTION_DELETED, [member.session, subscription.id]

@@ -1,0 +1,41 @@
+"""Answering a call of one of WAMP's own procedures when an authorizer's answer comes later.
+
+It must not know what was called or asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from orosync.errors import RequestError
+from orosync.model import Decision
+from orosync.router.delivery import Delivery
+from orosync.router.meta_call import MetaCall, result
+from orosync.session.post import PostOffice
+from orosync.wamp.messages import Error
+from orosync.wamp.payload import Payload
+
+_CALL = 48
+_log = Logger()
+
+
+def answered_later(
+    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], office: PostOffice
+) -> None:
+    """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises."""
+
+    def decided(decision: Decision) -> None:
+        try:
+            answer = then(decision)
+        except RequestError as error:
+            message = Error(_CALL, call.request, {}, error.uri)
+            office.post([Delivery((call.caller,), message, Payload.of([error.message]))])
+        else:
+            office.post([result(call, answer)])
+
+    decision.addCallback(decided)
+    decision.addErrback(lambda failure: _log.failure("a call could not be answered", failure=failure))

@@ -1,0 +1,168 @@
+"""WAMP's own topics, as clients hear them: frames in, frames out."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.model import Action, Decision, Match, Verdict
+from orosync.router.meta_events import TOPICS, heard_by, timestamp
+from orosync.testing import principal
+from tests.session.meta_case import MetaCase
+
+
+class Hearing(SynchronousTestCase):
+    """Which meta topics a subscription hears."""
+
+    def test_patterns(self) -> None:
+        """Exactly those that it matches; nearly every subscription none."""
+        table = [
+            ("wamp.session.on_join", Match.EXACT, 1),
+            ("wamp.session.on_joy", Match.EXACT, 0),
+            ("oro/data/update", Match.EXACT, 0),
+            ("", Match.PREFIX, 10),
+            ("wamp.", Match.PREFIX, 10),
+            ("wam", Match.PREFIX, 10),
+            ("wamp.subscription.on_", Match.PREFIX, 4),
+            ("wamp.x", Match.PREFIX, 0),
+            ("com.", Match.PREFIX, 0),
+            ("..", Match.WILDCARD, 10),
+            ("wamp..on_create", Match.WILDCARD, 2),
+            (".session.", Match.WILDCARD, 2),
+            ("com..on_create", Match.WILDCARD, 0),
+            ("wamp.", Match.WILDCARD, 0),
+        ]
+        self.assertEqual(len(TOPICS), 10)
+        for topic, match, expected in table:
+            self.assertEqual(len(heard_by(topic, match)), expected, (topic, match))
+
+    def test_timestamp(self) -> None:
+        """ISO 8601 in UTC, as WAMP's meta API writes moments."""
+        self.assertEqual(timestamp(0.0), "1970-01-01T00:00:00.000Z")
+        self.assertEqual(timestamp(1753281000.25), "2025-07-23T14:30:00.250Z")
+
+
+class Sessions(MetaCase):
+    """wamp.session.on_join, wamp.session.on_leave."""
+
+    def test_on_join(self) -> None:
+        """wamp.session.on_join tells who came, v1 clients too, and nothing of itself to who was not there."""
+        self.subscribed(self.anna, "wamp.session.on_join")
+        carl = self.enter("carl")
+        old = self.stage.v1(principal("dora"))
+        expected = [
+            {"session": int(who.session_id), "authid": name, "authrole": "user", "authmethod": "ticket",
+             "authprovider": provider}
+            for who, name, provider in ((carl, "carl", "guests"), (old, "dora", "oro"))
+        ]  # fmt: skip
+        self.assertEqual(self.events(self.anna), [("wamp.session.on_join", [one]) for one in expected])
+        self.assertEqual(carl.heard(), [])
+
+    def test_on_leave(self) -> None:
+        """wamp.session.on_leave tells who has gone, by GOODBYE, by dropping the connection, or v1."""
+        self.subscribed(self.anna, "wamp.session.on_leave")
+        old = self.stage.v1(principal("dora"))
+        for gone, name, role in ((self.ben, "ben", "guest"), (self.admin, "admin", "admin"), (old, "dora", "user")):
+            if gone is self.ben:
+                gone.say([6, {}, "wamp.close.close_realm"])
+            gone.session.closed(False, None, "")
+            told = [int(gone.session_id), name, role]
+            self.assertEqual(self.events(self.anna), [("wamp.session.on_leave", told)])
+
+    def test_nobody_listens(self) -> None:
+        """Without a listener nothing is said and nothing is done; after the last one has gone neither."""
+        broker = self.stage.realm.broker
+        self.assertEqual(broker.heard, frozenset())
+        number = self.subscribed(self.anna, "wamp.session.on_join")
+        self.assertEqual(broker.heard, {"wamp.session.on_join"})
+        self.anna.ask([34, 1, number])
+        self.assertEqual(broker.heard, frozenset())
+        self.subscribed(self.anna, "", match="prefix")
+        self.assertEqual(broker.heard, frozenset(TOPICS))
+        self.anna.session.closed(False, None, "")
+        self.assertEqual(broker.heard, frozenset())
+
+    def test_authorised(self) -> None:
+        """Listening is a right like any other."""
+        self.stage.authorizer.answers[Action.SUBSCRIBE, "wamp.session.on_join"] = Decision(Verdict.DENY, "rule 7")
+        (answer,) = self.anna.ask([32, 1, {}, "wamp.session.on_join"])
+        self.assertEqual(answer[:5], [8, 32, 1, {}, "wamp.error.not_authorized"])
+
+
+class Subscriptions(MetaCase):
+    """wamp.subscription.on_create, on_subscribe, on_unsubscribe, on_delete (P5)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.subscribed(self.admin, "wamp.subscription.", match="prefix")
+
+    def told(self) -> list[tuple[str, list[object]]]:
+        """What ``admin`` heard: the last word of each topic, and the arguments."""
+        return [(one[3]["topic"].rpartition(".")[2], one[4]) for one in self.admin.heard()]
+
+    def test_life_of_a_subscription(self) -> None:
+        """on_create before the first on_subscribe, on_delete behind the last on_unsubscribe, each once."""
+        anna, ben = self.anna.session_id, self.ben.session_id
+        self.stage.clock.advance(3600)
+        number = self.subscribed(self.anna, "com.x")
+        about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
+        self.assertEqual(self.told(), [("on_create", [anna, about]), ("on_subscribe", [anna, number])])
+        self.subscribed(self.ben, "com.x")
+        self.subscribed(self.ben, "com.x")
+        self.assertEqual(self.told(), [("on_subscribe", [ben, number])])
+        self.anna.ask([34, 1, number])
+        self.assertEqual(self.told(), [("on_unsubscribe", [anna, number])])
+        self.ben.session.closed(False, None, "")
+        self.assertEqual(self.told(), [("on_unsubscribe", [ben, number]), ("on_delete", [ben, number])])
+
+    def test_v1_and_patterns(self) -> None:
+        """Subscriptions of v1 clients and to patterns are news too."""
+        old = self.stage.v1()
+        old.say([5, "oro/ping"])
+        number = self.subscribed(self.anna, "com.", match="prefix")
+        session = int(old.session_id)
+        told = self.told()
+        self.assertEqual([name for name, _ in told], ["on_create", "on_subscribe"] * 2)
+        self.assertEqual([told[0][1][0], told[1][1]], [session, [session, number - 1]])
+        self.assertEqual((told[2][1][1]["match"], told[2][1][1]["id"]), ("prefix", number))
+        old.say([6, "oro/ping"])
+        self.assertEqual(self.told(), [(f"on_{what}", [session, number - 1]) for what in ("unsubscribe", "delete")])
+
+    def test_not_of_itself(self) -> None:
+        """Nothing is told of subscriptions to WAMP's own topics."""
+        self.subscribed(self.anna, "wamp.session.on_join")
+        self.anna.session.closed(False, None, "")
+        self.assertEqual(self.told(), [])
+
+    def test_listener_leaves(self) -> None:
+        """Whoever leaves hears nothing of it; nobody is left over."""
+        self.subscribed(self.admin, "com.x")
+        self.told()
+        self.admin.session.closed(False, None, "")
+        self.assertEqual(self.told(), [])
+        self.assertEqual(list(self.stage.realm.broker), [])
+
+
+class Reserved(MetaCase):
+    """WAMP's own names are WAMP's."""
+
+    def test_publish(self) -> None:
+        """Nobody publishes on a topic of WAMP's, whatever the rules say; v1 and its connection notice nothing."""
+        self.subscribed(self.admin, "wamp.", match="prefix")
+        old = self.stage.v1()
+        self.admin.heard()
+        answer = self.anna.ask([16, 1, {"acknowledge": True}, "wamp.session.on_join", ["fake"]])
+        self.assertEqual(answer[0][4], "wamp.error.invalid_uri")
+        self.assertEqual(old.ask([7, "wamp.session.on_join", "fake"]), [])
+        self.assertIsNone(old.link.ended)
+        self.assertEqual(self.admin.heard(), [])
+
+    def test_register(self) -> None:
+        """Nobody registers a procedure of WAMP's, and no pattern, however broad, catches a call of one."""
+        answer = self.anna.ask([64, 1, {}, "wamp.session.count"])
+        self.assertEqual(answer[0][4], "wamp.error.invalid_uri")
+        for request, (pattern, match) in enumerate([("", "prefix"), ("wam", "prefix"), ("..", "wildcard")], 2):
+            (answer,) = self.anna.ask([64, request, {"match": match}, pattern])
+            self.assertEqual(answer[0], 65, answer)
+        self.assertEqual(self.call("wamp.session.count"), [3])
+        self.assertEqual(self.refused("wamp.session.counts"), "no_such_procedure")
+        self.assertEqual(self.anna.heard(), [])
