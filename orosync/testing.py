@@ -15,6 +15,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.contracts import AuthenticatorContract as AuthenticatorContract
+from orosync.contracts import AuthorizerContract as AuthorizerContract
 from orosync.doubles import MemoryDirectory as MemoryDirectory
 from orosync.doubles import MemorySessionStore as MemorySessionStore
 from orosync.errors import Refused, Unavailable

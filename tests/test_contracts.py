@@ -1,4 +1,4 @@
-"""The contract of authenticators lets the good pass, and notices each way to break it."""
+"""The contracts of authenticators and authorizers let the good pass, and notice each way to break them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from orosync import testing
-from orosync.contracts import AuthenticatorContract
-from orosync.errors import Refused
-from orosync.interfaces import Challenge, IAuthenticator
+from orosync.authz.channels import Binding, Channel, Owner
+from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.roles import Permission, RolePermissions
+from orosync.authz.topics import TopicRules
+from orosync.contracts import AuthenticatorContract, AuthorizerContract
+from orosync.errors import Refused, Unavailable
+from orosync.interfaces import Challenge, IAuthenticator, IAuthorizer
+from orosync.model import Action, Match, Verdict
 
 SECRET = "sesame"
 
@@ -100,3 +105,150 @@ class Noticing(SynchronousTestCase):
     def test_offered(self) -> None:
         """It stands where people look for it."""
         self.assertIs(testing.AuthenticatorContract, AuthenticatorContract)
+        self.assertIs(testing.AuthorizerContract, AuthorizerContract)
+
+
+ANNA, BEN = testing.principal("anna", user_id=1), testing.principal("ben", user_id=2)
+BACKEND = testing.principal("php", authrole="backend", user_id=None)
+
+
+class TopicRulesContract(AuthorizerContract, TestCase):
+    """The topics of Oro and one's own."""
+
+    grants = (
+        (ANNA, Action.SUBSCRIBE, "oro/ping"),
+        (ANNA, Action.SUBSCRIBE, "oro/email_event/1/1"),
+        (ANNA, Action.SUBSCRIBE, "acme.task.1.paint"),
+        (BACKEND, Action.PUBLISH, "oro/ping"),
+    )
+    refusals = (
+        (ANNA, Action.SUBSCRIBE, "oro/email_event/2/1"),
+        (BEN, Action.SUBSCRIBE, "acme.task.1.paint"),
+        (ANNA, Action.SUBSCRIBE, "acme.task.1.paint.more"),
+        (ANNA, Action.PUBLISH, "oro/ping"),
+        (BACKEND, Action.SUBSCRIBE, "acme.task.1.paint"),
+        (ANNA, Action.CALL, "oro/ping"),
+    )
+
+    def make_authorizer(self) -> Any:
+        own = Channel(
+            "acme.task.{user_id}.{task}",
+            {"user_id": "[0-9]+", "task": "[a-z]+"},
+            {"user_id": Binding(Owner.USER)},
+            {"user"},
+            {"backend"},
+        )
+        return TopicRules([*ORO_CHANNELS, own])
+
+
+class RolePermissionsContract(AuthorizerContract, TestCase):
+    """Rules of every kind, one of which takes back what another gives."""
+
+    grants = (
+        (ANNA, Action.SUBSCRIBE, "shop.orders.new"),
+        (ANNA, Action.CALL, "shop.orders.count"),
+        (ANNA, Action.REGISTER, "desk.any.help"),
+        (BACKEND, Action.PUBLISH, "shop.internal.prices"),
+    )
+    refusals = (
+        (ANNA, Action.SUBSCRIBE, "shop.internal.prices"),
+        (ANNA, Action.SUBSCRIBE, "shop.orders.secret"),
+        (ANNA, Action.REGISTER, "desk.any.secret"),
+        (BACKEND, Action.SUBSCRIBE, "shop.orders.new"),
+    )
+
+    def make_authorizer(self) -> Any:
+        every = frozenset(Action)
+        user = [
+            Permission("shop.", Match.PREFIX, every),
+            Permission("shop.internal.", Match.PREFIX),
+            Permission("shop.orders.secret", Match.EXACT),
+            Permission("desk..help", Match.WILDCARD, every),
+        ]
+        return RolePermissions(
+            {"user": user, "backend": [Permission("shop.", Match.PREFIX, frozenset({Action.PUBLISH}))]}
+        )
+
+
+@implementer(IAuthorizer)
+class Wardens:
+    """Grants anna "own.anna.", by whatever pattern; keeps the contract but for what a test changes."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.answer: Any = None
+        self.touch = self.forgets_match = self.once = False
+        self.odd: Any = None
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def authorize(self, principal: Any, action: Any, uri: str, match: Any, options: Any) -> Any:
+        if self.touch and options:
+            options["seen"] = True
+        if self.odd is not None and uri == "..":
+            return self.odd if not isinstance(self.odd, Exception) else defer.fail(self.odd)
+        if self.answer is not None:
+            return self.answer
+        mine = f"own.{principal.authid}."
+        if match is Match.WILDCARD and not self.forgets_match:
+            return testing.Decision(Verdict.DENY)
+        fits = uri[: len(mine)] == mine if not self.forgets_match else mine.startswith(uri) or uri.startswith(mine)
+        if self.once and fits:
+            self.answer = testing.Decision(Verdict.DENY)
+        return defer.succeed(testing.Decision(Verdict.ALLOW if fits else Verdict.DENY))
+
+
+class NoticingAuthorizers(SynchronousTestCase):
+    NAMES: ClassVar[list[str]] = sorted(name for name in vars(AuthorizerContract) if name.startswith("test_"))
+
+    def broken(self, make: Callable[[], Any]) -> set[str]:
+        class Suite(AuthorizerContract, TestCase):
+            grants = ((ANNA, Action.SUBSCRIBE, "own.anna.mail"), (BEN, Action.CALL, "own.ben.count"))
+            refusals = ((ANNA, Action.SUBSCRIBE, "own.ben.mail"), (BEN, Action.CALL, "own.anna.mail"))
+
+            def make_authorizer(self) -> Any:
+                return make()
+
+        failed = set()
+        for name in self.NAMES:
+            result = TestResult()
+            Suite(name).run(result)
+            if not result.wasSuccessful():
+                failed.add(name)
+        return failed
+
+    def test_good(self) -> None:
+        """Who keeps it passes every test, be it now or later, and may be unable to tell."""
+        self.assertEqual(len(self.NAMES), 5)
+        self.assertEqual(self.broken(Wardens), set())
+        self.assertEqual(self.broken(lambda: Wardens(odd=Unavailable("down", "the database is down"))), set())
+
+    def test_each_breach(self) -> None:
+        """Each breach fails the test that is about it."""
+        allowed = testing.Decision(Verdict.ALLOW)
+        constant = {"constant": True}
+        table: list[tuple[dict[str, Any], str]] = [
+            ({"authorize": lambda: None}, "test_interface"),
+            ({"answer": allowed}, "test_samples"),
+            ({"answer": testing.Decision(Verdict.ABSTAIN)}, "test_samples"),
+            ({"once": True}, "test_samples"),
+            ({"odd": "yes"}, "test_odd_requests"),
+            ({"odd": True}, "test_odd_requests"),
+            ({"odd": testing.Decision("allow")}, "test_odd_requests"),
+            ({"odd": ValueError("what is that?")}, "test_odd_requests"),
+            ({"touch": True}, "test_odd_requests"),
+            ({"forgets_match": True}, "test_patterns"),
+            (constant, "test_constant"),
+        ]
+        for changes, name in table:
+            self.assertIn(name, self.broken(lambda changes=changes: Wardens(**changes)), changes)
+
+    def test_samples_are_wanted(self) -> None:
+        """A suite without samples proves nothing, and says so."""
+
+        class Suite(AuthorizerContract, TestCase):
+            def make_authorizer(self) -> Any:
+                return Wardens()
+
+        result = TestResult()
+        Suite("test_interface").run(result)
+        self.assertFalse(result.wasSuccessful())
