@@ -1,8 +1,8 @@
 """Finds what is filed under a URI: exactly, under one of its prefixes, or under a pattern with gaps.
 
 WAMP, "Pattern-based Subscriptions" and "Pattern-based Registrations". Looking up a URI costs one dictionary
-access, one more for each distinct length among the filed prefixes, and a few for each component of the URI where
-wildcard patterns with as many components exist. How many entries are filed does not matter.
+access, a bisection of the filed prefixes, and a few accesses for each component of the URI where wildcard patterns with
+as many components exist. How many entries are filed hardly matters, nor how long they are.
 
 This file knows strings and the entries filed under them. It must not know what an entry is for, nor whether a
 URI is well formed.
@@ -10,6 +10,7 @@ URI is well formed.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -22,17 +23,24 @@ GAP = ""
 
 
 class PrefixIndex(Generic[Entry]):
-    """Entries filed under string prefixes; a URI is a prefix of itself."""
+    """Entries filed under string prefixes; a URI is a prefix of itself.
 
-    __slots__ = ("_entries", "_lengths", "_population")
+    The prefixes stand in order, and each knows the longest other one that it begins with. Whatever is filed and is a
+    prefix of a URI begins the last one that stands before the URI too, so that one and those it knows are all to see.
+    """
+
+    __slots__ = ("_entries", "_order", "_shorter")
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._population: dict[int, int] = {}
-        self._lengths: tuple[int, ...] = ()
+        self._order: list[str] = []
+        self._shorter: dict[str, str | None] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._order)
 
     def get(self, prefix: str) -> Entry | None:
         """The entry filed under exactly this prefix."""
@@ -40,35 +48,50 @@ class PrefixIndex(Generic[Entry]):
 
     def add(self, prefix: str, entry: Entry) -> None:
         """File ``entry``; the prefix must be free."""
+        shorter = self._longest(prefix)
         self._entries[prefix] = entry
-        length = len(prefix)
-        if length in self._population:
-            self._population[length] += 1
-        else:
-            self._population[length] = 1
-            self._lengths = tuple(sorted(self._population))
+        self._shorter[prefix] = shorter
+        position = bisect_right(self._order, prefix)
+        self._order.insert(position, prefix)
+        self._follow(position + 1, prefix, shorter, prefix)
 
     def remove(self, prefix: str) -> None:
         """Take away what is filed under ``prefix``; KeyError when nothing is."""
         del self._entries[prefix]
-        length = len(prefix)
-        self._population[length] -= 1
-        if not self._population[length]:
-            del self._population[length]
-            self._lengths = tuple(sorted(self._population))
+        position = bisect_right(self._order, prefix) - 1
+        del self._order[position]
+        self._follow(position, prefix, prefix, self._shorter.pop(prefix))
 
     def matching(self, uri: str) -> list[Entry]:
         """Every entry whose prefix ``uri`` begins with, the longest prefix last."""
-        found: list[Entry] = []
-        entries = self._entries
-        longest = len(uri)
-        for length in self._lengths:
-            if length > longest:
-                break
-            entry = entries.get(uri[:length])
-            if entry is not None:
-                found.append(entry)
+        prefix = self._longest(uri)
+        if prefix is None:
+            return []
+        entries, shorter = self._entries, self._shorter
+        found = []
+        while prefix is not None:
+            found.append(entries[prefix])
+            prefix = shorter[prefix]
+        found.reverse()
         return found
+
+    def _longest(self, uri: str) -> str | None:
+        """The longest filed prefix that ``uri`` begins with."""
+        position = bisect_right(self._order, uri)
+        if not position:
+            return None
+        prefix: str | None = self._order[position - 1]
+        while prefix is not None and not uri.startswith(prefix):
+            prefix = self._shorter[prefix]
+        return prefix
+
+    def _follow(self, position: int, prefix: str, before: str | None, now: str | None) -> None:
+        """Those that begin with ``prefix``, from ``position`` on, and knew ``before`` now know ``now``."""
+        order, shorter = self._order, self._shorter
+        while position < len(order) and order[position].startswith(prefix):
+            if shorter[order[position]] == before:
+                shorter[order[position]] = now
+            position += 1
 
 
 class WildcardIndex(Generic[Entry]):
@@ -180,7 +203,7 @@ class UriIndex(Generic[Entry]):
             del self.exact[uri]
             return
         (self.prefixes if match is Match.PREFIX else self.wildcards).remove(uri)
-        self.has_patterns = bool(self.prefixes._lengths or self.wildcards._trees)
+        self.has_patterns = bool(self.prefixes._order or self.wildcards._trees)
 
     def entries(self, match: Match) -> Iterable[Entry]:
         """Everything that is filed for this kind of matching."""
@@ -190,7 +213,7 @@ class UriIndex(Generic[Entry]):
 
     def patterns(self, uri: str) -> list[Entry]:
         """Every entry filed under a prefix or a wildcard pattern that ``uri`` matches."""
-        found = self.prefixes.matching(uri) if self.prefixes._lengths else []
+        found = self.prefixes.matching(uri) if self.prefixes._order else []
         return found + self.wildcards.matching(uri) if self.wildcards._trees else found
 
     def best(self, uri: str) -> Entry | None:

@@ -31,7 +31,7 @@ class Subscription:
         self.topic = topic
         self.match = match
         self.created = created
-        self.heard = heard_by(topic, match)
+        self.heard = heard_by(topic, match) if match is not Match.EXACT or topic.startswith("wamp.") else ()
         self.kept = False
         self.members: dict[int, Member] = {}
         self._everybody: Audience | None = None

@@ -49,6 +49,7 @@ COMPONENT = st.sampled_from(["a", "b", "ab"])
 URIS = st.lists(COMPONENT, min_size=1, max_size=4).map(".".join)
 PATTERNS = st.one_of(
     st.tuples(st.lists(COMPONENT, min_size=1, max_size=4).map(".".join), st.sampled_from([EXACT, PREFIX])),
+    st.tuples(st.text("ab.", max_size=5), st.just(PREFIX)),
     st.tuples(st.lists(st.one_of(COMPONENT, st.just("")), min_size=1, max_size=4).map(".".join), st.just(WILDCARD)),
 )
 
@@ -144,7 +145,7 @@ class Removing(SynchronousTestCase):
             for pattern in ["a", "", "b", "..", "a.b", "a..b"]:
                 index.remove(pattern)
             self.assertEqual(index.matching("a.b.c"), [])
-        self.assertEqual((prefixes._entries, prefixes._population, prefixes._lengths), ({}, {}, ()))
+        self.assertEqual((prefixes._entries, prefixes._order, prefixes._shorter), ({}, [], {}))
         self.assertEqual(wildcards._trees, {})
 
     def test_what_is_not_there(self) -> None:
@@ -159,16 +160,17 @@ class Removing(SynchronousTestCase):
 class AgainstTheDefinition(SynchronousTestCase):
     """The index finds what trying every entry would find."""
 
-    @settings(max_examples=100, deadline=None, database=None)
-    @given(st.lists(PATTERNS, max_size=8, unique=True), st.lists(PATTERNS, max_size=4), URIS)
-    def test_patterns_and_best(
-        self, patterns: list[tuple[str, Match]], gone: list[tuple[str, Match]], uri: str
-    ) -> None:
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(st.lists(st.tuples(PATTERNS, st.booleans()), max_size=12, unique_by=lambda one: one[0]), URIS)
+    def test_patterns_and_best(self, patterns: list[tuple[tuple[str, Match], bool]], uri: str) -> None:
         """Whatever is filed and taken away again, each pattern is found for the URIs it matches, and the best first."""
-        index = filed(patterns)
-        left = [entry for entry in patterns if entry not in gone]
-        for entry in set(gone) & set(patterns):
-            index.remove(*entry)
+        index = filed([entry for entry, _ in patterns])
+        left = [entry for entry, stays in patterns if stays]
+        for entry, stays in patterns:
+            if not stays:
+                index.remove(*entry)
+        for match in Match:
+            self.assertEqual(set(index.entries(match)), {entry for entry in left if entry[1] is match})
         fitting = [(pattern, match) for pattern, match in left if matches(pattern, match, uri)]
         expected = sorted(entry for entry in map(str, fitting) if "EXACT" not in entry)
         self.assertEqual(sorted(map(str, index.patterns(uri))), expected)
