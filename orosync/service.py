@@ -144,6 +144,8 @@ class RouterService(MultiService):
             ping_interval=section.ping_interval,
             ping_timeout=section.ping_timeout,
             tls=section.tls,
+            longpoll=section.longpoll,
+            body_limit=section.message_limit,
             deflate=section.compression == "deflate",
             web=self._pages.get(section.name, self._demo),
         )

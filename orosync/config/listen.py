@@ -73,6 +73,12 @@ class ListenSection:
         unset=(),
         example="/opt/acme/pages",
     )
+    longpoll: str | None = setting(
+        values.web_path,
+        "Serve HTTP long-poll below this path, for WAMP v2 clients whose networks let no WebSocket through.",
+        otherwise="no long-poll",
+        example="/lp",
+    )
     proxies: tuple[values.Network, ...] = setting(
         values.networks,
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",

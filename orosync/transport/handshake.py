@@ -96,7 +96,8 @@ class Handshake(Entrance):
     def _serve(self, request: Request) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
         link = self._link
-        if link.site is None:
+        polled = link.longpoll is not None and link.longpoll.serves(request.path)
+        if link.site is None or not (polled or link.settings.web is not None):
             settled = link.settings.path is None or request.path == link.settings.path
             self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
             return

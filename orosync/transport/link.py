@@ -16,6 +16,7 @@ from orosync.transport.deflate import Agreement, Inflater
 from orosync.transport.frames import PING, control_frame, server_frame
 from orosync.transport.handshake import Handshake
 from orosync.transport.line import Line
+from orosync.transport.pages import Branch
 from orosync.transport.quiet import CLOSING, OPEN
 from orosync.transport.reading import FrameReader
 
@@ -26,6 +27,7 @@ class Link(Line, FrameReader):
     peer: str
     origin_rule: OriginRule
     site: Site | None
+    longpoll: Branch | None = None
 
     framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
     ping = control_frame(PING)

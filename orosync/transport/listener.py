@@ -51,6 +51,8 @@ class ListenerFactory(Factory):
         self.journal = journal
         self.clock = clock
         self.wheel = wheel
+        self.host = host
+        self.outbox = outbox
         self._shared = {
             "settings": settings,
             "host": host,

@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OTHER_VERSION = re.compile(r"[!-~]+ [!-~]+ (?!HTTP/1\.[01]\r)[A-Z]+/[^ \r\n]*\r\n")
 _HOST = re.compile(r"([0-9A-Za-z._~%\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
-_SINGLE = frozenset(
+SINGLE = frozenset(
     {
         "authorization",
         "content-length",
@@ -83,7 +83,7 @@ def parse(head: bytes) -> Request:
         if not colon or (not value.isprintable() and _CONTROL.search(value)):
             raise BadRequest(400, "malformed header line")
         if name in headers:
-            if name in _SINGLE:
+            if name in SINGLE:
                 raise BadRequest(400, f"{name} header repeated")
             value = f"{headers[name]}, {value}"
         headers[name] = value

@@ -28,6 +28,7 @@ class ListenerSettings:
     finished connection may linger. ``output_limit`` bounds what waits for one slow reader, ``output_stall`` how
     long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive. ``web`` answers plain
     HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
+    ``longpoll`` is the path below which clients may poll, ``body_limit`` bounds the body of a plain HTTP request.
     Raises ValueError for a network that is none.
     """
 
@@ -48,6 +49,8 @@ class ListenerSettings:
     tls: bool = False
     web: IResource | None = None
     deflate: bool = False
+    longpoll: str | None = None
+    body_limit: int = 65536
 
     @property
     def tick(self) -> float:

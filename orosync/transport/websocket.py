@@ -12,16 +12,20 @@ from twisted.internet.protocol import Protocol
 from orosync.headers.origin import OriginRule
 from orosync.transport.link import Link
 from orosync.transport.listener import ListenerFactory
+from orosync.transport.longpoll import LongPoll
 from orosync.transport.pages import quiet_site
 
 
 def websocket_link(listener: ListenerFactory) -> type[Link]:
     """The kind of link that WebSocket clients of ``listener`` get."""
-    settings, clock = listener.settings, listener.clock
+    settings = listener.settings
+    longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
+    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit)
     return listener.kind(
         Link,
         origin_rule=OriginRule(settings.origins, settings.origin_required),
-        site=None if settings.web is None else quiet_site(settings.web, clock),
+        site=None if settings.web is None and longpoll is None else site,
+        longpoll=longpoll,
     )
 
 

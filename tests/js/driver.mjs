@@ -35,11 +35,30 @@ const offered = () => options.authmethods || (options.method ? [options.method] 
 const keyPair = () => require('tweetnacl').sign.keyPair.fromSeed(Buffer.from(options.key, 'hex'));
 const publicKey = () => Buffer.from(keyPair().publicKey).toString('hex');
 
+/** What of a browser's XMLHttpRequest autobahn uses for long-poll. */
+class Request {
+  open(method, url) { Object.assign(this, { method, url, headers: {} }); }
+
+  setRequestHeader(name, value) { this.headers[name] = value; }
+
+  async send(body) {
+    try {
+      const answer = await fetch(this.url, { method: this.method, headers: this.headers, body });
+      Object.assign(this, { status: answer.status, statusText: answer.statusText, responseText: await answer.text() });
+    } catch (error) {
+      Object.assign(this, { status: 0, statusText: String(error) });
+    }
+    this.readyState = 4;
+    this.onreadystatechange();
+  }
+}
+
 async function autobahn() {
   const ab = require('autobahn');
+  if (url.startsWith('http')) globalThis.XMLHttpRequest = Request;
   const serializers = { json: ab.serializer.JSONSerializer, msgpack: ab.serializer.MsgpackSerializer, cbor: ab.serializer.CBORSerializer };
   const connection = new ab.Connection({
-    url, realm: options.realm, max_retries: 0, tlsConfiguration: { rejectUnauthorized: false },
+    ...(url.startsWith('http') ? { transports: [{ type: 'longpoll', url }] } : { url }), realm: options.realm, max_retries: 0, tlsConfiguration: { rejectUnauthorized: false },
     serializers: [new serializers[options.serializer || 'json']()],
     authmethods: offered(), authid: options.authid,
     authextra: options.key ? { pubkey: publicKey(), trustroot: null, challenge: null, channel_binding: null } : undefined,

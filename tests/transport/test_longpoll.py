@@ -1,0 +1,249 @@
+"""T4: long-poll on a listener, without sockets: requests as bytes, with the real parser and the real site."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.interfaces import Admission
+from tests.support.wires import MemoryListener, RecordingSession
+
+ORIGIN = "http://localhost"
+
+
+def post(path: str, body: bytes = b"", *, origin: str | None = ORIGIN, method: str = "POST", extra: str = "") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+    if origin is not None:
+        lines.append(f"Origin: {origin}")
+    return ("\r\n".join(lines) + "\r\n" + extra + "\r\n").encode() + body
+
+
+def wanting(*protocols: Any) -> bytes:
+    return json.dumps({"protocols": protocols}).encode()
+
+
+class LongPollCase(SynchronousTestCase):
+    """T4."""
+
+    def setUp(self) -> None:
+        self.listener = self.made()
+
+    def made(self, **settings: Any) -> MemoryListener:
+        return MemoryListener(longpoll="/lp", **settings)
+
+    def ask(self, stream: bytes, listener: MemoryListener | None = None) -> tuple[Any, Any]:
+        link, wire = (listener or self.listener).connect()
+        link.dataReceived(stream)
+        return link, wire
+
+    def status(self, stream: bytes, listener: MemoryListener | None = None) -> int:
+        return int(self.ask(stream, listener)[1].value().split()[1])
+
+    def open(self, *protocols: str, listener: MemoryListener | None = None) -> tuple[str, Any]:
+        """The base of an open transport's paths, and its session."""
+        _, wire = self.ask(post("/lp/open", wanting(*(protocols or ("wamp.2.json",)))), listener)
+        head, _, body = wire.value().partition(b"\r\n\r\n")
+        self.assertIn(b"HTTP/1.1 200 OK", head)
+        answer = json.loads(body)
+        self.assertEqual(sorted(answer), ["protocol", "transport"])
+        self.protocol = answer["protocol"]
+        return f"/lp/{answer['transport']}", (listener or self.listener).host.sessions[-1]
+
+
+class OpenTests(LongPollCase):
+    """T4, "Opening a Session"."""
+
+    def test_protocols(self) -> None:
+        """The client's first that can be polled for; WAMP v1 cannot."""
+        for offered, chosen in [
+            (["wamp.2.json"], "wamp.2.json"),
+            (["wamp.2.cbor.batched", "wamp.2.json"], "wamp.2.cbor.batched"),
+            (["wamp", "wamp.2.soap", 7, None, "wamp.2.msgpack"], "wamp.2.msgpack"),
+        ]:
+            body = wanting(*offered)
+            _, wire = self.ask(post("/lp/open?x=382913", body))
+            self.assertEqual(json.loads(wire.value().partition(b"\r\n\r\n")[2])["protocol"], chosen)
+
+    def test_bad_bodies(self) -> None:
+        """400, noted, and the host is not asked."""
+        for body in (
+            b"",
+            b"[]",
+            b"{}",
+            b"no json",
+            wanting(),
+            wanting("wamp"),
+            b'{"protocols": "wamp.2.json"}',
+            b"[" * 9999,
+        ):
+            self.assertEqual(self.status(post("/lp/open", body)), 400, body)
+        self.assertEqual(set(self.listener.journal.kinds("handshake.refused")), {"subprotocol"})
+        self.assertEqual((self.listener.host.facts, self.listener.factory.turnstile.inside), ([], 8))
+
+    def test_what_the_host_is_told(self) -> None:
+        """The same facts as of a WebSocket: ticket, cookie, origin, and whom proxies speak for."""
+        listener = self.made(trusted_proxies=["192.0.2.0/24"])
+        extra = "Cookie: BAPID=1\r\nX-Forwarded-For: 198.51.100.9\r\n"
+        self.ask(post("/lp/open?ticket=x", wanting("wamp.2.json"), extra=extra), listener)
+        (facts,) = listener.host.facts
+        self.assertEqual((facts.peer, facts.address, facts.forwarded), ("192.0.2.7", "198.51.100.9", True))
+        self.assertEqual((facts.path, facts.query, facts.origin), ("/lp/open", "ticket=x", ORIGIN))
+        self.assertEqual((facts.cookies, facts.subprotocols), ({"BAPID": "1"}, ("wamp.2.json",)))
+
+    def test_names_cannot_be_guessed(self) -> None:
+        """192 bits, another one each time."""
+        names = {self.open()[0] for _ in range(20)}
+        self.assertEqual((len(names), {len(name) for name in names}), (20, {len("/lp/") + 32}))
+
+    def test_refusals(self) -> None:
+        """As at a WebSocket's handshake; nobody refused stays inside."""
+        for fault, status, kind in [
+            (Refused("bad_digest", "why"), 403, "bad_digest"),
+            (Unavailable("directory_down", "why"), 503, "directory_down"),
+            (ProtocolViolation("why"), 400, "subprotocol"),
+            (RuntimeError("bug"), 503, "internal"),
+        ]:
+            listener = self.made()
+            listener.host.answer = fault
+            link, wire = self.ask(post("/lp/open", wanting("wamp.2.json")), listener)
+            self.assertEqual(int(wire.value().split()[1]), status)
+            self.assertEqual(listener.journal.kinds("handshake.refused"), [kind])
+            link.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(listener.factory.turnstile.inside, 0)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_a_full_listener(self) -> None:
+        """A transport counts as a connection, beside the connection that asks for it."""
+        listener = self.made(max_connections=2)
+        self.open(listener=listener)
+        self.assertEqual(listener.factory.turnstile.inside, 2)
+        listener = self.made(max_connections=1)
+        self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json")), listener), 503)
+        self.assertEqual(listener.journal.kinds("connection.refused"), ["too_many"])
+
+    def test_a_client_that_leaves_while_it_is_judged(self) -> None:
+        """The question is withdrawn, and nothing is left."""
+        answer = self.listener.host.answer = Deferred()
+        link, _ = self.ask(post("/lp/open", wanting("wamp.2.json")))
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(answer.called)
+        self.assertEqual(self.listener.factory.turnstile.inside, 0)
+
+    def test_a_late_answer(self) -> None:
+        """However long identity takes, within the time of a request."""
+        answer = self.listener.host.answer = Deferred()
+        _, wire = self.ask(post("/lp/open", wanting("wamp.2.json")))
+        self.assertEqual(wire.value(), b"")
+        answer.callback(Admission("wamp.2.json", RecordingSession()))
+        self.assertIn(b"200 OK", wire.value())
+
+
+class PageTests(LongPollCase):
+    """T4: which pages may."""
+
+    def test_origins(self) -> None:
+        """A listed page may and sees the answers; another may not, whatever it asks for; none where one is required."""
+        base, session = self.open()
+        for path in ("/lp/open", f"{base}/send", f"{base}/receive", f"{base}/close"):
+            _, wire = self.ask(post(path, wanting("wamp.2.json"), origin="http://evil.example"))
+            self.assertIn(b"HTTP/1.1 403 Forbidden", wire.value())
+            self.assertNotIn(b"Access-Control", wire.value())
+        self.assertEqual((session.messages, session.ends), ([], []))
+        self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json"), origin=None)), 403)
+        optional = self.made(origin_required=False)
+        self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json"), origin=None), optional), 200)
+        _, wire = self.ask(post("/lp/open", wanting("wamp.2.json")))
+        self.assertIn(b"Access-Control-Allow-Origin: http://localhost\r\n", wire.value())
+
+    def test_preflight(self) -> None:
+        """A browser asks before it sends JSON; a page that may not gets no leave."""
+        _, wire = self.ask(post("/lp/open", method="OPTIONS"))
+        self.assertIn(b"204 No Content", wire.value())
+        self.assertIn(b"Access-Control-Allow-Headers: Content-Type\r\n", wire.value())
+        self.assertEqual(self.status(post("/lp/open", method="OPTIONS", origin="http://evil.example")), 403)
+
+    def test_ambiguous_requests(self) -> None:
+        """Two origins, two cookies, a bad Host: refused before anybody is asked."""
+        for extra in ("Origin: http://localhost\r\n", "Cookie: a=1\r\nCookie: b=2\r\n"):
+            self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json"), extra=extra)), 400)
+        self.assertEqual(self.listener.host.facts, [])
+
+
+class TransportTests(LongPollCase):
+    """T4: an open transport."""
+
+    def test_a_conversation(self) -> None:
+        """Send, receive and close, on one connection that is kept."""
+        base, session = self.open()
+        link, wire = self.ask(post(f"{base}/send", b"[1]"))
+        self.assertIn(b"HTTP/1.1 204 No Content", wire.value())
+        self.assertEqual(session.messages, [(b"[1]", False)])
+        wire.clear()
+        link.dataReceived(post(f"{base}/receive"))
+        self.assertEqual(wire.value(), b"")
+        session.link.push(session.link.framer(b"[2]", False))
+        self.listener.clock.advance(0)
+        self.assertTrue(wire.value().startswith(b"HTTP/1.1 200 OK\r\n") and wire.value().endswith(b"\r\n\r\n[2]"))
+        wire.clear()
+        link.dataReceived(post(f"{base}/close"))
+        self.assertIn(b"HTTP/1.1 204 No Content", wire.value())
+        self.assertEqual(session.ends, [(True, None, "closed by the client")])
+        for verb in ("send", "receive", "close"):
+            self.assertEqual(self.status(post(f"{base}/{verb}", b"[1]")), 404)
+
+    def test_unknown(self) -> None:
+        """Names, verbs and methods that there are not."""
+        base, _ = self.open()
+        for path in ("/lp/", "/lp/nobody/send", f"{base}", f"{base}/steal", f"{base}/send/more"):
+            self.assertEqual(self.status(post(path)), 404, path)
+        for method in ("GET", "PUT", "DELETE"):
+            self.assertEqual(self.status(post(f"{base}/receive", method=method)), 405)
+
+    def test_a_receiver_whose_connection_is_lost(self) -> None:
+        """The next one gets what it would have got."""
+        base, session = self.open("wamp.2.json.batched")
+        link, _ = self.ask(post(f"{base}/receive"))
+        link.connectionLost(Failure(ConnectionDone()))
+        session.link.push(b"[2]\x1e")
+        session.link.push(b"[3]\x1e")
+        self.listener.clock.advance(0)
+        _, wire = self.ask(post(f"{base}/receive"))
+        self.assertTrue(wire.value().endswith(b"\r\n\r\n[2]\x1e[3]\x1e"))
+
+    def test_bodies_are_bounded(self) -> None:
+        """Announced or not: 413, and the connection ends; the session lives."""
+        listener = self.made(body_limit=100)
+        base, session = self.open(listener=listener)
+        chunked = post(f"{base}/send", extra="Transfer-Encoding: chunked\r\n").replace(b"Content-Length: 0\r\n", b"")
+        for stream in (
+            post(f"{base}/send", b"x" * 101),
+            chunked + b"40\r\n" + b"x" * 64 + b"\r\n" + b"40\r\n" + b"x" * 64 + b"\r\n0\r\n\r\n",
+        ):
+            _, wire = self.ask(stream, listener)
+            self.assertTrue(wire.value().startswith(b"HTTP/1.1 413"), wire.value())
+            self.assertTrue(wire.disconnecting)
+        self.assertEqual((session.messages, session.ends), ([], []))
+        self.assertEqual(self.status(post(f"{base}/send", b"x" * 100), listener), 204)
+
+    def test_requests_that_drip(self) -> None:
+        """Their time is bounded from the beginning, however often a line arrives."""
+        base, _ = self.open()
+        link, wire = self.ask(post(f"{base}/send", b"[1]"))
+        for line in range(70):
+            if wire.aborted:
+                break
+            link.dataReceived(b"POST / HTTP/1.1\r\n" if not line else b"X-%d: y\r\n" % line)
+            self.listener.run(1)
+        self.assertTrue(wire.aborted and line > 50)
+
+    def test_other_paths(self) -> None:
+        """They are what they are without long-poll."""
+        for stream, status in ((post("/other"), 426), (post("/lpx/open"), 426)):
+            self.assertEqual(self.status(stream), status)
+        self.assertEqual(self.status(post("/other"), self.made(path="/ws")), 404)
