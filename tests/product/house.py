@@ -59,6 +59,7 @@ realm = oro
 [realm:oro]
 authenticators = tickets
 authorizers = topics:oro roles
+{realm}
 
 [realm:open]
 authenticators = guests
@@ -104,6 +105,7 @@ class House:
         listen: str = "",
         router: str = "",
         tickets: str = "",
+        realm: str = "",
         more: str = "",
         files: Mapping[str, str] | None = None,
     ) -> None:
@@ -126,9 +128,14 @@ class House:
             listen=listen,
             router=router,
             tickets=tickets,
+            realm=realm,
             more=more,
         )
         self.config.write_text(text)
+        self.start()
+
+    def start(self) -> None:
+        """Run it; done by itself at first, to be called after ``child.end()``."""
         self.child = start(self.config)
         try:
             for port in (self.public, self.secure, self.backend):

@@ -1,0 +1,242 @@
+"""Oro's browsers and PHP, which Crossbar.io cannot serve, meet its clients over the uplink of a realm.
+
+Everything is real: a node of Crossbar.io, orosync as a process, Oro's v1 client and publisher, autobahn's clients.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.product.clients import Client, Refused
+from tests.product.house import House
+from tests.support import crossbar
+from tests.support.crossbar import Node, one_worker, role, shared, websocket
+from tests.support.ports import free_port
+
+TICKET = "a ticket of at least sixteen bytes"
+WARES = "com.acme."
+
+
+def permission(uri: str, match: str = "prefix", disclose: bool = False, **allow: bool) -> dict[str, Any]:
+    """One of Crossbar.io's."""
+    return {"uri": uri, "match": match, "allow": allow, "disclose": {"publisher": disclose, "caller": disclose}}
+
+
+LINK = role(
+    "orosync",
+    permission("oro/data/update", "exact", publish=True, disclose=True),
+    permission(f"{WARES}out.", publish=True, disclose=True),
+    permission(f"{WARES}in.", subscribe=True),
+    permission(f"{WARES}theirs.", call=True),
+    permission(f"{WARES}ours.", register=True),
+)
+"""The role of the uplink there: what docs/uplink.md has an administrator write."""
+
+
+def node() -> Node:
+    """Crossbar.io with two realms, alike; anybody may do everything, the uplink what it is for."""
+    port, raw = free_port(), free_port()
+    ways = {
+        "anonymous": {"type": "static", "role": "anonymous"},
+        "ticket": {"type": "static", "principals": {"orosync": {"ticket": TICKET, "role": "orosync"}}},
+    }
+    anybody = role(
+        "anonymous", {"uri": "", "match": "prefix", "allow": crossbar.EVERYTHING, "disclose": {"publisher": True}}
+    )
+    return Node(
+        one_worker(
+            realms=[crossbar.realm("realm1", LINK, anybody)],
+            transports=[websocket(port, auth=ways), crossbar.rawsocket(raw, auth=ways)],
+        )
+    )
+
+
+JOINED = """
+[uplink:oro]
+realm = realm1
+authid = orosync
+ticket = file:ticket
+publish = exact oro/data/update, prefix com.acme.out.
+subscribe = prefix com.acme.in.
+call = prefix com.acme.theirs.
+register = prefix com.acme.ours.
+retry = 1s
+{more}
+
+[role:oro/user]
+permissions =
+    prefix com.acme. all disclose
+
+[role:oro/uplink]
+permissions =
+    prefix com.acme.in. publish
+    prefix com.acme.ours. call
+"""
+
+
+class UplinkTests(SynchronousTestCase):
+    def setUp(self):
+        self.node = shared("uplink", node)
+        self.there = f"ws://127.0.0.1:{self.node.ports[0]}"
+
+    def house(self, url: str = "", more: str = "", joined: str = JOINED) -> House:
+        house = House(realm=f"uplink = {url or self.there}", more=joined.format(more=more), files={"ticket": TICKET})
+        self.addCleanup(house.close)
+        house.child.wait_for_line("uplink.joined")
+        return house
+
+    def client(self, library: str, url: str, **options: Any) -> Client:
+        client = Client(library, url, **options)
+        self.addCleanup(client.end)
+        return client
+
+    def far(self) -> Client:
+        return self.client("autobahn-python", self.there, realm="realm1")
+
+    def until_heard(self, publish: Any, client: Client, seconds: float = 20.0) -> Any:
+        """Publish again and again until somebody hears it: how long healing takes is not known to the client."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            publish()
+            try:
+                return client.events.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        raise AssertionError("nothing was heard")
+
+    def test_oro_meets_crossbar(self):
+        """A page and PHP of Oro's here, a client there: events both ways and a call each way."""
+        house = self.house()
+        page, far = self.client("wamp1", house.url("anna")), self.far()
+        far.ask("subscribe", "oro/data/update")
+        page.ask("subscribe", f"{WARES}in.stock")
+        house.publish(payload=[{"username": "admin", "tagname": "Über 1"}], linger=0.2)
+        self.assertEqual(far.event(), ("oro/data/update", [[{"username": "admin", "tagname": "Über 1"}]], {}))
+        far.ask("publish", f"{WARES}in.stock", [{"left": 2**53 - 1, "of": [1.5, None, "é"]}])
+        self.assertEqual(page.event()[1], [{"left": 2**53 - 1, "of": [1.5, None, "é"]}])
+
+        far.ask("register", f"{WARES}theirs.price")
+        self.assertEqual(page.ask("call", f"{WARES}theirs.price", ["chair"]), {"args": ["chair"], "kwargs": {}})
+        shop = self.client("autobahn-python", house.url("ben"))
+        shop.ask("register", f"{WARES}ours.order")
+        answer = far.ask("call", f"{WARES}ours.order", [{"binary": "00ff"}], {"k": 2**60})
+        self.assertEqual(answer, {"args": [{"binary": "00ff"}], "kwargs": {"k": 2**60}})
+        with self.assertRaises(Refused) as refused:
+            far.ask("call", f"{WARES}ours.order", ["no"], {"fail": "com.acme.error.sold"})
+        self.assertEqual(refused.exception.uri, "com.acme.error.sold")
+        with self.assertRaises(Refused) as refused:
+            page.ask("call", f"{WARES}theirs.nothing", [])
+        self.assertEqual(refused.exception.uri, "wamp.error.no_such_procedure")
+
+        far.ask("subscribe", f"{WARES}out.sold")
+        shop.ask("publish", f"{WARES}out.sold", [{"binary": "fe00"}], {"n": 1})
+        event = far.events.get(timeout=15)
+        self.assertEqual((event["args"], event["kwargs"], event["by"]), ([{"binary": "fe00"}], {"n": 1}, "ben"))
+        for client in (page, far, shop):
+            self.assertTrue(client.silent(), "an echo")
+        self.assertNotIn("Traceback", house.log)
+
+    def test_raw_sockets(self):
+        """The same over RawSocket, in MessagePack and CBOR."""
+        for serializer in ("msgpack", "cbor"):
+            house = self.house(f"rs://127.0.0.1:{self.node.ports[1]}", f"serializer = {serializer}")
+            page, far = self.client("wamp1", house.url("anna")), self.far()
+            page.ask("subscribe", f"{WARES}in.stock")
+            far.ask("subscribe", "oro/data/update")
+            house.publish(payload={"n": 1}, linger=0.2)
+            self.assertEqual(far.event()[1], [{"n": 1}])
+            far.ask("publish", f"{WARES}in.stock", ["x"])
+            self.assertEqual(page.event()[1], ["x"])
+            house.close()
+
+    def test_both_restart(self):
+        """Crossbar.io goes and comes back, then orosync: each time both ways heal within seconds."""
+        self.node = node().start()
+        self.addCleanup(self.node.end)
+        self.there = f"ws://127.0.0.1:{self.node.ports[0]}"
+        house = self.house()
+        page = self.client("wamp1", house.url("anna"))
+        page.ask("subscribe", f"{WARES}in.stock")
+        self.node.kill()
+        house.child.wait_for_line("uplink.failed (lost)")
+        house.publish(times=3)
+        with self.assertRaises(Refused) as refused:
+            page.ask("call", f"{WARES}theirs.price", [])
+        self.assertEqual(refused.exception.uri, "wamp.error.network_failure")
+        self.node.start()
+        house.child.wait_for_line("events_lost=3")
+        far = self.far()
+        self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["again"]), page, 10.0)
+
+        self.assertEqual(house.child.end(), 0)
+        house.start()
+        house.child.wait_for_line("uplink.joined")
+        page = self.client("wamp1", house.url("anna"))
+        page.ask("subscribe", f"{WARES}in.stock")
+        self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["again"]), page, 10.0)
+        far.ask("subscribe", "oro/data/update")
+        house.publish(payload="here", linger=0.2)
+        self.assertEqual(far.event()[1], ["here"])
+
+    def test_two_at_one_crossbar(self):
+        """Two routers joined to one realm, each for both ways: everybody hears everything once."""
+        joined = JOINED.replace("publish = exact oro/data/update, prefix com.acme.out.", "publish = prefix com.acme.")
+        joined = joined.replace("ticket = file:ticket\n", "").replace(
+            "subscribe = prefix com.acme.in.", "subscribe = prefix com.acme."
+        )
+        joined = joined.replace("prefix com.acme.in. publish", "prefix com.acme. publish").replace(
+            "authid = orosync\n", ""
+        )
+        first, second = self.house(joined=joined), self.house(joined=joined)
+        clients = [
+            self.client("autobahn-python", first.url("anna")),
+            self.client("autobahn-python", second.url("anna")),
+            self.far(),
+        ]
+        for client in clients:
+            client.ask("subscribe", f"{WARES}news")
+        for number, client in enumerate(clients):
+            client.ask("publish", f"{WARES}news", [number])
+        time.sleep(1.0)
+        heard = []
+        for client in clients:
+            found = []
+            while not client.events.empty():
+                found += client.events.get()["args"]
+            heard.append(sorted(found))
+        self.assertEqual(heard, [[1, 2], [0, 2], [0, 1]])
+
+    def test_their_rules(self):
+        """What the role there does not allow is told in the log; the rest passes."""
+        joined = JOINED.replace("subscribe = prefix com.acme.in.", "subscribe = prefix com.acme.in., prefix com.other.")
+        house = self.house(joined=joined)
+        line = house.child.wait_for_line("uplink.refused (subscribe)")
+        self.assertIn('uri="prefix com.other."', line)
+        self.assertIn("not_authorized", line)
+        page, far = self.client("wamp1", house.url("anna")), self.far()
+        page.ask("subscribe", f"{WARES}in.stock")
+        self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["x"]), page)
+
+    def test_a_flood(self):
+        """More from there than passes is dropped and counted; who is here notices nothing but what is meant for him."""
+        house = self.house(more="event_rate = 20")
+        page, far = self.client("wamp1", house.url("anna")), self.far()
+        page.ask("subscribe", f"{WARES}in.flood")
+        page.ask("subscribe", "oro/data/update")
+        for _ in range(1000):
+            far.send("publish", f"{WARES}in.flood", ["x" * 1000])
+        began = time.monotonic()
+        house.publish(payload="in between", linger=0.2)
+        flood = 0
+        while (event := page.event())[0] != "oro/data/update":
+            flood += 1
+        self.assertLess(time.monotonic() - began, 10)
+        far.ask("publish", f"{WARES}in.end", [])
+        house.child.wait_for_line("uplink.dropped (rate)")
+        time.sleep(0.5)
+        self.assertLess(flood + page.events.qsize(), 100 + 20 * (time.monotonic() - began + 5))
+        self.assertEqual(event[1], ["in between"])
