@@ -56,7 +56,7 @@ class Calls:
     def invoked(self, invocation: Invocation, procedure: str, payload: Payload | None) -> None:
         """An INVOCATION of ``procedure``."""
         number, details = int(invocation.request), invocation.details
-        route = trail.further(details, self.left, self.entered)
+        route = trail.further(details, number, self.left, self.entered)
         if route is None or self._comes_back(procedure):
             self._refuse("loop", number, names.NO_SUCH_PROCEDURE, f"{procedure} would be called in a circle")
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._size:

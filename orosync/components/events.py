@@ -48,12 +48,15 @@ class Events:
         self._limit = limit
         self._acknowledge = acknowledge
         self._asked: dict[int, str] = {}
+        self._publications = trail.Memory(MOST_ASKED)
         self._allowance = float(rate * SECONDS_AT_ONCE)
         self._since = seconds()
 
-    def event(self, topic: str, details: dict[str, Any], payload: Payload | None) -> None:
-        """An EVENT on ``topic``."""
-        route = trail.further(details, self.left, self.entered)
+    def event(self, publication: int, topic: str, details: dict[str, Any], payload: Payload | None) -> None:
+        """An EVENT on ``topic``; where several of our patterns match, it comes once for each of them."""
+        if self._publications.seen(publication):
+            return
+        route = trail.further(details, publication, self.left, self.entered)
         if route is None:
             self._drop("loop", topic)
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._limit:
@@ -83,7 +86,7 @@ class Events:
             del self._asked[next(iter(self._asked))]
         self._asked[request] = topic
 
-    def lost(self, topic: str) -> None:
+    def lost(self) -> None:
         """An EVENT that nobody is there to take: counted, and told together once somebody is."""
         self.dropped["away"] += 1
         self._journal.count("uplink.dropped", "away")

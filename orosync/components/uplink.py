@@ -175,6 +175,10 @@ class Uplink(Service):
         finally:
             if late.active():
                 late.cancel()
+        if trail.mark_of(section.realm, section.url, welcome) == self._near.session.mark:
+            session.leave()
+            await session.over
+            return "refused", "it leads back to this very realm"
         self._joined(session, welcome)
         reason = await session.over
         self._gone()
@@ -222,9 +226,9 @@ class Uplink(Service):
         away = self._far.session is None
         if isinstance(message, Event):
             if away:
-                self._outward.lost(topic)
+                self._outward.lost()
             else:
-                self._outward.event(topic, message.details, payload)
+                self._outward.event(int(message.publication), topic, message.details, payload)
         elif isinstance(message, Invocation):
             if away:
                 self._calls_out.away(message)
@@ -242,7 +246,7 @@ class Uplink(Service):
         if isinstance(message, Event):
             topic = message.details.get("topic") or self._topics.get(int(message.subscription))
             if isinstance(topic, str):
-                self._inward.event(topic, message.details, payload)
+                self._inward.event(int(message.publication), topic, message.details, payload)
         elif isinstance(message, Published):
             self._outward.accepted(int(message.request))
         elif isinstance(message, Invocation):

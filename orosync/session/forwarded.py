@@ -13,8 +13,8 @@ from typing import Any
 
 from orosync.errors import ProtocolViolation
 from orosync.wamp import ids
+from orosync.wamp.trail import OPTION
 
-HASH = "transaction_hash"
 _LONGEST = 400
 
 
@@ -32,9 +32,9 @@ def _told(options: Mapping[str, Any], trusted: bool, who: str) -> dict[str, Any]
     told: dict[str, Any] = {}
     if trusted and "forward_for" in options:
         told.update(_first(options["forward_for"], who))
-    said = options.get(HASH)
+    said = options.get(OPTION)
     if isinstance(said, str) and len(said) <= _LONGEST:
-        told[HASH] = said
+        told[OPTION] = said
     return told or None
 
 

@@ -17,7 +17,7 @@ from orosync.router.realm import Realm
 from orosync.session.post import PostOffice
 from orosync.session.testaments import Executor
 from orosync.wamp.ids import random_id
-from orosync.wamp.trail import new_mark
+from orosync.wamp.trail import Memory, new_mark
 
 
 @attrs.define(eq=False)
@@ -25,7 +25,7 @@ class HostedRealm:
     """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
 
     ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
-    every other in the trails of forwarded messages (``wamp.trail``).
+    every other in the trails of forwarded messages (``wamp.trail``), and ``forwarded`` remembers those that came.
     """
 
     realm: Realm
@@ -36,6 +36,7 @@ class HostedRealm:
     strict_uris: bool = False
     forwarders: Collection[str] = ()
     mark: str = attrs.field(factory=new_mark, init=False)
+    forwarded: Memory = attrs.field(factory=Memory, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
     _executor: Executor = attrs.field(init=False)

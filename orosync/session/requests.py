@@ -20,7 +20,7 @@ from orosync.session.forwarded import told_of_call, told_of_event
 from orosync.session.hosted import HostedRealm
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
-from orosync.wamp import names, uris
+from orosync.wamp import ids, names, trail, uris
 from orosync.wamp.messages import (
     Call,
     Cancel,
@@ -115,6 +115,12 @@ class Requests:
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         wish = Publication.of(message.options)
+        told = told_of_event(message.options, self._forwards)
+        if told is not None and self._hosted.forwarded.again(told.get(trail.OPTION)):
+            self._hosted.journal.count("uplink.dropped", "again")
+            if wish.acknowledge:
+                self.member.tell(Published(message.request, ids.random_id()), None)
+            return
         publication, deliveries = self._broker_publish(
             message.topic,
             payload,
@@ -122,7 +128,7 @@ class Requests:
             wish.exclude_me,
             wish.filters,
             decision.disclose or wish.disclose,
-            told_of_event(message.options, self._forwards),
+            told,
         )
         self._post(deliveries)
         if wish.acknowledge:

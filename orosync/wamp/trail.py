@@ -1,8 +1,9 @@
-"""The trail of a forwarded message: which realms it has passed, so that it comes back to none of them.
+"""The trail of a forwarded message: which it is and which realms it has passed, so that it comes to none of them twice.
 
 WAMP leaves links between routers open, and a broker hands no unknown option on. Crossbar.io hands one string of the
 publisher's or caller's on, whoever may be disclosed to whom: ``transaction_hash``. That string is our trail,
-``orosync:MARK.MARK``, the first realm first; orosync hands it on too. Other strings are other people's and no trail.
+``orosync:NUMBER:MARK.MARK``: the publication's id where it began, and the realms it has passed, that one first. orosync
+hands it on too. Other strings are other people's and no trail.
 
 A mark is of a realm as long as its router runs, and a name for nothing else. This file must not know sessions or what
 is forwarded.
@@ -11,8 +12,9 @@ is forwarded.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from orosync.wamp.ids import random_id
 
@@ -28,7 +30,10 @@ REALM = "_orosync_realm"
 MOST_REALMS = 8
 """What has passed so many realms goes no further."""
 
-_PREFIX = "orosync:"
+MOST_REMEMBERED = 10_000
+"""So many of the last events a realm remembers."""
+
+_TRAIL = re.compile(r"orosync:([0-9]{1,16}):([0-9a-zA-Z]{1,32}(?:\.[0-9a-zA-Z]{1,32})*)")
 _LONGEST = 400
 
 
@@ -48,22 +53,52 @@ def mark_of(realm: str, url: str, welcome: Mapping[str, Any]) -> str:
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
-def read(details: Mapping[str, Any]) -> tuple[str, ...]:
-    """The marks of options or details; none where there is no trail."""
-    said = details.get(OPTION)
-    if not isinstance(said, str) or not said.startswith(_PREFIX) or len(said) > _LONGEST:
-        return ()
-    return tuple(said.removeprefix(_PREFIX).split("."))
+class Trail(NamedTuple):
+    """``number`` tells the message from every other that began where it did; ``marks`` are the realms it has passed."""
+
+    number: int
+    marks: tuple[str, ...]
 
 
-def further(details: Mapping[str, Any], left: str, entered: str) -> str | None:
-    """The trail of a message with ``details`` that leaves one realm and enters another, to be said there; None where it
-    must not: it has been there, or has come too far."""
-    marks = read(details)
+def read(said: object) -> Trail | None:
+    """The trail that a string is; None where it is none."""
+    if not isinstance(said, str) or len(said) > _LONGEST:
+        return None
+    found = _TRAIL.fullmatch(said)
+    return None if found is None else Trail(int(found[1]), tuple(found[2].split(".")))
+
+
+def further(details: Mapping[str, Any], number: int, left: str, entered: str) -> str | None:
+    """The trail of a message with ``details`` that leaves one realm, where it has ``number``, and enters another, to be
+    said there; None where it must not: it has been there, or has come too far."""
+    found = read(details.get(OPTION)) or Trail(number, ())
+    marks = found.marks
     if entered in marks:
         return None
     if left not in marks:
         marks = (*marks, left)
     if len(marks) > MOST_REALMS:
         return None
-    return _PREFIX + ".".join(marks)
+    return f"orosync:{found.number}:{'.'.join(marks)}"
+
+
+class Memory:
+    """The last events that have come into a realm with a trail: by another way the same one may come again."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._known: dict[int, None] = {}
+        self._most = most
+
+    def again(self, said: object) -> bool:
+        """Whether an event with that string has come before; from now on it has. False for what is no trail."""
+        found = read(said)
+        return found is not None and self.seen(found.number)
+
+    def seen(self, number: int) -> bool:
+        """Whether that number has come before; from now on it has."""
+        if number in self._known:
+            return True
+        if len(self._known) >= self._most:
+            del self._known[next(iter(self._known))]
+        self._known[number] = None
+        return False

@@ -38,7 +38,7 @@ class CallsTests(SynchronousTestCase):
         self.invoke(payload=PAYLOAD, receive_progress=True, timeout=50, procedure="p", **caller)
         [(message, payload)] = self.sink.sent
         options = {
-            "transaction_hash": "orosync:here",
+            "transaction_hash": "orosync:5:here",
             "forward_for": [{"session": 7, "authid": "zoe", "authrole": "chief"}],
             "receive_progress": True,
             "timeout": 50,
@@ -74,7 +74,7 @@ class CallsTests(SynchronousTestCase):
 
     def test_circles(self) -> None:
         """A call that has been there, or that the sink would hand to ourselves, has no procedure here."""
-        self.invoke(transaction_hash="orosync:there.x")
+        self.invoke(transaction_hash="orosync:5:there.x")
         self.assertEqual(self.refusal(), (5, names.NO_SUCH_PROCEDURE))
         self.invoke(procedure="ours")
         self.assertEqual(self.refusal(), (5, names.NO_SUCH_PROCEDURE))

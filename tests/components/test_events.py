@@ -17,6 +17,7 @@ from tests.components.sides import MemorySide
 class EventsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.sink, self.journal, self.clock = MemorySide(), RecordingJournal(), Clock()
+        self.publication = 6
         self.events = self.made()
 
     def made(self, rate: int = 10, limit: int = 100, acknowledge: bool = False) -> Events:
@@ -25,20 +26,30 @@ class EventsTests(SynchronousTestCase):
         return events
 
     def publish(self, details: dict[str, Any] | None = None, payload: Payload | None = None) -> None:
-        self.events.event("a", details or {}, payload)
+        self.publication += 1
+        self.events.event(self.publication, "a", details or {}, payload)
 
     def test_passes(self) -> None:
         """An EVENT becomes a PUBLISH on the same topic, its payload the very same, with the trail it has come."""
         payload = Payload.of(["x"], {"k": 1})
-        self.publish({"transaction_hash": "orosync:other", "topic": "a"}, payload)
+        self.publish({"transaction_hash": "orosync:5:other", "topic": "a"}, payload)
         [(message, carried)] = self.sink.sent
-        self.assertEqual(message, Publish(1, {"transaction_hash": "orosync:other.here"}, "a"))
+        self.assertEqual(message, Publish(1, {"transaction_hash": "orosync:5:other.here"}, "a"))
         self.assertIs(carried, payload)
+        self.assertFalse(self.events.dropped)
+        self.publish()
+        self.assertEqual(self.sink.sent[1][0].options, {"transaction_hash": "orosync:8:here"})
+
+    def test_once(self) -> None:
+        """Where several patterns match, an event comes once for each of them, and goes once."""
+        for publication in (7, 7, 8, 7, 8, 9):
+            self.events.event(publication, "a", {}, None)
+        self.assertEqual(len(self.sink.sent), 3)
         self.assertFalse(self.events.dropped)
 
     def test_not_back(self) -> None:
         """What has been there already does not go there again."""
-        self.publish({"transaction_hash": "orosync:there"})
+        self.publish({"transaction_hash": "orosync:5:there"})
         self.assertEqual(self.sink.sent, [])
         self.assertEqual(self.events.dropped, {"loop": 1})
         self.assertEqual(self.journal.counts["uplink.dropped", "loop"], 1)
@@ -70,7 +81,7 @@ class EventsTests(SynchronousTestCase):
     def test_lost(self) -> None:
         """While nobody is there events are counted and no lines written: one line will tell the number."""
         for _ in range(3):
-            self.events.lost("a")
+            self.events.lost()
         self.assertEqual(self.events.dropped, {"away": 3})
         self.assertEqual(self.journal.notes, [])
         self.assertEqual(self.journal.counts["uplink.dropped", "away"], 3)
@@ -79,7 +90,7 @@ class EventsTests(SynchronousTestCase):
         """What the other router refuses is told with topic and reason; what it accepts is forgotten."""
         self.events = self.made(acknowledge=True)
         self.publish()
-        self.events.event("b", {}, None)
+        self.events.event(9, "b", {}, None)
         first, second = self.sink.take()
         self.assertTrue(first.options["acknowledge"])
         self.events.accepted(first.request)

@@ -14,7 +14,7 @@ class Forwarded(SynchronousTestCase):
 
     def test_identity(self) -> None:
         """Who published or called goes along where it was disclosed, as the strings that routers insist on."""
-        trail = {"transaction_hash": "orosync:a"}
+        trail = {"transaction_hash": "orosync:1:a"}
         zoe = {"session": 7, "authid": "zoe", "authrole": "chief"}
         table: list[tuple[dict[str, Any], dict[str, Any]]] = [
             ({}, trail),
@@ -27,7 +27,7 @@ class Forwarded(SynchronousTestCase):
             ({"caller": 7}, trail),
         ]
         for details, expected in table:
-            self.assertEqual(forwarded(details, "publisher", "orosync:a", "transaction_hash"), expected, details)
+            self.assertEqual(forwarded(details, "publisher", "orosync:1:a", "transaction_hash"), expected, details)
 
     def test_seals(self) -> None:
         """A payload that only its receiver can open goes with what says how."""

@@ -101,7 +101,8 @@ class Session(ApplicationSession):
 
     def do_subscribe(self, uri, options=None, **_):
         def handler(*args, details=None, **kwargs):
-            say(event=details.topic or uri, args=list(args), kwargs=kwargs, by=details.publisher_authid)
+            about = {"by": details.publisher_authid, "hash": details.transaction_hash}
+            say(event=details.topic or uri, args=list(args), kwargs=kwargs, **about)
 
         options = SubscribeOptions(details_arg="details", **(options or {}))
         return self.subscribe(handler, uri, options).addCallback(lambda s: self.held.__setitem__(uri, s))

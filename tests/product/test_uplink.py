@@ -136,6 +136,7 @@ class UplinkTests(SynchronousTestCase):
         shop.ask("publish", f"{WARES}out.sold", [{"binary": "fe00"}], {"n": 1})
         event = far.events.get(timeout=15)
         self.assertEqual((event["args"], event["kwargs"], event["by"]), ([{"binary": "fe00"}], {"n": 1}, "ben"))
+        self.assertRegex(event["hash"], r"^orosync:[0-9]+:[0-9a-f]+$")  # the trail, which Crossbar.io hands on
         for client in (page, far, shop):
             self.assertTrue(client.silent(), "an echo")
         self.assertNotIn("Traceback", house.log)

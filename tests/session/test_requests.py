@@ -54,15 +54,20 @@ class PubSubTests(SynchronousTestCase):
         self.assertEqual(self.listener.heard()[0][3]["publisher"], self.publisher.session_id)
 
     def test_forwarded(self):
-        """Whom an event is published for is believed of forwarders alone; the hash is handed on for anybody."""
+        """Whom an event is published for is believed of forwarders alone. The hash is anybody's to have handed on; one
+        that is a trail lets the event in once."""
         self.listener.ask([32, 1, {}, "a.b"])
         options = {"forward_for": [{"session": 7, "authid": "zoe", "authrole": "chief"}], "transaction_hash": "x"}
         self.publisher.say([16, 1, options, "a.b"])
         self.assertEqual(self.listener.heard()[0][3], {"transaction_hash": "x"})
         self.stage.hosted.forwarders = ("link",)
         self.stage.v2(principal("router", authrole="link", authprovider="guests")).say([16, 1, options, "a.b"])
+        self.publisher.say([16, 2, {"transaction_hash": "orosync:5:a"}, "a.b"])
+        again = [16, 3, {"transaction_hash": "orosync:5:b.c", "acknowledge": True}, "a.b"]
+        self.assertEqual(self.publisher.ask(again)[0][:2], [17, 3])
         zoe = {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief", "transaction_hash": "x"}
-        self.assertEqual(self.listener.heard()[0][3], zoe)
+        self.assertEqual([event[3] for event in self.listener.heard()], [zoe, {"transaction_hash": "orosync:5:a"}])
+        self.assertEqual(self.stage.journal.counts["uplink.dropped", "again"], 1)
 
     def test_eligible(self):
         """Only eligible sessions receive; an empty list means nobody."""

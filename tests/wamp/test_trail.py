@@ -14,36 +14,32 @@ class Trails(SynchronousTestCase):
 
     def test_read(self) -> None:
         """Only our own strings are trails; what else stands there is somebody else's."""
-        table: list[tuple[Any, tuple[str, ...]]] = [
-            (None, ()),
-            (7, ()),
-            ("", ()),
-            ("abc", ()),
-            ("orosync:a", ("a",)),
-            ("orosync:a.b.c", ("a", "b", "c")),
-            ("orosync:" + "a" * 500, ()),
-        ]
-        for said, marks in table:
-            self.assertEqual(trail.read({"transaction_hash": said}), marks, said)
-        self.assertEqual(trail.read({}), ())
+        for said in (
+            None, 7, "", "abc", "orosync:", "orosync:1", "orosync:1:", "orosync:a:b", "orosync:1:a.", "orosync:1:a..b",
+            "orosync:1:a b", "orosync:1:a\n", "orosync:12345678901234567:a", "orosync:1:" + "a" * 33,
+            "orosync:1:" + ".".join(["a" * 30] * 20),
+        ):  # fmt: skip
+            self.assertIsNone(trail.read(said), said)
+        self.assertEqual(trail.read("orosync:1:a"), (1, ("a",)))
+        self.assertEqual(trail.read(f"orosync:{2**53}:a.B.0"), (2**53, ("a", "B", "0")))
 
     def test_further(self) -> None:
-        """A message enters no realm that it has passed, and passes eight at the most."""
-        seven, eight = "orosync:1.2.3.4.5.6.7", "orosync:1.2.3.4.5.6.7.8"
+        """A message enters no realm that it has passed, passes eight at the most, and keeps its number."""
+        seven, eight = "orosync:9:1.2.3.4.5.6.7", "orosync:9:1.2.3.4.5.6.7.8"
         table: list[tuple[str | None, str, str, str | None]] = [
-            (None, "here", "there", "orosync:here"),
-            ("somebody's", "here", "there", "orosync:here"),
-            ("orosync:other", "here", "there", "orosync:other.here"),
-            ("orosync:here", "here", "there", "orosync:here"),
-            ("orosync:there", "here", "there", None),
-            ("orosync:there.other", "here", "there", None),
+            (None, "here", "there", "orosync:3:here"),
+            ("somebody's", "here", "there", "orosync:3:here"),
+            ("orosync:9:other", "here", "there", "orosync:9:other.here"),
+            ("orosync:9:here", "here", "there", "orosync:9:here"),
+            ("orosync:9:there", "here", "there", None),
+            ("orosync:9:there.other", "here", "there", None),
             (seven, "here", "there", f"{seven}.here"),
             (eight, "here", "there", None),
             (eight, "8", "there", eight),
         ]
         for said, left, entered, expected in table:
             details = {} if said is None else {trail.OPTION: said}
-            self.assertEqual(trail.further(details, left, entered), expected, said)
+            self.assertEqual(trail.further(details, 3, left, entered), expected, said)
 
     def test_a_ring(self) -> None:
         """Round a ring of realms a message gets once, whichever it begins in."""
@@ -52,12 +48,19 @@ class Trails(SynchronousTestCase):
             details: dict[str, Any] = {}
             visited = 0
             for step in range(2 * size):
-                said = trail.further(details, realms[step % size], realms[(step + 1) % size])
+                said = trail.further(details, 1, realms[step % size], realms[(step + 1) % size])
                 if said is None:
                     break
                 visited += 1
                 details = {trail.OPTION: said}
             self.assertEqual(visited, min(size - 1, trail.MOST_REALMS), size)
+
+    def test_memory(self) -> None:
+        """By a second way the same event is known, whatever way that was; the oldest are forgotten first."""
+        memory = trail.Memory(2)
+        said = ["orosync:1:a", "orosync:1:a.b", "orosync:2:a", "somebody's", "somebody's", None, "orosync:3:a"]
+        self.assertEqual([memory.again(one) for one in said], [False, True, False, False, False, False, False])
+        self.assertEqual([memory.again(f"orosync:{number}:x") for number in (3, 2, 1)], [True, True, False])
 
 
 class Marks(SynchronousTestCase):
@@ -67,8 +70,7 @@ class Marks(SynchronousTestCase):
         """No two realms have the same, and a trail of the most that there may be can still be read."""
         marks = [trail.new_mark() for _ in range(trail.MOST_REALMS)]
         self.assertEqual(len(set(marks)), len(marks))
-        said = "orosync:" + ".".join(marks)
-        self.assertEqual(trail.read({trail.OPTION: said}), tuple(marks))
+        self.assertEqual(trail.read(f"orosync:{2**53}:" + ".".join(marks)), (2**53, tuple(marks)))
 
     def test_of_another_router(self) -> None:
         """orosync says it itself; of Crossbar.io it is node and realm, by whatever address; else the address."""
