@@ -271,8 +271,9 @@ def _in_the_clear(url: str) -> bool:
 
 
 def _strangers(configuration: Configuration) -> list[str]:
-    """Roles in topics that no authenticator and no uplink gives (unknown where one is somebody else's)."""
+    """Roles in topics that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
     given = {one.role for one in configuration.uplinks.values()}
+    given |= {one.role for one in configuration.components.values()}
     for authenticator in configuration.authenticators.values():
         if isinstance(authenticator, ForeignSection):
             return []

@@ -24,6 +24,15 @@ class Chat(ExampleCase):
     def reads(self, browser: Browser, *expected: tuple[str, str]) -> None:
         browser.until(lambda: self.messages(browser) == list(expected), f"{expected}")
 
+    def here(self, browser: Browser, *people: str) -> None:
+        """Wait until the page says that just these members are here."""
+
+        def seen() -> list[str]:
+            script = "return [...document.querySelectorAll('[data-here=true]')].map((one) => one.dataset.testid)"
+            return [name.removeprefix("member-") for name in browser.driver.execute_script(script)]
+
+        browser.until(lambda: seen() == list(people), f"{people} are here")
+
     def test_talk(self) -> None:
         """Two windows talk; who was away reads it later; a new room is seen by those who are invited to it."""
         browser = self.browse()
@@ -54,12 +63,14 @@ class Chat(ExampleCase):
         self.say(browser, "On it.")
         talk.append(("anna", "On it."))
         self.reads(browser, *talk)
+        self.here(browser, "anna", "ben")
         self.picture(browser, "1-talk")
 
         # Carla comes later, and reads what was said.
         carla = self.window(browser, "?user=carla")
         browser.state("open")
         self.reads(browser, *talk)
+        self.here(browser, "anna", "ben", "carla")
         browser.see("room-attic")
         self.assertEqual(browser.all("room-kitchen"), [])
 
@@ -77,9 +88,13 @@ class Chat(ExampleCase):
         self.picture(browser, "2-room")
         browser.type("new-room", "offers\n")
         self.assertIn("there is a room of that name", browser.see("refusal").text)
+        # Ben has not been told of it, and sees who leaves.
+        browser.driver.switch_to.window(carla)
+        browser.driver.close()
         browser.driver.switch_to.window(ben)
+        self.here(browser, "anna", "ben")
         self.assertEqual(browser.all("room-offers"), [])
-        for window in (anna, ben, carla):
+        for window in (anna, ben):
             browser.driver.switch_to.window(window)
             self.sound(browser)
 
