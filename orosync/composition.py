@@ -16,11 +16,11 @@ from twisted.internet.defer import Deferred
 
 from orosync import registry
 from orosync.authz.chain import Chain
-from orosync.authz.making import role_permissions, topic_rules
 from orosync.components.making import component_maker
 from orosync.components.uplink import FEATURES, Uplink
 from orosync.config import Configuration
 from orosync.config.methods import Method
+from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import (
     AnonymousSection,
     CookieSection,
@@ -30,13 +30,14 @@ from orosync.config.sections import (
     StaticDirectorySection,
     TicketSection,
 )
+from orosync.deciding import Deciders
 from orosync.errors import ConfigError
 from orosync.identity.anonymous import AnonymousAuthenticator
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.directories.making import sql_directory
 from orosync.identity.failures import FailureBuckets
 from orosync.identity.hashing import Hasher
-from orosync.identity.methods import method_authenticator
+from orosync.identity.methods import method_authenticator, remote_authenticator
 from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.sessions.making import foreign_store, session_store
 from orosync.identity.sessions.store import SessionLookups
@@ -83,18 +84,23 @@ class Parts:
         self.services: list[IService] = []
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
+        self._hosted: dict[str, HostedRealm] = {}
+        self.deciders = Deciders(self._hosted, self.journal, reactor, self._foreign_authorizer)
         registry.search(configuration.router.plugins)
 
     @cached_property
     def realms(self) -> Mapping[str, HostedRealm]:
         """Every realm in service, with its authenticators, authorizers and watchers."""
-        hosted = {name: self._realm(name) for name in self.configuration.realms}
+        hosted = self._hosted
+        hosted.update({name: self._realm(name) for name in self.configuration.realms})
+        authorizers = self._attempt(self.deciders.make, self.configuration)
         self.components  # noqa: B018 (made when asked for, that its faults are told too)
         self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
         for name in self.configuration.uplinks:
             self._attempt(self._uplink, name, hosted[name])
-        if self._faults:
+        if self._faults or authorizers is None:
             raise ConfigError(self._faults)
+        self.deciders.put(authorizers)
         oro = hosted.get(self.configuration.notifications.realm)
         if oro is not None:
             oro.watch(self._watchers(LocalPublisher(oro)))
@@ -108,9 +114,11 @@ class Parts:
     def _realm(self, name: str) -> HostedRealm:
         section = self.configuration.realms[name]
         authenticators = [self.authenticators.get(one) for one in section.authenticators]
+        # Its authorizers come when all realms are there.
+        chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         return HostedRealm(
             Realm(name, now=self.reactor.seconds),
-            self.chain(name),
+            chain,
             [one for one in authenticators if one is not None],
             self.journal,
             self.office,
@@ -136,20 +144,15 @@ class Parts:
     # -- who may what
 
     def chain(self, realm: str) -> Chain:
-        """The authorizers of a realm in order; what is wrong with them stands among the faults (``check``)."""
+        """The authorizers of a realm in order, without the realm; what is wrong with them stands among the faults
+        (``check``)."""
         if realm not in self._chains:
-            named = self.configuration.realms[realm].authorizers
-            found = [self._attempt(self._authorizer, realm, one) for one in named]
-            authorizers = [one for one in found if one is not None]
-            self._chains[realm] = Chain(authorizers, self.journal, clock=self.reactor)
+            authorizers = self._attempt(self.deciders.of, self.configuration, realm)
+            self._chains[realm] = Chain(authorizers or [], self.journal, clock=self.reactor)
         return self._chains[realm]
 
-    def _authorizer(self, realm: str, name: str) -> IAuthorizer:
-        if name == "roles":
-            return role_permissions(self.configuration, realm)
-        if name.startswith("topics:"):
-            return topic_rules(self.configuration.topics[name.removeprefix("topics:")])
-        authorizer: IAuthorizer = self._foreign("authorizer", self.configuration.authorizers[name], IAuthorizer)
+    def _foreign_authorizer(self, section: ForeignSection) -> IAuthorizer:
+        authorizer: IAuthorizer = self._foreign("authorizer", section, IAuthorizer)
         return authorizer
 
     # -- who is it
@@ -170,6 +173,9 @@ class Parts:
             return self._cookies(section)
         if isinstance(section, Method):
             return method_authenticator(section, self.journal, self.reactor)
+        if isinstance(section, RemoteAuthenticatorSection):
+            realms = self.configuration.realms
+            return remote_authenticator(section, self.deciders.caller, realms, self.journal, self.reactor)
         authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
         return authenticator
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
@@ -230,7 +229,7 @@ class AuthorizerContract(_Case):
         before = copy.deepcopy(given)
         try:
             answer = authorizer.authorize(principal, action, uri, match, given)
-            if isinstance(answer, Deferred):
+            if not isinstance(answer, Decision):
                 answer = await answer
         except Unavailable:
             return False

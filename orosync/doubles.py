@@ -1,16 +1,16 @@
-"""Users and sessions in memory, for tests: public by way of ``orosync.testing``. Nothing here does any I/O."""
+"""Users, sessions and procedures in memory, for tests: public by way of ``orosync.testing``. No I/O here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from orosync.errors import Refused
-from orosync.interfaces import IDirectory, ISessionStore
+from orosync.interfaces import ICaller, IDirectory, ISessionStore
 from orosync.model import AdminSession, User
 
 T = TypeVar("T")
@@ -57,6 +57,31 @@ class MemorySessionStore:
             return fail(Refused("malformed_session", "this is no session id"))
         self.asked.append(session_id)
         return _answer(self.sessions.get(session_id), self.failure, self.pending)
+
+
+@implementer(ICaller)
+class ScriptedCaller:
+    """``asked`` holds (procedure, args, callee_roles) of each call. ``answer`` is what comes of one: a pair of args and
+    kwargs, an exception to fail with, or a Deferred."""
+
+    def __init__(self, answer: Any = ((), {})) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Sequence[Any], Collection[str] | None]] = []
+
+    def call(
+        self,
+        procedure: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        callee_roles: Collection[str] | None = None,
+    ) -> Deferred[tuple[list[Any], dict[str, Any]]]:
+        """See ICaller."""
+        self.asked.append((procedure, args, callee_roles))
+        answer = self.answer
+        if isinstance(answer, Deferred):
+            return answer
+        return fail(answer) if isinstance(answer, Exception) else succeed((list(answer[0]), dict(answer[1])))
 
 
 def _answer(found: T, failure: Exception | None, pending: list[Deferred[T]] | None) -> Deferred[T]:

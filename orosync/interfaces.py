@@ -6,7 +6,7 @@ with ``zope.interface.verify.verifyObject`` and with the contract suites of ``or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -101,14 +101,16 @@ class IAuthorizer(Interface):
     """Says whether a principal may do something.
 
     One that answers at once, and always the same to the same principal, action, URI and match, whatever the options,
-    may say so by an attribute ``constant = True``: its word is then remembered for those who ask often.
+    may say so by an attribute ``constant = True``: its word is then remembered for those who ask often. One that needs
+    to know the session, its id and its connection, says so by ``sessions = True``: a session's principal then has its
+    ``session``. One that answers later may have a ``timeout`` in seconds, in place of the realm's.
     """
 
     def authorize(
         principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
-    ) -> Decision | Deferred[Decision]:
+    ) -> Decision | Deferred[Decision] | Coroutine[Any, Any, Decision]:
         """Judge one request. For PREFIX and WILDCARD the answer must hold for every URI that ``uri``
-        could match. A plain value is preferred; a Deferred delays only this client. Raising or failing
+        could match. A plain value is preferred; a Deferred or coroutine delays only this client. Raising or failing
         counts as a refusal."""
 
 

@@ -99,6 +99,8 @@ class Principal:
     rules bind their variables to. ``user_id`` is None for a back end, an anonymous or a foreign client.
     ``precious`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
     ``imprint`` tells the password of the login from another one (``identity.standing``); nobody is ever told it.
+    ``realm`` is where the authenticator sends the client, "" for the realm that it asked for. ``session`` is there only
+    for authorizers that say they need it (``IAuthorizer``).
     """
 
     authid: str
@@ -112,6 +114,8 @@ class Principal:
     authenticated_at: float = 0.0
     extra: Mapping[str, Any] = NOTHING
     imprint: bytes = attrs.field(default=b"", repr=False, eq=False)
+    realm: str = ""
+    session: SessionFacts | None = attrs.field(default=None, repr=False, eq=False)
 
 
 @attrs.frozen
@@ -139,6 +143,22 @@ class ConnectionFacts:
     forwarded: bool
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     channel_id: Mapping[str, bytes] = attrs.field(default=NOTHING, repr=False)
+
+
+@attrs.frozen(eq=False)
+class SessionFacts:
+    """The session that asks: its WAMP id and its connection."""
+
+    id: int
+    connection: ConnectionFacts
+
+
+@attrs.frozen
+class Rights:
+    """What a user's directory says of rights now, where they are other than at the login."""
+
+    organizations: frozenset[int]
+    roles: frozenset[str]
 
 
 @attrs.frozen

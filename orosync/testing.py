@@ -18,6 +18,7 @@ from orosync.contracts import AuthenticatorContract as AuthenticatorContract
 from orosync.contracts import AuthorizerContract as AuthorizerContract
 from orosync.doubles import MemoryDirectory as MemoryDirectory
 from orosync.doubles import MemorySessionStore as MemorySessionStore
+from orosync.doubles import ScriptedCaller as ScriptedCaller
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IAuthorizer, IDirectory, IJournal, ILink, ISessionStore
 from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface.verify import verifyObject
 
-from orosync.testing import DirectoryContract, MemoryDirectory, MemorySessionStore, SessionStoreContract
+from orosync.errors import CallFailed
+from orosync.interfaces import ICaller
+from orosync.testing import (
+    DirectoryContract,
+    MemoryDirectory,
+    MemorySessionStore,
+    ScriptedCaller,
+    SessionStoreContract,
+)
 
 
 class ControlTests(SynchronousTestCase):
@@ -20,6 +29,19 @@ class ControlTests(SynchronousTestCase):
             double.pending[0].callback(None)
             self.assertIsNone(self.successResultOf(answer))
             self.assertEqual(double.asked, [login, login])
+
+
+class ScriptedCallerTests(SynchronousTestCase):
+    def test_answers(self):
+        """A result, a failure, or whatever the test still holds; each call is kept."""
+        caller = ScriptedCaller(([1], {"a": 2}))
+        verifyObject(ICaller, caller)
+        self.assertEqual(self.successResultOf(caller.call("p", [7], callee_roles=["r"])), ([1], {"a": 2}))
+        caller.answer = CallFailed("com.error")
+        self.failureResultOf(caller.call("q"), CallFailed)
+        caller.answer = Deferred()
+        self.assertIs(caller.call("q"), caller.answer)
+        self.assertEqual(caller.asked, [("p", [7], ["r"]), ("q", (), None), ("q", (), None)])
 
 
 class MemoryDirectoryTests(DirectoryContract, TestCase):

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
@@ -124,7 +125,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.patch(sys, "path", list(sys.path))
         configuration = load(directory / "router.ini", os.environ)
         with self.assertRaises(ConfigError) as caught:
-            Parts(configuration, None).realms  # noqa: B018
+            Parts(configuration, Clock()).realms  # noqa: B018
         self.assertEqual(
             [fault.partition(",")[0] for fault in caught.exception.faults],
             ["[component:adder] use: there is no module acme_nowhere"],

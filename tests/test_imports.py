@@ -29,6 +29,7 @@ FLOORS = {
     "interfaces": 2,
     "config": 2,
     "registry": 2,
+    "transport_details": 2,
     "model": 1,
     "errors": 1,
 }
@@ -37,6 +38,7 @@ FLOORS = {
 ROOMMATES = {
     "composition": "service",
     "credentials": "service",
+    "deciding": "service",
     "hosting": "service",
     "contracts": "testing",
     "doubles": "testing",

@@ -6,8 +6,8 @@ or answers nonsense. This file must not know what the authorizers judge by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -23,11 +23,20 @@ _SHOWN = 200
 """Characters of a URI in a rule's sentence."""
 
 
+class _Asked(NamedTuple):
+    """An authorizer's method, and how long its answer is waited for."""
+
+    name: str
+    authorize: Any
+    timeout: float
+
+
 class Chain:
-    """Asks ``authorizers`` in order; each has ``timeout`` seconds if it answers later.
+    """Asks ``authorizers`` in order; each has ``timeout`` seconds if it answers later, or those that it wants.
 
     ``decide`` gives a plain Decision whenever every authorizer asked did, so that a publish to a declared topic costs
-    no Deferred. ``constant``: every authorizer says of itself that its answers never change (``IAuthorizer``).
+    no Deferred. ``constant``: every authorizer says of itself that its answers never change, ``sessions``: one of them
+    needs to know the session (``IAuthorizer``).
     """
 
     def __init__(
@@ -40,10 +49,12 @@ class Chain:
         self.replace(authorizers)
 
     def replace(self, authorizers: Iterable[IAuthorizer]) -> None:
-        """From now on ask these. What was remembered of the word of others is forgotten."""
+        """From now on ask these. What was remembered of the word of others is forgotten, and what one of them has still
+        to say counts no more: the new ones are asked instead."""
         asked = tuple(authorizers)
-        self._authorizers = tuple((_name(each), each.authorize) for each in asked)
+        self._authorizers = tuple(_Asked(_name(each), each.authorize, self._patience(each)) for each in asked)
         self.constant = all(getattr(each, "constant", False) is True for each in asked)
+        self.sessions = any(getattr(each, "sessions", False) is True for each in asked)
         for grants in self._grants:
             grants.known.clear()
 
@@ -69,7 +80,8 @@ class Chain:
         is gone), with CancelledError. ``declared`` is False when nobody knew the URI; ``failed`` is True when an
         authorizer broke. ``start`` and ``declared`` are for going on behind an authorizer that answered later.
         """
-        for position, (name, authorize) in enumerate(self._authorizers[start:] if start else self._authorizers, start):
+        asked = self._authorizers
+        for position, (name, authorize, _) in enumerate(asked[start:] if start else asked, start):
             try:
                 answer = authorize(principal, action, uri, match, options)
             except Exception as error:
@@ -81,19 +93,19 @@ class Chain:
                 if verdict is _ABSTAIN:
                     declared = declared or answer.declared
                     continue
-            elif isinstance(answer, Deferred):
+            elif isinstance(answer, Deferred | Coroutine):
                 return Deferred.fromCoroutine(
                     self._wait(position, declared, answer, principal, action, uri, match, options)
                 )
             return self._broken(name, _nonsense(answer))
-        asked = f'{action.value} "{uri[:_SHOWN]}"' + ("" if match is Match.EXACT else f" ({match.value})")
-        return Decision(_DENY, f"{asked}: nobody allows it, so it is refused", declared=declared)
+        what = f'{action.value} "{uri[:_SHOWN]}"' + ("" if match is Match.EXACT else f" ({match.value})")
+        return Decision(_DENY, f"{what}: nobody allows it, so it is refused", declared=declared)
 
     async def _wait(
         self,
         position: int,
         declared: bool,
-        pending: Deferred[Any],
+        pending: Deferred[Any] | Coroutine[Any, Any, Any],
         principal: Principal,
         action: Action,
         uri: str,
@@ -101,8 +113,13 @@ class Chain:
         options: Mapping[str, Any],
     ) -> Decision:
         """One authorizer's later answer, and then the rest of the chain."""
-        name = self._authorizers[position][0]
-        answer = await within(pending, self._timeout, self._clock)
+        asked = self._authorizers
+        name, _, timeout = asked[position]
+        later = pending if isinstance(pending, Deferred) else Deferred.fromCoroutine(pending)
+        answer = await within(later, timeout, self._clock)
+        if asked is not self._authorizers:
+            anew = self.decide(principal, action, uri, match, options)
+            return await anew if isinstance(anew, Deferred) else anew
         if isinstance(answer, Trouble):
             return self._broken(name, answer)
         if not isinstance(answer, Decision) or not isinstance(answer.verdict, Verdict):
@@ -111,6 +128,9 @@ class Chain:
             return answer
         rest = self.decide(principal, action, uri, match, options, position + 1, declared or answer.declared)
         return await rest if isinstance(rest, Deferred) else rest
+
+    def _patience(self, authorizer: IAuthorizer) -> float:
+        return float(getattr(authorizer, "timeout", self._timeout))
 
     def _broken(self, name: str, trouble: Trouble) -> Decision:
         self._journal.note("authorizer.failed", trouble.kind, authorizer=name, reason=trouble.reason)

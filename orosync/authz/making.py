@@ -12,10 +12,12 @@ import attrs
 from orosync.authz.channels import Binding, Channel
 from orosync.authz.oro_channels import oro_channels
 from orosync.authz.oro_routing import routed_channels
+from orosync.authz.reserved import Reservation
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
 from orosync.authz.variables import ALL, OWNERS, admits_all, default_requirement
 from orosync.config import Configuration
+from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.rules import ChannelLine
 from orosync.config.sections import TopicsSection
 from orosync.errors import ConfigError
@@ -29,6 +31,26 @@ def role_permissions(configuration: Configuration, realm: str) -> RolePermission
             for role, lines in configuration.permissions(realm).items()
         }
     )
+
+
+def reservations(configuration: Configuration, realm: str) -> list[Reservation]:
+    """The procedures of ``realm`` that decide for it or for another realm, and those that orosync itself has there."""
+    found = []
+    for one in configuration.realms.values():
+        for name in one.authorizers:
+            section = configuration.authorizers.get(name)
+            if isinstance(section, RemoteAuthorizerSection) and (section.realm or one.name) == realm:
+                title, roles = f"[authorizer:{name}]", frozenset(section.registered_by)
+                found.append(Reservation(section.procedure, roles, frozenset(), title))
+                if section.purge:
+                    callers = frozenset(filter(None, (section.purge_role,)))
+                    found.append(Reservation(section.purge, frozenset(), callers, title))
+        for name in one.authenticators:
+            judge = configuration.authenticators.get(name)
+            if isinstance(judge, RemoteAuthenticatorSection) and (judge.realm or one.name) == realm:
+                roles = frozenset(judge.registered_by)
+                found.append(Reservation(judge.procedure, roles, frozenset(), f"[authenticator:{name}]"))
+    return list(dict.fromkeys(found))
 
 
 def topic_rules(section: TopicsSection) -> TopicRules:

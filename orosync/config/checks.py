@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
-from orosync.config import uplink_checks
+from orosync.config import remote_checks, uplink_checks
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
+from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import (
     AnonymousSection,
     CookieSection,
@@ -44,6 +45,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _topics(configuration, fault)
     _doubles(configuration, fault)
     uplink_checks.check(configuration.uplinks.values(), configuration.realms, titles.get("realm", ()), fault)
+    remote_checks.check(configuration, titles.get("realm", ()), fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
         _doors(listener, fault)
@@ -281,6 +283,8 @@ def _strangers(configuration: Configuration) -> list[str]:
             given |= {authenticator.role, authenticator.publisher_role}
         elif isinstance(authenticator, AnonymousSection | CookieSection):
             given.add(authenticator.role)
+        elif isinstance(authenticator, RemoteAuthenticatorSection):
+            given.update(authenticator.roles)
         else:
             given.update(user.role for user in authenticator.user)
     found: list[str] = []

@@ -24,6 +24,7 @@ from orosync.config.reader import RawFile, RawSection, read
 from orosync.config.secrets import PUBLISHED, is_reference, secret
 from orosync.config.sections import (
     AUTHENTICATORS,
+    AUTHORIZERS,
     DIRECTORIES,
     ForeignSection,
     NotificationsSection,
@@ -99,7 +100,7 @@ class _Loading:
             realms=realms,
             roles=tuple(self._each(titles["role"], self._role).values()),
             authenticators=self._each(titles["authenticator"], lambda raw: self._by_use(raw, AUTHENTICATORS)),
-            authorizers=self._each(titles["authorizer"], lambda raw: self._by_use(raw, {})),
+            authorizers=self._each(titles["authorizer"], lambda raw: self._by_use(raw, AUTHORIZERS)),
             directories=self._each(titles["directory"], lambda raw: self._by_use(raw, DIRECTORIES)),
             session_stores=self._each(titles["sessions"], lambda raw: self._by_use(raw, SESSIONS)),
             topics=self._each(titles["topics"], lambda raw: self._make(TopicsSection, raw, name=raw.name)),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import components, methods, sections, sessions, uplinks
+from orosync.config import components, methods, remote, sections, sessions, uplinks
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 
@@ -29,6 +29,8 @@ TABLES: dict[str, type[Any]] = {
     "authenticator:NAME, use = cryptosign": methods.CryptosignSection,
     "authenticator:NAME, use = certificate": methods.CertificateSection,
     "authenticator:NAME, use = anonymous": sections.AnonymousSection,
+    "authenticator:NAME, use = remote": remote.RemoteAuthenticatorSection,
+    "authorizer:NAME, use = remote": remote.RemoteAuthorizerSection,
     "directory:NAME, use = static": sections.StaticDirectorySection,
     "directory:NAME, use = postgresql or mysql": sections.SqlDirectorySection,
     "directory:NAME, use = demo": sections.DemoDirectorySection,

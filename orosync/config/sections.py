@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
 from orosync.config import rules, secrets, uplinks, users, values
 from orosync.config.keys import dotted, setting
 from orosync.config.methods import METHODS, Method
+from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.sessions import cookie
 from orosync.model import User
 
@@ -279,17 +281,20 @@ class ForeignSection:
     options: Mapping[str, str] = field(repr=False)
 
 
-AUTHENTICATORS: Mapping[str, type[TicketSection] | type[CookieSection] | type[AnonymousSection] | type[Method]] = {
+AUTHENTICATORS: Mapping[str, type[Any]] = {
     "ticket": TicketSection,
     "cookie": CookieSection,
     **METHODS,
     "anonymous": AnonymousSection,
+    "remote": RemoteAuthenticatorSection,
 }
-DIRECTORIES: Mapping[str, type[StaticDirectorySection] | type[DemoDirectorySection] | type[SqlDirectorySection]] = {
+AUTHORIZERS = {"remote": RemoteAuthorizerSection}
+DIRECTORIES: Mapping[str, type[Any]] = {
     "static": StaticDirectorySection,
     "postgresql": SqlDirectorySection,
     "mysql": SqlDirectorySection,
     "demo": DemoDirectorySection,
 }
-Authenticator = TicketSection | CookieSection | Method | AnonymousSection | ForeignSection
+Authenticator = TicketSection | CookieSection | Method | AnonymousSection | RemoteAuthenticatorSection | ForeignSection
+Authorizer = RemoteAuthorizerSection | ForeignSection
 Directory = StaticDirectorySection | DemoDirectorySection | SqlDirectorySection | ForeignSection

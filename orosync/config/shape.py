@@ -12,6 +12,7 @@ from orosync.config.listen import ListenSection
 from orosync.config.rules import Permission
 from orosync.config.sections import (
     Authenticator,
+    Authorizer,
     Directory,
     ForeignSection,
     NotificationsSection,
@@ -38,7 +39,7 @@ class Configuration:
     realms: Mapping[str, RealmSection]
     roles: tuple[RoleSection, ...]
     authenticators: Mapping[str, Authenticator]
-    authorizers: Mapping[str, ForeignSection]
+    authorizers: Mapping[str, Authorizer]
     directories: Mapping[str, Directory]
     session_stores: Mapping[str, AnySessions | ForeignSection]
     topics: Mapping[str, TopicsSection]

@@ -1,20 +1,27 @@
-"""WAMP's own authentication methods made from the sections that describe them.
+"""WAMP's own authentication methods made from the sections that describe them, with accounts or with a procedure that
+knows them.
 
 It must not know how a section is written, or what an authenticator does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.config.methods import CertificateSection, CryptosignSection, Method, WampCraSection
+from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.secrets import Secret
+from orosync.config.sections import RealmSection
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
+from orosync.identity.remote import RemoteAuthenticator
+from orosync.identity.remote_answers import Limits
 from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.wampcra import WampCraAuthenticator
-from orosync.interfaces import IAuthenticator, IJournal
+from orosync.interfaces import IAuthenticator, ICaller, IJournal
 
 
 def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime) -> IAuthenticator:
@@ -40,6 +47,29 @@ def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime
         iterations=section.iterations,
         memory=None if section.memory is None else section.memory // 1024,
         decoy_secret=decoy_secret,
+    )
+
+
+def remote_authenticator(
+    section: RemoteAuthenticatorSection,
+    caller: Callable[[str], ICaller],
+    realms: Mapping[str, RealmSection],
+    journal: IJournal,
+    clock: IReactorTime,
+) -> RemoteAuthenticator:
+    """The authenticator of ``section``; it may send clients to those of ``realms`` that name it."""
+    led = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
+    return RemoteAuthenticator(
+        section.name,
+        section.method,
+        caller,
+        section.procedure,
+        journal,
+        clock,
+        limits=Limits(section.roles, section.default_role, led),
+        registered_by=section.registered_by,
+        realm=section.realm,
+        timeout=section.timeout,
     )
 
 

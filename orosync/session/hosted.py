@@ -11,7 +11,7 @@ import attrs
 
 from orosync.authz.chain import Chain
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
-from orosync.model import Principal
+from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.delivery import Member
 from orosync.router.realm import Realm
 from orosync.session.post import PostOffice
@@ -60,6 +60,12 @@ class HostedRealm:
         session = self.free_id()
         self._own.add(session)
         return session
+
+    def introduced(self, principal: Principal, session: int, facts: ConnectionFacts) -> Principal:
+        """``principal`` as authorizers are to see it: with its session, if any of them needs to know it."""
+        if not self.chain.sessions:
+            return principal
+        return attrs.evolve(principal, session=SessionFacts(session, facts))
 
     def knows(self, authprovider: str) -> bool:
         """Whether this realm takes the word of that authenticator."""

@@ -64,6 +64,18 @@ class Lobby:
                     return authenticator, method
         return None
 
+    def led(self, principal: Principal, asked: HostedRealm, session: int) -> HostedRealm:
+        """The realm that ``principal`` joins: the one ``asked`` for, or where its authenticator sends it. Refused
+        ("realm_not_served") where that realm does not take the authenticator's word, or has the session's id, which has
+        been told already (WAMP-CRA)."""
+        if not principal.realm or principal.realm == asked.name:
+            return asked
+        hosted = self.realm(principal.realm)
+        if hosted is None or not hosted.knows(principal.authprovider) or session in hosted.realm.members:
+            reason = f"{principal.authprovider} sends {principal.authid} to {principal.realm}, which does not name it"
+            raise Refused("realm_not_served", reason)
+        return hosted
+
     def has_room(self, hosted: HostedRealm, principal: Principal) -> bool:
         """Whether this user may have one more session; the back end's short visits are not counted."""
         if principal.precious or principal.authmethod == "anonymous":

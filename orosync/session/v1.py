@@ -67,8 +67,10 @@ class V1Session:
     def opened(self, link: ILink) -> None:
         self._link = link
         self._wire = self._lobby.wires.v1(link.framer)
+        session = self._hosted.free_id()
+        self._principal = self._hosted.introduced(self._principal, session, self._facts)
         ways = self._wire, link.send, self._tell, self.expel
-        member = Member(self._hosted.free_id(), self._principal, frozenset(), *ways)
+        member = Member(session, self._principal, frozenset(), *ways)
         self._hosted.join(member)
         self._member = member
         self._lobby.entered(self)

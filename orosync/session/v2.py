@@ -84,9 +84,7 @@ class V2Session:
             return
         try:
             if binary is not self._binary:
-                raise ProtocolViolation(
-                    f"{self._codec.subprotocol} goes in {'binary' if not binary else 'text'} frames"
-                )
+                raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
             message, payload = self._decode(data)
             requests = self._requests
             if requests is not None and (handler := HANDLERS.get(message.__class__)) is not None:
@@ -186,13 +184,14 @@ class V2Session:
 
     def _join(self, principal: Principal, standings: Standings) -> None:
         assert self._hosted is not None and self._hello is not None and self._link is not None
-        hosted = self._hosted
+        self._hosted = hosted = self._lobby.led(principal, self._hosted, self._session_id)
         if not self._lobby.has_room(hosted, principal):
             reason, limit, user = "too many connections for this user", self._lobby.user_limit, principal.authid
             return self._turn_away("too_many_sessions", names.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
         announced = features.announced(self._hello.details.get("roles"))
-        member = Member(self._session_id, principal, announced, self._wire, self._link.send, self._tell, self.expel)
+        known = hosted.introduced(principal, self._session_id, self._facts)
+        member = Member(self._session_id, known, announced, self._wire, self._link.send, self._tell, self.expel)
         hosted.join(member)
         self._standings = standings
         if standings:

@@ -143,6 +143,51 @@ class ChainTests(SynchronousTestCase):
             [("authorizer.failed", "late", {"authorizer": "stuck", "reason": "no answer within 5 s"})],
         )
 
+    def test_coroutine(self) -> None:
+        """An authorizer written with ``async def`` is as good, whatever becomes of it."""
+        behind = Says(ALLOW)
+        for outcome, decided in ((ALLOW, ALLOW), (ABSTAIN, ALLOW), (ValueError("no"), None), ("yes", None)):
+
+            async def answer(outcome: Any = outcome) -> Any:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
+
+            decision = self.successResultOf(self.decide(Says(answer()), behind))
+            self.assertIs(decision if decided else None, decided)
+            self.assertIs(decision.failed, decided is None)
+
+    def test_own_patience(self) -> None:
+        """One that says how long it may take is waited for so long, and no other one is."""
+        patient = Says(Deferred())
+        patient.timeout = 60.0  # type: ignore[attr-defined]
+        decision = self.decide(patient)
+        self.clock.advance(59)
+        self.assertNoResult(decision)
+        self.clock.advance(1)
+        self.assertTrue(self.successResultOf(decision).failed)
+
+    def test_replaced_meanwhile(self) -> None:
+        """What an authorizer still has to say when others have taken its place counts no more: these are asked."""
+        for late in (ALLOW, DENY, ABSTAIN):
+            pending: Deferred[Decision] = Deferred()
+            chain = Chain([Says(pending)], self.journal, 5.0, clock=self.clock)
+            decision = chain.decide(principal(), Action.SUBSCRIBE, "a.b", Match.EXACT, {})
+            new = Says(ABSTAIN), Says(DENY, "new")
+            chain.replace(new)
+            pending.callback(late)
+            self.assertIs(self.successResultOf(decision), DENY)
+            self.assertEqual([one.asked for one in new], [1, 1])
+
+    def test_needs(self) -> None:
+        """The chain says whether any of its authorizers needs to know the session."""
+        chain = Chain([Says(ALLOW)], self.journal, clock=self.clock)
+        self.assertFalse(chain.sessions)
+        curious = Says(ALLOW)
+        curious.sessions = True  # type: ignore[attr-defined]
+        chain.replace([Says(ALLOW), curious])
+        self.assertTrue(chain.sessions)
+
     def test_client_gone(self) -> None:
         """When the client is gone meanwhile, the authorizer's work is cancelled and nobody is blamed."""
         for earlier in ((), (Says(succeed(ABSTAIN)),)):

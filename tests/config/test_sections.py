@@ -59,7 +59,7 @@ class Sections(SynchronousTestCase):
 
     def test_built_in_kinds(self) -> None:
         """The names that `use` knows."""
-        self.assertEqual(list(sections.AUTHENTICATORS), ["ticket", "cookie", *METHODS, "anonymous"])
+        self.assertEqual(list(sections.AUTHENTICATORS), ["ticket", "cookie", *METHODS, "anonymous", "remote"])
         self.assertEqual(list(sections.DIRECTORIES), ["static", "postgresql", "mysql", "demo"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -10,15 +11,23 @@ from zope.interface.verify import verifyObject
 
 from orosync.config import methods as sections
 from orosync.config.accounts import AccountLine
+from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.secrets import Secret
-from orosync.identity.methods import method_authenticator
+from orosync.config.sections import RealmSection
+from orosync.errors import Refused
+from orosync.identity.methods import method_authenticator, remote_authenticator
 from orosync.interfaces import Challenge, Hello, IAuthenticator
-from orosync.testing import RecordingJournal, connection_facts
+from orosync.testing import RecordingJournal, ScriptedCaller, connection_facts
 from tests.identity.methods_stage import SECRET
 
 KEY = "0f" * 32
 ANNA = (AccountLine("anna", "user", Secret(SECRET, "env:ANNA")),)
 ROBOT = (AccountLine("robot", "backend", marks=(KEY,)),)
+
+
+def _the(caller: ScriptedCaller, realm: str) -> ScriptedCaller:
+    """The caller of every realm."""
+    return caller
 
 
 class Making(SynchronousTestCase):
@@ -35,6 +44,28 @@ class Making(SynchronousTestCase):
         challenge = self.successResultOf(authenticator.at_hello(connection_facts(), hello, method, 1))
         assert isinstance(challenge, Challenge)
         return dict(challenge.extra)
+
+    def test_with_a_procedure(self) -> None:
+        """A remote section becomes what asks its procedure, and sends nobody but to realms that name it."""
+        section = RemoteAuthenticatorSection(
+            name="door", use="remote", method="ticket", procedure="com.a", roles=("user",), realm="oro"
+        )
+        realms = {
+            name: RealmSection(name=name, authenticators=names, authorizers=("roles",))
+            for name, names in {"oro": ("door",), "shop": ("door",), "admin": ("other",)}.items()
+        }
+        for realm, led in (("shop", True), ("admin", False)):
+            caller = ScriptedCaller(([{"role": "user", "realm": realm}], {}))
+            made = remote_authenticator(section, partial(_the, caller), realms, RecordingJournal(), Clock())
+            verifyObject(IAuthenticator, made)
+            hello = Hello("oro", "anna", ("ticket",), {})
+            challenge = self.successResultOf(made.at_hello(connection_facts(), hello, "ticket", 1))
+            answer = challenge.answer("t", {})
+            if led:
+                self.assertEqual(self.successResultOf(answer).realm, "shop")
+            else:
+                self.assertEqual(self.failureResultOf(answer, Refused).value.kind, "realm_not_listed")
+            self.assertEqual(caller.asked[0][0], "com.a")
 
     def test_each_kind(self) -> None:
         """Each kind of section becomes what does its methods."""

@@ -7,6 +7,7 @@ from zope.interface import implementer
 
 from orosync.interfaces import ITopicWatcher
 from orosync.session import hosted
+from orosync.testing import connection_facts, principal
 from tests.session.stage import Stage
 
 
@@ -59,6 +60,24 @@ class HostedRealmTests(SynchronousTestCase):
         self.patch(hosted, "random_id", lambda: next(drawn))
         self.assertEqual([self.stage.hosted.own_id(), self.stage.hosted.own_id()], [5, 6])
         self.assertEqual(self.stage.hosted.free_id(), 7)
+
+    def test_introduced(self):
+        """A principal gets its session's facts where an authorizer needs them, and stays as it is elsewhere."""
+        facts, anna = connection_facts(), principal()
+        self.assertIs(self.stage.hosted.introduced(anna, 5, facts), anna)
+        self.stage.authorizer.sessions = True
+        self.stage.hosted.chain.replace([self.stage.authorizer])
+        known = self.stage.hosted.introduced(anna, 5, facts)
+        self.assertEqual((known, known.session.id), (anna, 5))
+        self.assertIs(known.session.connection, facts)
+
+    def test_sessions_are_introduced(self):
+        """v1 and v2 sessions alike, before they ask for anything."""
+        self.stage.authorizer.sessions = True
+        self.stage.hosted.chain.replace([self.stage.authorizer])
+        for client in (self.stage.v1(), self.stage.v2()):
+            member = self.stage.realm.members[int(client.session_id)]
+            self.assertEqual(member.principal.session.id, member.session)
 
     def test_knows(self):
         """Only the realm's own authenticators are believed."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.errors import Refused
+from orosync.router.realm import Realm
+from orosync.session.hosted import HostedRealm
 from orosync.testing import principal
 from tests.session.stage import Stage
 
@@ -24,6 +28,25 @@ class LobbyTests(SynchronousTestCase):
         """An authenticator not named by the listener is not offered."""
         self.lobby.authenticators = ()
         self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["anonymous"]))
+
+    def test_led(self):
+        """Who is sent elsewhere goes there, if that realm takes the word of who sent it and has room for the id."""
+        anna = principal(authprovider="guests")
+        there = HostedRealm(
+            Realm("there"),
+            self.stage.hosted.chain,
+            [self.stage.anonymous],
+            self.stage.journal,
+            self.stage.hosted.office,
+        )
+        self.lobby.realms = {"oro": self.stage.hosted, "there": there}
+        for who, led in ((anna, self.stage.hosted), (attrs.evolve(anna, realm="oro"), self.stage.hosted)):
+            self.assertIs(self.lobby.led(who, self.stage.hosted, 5), led)
+        sent = attrs.evolve(anna, realm="there")
+        self.assertIs(self.lobby.led(sent, self.stage.hosted, 5), there)
+        there.realm.members[5] = None
+        for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
+            self.assertRaises(Refused, self.lobby.led, who, self.stage.hosted, 5)
 
     def test_room(self):
         """Users are bounded; guests without a name and the back end are not."""

@@ -1,0 +1,204 @@
+"""Remote authenticator: a procedure of a realm says who a client is, as Crossbar.io's dynamic authenticators do.
+
+What the client has to prove it proves here, to the authenticators that do the same with accounts of the configuration.
+This file must not know how a call travels, or what roles may do.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import attrs
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from orosync.errors import CallFailed, ConfigError, Refused, Unavailable
+from orosync.identity.accounts import Account
+from orosync.identity.attempts import wrong_method
+from orosync.identity.cryptosign import CryptosignAuthenticator
+from orosync.identity.failures import FailureBuckets, address_group
+from orosync.identity.remote_answers import Limits, RemoteAnswer, account, nonsense, read
+from orosync.identity.scram import ScramAuthenticator
+from orosync.identity.wampcra import WampCraAuthenticator
+from orosync.interfaces import Challenge, Hello, IAuthenticator, ICaller, IJournal
+from orosync.model import NOTHING, ConnectionFacts, Principal
+from orosync.transport_details import certificate_details, transport_details
+from orosync.wamp import names
+
+EVENT = "remote"
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "ticket": ("ticket",),
+    "wampcra": ("wampcra",),
+    "scram": ("wamp-scram", "scram"),
+    "cryptosign": ("cryptosign",),
+    "tls": ("tls",),
+    "anonymous": ("anonymous",),
+}
+"""What a section's ``method`` is called in HELLO."""
+
+_PROVEN: Mapping[str, Callable[..., IAuthenticator]] = {
+    "wampcra": WampCraAuthenticator,
+    "scram": ScramAuthenticator,
+    "cryptosign": CryptosignAuthenticator,
+}
+
+_DOWN = (names.NO_SUCH_PROCEDURE, names.CANCELED, names.UNAVAILABLE, names.RUNTIME_ERROR)
+"""Errors that are no word on the client: nobody there, gone in the middle, too much to do, broken."""
+
+
+@implementer(IAuthenticator)
+class RemoteAuthenticator:
+    """Asks ``procedure`` in ``realm`` ("": in the realm that HELLO names) through ``caller(realm)``, of callees with a
+    role in ``registered_by``, within ``timeout`` seconds.
+
+    Kinds of Refused: denied, unknown_method, no_certificate, and those of ``remote_answers`` and of the method; of
+    Unavailable: failed, late, nonsense, too_many_failures.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        caller: Callable[[str], ICaller],
+        procedure: str,
+        journal: IJournal,
+        clock: IReactorTime,
+        *,
+        limits: Limits,
+        registered_by: Collection[str],
+        realm: str = "",
+        timeout: float = 5.0,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self.name = name
+        self.methods = METHODS[method]
+        self._method = method
+        self._caller = caller
+        self._procedure = procedure
+        self._journal = journal
+        self._clock = clock
+        self._limits = limits
+        self._registered_by = frozenset(registered_by)
+        self._realm = realm
+        self._timeout = timeout
+        self._failures = FailureBuckets() if failures is None else failures
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Nothing is decided before HELLO."""
+        return defer.succeed(None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator."""
+        return Deferred.fromCoroutine(self._greeted(facts, hello, method, session_id))
+
+    async def _greeted(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Principal | Challenge:
+        if method not in self.methods:
+            raise wrong_method(self.name, method)
+        details = {
+            "transport": {**transport_details(facts), "client_cert": certificate_details(facts.client_certificate)},
+            "session": session_id,
+            "authmethod": method,
+            "authextra": dict(hello.authextra),
+        }
+        if self._method == "ticket":
+
+            def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
+                asked = self._asked(facts, hello.realm, hello.authid, {**details, "ticket": signature}, signature)
+                return Deferred.fromCoroutine(self._at_once(asked, method))
+
+            return Challenge(method, {}, answer)
+        if self._method == "tls" and facts.client_certificate is None:
+            raise Refused("no_certificate", "the client presented no certificate")
+        authid = hello.authid
+        if self._method == "anonymous":
+            authid = secrets.token_hex(12)
+        if self._method not in _PROVEN:
+            return await self._at_once(self._asked(facts, hello.realm, authid, details), method)
+        details |= {"authid": authid, "authrole": None}
+        found = await self._asked(facts, hello.realm, authid, details)
+        return await self._question(facts, hello, method, session_id, found)
+
+    async def _at_once(self, asked: Any, method: str) -> Principal:
+        """Whoever needs to prove nothing to us."""
+        found: RemoteAnswer = await asked
+        return self._principal(found, method)
+
+    async def _question(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int, found: RemoteAnswer
+    ) -> Challenge:
+        """The question of the method itself, for an account that has just become known."""
+        # SCRAM's proof holds the name that the client gave; elsewhere it is the answer's that counts.
+        authid = (hello.authid or found.authid) if self._method == "scram" else found.authid
+        judge = self._judge(account(self._method, found, authid))
+        question = await judge.at_hello(facts, attrs.evolve(hello, authid=authid), method, session_id)
+        assert isinstance(question, Challenge)
+
+        async def judged(signature: str, extra: Mapping[str, Any]) -> Principal:
+            proven = await question.answer(signature, extra)
+            return self._principal(found, method, proven.extra)
+
+        return Challenge(
+            question.method, question.extra, lambda signature, extra: Deferred.fromCoroutine(judged(signature, extra))
+        )
+
+    def _judge(self, known: Account) -> IAuthenticator:
+        try:
+            return _PROVEN[self._method](self.name, [known], self._journal, self._clock, failures=self._failures)
+        except ConfigError:
+            raise nonsense(f"has nothing that {self._method} could prove") from None
+
+    def _principal(self, found: RemoteAnswer, method: str, proven: Mapping[str, Any] = NOTHING) -> Principal:
+        self._journal.count(EVENT, "accepted")
+        return Principal(
+            authid=found.authid,
+            authrole=found.role,
+            authmethod=method,
+            authprovider=self.name,
+            authenticated_at=self._clock.seconds(),
+            extra={**found.extra, **proven} if found.extra or proven else NOTHING,
+            realm=found.realm,
+        )
+
+    # -- asking
+
+    async def _asked(
+        self, facts: ConnectionFacts, realm: str, authid: str | None, details: Mapping[str, Any], ticket: str = ""
+    ) -> RemoteAnswer:
+        """The answer; what was refused is counted against the client's address. ``ticket`` is never repeated."""
+        group, now = address_group(facts.address), self._clock.seconds()
+        try:
+            if self._failures.exhausted(group, now):
+                raise Unavailable("too_many_failures", f"too many wrong answers from {group}")
+            args, kwargs = await self._call(realm, authid, details, ticket)
+            return read(self._method, authid, args, kwargs, self._limits)
+        except Refused as refusal:
+            self._journal.count(EVENT, refusal.kind)
+            if not isinstance(refusal, Unavailable):
+                self._failures.record(group, now)
+            raise
+
+    async def _call(
+        self, realm: str, authid: str | None, details: Mapping[str, Any], ticket: str
+    ) -> tuple[list[Any], dict[str, Any]]:
+        where = self._realm or realm
+        asked = (realm, authid, dict(details))
+        try:
+            call = self._caller(where).call(self._procedure, asked, callee_roles=self._registered_by)
+            return await call.addTimeout(self._timeout, self._clock)
+        except CallFailed as error:
+            reason = f"{self._procedure}: {error}"
+            if ticket:
+                reason = reason.replace(ticket, "...")
+            if error.uri in _DOWN:
+                raise Unavailable("failed", reason) from None
+            raise Refused("denied", reason) from None
+        except defer.TimeoutError:
+            raise Unavailable("late", f"{self._procedure}: no answer within {self._timeout:g} s") from None

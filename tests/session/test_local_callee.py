@@ -1,0 +1,61 @@
+"""orosync's own procedures, called by real sessions."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import RequestError
+from orosync.session.local_callee import LocalCallee
+from tests.session.stage import Stage
+
+
+class LocalCalleeTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.callee = LocalCallee(self.stage.hosted)
+        self.client = self.stage.v2()
+        self.registration = self.callee.offer("com.add", lambda a, b=1: [a + b])
+
+    def called(self, *args, **kwargs):
+        """What a CALL gets, less its request's id."""
+        answer = self.client.ask([48, 1, {}, "com.add", list(args), kwargs])[0]
+        return answer[4:] if answer[0] == 8 else answer[3:]
+
+    def test_answered(self):
+        """Arguments and keywords go in, the result comes out, also to v1."""
+        self.assertEqual(self.called(2, b=3), [[5]])
+        self.assertEqual(self.called(2), [[3]])
+        old = self.stage.v1()
+        self.assertEqual(old.ask([2, "c1", "com.add", 4]), [[3, "c1", 5]])
+
+    def test_refused(self):
+        """A RequestError is the ERROR; wrong arguments are named so; a fault of ours says nothing of itself."""
+        self.callee.withdraw(self.registration)
+
+        def fails(kind):
+            if kind == "request":
+                raise RequestError("com.error.full", "no room")
+            raise ValueError("secret")
+
+        self.callee.offer("com.add", fails)
+        self.assertEqual(self.called("request"), ["com.error.full", ["no room"]])
+        self.assertEqual(self.called(), ["wamp.error.invalid_argument", ["the procedure takes other arguments"]])
+        self.assertEqual(self.called("other"), ["wamp.error.runtime_error", ["internal error"]])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_withdrawn(self):
+        """It is nobody's then, and may be offered anew."""
+        self.callee.withdraw(self.registration)
+        self.assertEqual(self.called(1)[0], "wamp.error.no_such_procedure")
+        self.callee.offer("com.add", lambda a: [a])
+        self.assertEqual(self.called(1), [[1]])
+
+    def test_taken(self):
+        """What a client has already cannot be had; what orosync has no client can have."""
+        self.client.ask([64, 1, {}, "com.mine"])
+        self.assertRaises(RequestError, self.callee.offer, "com.mine", list)
+        self.assertEqual(self.client.ask([64, 2, {}, "com.add"])[0][4], "wamp.error.procedure_already_exists")
+
+    def test_not_a_client(self):
+        """It is in no list of sessions."""
+        self.assertEqual(len(self.stage.realm.members), 1)
