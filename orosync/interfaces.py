@@ -224,7 +224,7 @@ class ILocalSession(Interface):
 
     def send(message: Any, payload: Any = None) -> bool:
         """PUBLISH, CALL, CANCEL, YIELD or ERROR, authorised and answered as a client's. False when it is not taken:
-        the session has left, or too much waits for an authorizer. Never raises."""
+        the session has left, or (PUBLISH and CALL alone) too much waits for an authorizer. Never raises."""
 
     def leave() -> None:
         """End it; nothing is told to it afterwards. No matter how often."""

@@ -78,6 +78,10 @@ class Calls:
         number = int(invocation.request)
         self._refuse("away", number, names.NETWORK_FAILURE, "the other router cannot be reached")
 
+    def unknown(self, invocation: Invocation) -> None:
+        """An INVOCATION of what was never registered."""
+        self._refuse("unknown", int(invocation.request), names.NO_SUCH_PROCEDURE, "no such procedure was registered")
+
     def interrupted(self, number: int, options: dict[str, Any]) -> None:
         """INTERRUPT: whoever called does not want the answer, or wants it soon."""
         request = self._invocations.get(number)

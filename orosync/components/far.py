@@ -77,8 +77,8 @@ class Lost(Exception):
 @implementer(IPushProducer)
 class FarSession:
     """``joined`` fires with WELCOME's details, or fails with Lost; ``over`` fires with the reason when the connection
-    is gone. ``deliver(message, payload)`` gets events, invocations, interrupts, results and errors of calls and
-    publishes.
+    is gone; ``reached`` says whether there ever was one. ``deliver(message, payload)`` gets events, invocations,
+    interrupts, results and errors of calls and publishes.
 
     At most ``queue`` events wait while the router does not read; whatever else waits is bounded by the calls in
     progress.
@@ -104,6 +104,7 @@ class FarSession:
         self._uplink = uplink
         self._queue = queue
         self._line: Line | None = None
+        self.reached = False
         self._open = False
         self._reason = ""
         self._requests = Sequence()
@@ -165,6 +166,7 @@ class FarSession:
             line.drop()
             return
         self._line = line
+        self.reached = True
         line.transport.registerProducer(self, True)
         details = {"roles": ROLES, "agent": f"orosync/{__version__}", trail.UPLINK: True, **self._login.hello()}
         self._put(Hello(self._realm, details))

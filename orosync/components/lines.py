@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -59,6 +60,12 @@ class WebSocketLine(WebSocketClientProtocol):
     """One WebSocket."""
 
     factory: Any
+    _fault = ""
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: B008 (as Twisted has it)
+        if not reason.check(ConnectionDone, ConnectionLost):  # TLS: autobahn would say that the peer went
+            self._fault = reason.getErrorMessage()
+        super().connectionLost(reason)
 
     def onOpen(self) -> None:
         self.factory.speaker.opened(self)
@@ -67,7 +74,7 @@ class WebSocketLine(WebSocketClientProtocol):
         self.factory.speaker.received(payload, isBinary)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.speaker.closed(reason or f"closed with {code}")
+        self.factory.speaker.closed(self._fault or reason or f"closed with {code}")
 
     def put(self, data: bytes, binary: bool) -> None:
         self.sendMessage(data, binary)
@@ -92,6 +99,7 @@ class RawSocketLine(TwistedProtocol):
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)  # Crossbar.io ends the connection on a ping of RawSocket's own
         self.transport.write(bytes((0x7F, 0xF0 | self.factory.serializer, 0, 0)))
 
     def dataReceived(self, data: bytes) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 
 from orosync.components.calls import Calls
 from orosync.components.events import Events
-from orosync.components.far import FarSession, Lost
+from orosync.components.far import FarSession
 from orosync.components.lines import endpoint_of, factory_of, trust_root_of
 from orosync.components.login import Login
 from orosync.config.uplinks import Pattern, UplinkSection
@@ -88,6 +88,8 @@ class Uplink(Service):
         self._pause = backoffPolicy(initialDelay=0.25, maxDelay=section.retry, factor=2.0, **pause)
         self._far = _Far()
         self._loop: Deferred[None] | None = None
+        self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
+        self._registered = _meets(section.register)
         self._topics: dict[int, str] = {}
         self._served: dict[int, str] = {}
         self._offered: dict[int, str] = {}
@@ -102,9 +104,7 @@ class Uplink(Service):
         seconds, rate, limit = self._reactor.seconds, section.event_rate, section.message_limit
         self._outward = Events(name, self._far, journal, seconds, rate, limit, acknowledge=True)
         self._inward = Events(name, near, journal, seconds, rate, limit, acknowledge=False)
-        self._calls_out = Calls(
-            name, near, self._far, journal, _meets(section.register), section.calls, section.message_limit
-        )
+        self._calls_out = Calls(name, near, self._far, journal, self._registered, section.calls, section.message_limit)
         self._calls_in = Calls(name, self._far, near, journal, _meets(section.call), section.calls, limit)
         for pattern in section.publish:
             near.session.subscribe(pattern.uri, pattern.match)
@@ -171,7 +171,7 @@ class Uplink(Service):
         except Exception as error:  # whatever it is, the next attempt may do better
             if protocol is not None:
                 protocol.transport.abortConnection()
-            return ("refused" if isinstance(error, Lost) else "unreachable"), told(error)
+            return ("refused" if session.reached else "unreachable"), told(error)
         finally:
             if late.active():
                 late.cancel()
@@ -245,13 +245,16 @@ class Uplink(Service):
     def _told_there(self, message: Message, payload: Payload | None) -> None:
         if isinstance(message, Event):
             topic = message.details.get("topic") or self._topics.get(int(message.subscription))
-            if isinstance(topic, str):
+            if isinstance(topic, str) and self._wanted(topic):
                 self._inward.event(int(message.publication), topic, message.details, payload)
         elif isinstance(message, Published):
             self._outward.accepted(int(message.request))
         elif isinstance(message, Invocation):
             procedure = message.details.get("procedure") or self._offered.get(int(message.registration))
-            self._calls_in.invoked(message, procedure if isinstance(procedure, str) else "", payload)
+            if isinstance(procedure, str) and self._registered(procedure):
+                self._calls_in.invoked(message, procedure, payload)
+            else:
+                self._calls_in.unknown(message)
         elif isinstance(message, Interrupt):
             self._calls_in.interrupted(int(message.request), message.options)
         elif isinstance(message, Result):

@@ -22,7 +22,7 @@ from orosync.router.delivery import Member
 from orosync.session.hosted import HostedRealm
 from orosync.session.requests import HANDLERS, Requests
 from orosync.session.wire import LocalWire
-from orosync.wamp.messages import Event, Message
+from orosync.wamp.messages import Call, Event, Message, Publish
 from orosync.wamp.payload import Payload
 
 _WIRE = LocalWire()
@@ -31,7 +31,7 @@ _WIRE = LocalWire()
 @implementer(ILocalSession)
 class WirelessSession:
     """Joined from the beginning until ``leave``. ``deliver(message, payload, topic)`` gets what the router tells it, as
-    soon as that happens; ``backlog`` bounds the messages that wait while an authorizer makes up its mind."""
+    soon as that happens; ``backlog`` bounds the requests that wait while an authorizer makes up its mind."""
 
     _log = Logger()
 
@@ -72,8 +72,8 @@ class WirelessSession:
             return False
         if not self._held:
             self._handle(message, payload)
-        elif len(self._waiting) >= self._backlog:
-            return False
+        elif len(self._waiting) >= self._backlog and isinstance(message, Publish | Call):
+            return False  # answers are always taken: there are no more of them than calls in progress
         else:
             self._waiting.append((message, payload))
         return True

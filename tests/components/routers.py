@@ -35,7 +35,9 @@ state = .
 [listen:one]
 endpoint = tcp:{port}:interface=127.0.0.1
 origin = optional
+{tls}
 [realm:there]
+forwarders = member
 authenticators = guests members
 authorizers = roles
 [role:guest]
@@ -93,10 +95,10 @@ class UplinkCase(TestCase):
             await self.uplink.stopService()
         await self.end_there()
 
-    def serve(self) -> Any:
-        """The other router; its realm."""
+    def serve(self, tls: str = "") -> Any:
+        """The other router; its realm. ``tls``: further keys of its listener."""
         path = self.directory / "router.ini"
-        path.write_text(THERE.format(port=self.port))
+        path.write_text(THERE.format(port=self.port, tls=tls))
         parts = Parts(load(path, {"HOME": str(self.directory), "SECRET": SECRET}, 65536), reactor)
         self.service = RouterService(parts)
         self.service.startService()

@@ -102,6 +102,12 @@ class CallsTests(SynchronousTestCase):
         self.assertEqual(self.refusal(), (5, names.NETWORK_FAILURE))
         self.assertEqual(len(self.calls), 0)
 
+    def test_never_registered(self) -> None:
+        """What we did not offer is not called, whatever the other router says."""
+        self.calls.unknown(Invocation(9, 1, {}))
+        self.assertEqual(self.refusal(), (9, names.NO_SUCH_PROCEDURE))
+        self.assertEqual(self.sink.sent, [])
+
     def test_lost_during_calls(self) -> None:
         """Whoever waits is told; a late answer finds nobody."""
         self.invoke(5)

@@ -43,6 +43,8 @@ class TcpTransport(StringTransport):
 
     def setTcpNoDelay(self, enabled: bool) -> None: ...
 
+    def setTcpKeepAlive(self, enabled: bool) -> None: ...
+
     def abortConnection(self) -> None:
         self.aborted = True
 

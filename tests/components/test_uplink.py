@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -14,6 +15,7 @@ from orosync.model import Match, Verdict
 from orosync.wamp.messages import Call, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload
 from tests.components.routers import SECRET, UplinkCase, Voice
+from tests.support import server_tls
 
 
 class Exchanging(UplinkCase):
@@ -114,7 +116,7 @@ class Exchanging(UplinkCase):
     async def test_authorities_and_transports(self) -> None:
         """Every serializer, and a secret that is proven by WAMP-CRA."""
         hosted = self.serve()
-        there, here = Voice(hosted), Voice(self.stage.hosted)
+        there, here = Voice(hosted), Voice(self.stage.hosted, "anna")
         there.session.subscribe("com.", Match.PREFIX)
         for serializer in ("json", "msgpack", "cbor"):
             uplink = self.join(
@@ -122,11 +124,48 @@ class Exchanging(UplinkCase):
             )
             await self.until(lambda: any(m.principal.authid == "link" for m in hosted.realm.members.values()))
             await self.until(lambda: self.uplink._far.session)
-            here.session.send(Publish(1, {}, "com.a"), Payload.of([serializer, b"\0\xff"]))
-            [(_, args, _)] = await self.until(lambda: there.take(Event))
+            here.session.send(Publish(1, {"disclose_me": True}, "com.a"), Payload.of([serializer, b"\0\xff"]))
+            [(message, args, _)] = await self.until(lambda: there.take(Event))
             self.assertEqual(args, [serializer, b"\0\xff"])
+            self.assertEqual(message.details["publisher_authid"], "anna", "a forwarder's word is taken")
             await uplink.stopService()
         self.assertEqual(self.noted("uplink.joined", "oro")[0]["authrole"], "member")
+
+    async def test_tls(self) -> None:
+        """The certificate is verified: against the authorities of ``ca``, and for the host of the address."""
+        files = server_tls.made(self.directory)
+        self.serve(f"certificate = {files.certificate}\nkey = {files.key}")
+        for url, authority, reason in (
+            (f"wss://127.0.0.1:{self.port}/", files.stranger, "certificate verify failed"),
+            (f"wss://localhost:{self.port}/", files.authority, "VerificationError"),
+            (f"wss://127.0.0.1:{self.port}/", files.authority, ""),
+        ):
+            self.stage.journal.notes.clear()
+            uplink = self.join(url=url, ca=Path(authority))
+            if reason:
+                await self.until(lambda: self.stage.journal.notes)
+                self.assertEqual(self.noted("uplink.joined", "oro"), [])
+                self.assertIn(reason, str(self.noted("uplink.failed", "unreachable")))
+            else:
+                await self.joined()
+            await uplink.stopService()
+
+    async def test_only_what_was_asked_for(self) -> None:
+        """Whatever the other router sends, topics and procedures that are not configured do not pass."""
+        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        uplink = self.join(subscribe="prefix com.in.", register="prefix com.ours.")
+        await self.joined()
+        here.session.subscribe("", Match.PREFIX)
+        here.session.register("secret.p", Match.EXACT)
+        uplink._told_there(Event(1, 2, {"topic": "oro/maintenance"}), None)
+        uplink._told_there(Event(99, 3, {}), None)
+        uplink._told_there(Invocation(1, 2, {"procedure": "secret.p"}), None)
+        uplink._told_there(Invocation(2, 99, {}), None)
+        there.session.send(Publish(1, {}, "com.in.a"))
+        [(message, _, _)] = await self.until(lambda: here.take(Event))
+        self.assertEqual(message.details["topic"], "com.in.a")
+        self.assertEqual(here.heard, [])
+        self.assertEqual(self.stage.journal.counts["uplink.call_failed", "unknown"], 2)
 
 
 class Enduring(UplinkCase):

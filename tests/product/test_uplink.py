@@ -137,9 +137,15 @@ class UplinkTests(SynchronousTestCase):
         event = far.events.get(timeout=15)
         self.assertEqual((event["args"], event["kwargs"], event["by"]), ([{"binary": "fe00"}], {"n": 1}, "ben"))
         self.assertRegex(event["hash"], r"^orosync:[0-9]+:[0-9a-f]+$")  # the trail, which Crossbar.io hands on
+        shop.ask("subscribe", f"{WARES}in.stock")
+        far.ask("publish", f"{WARES}in.stock", ["y"])
+        self.assertEqual(page.event()[1], ["y"])
+        event = shop.events.get(timeout=15)
+        self.assertEqual((event["args"], event["by"]), (["y"], far.details["authid"]))
         for client in (page, far, shop):
             self.assertTrue(client.silent(), "an echo")
-        self.assertNotIn("Traceback", house.log)
+        for log in (house.log, self.node.log.rpartition("NODE_BOOT_COMPLETE")[2]):
+            self.assertNotIn("Traceback", log)
 
     def test_raw_sockets(self):
         """The same over RawSocket, in MessagePack and CBOR."""
