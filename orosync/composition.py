@@ -49,9 +49,9 @@ from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
 from orosync.router.filters import FORWARDER
-from orosync.router.realm import Realm
 from orosync.session.hosted import HostedRealm
 from orosync.session.local import LocalPublisher
+from orosync.session.making import made_realm
 from orosync.session.post import PostOffice
 from orosync.session.wireless import WirelessSession
 
@@ -117,7 +117,7 @@ class Parts:
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         return HostedRealm(
-            Realm(name, now=self.reactor.seconds),
+            made_realm(section, self.reactor.seconds),
             chain,
             [one for one in authenticators if one is not None],
             self.journal,

@@ -6,7 +6,7 @@ or answers nonsense. This file must not know what the authorizers judge by.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -36,7 +36,7 @@ class Chain:
 
     ``decide`` gives a plain Decision whenever every authorizer asked did, so that a publish to a declared topic costs
     no Deferred. ``constant``: every authorizer says of itself that its answers never change, ``sessions``: one of them
-    needs to know the session (``IAuthorizer``).
+    needs to know the session (``IAuthorizer``). ``on_replaced``, when set, is called when others decide from now on.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Chain:
         self._timeout = timeout
         self._clock = clock
         self._grants: WeakSet[Grants] = WeakSet()
+        self.on_replaced: Callable[[], None] | None = None
         self.replace(authorizers)
 
     def replace(self, authorizers: Iterable[IAuthorizer]) -> None:
@@ -55,8 +56,21 @@ class Chain:
         self._authorizers = tuple(_Asked(_name(each), each.authorize, self._patience(each)) for each in asked)
         self.constant = all(getattr(each, "constant", False) is True for each in asked)
         self.sessions = any(getattr(each, "sessions", False) is True for each in asked)
+        known: list[Any] = [each for each in asked if getattr(each, "retains", False) is True]
+        self._retained = tuple(each.retained for each in known)
         for grants in self._grants:
             grants.known.clear()
+        if self.on_replaced is not None:
+            self.on_replaced()
+
+    @property
+    def retains(self) -> bool:
+        """Whether there is a topic whose last event is to be retained."""
+        return bool(self._retained)
+
+    def retained(self, topic: str) -> bool:
+        """Whether the last event of ``topic`` is to be retained, because a channel says so."""
+        return any(retained(topic) for retained in self._retained)
 
     def grants(self, principal: Principal, action: Action) -> Grants:
         """The URIs that ``principal`` may do ``action`` with, for somebody who asks often."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from orosync.config import rules, secrets, uplinks, users, values
+from orosync.config import keeping, rules, secrets, uplinks, users, values
 from orosync.config.keys import dotted, setting
 from orosync.config.methods import METHODS, Method
 from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
@@ -83,6 +83,8 @@ class RealmSection:
     uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
     uplink: str = uplinks.address()
     forwarders: tuple[str, ...] = uplinks.forwarders()
+    retained_events: int = keeping.retained_events()
+    retained_bytes: int = keeping.retained_bytes()
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,8 @@ from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
 from orosync.router.filters import Filters
 from orosync.router.meta_events import News, subscribed, unsubscribed
+from orosync.router.recording import Recorder
+from orosync.router.retention import Retained, Retention
 from orosync.router.subscriptions import Now, Subscription, Subscriptions, epoch
 from orosync.wamp import names
 from orosync.wamp.ids import random_id
@@ -34,24 +36,34 @@ class Broker:
 
     ``on_deserted``, when set, is called with the topic of each exact subscription that has lost its last member,
     after the broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
+    ``recorder``, when set, is told of each publication; without ``retention`` nothing is retained.
     """
 
-    def __init__(self, now: Now = epoch) -> None:
+    def __init__(self, now: Now = epoch, retention: Retention | None = None) -> None:
         self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
+        self._retention = retention
+        self.recorder: Recorder | None = None
         self.on_deserted: Callable[[str], None] | None = None
 
-    def subscribe(self, member: Member, topic: str, match: Match = Match.EXACT) -> tuple[Subscription, list[Delivery]]:
+    def subscribe(
+        self, member: Member, topic: str, match: Match = Match.EXACT, get_retained: bool = False
+    ) -> tuple[Subscription, list[Delivery]]:
         """Subscribe ``member``; a second time changes nothing and gives the same subscription.
 
-        The deliveries are to be made after the SUBSCRIBED.
+        The deliveries are to be made after the SUBSCRIBED: with ``get_retained`` the events that were retained for
+        ``member`` are among them (WAMP, "Event Retention").
         """
         subscriptions = self._subscriptions
         before = len(member.subscriptions)
         subscription = subscriptions.join(member, topic, match)
+        news: list[Delivery] = []
         if subscriptions.heard and len(member.subscriptions) != before:
-            return subscription, self.tell(subscribed(member, subscription))
-        return subscription, []
+            news = self.tell(subscribed(member, subscription))
+        if get_retained and self._retention is not None:
+            for event in self._retention.for_member(member, topic, match):
+                news.append(_retained(event, member, subscription))
+        return subscription, news
 
     def unsubscribe(self, member: Member, subscription_id: int) -> list[Delivery]:
         """End a subscription of ``member``: what others are to be told. RequestError NO_SUCH_SUBSCRIPTION, also when it
@@ -142,6 +154,8 @@ class Broker:
             if receivers:
                 details = {} if told is None else dict(told)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
+        if self.recorder is not None:
+            self.recorder.record(number, topic, payload, publisher, exclude_me, filters, told)
         if index.has_patterns:
             for subscription in index.patterns(topic):
                 receivers = _receivers(subscription, excluded, filters)
@@ -151,11 +165,32 @@ class Broker:
                     deliveries.append(Delivery(receivers, Event(subscription.id, number, details), payload, topic))
         return number, deliveries
 
+    def publish_retained(
+        self,
+        topic: str,
+        payload: Payload | None,
+        publisher: Member,
+        exclude_me: bool = True,
+        filters: Filters | None = None,
+        disclose: bool = False,
+        told: Mapping[str, Any] | None = None,
+    ) -> tuple[int, list[Delivery]]:
+        """As ``publish``, and keep the event for those who subscribe later and want it."""
+        number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, told)
+        if disclose:
+            told = {**_identity(publisher), **(told or {})}
+        if self._retention is not None:
+            excluded = publisher.session if exclude_me else None
+            self._retention.keep(topic, number, payload, told, filters, excluded)
+        return number, deliveries
+
     def leave(self, member: Member) -> list[Delivery]:
         """End all subscriptions of ``member``: what others are to be told. Nothing names it afterwards."""
         subscriptions = self._subscriptions
         had = list(member.subscriptions.values()) if subscriptions.heard else []
         gone = subscriptions.leave(member)
+        if self._retention is not None and self._retention.named:
+            self._retention.leave(member.session)
         if gone:
             self._deserted(gone)
         return [one for subscription in had for one in self.tell(unsubscribed(member, subscription))]
@@ -175,6 +210,13 @@ def _receivers(subscription: Subscription, excluded: Member | None, filters: Fil
         del members[excluded.session]
         return members.values() if filters is None else filters.select(members)
     return subscription.everybody if filters is None else filters.select(members)
+
+
+def _retained(event: Retained, member: Member, subscription: Subscription) -> Delivery:
+    details = {**event.told, "retained": True}
+    if subscription.match is not Match.EXACT:
+        details["topic"] = event.topic
+    return Delivery((member,), Event(subscription.id, event.publication, details), event.payload, event.topic)
 
 
 def _identity(publisher: Member) -> dict[str, Any]:

@@ -7,7 +7,7 @@ as Ratchet has it. This file must not know of topics, subscriptions or what is p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -81,6 +81,14 @@ class Filters:
         if excluded is None and chosen is None:
             return exclude_me, None
         return exclude_me, cls(exclude=excluded, eligible=chosen)
+
+    def among(self, sessions: Set[int]) -> Filters | None:
+        """These lists when no sessions but those are left, and nobody will ever have the ids of the others again; None
+        when they keep nobody out."""
+        eligible = None if self.eligible is None else self.eligible & sessions
+        exclude = None if self.exclude is None else (self.exclude & sessions or None)
+        left = attrs.evolve(self, exclude=exclude, eligible=eligible)
+        return None if left == _NONE else left
 
     def select(self, members: Mapping[int, Member]) -> list[Member]:
         """Those of ``members`` (by session id) that every list lets pass.

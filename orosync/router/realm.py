@@ -12,6 +12,7 @@ from orosync.router.meta_call import Handler, procedure
 from orosync.router.meta_events import joined, left
 from orosync.router.meta_sessions import session_procedures
 from orosync.router.meta_subscriptions import subscription_procedures
+from orosync.router.retention import BYTES, EVENTS, Retention
 from orosync.router.subscriptions import Now, epoch
 from orosync.router.testaments import Testaments
 
@@ -19,12 +20,20 @@ from orosync.router.testaments import Testaments
 class Realm:
     """One routing domain. ``members`` by session id."""
 
-    def __init__(self, name: str, pending_limit: int = PENDING_LIMIT, now: Now = epoch) -> None:
+    def __init__(
+        self,
+        name: str,
+        pending_limit: int = PENDING_LIMIT,
+        now: Now = epoch,
+        retained_events: int = EVENTS,
+        retained_bytes: int = BYTES,
+    ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee. ``now`` tells the time, in seconds
-        since 1970."""
+        since 1970. ``retained_events`` and ``retained_bytes`` bound what is retained."""
         self.name = name
         self.members: dict[int, Member] = {}
-        self.broker = Broker(now)
+        self.retention = Retention(self.members, retained_events, retained_bytes)
+        self.broker = Broker(now, self.retention)
         self.dealer = Dealer(pending_limit)
         self.testaments = Testaments()
         self._sessions: dict[str, int] = {}

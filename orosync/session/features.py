@@ -11,6 +11,7 @@ from orosync.wamp import trail
 ROLES: dict[str, Any] = {
     "broker": {
         "features": {
+            "event_retention": True,
             "pattern_based_subscription": True,
             "publisher_exclusion": True,
             "publisher_identification": True,

@@ -14,6 +14,7 @@ from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.delivery import Member
 from orosync.router.realm import Realm
+from orosync.router.recording import Recorder
 from orosync.session.post import PostOffice
 from orosync.session.testaments import Executor
 from orosync.wamp.ids import random_id
@@ -43,6 +44,14 @@ class HostedRealm:
 
     def __attrs_post_init__(self) -> None:
         self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris)
+        self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
+        self.chain.on_replaced = self._record
+        self._record()
+
+    def _record(self) -> None:
+        """A realm in which no topic is retained pays nothing for it."""
+        retained = self.chain.retained
+        self.realm.broker.recorder = Recorder(self.realm.retention, retained) if self.chain.retains else None
 
     @property
     def name(self) -> str:
@@ -86,6 +95,8 @@ class HostedRealm:
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
         """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""
         self.watchers = {watcher.topic: watcher for watcher in watchers}
+        # They know better than the last event what is to be told.
+        self.realm.retention.never = frozenset(self.watchers)
         self.realm.broker.on_deserted = self._deserted
 
     def subscribed(self, topic: str, session: int, principal: Principal) -> None:

@@ -16,12 +16,14 @@ from orosync.router.options import flag
 
 @attrs.frozen
 class Publication:
-    """``disclose``: the publisher wants to be named to the receivers."""
+    """``disclose``: the publisher wants to be named to the receivers. ``retain``: the event is to be kept for those who
+    subscribe later."""
 
     acknowledge: bool
     exclude_me: bool
     filters: Filters | None
     disclose: bool
+    retain: bool
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Publication:
@@ -31,4 +33,5 @@ class Publication:
             flag(options, "exclude_me", True),
             Filters.from_options(options),
             flag(options, "disclose_me"),
+            flag(options, "retain"),
         )

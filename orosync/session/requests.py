@@ -121,7 +121,8 @@ class Requests:
             if wish.acknowledge:
                 self.member.tell(Published(message.request, ids.random_id()), None)
             return
-        publication, deliveries = self._broker_publish(
+        publish = self._realm.broker.publish_retained if wish.retain else self._broker_publish
+        publication, deliveries = publish(
             message.topic,
             payload,
             self.member,
@@ -144,7 +145,8 @@ class Requests:
         member = self.member
         if len(member.subscriptions) >= self._subscription_limit:
             raise RequestError(names.UNAVAILABLE, f"no more than {self._subscription_limit} subscriptions a session")
-        subscription, deliveries = self._realm.broker.subscribe(member, message.topic, match)
+        get_retained = bool(message.options) and flag(message.options, "get_retained")
+        subscription, deliveries = self._realm.broker.subscribe(member, message.topic, match, get_retained)
         member.tell(Subscribed(message.request, subscription.id), None)
         self._post(deliveries)
         if match is _EXACT:

@@ -111,7 +111,8 @@ class Executor:
 
     def _publish(self, member: Member, testament: Testament, decision: Decision) -> None:
         wish = Publication.of(testament.options)
-        made = self._realm.broker.publish(
+        broker = self._realm.broker
+        made = (broker.publish_retained if wish.retain else broker.publish)(
             testament.topic,
             testament.payload,
             member,

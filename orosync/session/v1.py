@@ -150,7 +150,9 @@ class V1Session:
             self._lobby.journal.note("subscribe.refused", "limit", user=user, uri=message.topic, limit=limit)
             self._say_not_allowed(message.topic)
             return
-        deliveries = self._hosted.realm.broker.subscribe(member, message.topic, _EXACT)[1]
+        # v1 cannot ask for what is retained, so it gets what a channel retains for everybody.
+        get_retained = self._hosted.chain.retained(message.topic)
+        deliveries = self._hosted.realm.broker.subscribe(member, message.topic, _EXACT, get_retained)[1]
         self._hosted.office.post(deliveries)
         self._hosted.subscribed(message.topic, member.session, member.principal)
 

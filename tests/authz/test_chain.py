@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.authz.chain import Chain
+from orosync.authz.channels import Channel
 from orosync.authz.oro_channels import ORO_CHANNELS
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
@@ -229,3 +230,14 @@ class ChainTests(SynchronousTestCase):
             decision = chain.decide(principal(), action, uri, match, {})
             assert isinstance(decision, Decision)
             self.assertIs(decision.verdict, expected, (action, uri, match))
+
+    def test_retained_topics(self) -> None:
+        """Which topics are retained is for channels to say; who decides with them when others take over is told."""
+        kept = TopicRules([Channel("oro/state", {}, retained=True), Channel("oro/other", {})])
+        chain = Chain([Says(ALLOW), kept], self.journal, clock=self.clock)
+        self.assertTrue(chain.retains)
+        self.assertEqual([chain.retained(topic) for topic in ("oro/state", "oro/other", "x")], [True, False, False])
+        told: list[bool] = []
+        chain.on_replaced = lambda: told.append(chain.retains)
+        chain.replace([Says(ALLOW), TopicRules(ORO_CHANNELS)])
+        self.assertEqual((told, chain.retained("oro/state")), ([False], False))

@@ -1,0 +1,178 @@
+"""Events that are kept for those who subscribe later (WAMP, "Event Retention").
+
+Whoever gets a retained event would have got it when it was published: all its filters hold for ever, the exclusion of
+its publisher too. Of each topic the last event that reaches everybody is kept, and behind it those for some alone.
+Session ids mean somebody only while that session is here, and are forgotten with it.
+
+The store is bounded, in events and in bytes of their arguments; when it is full the oldest event goes. This file must
+not know who may retain what, nor why an event was retained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from orosync.model import NOTHING, Match
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.wamp.payload import Payload
+from orosync.wamp.uris import matches
+
+EVENTS = 1000
+BYTES = 1024 * 1024
+OF_A_TOPIC = 16
+"""Events of one topic: one for everybody and those for some alone."""
+
+
+@attrs.define(eq=False)
+class Retained:
+    """An event as it was published: ``told`` is what its details say whatever the subscription. ``excluded`` is the
+    session of a publisher that did not want its own event."""
+
+    topic: str
+    publication: int
+    payload: Payload | None
+    told: Mapping[str, Any]
+    filters: Filters | None
+    excluded: int | None
+
+    @property
+    def for_everybody(self) -> bool:
+        return self.filters is None and self.excluded is None
+
+    @property
+    def for_nobody(self) -> bool:
+        return self.filters is not None and self.filters.eligible == frozenset()
+
+    @property
+    def size(self) -> int:
+        return len(self.topic) + (0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs))
+
+    def reaches(self, member: Member) -> bool:
+        """Whether ``member`` would have got it."""
+        if member.session == self.excluded:
+            return False
+        return self.filters is None or bool(self.filters.select({member.session: member}))
+
+    def sessions(self) -> Iterable[int]:
+        """The sessions that it names."""
+        if self.excluded is not None:
+            yield self.excluded
+        if self.filters is not None:
+            yield from self.filters.exclude or ()
+            yield from self.filters.eligible or ()
+
+
+class Retention:
+    """The retained events of one realm, whose ``members`` are. ``never`` holds topics of which nothing is retained.
+
+    ``of_a_topic`` bounds the events of one topic. ``dropped`` counts those that went before their time, and
+    ``on_dropped`` is told of each.
+    """
+
+    def __init__(self, members: Mapping[int, Member], most: int = EVENTS, most_bytes: int = BYTES) -> None:
+        self._members = members
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._events: dict[str, list[Retained]] = {}
+        self._ages: dict[Retained, None] = {}
+        self.named: dict[int, set[Retained]] = {}
+        self.never: frozenset[str] = frozenset()
+        self.of_a_topic = OF_A_TOPIC
+        self.dropped = 0
+        self.on_dropped: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ages)
+
+    def keep(
+        self,
+        topic: str,
+        publication: int,
+        payload: Payload | None,
+        told: Mapping[str, Any] | None,
+        filters: Filters | None,
+        excluded: int | None,
+    ) -> None:
+        """Retain an event. Nobody who may not have it pays with an older one."""
+        if topic in self.never:
+            return
+        here = self._members.keys()
+        filters = None if filters is None else filters.among(here)
+        event = Retained(topic, publication, payload, told or NOTHING, filters, excluded if excluded in here else None)
+        if event.for_nobody:
+            return
+        self._supersede(event)
+        if event.size > self._most_bytes:
+            self._count()
+            return
+        events = self._events.setdefault(topic, [])
+        events.append(event)
+        self._ages[event] = None
+        self._bytes += event.size
+        for session in event.sessions():
+            self.named.setdefault(session, set()).add(event)
+        if len(events) > self.of_a_topic:
+            self._drop(next((one for one in events if not one.for_everybody), events[0]))
+        while len(self._ages) > self._most or self._bytes > self._most_bytes:
+            self._drop(next(iter(self._ages)))
+
+    def for_member(self, member: Member, topic: str, match: Match) -> list[Retained]:
+        """What ``member`` gets that subscribes: of each topic the last event that reaches it, oldest first."""
+        topics = [topic] if match is Match.EXACT else [each for each in self._events if matches(topic, match, each)]
+        found: dict[Retained, None] = {}
+        for each in topics:
+            event = next((one for one in reversed(self._events.get(each, ())) if one.reaches(member)), None)
+            if event is not None:
+                found[event] = None
+        return list(found) if len(found) < 2 else [event for event in self._ages if event in found]
+
+    def leave(self, session: int) -> None:
+        """A session is gone, and with it what events say of it."""
+        naming = self.named.pop(session, set())
+        for event in naming:
+            if event.excluded == session:
+                event.excluded = None
+            event.filters = None if event.filters is None else event.filters.among(self._members.keys())
+        for event in naming:
+            if event not in self._ages:
+                continue  # another one of these has replaced it
+            if event.for_nobody:
+                self._remove(event)
+            elif event.for_everybody:
+                self._supersede(event)
+
+    def _supersede(self, event: Retained) -> None:
+        """Remove the older ones that nobody will get any more because of ``event``."""
+        for older in list(self._events.get(event.topic, ())):
+            if older is event:
+                break
+            if event.for_everybody or (older.filters, older.excluded) == (event.filters, event.excluded):
+                self._remove(older)
+
+    def _drop(self, event: Retained) -> None:
+        self._remove(event)
+        self._count()
+
+    def _count(self) -> None:
+        self.dropped += 1
+        if self.on_dropped is not None:
+            self.on_dropped()
+
+    def _remove(self, event: Retained) -> None:
+        events = self._events[event.topic]
+        events.remove(event)
+        if not events:
+            del self._events[event.topic]
+        del self._ages[event]
+        self._bytes -= event.size
+        for session in event.sessions():
+            naming = self.named.get(session)
+            if naming is not None:
+                naming.discard(event)
+                if not naming:
+                    del self.named[session]

@@ -1,0 +1,12 @@
+"""A router's realm made from its section of the configuration. It must not know how a section is written."""
+
+from __future__ import annotations
+
+from orosync.config.sections import RealmSection
+from orosync.router.realm import Realm
+from orosync.router.subscriptions import Now
+
+
+def made_realm(section: RealmSection, now: Now) -> Realm:
+    """The realm; ``now`` tells the time, in seconds since 1970."""
+    return Realm(section.name, now=now, retained_events=section.retained_events, retained_bytes=section.retained_bytes)

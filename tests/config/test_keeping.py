@@ -1,0 +1,14 @@
+"""What a realm keeps."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.config.sections import RealmSection
+
+
+class Keys(SynchronousTestCase):
+    def test_defaults(self) -> None:
+        """A thousand events in a mebibyte."""
+        realm = RealmSection(name="oro", authenticators=(), authorizers=())
+        self.assertEqual((realm.retained_events, realm.retained_bytes), (1000, 1024 * 1024))

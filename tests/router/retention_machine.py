@@ -1,0 +1,86 @@
+"""A random life of retained events: the broker's machine, with members that retain and ask for what is retained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from orosync.model import Match
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.wamp.payload import Payload
+from orosync.wamp.uris import matches
+from tests.router.broker_machine import FILTERS, PATTERNS, TOPICS, WHO, BrokerMachine
+
+RETAINED = st.tuples(WHO, st.sampled_from(TOPICS[:3]), st.booleans(), FILTERS)
+
+
+class Told:
+    """One retained event as the machine remembers it: whom it reached or would have reached."""
+
+    def __init__(
+        self, machine: BrokerMachine, who: Member, topic: str, exclude_me: bool, filters: Filters | None
+    ) -> None:
+        self.topic = topic
+        self.number = 0
+        self.publisher = who.session
+        self.exclude_me = exclude_me
+        self.filters = filters
+        self.here = {one.session for one in machine.people}
+
+    def reaches(self, machine: BrokerMachine, somebody: Member, publisher: Member) -> bool:
+        """By the same definition as for those who were subscribed then; who came later has an id that no list has."""
+        if somebody.session in self.here:
+            return machine.may_get(somebody, publisher, self.exclude_me, self.filters)
+        lists = self.filters or Filters()
+        role = somebody.principal.authrole
+        return (
+            lists.eligible is None
+            and (lists.eligible_authrole is None or role in lists.eligible_authrole)
+            and (lists.exclude_authrole is None or role not in lists.exclude_authrole)
+        )
+
+
+class RetentionMachine(BrokerMachine):
+    """``told`` holds every event ever retained, in order: which of them matter is the definition's business."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.realm.retention.of_a_topic = 1000
+        self.told: list[tuple[Told, Member]] = []
+
+    @precondition(lambda self: self.people)
+    @rule(retained=st.lists(RETAINED, min_size=1, max_size=4))
+    def retain(self, retained: list[tuple[int, str, bool, Filters | None]]) -> None:
+        """Some publish what is to be retained."""
+        for who, topic, exclude_me, filters in retained:
+            publisher = self.people[who % len(self.people)]
+            told = Told(self, publisher, topic, exclude_me, filters)
+            self.serial += 1
+            payload = Payload.of([self.serial])
+            told.number, deliveries = self.realm.broker.publish_retained(topic, payload, publisher, exclude_me, filters)
+            got = {receiver.session for one in deliveries for receiver in one.receivers}
+            for somebody in self.people:
+                subscribed = any(matches(*wanted, topic) for wanted in self.wanted[somebody.session].values())
+                assert (somebody.session in got) == (subscribed and told.reaches(self, somebody, publisher))
+            self.told.append((told, publisher))
+
+    @precondition(lambda self: self.people)
+    @rule(who=WHO, wanted=st.sampled_from(PATTERNS))
+    def ask(self, who: int, wanted: tuple[str, Match]) -> None:
+        """Somebody subscribes and wants what is retained: of each topic the last event that would have reached it."""
+        self.subscribe_once(who, wanted)
+        somebody = self.people[who % len(self.people)]
+        subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted, get_retained=True)
+        last: dict[str, int] = {}
+        for told, publisher in self.told:
+            if matches(*wanted, told.topic) and told.reaches(self, somebody, publisher):
+                last.pop(told.topic, None)
+                last[told.topic] = told.number
+        expected: list[Any] = []
+        for topic, number in last.items():
+            details = {"retained": True} if wanted[1] is Match.EXACT else {"retained": True, "topic": topic}
+            expected.append(([somebody], [36, subscription.id, number, details], topic))
+        assert [(list(one.receivers), one.message.head(), one.topic) for one in deliveries] == expected

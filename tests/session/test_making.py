@@ -1,0 +1,25 @@
+"""Realms made from their sections."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.config.sections import RealmSection
+from orosync.session.making import made_realm
+from orosync.wamp.payload import Payload
+from tests.router.people import member
+
+
+class Making(SynchronousTestCase):
+    def test_bounds(self) -> None:
+        """The realm keeps as much as its section says, and knows the time."""
+        section = RealmSection(name="oro", authenticators=(), authorizers=(), retained_events=2, retained_bytes=100)
+        realm = made_realm(section, lambda: 5.0)
+        anna = member(1)
+        realm.join(anna)
+        for topic in "abc":
+            realm.broker.publish_retained(topic, Payload.of(["x"]), anna)
+        self.assertEqual((realm.name, len(realm.retention)), ("oro", 2))
+        realm.broker.publish_retained("d", Payload.of(["x" * 100]), anna)
+        self.assertEqual(len(realm.retention), 2)
+        self.assertEqual(realm.broker.subscribe(anna, "a")[0].created, 5.0)
