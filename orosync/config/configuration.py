@@ -21,6 +21,7 @@ from orosync.config.components import ComponentSection
 from orosync.config.keys import build, keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.reader import RawFile, RawSection, read
+from orosync.config.realms import RealmSection, RoleSection
 from orosync.config.secrets import PUBLISHED, is_reference, secret
 from orosync.config.sections import (
     AUTHENTICATORS,
@@ -28,8 +29,6 @@ from orosync.config.sections import (
     DIRECTORIES,
     ForeignSection,
     NotificationsSection,
-    RealmSection,
-    RoleSection,
     RouterSection,
     TopicsSection,
 )

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import components, methods, remote, sections, sessions, uplinks
+from orosync.config import components, methods, realms, remote, sections, sessions, uplinks
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 
 TABLES: dict[str, type[Any]] = {
     "router": sections.RouterSection,
     "listen:NAME": ListenSection,
-    "realm:NAME": sections.RealmSection,
-    "role:NAME": sections.RoleSection,
+    "realm:NAME": realms.RealmSection,
+    "role:NAME": realms.RoleSection,
     "authenticator:NAME, use = ticket": sections.TicketSection,
     "authenticator:NAME, use = cookie": sections.CookieSection,
     "authenticator:NAME, use = wampcra": methods.WampCraSection,

@@ -3,7 +3,7 @@
 Durations are seconds, sizes bytes. What depends on other sections or on the machine (``RouterSection.node``,
 ``NotificationsSection.realm`` ...) is settled by ``orosync.config.settle`` before anybody sees it. This file must not
 know how the values are used; the meanings are the words of the reference page. Listeners are in ``listen``,
-WAMP's own authentication methods in ``methods``.
+realms and roles in ``realms``, WAMP's own authentication methods in ``methods``.
 """
 
 # ruff: noqa: RUF009 (setting() and dotted() return attrs fields)
@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from orosync.config import keeping, rules, secrets, uplinks, users, values
+from orosync.config import rules, secrets, users, values
 from orosync.config.keys import dotted, setting
 from orosync.config.methods import METHODS, Method
 from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
@@ -60,48 +60,6 @@ class RouterSection:
         example="/opt/acme/plugins",
     )
     ticket_processes: int = setting(values.count, "Processes that check tickets.", default="2")
-
-
-@frozen(kw_only=True)
-class RealmSection:
-    """[realm:NAME]: a space of topics and procedures of its own."""
-
-    name: str
-    authenticators: tuple[str, ...] = setting(
-        values.names,
-        "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
-        required=True,
-        example="ticket",
-    )
-    authorizers: tuple[str, ...] = setting(
-        values.names,
-        "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
-        "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
-        required=True,
-        example="topics:oro",
-    )
-    uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
-    uplink: str = uplinks.address()
-    forwarders: tuple[str, ...] = uplinks.forwarders()
-    retained_events: int = keeping.retained_events()
-    retained_bytes: int = keeping.retained_bytes()
-
-
-@frozen(kw_only=True)
-class RoleSection:
-    """[role:REALM/NAME] or, for every realm, [role:NAME]: what `roles` in a realm's authorizers reads."""
-
-    name: str
-    realm: str | None
-    permissions: tuple[rules.Permission, ...] = setting(
-        rules.permissions,
-        "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose caller|publisher|caller,publisher]`, "
-        "`any ACTIONS [disclose ...]` for every URI, or `deny exact|prefix|wildcard URI`. What a line does not allow "
-        "it denies; the most specific line speaks. `disclose` alone means both.",
-        required=True,
-        example="prefix com.example. call,subscribe",
-        multiline=True,
-    )
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,7 @@ import attrs
 
 from orosync.config.components import ComponentSection
 from orosync.config.listen import ListenSection
+from orosync.config.realms import RealmSection, RoleSection
 from orosync.config.rules import Permission
 from orosync.config.sections import (
     Authenticator,
@@ -16,8 +17,6 @@ from orosync.config.sections import (
     Directory,
     ForeignSection,
     NotificationsSection,
-    RealmSection,
-    RoleSection,
     RouterSection,
     TopicsSection,
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from orosync.config.sections import RealmSection
+from orosync.config.realms import RealmSection
 from orosync.config.uplinks import UplinkSection
 from orosync.config.values import did_you_mean
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.config.methods import CertificateSection, CryptosignSection, Method, WampCraSection
+from orosync.config.realms import RealmSection
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.secrets import Secret
-from orosync.config.sections import RealmSection
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator

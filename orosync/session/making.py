@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orosync.config.sections import RealmSection
+from orosync.config.realms import RealmSection
 from orosync.router.realm import Realm
 from orosync.router.subscriptions import Now
 

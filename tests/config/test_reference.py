@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orosync.config import components, configuration, listen, methods, reference, remote, sections, sessions, uplinks
+from orosync.config import (
+    components,
+    configuration,
+    listen,
+    methods,
+    realms,
+    reference,
+    remote,
+    sections,
+    sessions,
+    uplinks,
+)
 from orosync.config.keys import keys_of
 from tests.config.files import FilesCase
 
@@ -27,7 +38,7 @@ class Page(FilesCase):
         """No section class is left out, and the page has a heading for every kind of section."""
         there = {
             value
-            for module in (components, listen, methods, remote, sections, sessions, uplinks)
+            for module in (components, listen, methods, realms, remote, sections, sessions, uplinks)
             for name, value in vars(module).items()
             if name.endswith("Section") and name != "ForeignSection"
         }

@@ -11,9 +11,9 @@ from zope.interface.verify import verifyObject
 
 from orosync.config import methods as sections
 from orosync.config.accounts import AccountLine
+from orosync.config.realms import RealmSection
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.secrets import Secret
-from orosync.config.sections import RealmSection
 from orosync.errors import Refused
 from orosync.identity.methods import method_authenticator, remote_authenticator
 from orosync.interfaces import Challenge, Hello, IAuthenticator

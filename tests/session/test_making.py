@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.sections import RealmSection
+from orosync.config.realms import RealmSection
 from orosync.session.making import made_realm
 from orosync.wamp.payload import Payload
 from tests.router.people import member

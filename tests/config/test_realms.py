@@ -1,10 +1,10 @@
-"""What a realm keeps."""
+"""Realms and roles."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.sections import RealmSection
+from orosync.config.realms import RealmSection
 
 
 class Keys(SynchronousTestCase):

@@ -1,0 +1,56 @@
+"""A realm and its roles as frozen values. Like ``sections``, beside which this stands; it must not know how the values
+are used.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from orosync.config import rules, uplinks, values
+from orosync.config.keys import setting
+
+
+@frozen(kw_only=True)
+class RealmSection:
+    """[realm:NAME]: a space of topics and procedures of its own."""
+
+    name: str
+    authenticators: tuple[str, ...] = setting(
+        values.names,
+        "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
+        required=True,
+        example="ticket",
+    )
+    authorizers: tuple[str, ...] = setting(
+        values.names,
+        "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
+        "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
+        required=True,
+        example="topics:oro",
+    )
+    uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
+    uplink: str = uplinks.address()
+    forwarders: tuple[str, ...] = uplinks.forwarders()
+    retained_events: int = setting(
+        values.count,
+        "How many events are retained for those who subscribe later; over it the oldest goes ([meta.md](meta.md)).",
+        default="1000",
+    )
+    retained_bytes: int = setting(values.size, "How many bytes of arguments all of them may have.", default="1MiB")
+
+
+@frozen(kw_only=True)
+class RoleSection:
+    """[role:REALM/NAME] or, for every realm, [role:NAME]: what `roles` in a realm's authorizers reads."""
+
+    name: str
+    realm: str | None
+    permissions: tuple[rules.Permission, ...] = setting(
+        rules.permissions,
+        "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose caller|publisher|caller,publisher]`, "
+        "`any ACTIONS [disclose ...]` for every URI, or `deny exact|prefix|wildcard URI`. What a line does not allow "
+        "it denies; the most specific line speaks. `disclose` alone means both.",
+        required=True,
+        example="prefix com.example. call,subscribe",
+        multiline=True,
+    )
