@@ -188,6 +188,8 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
         for key in ("path", "longpoll", "proxies"):
             if getattr(listener, key):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
+        if listener.compression != "off":
+            fault(section, "compression", "is for WebSocket alone, remove the line or write transport = universal")
     elif listener.reach is Reach.ANYBODY and listener.origin == "required" and not listener.origins:
         fault(
             section,

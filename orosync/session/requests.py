@@ -85,9 +85,10 @@ class Requests:
         payload = Payload.of([str(why)], None)
         if isinstance(message, Invocation):
             self._post(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
-        elif isinstance(message, Result) or (isinstance(message, Error) and message.request_type == CALL):
+        elif isinstance(message, Result | Error):
+            request = CALL if isinstance(message, Result) else message.request_type
             # This one fits: it is short, and plain text.
-            self.member.tell(Error(CALL, message.request, {}, error), payload)
+            self.member.tell(Error(request, message.request, {}, error), payload)
 
     # -- publish and subscribe
 

@@ -52,7 +52,12 @@ class RawSocketListeners(FilesCase):
         self.assertEqual(self.load(text).warnings, ())
         advice = "is for WebSocket alone, remove the line or write transport = universal"
         self.assertEqual(
-            self.listener(raw + "path = /ws\nproxies = loopback\n"),
-            [f"[listen:public] path: {advice} (line 4)", f"[listen:public] proxies: {advice} (line 5)"],
+            self.listener(raw + "path = /ws\nproxies = loopback\nlongpoll = /lp\ncompression = deflate\n"),
+            [
+                f"[listen:public] path: {advice} (line 4)",
+                f"[listen:public] proxies: {advice} (line 5)",
+                f"[listen:public] longpoll: {advice} (line 6)",
+                f"[listen:public] compression: {advice} (line 7)",
+            ],
         )
         self.assertEqual(len(self.listener(raw.replace("rawsocket", "universal"))), 1, "origins")

@@ -53,12 +53,20 @@ class Request {
   }
 }
 
+/** Which transport a URL asks for: http means long-poll, rs RawSocket. */
+function transports() {
+  if (url.startsWith('http')) return { transports: [{ type: 'longpoll', url }] };
+  if (!url.startsWith('rs')) return { url };
+  const [host, port] = url.replace('rs://', '').split(':');
+  return { transports: [{ type: 'rawsocket', host, port: Number(port) }] };
+}
+
 async function autobahn() {
   const ab = require('autobahn');
   if (url.startsWith('http')) globalThis.XMLHttpRequest = Request;
   const serializers = { json: ab.serializer.JSONSerializer, msgpack: ab.serializer.MsgpackSerializer, cbor: ab.serializer.CBORSerializer };
   const connection = new ab.Connection({
-    ...(url.startsWith('http') ? { transports: [{ type: 'longpoll', url }] } : { url }), realm: options.realm, max_retries: 0, tlsConfiguration: { rejectUnauthorized: false },
+    ...transports(), realm: options.realm, max_retries: 0, tlsConfiguration: { rejectUnauthorized: false },
     serializers: [new serializers[options.serializer || 'json']()],
     authmethods: offered(), authid: options.authid,
     authextra: options.key ? { pubkey: publicKey(), trustroot: null, challenge: null, channel_binding: null } : undefined,

@@ -28,12 +28,14 @@ ROBOT, STRANGER = bytes([7]) * 32, bytes([8]) * 32
 DOORS = """
 [listen:plain]
 endpoint = tcp:{plain}:interface=127.0.0.1
+transport = universal
 origins = localhost 127.0.0.1
 origin = optional
 realm = doors
 
 [listen:tls]
 endpoint = tcp:{tls}:interface=127.0.0.1
+transport = universal
 certificate = certificate.pem
 key = key.pem
 client_ca = people.pem
@@ -116,9 +118,9 @@ class DoorsCase(SynchronousTestCase):
         for port in (self.plain, self.tls):
             self.house.child.wait_for_port(port)
 
-    def client(self, library: str, tls: bool = False, **options: Any) -> Client:
+    def client(self, library: str, tls: bool = False, scheme: str = "ws", **options: Any) -> Client:
         port = self.tls if tls else self.plain
-        url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/ws"
+        url = f"{scheme}{'s' if tls else ''}://127.0.0.1:{port}{'/ws' if scheme == 'ws' else ''}"
         client = Client(library, url, **{"realm": "doors", **options})
         self.addCleanup(client.end)
         return client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -92,6 +93,13 @@ class Poller:
     def close(self) -> int:
         """The status of closing."""
         return self.post(f"{self.path}/close")[0]
+
+    def leave(self) -> None:
+        """Close if that is still possible, so that a router that stops need not wait for us."""
+        self.disconnect()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.close()
+        self.disconnect()
 
     def disconnect(self) -> None:
         for way in self._ways:

@@ -25,7 +25,7 @@ class LongPollCase(SynchronousTestCase):
 
     def poller(self, *protocols: str, **options: object) -> Poller:
         poller = Poller(self.house.public, *protocols, **options)  # type: ignore[arg-type]
-        self.addCleanup(poller.disconnect)
+        self.addCleanup(poller.leave)
         return poller
 
 

@@ -78,6 +78,7 @@ class ClientTests(RawSocketCase):
             "tls cbor": self.client("autobahn-python", f"rss://127.0.0.1:{self.tls}", serializer="cbor"),
             "unix msgpack": self.client("autobahn-python", f"rs://unix:{self.path}", serializer="msgpack"),
             "universal cbor": self.client("autobahn-python", f"rs://127.0.0.1:{self.house.public}", serializer="cbor"),
+            "autobahn js": self.client("autobahn", f"rs://127.0.0.1:{self.raw}"),
             "websocket json": self.client("autobahn-python", self.house.url()),
             "wampy": self.client("wampy", self.house.url(), serializer="msgpack"),
         }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.errors import TooLong
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.testing import principal
-from tests.session.stage import Stage
+from tests.session.stage import HELLO, Stage
 
 
 class PubSubTests(SynchronousTestCase):
@@ -110,6 +111,54 @@ class PubSubTests(SynchronousTestCase):
         for n in range(3):
             self.assertEqual(client.ask([32, n, {}, f"a.b{n}"])[0][0], 33)
         self.assertEqual(client.ask([32, 9, {}, "a.c"])[0][4], "wamp.error.unavailable")
+
+
+def short(payload: bytes, binary: bool) -> bytes:
+    """The framer of a client that takes little."""
+    if len(payload) > 1024:
+        raise TooLong("too long")
+    return payload
+
+
+class LengthTests(SynchronousTestCase):
+    """T2: a client that takes only short messages."""
+
+    def setUp(self):
+        self.stage = Stage()
+        self.large, self.small = self.stage.v2(), self.stage.v2(join=False)
+        self.small.link.framer = short
+        self.small.session.opened(self.small.link)
+        self.small.say(HELLO).heard()
+
+    def test_an_event_is_left_out(self):
+        """It is counted; a shorter one arrives, and others get both."""
+        other = self.stage.v2()
+        for client in (self.small, other):
+            client.ask([32, 1, {}, "a.b"])
+        self.large.say([16, 1, {}, "a.b", ["x" * 1024]], [16, 2, {}, "a.b", ["y"]])
+        self.assertEqual([event[4] for event in self.small.heard()], [["y"]])
+        self.assertEqual(len(other.heard()), 2)
+        self.assertEqual(self.stage.journal.counts["payload.undeliverable", "event"], 1)
+
+    def test_whoever_waits_is_told(self):
+        """The caller of what is too long for its callee, of a result or error too long for itself, and who asked
+        for something with a name too long to be repeated."""
+        exceeded = "wamp.error.payload_size_exceeded"
+        self.small.ask([64, 1, {}, "small"])
+        self.large.ask([64, 1, {}, "large"])
+        [error] = self.large.ask([48, 2, {}, "small", ["x" * 1024]])
+        self.assertEqual((error[:3], error[4]), ([8, 48, 2], exceeded))
+        for request, answer in ((3, [70, None, {}, ["x" * 1024]]), (4, [8, 68, None, {}, "failed", ["x" * 1024]])):
+            self.small.say([48, request, {}, "large"])
+            [invocation] = self.large.heard()
+            self.large.say([invocation[1] if part is None else part for part in answer])
+            [error] = self.small.heard()
+            self.assertEqual((error[:3], error[4]), ([8, 48, request], exceeded))
+        [error] = self.small.ask([48, 5, {}, "nobody." + "x" * 1024])
+        self.assertEqual((error[:3], error[4]), ([8, 48, 5], exceeded))
+        self.stage.authorizer.answers[Action.SUBSCRIBE, "x" * 1024] = Decision(Verdict.DENY, "rule 7")
+        [error] = self.small.ask([32, 6, {}, "x" * 1024])
+        self.assertEqual((error[:3], error[4]), ([8, 32, 6], exceeded))
 
 
 class AuthorizationTests(SynchronousTestCase):
