@@ -21,6 +21,7 @@ from orosync.doubles import MemorySessionStore as MemorySessionStore
 from orosync.doubles import ScriptedCaller as ScriptedCaller
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IAuthorizer, IDirectory, IJournal, ILink, ISessionStore
+from orosync.memory_realm import MemoryRealm as MemoryRealm
 from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict
 
 if TYPE_CHECKING:

@@ -41,6 +41,7 @@ ROOMMATES = {
     "deciding": "service",
     "hosting": "service",
     "contracts": "testing",
+    "memory_realm": "testing",
     "doubles": "testing",
 }
 

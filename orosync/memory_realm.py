@@ -1,0 +1,83 @@
+"""A realm in memory, for the tests of components and authorizers: public by way of ``orosync.testing``.
+
+Everything in it is what a router has, but for sockets and time: nothing happens until ``turn``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from autobahn.twisted.wamp import ApplicationSession
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from orosync.authz.chain import Chain
+from orosync.components.embedded import Embedding, component_facts
+from orosync.interfaces import IAuthorizer
+from orosync.model import Action, Decision, Match, Principal, Traits, Verdict
+from orosync.ops.journal import Journal
+from orosync.router.realm import Realm
+from orosync.session.deadlines import Deadlines
+from orosync.session.hosted import HostedRealm
+from orosync.session.inside import InsideHost
+from orosync.session.lobby import Lobby
+from orosync.session.post import PostOffice
+from orosync.session.recheck import Rechecks
+from orosync.session.wire import Wires
+
+S = TypeVar("S", bound=ApplicationSession)
+
+TURNS = 100
+"""Turns of the reactor that follow each other at one moment; who needs more is going round in circles."""
+
+
+class MemoryRealm:
+    """``authorizers`` in order say who may what; without any, everybody may do everything. ``clock`` is its time."""
+
+    def __init__(self, authorizers: Sequence[IAuthorizer] = (), name: str = "realm") -> None:
+        self.clock = Clock()
+        self.journal = Journal(self.clock)
+        chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
+        realm = Realm(name, now=self.clock.seconds)
+        hosted = HostedRealm(realm, chain, [], self.journal, PostOffice(self.journal))
+        self._lobby = Lobby(
+            realms={name: hosted},
+            journal=self.journal,
+            wires=Wires(),
+            deadlines=Deadlines(self.clock, 10.0),
+            rechecks=Rechecks(self.clock, self.journal, 300.0),
+            guests=set(),
+            inside=True,
+        )
+        self._name = name
+
+    def join(self, component: S, authid: str, role: str = "user", **known: Any) -> S:
+        """Have ``component`` join as ``authid`` (``known``: what else a Principal knows). Raises what onJoin raises."""
+        component.config.realm = self._name
+        principal = Principal(authid, role, "component", "component", **known)
+        host, facts = InsideHost(self._lobby, principal, Traits()), component_facts(authid)
+        on_join, failed = component.onJoin, list[Failure]()
+        component.onJoin = lambda details: maybeDeferred(on_join, details).addErrback(failed.append)
+        session: Any = host.admit(facts).result.session  # type: ignore[attr-defined]
+        Embedding(component, session, facts, self.journal, self.clock, lambda clean, reason: None).start()
+        self.turn()
+        if failed:
+            failed[0].raiseException()
+        return component
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """Let ``seconds`` pass; everything that anybody has said until then arrives."""
+        self.clock.advance(seconds)
+        for _ in range(TURNS):
+            self.clock.advance(0)
+
+
+@implementer(IAuthorizer)
+class _Everything:
+    """Allows it."""
+
+    def authorize(self, principal: Principal, action: Action, uri: str, match: Match, options: Any) -> Decision:
+        return Decision(Verdict.ALLOW, "everything is allowed")
