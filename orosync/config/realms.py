@@ -7,6 +7,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from orosync.config import rules, uplinks, values
+from orosync.config.history import HistoryLine
+from orosync.config.history import history as histories
 from orosync.config.keys import setting
 
 
@@ -37,6 +39,14 @@ class RealmSection:
         default="1000",
     )
     retained_bytes: int = setting(values.size, "How many bytes of arguments all of them may have.", default="1MiB")
+    history: tuple[HistoryLine, ...] = setting(
+        histories,
+        "What is kept for those who ask later what was published ([meta.md](meta.md)), one pattern a line: "
+        "`exact|prefix|wildcard URI [events=1000] [bytes=1MiB] [age=24h]`; without `age` of any age.",
+        unset=(),
+        example="prefix com.example. events=1000 age=24h",
+        multiline=True,
+    )
 
 
 @frozen(kw_only=True)

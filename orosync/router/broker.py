@@ -90,6 +90,10 @@ class Broker:
         """The subscription to this very topic or pattern, None when nobody has it."""
         return self._subscriptions.get(topic, match)
 
+    def keep(self, topic: str, match: Match) -> Subscription:
+        """The subscription to this topic or pattern, there from now on with and without subscribers."""
+        return self._subscriptions.keep(topic, match)
+
     def find(self, subscription_id: int) -> Subscription | None:
         """The subscription with this id, whoever has it."""
         return self._subscriptions.find(subscription_id)

@@ -5,9 +5,12 @@ This file must not know how members were identified, what they may do, or how me
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, Dealer
 from orosync.router.delivery import Delivery, Member
+from orosync.router.history import Histories, Kept
 from orosync.router.meta_call import Handler, procedure
 from orosync.router.meta_events import joined, left
 from orosync.router.meta_sessions import session_procedures
@@ -27,14 +30,18 @@ class Realm:
         now: Now = epoch,
         retained_events: int = EVENTS,
         retained_bytes: int = BYTES,
+        history: Iterable[Kept] = (),
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee. ``now`` tells the time, in seconds
-        since 1970. ``retained_events`` and ``retained_bytes`` bound what is retained."""
+        since 1970. ``retained_events`` and ``retained_bytes`` bound what is retained; ``history``: what is kept."""
         self.name = name
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
         self.broker = Broker(now, self.retention)
         self.dealer = Dealer(pending_limit)
+        self.history = Histories(now)
+        for kept in history:
+            self.history.open(kept, self.broker.keep(kept.uri, kept.match))
         self.testaments = Testaments()
         self._sessions: dict[str, int] = {}
         self.answers(session_procedures(self))

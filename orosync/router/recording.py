@@ -1,4 +1,4 @@
-"""What becomes of publications besides deliveries: retained, where a topic is declared so.
+"""What becomes of publications besides deliveries: retained where a topic is declared so, kept as history.
 
 The broker has a recorder only where there is something to record. This file must not know who declares topics.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
+from orosync.router.history import Histories
 from orosync.router.retention import Retention
 from orosync.wamp.payload import Payload
 
@@ -17,9 +18,10 @@ from orosync.wamp.payload import Payload
 class Recorder:
     """``retained`` tells whether what is published to a topic is to be retained, wanted by its publisher or not."""
 
-    def __init__(self, retention: Retention, retained: Callable[[str], bool]) -> None:
+    def __init__(self, retention: Retention, retained: Callable[[str], bool], history: Histories) -> None:
         self._retention = retention
         self._retained = retained
+        self._history = history
 
     def record(
         self,
@@ -34,3 +36,5 @@ class Recorder:
         """A publication with its id. What the router itself says is said for that moment, and not retained."""
         if publisher is not None and self._retained(topic):
             self._retention.keep(topic, number, payload, told, filters, publisher.session if exclude_me else None)
+        if self._history:
+            self._history.record(number, topic, payload, filters, told)

@@ -37,7 +37,20 @@ ROLES: dict[str, Any] = {
 _CLIENT_ROLES = ("publisher", "subscriber", "caller", "callee")
 
 
-def welcomed(realm: str, principal: Principal, hello: Mapping[str, Any] = NOTHING, mark: str = "") -> dict[str, Any]:
+def roles(history: bool) -> dict[str, Any]:
+    """What a realm announces; ``history`` is there only where it is configured."""
+    if not history:
+        return ROLES
+    return {**ROLES, "broker": {"features": {**ROLES["broker"]["features"], "event_history": True}}}
+
+
+def welcomed(
+    realm: str,
+    principal: Principal,
+    hello: Mapping[str, Any] = NOTHING,
+    mark: str = "",
+    roles: Mapping[str, Any] = ROLES,
+) -> dict[str, Any]:
     """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` tell; the
     realm's ``mark`` where HELLO.Details ask for it."""
     details: dict[str, Any] = {
@@ -46,7 +59,7 @@ def welcomed(realm: str, principal: Principal, hello: Mapping[str, Any] = NOTHIN
         "authrole": principal.authrole,
         "authmethod": principal.authmethod,
         "authprovider": principal.authprovider,
-        "roles": ROLES,
+        "roles": roles,
     }
     if principal.extra is not NOTHING:
         details["authextra"] = dict(principal.extra)

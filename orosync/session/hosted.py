@@ -6,6 +6,7 @@ It must not know transports or protocol versions.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -15,6 +16,8 @@ from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.delivery import Member
 from orosync.router.realm import Realm
 from orosync.router.recording import Recorder
+from orosync.session import features
+from orosync.session.history import Archive
 from orosync.session.post import PostOffice
 from orosync.session.testaments import Executor
 from orosync.wamp.ids import random_id
@@ -44,18 +47,25 @@ class HostedRealm:
 
     def __attrs_post_init__(self) -> None:
         self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris)
+        Archive(self.realm, self.chain, self.office, self.journal)
         self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
         self.chain.on_replaced = self._record
         self._record()
 
     def _record(self) -> None:
-        """A realm in which no topic is retained pays nothing for it."""
-        retained = self.chain.retained
-        self.realm.broker.recorder = Recorder(self.realm.retention, retained) if self.chain.retains else None
+        """A realm in which nothing is retained by itself or kept pays nothing for it."""
+        realm = self.realm
+        wanted = self.chain.retains or len(realm.history)
+        realm.broker.recorder = Recorder(realm.retention, self.chain.retained, realm.history) if wanted else None
 
     @property
     def name(self) -> str:
         return self.realm.name
+
+    @property
+    def roles(self) -> Mapping[str, Any]:
+        """What WELCOME announces here."""
+        return features.roles(bool(self.realm.history))
 
     def free_id(self) -> int:
         """A session id that nobody in the realm has."""

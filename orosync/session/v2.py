@@ -197,7 +197,7 @@ class V2Session:
         if standings:
             self._lobby.rechecks.entered(self, standings)
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
-        details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark)
+        details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
         self._send(Welcome(self._session_id, details))
         return None
 

@@ -1,0 +1,154 @@
+"""What was published, for those who ask later (WAMP, "Event History").
+
+One history for each pattern that the configuration names, bounded in events, bytes and age, the oldest out first. An
+event for certain sessions is not kept, since nobody could tell later whom it was meant for; lists of authids and
+authroles hold for who reads. This file must not know who may read, nor anything of the clock but what it is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from orosync.model import Match
+from orosync.router.delivery import Member
+from orosync.router.filters import Filters
+from orosync.router.meta_events import timestamp
+from orosync.router.patterns import UriIndex
+from orosync.router.queries import Query
+from orosync.router.subscriptions import Now, Subscription
+from orosync.wamp.payload import Payload
+from orosync.wamp.uris import is_reserved
+
+_MILLISECOND = 1000
+
+
+@attrs.frozen
+class Kept:
+    """What is to be kept: of all that (``uri``, ``match``) matches so many ``events``, so many ``bytes`` of topics and
+    arguments, none older than ``age`` seconds (None: of any age)."""
+
+    match: Match
+    uri: str
+    events: int
+    bytes: int
+    age: float | None = None
+
+
+@attrs.frozen(eq=False)
+class Past:
+    """One event. ``time`` in microseconds since 1970, as exact as its timestamp shows it."""
+
+    time: int
+    publication: int
+    topic: str
+    payload: Payload | None
+    told: Mapping[str, Any]
+    filters: Filters | None
+
+    @property
+    def size(self) -> int:
+        return len(self.topic) + (0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs))
+
+    def is_for(self, reader: Member) -> bool:
+        return self.filters is None or bool(self.filters.select({reader.session: reader}))
+
+    def described(self, subscription: Subscription) -> dict[str, Any]:
+        """As ``wamp.subscription.get_events`` gives it."""
+        details = dict(self.told)
+        if subscription.match is not Match.EXACT:
+            details["topic"] = self.topic
+        found: dict[str, Any] = {
+            "timestamp": timestamp(self.time / 1_000_000),
+            "subscription": subscription.id,
+            "publication": self.publication,
+            "details": details,
+        }
+        if self.payload is not None:
+            args, kwargs = self.payload.values()
+            found.update({"args": args} if self.payload.args or kwargs else {})
+            found.update({"kwargs": kwargs} if self.payload.kwargs else {})
+        return found
+
+
+class History:
+    """The events of one subscription, oldest first. ``forgetful``: some have gone already."""
+
+    def __init__(self, kept: Kept, subscription: Subscription) -> None:
+        self.kept = kept
+        self.subscription = subscription
+        self.forgetful = False
+        self._events: deque[Past] = deque()
+        self._bytes = 0
+
+    def add(self, event: Past) -> None:
+        self._events.append(event)
+        self._bytes += event.size
+        while len(self._events) > self.kept.events or self._bytes > self.kept.bytes:
+            self._forget()
+        self.expire(event.time)
+
+    def expire(self, now: int) -> None:
+        """Let go of what is too old at ``now`` (microseconds)."""
+        if self.kept.age is not None:
+            oldest = now - int(self.kept.age * 1_000_000)
+            while self._events and self._events[0].time < oldest:
+                self._forget()
+
+    def _forget(self) -> None:
+        self._bytes -= self._events.popleft().size
+        self.forgetful = True
+
+    def read(self, reader: Member, query: Query) -> list[Past]:
+        """What ``query`` asks for, of what ``reader`` may know."""
+        found = query.select(self._events, self.forgetful)
+        mine = [event for event in found if event.is_for(reader)]
+        if query.reverse:
+            mine.reverse()
+        return mine if query.limit is None else mine[: query.limit]
+
+
+class Histories:
+    """All histories of one realm, by their subscriptions' ids."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._index: UriIndex[History] = UriIndex()
+        self._histories: dict[int, History] = {}
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def open(self, kept: Kept, subscription: Subscription) -> None:
+        """From now on keep what ``subscription`` matches."""
+        history = History(kept, subscription)
+        self._index.add(kept.uri, kept.match, history)
+        self._histories[subscription.id] = history
+
+    def record(
+        self, number: int, topic: str, payload: Payload | None, filters: Filters | None, told: Mapping[str, Any] | None
+    ) -> None:
+        """A publication with its id."""
+        if filters is not None and (filters.exclude is not None or filters.eligible is not None):
+            return
+        exact = self._index.exact.get(topic)
+        histories: Collection[History] = self._index.patterns(topic) + ([] if exact is None else [exact])
+        if histories and not is_reserved(topic):
+            event = Past(self._time(), number, topic, payload, dict(told or {}), filters)
+            for history in histories:
+                history.add(event)
+
+    def read(self, subscription: Subscription, reader: Member, query: Query) -> Iterable[dict[str, Any]]:
+        """The events of a subscription, in the order of occurrence unless ``query`` says otherwise; none where nothing
+        is kept."""
+        history = self._histories.get(subscription.id)
+        if history is None:
+            return []
+        history.expire(self._time())
+        return [event.described(subscription) for event in history.read(reader, query)]
+
+    def _time(self) -> int:
+        return int(self._now() * 1000) * _MILLISECOND

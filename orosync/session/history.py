@@ -1,0 +1,63 @@
+"""Reading what was published: ``wamp.subscription.get_events`` (WAMP, "Event History").
+
+Who reads a history must be allowed to subscribe to what it is of, besides calling the procedure: a call must not tell
+what no event would. It must not know how events are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from orosync.authz.chain import Chain
+from orosync.errors import NotCarriable, RequestError
+from orosync.interfaces import IJournal
+from orosync.model import NOTHING, Action, Decision, Verdict
+from orosync.router.meta_call import MetaCall
+from orosync.router.queries import Query
+from orosync.router.realm import Realm
+from orosync.session.later import answered_later
+from orosync.session.post import PostOffice
+from orosync.session.refusal import refusal
+from orosync.wamp import names
+from orosync.wamp.payload import Payload
+
+
+class Archive:
+    """Answers who asks for the history of one realm."""
+
+    def __init__(self, realm: Realm, chain: Chain, office: PostOffice, journal: IJournal) -> None:
+        self._realm = realm
+        self._chain = chain
+        self._office = office
+        self._journal = journal
+        realm.answers({"wamp.subscription.get_events": self.get_events})
+
+    def get_events(self, call: MetaCall) -> list[Any] | None:
+        """(subscription; limit, reverse, topic, from/after/before/until _time and _publication)."""
+        query = Query.of(call.kwargs)
+        subscription = self._realm.broker.find(call.id(0, "subscription"))
+        if subscription is None:
+            raise RequestError(names.NO_SUCH_SUBSCRIPTION, "no subscription with this id is in the realm")
+        principal, topic = call.caller.principal, subscription.topic
+
+        def decided(decision: Decision) -> list[Any]:
+            if decision.verdict is not Verdict.ALLOW:
+                raise refusal(self._journal, principal, Action.SUBSCRIBE, topic, decision)
+            return list(_carriable(self._realm.history.read(subscription, call.caller, query)))
+
+        decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, NOTHING)
+        if isinstance(decision, Decision):
+            return decided(decision)
+        answered_later(call, decision, decided, self._office)
+        return None
+
+
+def _carriable(events: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """One event that no serializer can express does not cost the others."""
+    for event in events:
+        try:
+            Payload.of([event])
+        except (NotCarriable, TypeError, ValueError):
+            continue
+        yield event
