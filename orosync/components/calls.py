@@ -20,7 +20,7 @@ _MODES = ("skip", "kill", "killnowait")
 
 
 class Calls:
-    """From ``source``, the realm marked ``left``, into ``sink``, which is marked ``entered``.
+    """From ``source`` into ``sink``.
 
     At most ``limit`` are in progress, with payloads of up to ``size`` bytes. ``comes_back(procedure)`` tells whether
     the sink could hand a call of it to ourselves.
@@ -36,7 +36,7 @@ class Calls:
         limit: int,
         size: int,
     ) -> None:
-        self.left = self.entered = ""
+        self._left = self._entered = ""
         self._uplink = uplink
         self._source = source
         self._sink = sink
@@ -51,12 +51,16 @@ class Calls:
         """How many are in progress."""
         return len(self._calls)
 
+    def begin(self, left: str, entered: str) -> None:
+        """The marks of the two realms, once they are known."""
+        self._left, self._entered = left, entered
+
     # -- what the source says
 
     def invoked(self, invocation: Invocation, procedure: str, payload: Payload | None) -> None:
         """An INVOCATION of ``procedure``."""
         number, details = int(invocation.request), invocation.details
-        route = trail.further(details, number, self.left, self.entered)
+        route = trail.further(details, number, self._left, self._entered)
         if route is None or self._comes_back(procedure):
             self._refuse("loop", number, names.NO_SUCH_PROCEDURE, f"{procedure} would be called in a circle")
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._size:

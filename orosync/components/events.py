@@ -12,7 +12,7 @@ from typing import Any
 
 from orosync.components.side import Side, forwarded
 from orosync.interfaces import IJournal
-from orosync.wamp import trail
+from orosync.wamp import ids, trail, uris
 from orosync.wamp.messages import Publish
 from orosync.wamp.payload import Payload
 
@@ -24,7 +24,7 @@ MOST_ASKED = 1000
 
 
 class Events:
-    """From the realm marked ``left`` into ``sink``, which is marked ``entered``; ``rate`` a second, payloads of up to
+    """Into ``sink``; ``rate`` a second, payloads of up to
     ``limit`` bytes. ``acknowledge``: let the sink say what it refuses. ``dropped`` counts by reason since it was last
     cleared."""
 
@@ -38,7 +38,8 @@ class Events:
         limit: int,
         acknowledge: bool,
     ) -> None:
-        self.left = self.entered = ""
+        self._left = self._entered = ""
+        self._numbered = True
         self.dropped: Counter[str] = Counter()
         self._uplink = uplink
         self._sink = sink
@@ -52,12 +53,21 @@ class Events:
         self._allowance = float(rate * SECONDS_AT_ONCE)
         self._since = seconds()
 
+    def begin(self, left: str, entered: str, numbered: bool = True) -> None:
+        """The marks of the two realms, once they are known. ``numbered``: the ids of publications there are like no
+        others (``trail.numbers_well``)."""
+        self._left, self._entered, self._numbered = left, entered, numbered
+        self._publications = trail.Memory(MOST_ASKED)
+
     def event(self, publication: int, topic: str, details: dict[str, Any], payload: Payload | None) -> None:
         """An EVENT on ``topic``; where several of our patterns match, it comes once for each of them."""
         if self._publications.seen(publication):
             return
-        route = trail.further(details, publication, self.left, self.entered)
-        if route is None:
+        number = publication if self._numbered else ids.random_id()
+        route = trail.further(details, number, self._left, self._entered)
+        if uris.is_reserved(topic):
+            self._drop("reserved", topic)
+        elif route is None:
             self._drop("loop", topic)
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._limit:
             self._drop("too_large", topic)

@@ -7,14 +7,15 @@ router's inside: it gets its session here from whoever builds it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
+from orosync.components.attempts import Attempts
 from orosync.components.calls import Calls
 from orosync.components.events import Events
 from orosync.components.far import FarSession
@@ -32,9 +33,6 @@ FEATURES = frozenset(("callee.call_canceling", "callee.progressive_call_results"
 
 LEAVING = 1.0
 """Seconds that the other router has for its GOODBYE."""
-
-STEADY = 30.0
-"""A connection that lasted so many seconds was a good one: the next attempt follows soon."""
 
 CALL = 48
 Deliver = Callable[[Message, Payload | None, str], None]
@@ -76,7 +74,7 @@ class Uplink(Service):
         join: Callable[[Deliver], ILocalSession],
         journal: IJournal,
         reactor: Any,
-        jitter: Callable[[], float] | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._section = section
         self._join = join
@@ -84,8 +82,7 @@ class Uplink(Service):
         self._reactor = reactor
         self._trust_root = trust_root_of(section.name, section.ca)
         self._login = Login.of(section)
-        pause = {} if jitter is None else {"jitter": jitter}
-        self._pause = backoffPolicy(initialDelay=0.25, maxDelay=section.retry, factor=2.0, **pause)
+        self._attempts = Attempts(section.retry, jitter)
         self._far = _Far()
         self._loop: Deferred[None] | None = None
         self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
@@ -137,20 +134,21 @@ class Uplink(Service):
     # -- the connection
 
     async def _go_on(self) -> None:
-        """Connect, again and again, with longer and longer pauses while that is in vain."""
-        failures = 0
+        """Connect, again and again."""
         while self.running:
             began = self._reactor.seconds()
             kind, reason = await self._once()
             if not self.running:
                 return
-            steady = kind == "lost" and self._reactor.seconds() - began > STEADY
-            failures = 1 if steady else failures + 1
-            pause = self._pause(failures)
-            self._journal.note(
-                "uplink.failed", kind, uplink=self._section.name, url=self._section.url, reason=reason,
-                again=f"in {pause:.1f} s",
-            )  # fmt: skip
+            now = self._reactor.seconds()
+            pause, news = self._attempts.failed(now, kind, reason, now - began)
+            if news:
+                self._journal.note(
+                    "uplink.failed", kind, uplink=self._section.name, url=self._section.url, reason=reason,
+                    again=f"in {pause:.1f} s",
+                )  # fmt: skip
+            else:
+                self._journal.count("uplink.failed", kind)
             try:
                 await deferLater(self._reactor, pause, lambda: None)
             except CancelledError:
@@ -187,11 +185,12 @@ class Uplink(Service):
     def _joined(self, session: FarSession, welcome: dict[str, Any]) -> None:
         section, here = self._section, self._near.session.mark
         there = trail.mark_of(section.realm, section.url, welcome)
-        for way in (self._outward, self._calls_out):
-            way.left, way.entered = here, there
-        for way in (self._inward, self._calls_in):
-            way.left, way.entered = there, here
+        self._outward.begin(here, there)
+        self._inward.begin(there, here, trail.numbers_well(welcome))
+        self._calls_out.begin(here, there)
+        self._calls_in.begin(there, here)
         self._far.session = session
+        self._attempts.joined()
         away = self._outward.dropped.pop("away", 0)
         self._journal.note(
             "uplink.joined", section.name, url=section.url, realm=section.realm, authid=str(welcome.get("authid")),

@@ -53,6 +53,12 @@ def mark_of(realm: str, url: str, welcome: Mapping[str, Any]) -> str:
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
+def numbers_well(welcome: Mapping[str, Any]) -> bool:
+    """Whether the ids of a router's publications are random, as WAMP has it, for certain: those of orosync and
+    Crossbar.io. Elsewhere the same may come again, and be another event."""
+    return REALM in welcome or "x_cb_node" in welcome
+
+
 class Trail(NamedTuple):
     """``number`` tells the message from every other that began where it did; ``marks`` are the realms it has passed."""
 

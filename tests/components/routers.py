@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet import reactor
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -143,3 +145,34 @@ class UplinkCase(TestCase):
             await far.subscribe("closed.a", Match.EXACT)
         except Exception as error:
             self.assertIn("not_authorized", str(error))
+
+
+class DeafRouter(Protocol):
+    """A router in RawSocket and JSON that lets everybody in, and reads nothing more until ``listen``."""
+
+    made: ClassVar[list[DeafRouter]] = []
+
+    def connectionMade(self) -> None:
+        self.made.append(self)
+        self._data = b""
+        self.messages: list[Any] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        if self._data.startswith(b"\x7f"):
+            self._data = self._data[4:]
+            self.transport.write(b"\x7f\xf1\0\0")
+        while len(self._data) >= 4:
+            length = int.from_bytes(self._data[:4], "big")
+            if len(self._data) < 4 + length:
+                return
+            message = json.loads(self._data[4 : 4 + length])
+            self._data = self._data[4 + length :]
+            self.messages.append(message)
+            if message[0] == 1:
+                welcome = json.dumps([2, 7, {"roles": {}}]).encode()
+                self.transport.write(len(welcome).to_bytes(4, "big") + welcome)
+                self.transport.pauseProducing()
+
+    def listen(self) -> None:
+        self.transport.resumeProducing()

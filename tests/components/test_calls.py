@@ -20,7 +20,7 @@ class CallsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.source, self.sink, self.journal = MemorySide(), MemorySide(), RecordingJournal()
         self.calls = Calls("up", self.source, self.sink, self.journal, lambda uri: uri == "ours", 2, 100)
-        self.calls.left, self.calls.entered = "here", "there"
+        self.calls.begin("here", "there")
 
     def invoke(self, number: int = 5, procedure: str = "p", payload: Payload | None = None, **details: Any) -> None:
         self.calls.invoked(Invocation(number, 1, details), procedure, payload)

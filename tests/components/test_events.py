@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.components.events import MOST_ASKED, Events
 from orosync.testing import RecordingJournal
+from orosync.wamp import trail
 from orosync.wamp.messages import Publish
 from orosync.wamp.payload import Payload
 from tests.components.sides import MemorySide
@@ -22,7 +23,7 @@ class EventsTests(SynchronousTestCase):
 
     def made(self, rate: int = 10, limit: int = 100, acknowledge: bool = False) -> Events:
         events = Events("up", self.sink, self.journal, self.clock.seconds, rate, limit, acknowledge)
-        events.left, events.entered = "here", "there"
+        events.begin("here", "there")
         return events
 
     def publish(self, details: dict[str, Any] | None = None, payload: Payload | None = None) -> None:
@@ -46,6 +47,24 @@ class EventsTests(SynchronousTestCase):
             self.events.event(publication, "a", {}, None)
         self.assertEqual(len(self.sink.sent), 3)
         self.assertFalse(self.events.dropped)
+
+    def test_ids_that_come_again(self) -> None:
+        """A router that counts its publications begins again with 1: other events, each with a number of ours."""
+        numbers = []
+        for _ in range(2):
+            self.events.begin("here", "there", numbered=False)
+            for publication in (1, 2):
+                self.events.event(publication, "a", {}, None)
+        for message in self.sink.take():
+            said = trail.read(message.options["transaction_hash"])
+            assert said is not None
+            numbers.append(said.number)
+        self.assertEqual(len(set(numbers)), 4)
+
+    def test_reserved(self) -> None:
+        """What belongs to a router itself stays, even if a wildcard matches it."""
+        self.events.event(1, "wamp.session.on_join", {}, None)
+        self.assertEqual((self.sink.sent, self.events.dropped), ([], {"reserved": 1}))
 
     def test_not_back(self) -> None:
         """What has been there already does not go there again."""

@@ -5,13 +5,15 @@ Everything is real: a node of Crossbar.io, orosync as a process, Oro's v1 client
 
 from __future__ import annotations
 
+import json
 import queue
 import time
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.clients import Client, Refused
+from tests.config.files import SOUND, FilesCase
+from tests.product.clients import TREE, Client, Refused
 from tests.product.house import House
 from tests.support import crossbar
 from tests.support.crossbar import Node, one_worker, role, shared, websocket
@@ -247,3 +249,34 @@ class UplinkTests(SynchronousTestCase):
         time.sleep(0.5)
         self.assertLess(flood + page.events.qsize(), 100 + 20 * (time.monotonic() - began + 5))
         self.assertEqual(event[1], ["in between"])
+
+
+class PageTests(FilesCase):
+    """docs/uplink.md."""
+
+    def test_the_example(self):
+        """The configuration that the page gives is sound as it stands, and Crossbar.io's words there are JSON."""
+        blocks = ["\n".join(line[4:] for line in block) for block in _blocks((TREE / "docs" / "uplink.md").read_text())]
+        ini, roles, ways = blocks[:3]
+        self.write(TICKET, "ticket")
+        text = SOUND.replace("[realm:oro]\nauthenticators = ticket\nauthorizers = topics:oro\n", "")
+        self.assertNotIn("[realm:oro]", text)
+        configuration = self.load(text + ini.replace("file:/etc/orosync/uplink.ticket", "file:ticket"))
+        self.assertEqual(configuration.warnings, ())
+        section = configuration.uplinks["oro"]
+        allowed = json.loads("{" + roles + "}")["roles"][0]["permissions"]
+        for word in ("publish", "subscribe", "call"):
+            ours = [(pattern.match.value, pattern.uri) for pattern in getattr(section, word)]
+            self.assertEqual(ours, [(one["match"], one["uri"]) for one in allowed if one["allow"].get(word)], word)
+        self.assertEqual(json.loads("{" + ways + "}")["auth"]["ticket"]["principals"]["orosync"]["role"], "orosync")
+
+
+def _blocks(page: str) -> list[list[str]]:
+    """The indented blocks of a page, blank lines within them included."""
+    found: list[list[str]] = [[]]
+    for line in page.split("\n"):
+        if line.startswith("    ") or (not line and found[-1]):
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return [block for block in found if block]

@@ -84,3 +84,8 @@ class Marks(SynchronousTestCase):
         self.assertEqual(trail.mark_of("r", url, {}), trail.mark_of("r", url, {"agent": "nexus"}))
         self.assertNotEqual(trail.mark_of("r", url, {}), trail.mark_of("r", other, {}))
         self.assertTrue(trail.mark_of("r", url, {}).isalnum())
+
+    def test_numbers(self) -> None:
+        """Only of routers that we know are ids of publications taken for what WAMP says they are."""
+        for welcome, well in (({"_orosync_realm": "a"}, True), ({"x_cb_node": "n"}, True), ({"agent": "x"}, False)):
+            self.assertEqual(trail.numbers_well(welcome), well, welcome)
