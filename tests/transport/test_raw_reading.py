@@ -1,5 +1,6 @@
 """T2: RawSocket frames as they arrive, cut anywhere, against the table of what they mean."""
 
+import random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -59,6 +60,33 @@ class RawReaderTests(SynchronousTestCase):
                     self.assertEqual(answered, answer, (what, cut))
             session, answered, _ = self.read([stream[n : n + 1] for n in range(len(stream))])
             self.assertEqual(([m for m, _ in session.messages], answered), (messages, answer), what)
+
+    def test_many_at_once_cut_anyhow(self) -> None:
+        """Hundreds of frames in one stream, in random pieces."""
+        chance = random.Random(127)
+        for _ in range(20):
+            chosen = [GOOD[chance.choice(list(GOOD))] for _ in range(100)]
+            rest, chunks = b"".join(stream for stream, _, _ in chosen), []
+            while rest:
+                size = chance.choice((1, 2, 3, 4, 5, 8, 50, 500, 5000))
+                chunks.append(rest[:size])
+                rest = rest[size:]
+            session, answered, _ = self.read(chunks)
+            self.assertEqual([m for m, _ in session.messages], [m for _, messages, _ in chosen for m in messages])
+            self.assertEqual(answered, b"".join(answer for _, _, answer in chosen))
+            self.assertEqual(session.violations, [])
+
+    def test_sixteen_mebibytes(self) -> None:
+        """Where that much is taken the extra bit of the length is understood, and so is one byte less."""
+        for size, head in ((1 << 24, b"\x08\0\0\0"), ((1 << 24) - 1, b"\0\xff\xff\xff")):
+            listener = RawListener()
+            link, _, session = listener.open(Traits(message_limit=1 << 24))
+            link.dataReceived(head)
+            for _ in range(size >> 20):
+                link.dataReceived(bytes(1 << 20))
+            link.dataReceived(bytes(size & 0xFFFFF) + raw_frame(b"next"))
+            self.assertEqual([len(m) for m, _ in session.messages], [size, 4])
+            self.assertEqual(link.framer(bytes(size), True)[:4], head)
 
     def test_violations(self) -> None:
         """Each is told to the session, once; what came before arrived, nothing behind it does."""
