@@ -2,8 +2,9 @@
 
 Towards the router it is an ILink, so that the session on our side serves it like any client; towards autobahn's
 ApplicationSession it is an ITransport. Messages pass as bytes, in CBOR, as they would over a network: neither side ever
-holds a value that the other one may change. What the router says is delivered in a later turn of the reactor, a bounded
-number at a time; what waits is bounded both ways, and who exceeds that is cut.
+holds a value that the other one may change. What the router says is delivered in a later turn of the reactor, in each
+turn what waited at its beginning: a slow component slows down those who talk to it, and nobody gets far ahead of it.
+What waits is bounded both ways all the same, and who exceeds that is cut.
 
 It must not know realms, roles, or when a component is started again.
 """
@@ -26,17 +27,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from orosync.components.hearing import Unheard, hear
 from orosync.errors import ProtocolViolation
 from orosync.interfaces import IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.wamp import cbor_rules
 
 SUBPROTOCOL = "wamp.2.cbor"
-AT_A_TURN = 64
-"""Messages that one turn of the reactor delivers to one component; those inside are served in between."""
-
-LIMIT = 4 * 1024 * 1024
-"""Bytes that may wait, each way."""
+LIMIT = 16 * 1024 * 1024
+"""Bytes that may wait, each way: what all clients together can say in one turn of the reactor, and much more."""
 
 
 def whole(payload: bytes, binary: bool) -> bytes:
@@ -179,9 +178,9 @@ class Embedding:
             self._turn = self._clock.callLater(0, self._deliver)
 
     def _deliver(self) -> None:
-        """One turn: what waits, in order, as far as a turn may go; then the router's last word, if it has said it."""
+        """One turn: what has waited for it, in order; then the router's last word, if it has said it."""
         self._turn = None
-        for _ in range(AT_A_TURN):
+        for _ in range(len(self._inward.messages) + len(self._outward.messages)):
             if self._inward.messages:
                 self._tell(self._inward.take())
             elif self._outward.messages and not self._paused:
@@ -197,10 +196,14 @@ class Embedding:
 
     def _tell(self, data: bytes) -> None:
         try:
-            for message in self._end.serializer.unserialize(data, True):
-                if isinstance(message, Goodbye):
-                    self.farewell = message.reason
-                self._component.onMessage(message)
+            if data[1] == Goodbye.MESSAGE_TYPE:  # behind the byte that begins the array
+                self.farewell = cbor_rules.read(data)[2]
+            hear(self._component, self._end.serializer, data)
+        except Unheard as loss:
+            name, reason = self._facts.listener, str(loss)
+            self._journal.note("payload.undeliverable", loss.kind, receiver=name, reason=reason)
+            if loss.answer is not None:
+                self._end.send(loss.answer)
         except Exception as error:
             # What an application's handler raises stays with autobahn: this is a fault between the two of us.
             self._log.failure("a component cannot take a message of the router's")

@@ -50,7 +50,7 @@ class Inside(Stage):
     def turns(self, seconds: float = 0.0) -> None:
         """Everything that is due within ``seconds`` happens, and what follows from it at once."""
         self.clock.advance(seconds)
-        for _ in range(50):
+        for _ in range(20):
             self.clock.advance(0)
 
     def embed(self, component: ApplicationSession, **options: Any) -> Embedding:

@@ -8,12 +8,12 @@ from autobahn.exception import PayloadExceededError
 from autobahn.wamp.exception import SerializationError, TransportLost
 from autobahn.wamp.interfaces import ITransport
 from autobahn.wamp.message import Event
-from autobahn.wamp.types import PublishOptions
+from autobahn.wamp.types import PublishOptions, RegisterOptions, SubscribeOptions
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from orosync.components.embedded import AT_A_TURN, ComponentEnd, RouterEnd, component_facts
+from orosync.components.embedded import ComponentEnd, RouterEnd, component_facts
 from orosync.interfaces import ILink
 from orosync.model import Action, Decision, Verdict
 from tests.components.stage import Component, Inside
@@ -89,18 +89,26 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(self.component.take(), [(([1, [2]],), {})])
 
     def test_later(self):
-        """What the router says comes in another turn: no handler runs inside a publish, and none holds up a client."""
+        """What the router says comes in another turn, and what is said then in the one after that: no handler runs
+        inside a publish, and two that talk to each other without end hold up nobody."""
         self.embed()
-        self.subscribed()
+        turns = []
+
+        def endless(number):
+            turns.append(number)
+            self.component.publish("news", number + 1, options=PublishOptions(exclude_me=False))
+
+        self.component.subscribe(endless, "news")
+        self.stage.turns()
         client = self.stage.v2()
-        for number in range(AT_A_TURN + 1):
-            client.say([16, number + 1, {}, "news", [number]])
-        self.assertEqual(self.component.told, [])
-        delivered = []
-        self.stage.clock.callLater(0, lambda: delivered.append(len(self.component.told)))
+        for _ in range(3):
+            client.say([16, 1, {}, "news", [0]])
+        self.assertEqual(turns, [])
+        seen = []
+        self.stage.clock.callLater(0, lambda: seen.append(list(turns)))
+        self.stage.clock.callLater(0, self.embedding._end.abort)
         self.stage.clock.advance(0)
-        self.assertEqual(delivered, [AT_A_TURN], "others have their turn")
-        self.assertEqual([args for args, _ in self.component.take()], [(n,) for n in range(AT_A_TURN + 1)])
+        self.assertEqual(seen, [[0, 0, 0]], "others have their turn")
 
     def test_order(self):
         """While an authorizer thinks, what the component says waits, and keeps its order."""
@@ -165,6 +173,43 @@ class EmbeddingTests(SynchronousTestCase):
             self.stage.turns()
             self.assertEqual(client.heard()[0][0], expected)
         self.assertTrue(self.embedding.open)
+
+    def test_hostile_clients(self):
+        """Nothing that a client can put into an event or a call ends the component, or leaves a caller without word."""
+        self.embed()
+        self.component.subscribe(lambda *args, **kwargs: self.component.told.append(args), "news", None)
+        self.component.subscribe(
+            lambda *args, **kwargs: self.component.told.append(args),
+            "all.",
+            SubscribeOptions(match="prefix", details_arg="details"),
+        )
+        self.component.register(lambda *args, **kwargs: None, "ask")
+        self.component.register(
+            lambda *args, **kwargs: None, "any.", RegisterOptions(match="prefix", details_arg="details")
+        )
+        self.stage.turns()
+        deep = "[" * 55 + "]" * 55
+        payloads = [
+            '["\\u0000"]', '["\\u0000!!!!"]', '["\\u0000A"]', '["\\ud800"]', "[18446744073709551615]", "[1e308,-0.0]",
+            "[9223372036854775808123]", '[{"":null}]', deep, '[],{"details":1,"self":2,"a b":[],"\\u0000":0}',
+            '["x"],{"details":{}}',
+        ]  # fmt: skip
+        topics = ["news", "all.x", "all.a.b/c{}*%20", "all.\u00e4\u0131\U0001f600", "all." + "x" * 3000]
+        client, packed = self.stage.v2(), self.stage.v2(serializer="json")
+        for payload in payloads:
+            for topic in topics:
+                client.say(f'[16,1,{{"ppt_scheme":"x","disclose_me":true}},"{topic}",{payload}]'.encode())
+                client.say(f'[16,1,{{}},"{topic}",{payload}]'.encode())
+            for procedure in ("ask", "any.\u00e4"):
+                for options in ("{}", '{"receive_progress":true,"disclose_me":true,"timeout":5}'):
+                    packed.say(f'[48,7,{options},"{procedure}",{payload}]'.encode())
+                    self.stage.turns()
+                    ((kind, *_),) = packed.heard()
+                    self.assertIn(kind, (8, 50), (procedure, payload))
+        self.stage.turns()
+        self.assertTrue(self.embedding.open, self.stage.ends)
+        self.assertGreater(len(self.component.told), 50)
+        self.flushLoggedErrors()
 
     def test_router_goes_down(self):
         """The component hears GOODBYE before the end, and answers it."""
