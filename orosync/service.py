@@ -81,7 +81,9 @@ class RouterService(MultiService):
         self._watchdog: LoopingCall | None = None
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
-        self._pages = {one.name: _pages(one) for one in self._configuration.listeners.values() if one.pages}
+        self._pages = {
+            one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
+        }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
         for part in parts.services:
@@ -271,9 +273,9 @@ class RouterService(MultiService):
         self._parts.journal.close()
 
 
-def _pages(section: ListenSection) -> StaticPages:
+def _pages(section: ListenSection, reactor: Any) -> StaticPages:
     try:
-        return StaticPages(section.pages)
+        return StaticPages(section.pages, reactor)
     except ValueError as error:
         raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import CACHED
 from twisted.web.resource import Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.static import NoRangeStaticProducer
 
 CONTENT_TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -41,6 +44,13 @@ INDEX = "index.html"
 
 MOST = 64 * 1024 * 1024
 """Bytes that all the files of a listener may have together: they stay in memory."""
+
+LARGE = 64 * 1024
+"""Bytes of a file that is sent as it is taken, and not all at once."""
+
+GRACE, SLOWEST = 30.0, 16 * 1024
+"""Seconds, and bytes a second: who takes longer to take a large file is cut off, for its connection is one of a limited
+number."""
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-cache",
@@ -101,20 +111,24 @@ def _files(directory: Path) -> Iterable[Path]:
 
 
 class StaticPages(Resource):
-    """The root of a site: ``directories`` as they were when ``read`` was called last. Raises as ``read_pages``."""
+    """The root of a site: ``directories`` as they were when ``read`` was called last. Raises as ``read_pages``.
+
+    ``clock`` limits how long somebody may take.
+    """
 
     isLeaf = True
 
-    def __init__(self, directories: Iterable[Path]) -> None:
+    def __init__(self, directories: Iterable[Path], clock: IReactorTime) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._directories = tuple(directories)
+        self._clock = clock
         self._pages = read_pages(self._directories)
 
     def read(self) -> None:
         """Read all files anew; what cannot be read leaves everything as it was."""
         self._pages = read_pages(self._directories)
 
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> bytes | int:
         """GET and HEAD; everything else is told that there is nothing else."""
         for name, value in HEADERS.items():
             request.setHeader(name.encode(), value.encode())
@@ -127,7 +141,17 @@ class StaticPages(Resource):
         request.setHeader(b"content-type", page.content_type.encode())
         if request.setETag(f'"{page.etag}"'.encode()) is CACHED:
             return b""
-        return _body(request, page.body)
+        if len(page.body) <= LARGE or request.method == b"HEAD":
+            return _body(request, page.body)
+        self._send(request, page.body)
+        return NOT_DONE_YET
+
+    def _send(self, request: Request, body: bytes) -> None:
+        """Little by little, and not for ever."""
+        request.setHeader(b"content-length", b"%d" % len(body))
+        deadline = self._clock.callLater(GRACE + len(body) / SLOWEST, request.channel.forceAbortClient)
+        request.notifyFinish().addBoth(lambda _: deadline.cancel() if deadline.active() else None)
+        NoRangeStaticProducer(request, BytesIO(body)).start()
 
     def _plain(self, request: Request, status: int, sentence: str) -> bytes:
         request.setResponseCode(status)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport import static_pages
 from orosync.transport.static_pages import StaticPages, read_pages
+from tests.support.listeners import ListenerCase, reactor
 from tests.support.wires import MemoryListener
 
 
@@ -67,7 +70,7 @@ class ServingTests(PagesCase):
         super().setUp()
         self.write("index.html", "<p>hello")
         self.write("it's.txt", "yes")
-        self.pages = StaticPages([self.place])
+        self.pages = StaticPages([self.place], Clock())
 
     def ask(self, target: str, method: str = "GET", *headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer to one request."""
@@ -139,3 +142,36 @@ class ServingTests(PagesCase):
         self.patch(Path, "read_bytes", unreadable)
         self.assertRaises(ValueError, self.pages.read)
         self.assertEqual(self.ask("/")[0], 200)
+
+
+class LargeFileTests(ListenerCase):
+    """Files that do not fit into the system's buffers."""
+
+    async def pages(self) -> int:
+        place = Path(self.mktemp()).absolute()
+        place.mkdir()
+        self.body = os.urandom(8 << 20)
+        (place / "large.bin").write_bytes(self.body)
+        return await self.listen(web=StaticPages([place], reactor))
+
+    async def test_whole(self) -> None:
+        """A large file arrives whole, as fast as it is taken; HEAD tells its length alone."""
+        port = await self.pages()
+        client = await self.client(port)
+        client.send(b"HEAD /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await self.beside(client.once)
+        self.assertIn(b"%d" % len(self.body), head)
+        client.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        head, _, body = (await self.beside(client.until_end)).partition(b"\r\n\r\n")
+        self.assertEqual(hashlib.sha256(body).digest(), hashlib.sha256(self.body).digest())
+
+    async def test_slow_reader(self) -> None:
+        """Who does not take it is cut off: a connection is not held for nothing."""
+        self.patch(static_pages, "GRACE", 0.2)
+        self.patch(static_pages, "SLOWEST", 1 << 30)
+        port = await self.pages()
+        client = await self.client(port, buffer=4096)
+        client.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await self.until(lambda: self.factories[0].turnstile.inside == 1)
+        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        self.assertLess(len(await self.beside(client.until_end)), len(self.body))
