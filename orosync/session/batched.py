@@ -43,8 +43,9 @@ class BatchedSession(V2Session):
         self._stop.go_on()
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
-        if self._stop is not None:
-            self._stop.waiting.clear()
+        stop, self._stop = self._stop, None  # it knows us: nobody should have to search for that cycle
+        if stop is not None:
+            stop.waiting.clear()
         super().closed(clean, code, reason)
 
     def one(self, message: bytes) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
 from tests.product.house import House
+from tests.product.poller import Poller, Refused
 from tests.product.raw import RawClient
 from tests.support.ports import free_port
 from tests.support.processes import Child
@@ -33,6 +35,11 @@ http {{
             proxy_read_timeout 86400;
             reset_timedout_connection on;
         }}
+        location /lp {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_set_header Host $host:$server_port;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
     }}
 }}
 """
@@ -40,7 +47,7 @@ http {{
 
 class NginxTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House()
+        self.house = House(listen="longpoll = /lp")
         self.addCleanup(self.house.close)
         directory = tempfile.TemporaryDirectory(prefix="nginx-")
         self.addCleanup(directory.cleanup)
@@ -67,6 +74,18 @@ class NginxTests(SynchronousTestCase):
             browser.read()
             browser.send([5, "oro/data/update"], [7, "oro/data/update", "fake"])
             self.assertTrue(browser.silent())
+
+    def test_polling(self):
+        """T4: long-poll goes through nginx as it comes, with the browser's address in the log."""
+        poller = Poller(self.port, query=f"?ticket={quote(self.house.ticket('anna'), safe='')}").join("oro")
+        self.addCleanup(poller.leave)
+        poller.send([32, 1, {}, "oro/data/update"])
+        self.assertEqual(poller.read()[0], 33)
+        self.house.publish(per_connection=3)
+        self.assertEqual([poller.read()[4][0]["k"] for _ in range(3)], [0, 1, 2])
+        with self.assertRaises(Refused):
+            Poller(self.port, query="?ticket=bm9uc2Vuc2U=", headers={"X-Forwarded-For": "203.0.113.9"})
+        self.house.child.wait_for_line("handshake.refused (malformed)")
 
     def test_the_log_names_the_browser(self):
         """A refusal behind nginx is logged with the browser's address, not nginx's."""
