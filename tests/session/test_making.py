@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.config.history import HistoryLine
 from orosync.config.realms import RealmSection
+from orosync.model import Match
 from orosync.session.making import made_realm
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -23,3 +25,12 @@ class Making(SynchronousTestCase):
         realm.broker.publish_retained("d", Payload.of(["x" * 100]), anna)
         self.assertEqual(len(realm.retention), 2)
         self.assertEqual(realm.broker.subscribe(anna, "a")[0].created, 5.0)
+
+    def test_history(self) -> None:
+        """The subscriptions whose history is kept are there from the beginning."""
+        lines = (HistoryLine(Match.PREFIX, "com.", 5, 1000, 60.0), HistoryLine(Match.EXACT, "org.x"))
+        section = RealmSection(name="oro", authenticators=(), authorizers=(), history=lines)
+        realm = made_realm(section, lambda: 5.0)
+        kept = [(one.topic, one.match) for one in realm.broker]
+        self.assertEqual(kept, [("org.x", Match.EXACT), ("com.", Match.PREFIX)])
+        self.assertEqual(len(realm.history), 2)
