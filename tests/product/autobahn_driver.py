@@ -5,7 +5,9 @@ python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., 
 "batched" means batches, "deflate" compression. URLs begin with ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
 
 With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
-then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key.
+then offered instead of that method alone. A procedure called with
+"whoami" answers with the caller's authid, null if it was not. "certificate" is the path of a TLS client certificate and
+its key.
 """
 
 from __future__ import annotations
@@ -123,12 +125,14 @@ class Session(ApplicationSession):
         return self.call(uri, *revive(args or []), **revive(kwargs or {})).addCallback(answer)
 
     def do_register(self, uri, options=None, **_):
-        def procedure(*args, **kwargs):
+        def procedure(*args, details=None, **kwargs):
             if "fail" in kwargs:
                 raise ApplicationError(kwargs["fail"], *args)
+            if "whoami" in kwargs:
+                return CallResult(details.caller_authid)
             return CallResult(*args, **kwargs)
 
-        made = self.register(procedure, uri, RegisterOptions(**(options or {})))
+        made = self.register(procedure, uri, RegisterOptions(details_arg="details", **(options or {})))
         return made.addCallback(lambda r: self.held.__setitem__(uri, r))
 
     def do_unregister(self, uri, **_):
