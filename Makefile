@@ -3,6 +3,7 @@
 #   make test    every test; Debian packages that they need are installed where that is allowed
 #   make style   ruff: rules and format          make types   mypy, strict
 #   make bench   the benchmark's table; PEERS, SCEN and REPS choose (bench/README.md)
+#   make bench-rules   what the rules of topics cost each publish (docs/topics.md)
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for wrong ones; make timing: what refusals tell (docs/storms.md)
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make clean   takes away everything that was made here, the environment too
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTS ?= tests
 
-.PHONY: run test style types bench storm timing fuzz clean
+.PHONY: run test style types bench bench-rules storm timing fuzz clean
 
 run: $(INSTALLED)
 	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
@@ -29,6 +30,9 @@ types: $(INSTALLED)
 
 storm: $(INSTALLED) .cache/test-tools
 	$(BIN)/python bench/storm.py $(STORM)
+
+bench-rules: $(INSTALLED)
+	$(BIN)/python bench/rules.py
 
 timing: $(INSTALLED)
 	$(BIN)/python bench/timing.py

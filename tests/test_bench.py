@@ -60,3 +60,12 @@ class Benchmark(SynchronousTestCase):
                 self.assertIn(said, str(self.assertRaises(AssertionError, run, *command)))
             else:
                 self.assertIn(said, run(*command))
+
+    def test_rules_are_measured(self) -> None:
+        """What the rules cost is told for each case; how much it is, is nothing for a test."""
+        command = [sys.executable, str(BENCH / "rules.py"), "--repeats", "1", "--count", "100"]
+        told = json.loads(run(*command))["decisions"]
+        self.assertIn("back end publishes, broadcast", told)
+        for name, figures in told.items():
+            self.assertEqual(set(figures), {"ns", "allow-all", "more"}, name)
+            self.assertGreater(figures["allow-all"], 0, name)

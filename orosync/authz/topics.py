@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 
 from zope.interface import implementer
 
-from orosync.authz.channels import Channel, for_everybody, words
+from orosync.authz.channels import Channel, Granted, for_everybody, words
 from orosync.authz.template import LONGEST
 from orosync.interfaces import IAuthorizer
 from orosync.model import NOTHING, Action, Decision, Match, Principal, Verdict
 
 _UNDECLARED = Decision(Verdict.ABSTAIN, "no channel declares it", declared=False)
 _NOT_OURS = Decision(Verdict.ABSTAIN, "channels are about subscribing and publishing only", declared=False)
-
+_MOST_ROLES = 64
+"""Roles of one channel for which an answer is kept; what authenticators of somebody else's may call them is endless."""
 
 # Looking a member up on its Enum costs a descriptor call; this file is on the way of every publish.
 _PUBLISH, _SUBSCRIBE = Action.PUBLISH, Action.SUBSCRIBE
@@ -157,7 +158,7 @@ def _judge_publish(known: _Known, principal: Principal) -> Decision:
     channel = known.channel
     refusal = channel.publish_refusal(principal, known.values)
     if refusal is not None:
-        return Decision(Verdict.DENY, f"{channel.title}: {refusal}")
+        return _denied(channel, channel.publishers, principal.authrole, refusal, known.publish)
     role = principal.authrole
     own = "" if for_everybody(principal) else _own(known)
     return Decision(Verdict.ALLOW, f"{channel.title}: publish = {words({role: channel.publishers[role]})}{own}")
@@ -167,9 +168,17 @@ def _judge_subscribe(known: _Known, principal: Principal) -> Decision:
     channel, role = known.channel, principal.authrole
     refusal = channel.subscribe_refusal(principal, known.values)
     if refusal is not None:
-        return Decision(Verdict.DENY, f"{channel.title}: {refusal}")
+        return _denied(channel, channel.subscribers, role, refusal, known.subscribe)
     granted = words({role: channel.subscribers[role]})
     return Decision(Verdict.ALLOW, f"{channel.title}: subscribe = {granted}{_own(known)}")
+
+
+def _denied(channel: Channel, granted: Granted, role: str, refusal: str, answers: dict[str, Decision]) -> Decision:
+    """The refusal, kept among the answers where it is that of everybody with this role."""
+    decision = Decision(Verdict.DENY, f"{channel.title}: {refusal}")
+    if role not in granted and len(answers) < _MOST_ROLES:
+        answers[role] = decision
+    return decision
 
 
 def _own(known: _Known) -> str:

@@ -130,6 +130,21 @@ class TopicRulesTests(SynchronousTestCase):
             self.assertLessEqual(len(rules._strangers), 10)
         self.assertIs(rules.authorize(USER, Action.SUBSCRIBE, "oro/ping", Match.EXACT, {}).verdict, Verdict.ALLOW)
 
+    def test_refusals_are_remembered_by_role(self) -> None:
+        """A role that may not is refused by a remembered word, for a bounded number of roles; one that may in general
+        is judged each time."""
+        first = self.judge("oro/ping", action=Action.PUBLISH)
+        self.assertIs(self.judge("oro/ping", action=Action.PUBLISH), first)
+        for number in range(100):
+            who = principal(authrole=f"role{number}")
+            for action in (Action.PUBLISH, Action.SUBSCRIBE):
+                decision = self.rules.authorize(who, action, "oro/ping", Match.EXACT, {})
+                self.assertIn(f'the role "role{number}" is not one of its', decision.rule)
+        known = self.rules._known["oro/ping"]
+        self.assertLessEqual(max(len(known.publish), len(known.subscribe)), 64)
+        self.assertIs(self.judge("oro/email_event/8/1").verdict, Verdict.DENY)
+        self.assertIs(self.judge("oro/email_event/7/1").verdict, Verdict.ALLOW)
+
     def test_one_user_not_another(self) -> None:
         """A topic remembered from one user's question is judged anew for the next user."""
         for user_id, expected in ((7, Verdict.ALLOW), (8, Verdict.DENY), (7, Verdict.ALLOW)):

@@ -255,7 +255,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_explained(self) -> None:
         """``orosync explain`` says of that configuration what the router does, with the line that decides."""
-        role = "[role:shop/partner] {{}} (router.ini:{{}}): {{}}"
+        role = "[role:shop/partner] {} (router.ini:{}): {}"
         for arguments, status, words in (
             (f"--user carl --realm shop --topic {ORDERS} --action publish", 0,
              role.format("prefix com.acme.", self.line("    prefix com.acme. sub"), "publish, publisher disclosed")),
