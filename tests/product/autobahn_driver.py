@@ -5,9 +5,8 @@ python autobahn_driver.py URL '{"realm": ..., "serializer": ..., "ticket": ..., 
 "batched" means batches, "deflate" compression. URLs begin with ws, wss, rs or rss; rs://unix:/path is a UNIX socket.
 
 With "method" it is wampcra (and "secret"), scram ("secret") or cryptosign ("key", "channel_binding"); "authmethods" are
-then offered instead of that method alone. A procedure called with
-"whoami" answers with the caller's authid, null if it was not. "certificate" is the path of a TLS client certificate and
-its key.
+then offered instead of that method alone. "certificate" is the path of a TLS client certificate and its key. Who calls
+a procedure with "whoami" is told the authid that the callee was told, null if none.
 """
 
 from __future__ import annotations
