@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orosync.components.side import SEALS, Side, forwarded
+from orosync.components.side import ALL_SEALS, SEALS, Side, acceptable, forwarded, well_formed
 from orosync.interfaces import IJournal
 from orosync.wamp import names, trail
 from orosync.wamp.messages import Call, Cancel, Error, Invocation, Result, Yield
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import INVOCATION
 
+_SEALED = "the router at the other end of the uplink hands on no such payload"
 _MODES = ("skip", "kill", "killnowait")
 
 
@@ -37,6 +38,7 @@ class Calls:
         size: int,
     ) -> None:
         self._left = self._entered = ""
+        self._seals_back = self._seals = ALL_SEALS
         self._uplink = uplink
         self._source = source
         self._sink = sink
@@ -51,9 +53,11 @@ class Calls:
         """How many are in progress."""
         return len(self._calls)
 
-    def begin(self, left: str, entered: str) -> None:
-        """The marks of the two realms, once they are known."""
-        self._left, self._entered = left, entered
+    def begin(
+        self, left: str, entered: str, *, back: frozenset[str] = ALL_SEALS, seals: frozenset[str] = ALL_SEALS
+    ) -> None:
+        """The marks of the two realms, once they are known, and the sealed payloads that each hands on."""
+        self._left, self._entered, self._seals_back, self._seals = left, entered, back, seals
 
     # -- what the source says
 
@@ -65,11 +69,18 @@ class Calls:
             self._refuse("loop", number, names.NO_SUCH_PROCEDURE, f"{procedure} would be called in a circle")
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._size:
             self._refuse("too_large", number, names.PAYLOAD_SIZE_EXCEEDED, "the payload is too large for the uplink")
+        elif not well_formed(procedure):
+            self._refuse("no_uri", number, names.INVALID_URI, "what is called there has to be a URI")
+        elif not acceptable(payload, details, self._seals):
+            self._refuse("sealed", number, names.FEATURE_NOT_SUPPORTED, _SEALED)
         elif len(self._calls) >= self._limit:
             self._refuse("calls", number, names.UNAVAILABLE, "too many calls of the uplink are in progress")
         else:
             options = forwarded(details, "caller", route, trail.OPTION)
-            options.update((name, details[name]) for name in ("receive_progress", "timeout") if name in details)
+            if details.get("receive_progress") is True:
+                options["receive_progress"] = True
+            if type(timeout := details.get("timeout")) is int and timeout > 0:
+                options["timeout"] = timeout
             request = self._sink.next_request()
             self._calls[request] = number
             self._invocations[number] = request
@@ -102,6 +113,11 @@ class Calls:
         if number is None:
             return
         options = {seal: details[seal] for seal in SEALS if seal in details}
+        if not acceptable(payload, details, self._seals_back):
+            self._close(request)
+            self._sink.send(Cancel(request, {"mode": "killnowait"}))
+            self._refuse("sealed", number, names.FEATURE_NOT_SUPPORTED, _SEALED)
+            return
         if details.get("progress") is True:
             options["progress"] = True
         else:
@@ -112,7 +128,11 @@ class Calls:
         """ERROR for a CALL."""
         number = self._close(int(message.request))
         if number is not None:
-            self._source.send(Error(INVOCATION, number, {}, message.error), payload)
+            details = {seal: message.details[seal] for seal in SEALS if seal in message.details}
+            if not acceptable(payload, details, self._seals_back):
+                details, payload = {}, None
+            error = message.error if well_formed(message.error) else names.RUNTIME_ERROR
+            self._source.send(Error(INVOCATION, number, details, error), payload)
 
     # -- the end of either
 

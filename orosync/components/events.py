@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from orosync.components.side import Side, forwarded
+from orosync.components.side import ALL_SEALS, Side, acceptable, forwarded, well_formed
 from orosync.interfaces import IJournal
 from orosync.wamp import ids, trail, uris
 from orosync.wamp.messages import Publish
@@ -40,6 +40,7 @@ class Events:
     ) -> None:
         self._left = self._entered = ""
         self._numbered = True
+        self._seals = ALL_SEALS
         self.dropped: Counter[str] = Counter()
         self._uplink = uplink
         self._sink = sink
@@ -53,10 +54,10 @@ class Events:
         self._allowance = float(rate * SECONDS_AT_ONCE)
         self._since = seconds()
 
-    def begin(self, left: str, entered: str, numbered: bool = True) -> None:
-        """The marks of the two realms, once they are known. ``numbered``: the ids of publications there are like no
-        others (``trail.numbers_well``)."""
-        self._left, self._entered, self._numbered = left, entered, numbered
+    def begin(self, left: str, entered: str, *, numbered: bool = True, seals: frozenset[str] = ALL_SEALS) -> None:
+        """The marks of the two realms, once they are known. ``numbered``: the ids of publications in the first one are
+        like no others (``trail.numbers_well``); ``seals``: the sealed payloads that the second one hands on."""
+        self._left, self._entered, self._numbered, self._seals = left, entered, numbered, seals
         self._publications = trail.Memory(MOST_ASKED)
 
     def event(self, publication: int, topic: str, details: dict[str, Any], payload: Payload | None) -> None:
@@ -67,10 +68,14 @@ class Events:
         route = trail.further(details, number, self._left, self._entered)
         if uris.is_reserved(topic):
             self._drop("reserved", topic)
+        elif not well_formed(topic):
+            self._drop("no_uri", topic)
         elif route is None:
             self._drop("loop", topic)
         elif payload is not None and len(payload.args) + len(payload.kwargs) > self._limit:
             self._drop("too_large", topic)
+        elif not acceptable(payload, details, self._seals):
+            self._drop("sealed", topic)
         elif not self._granted():
             self._drop("rate", topic)
         else:

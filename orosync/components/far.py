@@ -50,21 +50,17 @@ from orosync.wamp.messages import (
 )
 from orosync.wamp.payload import Payload
 
-ROLES: dict[str, Any] = {
-    "publisher": {"features": {"publisher_identification": True}},
-    "subscriber": {"features": {"pattern_based_subscription": True, "publisher_identification": True}},
-    "caller": {
-        "features": {"call_canceling": True, "caller_identification": True, "progressive_call_results": True},
-    },
-    "callee": {
-        "features": {
-            "call_canceling": True,
-            "caller_identification": True,
-            "pattern_based_registration": True,
-            "progressive_call_results": True,
-        },
-    },
+_FEATURES = {
+    "publisher": ("publisher_identification",),
+    "subscriber": ("pattern_based_subscription", "publisher_identification"),
+    "caller": ("call_canceling", "caller_identification", "progressive_call_results"),
+    "callee": ("call_canceling", "caller_identification", "pattern_based_registration", "progressive_call_results"),
 }
+ROLES = {
+    role: {"features": dict.fromkeys((*features, "payload_passthru_mode"), True)}
+    for role, features in _FEATURES.items()
+}
+"""HELLO.Details.roles."""
 
 _DELIVERED = (Event, Published, Invocation, Interrupt, Result)
 _PUBLISH, _CALL, _INVOCATION = 16, 48, 68

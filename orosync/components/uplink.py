@@ -21,6 +21,7 @@ from orosync.components.events import Events
 from orosync.components.far import FarSession
 from orosync.components.lines import endpoint_of, factory_of, trust_root_of
 from orosync.components.login import Login
+from orosync.components.side import seals_of
 from orosync.config.uplinks import Pattern, UplinkSection
 from orosync.errors import RequestError
 from orosync.interfaces import IJournal, ILocalSession
@@ -28,7 +29,12 @@ from orosync.wamp import ids, trail, uris
 from orosync.wamp.messages import Error, Event, Interrupt, Invocation, Message, Published, Result
 from orosync.wamp.payload import Payload
 
-FEATURES = frozenset(("callee.call_canceling", "callee.progressive_call_results"))
+FEATURES = frozenset(
+    (
+        "callee.call_canceling", "callee.progressive_call_results", "publisher.payload_passthru_mode",
+        "subscriber.payload_passthru_mode", "caller.payload_passthru_mode", "callee.payload_passthru_mode",
+    )
+)  # fmt: skip
 """What our session in our own realm can do."""
 
 LEAVING = 1.0
@@ -185,10 +191,11 @@ class Uplink(Service):
     def _joined(self, session: FarSession, welcome: dict[str, Any]) -> None:
         section, here = self._section, self._near.session.mark
         there = trail.mark_of(section.realm, section.url, welcome)
-        self._outward.begin(here, there)
-        self._inward.begin(there, here, trail.numbers_well(welcome))
-        self._calls_out.begin(here, there)
-        self._calls_in.begin(there, here)
+        seals = seals_of(welcome)
+        self._outward.begin(here, there, seals=seals)
+        self._inward.begin(there, here, numbered=trail.numbers_well(welcome))
+        self._calls_out.begin(here, there, seals=seals)
+        self._calls_in.begin(there, here, back=seals)
         self._far.session = session
         self._attempts.joined()
         away = self._outward.dropped.pop("away", 0)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.components.calls import Calls
 from orosync.testing import RecordingJournal
 from orosync.wamp import names
+from orosync.wamp.formats import Format
 from orosync.wamp.messages import Call, Cancel, Error, Invocation, Result, Yield
 from orosync.wamp.payload import Payload
 from tests.components.sides import MemorySide
@@ -92,6 +93,35 @@ class CallsTests(SynchronousTestCase):
         self.assertEqual(self.refusal(), (4, names.PAYLOAD_SIZE_EXCEEDED))
         self.invoke(5)
         self.assertEqual(len(self.calls), 2)
+
+    def test_sealed(self) -> None:
+        """Sealed payloads pass where the router hands them on; elsewhere whoever calls is told, in both directions."""
+        sealed, ppt = Payload(Format.JSON, b'"\\u0000AAA="'), {"ppt_scheme": "x_a"}
+        self.calls.begin("here", "there", seals=frozenset())
+        self.invoke(5, payload=sealed, **ppt)
+        self.assertEqual(self.refusal(), (5, names.FEATURE_NOT_SUPPORTED))
+        self.calls.begin("here", "there", back=frozenset())
+        for number in (6, 7):
+            self.invoke(number, payload=sealed, **ppt)
+        one, other = self.sink.take()
+        self.assertEqual(one.options["ppt_scheme"], "x_a")
+        self.calls.answered(Result(one.request, ppt), sealed)
+        self.assertEqual(self.refusal(), (6, names.FEATURE_NOT_SUPPORTED))
+        self.assertEqual(self.sink.take(), [Cancel(one.request, {"mode": "killnowait"})])
+        self.calls.failed(Error(48, other.request, ppt, "com.error"), sealed)
+        self.assertEqual(self.source.sent, [(Error(68, 7, {}, "com.error"), None)])
+        self.assertEqual(len(self.calls), 0)
+
+    def test_what_would_end_the_session(self) -> None:
+        """Names that are no URIs and options of wrong types do not go on: Crossbar.io would end the session."""
+        self.invoke(procedure="a b")
+        self.assertEqual(self.refusal(), (5, names.INVALID_URI))
+        self.invoke(receive_progress=1, timeout="soon")
+        self.invoke(6, timeout=-1)
+        for call in self.sink.take():
+            self.assertEqual(call.options, {"transaction_hash": call.options["transaction_hash"]})
+        self.calls.failed(Error(48, 1, {}, "what a mess"), None)
+        self.assertEqual(self.refusal(), (5, names.RUNTIME_ERROR))
 
     def test_nobody_there(self) -> None:
         """While the other router is away a call fails at once."""

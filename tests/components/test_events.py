@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.components.events import MOST_ASKED, Events
 from orosync.testing import RecordingJournal
 from orosync.wamp import trail
+from orosync.wamp.formats import Format
 from orosync.wamp.messages import Publish
 from orosync.wamp.payload import Payload
 from tests.components.sides import MemorySide
@@ -60,6 +61,30 @@ class EventsTests(SynchronousTestCase):
             assert said is not None
             numbers.append(said.number)
         self.assertEqual(len(set(numbers)), 4)
+
+    def test_sealed(self) -> None:
+        """A sealed payload passes only into a realm whose router hands it on: another one would end the session."""
+        sealed = Payload(Format.JSON, b'"\\u0000AAA="')
+        for seals, details, passes in (
+            ({"ppt_scheme"}, {"ppt_scheme": "x_a"}, True),
+            ({"ppt_scheme"}, {"enc_algo": "cryptobox"}, False),
+            (set(), {"ppt_scheme": "x_a"}, False),
+            ({"ppt_scheme", "enc_algo"}, {}, False),
+        ):
+            self.events.begin("here", "there", seals=frozenset(seals))
+            self.publish(details, sealed)
+            self.assertEqual(bool(self.sink.take()), passes, (seals, details))
+        self.assertEqual(self.events.dropped, {"sealed": 3})
+
+    def test_names_that_are_no_uris(self) -> None:
+        """A topic of WAMP v1 may be any text: what another router would not take for a URI stays."""
+        for publication, (topic, passes) in enumerate(
+            (("oro/a", True), ("oro/email_event/1/*", True), ("oro/a b", False), ("oro/a#", False), ("oro..a", False)),
+            20,
+        ):
+            self.events.event(publication, topic, {}, None)
+            self.assertEqual(bool(self.sink.take()), passes, topic)
+        self.assertEqual(self.events.dropped, {"no_uri": 3})
 
     def test_reserved(self) -> None:
         """What belongs to a router itself stays, even if a wildcard matches it."""
