@@ -207,6 +207,8 @@ class Neighbour:
     def _listen(self):
         while True:
             message = self._subscriber.read()
+            if message[0] == 36 and message[3].get("topic", "").startswith("wamp."):
+                continue  # the router's own word on who subscribes to what
             if message[0] != 36 or message[3].get("topic") != "neighbour.news":
                 self.strange.append(message)
             elif message[4] == ["end"]:
