@@ -36,13 +36,13 @@ SUBSCRIPTIONS = SESSIONS = 100_000
 
 
 class Hosting:
-    """Every [component:NAME] of the configuration."""
+    """Every [component:NAME] of the configuration. ``guests`` are those of its sessions that are here."""
 
     _log = Logger()
 
     def __init__(self, parts: Parts, wires: Wires, rechecks: Rechecks) -> None:
         self._parts = parts
-        self._guests: set[Guest] = set()
+        self.guests: set[Guest] = set()
         self._deadlines = Deadlines(parts.reactor, HELLO_TIMEOUT)
         self._hosts: list[InsideHost] = []
         sections = parts.configuration.components.values()
@@ -56,7 +56,7 @@ class Hosting:
             wires=wires,
             deadlines=self._deadlines,
             rechecks=rechecks,
-            guests=self._guests,
+            guests=self.guests,
             user_limit=SESSIONS,
             subscription_limit=SUBSCRIPTIONS,
             inside=True,
@@ -95,7 +95,7 @@ class Hosting:
             host.closing = True
         for component in self.components:
             component.retire()
-        await drain(self._guests, self._parts.reactor, 0)
+        await drain(self.guests, self._parts.reactor, 0)
         for component in self.components:
             component.stop()
         self._deadlines.stop()

@@ -13,7 +13,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Traits, User
+from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Rights, Traits, User
 
 
 @attrs.frozen
@@ -53,6 +53,14 @@ class IAuthenticator(Interface):
         fails with Refused or Unavailable."""
 
 
+@attrs.frozen
+class Renewal:
+    """What a login rests on from now on, and the rights that have changed."""
+
+    standing: Hashable
+    rights: Rights
+
+
 class IRecheck(Interface):
     """What an authenticator has besides when it can tell later whether those whom it let in may stay."""
 
@@ -63,9 +71,10 @@ class IRecheck(Interface):
         """What the login of ``principal``, let in by this authenticator, rests on. Sessions of equal standing stand
         and fall together and are asked about once. None where nothing can change (a back end). Never shown."""
 
-    def recheck(standing: Hashable) -> Deferred[None]:
-        """Fires while the login is as good as it was, fails with Refused when it is no longer, with Unavailable when
-        that cannot be told now. Never prolongs anything."""
+    def recheck(standing: Hashable) -> Deferred[Renewal | None]:
+        """Fires with None while everything is as it was, with a Renewal when the login is as good as it was and the
+        user's rights are others; fails with Refused when it is good no longer, with Unavailable when that cannot be
+        told now. Never prolongs anything."""
 
 
 class IAmbientAuthenticator(IAuthenticator, IRecheck):

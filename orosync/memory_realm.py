@@ -26,6 +26,7 @@ from orosync.session.inside import InsideHost
 from orosync.session.lobby import Lobby
 from orosync.session.post import PostOffice
 from orosync.session.recheck import Rechecks
+from orosync.session.review import Reviews
 from orosync.session.wire import Wires
 
 S = TypeVar("S", bound=ApplicationSession)
@@ -48,7 +49,7 @@ class MemoryRealm:
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Rechecks(self.clock, self.journal, 300.0),
+            rechecks=Rechecks(self.clock, self.journal, 300.0, Reviews(self.clock, self.journal).renew),
             guests=set(),
             inside=True,
         )

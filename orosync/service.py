@@ -30,12 +30,14 @@ from orosync.hosting import Hosting
 from orosync.interfaces import ISessionHost
 from orosync.model import Traits
 from orosync.ops.notify_systemd import SystemdNotifier
+from orosync.reloading import Rules
 from orosync.session.deadlines import Deadlines
 from orosync.session.drain import drain
 from orosync.session.host import SessionHost
 from orosync.session.lobby import Guest, Lobby
 from orosync.session.local import LocalPublisher
 from orosync.session.recheck import Rechecks
+from orosync.session.review import Reviews
 from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
 from orosync.transport.listener import ListenerFactory
@@ -61,7 +63,8 @@ def build(configuration: Configuration, reactor: Any) -> RouterService:
 class RouterService(MultiService):
     """Opens every listener at start, and at stop lets everybody go before the process ends.
 
-    ``address_of`` tells tests and logs where a listener really listens. SIGHUP reads certificates anew.
+    ``address_of`` tells tests and logs where a listener really listens. SIGHUP reads rules and
+    certificates anew.
     """
 
     log = Logger()
@@ -73,7 +76,8 @@ class RouterService(MultiService):
         self._guests: set[Guest] = set()
         self._wires = Wires()
         self._outbox = Outbox(parts.reactor)
-        self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck)
+        self._reviews = Reviews(parts.reactor, parts.journal)
+        self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
         self._ports: dict[str, IListeningPort] = {}
@@ -81,6 +85,7 @@ class RouterService(MultiService):
         self._watchdog: LoopingCall | None = None
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
+        self._rules = Rules(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
         self._pages = {
             one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
         }
@@ -225,7 +230,8 @@ class RouterService(MultiService):
         return str(address) if host is None else f"{host}:{port}"
 
     def reload(self) -> None:
-        """Read certificates, keys and pages anew; a file that cannot be used leaves the old ones in service."""
+        """Read certificates, keys, pages and rules anew; a file that cannot be used leaves the old ones in service."""
+        self._rules.reload()
         for name, pages in self._pages.items():
             try:
                 pages.read()
@@ -260,6 +266,7 @@ class RouterService(MultiService):
         await self._hosting.stop()
         await gatherResults(closing)
         self._rechecks.stop()
+        self._reviews.stop()
         for deadlines in self._deadlines:
             deadlines.stop()
         for hosted in self._parts.realms.values():

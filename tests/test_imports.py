@@ -40,6 +40,7 @@ ROOMMATES = {
     "credentials": "service",
     "deciding": "service",
     "hosting": "service",
+    "reloading": "service",
     "contracts": "testing",
     "memory_realm": "testing",
     "doubles": "testing",

@@ -7,7 +7,7 @@ or answers nonsense. This file must not know what the authorizers judge by.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
@@ -21,6 +21,12 @@ from orosync.model import Action, Decision, Match, Principal, Verdict
 _ALLOW, _DENY, _ABSTAIN = Verdict.ALLOW, Verdict.DENY, Verdict.ABSTAIN
 _SHOWN = 200
 """Characters of a URI in a rule's sentence."""
+
+
+class Holder(Protocol):
+    """Somebody whose rights may change: ``principal`` is who it is now."""
+
+    principal: Principal
 
 
 class _Asked(NamedTuple):
@@ -78,6 +84,11 @@ class Chain:
         self._grants.add(grants)
         return grants
 
+    def renewed(self, before: Principal, after: Principal) -> None:
+        """Somebody's rights are others: what was remembered for ``before`` is forgotten, and asked for ``after``."""
+        for grants in self._grants:
+            grants.renew(before, after)
+
     def decide(
         self,
         principal: Principal,
@@ -114,6 +125,24 @@ class Chain:
             return self._broken(name, _nonsense(answer))
         what = f'{action.value} "{uri[:_SHOWN]}"' + ("" if match is Match.EXACT else f" ({match.value})")
         return Decision(_DENY, f"{what}: nobody allows it, so it is refused", declared=declared)
+
+    async def still(
+        self,
+        holder: Holder,
+        decision: Deferred[Decision],
+        action: Action,
+        uri: str,
+        match: Match,
+        options: Mapping[str, Any],
+    ) -> Decision:
+        """What is decided later about ``holder``, who has just asked; asked again if it has other rights by then."""
+        asked = holder.principal
+        found = await decision
+        while holder.principal is not asked:
+            asked = holder.principal
+            anew = self.decide(asked, action, uri, match, options)
+            found = await anew if isinstance(anew, Deferred) else anew
+        return found
 
     async def _wait(
         self,

@@ -43,3 +43,9 @@ class Grants:
                 known.clear()
             known[uri] = decision
         return decision
+
+    def renew(self, before: Principal, after: Principal) -> None:
+        """Forget everything, and from now on ask for ``after``, if it was ``before`` (the very same one)."""
+        if self._principal is before:
+            self._principal = after
+            self.known.clear()

@@ -48,7 +48,7 @@ class RouterSection:
     recheck: float = setting(
         values.duration,
         "How often it is looked up whether those who are connected may stay: within that time whoever is disabled, "
-        "deleted or gets another password or other rights is out.",
+        "deleted or gets another password is out, and other rights take effect.",
         default="5m",
     )
     plugins: tuple[Path, ...] = setting(

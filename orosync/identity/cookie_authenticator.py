@@ -24,7 +24,7 @@ from zope.interface import implementer
 from orosync.errors import Refused, Unavailable
 from orosync.identity.failures import FailureBuckets, address_group
 from orosync.identity.standing import UserStanding, UserStandings, found, imprint
-from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IDirectory, IJournal, ISessionStore
+from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IDirectory, IJournal, ISessionStore, Renewal
 from orosync.model import AdminSession, ConnectionFacts, Principal, User
 
 METHOD = "cookie"
@@ -196,21 +196,23 @@ class CookieAuthenticator:
         reason = f"{self._cookie} of {other.username!r} came with a {principal.authmethod} of {principal.authid!r}"
         raise Refused("other_user", reason)
 
-    def recheck(self, standing: Hashable) -> Deferred[None]:
+    def recheck(self, standing: Hashable) -> Deferred[Renewal | None]:
         """See IRecheck. Kinds of Refused: logged_out, malformed_session, other_user and those of
         ``UserStandings.check``."""
         assert isinstance(standing, CookieStanding)
         return Deferred.fromCoroutine(self._rechecked(standing))
 
-    async def _rechecked(self, standing: CookieStanding) -> None:
+    async def _rechecked(self, standing: CookieStanding) -> Renewal | None:
         if standing.session_id is not None:
             session = await self._look_up(standing.session_id)
             if session is None:
                 raise Refused("logged_out", f"{self._cookie} of {standing.username!r}: logged out or expired")
             if not _is_of(session, standing):
                 raise Refused("other_user", f"{self._cookie} of {standing.username!r}: its session is another's now")
-        if standing.user is not None:
-            await self._users.check(standing.user)
+        if standing.user is None or (renewal := await self._users.check(standing.user)) is None:
+            return None
+        assert isinstance(renewal.standing, UserStanding)
+        return Renewal(attrs.evolve(standing, user=renewal.standing), renewal.rights)
 
 
 def _is_of(session: AdminSession, standing: CookieStanding) -> bool:

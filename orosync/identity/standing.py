@@ -1,4 +1,4 @@
-"""Whether a user who logged in is still the same one, with the same password and the same rights.
+"""Whether a user who logged in is still the same one, with the same password, and with which rights.
 
 Shared by authenticators whose principals are users of a directory. It must not know how the user logged in, sessions of
 WAMP, or how often anybody asks.
@@ -14,8 +14,8 @@ from typing import NamedTuple
 from twisted.internet.defer import CancelledError
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import IDirectory
-from orosync.model import Principal, User
+from orosync.interfaces import IDirectory, Renewal
+from orosync.model import Principal, Rights, User
 
 _KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this process
 
@@ -50,9 +50,9 @@ class UserStandings:
             principal.authid, principal.user_id, principal.imprint, principal.organizations, principal.roles
         )
 
-    async def check(self, standing: UserStanding) -> None:
-        """Returns while everything is as it was. Kinds of Refused: unknown_user, password_changed, disabled,
-        rights_changed; of Unavailable: what the directory says."""
+    async def check(self, standing: UserStanding) -> Renewal | None:
+        """None while everything is as it was, a Renewal when organizations or roles are others. Kinds of Refused:
+        unknown_user, password_changed, disabled; of Unavailable: what the directory says."""
         user = await found(self._directory, standing.username)
         who = f"user {standing.username!r}"
         if user is None or (user.id, user.username) != (standing.user_id, standing.username):
@@ -61,8 +61,10 @@ class UserStandings:
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled and not self._accept_disabled:
             raise Refused("disabled", f"{who}: the user has been disabled")
-        if (user.organizations, user.roles) != (standing.organizations, standing.roles):
-            raise Refused("rights_changed", f"{who}: organizations or roles have changed since the login")
+        if (user.organizations, user.roles) == (standing.organizations, standing.roles):
+            return None
+        renewed = standing._replace(organizations=user.organizations, roles=user.roles)
+        return Renewal(renewed, Rights(user.organizations, user.roles))
 
 
 async def found(directory: IDirectory, login: str) -> User | None:

@@ -22,7 +22,7 @@ from orosync.identity.signatures import Signatures
 from orosync.identity.standing import UserStanding, UserStandings
 from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
 from orosync.identity.tickets import LONGEST_TICKET
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck
+from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
 
 
@@ -111,7 +111,7 @@ class TicketAuthenticator:
         """See IRecheck: the user, not the ticket, which is old soon."""
         return self._users.of(principal)
 
-    def recheck(self, standing: Hashable) -> Deferred[None]:
+    def recheck(self, standing: Hashable) -> Deferred[Renewal | None]:
         """See IRecheck; kinds of refusals as ``UserStandings.check``."""
         assert isinstance(standing, UserStanding)
         return Deferred.fromCoroutine(self._users.check(standing))

@@ -30,6 +30,8 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "link.failed",
             "maintenance.unknown",
             "ping.failed",
+            "review.failed",
+            "review.postponed",
             "uplink.failed",
             "uplink.refused",
         ),

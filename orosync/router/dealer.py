@@ -21,12 +21,13 @@ from orosync.router.meta_call import Procedure
 from orosync.router.options import choice, flag
 from orosync.router.registrations import Draw, Invoke, Registration, Registrations
 from orosync.wamp import names
-from orosync.wamp.messages import Error, Interrupt, Invocation, Result
+from orosync.wamp.messages import Error, Interrupt, Invocation, Result, Unregistered
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
 CALL_CANCELING = "callee.call_canceling"
 PROGRESSIVE_RESULTS = "callee.progressive_call_results"
+REGISTRATION_REVOCATION = "callee.registration_revocation"
 PENDING_LIMIT = 10_000
 
 _CALL = 48
@@ -82,6 +83,17 @@ class Dealer:
         if registration is None:
             raise RequestError(names.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
         self._registrations.part(member, registration)
+
+    def revoke(self, member: Member, registration_id: int, reason: str | None = None) -> list[Delivery]:
+        """Take a registration away from ``member``, who is told if it can understand that (WAMP, "Registration
+        Revocation"); the calls it works on go on. RequestError NO_SUCH_REGISTRATION as for ``unregister``."""
+        self.unregister(member, registration_id)
+        if REGISTRATION_REVOCATION not in member.features:
+            return []
+        details: dict[str, Any] = {"registration": registration_id}
+        if reason is not None:
+            details["reason"] = reason
+        return [Delivery((member,), Unregistered(0, details))]
 
     def lookup(self, procedure: str, match: Match = Match.EXACT) -> Registration | None:
         """The registration of this very procedure or pattern, None when nobody has it."""

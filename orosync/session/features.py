@@ -27,6 +27,7 @@ ROLES: dict[str, Any] = {
             "caller_identification": True,
             "pattern_based_registration": True,
             "progressive_call_results": True,
+            "registration_revocation": True,
             "session_meta_api": True,
             "shared_registration": True,
             "testament_meta_api": True,

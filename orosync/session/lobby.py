@@ -16,10 +16,11 @@ from orosync.model import Principal
 from orosync.session.deadlines import Deadlines
 from orosync.session.hosted import HostedRealm
 from orosync.session.recheck import Rechecks
+from orosync.session.review import Tenant
 from orosync.session.wire import Wires
 
 
-class Guest(Protocol):
+class Guest(Tenant, Protocol):
     """A session as the lobby sees it: something that can be asked to go."""
 
     def shutdown(self) -> None: ...

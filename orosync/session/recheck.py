@@ -1,4 +1,5 @@
-"""Life after login: sessions are looked at again from time to time, and ended when what they rest on is gone.
+"""Life after login: sessions are looked at again from time to time, ended when what they rest on is gone, and given
+other rights when their users have others.
 
 Sessions of one user (or one cookie) rest on the same *standing* and are asked about once for all of them. The moments
 are spread at random over the interval, one timer serves all of them, and only a few questions are asked at a time. Who
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from heapq import heappop, heappush
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -20,7 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import IJournal, IRecheck
+from orosync.interfaces import IJournal, IRecheck, Renewal
+from orosync.model import Rights
 from orosync.session.identify import Standings
 
 AT_ONCE = 8
@@ -57,6 +59,7 @@ class _Ward:
 
 class Rechecks:
     """Asks about each standing every ``interval`` seconds (or as often as its authenticator wants), never later.
+    ``renew`` gives a session other rights.
 
     A standing without sessions is forgotten when its time comes. ``chance()`` gives numbers in [0, 1).
     """
@@ -68,6 +71,7 @@ class Rechecks:
         clock: IReactorTime,
         journal: IJournal,
         interval: float,
+        renew: Callable[[Any, Rights], None],
         *,
         at_once: int = AT_ONCE,
         chance: Callable[[], float] = random.random,
@@ -75,9 +79,11 @@ class Rechecks:
         self._clock = clock
         self._journal = journal
         self._interval = interval
+        self._renew = renew
         self._at_once = at_once
         self._chance = chance
         self._wards: dict[Hashable, _Ward] = {}
+        self._resting: dict[Resident, list[_Ward]] = {}
         self._agenda: list[tuple[float, int, _Ward]] = []
         self._order = count()
         self._queue: deque[_Ward] = deque()
@@ -90,25 +96,29 @@ class Rechecks:
         """From now on ``resident`` rests on ``standings``."""
         if self._stopped:
             return
-        for authority, standing in standings:
-            key = (authority.name, standing)
-            ward = self._wards.get(key)
-            if ward is None:
-                ward = self._wards[key] = _Ward(key, authority, standing)
-                self._plan(ward, 0.5)
+        wards = [self._ward(authority, standing) for authority, standing in standings]
+        self._resting[resident] = wards
+        for ward in wards:
             ward.residents.add(resident)
 
-    def left(self, resident: Resident, standings: Standings) -> None:
-        """``resident`` has gone, on its own or dismissed."""
-        for authority, standing in standings:
-            ward = self._wards.get((authority.name, standing))
-            if ward is not None:
-                ward.residents.discard(resident)
+    def left(self, resident: Resident) -> None:
+        """``resident`` has gone, on its own or dismissed. No matter if it rested on nothing."""
+        for ward in self._resting.pop(resident, ()):
+            ward.residents.discard(resident)
+
+    def _ward(self, authority: IRecheck, standing: Hashable) -> _Ward:
+        key = (authority.name, standing)
+        ward = self._wards.get(key)
+        if ward is None:
+            ward = self._wards[key] = _Ward(key, authority, standing)
+            self._plan(ward, 0.5)
+        return ward
 
     def stop(self) -> None:
         """Ask no more. Answers under way change nothing."""
         self._stopped = True
         self._wards.clear()
+        self._resting.clear()
         self._agenda.clear()
         self._queue.clear()
         if self._timer is not None:
@@ -172,10 +182,21 @@ class Rechecks:
         self._under_way -= 1
         self._pump()
 
-    def _stands(self, _: object, ward: _Ward) -> None:
-        self._journal.count("recheck", "stands")
-        if not self._stopped:
+    def _stands(self, renewal: Renewal | None, ward: _Ward) -> None:
+        if self._stopped:
+            return
+        if renewal is None:
+            self._journal.count("recheck", "stands")
             self._plan(ward, 0.9)
+            return
+        self._journal.count("recheck", "rights_changed")
+        del self._wards[ward.key]
+        after = self._ward(ward.authority, renewal.standing)
+        for resident in list(ward.residents):
+            wards = self._resting[resident]
+            wards[wards.index(ward)] = after
+            after.residents.add(resident)
+            self._renew(resident, renewal.rights)
 
     def _fell(self, failure: Failure, ward: _Ward) -> None:
         if self._stopped:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from orosync.authz.grants import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong
-from orosync.model import NOTHING, Action, Decision, Match, Verdict
+from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Verdict
 from orosync.router.delivery import Member
 from orosync.router.options import choice, flag
 from orosync.router.registrations import Invoke
@@ -20,6 +20,7 @@ from orosync.session.forwarded import told_of_call, told_of_event
 from orosync.session.hosted import HostedRealm
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
+from orosync.session.review import Joined
 from orosync.wamp import ids, names, trail, uris
 from orosync.wamp.messages import (
     Call,
@@ -45,6 +46,7 @@ from orosync.wamp.v2 import CALL, INVOCATION
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
+_SUBSCRIBE, _REGISTER = Action.SUBSCRIBE, Action.REGISTER
 
 _REQUEST_CODE = {Publish: 16, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
 
@@ -64,7 +66,6 @@ class Requests:
         self.member = member
         self._asker = asker
         self._hosted = hosted
-        self._principal = member.principal
         self._strict = hosted.strict_uris
         self._well_formed = uris.exact_rule(self._strict)
         self._realm = hosted.realm
@@ -77,6 +78,10 @@ class Requests:
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
         self._forwards = forwards or member.principal.authrole in hosted.forwarders
+
+    def joined(self, facts: ConnectionFacts) -> Joined:
+        """The member, for its review."""
+        return Joined(self._hosted, self.member, facts)
 
     def not_carriable(self, message: Message, why: NotCarriable) -> None:
         """What the router wanted to tell this member has no form in its serializer, or is too long for it: whoever
@@ -110,7 +115,7 @@ class Requests:
             uris.check(topic, _EXACT, strict=self._strict)
         grants = self._topics
         if grants is None:
-            self._topics = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
+            self._topics = grants = self._hosted.chain.grants(self.member.principal, _PUBLISH)
             self._granted_topics = grants.known
         return grants.decide(topic, options)
 
@@ -174,7 +179,7 @@ class Requests:
         uris.check(procedure, strict=self._strict)
         grants = self._procedures
         if grants is None:
-            self._procedures = grants = self._hosted.chain.grants(self._principal, Action.CALL)
+            self._procedures = grants = self._hosted.chain.grants(self.member.principal, Action.CALL)
             self._granted_procedures = grants.known
         return grants.decide(procedure, options)
 
@@ -225,7 +230,7 @@ class Requests:
         payload: Payload | None,
         then: Callable[[Any, Payload | None, Decision], None],
     ) -> None:
-        decision = self._decide(self._principal, action, uri, match, message.options)
+        decision = self._decide(self.member.principal, action, uri, match, message.options)
         self._decided_or_later(decision, action, uri, message, payload, then)
 
     def _decided_or_later(
@@ -247,7 +252,10 @@ class Requests:
             except RequestError as error:
                 self.refuse(message, error)
 
-        self._asker.wait(decision, later)
+        options = message.options
+        match = _match(options) if action is _SUBSCRIBE or action is _REGISTER else _EXACT
+        still = self._hosted.chain.still(self.member, decision, action, uri, match, options)
+        self._asker.wait(Deferred.fromCoroutine(still), later)
 
     def _decided(
         self,
@@ -261,7 +269,7 @@ class Requests:
         if decision.verdict is _ALLOW:
             then(message, payload, decision)
             return
-        raise refusal(self._hosted.journal, self._principal, action, uri, decision)
+        raise refusal(self._hosted.journal, self.member.principal, action, uri, decision)
 
     def refuse(self, message: Message, error: RequestError) -> None:
         """Answer with an ERROR; an unacknowledged PUBLISH and messages that are no requests get silence."""

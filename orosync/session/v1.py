@@ -23,6 +23,7 @@ from orosync.router.filters import Filters
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings
 from orosync.session.lobby import Lobby
+from orosync.session.review import Joined
 from orosync.wamp import names, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
@@ -109,25 +110,28 @@ class V1Session:
         self._link = None
         self._lobby.left(self)
 
+    def joined(self) -> Joined | None:
+        """See review.Tenant."""
+        return None if self._member is None else Joined(self._hosted, self._member, self._facts)
+
     def shutdown(self) -> None:
         """Drop TCP without a CLOSE: after a clean close Oro's browser code would not come back (facts: AutobahnJS)."""
-        self._leave()
-        if self._link is not None:
-            self._link.drop("the router is shutting down")
+        self._drop("the router is shutting down")
 
     def dismiss(self, refusal: Refused) -> None:
         """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
         self._lobby.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
-        self._leave()
-        if self._link is not None:
-            self._link.drop("what the login rests on is gone")
+        self._drop("what the login rests on is gone")
 
     def expel(self, goodbye: Goodbye) -> None:
         """Killed by another session. Dropped: v1 has no GOODBYE, and a clean close would silence the page."""
         self._lobby.journal.note("session.ended", "killed", user=self._principal.authid, reason=goodbye.reason)
+        self._drop("killed by another session")
+
+    def _drop(self, reason: str) -> None:
         self._leave()
         if self._link is not None:
-            self._link.drop("killed by another session")
+            self._link.drop(reason)
 
     # -- what it asks for, once authorised
 
@@ -148,7 +152,7 @@ class V1Session:
             limit = self._lobby.subscription_limit
             user = self._principal.authid
             self._lobby.journal.note("subscribe.refused", "limit", user=user, uri=message.topic, limit=limit)
-            self._say_not_allowed(message.topic)
+            self._say(v1.not_allowed(message.topic))
             return
         # v1 cannot ask for what is retained, so it gets what a channel retains for everybody.
         get_retained = self._hosted.chain.retained(message.topic)
@@ -180,10 +184,12 @@ class V1Session:
     # -- authorization
 
     def _authorise(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
+        member = self._member
+        assert member is not None
         if action is _PUBLISH:
-            decision = self._judge_publish(uri)
+            decision = self._judge_publish(uri, member)
         else:
-            decision = self._decide(self._principal, action, uri, _EXACT, NOTHING)
+            decision = self._decide(member.principal, action, uri, _EXACT, NOTHING)
         if isinstance(decision, Decision):
             if decision.verdict is _ALLOW:
                 then(message, decision)
@@ -193,14 +199,15 @@ class V1Session:
         assert isinstance(decision, Deferred) and self._link is not None
         link = self._link
         link.pause()
-        decision.addCallback(self._decided, action, uri, message, then)
-        decision.addErrback(self._failed)
-        decision.addBoth(lambda _: link.resume())
+        settled = Deferred.fromCoroutine(self._hosted.chain.still(member, decision, action, uri, _EXACT, NOTHING))
+        settled.addCallback(self._decided, action, uri, message, then)
+        settled.addErrback(self._failed)
+        settled.addBoth(lambda _: link.resume())
 
-    def _judge_publish(self, topic: str) -> Decision | Deferred[Decision]:
+    def _judge_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
         grants = self._grants
         if grants is None:
-            self._grants = grants = self._hosted.chain.grants(self._principal, _PUBLISH)
+            self._grants = grants = self._hosted.chain.grants(member.principal, _PUBLISH)
             self._granted = grants.known
         return grants.decide(topic, NOTHING)
 
@@ -230,10 +237,7 @@ class V1Session:
             error = names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED
             self._say(v1.encode_error(message.call_id, error, f"not allowed to call {uri}"))
         elif action is Action.SUBSCRIBE and decision.declared:
-            self._say_not_allowed(uri)
-
-    def _say_not_allowed(self, topic: str) -> None:
-        self._say(v1.not_allowed(topic))
+            self._say(v1.not_allowed(uri))
 
     # -- what is told to it, and the end
 
@@ -286,8 +290,7 @@ class V1Session:
         member, self._member = self._member, None
         if member is not None:
             self._hosted.leave(member)
-            if self._standings:
-                self._lobby.rechecks.left(self, self._standings)
+            self._lobby.rechecks.left(self)
 
 
 def _described(payload: Payload | None) -> tuple[str, Any]:

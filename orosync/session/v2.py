@@ -24,6 +24,7 @@ from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings, standings_of, told, watches
 from orosync.session.lobby import Lobby
 from orosync.session.requests import HANDLERS, Requests
+from orosync.session.review import Joined
 from orosync.wamp import names, uris
 from orosync.wamp.codec import Codec
 from orosync.wamp.messages import (
@@ -57,8 +58,7 @@ class V2Session:
     ) -> None:
         self.traits = traits
         self._lobby = lobby
-        self._facts = facts
-        self._codec = codec
+        self._facts, self._codec = facts, codec
         self._decode, self._binary = codec.decode, codec.binary
         self._known, self._standings = principal, standings
         self._lifecycle = Lifecycle()
@@ -66,10 +66,9 @@ class V2Session:
         self._authenticator: IAuthenticator | None = None
         self._answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]] | None = None
         self._hello: Hello | None = None
-        self._session_id = 0
         self._hosted: HostedRealm | None = None
         self._requests: Requests | None = None
-        self._over = False
+        self._session_id, self._over = 0, False
 
     # -- what the transport calls
 
@@ -107,6 +106,10 @@ class V2Session:
         self._leave()
         self._link = None
         self._lobby.left(self)
+
+    def joined(self) -> Joined | None:
+        """See review.Tenant."""
+        return None if self._requests is None else self._requests.joined(self._facts)
 
     def shutdown(self) -> None:
         """The router is going down: GOODBYE and CLOSE 1001 (WAMP, section "Session Close")."""
@@ -193,7 +196,6 @@ class V2Session:
         known = hosted.introduced(principal, self._session_id, self._facts)
         member = Member(self._session_id, known, announced, self._wire, self._link.send, self._tell, self.expel)
         hosted.join(member)
-        self._standings = standings
         if standings:
             self._lobby.rechecks.entered(self, standings)
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
@@ -214,8 +216,7 @@ class V2Session:
         requests, self._requests = self._requests, None
         if requests is not None and self._hosted is not None:
             self._hosted.leave(requests.member)
-            if self._standings:
-                self._lobby.rechecks.left(self, self._standings)
+            self._lobby.rechecks.left(self)
 
     def _turn_away(self, kind: str, uri: str, reason: str, **fields: object) -> None:
         """ABORT of a HELLO, with a line in the log: the administrator has the same reason as the client, and more."""

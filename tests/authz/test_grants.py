@@ -91,3 +91,19 @@ class GrantsTests(SynchronousTestCase):
         asked.grants(principal(), Action.PUBLISH)
         gc.collect()
         self.assertEqual([one for one in gc.get_objects() if isinstance(one, Grants) and one._chain is asked], [])
+
+    def test_other_rights(self) -> None:
+        """Whoever has other rights is asked about anew, as who it is now; nobody else is, of the same name or not."""
+        authorizer = Constant()
+        asked = chain(authorizer)
+        before, twin, after = principal(), principal(), principal(roles=frozenset({"ROLE_B"}))
+        changed, same = asked.grants(before, Action.PUBLISH), asked.grants(twin, Action.PUBLISH)
+        for grants in (changed, same):
+            grants.decide("a.topic", NOTHING)
+        asked.renewed(before, after)
+        self.assertEqual((changed.known, len(same.known)), ({}, 1))
+        authorizer.authorize = lambda who, *rest: Decision(Verdict.DENY, ",".join(who.roles))  # type: ignore[assignment]
+        asked.replace([authorizer])
+        decision = changed.decide("a.topic", NOTHING)
+        assert isinstance(decision, Decision)
+        self.assertEqual(decision.rule, "ROLE_B")

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused, Unavailable
 from orosync.identity.standing import UserStandings, imprint
+from orosync.model import Rights
 from orosync.testing import MemoryDirectory, principal
 from tests.identity.stage import ANNA
 
@@ -25,17 +26,29 @@ class StandingTests(SynchronousTestCase):
 
     def test_unchanged(self):
         """As long as nothing has changed the user may stay, also with another e-mail address."""
-        self.successResultOf(self.check())
+        self.assertIsNone(self.successResultOf(self.check()))
         self.directory.put(attrs.evolve(ANNA, email="other@example.com"))
-        self.successResultOf(self.check())
+        self.assertIsNone(self.successResultOf(self.check()))
+
+    def test_other_rights(self):
+        """Other organizations or roles are told with what the login rests on from then on, and are no change then."""
+        before = self.standing
+        for rights in (Rights(frozenset({7, 9}), ANNA.roles), Rights(ANNA.organizations, frozenset())):
+            self.standing = before
+            self.directory.put(attrs.evolve(ANNA, organizations=rights.organizations, roles=rights.roles))
+            renewal = self.successResultOf(self.check())
+            self.assertEqual(renewal.rights, rights)
+            self.assertNotEqual(renewal.standing, before)
+            self.standing = renewal.standing
+            self.assertIsNone(self.successResultOf(self.check()))
+        self.directory.put(attrs.evolve(ANNA, organizations=frozenset(), enabled=False))
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "disabled")
 
     def test_changed(self):
         """Each change that matters has its own kind."""
         table = [
             ("password_changed", attrs.evolve(ANNA, password_hash="another")),
             ("disabled", attrs.evolve(ANNA, enabled=False)),
-            ("rights_changed", attrs.evolve(ANNA, organizations=frozenset({7, 9}))),
-            ("rights_changed", attrs.evolve(ANNA, roles=frozenset())),
             ("unknown_user", attrs.evolve(ANNA, id=77)),
         ]
         for kind, user in table:

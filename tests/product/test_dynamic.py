@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -206,6 +207,36 @@ class CacheTests(DynamicCase):
         self.router.wait_for_line("authorizer.purged (acl)")
         anna.ask("subscribe", "com.t.cached")
         self.assertEqual(len([one for one in self.asked() if len(one) == 4]), 3)
+
+
+class ReloadTests(DynamicCase):
+    def test_rules_change(self) -> None:
+        """SIGHUP: what the new rules do not give is taken away from those who have it, and from nobody else; a file
+        that is unsound changes nothing."""
+        self.decider().wait_for_line("registered")
+        client = RawClient(self.url)
+        self.addCleanup(client.close)
+        roles = {"subscriber": {"features": {"subscription_revocation": True}}}
+        client.send([1, "oro", {"roles": roles, "authmethods": ["anonymous"]}])
+        self.assertEqual(client.read()[0], 2)
+        client.send([32, 1, {}, "com.static.news"], [32, 2, {}, "com.static.more"])
+        number = client.read()[2]
+        self.assertEqual(client.read()[0], 33)
+        path, text = self.directory / "router.ini", CONFIGURATION.format(port=self.port)
+        path.write_text(text.replace("[role:guest]", "[role:gest]").replace("subscribe,publish", "subscribe,shout"))
+        self.hang_up("the old rules stay")
+        self.assertTrue(client.silent())
+        rule = "[role:guest]\npermissions =\n    exact com.static.more subscribe"
+        path.write_text(text[: text.index("[role:guest]")] + rule + "\n")
+        self.hang_up("rules read anew")
+        reason = {"subscription": number, "reason": DENIED}
+        self.assertEqual(client.read(), [35, 0, reason])
+        client.send([32, 3, {}, "com.static.more"])
+        self.assertEqual(client.read()[:2], [33, 3])
+
+    def hang_up(self, until: str) -> None:
+        self.router.process.send_signal(signal.SIGHUP)
+        self.router.wait_for_line(until)
 
 
 class NeighbourTests(DynamicCase):

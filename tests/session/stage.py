@@ -16,6 +16,7 @@ from orosync.session.hosted import HostedRealm
 from orosync.session.lobby import Lobby
 from orosync.session.post import PostOffice
 from orosync.session.recheck import Rechecks
+from orosync.session.review import Reviews
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.session.wire import Wires
@@ -41,12 +42,13 @@ class Stage:
             self.journal,
             PostOffice(self.journal),
         )
+        self.reviews = Reviews(self.clock, self.journal)
         self.lobby = Lobby(
             realms={"oro": self.hosted},
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Rechecks(self.clock, self.journal, 300.0),
+            rechecks=Rechecks(self.clock, self.journal, 300.0, self.reviews.renew),
             guests=set(),
             **lobby,
         )

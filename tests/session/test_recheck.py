@@ -12,7 +12,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import IRecheck
+from orosync.interfaces import IRecheck, Renewal
+from orosync.model import Rights
 from orosync.session.recheck import AGAIN, PATIENCE, Rechecks
 from orosync.testing import RecordingJournal
 
@@ -39,12 +40,14 @@ class Authority:
         outcome = self.outcomes.get(standing)
         if callable(outcome):
             return outcome()
+        if isinstance(outcome, Renewal):
+            return succeed(outcome)
         return outcome if isinstance(outcome, Deferred) else fail(outcome) if outcome else succeed(None)
 
 
 class Session:
     def __init__(self):
-        self.dismissed = []
+        self.dismissed, self.renewed = [], []
 
     def dismiss(self, refusal):
         self.dismissed.append(refusal.kind)
@@ -54,7 +57,13 @@ class RecheckTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.rechecks = Rechecks(self.clock, self.journal, INTERVAL, chance=random.Random(1).random)
+        self.rechecks = Rechecks(
+            self.clock,
+            self.journal,
+            INTERVAL,
+            lambda one, rights: one.renewed.append(rights),
+            chance=random.Random(1).random,
+        )
         self.authority = Authority(self.clock)
 
     def enter(self, *standings):
@@ -100,7 +109,7 @@ class RecheckTests(SynchronousTestCase):
         self.assertTrue(5000 <= len(self.authority.asked) < 5800, len(self.authority.asked))
         self.assertEqual(len({user for _, user in self.authority.asked}), 5000)
         for session in everybody:
-            self.rechecks.left(session, session.standings)
+            self.rechecks.left(session)
         self.run_for(INTERVAL + 1)
         asked = len(self.authority.asked)
         self.run_for(INTERVAL)
@@ -117,16 +126,34 @@ class RecheckTests(SynchronousTestCase):
         self.assertEqual([tab.dismissed for tab in [*tabs, both]], [["password_changed"]] * 4)
         self.assertEqual(other.dismissed, [])
 
+    def test_other_rights(self):
+        """Sessions whose user has other rights get them, all at once, and rest on what is true now from then on: with
+        those who came later, and until they leave."""
+        rights = Rights(frozenset({7}), frozenset({"ROLE_B"}))
+        tabs = [self.enter("anna, A") for _ in range(2)]
+        both = self.enter("cookie", "anna, A")
+        later = self.enter("anna, B")
+        self.authority.outcomes["anna, A"] = Renewal("anna, B", rights)
+        self.run_for(INTERVAL)
+        self.assertEqual([one.renewed for one in (*tabs, both, later)], [[rights]] * 3 + [[]])
+        self.assertEqual([one.dismissed for one in (*tabs, both, later)], [[]] * 4)
+        self.authority.asked.clear()
+        self.rechecks.left(tabs[0])
+        self.authority.outcomes["anna, B"] = Refused("disabled", "")
+        self.run_for(INTERVAL)
+        self.assertNotIn("anna, A", [standing for _, standing in self.authority.asked])
+        self.assertEqual([one.dismissed for one in (*tabs, both, later)], [[], *[["disabled"]] * 3])
+
     def test_left(self):
         """Whoever has gone is neither asked about nor dismissed."""
         anna, tab = self.enter("anna"), self.enter("anna")
-        self.rechecks.left(anna, anna.standings)
+        self.rechecks.left(anna)
         self.authority.outcomes["anna"] = Refused("disabled", "")
         self.run_for(INTERVAL)
         self.assertEqual((anna.dismissed, tab.dismissed), ([], ["disabled"]))
-        self.rechecks.left(tab, tab.standings)
+        self.rechecks.left(tab)
         ben = self.enter("ben")
-        self.rechecks.left(ben, ben.standings)
+        self.rechecks.left(ben)
         asked = len(self.authority.asked)
         self.run_for(INTERVAL)
         self.assertEqual(len(self.authority.asked), asked)
@@ -138,7 +165,7 @@ class RecheckTests(SynchronousTestCase):
         self.run_for(INTERVAL)
         self.authority.outcomes.clear()
         again = self.enter("anna")
-        self.rechecks.left(again, again.standings)
+        self.rechecks.left(again)
         once_more = self.enter("anna")
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.authority.outcomes["anna"] = Refused("disabled", "")
