@@ -43,8 +43,17 @@ class Broker:
         self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
         self._retention = retention
-        self.recorder: Recorder | None = None
+        self._recorder: Recorder | None = None
         self.on_deserted: Callable[[str], None] | None = None
+
+    @property
+    def recorder(self) -> Recorder | None:
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+        self._index.owner_cares = recorder is not None
 
     def subscribe(
         self, member: Member, topic: str, match: Match = Match.EXACT, get_retained: bool = False
@@ -158,9 +167,9 @@ class Broker:
             if receivers:
                 details = {} if told is None else dict(told)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
-        if self.recorder is not None:
-            self.recorder.record(number, topic, payload, publisher, exclude_me, filters, told)
-        if index.has_patterns:
+        if index.beyond_exact:
+            if self._recorder is not None:
+                self._recorder.record(number, topic, payload, publisher, exclude_me, filters, told)
             for subscription in index.patterns(topic):
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:

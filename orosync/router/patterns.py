@@ -173,12 +173,17 @@ class WildcardIndex(Generic[Entry]):
 
 
 class UriIndex(Generic[Entry]):
-    """Entries filed under (URI, match): one at most for each pair."""
+    """Entries filed under (URI, match): one at most for each pair.
 
-    __slots__ = ("exact", "has_patterns", "prefixes", "wildcards")
+    ``beyond_exact``: a look-up has more to do than ``exact``, because there are patterns, or its owner has something of
+    its own to do (``owner_cares``).
+    """
+
+    __slots__ = ("_owner_cares", "beyond_exact", "exact", "prefixes", "wildcards")
 
     def __init__(self) -> None:
-        self.has_patterns = False  # nearly everywhere; a publish then need not ask
+        self._owner_cares = False
+        self.beyond_exact = False  # nearly everywhere; a publish then need not ask
         self.exact: dict[str, Entry] = {}
         self.prefixes: PrefixIndex[Entry] = PrefixIndex()
         self.wildcards: WildcardIndex[Entry] = WildcardIndex()
@@ -195,7 +200,7 @@ class UriIndex(Generic[Entry]):
             self.exact[uri] = entry
             return
         (self.prefixes if match is Match.PREFIX else self.wildcards).add(uri, entry)
-        self.has_patterns = True
+        self.beyond_exact = True
 
     def remove(self, uri: str, match: Match) -> None:
         """Take away what is filed under the pair; KeyError when nothing is."""
@@ -203,7 +208,20 @@ class UriIndex(Generic[Entry]):
             del self.exact[uri]
             return
         (self.prefixes if match is Match.PREFIX else self.wildcards).remove(uri)
-        self.has_patterns = bool(self.prefixes._order or self.wildcards._trees)
+        self._settle()
+
+    @property
+    def owner_cares(self) -> bool:
+        """Whether the owner has something to do with every URI that is looked up."""
+        return self._owner_cares
+
+    @owner_cares.setter
+    def owner_cares(self, cares: bool) -> None:
+        self._owner_cares = cares
+        self._settle()
+
+    def _settle(self) -> None:
+        self.beyond_exact = self._owner_cares or bool(self.prefixes._order or self.wildcards._trees)
 
     def entries(self, match: Match) -> Iterable[Entry]:
         """Everything that is filed for this kind of matching."""

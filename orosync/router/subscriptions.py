@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Subscription:
     """``members``, by session id, in the order they subscribed; never empty while it is filed, unless it is ``kept``.
 
-    ``created``: when, in seconds since 1970. ``heard``: the meta topics among what it matches.
+    ``created``: when, in seconds since 1970. ``heard``: the meta topics among what it matches. ``plain``: when its last
+    member goes, its entry in the index goes, and nothing else is to be done.
     """
 
-    __slots__ = ("_everybody", "created", "heard", "id", "kept", "match", "members", "topic")
+    __slots__ = ("_everybody", "created", "heard", "id", "kept", "match", "members", "plain", "topic")
 
     def __init__(self, id: int, topic: str, match: Match, created: float = 0.0) -> None:
         self.id = id
@@ -33,6 +34,7 @@ class Subscription:
         self.created = created
         self.heard = heard_by(topic, match) if match is not Match.EXACT or topic.startswith("wamp.") else ()
         self.kept = False
+        self.plain = match is Match.EXACT and not self.heard
         self.members: dict[int, Member] = {}
         self._everybody: Audience | None = None
 
@@ -85,6 +87,7 @@ class Subscriptions:
         """The subscription to this topic or pattern, which from now on stays when nobody is there."""
         subscription = self.index.get(topic, match) or self._file(topic, match)
         subscription.kept = True
+        subscription.plain = False
         return subscription
 
     def _file(self, topic: str, match: Match) -> Subscription:
@@ -147,7 +150,7 @@ class Subscriptions:
                 subscription._everybody = None
                 continue
             # The last one: the subscription goes as it is, and takes its list of one along.
-            if subscription.match is Match.EXACT and not subscription.heard and not subscription.kept:
+            if subscription.plain:
                 del exact[subscription.topic]
             else:
                 self._drop(subscription)

@@ -148,6 +148,19 @@ class Removing(SynchronousTestCase):
         self.assertEqual((prefixes._entries, prefixes._order, prefixes._shorter), ({}, [], {}))
         self.assertEqual(wildcards._trees, {})
 
+    def test_beyond_exact(self) -> None:
+        """Whether there is more to do than an exact look-up is known at any time: for patterns, or for the owner."""
+        index = filed([("a", EXACT)])
+        self.assertFalse(index.beyond_exact)
+        for match in (PREFIX, WILDCARD):
+            index.add("a", match, ("a", match))
+            self.assertTrue(index.beyond_exact)
+            index.owner_cares = True
+            index.remove("a", match)
+            self.assertTrue(index.beyond_exact)
+            index.owner_cares = False
+            self.assertFalse(index.beyond_exact)
+
     def test_what_is_not_there(self) -> None:
         """Taking away what was never filed is an error and changes nothing."""
         index = filed([("a.b", match) for match in Match])
