@@ -40,7 +40,7 @@ origin = optional
 {tls}
 [realm:there]
 forwarders = member
-authenticators = guests members
+authenticators = guests members keys
 authorizers = roles
 [role:guest]
 permissions =
@@ -56,7 +56,11 @@ role = guest
 [authenticator:members]
 use = wampcra
 user.link = member env:SECRET
+[authenticator:keys]
+use = cryptosign
+user.robot = member d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
 """
+SEED = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 SECRET = "a secret of at least sixteen bytes"
 
 

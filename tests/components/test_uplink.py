@@ -14,7 +14,7 @@ from orosync.config.secrets import Secret
 from orosync.model import Match, Verdict
 from orosync.wamp.messages import Call, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload
-from tests.components.routers import SECRET, DeafRouter, UplinkCase, Voice
+from tests.components.routers import SECRET, SEED, DeafRouter, UplinkCase, Voice
 from tests.support import server_tls
 
 
@@ -131,14 +131,24 @@ class Exchanging(UplinkCase):
             await uplink.stopService()
         self.assertEqual(self.noted("uplink.joined", "oro")[0]["authrole"], "member")
 
+    async def test_a_key(self) -> None:
+        """We prove to be who we are by cryptosign; the key alone says who that is."""
+        self.serve()
+        self.join(subscribe="prefix com.", key=Secret(SEED, "env:KEY"))
+        await self.joined()
+        [fields] = self.noted("uplink.joined", "oro")
+        self.assertEqual((fields["authid"], fields["authrole"]), ("robot", "member"))
+
     async def test_tls(self) -> None:
         """The certificate is verified: against the authorities of ``ca``, and for the host of the address."""
         files = server_tls.made(self.directory)
-        self.serve(f"certificate = {files.certificate}\nkey = {files.key}")
+        self.serve(f"certificate = {files.certificate}\nkey = {files.key}\ntransport = universal")
         for url, authority, reason in (
             (f"wss://127.0.0.1:{self.port}/", files.stranger, "certificate verify failed"),
             (f"wss://localhost:{self.port}/", files.authority, "VerificationError"),
+            (f"rss://127.0.0.1:{self.port}", files.stranger, "certificate verify failed"),
             (f"wss://127.0.0.1:{self.port}/", files.authority, ""),
+            (f"rss://127.0.0.1:{self.port}", files.authority, ""),
         ):
             self.stage.journal.notes.clear()
             uplink = self.join(url=url, ca=Path(authority))
