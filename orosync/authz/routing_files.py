@@ -59,12 +59,14 @@ def _candidates(top: Path, faults: list[str]) -> Iterator[Path]:
         for path in _listed(own, faults):
             if path.suffix == ".yml":
                 yield path
-    waiting = [top / root for root in ROOTS if (top / root).is_dir()]
-    for folder in waiting:
-        if not Path(os.path.realpath(folder)).is_relative_to(top):
-            faults.append(f"{folder.name} leads out of {top}, name the directory of a whole application")
+    roots = [top / root for root in ROOTS if (top / root).is_dir()]
+    for root in roots:
+        if not root.resolve().is_relative_to(top):
+            faults.append(f"{root.name} leads out of {top}, name the directory of a whole application")
             return
-    seen = {Path(os.path.realpath(folder)) for folder in waiting}
+    # Texts instead of paths: an application has a hundred thousand folders.
+    waiting = [str(root) for root in roots]
+    seen = {os.path.realpath(root) for root in roots}
     folders = 0
     while waiting:
         folder = waiting.pop()
@@ -72,29 +74,29 @@ def _candidates(top: Path, faults: list[str]) -> Iterator[Path]:
         if folders > MOST_FOLDERS:
             faults.append(f"{top} has more than {MOST_FOLDERS} folders below src and vendor, name an Oro application")
             return
-        if os.path.lexists(folder / BUNDLE):
-            yield folder / BUNDLE
-        for path in _folders(folder, top, faults):
-            if path.is_symlink():
-                real = Path(os.path.realpath(path))
-                if real in seen or not real.is_relative_to(top):
+        for entry in _folders(folder, top, faults):
+            if entry.name == BUNDLE.parts[0]:
+                if os.path.lexists(os.path.join(folder, BUNDLE)):
+                    yield Path(folder, BUNDLE)
+                continue
+            if entry.is_symlink():
+                real = os.path.realpath(entry.path)
+                if real in seen or not Path(real).is_relative_to(top):
                     continue
                 seen.add(real)
-            waiting.append(path)
+            waiting.append(entry.path)
 
 
-def _folders(folder: Path, top: Path, faults: list[str]) -> Iterator[Path]:
-    """The folders in ``folder`` that may hold bundles."""
+def _folders(folder: str, top: Path, faults: list[str]) -> Iterator[os.DirEntry[str]]:
+    """The folders in ``folder`` that may hold bundles, or be a bundle's resources."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
-                if name == "Resources" or name.startswith(".") or name.lower() in SKIPPED:
-                    continue
-                if entry.is_dir():
-                    yield Path(entry.path)
+                if not name.startswith(".") and name.lower() not in SKIPPED and entry.is_dir():
+                    yield entry
     except OSError as error:
-        faults.append(f"{folder.relative_to(top)} cannot be read ({error.strerror}), correct its rights")
+        faults.append(f"{os.path.relpath(folder, top)} cannot be read ({error.strerror}), correct its rights")
 
 
 def _listed(folder: Path, faults: list[str]) -> list[Path]:

@@ -17,7 +17,7 @@ from orosync.config import Configuration
 from orosync.config.methods import Method
 from orosync.config.sections import Authenticator, CookieSection, TicketSection
 from orosync.config.values import did_you_mean
-from orosync.errors import Refused, RequestError
+from orosync.errors import Refused, RequestError, Unavailable
 from orosync.model import Action, Match, Principal, Verdict
 from orosync.wamp import uris
 
@@ -52,7 +52,7 @@ class Answer:
 
 async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> Answer:
     """Raises Misused; fails with Refused when the user would not be let in, with Unavailable when that cannot be
-    told now, with ConfigError when authorizers cannot be made."""
+    told now or an authorizer gives no answer, with ConfigError when authorizers cannot be made."""
     realm = _realm(configuration, asked.realm)
     _check(configuration, realm, asked)
     doors = [configuration.authenticators[name] for name in configuration.realms[realm].authenticators]
@@ -72,6 +72,8 @@ async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> A
         decision = parts.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
         if isinstance(decision, Deferred):
             decision = await decision
+        if decision.failed:
+            raise Unavailable("no_answer", decision.rule)
         allowed = decision.verdict is Verdict.ALLOW
         how = "" if asked.match is Match.EXACT else f" ({asked.match.value})"
         first = (

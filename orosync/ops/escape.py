@@ -18,19 +18,19 @@ _brief.maxstring = _brief.maxother = LONGEST
 _brief.maxlevel = 2
 
 
-def shown(value: object) -> str:
+def shown(value: object, longest: int = LONGEST) -> str:
     """``value`` as it stands in a log line.
 
     Numbers, booleans, None and plain words as they are; any other text in double quotes with quotes and backslashes
     escaped. What has no picture of its own (control characters and newlines, ESC and so every ANSI sequence, bidi and
     zero-width controls, line separators, spaces other than the plain one, lone surrogates) is written as \\xNN, \\uNNNN
-    or \\UNNNNNNNN. Cut after LONGEST characters, with the number of those left out.
+    or \\UNNNNNNNN. Cut after ``longest`` characters, with the number of those left out.
     """
     if value is None or isinstance(value, bool | float):
         return str(value)
     text = _text(value)
-    cut = f"... ({len(text) - LONGEST} more)" if len(text) > LONGEST else ""
-    text = text[:LONGEST]
+    cut = f"... ({len(text) - longest} more)" if len(text) > longest else ""
+    text = text[:longest]
     if not cut and _PLAIN.fullmatch(text):
         return text
     return f'"{_escaped(text)}"{cut}'

@@ -14,7 +14,7 @@ from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from orosync.interfaces import IJournal
-from orosync.ops.escape import shown
+from orosync.ops.escape import LONGEST, shown
 
 LEVELS: Mapping[str, LogLevel] = MappingProxyType(
     dict.fromkeys(
@@ -39,6 +39,9 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
     )
 )
 """Events that are not told at the level "info": an administrator may have to do something."""
+
+LENGTHS = {"rule": 800}
+"""Characters that are shown of some fields: a rule's sentence has its reason at the end, behind a file's whole path."""
 
 OTHER = ("other", "other")
 """Where notes are counted once there are too many different (event, kind)."""
@@ -94,7 +97,7 @@ class Journal:
         key = self._counted(event, kind)
         if not self._granted(key):
             return
-        told = {_field(name): shown(value) for name, value in fields.items()}
+        told = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
         form = "{event} ({kind})" + (": " if told else "") + " ".join(f"{name}={{{name}}}" for name in told)
         self._emit(event, form, kind, told)
 

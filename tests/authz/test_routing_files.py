@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -87,6 +90,21 @@ class FindTests(SynchronousTestCase):
         path.parent.mkdir(parents=True)
         os.mkfifo(path)
         self.assertEqual(self.found(), [])
+
+    def test_unreadable(self) -> None:
+        """A folder that cannot be looked into could hold a bundle: that is told, not passed over."""
+        self.found("vendor/secret/x", "config/oro/websocket_routing/a.yml")
+        scandir, iterdir = os.scandir, Path.iterdir
+
+        def refused(path: Any) -> Any:
+            if str(path).endswith(("vendor/secret", "websocket_routing")):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return iterdir(path) if isinstance(path, Path) else scandir(path)
+
+        with mock.patch.object(os, "scandir", refused), mock.patch.object(Path, "iterdir", refused):
+            faults = find(self.top).faults
+        words = "cannot be read (Permission denied), correct its rights"
+        self.assertEqual(faults, (f"config/oro/websocket_routing {words}", f"vendor/secret {words}"))
 
     def test_bounds(self) -> None:
         """A directory that is much more than an application is given up."""

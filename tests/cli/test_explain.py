@@ -39,6 +39,8 @@ class Later:
         self.name = name
 
     def authorize(self, principal: Any, action: Any, uri: str, match: Any, options: Any) -> Deferred[Decision]:
+        if uri == "broken":
+            raise KeyError("no such table")
         if not uri.startswith("later."):
             return succeed(Decision(Verdict.ABSTAIN, declared=False))
         assert principal.organizations == {7} and principal.roles == {"ROLE_X"}
@@ -139,6 +141,18 @@ class ExplainTests(DeskCase):
         self.assertEqual(await self.explain(0, "--user", "anna", "--topic", "later.x"), [
             "ALLOW subscribe later.x to user 'anna' (id 1; role user; organizations 7; Oro roles ROLE_X) in oro",
             "Later says so"])  # fmt: skip
+        self.assertEqual(await self.explain(3, "--user", "anna", "--topic", "broken"), [])
+        self.assertEqual(
+            self.err, 'unreachable (no_answer): authorizer "later" gave no answer (raised), so it is refused\n'
+        )
+
+    async def test_authorizer_elsewhere(self):
+        """A procedure of a realm decides in a running router alone: here it is no refusal, but no answer."""
+        self.configure("authorizers = topics:oro", "authorizers = far topics:oro")
+        far = "[authorizer:far]\nuse = remote\nprocedure = com.example.decide\nregistered_by = backend\n"
+        self.config.write_text(self.config.read_text() + far)
+        self.assertEqual(await self.explain(3, "--user", "anna", "--topic", "oro/ping"), [])
+        self.assertTrue(self.err.startswith('unreachable (no_answer): authorizer "far" gave no answer ('), self.err)
 
     async def test_wrong_use(self):
         """Status 2, with what to write."""

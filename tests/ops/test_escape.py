@@ -57,6 +57,7 @@ class ShownTests(SynchronousTestCase):
         """Too long a value is cut, and how much was cut is said, outside the quotes where no client can write."""
         self.assertEqual(shown("x" * LONGEST), "x" * LONGEST)
         self.assertEqual(shown("x" * (LONGEST + 5)), '"' + "x" * LONGEST + '"... (5 more)')
+        self.assertEqual(shown("x" * 12, longest=10), '"' + "x" * 10 + '"... (2 more)')
         self.assertLess(len(shown("\n" * 10**6)), 5 * LONGEST)
         self.assertLess(len(shown(list(range(10**6)))), 2 * LONGEST)
 

@@ -61,6 +61,13 @@ class JournalTests(SynchronousTestCase):
         self.journal.note("evil\nevent", "{kind}\x1b", x=1)
         self.assertEqual(self.lines()[1], '"evil\\x0aevent" ("{kind}\\x1b"): x=1')
 
+    def test_lengths(self) -> None:
+        """A rule's sentence is told longer than what else there is: its reason stands at the end."""
+        self.journal.note("a", "b", uri="u" * 1000, rule="r" * 1000)
+        (line,) = self.lines()
+        self.assertIn("u" * 200 + '"... (800 more)', line)
+        self.assertIn("r" * 800 + '"... (200 more)', line)
+
     def test_levels(self) -> None:
         """What needs an administrator's eye is a warning, the rest is information, unless set otherwise."""
         for event in ("consumer.cut", "frame.skipped", "ticket.refused"):

@@ -86,6 +86,7 @@ user.ben = 2 file:{state}/ben organizations=1
 
 [topics:oro]
 use = oro
+{topics}
 
 [notifications]
 realm = oro
@@ -105,6 +106,7 @@ class House:
         listen: str = "",
         router: str = "",
         tickets: str = "",
+        topics: str = "",
         realm: str = "",
         more: str = "",
         files: Mapping[str, str] | None = None,
@@ -128,6 +130,7 @@ class House:
             listen=listen,
             router=router,
             tickets=tickets,
+            topics=topics,
             realm=realm,
             more=more,
         )
