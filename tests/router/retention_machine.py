@@ -32,15 +32,8 @@ class Told:
 
     def reaches(self, machine: BrokerMachine, somebody: Member, publisher: Member) -> bool:
         """By the same definition as for those who were subscribed then; who came later has an id that no list has."""
-        if somebody.session in self.here:
-            return machine.may_get(somebody, publisher, self.exclude_me, self.filters)
-        lists = self.filters or Filters()
-        role = somebody.principal.authrole
-        return (
-            lists.eligible is None
-            and (lists.eligible_authrole is None or role in lists.eligible_authrole)
-            and (lists.exclude_authrole is None or role not in lists.exclude_authrole)
-        )
+        known = somebody.session in self.here
+        return machine.may_get(somebody, publisher, self.exclude_me, self.filters, known)
 
 
 class RetentionMachine(BrokerMachine):
@@ -50,6 +43,10 @@ class RetentionMachine(BrokerMachine):
         super().__init__()
         self.realm.retention.of_a_topic = 1000
         self.told: list[tuple[Told, Member]] = []
+
+    def left_over(self, somebody: Member) -> list[object]:
+        """Lists of authids are about users, who may come back; a session never does."""
+        return [thing for thing in super().left_over(somebody) if not isinstance(thing, str)]
 
     @precondition(lambda self: self.people)
     @rule(retained=st.lists(RETAINED, min_size=1, max_size=4))
