@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,25 @@ class RoutingTests(SynchronousTestCase):
                 "its handler acme.shy is none of Oro's, so say who may: channel.acme/shy = subscribe", house.log
             )
             self.assertIn(f"(router.ini:{line_of(house.config, 'channel.acme/desk')}, src/Acme/{FILE}:1)", house.log)
+
+    def test_reload(self):
+        """SIGHUP reads the files anew: a channel that an update has brought is there, and while the files are broken
+        the old rules stay, with the file and line in the log."""
+        application = self.application()
+        with House(topics=f"oro_routing = {application}") as house, RawClient(house.url("anna"), "wamp") as anna:
+            self.assertEqual(anna.read()[0], 0)
+            path = f"src/Acme/{FILE}"
+            written(application, {path: "acme: [\n"})
+            house.child.process.send_signal(signal.SIGHUP)
+            house.child.wait_for_line(f"{path}:2: is no YAML")
+            house.child.wait_for_line("the old rules stay")
+            written(application, {path: route("acme.news", "acme/news", "oro_sync.maintenance")})
+            house.child.process.send_signal(signal.SIGHUP)
+            house.child.wait_for_line("rules read anew")
+            anna.send([5, "acme/news"], [5, "oro/email_event/2/1"])
+            self.assertIn("not allowed", anna.read())  # in order: the first has been heard
+            house.publish(topic="acme/news", payload="hello")
+            self.assertEqual(anna.read(), [8, "acme/news", "hello"])
 
     def test_application_that_cannot_be_read(self):
         """The start ends with status 1, and a line for each fault with its file and line."""
