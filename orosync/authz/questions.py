@@ -80,12 +80,16 @@ def told_options(action: Action, match: Match, options: Mapping[str, Any]) -> di
     return told
 
 
-def fingerprint(
-    principal: Principal, session: Mapping[str, Any], uri: str, action: Action, match: Match, options: Mapping[str, Any]
-) -> bytes:
-    """32 bytes that stand for everything that an answer may depend on, except the session's own id: another principal,
-    another connection's facts, another option give others."""
-    who = {**session, "session": None}
+def identity(principal: Principal, session: Mapping[str, Any]) -> bytes:
+    """32 bytes that stand for everything of who asks that an answer may depend on, except the session's own id."""
     rights = (principal.user_id, sorted(principal.organizations), sorted(principal.roles))
-    asked = repr((who, rights, uri, action.value, match.value, options))
-    return blake2b(asked.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    return _digest(({**session, "session": None}, rights))
+
+
+def fingerprint(who: bytes, uri: str, action: Action, match: Match, options: Mapping[str, Any]) -> bytes:
+    """32 bytes that stand for a question of ``who`` (``identity``): anything else about it gives others."""
+    return _digest((who, uri, action.value, match.value, options))
+
+
+def _digest(thing: object) -> bytes:
+    return blake2b(repr(thing).encode("utf-8", "surrogatepass"), digest_size=32).digest()

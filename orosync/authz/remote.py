@@ -7,18 +7,24 @@ says so). This file must not know sessions, or how a call travels.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from orosync.authz.questions import fingerprint, session_details, told_options
+from orosync.authz.questions import fingerprint, identity, session_details, told_options
 from orosync.authz.rulings import RulingCache, ruling
 from orosync.interfaces import IAuthorizer, ICaller, IJournal
 from orosync.model import Action, Decision, Match, Principal, SessionFacts, Verdict
 
-_Told = tuple[Principal, dict[str, Any]]
+
+class _Told(NamedTuple):
+    """What is told of a principal, and its fingerprint (b"" where nothing is remembered)."""
+
+    principal: Principal
+    session: dict[str, Any]
+    identity: bytes
 
 
 @implementer(IAuthorizer)
@@ -59,30 +65,31 @@ class RemoteAuthorizer:
         """See IAuthorizer."""
         if principal.authrole in self._registered_by:
             return self._own
-        session, told = self._session(principal), told_options(action, match, options)
+        who, told = self._who(principal), told_options(action, match, options)
         question = b""
         if self._cache is not None:
-            question = fingerprint(principal, session, uri, action, match, told)
+            question = fingerprint(who.identity, uri, action, match, told)
             known = self._cache.get(question)
             if known is not None:
                 self._journal.count("authorizer.cache", "hit")
                 return known
-        return Deferred.fromCoroutine(self._ask(session, uri, action, told, question))
+        return Deferred.fromCoroutine(self._ask(who.session, uri, action, told, question))
 
     def purge(self) -> None:
         """Forget every answer."""
         if self._cache is not None:
             self._cache.purge()
 
-    def _session(self, principal: Principal) -> dict[str, Any]:
+    def _who(self, principal: Principal) -> _Told:
         """What is told of who asks; made once for each session, and anew when its principal is another one."""
         facts = principal.session
-        if facts is None:
-            return session_details(principal)
-        known = self._told.get(facts)
-        if known is None or known[0] is not principal:
-            known = self._told[facts] = (principal, session_details(principal))
-        return known[1]
+        known = None if facts is None else self._told.get(facts)
+        if known is None or known.principal is not principal:
+            session = session_details(principal)
+            known = _Told(principal, session, b"" if self._cache is None else identity(principal, session))
+            if facts is not None:
+                self._told[facts] = known
+        return known
 
     async def _ask(
         self, session: dict[str, Any], uri: str, action: Action, told: dict[str, Any], question: bytes

@@ -21,8 +21,9 @@ from orosync.wamp import names
 from orosync.wamp.messages import Error, Invocation, Message, Result
 from orosync.wamp.payload import Payload
 
-MOST = 1000
-"""Calls under way in a realm; one more fails at once."""
+MOST = 8_000
+"""Calls under way in a realm; one more fails at once. Everybody may come back at the same moment, and the dealer lets
+one callee have a few more than these."""
 
 OROSYNC = Principal(authid="orosync", authrole="trusted", authmethod="local", authprovider="orosync")
 """Who orosync itself is, in the eyes of a callee that is told who calls."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.questions import fingerprint, session_details, told_options
+from orosync.authz.questions import fingerprint, identity, session_details, told_options
 from orosync.model import Action, Match, SessionFacts
 from orosync.testing import connection_facts, principal
 from orosync.transport_details import transport_details
@@ -94,7 +94,7 @@ class OptionsTests(SynchronousTestCase):
 
 class FingerprintTests(SynchronousTestCase):
     def of(self, who=ANNA, uri="a.b", action=Action.SUBSCRIBE, match=Match.EXACT, **options):
-        return fingerprint(who, session_details(who), uri, action, match, options)
+        return fingerprint(identity(who, session_details(who)), uri, action, match, options)
 
     def test_same(self):
         """The same user over the same kind of connection, whatever the session, asks the same question."""
