@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.authz.roles import Permission, RolePermissions
+from orosync.config.rules import permissions
+from orosync.config.values import NOWHERE
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.router.meta_events import TOPICS, heard_by, timestamp
 from orosync.testing import principal
@@ -89,7 +92,8 @@ class Sessions(MetaCase):
 
 
 class Subscriptions(MetaCase):
-    """wamp.subscription.on_create, on_subscribe, on_unsubscribe, on_delete (P5)."""
+    """P5: wamp.subscription.on_create, wamp.subscription.on_subscribe, wamp.subscription.on_unsubscribe,
+    wamp.subscription.on_delete."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -166,3 +170,45 @@ class Reserved(MetaCase):
         self.assertEqual(self.call("wamp.session.count"), [3])
         self.assertEqual(self.refused("wamp.session.counts"), "no_such_procedure")
         self.assertEqual(self.anna.heard(), [])
+
+
+class Granted(MetaCase):
+    """Permissions of roles hold for WAMP's own URIs as for any other."""
+
+    def grant(self, *lines: str) -> None:
+        rules = permissions("\n".join(lines), NOWHERE)
+        mine = [Permission(one.uri, one.match, one.actions) for one in rules]
+        self.stage.hosted.chain.replace([RolePermissions({"user": mine})])
+
+    def answer(self, message: list[object]) -> str:
+        (answer,) = self.anna.ask(message)
+        return "yes" if answer[0] in (33, 50, 65) else str(answer[4]).removeprefix("wamp.error.")
+
+    def test_nothing_by_default(self) -> None:
+        """Who was granted topics of the application's has nothing of WAMP's, by no pattern either."""
+        self.grant("prefix com. all", "prefix org call,subscribe,register")
+        for topic, match in (
+            ("wamp.session.on_join", "exact"), ("wamp.", "prefix"), ("", "prefix"), ("w", "prefix"), ("..", "wildcard"),
+            (".session.on_join", "wildcard"), ("wamp..", "wildcard"),
+        ):  # fmt: skip
+            self.assertEqual(self.answer([32, 1, {"match": match}, topic]), "not_authorized", (topic, match))
+            self.assertEqual(self.answer([64, 1, {"match": match}, topic]), "not_authorized", (topic, match))
+        self.assertEqual(self.answer([48, 1, {}, "wamp.session.count"]), "not_authorized")
+        self.assertEqual(self.stage.realm.broker.heard, frozenset())
+
+    def test_everything_but(self) -> None:
+        """Where all is granted but WAMP's own, a pattern that reaches into it is refused."""
+        self.grant("any all", "deny prefix wamp.")
+        table = [("", "prefix"), ("wam", "prefix"), ("..", "wildcard"), ("wamp.session.on_join", "exact")]
+        for topic, match in table:
+            self.assertEqual(self.answer([32, 1, {"match": match}, topic]), "not_authorized", (topic, match))
+        self.assertEqual(self.answer([48, 1, {}, "wamp.session.kill_all"]), "not_authorized")
+        self.assertEqual(self.answer([32, 1, {"match": "prefix"}, "com."]), "yes")
+
+    def test_some(self) -> None:
+        """Looking is granted without killing."""
+        self.grant("prefix wamp.session. call,subscribe", "deny prefix wamp.session.kill")
+        self.assertEqual(self.answer([48, 1, {}, "wamp.session.count"]), "yes")
+        for name in ("kill", "kill_by_authid", "kill_all"):
+            self.assertEqual(self.answer([48, 2, {}, f"wamp.session.{name}"]), "not_authorized")
+        self.assertEqual(self.answer([32, 3, {}, "wamp.session.on_leave"]), "yes")
