@@ -108,8 +108,8 @@ class Telling(MetaCase):
         self.assertEqual(self.details(self.anna, "com.y"), [told])
 
     def test_patterns(self) -> None:
-        """P6, pattern-based subscriptions: prefixes by string, wildcards by component; the topic is told where a pattern
-        matched, and all is one publication."""
+        """P6, pattern-based subscriptions: prefixes by string, wildcards by component. A pattern is told the topic; it
+        is one publication for all."""
         table = [("com.x", "exact"), ("com.", "prefix"), ("co", "prefix"), (".x", "wildcard"), ("com.", "wildcard")]
         numbers = [self.subscribed(self.ben, topic, match=match) for topic, match in table]
         for topic, match in (("com.x.", "prefix"), ("com.x.", "wildcard"), ("x", "exact")):
