@@ -21,8 +21,8 @@ LONGEST_HEADER = 1024
 def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
     """The keys that Crossbar.io's components read, all of them; what is not told is null or empty.
 
-    ``peer`` is the client's own address, behind trusted proxies too, without a port. A component in this process (and
-    orosync itself, None) has ``{"type": "stdio"}``.
+    ``peer`` is the client's own address, behind trusted proxies too; its port is not told (0). A component in this
+    process (and orosync itself, None) has ``{"type": "stdio"}``.
     """
     if facts is None or not facts.peer:
         return {"type": "stdio"}
@@ -57,8 +57,8 @@ def certificate_details(certificate: bytes | None) -> dict[str, str] | None:
 
 def _peer(address: str) -> str:
     if ":" in address:
-        return f"tcp6:{address}"
-    return f"tcp4:{address}" if address[:1].isdigit() else address
+        return f"tcp6:{address}:0"
+    return f"tcp4:{address}:0" if address[:1].isdigit() else address
 
 
 def _protocol(offered: tuple[str, ...]) -> str:

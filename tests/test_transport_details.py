@@ -52,8 +52,8 @@ class TransportDetailsTests(SynchronousTestCase):
     def test_peer(self):
         """The client's address, not the proxy's; by kind, as Twisted writes it."""
         for address, peer in (
-            ("203.0.113.9", "tcp4:203.0.113.9"),
-            ("2001:db8::1", "tcp6:2001:db8::1"),
+            ("203.0.113.9", "tcp4:203.0.113.9:0"),
+            ("2001:db8::1", "tcp6:2001:db8::1:0"),
             ("unix", "unix"),
         ):
             self.assertEqual(transport_details(connection_facts(address=address))["peer"], peer)

@@ -26,8 +26,8 @@ from orosync.wamp import names
 AT_A_TURN = 100
 """Judgements in one turn of the reactor."""
 
-AT_ONCE = 8
-"""Answers waited for."""
+AT_ONCE = 64
+"""Answers waited for: an authorizer that hangs must not keep the others for hours."""
 
 TRIES = 3
 """So often it is asked, if it cannot be told."""

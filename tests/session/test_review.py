@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import Renewal
 from orosync.model import Action, Decision, Match, Rights, Verdict
-from orosync.session.review import AT_A_TURN, AT_ONCE, PAUSE
+from orosync.session.review import AT_A_TURN, PAUSE, Reviews
 from orosync.testing import principal
 from tests.session.stage import Stage
 
@@ -139,6 +139,7 @@ class PaceTests(ReviewCase):
 
     def test_few_at_once(self):
         """Only a few answers are waited for; each that comes lets another question go."""
+        self.reviews = Reviews(self.stage.clock, self.stage.journal, at_once=8)
         client = self.told()
         client.say(*([32, number, {}, f"t{number}"] for number in range(1, 31)))
         waiting = []
@@ -150,7 +151,7 @@ class PaceTests(ReviewCase):
         self.stage.authorizer.authorize = authorize
         self.stage.hosted.chain.replace([self.stage.authorizer])
         self.review(client)
-        self.assertEqual(len(waiting), AT_ONCE)
+        self.assertEqual(len(waiting), 8)
         for number in range(30):
             waiting[number].callback(ALLOW)
             self.stage.clock.advance(0)
