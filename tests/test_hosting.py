@@ -36,6 +36,7 @@ role = feed
 MODULE = '''
 from autobahn.twisted.wamp import ApplicationSession
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 class Adder(ApplicationSession):
@@ -60,6 +61,11 @@ class Broken(ApplicationSession):
     async def onJoin(self, details):
         await self.subscribe(print, "topic")
         raise ValueError("no luck today")
+
+class Endless(ApplicationSession):
+    async def onJoin(self, details):
+        print("endless has begun")
+        await Deferred()
 
 class Unmakeable(ApplicationSession):
     def __init__(self, config):
@@ -116,6 +122,15 @@ class ProcessTests(SynchronousTestCase):
                 self.assertEqual(child.process.wait(20), 1, child.output)
             self.assertIn(words, child.output)
             self.assertNotIn("asker was told", child.output)
+
+    def test_stopped_while_starting(self):
+        """A router that is stopped while a component is still starting ends properly, and at once."""
+        directory, _ = place(self, COMPONENTS.replace("Adder", "Endless"))
+        with start(directory / "router.ini") as child:
+            child.wait_for_line("endless has begun")
+            self.assertEqual(child.end(5), 0, child.output)
+        self.assertNotIn("Traceback", child.output)
+        self.assertNotIn("asker was told", child.output)
 
 
 class ConfigurationTests(SynchronousTestCase):
