@@ -75,8 +75,10 @@ class _Rules:
     """One role's permissions, and for each the answers to every action, made once."""
 
     def __init__(self, role: str, permissions: Iterable[Permission], source: str) -> None:
-        self._title = f"[{source}] {role}"
-        self._rules = sorted(_merged(permissions), key=lambda rule: rule.weight, reverse=True)
+        self._bare = f"[{source}] {role}"
+        written = list(permissions)
+        self._title = " and ".join(dict.fromkeys(rule.source or self._bare for rule in written))
+        self._rules = sorted(_merged(written), key=lambda rule: rule.weight, reverse=True)
         answers = {rule: {action: self._answer(rule, action) for action in Action} for rule in self._rules}
         self._answers = answers
         self._exact = {rule.uri: answers[rule] for rule in self._rules if rule.match is Match.EXACT}
@@ -131,7 +133,7 @@ class _Rules:
 
     def _words(self, rule: Permission) -> str:
         pattern = "any" if (rule.uri, rule.match) == ("", Match.PREFIX) else f"{rule.match.value} {rule.uri}"
-        return f"{rule.source or self._title} {pattern}" + (f" ({rule.place})" if rule.place else "")
+        return f"{rule.source or self._bare} {pattern}" + (f" ({rule.place})" if rule.place else "")
 
 
 def _merged(permissions: Iterable[Permission]) -> Iterable[Permission]:

@@ -70,14 +70,20 @@ def permissions(text: str, place: Place) -> tuple[Permission, ...]:
         try:
             one = attrs.evolve(_permission(line.split()), section=place.section, place=place.at(row))
         except ValueError as fault:
-            faults.append(f"{line!r}: {fault}")
+            faults.append(f"{line!r}{_in(place, row)}: {fault}")
             continue
         if (one.match, one.uri) in found:
-            faults.append(f"{line!r}: another line speaks of the same URIs, join the two")
+            faults.append(f"{line!r}{_in(place, row)}: another line speaks of the same URIs, join the two")
         found[one.match, one.uri] = one
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(found.values())
+
+
+def _in(place: Place, row: int) -> str:
+    """Where one of several lines stands, for faults."""
+    at = place.at(row)
+    return f" ({at})" if at else ""
 
 
 def _permission(parts: list[str]) -> Permission:
@@ -92,7 +98,11 @@ def _permission(parts: list[str]) -> Permission:
     if match not in _MATCHES:
         known = [*_MATCHES, "any"]
         raise ValueError(f"{match!r} is none of {', '.join(known)}{did_you_mean(match, known)}")
-    return Permission(_MATCHES[match], uri, _actions(actions), disclose)
+    allowed = _actions(actions)
+    for word, action in _DISCLOSED.items():
+        if disclose == {action} and action not in allowed:
+            raise ValueError(f"disclose {word} goes with {action.value}, which the line does not allow")
+    return Permission(_MATCHES[match], uri, allowed, disclose)
 
 
 def _disclosure(parts: list[str]) -> tuple[list[str], frozenset[Action]]:

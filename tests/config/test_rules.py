@@ -63,6 +63,8 @@ class Permissions(SynchronousTestCase):
             "disclose": shape,
             "deny exact a disclose": shape,
             "exact a call disclose callers": "'callers' is not caller or publisher, did you mean caller?",
+            "exact a publish disclose caller": "disclose caller goes with call, which the line does not allow",
+            "any call disclose publisher": "disclose publisher goes with publish, which the line does not allow",
             "prefx com. call": "'prefx' is none of exact, prefix, wildcard, any, did you mean prefix?",
             "exact a cal": "'cal' is none of subscribe, publish, call, register, all, did you mean call?",
         }
@@ -71,6 +73,12 @@ class Permissions(SynchronousTestCase):
             self.assertEqual(str(error), f"{line!r}: {words}")
         error = self.assertRaises(ValueError, rules.permissions, "exact a cal\nany all\nno", NOWHERE)
         self.assertEqual(str(error).count("; 'no': "), 1)
+
+    def test_places_of_faults(self) -> None:
+        """A fault in one of several lines says in which."""
+        error = self.assertRaises(ValueError, rules.permissions, "exact a call\nexact b cal\ndeny exact a", HERE)
+        told = [part.partition(": ")[0] for part in str(error).split("; ")]
+        self.assertEqual(told, ["'exact b cal' (router.ini:9)", "'deny exact a' (router.ini:12)"])
 
     def test_the_same_twice(self) -> None:
         """Two lines about the same URIs would make one of them meaningless."""
