@@ -19,6 +19,7 @@ from orosync.authz.chain import Chain
 from orosync.components.making import component_maker
 from orosync.components.uplink import FEATURES, Uplink
 from orosync.config import Configuration
+from orosync.config.attach import LISTENER
 from orosync.config.methods import Method
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import (
@@ -219,12 +220,11 @@ class Parts:
 
     @cached_property
     def _publisher_right(self) -> PublisherRight:
-        listeners = self.configuration.listeners.values()
+        listeners, attach = self.configuration.listeners.values(), self.configuration.attach
         return PublisherRight(
             granted=[one.name for one in listeners if one.publisher],
-            publisher_from={
-                one.name: [str(net) for net in one.publisher_from] for one in listeners if one.publisher_from
-            },
+            publisher_from={LISTENER: () if attach is None else attach.publisher_from}
+            | {one.name: one.publisher_from for one in listeners if one.publisher_from},
         )
 
     @cached_property

@@ -13,6 +13,7 @@ TREE = Path(__file__).resolve().parent.parent
 FLOORS = {
     "taps": 6,
     "cli": 6,
+    "crossbar": 6,
     "service": 5,
     "testing": 5,
     "session": 4,
@@ -36,6 +37,7 @@ FLOORS = {
 
 # A room that is several files at the top of the package, and not a folder.
 ROOMMATES = {
+    "attached": "service",
     "composition": "service",
     "credentials": "service",
     "deciding": "service",
@@ -116,7 +118,7 @@ def faults(module: str, package: str, source: str) -> list[str]:
                 found.append(f"{module} (floor {FLOORS[room]}) imports {name} (floor {FLOORS[other]})")
         elif parts[0] == "tests":
             found.append(f"{module} imports {name}")
-        elif name == "twisted.internet.reactor" and room != "taps":
+        elif name == "twisted.internet.reactor" and room not in ("taps", "crossbar"):
             found.append(f"{module} takes the global reactor: clock and reactor come in as arguments")
         elif room == "wamp" and below(name, NOT_IN_WAMP):
             found.append(f"{module} imports {name}: no I/O and no clock in wamp")
@@ -177,6 +179,8 @@ class Rules(SynchronousTestCase):
             ("orosync.router.broker", "from tests.support import ports", True),
             ("orosync.router.broker", "from twisted.internet import reactor", True),
             ("orosync.taps.router", "from twisted.internet import reactor", False),
+            ("orosync.crossbar", "from twisted.internet import reactor", False),
+            ("orosync.crossbar", "from orosync.taps import router", True),
             ("orosync.transport.tls", "from twisted.internet import ssl", False),
             ("orosync.wamp.codec", "from twisted.internet import defer", True),
             ("orosync.wamp.codec", "import socket", True),

@@ -20,6 +20,11 @@ class Plugin(SynchronousTestCase):
         listing = run(str(Path(sys.executable).with_name("twistd")), "--help", cwd="/", seconds=60)
         lines = [line.split() for line in listing.splitlines()]
         self.assertIn(["orosync", "A", "WAMP", "router", "for", "Oro", "applications."], lines)
+        for command, words in (
+            ("orosync-authenticator", "Tells a WAMP router who its clients are."),
+            ("orosync-authorizer", "Tells a WAMP router what its clients may."),
+        ):
+            self.assertIn([command, *words.split()], lines)
 
     def test_nothing_of_twisted_is_overwritten(self) -> None:
         """An __init__.py in twisted/ or twisted/plugins/ would replace Twisted's own when installed, and take it away

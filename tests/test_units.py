@@ -1,4 +1,4 @@
-"""The unit that hands orosync to systemd: systemd itself reads it, and judges how little it may do."""
+"""The units that hand orosync to systemd: systemd itself reads them, and judges how little they may do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -74,3 +75,39 @@ class Unit(SynchronousTestCase):
         self.assertGreater(float(self.unit["Service"]["TimeoutStopSec"]), configuration.router.drain + 10)
         connections = sum(listener.max_connections for listener in configuration.listeners.values())
         self.assertGreater(int(self.unit["Service"]["LimitNOFILE"]), connections)
+
+
+class Attached(SynchronousTestCase):
+    """etc/orosync-authenticator.service and etc/orosync-authorizer.service."""
+
+    def units(self) -> Iterator[tuple[str, Path, str]]:
+        """What each is, a copy that systemd reads without orosync being installed, and its text."""
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        for what in ("authenticator", "authorizer"):
+            unit = TREE / "etc" / f"orosync-{what}.service"
+            copy = Path(directory, unit.name)
+            copy.write_text(unit.read_text().replace(INSTALLED, sys.executable))
+            yield what, copy, unit.read_text()
+
+    def test_systemd_understands_every_line(self) -> None:
+        """Nothing that would be ignored, and no more rights than the router's own unit has."""
+        for _, copy, _ in self.units():
+            self.assertEqual(run("systemd-analyze", "verify", "--man=no", str(copy)), "")
+            run("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(copy))
+
+    def test_they_start_what_the_wheel_installs(self) -> None:
+        """The command with the configuration that docs/crossbar.md copies to /etc/orosync."""
+        for what, _, text in self.units():
+            command = f"{INSTALLED} --nodaemon --pidfile= orosync-{what} --config /etc/orosync/{what}.ini"
+            self.assertIn(f"\nExecStart={command}\n", text)
+            self.assertTrue((TREE / "etc" / "crossbar" / f"{what}.ini").is_file())
+
+    def test_credentials_are_handed_over(self) -> None:
+        """Every secret that the shipped configuration names, by the same name, and no other."""
+        for what, _, text in self.units():
+            shipped = (TREE / "etc" / "crossbar" / f"{what}.ini").read_text()
+            wanted = set(re.findall(r"(?m)^[^#\n]*\$\{CREDENTIALS_DIRECTORY\}/(\w+)", shipped))
+            given = re.findall(r"(?m)^LoadCredential=(\w+):/etc/orosync/(\w+)$", text)
+            self.assertEqual({name for name, _ in given}, wanted)
+            self.assertTrue(wanted and all(name == file for name, file in given), given)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -177,6 +177,8 @@ def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> A
 def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStreamClientEndpoint:
     """Where to connect. ``trust_root`` as optionsForClientTLS takes it (None: the system's authorities)."""
     found = urlsplit(url)
+    if found.netloc == "unix:":
+        return UNIXClientEndpoint(reactor, found.path, timeout=timeout)
     host, port = found.hostname or "", found.port or _PORTS[found.scheme]
     endpoint = HostnameEndpoint(reactor, host.encode(), port, timeout=timeout)
     if found.scheme in ("wss", "rss"):
@@ -184,8 +186,8 @@ def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStr
     return endpoint
 
 
-def trust_root_of(name: str, path: Path | None) -> Any:
-    """The authorities in a file of PEM, None for none. Raises ConfigError."""
+def trust_root_of(title: str, path: Path | None) -> Any:
+    """The authorities in a file of PEM, None for none. Raises ConfigError, about the section ``title``."""
     if path is None:
         return None
     try:
@@ -194,5 +196,5 @@ def trust_root_of(name: str, path: Path | None) -> Any:
     except Exception:
         found = []
     if not found:
-        raise ConfigError([f"[uplink:{name}] ca: {path} holds no certificate that can be read (PEM), name another"])
+        raise ConfigError([f"[{title}] ca: {path} holds no certificate that can be read (PEM), name another"])
     return trustRootFromCertificates(found)

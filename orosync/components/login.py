@@ -5,16 +5,37 @@ It must not know connections or what is done once we are in.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from autobahn.wamp.auth import compute_wcs, derive_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from orosync.config.uplinks import UplinkSection
-from orosync.wamp.messages import Challenge
+from orosync.config.secrets import Secret
 
 _MOST_ITERATIONS = 1_000_000
+
+
+class Question(Protocol):
+    """A CHALLENGE, ours or autobahn's."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def extra(self) -> dict[str, Any]: ...
+
+
+class Credentials(Protocol):
+    """The keys of a section that say who we are elsewhere: [uplink:...], [attach]."""
+
+    @property
+    def authid(self) -> str: ...
+    @property
+    def ticket(self) -> Secret | None: ...
+    @property
+    def secret(self) -> Secret | None: ...
+    @property
+    def key(self) -> Secret | None: ...
 
 
 @attrs.frozen
@@ -26,7 +47,7 @@ class Login:
     proof: str = attrs.field(default="", repr=False)
 
     @classmethod
-    def of(cls, section: UplinkSection) -> Login:
+    def of(cls, section: Credentials) -> Login:
         """The one that a section asks for."""
         for method, secret in (("ticket", section.ticket), ("wampcra", section.secret), ("cryptosign", section.key)):
             if secret is not None:
@@ -43,7 +64,7 @@ class Login:
             details["authextra"] = {"pubkey": key.hex(), "channel_binding": None}
         return details
 
-    def answer(self, challenge: Challenge) -> str:
+    def answer(self, challenge: Question) -> str:
         """AUTHENTICATE.Signature. ValueError, in words without a secret, for a challenge that we do not take up."""
         if challenge.method != self.method:
             raise ValueError(f"asked for {challenge.method}, which we did not offer")

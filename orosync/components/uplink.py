@@ -86,7 +86,7 @@ class Uplink(Service):
         self._join = join
         self._journal = journal
         self._reactor = reactor
-        self._trust_root = trust_root_of(section.name, section.ca)
+        self._trust_root = trust_root_of(f"uplink:{section.name}", section.ca)
         self._login = Login.of(section)
         self._attempts = Attempts(section.retry, jitter)
         self._far = _Far()

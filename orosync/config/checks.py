@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
-from orosync.config import remote_checks, uplink_checks
+from orosync.config import attach_checks, remote_checks, uplink_checks
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
@@ -38,7 +38,6 @@ SPARE_FILES = 64
 
 def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     """Every check that can make a configuration unusable."""
-    _enough(titles, fault)
     _realms(configuration, titles, fault)
     _references(configuration, titles, fault)
     _components(configuration, titles, fault)
@@ -46,6 +45,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _doubles(configuration, fault)
     uplink_checks.check(configuration.uplinks.values(), configuration.realms, titles.get("realm", ()), fault)
     remote_checks.check(configuration, titles.get("realm", ()), fault)
+    attach_checks.check(configuration, titles, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
         _doors(listener, fault)
@@ -57,12 +57,6 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     made_certificate = any(one.tls and one.certificate is None for one in configuration.listeners.values())
     if made_certificate and not can_be_made(configuration.router.state):
         fault("router", "state", f"{configuration.router.state} cannot be written, name one that can")
-
-
-def _enough(titles: Titles, fault: Fault) -> None:
-    for kind, example in (("listen", "public"), ("realm", "oro")):
-        if not titles.get(kind):
-            fault(f"{kind}:{example}", "", f"no [{kind}:NAME] section is there, add one")
 
 
 def _named(fault: Fault, section: str, key: str, kind: str, wanted: str, titles: Titles) -> None:
@@ -113,9 +107,9 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
             judge = configuration.authenticators.get(store.authenticator)
             if judge is not None and not isinstance(judge, TicketSection):
                 fault(section, "authenticator", f"{judge.name} judges no tickets, name one with use = ticket")
-    if titles.get("realm") and not configuration.notifications.realm:
+    if titles.get("realm") and titles.get("listen") and not configuration.notifications.realm:
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
-    elif titles.get("realm"):
+    elif titles.get("realm") and titles.get("listen"):
         _named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
 
 
@@ -257,7 +251,8 @@ def warnings(configuration: Configuration, open_files: int) -> list[str]:
         if isinstance(store, TicketExchangeSection) and _in_the_clear(store.url):
             found.append(f"[sessions:{store.name}] url: visitors' cookies go there unencrypted, write https://")
     found.extend(uplink_checks.warnings(configuration.uplinks.values()))
-    found.extend(_strangers(configuration))
+    found.extend(attach_checks.warnings(configuration.attach))
+    found.extend(_strangers(configuration) if configuration.authenticators else ())
     named = {name for realm in configuration.realms.values() for name in realm.authenticators}
     asks = any(listener.client_ca is not None for listener in configuration.listeners.values())
     for name, authenticator in configuration.authenticators.items():

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from orosync.config import checks, settle
+from orosync.config.attach import AttachSection
 from orosync.config.components import ComponentSection
 from orosync.config.keys import build, keys_of
 from orosync.config.listen import ListenSection
@@ -40,7 +41,7 @@ from orosync.errors import ConfigError
 
 T = TypeVar("T")
 
-ALONE = ("router", "notifications")
+ALONE = ("router", "attach", "notifications")
 NAMED = (
     "listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component", "uplink",
 )  # fmt: skip
@@ -89,6 +90,8 @@ class _Loading:
         for raw in self._raw.values():
             if self._title_sound(raw) and raw.kind in NAMED:
                 titles[raw.kind][raw.name] = raw
+        if "attach" in self._raw:
+            titles["attach"] = {"": self._raw["attach"]}
         components = self._each(titles["component"], self._component)
         realms = self._each(titles["realm"], lambda raw: self._make(RealmSection, raw, name=raw.name))
         listeners = self._each(titles["listen"], lambda raw: self._make(ListenSection, raw, name=raw.name))
@@ -103,6 +106,7 @@ class _Loading:
             directories=self._each(titles["directory"], lambda raw: self._by_use(raw, DIRECTORIES)),
             session_stores=self._each(titles["sessions"], lambda raw: self._by_use(raw, SESSIONS)),
             topics=self._each(titles["topics"], lambda raw: self._make(TopicsSection, raw, name=raw.name)),
+            attach=self._attach(titles["realm"]),
             notifications=settle.notifications(
                 self._make(NotificationsSection, self._alone("notifications")) or NotificationsSection(),
                 titles["realm"],
@@ -151,6 +155,10 @@ class _Loading:
 
     def _make(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
         return build(section, raw, self._place, fixed, lambda key, text: self._fault(raw.title, key, text))
+
+    def _attach(self, realms: Collection[str]) -> AttachSection | None:
+        made = self._make(AttachSection, self._raw["attach"]) if "attach" in self._raw else None
+        return None if made is None else settle.attach(made, realms)
 
     def _role(self, raw: RawSection) -> RoleSection | None:
         realm, slash, name = raw.name.rpartition("/")

@@ -20,14 +20,16 @@ class RealmSection:
     authenticators: tuple[str, ...] = setting(
         values.names,
         "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
-        required=True,
+        unset=(),
+        otherwise="required; may be missing where only an authorizer is attached ([attach])",
         example="ticket",
     )
     authorizers: tuple[str, ...] = setting(
         values.names,
         "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
         "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
-        required=True,
+        unset=(),
+        otherwise="required; may be missing where only an authenticator is attached ([attach])",
         example="topics:oro",
     )
     uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")

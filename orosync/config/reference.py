@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import components, methods, realms, remote, sections, sessions, uplinks
+from orosync.config import attach, components, methods, realms, remote, sections, sessions, uplinks
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 
@@ -41,6 +41,7 @@ TABLES: dict[str, type[Any]] = {
     "topics:NAME": sections.TopicsSection,
     "component:NAME": components.ComponentSection,
     "uplink:NAME": uplinks.UplinkSection,
+    "attach": attach.AttachSection,
     "notifications": sections.NotificationsSection,
 }
 

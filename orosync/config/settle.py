@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+from orosync.config.attach import AttachSection
 from orosync.config.components import ComponentSection
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
@@ -54,6 +55,11 @@ def component(section: ComponentSection, names: Collection[str]) -> ComponentSec
 def uplink(section: UplinkSection) -> UplinkSection:
     """The realm there is there."""
     return attrs.evolve(section, realm=section.realm or section.name)
+
+
+def attach(section: AttachSection, names: Collection[str]) -> AttachSection:
+    """The realm is there."""
+    return attrs.evolve(section, realm=section.realm or only(names))
 
 
 def only(names: Collection[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from orosync.config.attach import AttachSection
 from orosync.config.components import ComponentSection
 from orosync.config.listen import ListenSection
 from orosync.config.realms import RealmSection, RoleSection
@@ -45,6 +46,7 @@ class Configuration:
     notifications: NotificationsSection
     components: Mapping[str, ComponentSection] = attrs.field(factory=dict)
     uplinks: Mapping[str, UplinkSection] = attrs.field(factory=dict)
+    attach: AttachSection | None = None
     warnings: tuple[str, ...] = ()
 
     def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:

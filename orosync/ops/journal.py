@@ -19,6 +19,7 @@ from orosync.ops.escape import LONGEST, shown
 LEVELS: Mapping[str, LogLevel] = MappingProxyType(
     dict.fromkeys(
         (
+            "attach.failed",
             "authorizer.failed",
             "component.ended",
             "connection.refused",

@@ -26,6 +26,7 @@ OBJECTS_BEFORE_A_LOOK = 10_000
 class Options(usage.Options):
     """``--config FILE``; the configuration is read and judged as a whole before anything starts."""
 
+    command, example = "orosync", "etc/router.ini"
     longdesc = "Serves WAMP v1 and v2 to Oro applications and everybody else, as the configuration file says."
     optParameters = [  # noqa: RUF012 (usage.Options reads it from the class)
         ["config", "c", None, "The configuration file, such as etc/router.ini."],
@@ -38,7 +39,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         if self["config"] is None:
-            raise usage.UsageError("name the configuration file: twistd orosync --config etc/router.ini")
+            raise usage.UsageError(f"name the configuration file: twistd {self.command} --config {self.example}")
         raise_open_files()
         try:
             self["configuration"] = load(Path(self["config"]), os.environ)
@@ -53,6 +54,8 @@ def makeService(options: Options) -> IService:
     from orosync.service import build
 
     try:
+        if not options["configuration"].listeners:
+            raise ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"])
         router = build(options["configuration"], reactor)
     except ConfigError as error:
         give_up(error)

@@ -128,11 +128,11 @@ class Making(SynchronousTestCase):
         """A file of certificates, or none; a file without any is a fault that names it."""
         directory = Path(tempfile.mkdtemp(dir=self.mktemp_directory()))
         files = server_tls.made(directory)
-        self.assertIsNotNone(trust_root_of("oro", Path(files.authority)))
-        self.assertIsNone(trust_root_of("oro", None))
+        self.assertIsNotNone(trust_root_of("uplink:oro", Path(files.authority)))
+        self.assertIsNone(trust_root_of("uplink:oro", None))
         for name, content in (("empty", b""), ("bad", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")):
             (directory / name).write_bytes(content)
-            error = self.assertRaises(ConfigError, trust_root_of, "oro", directory / name)
+            error = self.assertRaises(ConfigError, trust_root_of, "uplink:oro", directory / name)
             self.assertIn("[uplink:oro] ca:", error.faults[0])
 
     def mktemp_directory(self) -> str:

@@ -86,12 +86,12 @@ class References(FilesCase):
             ["[directory:people] use: 'sttic' is not known, did you mean static? (line 14)"],
         )
         self.assertEqual(
-            self.changed("authorizers = topics:oro", "uris = lose"),
-            [
-                "[realm:oro] uris: 'lose' is not known, write loose or strict, did you mean loose? (line 6)",
-                "[realm:oro] authorizers: is missing, add a line like: authorizers = topics:oro (line 4)",
-            ][::-1],
+            self.changed("authorizers = topics:oro", "authorizers = topics:oro\nuris = lose"),
+            ["[realm:oro] uris: 'lose' is not known, write loose or strict, did you mean loose? (line 7)"],
         )
+        for key, example in (("authenticators", "ticket"), ("authorizers", "topics:oro")):
+            told = self.changed(f"{key} = {example}", "")
+            self.assertIn(f"[realm:oro] {key}: is missing, add a line like: {key} = {example} (line 4)", told)
 
     def test_several_realms(self) -> None:
         """With two realms it has to be said which one is meant."""

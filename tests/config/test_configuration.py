@@ -98,7 +98,7 @@ channel.acme/{x = subscribe user
 """
         own_tls = "would serve an old certificate after its renewal, write tcp: and let the keys certificate and key"
         sections = (
-            "[router], [notifications], [listen:NAME], [realm:NAME], [role:NAME], [authenticator:NAME], "
+            "[router], [attach], [notifications], [listen:NAME], [realm:NAME], [role:NAME], [authenticator:NAME], "
             "[authorizer:NAME], [directory:NAME], [sessions:NAME], [topics:NAME], [component:NAME], [uplink:NAME]"
         )
         self.assertEqual(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orosync.config import (
+    attach,
     components,
     configuration,
     listen,
@@ -38,7 +39,7 @@ class Page(FilesCase):
         """No section class is left out, and the page has a heading for every kind of section."""
         there = {
             value
-            for module in (components, listen, methods, realms, remote, sections, sessions, uplinks)
+            for module in (attach, components, listen, methods, realms, remote, sections, sessions, uplinks)
             for name, value in vars(module).items()
             if name.endswith("Section") and name != "ForeignSection"
         }

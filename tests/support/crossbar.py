@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tests.support.processes import Child
 
@@ -29,7 +29,8 @@ EVERYTHING = {"call": True, "register": True, "publish": True, "subscribe": True
 
 
 class Node:
-    """A node of ``configuration`` (config.json). ``start`` and ``kill`` as often as one likes, ``end`` for good.
+    """A node of ``configuration`` (config.json, or config.yaml from its text). ``start`` and ``kill`` as often as one
+    likes, ``end`` for good.
 
     ``directory`` is its CBDIR; ``files`` are texts in it, by their names. ``ports`` are those that must accept
     before it counts as started; left out, all TCP ports of the configuration's transports. ``environ`` is added to the
@@ -38,17 +39,20 @@ class Node:
 
     def __init__(
         self,
-        configuration: Mapping[str, Any],
+        configuration: Mapping[str, Any] | str,
         *,
         files: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
         ports: Sequence[int] | None = None,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="orosync-crossbar-"))
+        written, name = configuration, "config.yaml"
+        if not isinstance(written, str):
+            written, name = json.dumps(configuration), "config.json"
         self.ports = _ports(configuration) if ports is None else list(ports)
         self._environ = {**os.environ, **(environ or {})}
         self._child: Child | None = None
-        self.write({**(files or {}), "config.json": json.dumps(configuration)})
+        self.write({**(files or {}), name: written})
 
     def write(self, files: Mapping[str, str]) -> None:
         """Texts in its directory, by their names; the configuration is read again at a start."""
@@ -98,11 +102,20 @@ class Node:
         self.end()
 
 
-_shared: dict[str, Node] = {}
+class Shareable(Protocol):
+    """A node, or something with one in it."""
+
+    def start(self) -> Any: ...
+
+    def end(self) -> None: ...
 
 
-def shared(name: str, make: Callable[[], Node]) -> Node:
-    """The node that tests share by ``name``, made and started when there is none; any other one ends."""
+S = TypeVar("S", bound=Shareable)
+_shared: dict[str, Any] = {}
+
+
+def shared(name: str, make: Callable[[], S]) -> S:
+    """What tests share by ``name``, made and started when there is none; any other one ends."""
     if name not in _shared:
         end_shared()
         _shared[name] = made = make()
@@ -111,7 +124,8 @@ def shared(name: str, make: Callable[[], Node]) -> Node:
         except BaseException:
             end_shared()
             raise
-    return _shared[name]
+    found: S = _shared[name]
+    return found
 
 
 @atexit.register
@@ -168,6 +182,7 @@ def _loopback(port: int) -> dict[str, Any]:
     return {"type": "tcp", "interface": "127.0.0.1", "port": port}
 
 
-def _ports(configuration: Mapping[str, Any]) -> list[int]:
+def _ports(configuration: Mapping[str, Any] | str) -> list[int]:
+    assert not isinstance(configuration, str), "say which ports a text means"
     transports = [one for worker in configuration["workers"] for one in worker.get("transports", ())]
     return [one["endpoint"]["port"] for one in transports if "port" in one.get("endpoint", {})]

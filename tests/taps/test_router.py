@@ -58,6 +58,15 @@ class OptionsTests(SynchronousTestCase):
         self.assertTrue(IService.providedBy(router.makeService(options)))
         self.assertIn(router.settle_memory, later)
 
+    def test_nothing_to_listen_on(self):
+        """A file that only attaches to another router is no router: one line, and status 1."""
+        alone = SOUND.replace("[listen:one]\nendpoint = tcp:0:interface=127.0.0.1", "[attach]\nurl = rs://127.0.0.1:1")
+        options, said = self.options("--config", self.write(alone))[0], io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
+            router.makeService(options)
+        self.assertEqual(left.exception.code, 1)
+        self.assertIn("no [listen:NAME] section is there", said.getvalue())
+
     def test_every_fault_at_once(self):
         """Each fault is one line on standard error, and the status is 1; no traceback."""
         text = SOUND.replace("tcp:0", "ssl:0").replace("anyone\nauth", "nobody\nauth") + "[listne:x]\n"

@@ -6,3 +6,15 @@ Every run of twistd and trial on the machine imports this file: it must not impo
 from twisted.application.service import ServiceMaker
 
 orosync = ServiceMaker("orosync", "orosync.taps.router", "A WAMP router for Oro applications.", "orosync")
+orosync_authenticator = ServiceMaker(
+    "orosync-authenticator",
+    "orosync.taps.authenticator",
+    "Tells a WAMP router who its clients are.",
+    "orosync-authenticator",
+)
+orosync_authorizer = ServiceMaker(
+    "orosync-authorizer",
+    "orosync.taps.authorizer",
+    "Tells a WAMP router what its clients may.",
+    "orosync-authorizer",
+)

@@ -1,0 +1,31 @@
+"""The face of ``twistd orosync-authenticator``: an authenticator attached to a router, ours or a Crossbar.io.
+
+It must not build anything itself; ``orosync.attached`` does.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import IService
+
+from orosync.errors import ConfigError
+from orosync.taps import router
+
+
+class Options(router.Options):
+    """As the router's own; the file has an [attach]."""
+
+    command, example = "orosync-authenticator", "etc/crossbar/authenticator.ini"
+    longdesc = "Tells a router who its clients are, by Oro's tickets and cookies, as the configuration file says."
+
+
+def makeService(options: Options) -> IService:
+    """Build the authenticator; a configuration that cannot be built ends the process with status 1."""
+    from twisted.internet import reactor
+
+    from orosync.attached import build
+
+    try:
+        return build(options["configuration"], reactor, "authenticator")
+    except ConfigError as error:
+        router.give_up(error)
+        raise

@@ -1,0 +1,31 @@
+"""The face of ``twistd orosync-authorizer``: an authorizer attached to a router, ours or a Crossbar.io.
+
+It must not build anything itself; ``orosync.attached`` does.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import IService
+
+from orosync.errors import ConfigError
+from orosync.taps import router
+
+
+class Options(router.Options):
+    """As the router's own; the file has an [attach]."""
+
+    command, example = "orosync-authorizer", "etc/crossbar/authorizer.ini"
+    longdesc = "Tells a router what its clients may do, by the rules of the configuration file."
+
+
+def makeService(options: Options) -> IService:
+    """Build the authorizer; a configuration that cannot be built ends the process with status 1."""
+    from twisted.internet import reactor
+
+    from orosync.attached import build
+
+    try:
+        return build(options["configuration"], reactor, "authorizer")
+    except ConfigError as error:
+        router.give_up(error)
+        raise
