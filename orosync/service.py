@@ -28,7 +28,7 @@ from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.hosting import Hosting
 from orosync.interfaces import ISessionHost
-from orosync.model import Traits
+from orosync.listening import client_traits, publisher_traits, serves_http, settings_of, spoken
 from orosync.ops.notify_systemd import SystemdNotifier
 from orosync.reloading import Rules
 from orosync.session.deadlines import Deadlines
@@ -42,10 +42,9 @@ from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.outbox import Outbox
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
-from orosync.transport.universal import FACTORIES, SCHEMES
+from orosync.transport.universal import FACTORIES
 
 ADVICE = {
     errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
@@ -126,36 +125,15 @@ class RouterService(MultiService):
         host = SessionHost(
             lobby,
             parts.realms.get(section.realm),
-            client=Traits(message_limit=_client_limit(section)),
-            publisher=Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False),
+            client=client_traits(section),
+            publisher=publisher_traits(section),
         )
         self._deadlines.append(deadlines)
         self._hosts.append(host)
         front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
         factory = FACTORIES[section.transport]
-        return factory(self._settings(section), front, parts.journal, parts.reactor, self._outbox)
-
-    def _settings(self, section: ListenSection) -> ListenerSettings:
-        return ListenerSettings(
-            name=section.name,
-            path=section.path,
-            origins=section.origins,
-            origin_required=section.origin == "required",
-            trusted_proxies=section.proxies,
-            header_limit=section.header_limit,
-            handshake_timeout=section.handshake_timeout,
-            max_connections=section.max_connections,
-            output_limit=section.output_limit,
-            output_stall=section.output_stall,
-            frame_timeout=section.frame_timeout,
-            ping_interval=section.ping_interval,
-            ping_timeout=section.ping_timeout,
-            tls=section.tls,
-            longpoll=section.longpoll,
-            body_limit=section.message_limit,
-            deflate=section.compression == "deflate",
-            web=self._pages.get(section.name, self._demo),
-        )
+        settings = settings_of(section, self._pages.get(section.name, self._demo))
+        return factory(settings, front, parts.journal, parts.reactor, self._outbox)
 
     # -- starting
 
@@ -187,10 +165,9 @@ class RouterService(MultiService):
         def opened(port: IListeningPort) -> bool:
             self._ports[section.name] = port
             accept_few(port)
-            scheme = " and ".join(one + "s" * section.tls for one in SCHEMES[section.transport])
             self.log.info(
                 "[listen:{name}] serves {scheme} on {endpoint}",
-                name=section.name, scheme=scheme, endpoint=section.endpoint,
+                name=section.name, scheme=spoken(section), endpoint=section.endpoint,
             )  # fmt: skip
             return True
 
@@ -218,7 +195,7 @@ class RouterService(MultiService):
         self._watchdog = self._systemd.watchdog(self._parts.reactor)
         self._systemd.ready()
         for section in self._configuration.listeners.values():
-            if section.pages or self._demo is not None:
+            if serves_http(section) and (section.pages or self._demo is not None):
                 what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"
                 scheme, host = "https" if section.tls else "http", self.address_of(section.name)
                 self.log.info("{what} at {scheme}://{host}/", what=what, scheme=scheme, host=host)
@@ -285,12 +262,6 @@ def _pages(section: ListenSection, reactor: Any) -> StaticPages:
         return StaticPages(section.pages, reactor)
     except ValueError as error:
         raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None
-
-
-def _client_limit(section: ListenSection) -> int:
-    """A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon."""
-    alone = section.publisher and section.transport == "rawsocket"
-    return section.publisher_message_limit if alone else section.message_limit
 
 
 async def _closed(port: IListeningPort) -> None:

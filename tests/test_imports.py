@@ -41,6 +41,7 @@ ROOMMATES = {
     "composition": "service",
     "credentials": "service",
     "deciding": "service",
+    "listening": "service",
     "hosting": "service",
     "reloading": "service",
     "contracts": "testing",

@@ -179,7 +179,7 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
     if listener.transport == "rawsocket":
-        for key in ("path", "longpoll", "proxies"):
+        for key in ("path", "longpoll", "pages", "proxies"):
             if getattr(listener, key):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":

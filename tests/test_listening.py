@@ -1,0 +1,64 @@
+"""T1 to T4: what a listener's section means to its transport."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync import listening
+from orosync.config.listen import ListenSection
+from orosync.model import Traits
+
+
+def section(**keys: Any) -> ListenSection:
+    return ListenSection(name="public", endpoint="tcp:1", **keys)
+
+
+class ListeningTests(SynchronousTestCase):
+    """T1 to T4."""
+
+    def test_settings(self) -> None:
+        """Every key that a transport knows reaches it; a section that says nothing has the transport's own defaults."""
+        plain = listening.settings_of(section(), None)
+        self.assertEqual((plain.longpoll, plain.deflate, plain.tls, plain.web), (None, False, False, None))
+        made = listening.settings_of(
+            section(
+                path="/ws",
+                origins=("https://a.example",),
+                origin="optional",
+                tls=True,
+                longpoll="/lp",
+                compression="deflate",
+                message_limit=1000,
+                max_connections=7,
+                ping_interval=3.0,
+            ),
+            None,
+        )
+        self.assertEqual((made.path, made.origins, made.origin_required), ("/ws", ("https://a.example",), False))
+        self.assertEqual((made.tls, made.longpoll, made.deflate), (True, "/lp", True))
+        self.assertEqual((made.body_limit, made.max_connections, made.ping_interval), (1000, 7, 3.0))
+
+    def test_traits(self) -> None:
+        """Only on a RawSocket of their own may clients send as much as a back end before they are known to be one."""
+        for keys, limit in [
+            ({}, 65536),
+            ({"publisher": True}, 65536),
+            ({"transport": "rawsocket"}, 65536),
+            ({"transport": "universal", "publisher": True}, 65536),
+            ({"transport": "rawsocket", "publisher": True}, 1 << 20),
+        ]:
+            self.assertEqual(listening.client_traits(section(**keys)), Traits(message_limit=limit), keys)
+        self.assertEqual(listening.publisher_traits(section()), Traits(1 << 20, skip_oversized=True, pinged=False))
+
+    def test_words(self) -> None:
+        """What the log says of each kind."""
+        for transport, tls, words, pages in [
+            ("websocket", False, "ws", True),
+            ("websocket", True, "wss", True),
+            ("rawsocket", False, "rs", False),
+            ("universal", True, "wss and rss", True),
+        ]:
+            one = section(transport=transport, tls=tls)
+            self.assertEqual((listening.spoken(one), listening.serves_http(one)), (words, pages))
