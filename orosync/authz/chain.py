@@ -173,7 +173,8 @@ class Chain:
         return await rest if isinstance(rest, Deferred) else rest
 
     def _patience(self, authorizer: IAuthorizer) -> float:
-        return float(getattr(authorizer, "timeout", self._timeout))
+        wanted: Any = getattr(authorizer, "timeout", None)
+        return float(wanted) if type(wanted) in (int, float) and wanted > 0 else self._timeout
 
     def _broken(self, name: str, trouble: Trouble) -> Decision:
         self._journal.note("authorizer.failed", trouble.kind, authorizer=name, reason=trouble.reason)

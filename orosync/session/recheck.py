@@ -192,11 +192,17 @@ class Rechecks:
         self._journal.count("recheck", "rights_changed")
         del self._wards[ward.key]
         after = self._ward(ward.authority, renewal.standing)
-        for resident in list(ward.residents):
+        moved = list(ward.residents)
+        for resident in moved:
             wards = self._resting[resident]
             wards[wards.index(ward)] = after
             after.residents.add(resident)
-            self._renew(resident, renewal.rights)
+        for resident in moved:
+            try:
+                self._renew(resident, renewal.rights)
+            except Exception:
+                self._log.failure("a session could not be given other rights")
+                resident.dismiss(Refused("rights_changed", "its user has other rights, which it could not be given"))
 
     def _fell(self, failure: Failure, ward: _Ward) -> None:
         if self._stopped:

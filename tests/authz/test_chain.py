@@ -167,6 +167,12 @@ class ChainTests(SynchronousTestCase):
         self.assertNoResult(decision)
         self.clock.advance(1)
         self.assertTrue(self.successResultOf(decision).failed)
+        for meant_otherwise in (None, "5s", True, 0, -1.0):
+            other = Says(Deferred())
+            other.timeout = meant_otherwise  # type: ignore[attr-defined]
+            decision = self.decide(other)
+            self.clock.advance(5)
+            self.assertTrue(self.successResultOf(decision).failed)
 
     def test_replaced_meanwhile(self) -> None:
         """What an authorizer still has to say when others have taken its place counts no more: these are asked."""

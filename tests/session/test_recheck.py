@@ -144,6 +144,16 @@ class RecheckTests(SynchronousTestCase):
         self.assertNotIn("anna, A", [standing for _, standing in self.authority.asked])
         self.assertEqual([one.dismissed for one in (*tabs, both, later)], [[], *[["disabled"]] * 3])
 
+    def test_rights_that_cannot_be_given(self):
+        """Such a session ends rather than keep those that it had; the others get theirs."""
+        tabs = [self.enter("anna, A") for _ in range(3)]
+        tabs[1].renewed = None
+        self.authority.outcomes["anna, A"] = Renewal("anna, B", Rights(frozenset(), frozenset()))
+        self.run_for(INTERVAL)
+        self.assertEqual([tab.dismissed for tab in tabs], [[], ["rights_changed"], []])
+        self.assertEqual([len(tab.renewed) for tab in (tabs[0], tabs[2])], [1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
     def test_left(self):
         """Whoever has gone is neither asked about nor dismissed."""
         anna, tab = self.enter("anna"), self.enter("anna")
