@@ -86,7 +86,8 @@ class Broker:
 
     def revoke(self, member: Member, subscription_id: int, reason: str | None = None) -> list[Delivery]:
         """Take a subscription away from ``member``, who is told if it can understand that (WAMP, "Subscription
-        Revocation"). RequestError NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
+        Revocation"). ``reason`` should be a URI: over any other, autobahn ends its session. RequestError
+        NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
         deliveries = self.unsubscribe(member, subscription_id)
         if SUBSCRIPTION_REVOCATION not in member.features:
             return deliveries

@@ -13,7 +13,7 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
 from orosync.router.options import choice
-from orosync.wamp import ids, names
+from orosync.wamp import ids, names, uris
 from orosync.wamp.messages import Result
 from orosync.wamp.payload import Payload
 
@@ -64,6 +64,17 @@ class MetaCall:
             return {}
         if not isinstance(value, dict):
             raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a dictionary")
+        return value
+
+    def reason(self, position: int) -> str | None:
+        """Why somebody is told that something ended, None when it is not there. RequestError INVALID_URI: autobahn, for
+        one, ends its session over a reason that is no URI."""
+        value = self.value(position, "reason")
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise RequestError(names.INVALID_URI, "reason must be a URI")
+        uris.check(value)
         return value
 
     def match(self, position: int) -> Match:

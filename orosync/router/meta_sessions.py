@@ -13,7 +13,7 @@ from orosync.errors import RequestError
 from orosync.router.delivery import Member
 from orosync.router.meta_call import Handler, MetaCall
 from orosync.router.meta_events import session_details
-from orosync.wamp import names, uris
+from orosync.wamp import names
 from orosync.wamp.messages import Goodbye
 
 if TYPE_CHECKING:
@@ -108,12 +108,7 @@ def _tell(member: Member, goodbye: Goodbye) -> None:
 
 def _goodbye(call: MetaCall) -> Goodbye:
     """What the killed are told. RequestError INVALID_URI, INVALID_ARGUMENT."""
-    reason, message = call.kwargs.get("reason"), call.kwargs.get("message")
-    if reason is None:
-        reason = names.KILLED
-    elif not isinstance(reason, str):
-        raise RequestError(names.INVALID_URI, "reason must be a URI")
-    uris.check(reason)
+    reason, message = call.reason(len(call.args)), call.kwargs.get("message")
     if not isinstance(message, str | None):
         raise RequestError(names.INVALID_ARGUMENT, "message must be a string")
-    return Goodbye({} if message is None else {"message": message}, reason)
+    return Goodbye({} if message is None else {"message": message}, reason or names.KILLED)

@@ -63,10 +63,7 @@ class _Subscriptions:
 
     def remove_subscriber(self, call: MetaCall) -> list[Any]:
         """(subscription, session, reason): the session hears no more, and is told if it can understand it."""
-        subscription, session = self._one(call), call.id(1, "session")
-        reason = call.value(2, "reason")
-        if not isinstance(reason, str | None):
-            raise RequestError(names.INVALID_ARGUMENT, "reason must be a string")
+        subscription, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
         member = subscription.members.get(session)
         if member is None or member.expel is None:
             raise RequestError(names.NO_SUCH_SESSION, "no session with this id has the subscription")

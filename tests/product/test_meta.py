@@ -100,6 +100,25 @@ class MetaTests(SynchronousTestCase):
         for raw in (deaf, old):
             raw.close()
 
+    def test_revoked(self) -> None:
+        """A subscription that was taken away is over, nothing else of the client's is. (Not so with autobahn-python: it
+        announces that it understands, and ends its session.)"""
+        clients = [self.client("ben", library) for library in ("autobahn", "wampy")]
+        for client in (*clients, self.anna):
+            client.ask("subscribe", "com.example.x")
+        (number,) = self.call("wamp.subscription.lookup", "com.example.x")
+        for client in clients:
+            self.call("wamp.subscription.remove_subscriber", number, client.session, "com.example.no_longer")
+        self.assertEqual(self.call("wamp.subscription.list_subscribers", number), [[self.anna.session]])
+        self.ben.ask("publish", "com.example.x", [1], acknowledge=True)
+        self.assertEqual(self.anna.event(), ("com.example.x", [1], {}))
+        for client in clients:
+            self.assertTrue(client.silent(0.1))
+            client.ask("subscribe", "com.example.y")
+        self.ben.ask("publish", "com.example.y", [2], acknowledge=True)
+        for client in clients:
+            self.assertEqual(client.event(), ("com.example.y", [2], {}))
+
     def test_retained(self) -> None:
         """A retained event waits for who comes later, with every filter of its publication."""
         publish = {"retain": True, "acknowledge": True}

@@ -74,8 +74,8 @@ class Subscriptions(MetaCase):
         loud = self.enter("loud", subscriber={"subscription_revocation": True})
         self.subscribed(loud, "com.x")
         remove = "wamp.subscription.remove_subscriber"
-        self.assertEqual(self.call(remove, self.both, loud.session_id, "no longer"), [])
-        self.assertEqual(loud.heard(), [[35, 0, {"subscription": self.both, "reason": "no longer"}]])
+        self.assertEqual(self.call(remove, self.both, loud.session_id, "com.acme.no_longer"), [])
+        self.assertEqual(loud.heard(), [[35, 0, {"subscription": self.both, "reason": "com.acme.no_longer"}]])
         self.assertEqual(self.call(remove, self.both, self.anna.session_id), [])
         self.assertEqual((self.anna.heard(), self.ben.heard()), ([], []))
         self.assertEqual(self.call("wamp.subscription.list_subscribers", self.both), [[self.ben.session_id]])
@@ -85,7 +85,10 @@ class Subscriptions(MetaCase):
         remove = "wamp.subscription.remove_subscriber"
         for session in (self.admin.session_id, MISSING):
             self.assertEqual(self.refused(remove, self.both, session), "no_such_session")
-        self.bad(remove, (self.both,), (self.both, "x"), (self.both, self.anna.session_id, 7))
+        self.bad(remove, (self.both,), (self.both, "x"))
+        for reason in ("no longer", "", 7):
+            self.assertEqual(self.refused(remove, self.both, self.anna.session_id, reason), "invalid_uri")
+        self.assertEqual(len(self.call("wamp.subscription.list_subscribers", self.both)[0]), 2)
 
     def test_announced(self) -> None:
         """WELCOME announces what there is, on the roles that WAMP says."""
