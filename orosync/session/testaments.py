@@ -35,13 +35,22 @@ class Executor:
 
     _log = Logger()
 
-    def __init__(self, realm: Realm, chain: Chain, office: PostOffice, journal: IJournal, strict_uris: bool) -> None:
+    def __init__(
+        self,
+        realm: Realm,
+        chain: Chain,
+        office: PostOffice,
+        journal: IJournal,
+        strict_uris: bool,
+        disclosing: bool = True,
+    ) -> None:
         self._realm = realm
         self._book = realm.testaments
         self._chain = chain
         self._office = office
         self._journal = journal
         self._strict = strict_uris
+        self._disclosing = disclosing
         realm.answers({"wamp.session.add_testament": self.add, "wamp.session.flush_testaments": self.flush})
 
     # -- what clients call
@@ -118,7 +127,7 @@ class Executor:
             member,
             wish.exclude_me,
             wish.filters,
-            decision.disclose or wish.disclose,
+            decision.disclose or (wish.disclose and self._disclosing),
         )
         self._office.post(made[1])
 
