@@ -126,7 +126,7 @@ class JudgesTests(SynchronousTestCase):
         self.assertEqual(str(caught.exception), "wamp.error.authentication_denied")
 
     def test_one_that_goes_and_comes(self) -> None:
-        """Without the authorizer nobody gets anything new, everybody keeps what they have, and another one takes over."""
+        """Without the authorizer nobody gets anything new and everybody keeps what they have; another takes over."""
         anna, back_end = self.visitor("anna"), self.visitor("")
         anna.subscribe("acme/news")
         back_end.publish("acme/news", "before")
