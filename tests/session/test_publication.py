@@ -8,11 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.model import Action, Decision, Verdict
+from orosync.router.broker import Broker
 from orosync.router.filters import Filters
+from orosync.router.retention import Retention
 from orosync.session.publication import Publication
 from orosync.wamp import names
+from tests.router.people import member
 from tests.session.meta_case import MetaCase
-from tests.session.stage import Player
+from tests.session.stage import Player, Stage
 
 
 class Reading(SynchronousTestCase):
@@ -120,3 +123,51 @@ class Telling(MetaCase):
         self.assertEqual(len({one[2] for one in heard}), 1)
         told = {one[1]: one[3] for one in heard}
         self.assertEqual([told[number] for number in numbers], [{}] + [{"topic": "com.x"}] * 4)
+
+
+class ToldTests(SynchronousTestCase):
+    """What an EVENT tells of its publisher: P3, P4, P13."""
+
+    SEAL = {"ppt_scheme": "wamp", "ppt_serializer": "cbor"}  # noqa: RUF012
+
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.listener = self.stage.v2()
+        self.listener.ask([32, 1, {}, "a.topic"])
+
+    def publisher(self, *features: str) -> Any:
+        roles = {"publisher": {"features": dict.fromkeys(features, True)}}
+        player = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])
+        player.session_id = player.heard()[0][1]
+        return player
+
+    def test_disclosure(self) -> None:
+        """P3: whoever wants to be named is, unless the realm names nobody; then the request has its error."""
+        publisher = self.publisher()
+        publisher.say([16, 1, {"disclose_me": True}, "a.topic"])
+        self.assertEqual(self.listener.heard()[0][3]["publisher"], publisher.session_id)
+        self.stage.hosted.disclosing = False
+        answer = publisher.ask([16, 2, {"disclose_me": True, "acknowledge": True}, "a.topic"])[0]
+        self.assertEqual(answer[:5], [8, 16, 2, {}, "wamp.error.option_disallowed.disclose_me"])
+        self.assertEqual(self.listener.heard(), [])
+
+    def test_trustlevel(self) -> None:
+        """P4: by the publisher's role, where one is configured; retained with the event."""
+        broker = Broker(retention=Retention({}), trustlevels={"staff": 7})
+        staff, guest = member(1, authrole="staff"), member(2, authrole="guest")
+        broker.subscribe(guest, "a.topic")
+        for publisher, details in ((staff, {"trustlevel": 7}), (guest, {})):
+            ((_, event, _, _),) = broker.publish("a.topic", None, publisher, exclude_me=False)[1]
+            self.assertEqual(event.details, details)
+        broker.publish_retained("b.topic", None, staff)
+        ((_, event, _, _),) = broker.subscribe(guest, "b.topic", get_retained=True)[1]
+        self.assertEqual(event.details, {"trustlevel": 7, "retained": True})
+
+    def test_sealed(self) -> None:
+        """P13: the options of a sealed payload go with it, byte for byte; nobody else may send such a thing."""
+        self.publisher("payload_passthru_mode").say([16, 1, self.SEAL, "a.topic", ["\0AAEC"]])
+        ((_, _, _, details, args),) = self.listener.heard()
+        self.assertEqual((details, args), (self.SEAL, ["\0AAEC"]))
+        answer = self.publisher().ask([16, 1, self.SEAL, "a.topic", ["\0AAEC"]])[0]
+        self.assertEqual((answer[0], answer[2]), (3, "wamp.error.protocol_violation"))
+        self.assertEqual(self.listener.heard(), [])
