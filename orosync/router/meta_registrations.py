@@ -62,10 +62,7 @@ class _Registrations:
 
     def remove_callee(self, call: MetaCall) -> list[Any]:
         """(registration, session, reason): the session is called no more, and is told if it can understand it."""
-        registration, session = self._one(call), call.id(1, "session")
-        reason = call.value(2, "reason")
-        if not isinstance(reason, str | None):
-            raise RequestError(names.INVALID_ARGUMENT, "reason must be a string")
+        registration, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
         member = next((one for one in registration.callees if one.session == session), None)
         if member is None or member.expel is None:
             raise RequestError(names.NO_SUCH_SESSION, "no session with this id has the registration")

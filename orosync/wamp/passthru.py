@@ -31,6 +31,11 @@ def described(options: Mapping[str, Any], features: frozenset[str], role: str) -
     return _texts(options, _OLD_OPTIONS) if options.get(_OLD_SCHEME) else None
 
 
+def is_sealed(details: Mapping[str, Any]) -> bool:
+    """Whether a message with these details carries such a payload."""
+    return _SCHEME in details or _OLD_SCHEME in details
+
+
 def understood(sealed: Mapping[str, Any], features: frozenset[str], role: str) -> bool:
     """Whether a receiver that has ``role`` in this announced that it can read such payloads."""
     return _SCHEME not in sealed or f"{role}.{FEATURE}" in features

@@ -96,9 +96,9 @@ class Procedures(MetaCase):
             self.assertEqual(self.refused(f"wamp.registration.{name}", 99, 1), names.NO_SUCH_REGISTRATION)
             self.assertEqual(self.refused(f"wamp.registration.{name}", "x", 1), names.INVALID_ARGUMENT)
         self.assertEqual(self.refused("wamp.registration.remove_callee", 1, 5), names.NO_SUCH_SESSION)
-        self.assertEqual(
-            self.refused("wamp.registration.remove_callee", 1, self.ben.session, 5), names.INVALID_ARGUMENT
-        )
+        for reason in (5, "no longer"):
+            refused = self.refused("wamp.registration.remove_callee", 1, self.ben.session, reason)
+            self.assertEqual(refused, names.INVALID_URI)
         for name in ("lookup", "match"):
             self.assertEqual(self.refused(f"wamp.registration.{name}", 7), names.INVALID_ARGUMENT)
         self.assertEqual(self.refused("wamp.registration.lookup", "a", {"match": "regex"}), names.INVALID_ARGUMENT)
