@@ -22,7 +22,7 @@ from orosync.router.delivery import Member
 from orosync.session import features
 from orosync.session.counted import COUNTED_HANDLERS
 from orosync.session.hosted import HostedRealm
-from orosync.session.identify import Standings, standings_of, told, watches
+from orosync.session.identify import Standings, standings_of, suffices, told, watches
 from orosync.session.lobby import Lobby
 from orosync.session.requests import HANDLERS, Requests
 from orosync.session.review import Joined
@@ -154,9 +154,9 @@ class V2Session:
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._hosted = hello, hosted
         self._session_id = hosted.free_id()
-        if self._known is not None and (self._lobby.inside or hosted.knows(self._known.authprovider)):
-            return self._join(self._known, self._standings)
-        facts = told(hello.realm, hello.details)
+        facts, known = told(hello.realm, hello.details), self._known
+        if known is not None and (self._lobby.inside or hosted.knows(known.authprovider)) and suffices(known, facts):
+            return self._join(known, self._standings)
         chosen = self._lobby.authenticator(hosted, facts.authmethods)
         if chosen is None:
             reason, uri = "none of the offered authmethods is served here", names.NO_MATCHING_AUTH_METHOD
