@@ -65,9 +65,7 @@ class WirelessSession:
         return subscription.id
 
     def register(self, procedure: str, match: Match) -> int:
-        registration, deliveries = self._hosted.realm.dealer.register(self._member, procedure, match)
-        self._hosted.office.post(deliveries)
-        return registration.id
+        return self._hosted.realm.dealer.register(self._member, procedure, match).id
 
     def send(self, message: Message, payload: Payload | None = None) -> bool:
         if self._left:

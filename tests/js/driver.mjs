@@ -6,8 +6,10 @@
 // With the option "method" autobahn and wampy do wampcra ("secret") or cryptosign ("key"); "authmethods" are then offered
 // instead of that method alone.
 //
-// Commands: {id, do: "subscribe"|"unsubscribe"|"publish"|"call"|"register"|"unregister"|"close", uri, args, kwargs, options}
-// Answers:  {id, ok: value} or {id, error: uri, message}; events: {event: uri, args, kwargs}
+// Commands: {id, do: "subscribe"|"unsubscribe"|"publish"|"call"|"cancel"|"register"|"unregister"|"release"|"close",
+//           uri, args, kwargs, options}; "cancel" has options {call: the id of that command, mode}
+// Answers:  {id, ok: value} or {id, error: uri, message}; events: {event: uri, args, kwargs}; results on the way:
+//           {progress: id, args, kwargs}; what happens to a procedure that waits: {sign: "invoked"|"interrupted", uri}
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import WebSocket from 'ws';
@@ -25,9 +27,25 @@ const revive = (value) => value === null || typeof value !== 'object' ? value
     : typeof value.binary === 'string' ? Buffer.from(value.binary, 'hex')
       : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, revive(v)]));
 
-/** What a procedure of the tests does: gives back what it got, or fails as it is told. */
-function procedure(args, kwargs) {
+const waiting = [];
+/** Ends the calls that wait: they are answered after all. */
+const release = async () => { for (const finish of waiting.splice(0)) finish({ args: ['late'], kwargs: {} }); };
+
+/** What a procedure of the tests does: gives back what it got, fails as it is told, tells `steps` results on the way, or
+ * waits until it is released or `interrupted` (a promise, where the client has such a thing). */
+function procedure(uri, args, kwargs, progress, interrupted) {
   if (kwargs && kwargs.fail) return { error: kwargs.fail, args: args || [] };
+  if (kwargs && kwargs.steps) {
+    if (progress) for (let n = 0; n < kwargs.steps; n++) progress([n]);
+    return { args: [kwargs.steps], kwargs: {} };
+  }
+  if (kwargs && kwargs.wait) {
+    say({ sign: 'invoked', uri });
+    return new Promise((finish) => {
+      waiting.push(finish);
+      if (interrupted) interrupted.then(() => { say({ sign: 'interrupted', uri }); finish({ error: 'wamp.error.canceled', args: [] }); }, () => {});
+    });
+  }
   return { args: args || [], kwargs: kwargs || {} };
 }
 
@@ -68,6 +86,13 @@ async function autobahn() {
   const connection = new ab.Connection({
     ...transports(), realm: options.realm, max_retries: 0, tlsConfiguration: { rejectUnauthorized: false },
     serializers: [new serializers[options.serializer || 'json']()],
+    // Its own promises cannot tell of results on the way.
+    use_deferred: () => {
+      const made = {};
+      made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+      made.notify = (value) => made.promise.progress(value);
+      return made;
+    },
     authmethods: offered(), authid: options.authid,
     authextra: options.key ? { pubkey: publicKey(), trustroot: null, challenge: null, channel_binding: null } : undefined,
     onchallenge: (_, method, extra) => {
@@ -82,7 +107,8 @@ async function autobahn() {
     connection.onclose = (reason, details) => { reject({ error: details.reason || reason, args: [details.message] }); return true; };
     connection.open();
   });
-  const subscriptions = {}, registrations = {};
+  const subscriptions = {}, registrations = {}, calls = {};
+  const payload = (result) => result instanceof ab.Result ? { args: result.args, kwargs: result.kwargs } : { args: result === null ? [] : [result], kwargs: {} };
   return {
     session: session.id,
     subscribe: async (uri, o) => {
@@ -91,13 +117,16 @@ async function autobahn() {
     },
     unsubscribe: (uri) => session.unsubscribe(subscriptions[uri]),
     publish: async (uri, args, kwargs, o) => { const done = await session.publish(uri, args, kwargs, o); return done ? 'published' : null; },
-    call: async (uri, args, kwargs, o) => {
-      const result = await session.call(uri, args, kwargs, o);
-      return result instanceof ab.Result ? { args: result.args, kwargs: result.kwargs } : { args: result === null ? [] : [result], kwargs: {} };
+    call: async (uri, args, kwargs, o, id) => {
+      const call = session.call(uri, args, kwargs, o);
+      calls[id] = call;
+      call.progress = (result) => say({ progress: id, ...payload(result) });
+      return payload(await call);
     },
+    cancel: async ({ call, mode }) => calls[call].cancel(mode ? { mode } : undefined),
     register: async (uri, o) => {
-      registrations[uri] = await session.register(uri, (args, kwargs) => {
-        const made = procedure(args, kwargs);
+      registrations[uri] = await session.register(uri, async (args, kwargs, details) => {
+        const made = await procedure(uri, args, kwargs, details.progress);
         if (made.error) throw new ab.Error(made.error, made.args);
         return new ab.Result(made.args, made.kwargs);
       }, o);
@@ -126,7 +155,7 @@ async function wampy() {
     ...(options.ticket ? { authid: options.authid, authmethods: ['ticket'], onChallenge: () => options.ticket } : {}),
   });
   const welcome = await client.connect();
-  const subscriptions = {};
+  const subscriptions = {}, calls = {};
   const payload = (args, kwargs) => kwargs && Object.keys(kwargs).length ? { argsList: args || [], argsDict: kwargs } : args;
   return {
     session: welcome.session ?? client.getSessionId(),
@@ -138,17 +167,65 @@ async function wampy() {
     },
     unsubscribe: (uri) => client.unsubscribe(subscriptions[uri].subscriptionKey ?? subscriptions[uri].subscriptionId),
     publish: async (uri, args, kwargs, o) => { const done = await client.publish(uri, payload(args, kwargs), o); return done ? 'published' : null; },
-    call: async (uri, args, kwargs, o) => {
-      const result = await client.call(uri, payload(args, kwargs), o);
-      return { args: result.argsList || [], kwargs: result.argsDict || {} };
+    call: async (uri, args, kwargs, o, id) => {
+      const { receive_progress: wanted, ...rest } = o || {};
+      const told = (result) => ({ args: result.argsList || [], kwargs: result.argsDict || {} });
+      const onProgress = (result) => say({ progress: id, ...told(result) });
+      const call = client.call(uri, payload(args, kwargs), wanted ? { ...rest, progress_callback: onProgress } : rest);
+      calls[id] = client.getOpStatus().reqId;
+      return told(await call);
     },
-    register: (uri, o) => client.register(uri, (invocation) => {
-      const made = procedure(invocation.argsList, invocation.argsDict);
+    cancel: async ({ call, mode }) => client.cancel(calls[call], mode ? { mode } : undefined),
+    register: (uri, o) => client.register(uri, async (invocation) => {
+      const progress = invocation.details.receive_progress
+        && ((args) => invocation.result_handler({ options: { progress: true }, argsList: args }));
+      const made = await procedure(uri, invocation.argsList, invocation.argsDict, progress);
       if (made.error) throw { error: made.error, details: {}, argsList: made.args, argsDict: {} };
       return { argsList: made.args, argsDict: made.kwargs };
     }, o).then(() => undefined),
     unregister: (uri) => client.unregister(uri).then(() => undefined),
     close: () => client.disconnect(),
+  };
+}
+
+async function kraftfahrstrasse() {
+  const kf = require('@verkehrsministerium/kraftfahrstrasse');
+  const serializers = { json: kf.JSONSerializer, msgpack: kf.NodeMSGPackSerializer };
+  const connection = new kf.Connection({
+    endpoint: url, realm: options.realm, serializer: new serializers[options.serializer || 'json'](),
+    logFunction: () => {}, transport: kf.NodeWebSocketTransport, transportOptions: { rejectUnauthorized: false },
+    authProvider: options.ticket ? new kf.TicketAuthProvider(options.authid, async () => ({ signature: options.ticket }))
+      : new kf.AnonymousAuthProvider(),
+  });
+  await connection.Open().catch((error) => { throw { error: error.message }; });
+  const subscriptions = {}, registrations = {}, calls = {};
+  return {
+    session: connection.sessionId,
+    subscribe: async (uri, o) => {
+      const handler = (args, kwargs, details) => say({ event: details.topic || uri, args, kwargs });
+      subscriptions[uri] = await connection.Subscribe(uri, handler, o);
+    },
+    unsubscribe: (uri) => subscriptions[uri].Unsubscribe(),
+    publish: async (uri, args, kwargs, o) => (await (await connection.Publish(uri, args, kwargs, o)).OnPublished()) ? 'published' : null,
+    call: async (uri, args, kwargs, o, id) => {
+      const [call, request] = connection.Call(uri, args, kwargs, o);
+      calls[id] = request;
+      let result = await call;
+      for (; result.nextResult; result = await result.nextResult) say({ progress: id, args: result.args, kwargs: result.kwArgs });
+      return { args: result.args, kwargs: result.kwArgs };
+    },
+    cancel: async ({ call, mode }) => connection.CancelCall(calls[call], mode),
+    register: async (uri, o) => {
+      registrations[uri] = await connection.Register(uri, async (args, kwargs, details) => {
+        const steps = [];
+        const made = await procedure(uri, args, kwargs, (step) => steps.push(step), details.onCancel);
+        if (made.error) throw new kf.WampError(made.error, made.args);
+        return steps.reduceRight((next, step) => ({ args: step, kwArgs: {}, nextResult: Promise.resolve(next) }),
+          { args: made.args, kwArgs: made.kwargs });
+      }, o);
+    },
+    unregister: (uri) => registrations[uri].Unregister(),
+    close: () => connection.Close(),
   };
 }
 
@@ -174,12 +251,12 @@ async function wamp1() {
   };
 }
 
-const describe = (error) => ({ error: error.error || error.errorUri || error.uri || error.name || 'unknown',
+const describe = (error) => typeof error === 'string' ? { error, message: '' } : ({ error: error.error || error.errorUri || error.uri || error.name || 'unknown',
   message: String((error.args && error.args[0]) || error.message || (error.argsList && error.argsList[0]) || '') });
 
 let client;
 try {
-  client = await { autobahn, wampy, wamp1 }[library]();
+  client = { release, ...await { autobahn, wampy, kraftfahrstrasse, wamp1 }[library]() };
   say({ ready: client.session });
 } catch (error) {
   say(describe(error));
@@ -189,7 +266,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { id, do: action, uri, args, kwargs, options: o } = JSON.parse(line);
   const parameters = {
     subscribe: [uri, o], register: [uri, o], unsubscribe: [uri], unregister: [uri], prefix: args,
-    publish: [uri, revive(args), revive(kwargs), o], call: [uri, revive(args), revive(kwargs), o], close: [],
+    publish: [uri, revive(args), revive(kwargs), o], call: [uri, revive(args), revive(kwargs), o, id],
+    cancel: [o], release: [], close: [],
   }[action];
   // Not awaited: a call may wait for a registration made by the next line.
   Promise.resolve().then(() => client[action](...parameters)).then(

@@ -22,11 +22,18 @@ from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocket
 from autobahn.wamp.auth import create_authenticator
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
-from autobahn.wamp.types import CallResult, ComponentConfig, PublishOptions, RegisterOptions, SubscribeOptions
+from autobahn.wamp.types import (
+    CallOptions,
+    CallResult,
+    ComponentConfig,
+    PublishOptions,
+    RegisterOptions,
+    SubscribeOptions,
+)
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 from OpenSSL.crypto import FILETYPE_PEM, load_certificate, load_privatekey
 from twisted.internet import reactor
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.stdio import StandardIO
@@ -87,7 +94,7 @@ class Session(ApplicationSession):
         return self.method.on_welcome(self, welcome.authextra) if self.method is not None else None
 
     def onJoin(self, details):
-        self.held = {}
+        self.held, self.calls, self.waiting = {}, {}, []
         self.commands = Commands(self)
         StandardIO(self.commands)
         say(ready=details.session, role=details.authrole, method=details.authmethod, authid=details.authid)
@@ -115,24 +122,52 @@ class Session(ApplicationSession):
         done = self.publish(uri, *revive(args or []), options=PublishOptions(**(options or {})), **revive(kwargs or {}))
         return done.addCallback(lambda _: "published") if done is not None else None
 
-    def do_call(self, uri, args=(), kwargs=None, **_):
+    def do_call(self, uri, ident, args=(), kwargs=None, options=None, **_):
         def answer(result):
             if isinstance(result, CallResult):
                 return {"args": list(result.results), "kwargs": result.kwresults}
             return {"args": [] if result is None else [result], "kwargs": {}}
 
-        return self.call(uri, *revive(args or []), **revive(kwargs or {})).addCallback(answer)
+        def on_progress(*args, **kwargs):
+            say(progress=ident, args=list(args), kwargs=kwargs)
+
+        options = dict(options or {})
+        if options.pop("receive_progress", False):
+            options["on_progress"] = on_progress
+        chosen = CallOptions(**options) if options else None
+        self.calls[ident] = self.call(uri, *revive(args or []), options=chosen, **revive(kwargs or {}))
+        return self.calls[ident].addCallback(answer)
+
+    def do_cancel(self, options, **_):
+        self.calls[options["call"]].cancel()
 
     def do_register(self, uri, options=None, **_):
-        def procedure(*args, details=None, **kwargs):
+        def procedure(*args, details, **kwargs):
             if "fail" in kwargs:
                 raise ApplicationError(kwargs["fail"], *args)
             if "whoami" in kwargs:
                 return CallResult(details.caller_authid)
+            if "steps" in kwargs:
+                for step in range(kwargs["steps"] if details.progress else 0):
+                    details.progress(step)
+                return CallResult(kwargs["steps"])
+            if "wait" in kwargs:
+                say(sign="invoked", uri=uri)
+                self.waiting.append(Deferred(interrupted))
+                return self.waiting[-1]
             return CallResult(*args, **kwargs)
+
+        def interrupted(waiting):
+            say(sign="interrupted", uri=uri)
+            self.waiting.remove(waiting)
+            waiting.errback(ApplicationError("wamp.error.canceled"))
 
         made = self.register(procedure, uri, RegisterOptions(details_arg="details", **(options or {})))
         return made.addCallback(lambda r: self.held.__setitem__(uri, r))
+
+    def do_release(self, **_):
+        while self.waiting:
+            self.waiting.pop().callback(CallResult("late"))
 
     def do_unregister(self, uri, **_):
         return self.held.pop(uri).unregister().addCallback(lambda _: None)
@@ -150,7 +185,7 @@ class Commands(LineReceiver):
     def lineReceived(self, line):
         command = json.loads(line)
         ident, method = command.pop("id"), getattr(self.session, f"do_{command.pop('do')}")
-        maybeDeferred(method, **command).addCallbacks(
+        maybeDeferred(method, ident=ident, **command).addCallbacks(
             lambda value: say(id=ident, ok=value),
             lambda failure: say(
                 id=ident,

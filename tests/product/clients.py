@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -19,6 +20,9 @@ SECONDS = 15.0
 """How long an answer may take; two cores may be busy."""
 
 
+DRIVERS = {"autobahn-python": "autobahn_driver.py", "xconn": "xconn_driver.py"}
+
+
 class Refused(Exception):
     """The client was told no: ``uri`` and a message."""
 
@@ -28,12 +32,17 @@ class Refused(Exception):
 
 
 class Client:
-    """One client, connected and joined. ``library`` is autobahn-python, autobahn, wampy or wamp1 (npm)."""
+    """One client, connected and joined. ``library`` is autobahn-python or xconn (PyPI), autobahn, wampy,
+    kraftfahrstrasse or wamp1 (npm).
+
+    Its procedures give back what they get; with keywords they fail (``fail``: an URI), tell results on the way
+    (``steps``: how many), or ``wait`` until the client is asked to ``release``, or they are interrupted.
+    """
 
     def __init__(self, library: str, url: str, **options: Any) -> None:
         options.setdefault("realm", "oro")
-        if library == "autobahn-python":
-            command = [sys.executable, str(TREE / "tests/product/autobahn_driver.py"), url, json.dumps(options)]
+        if library in DRIVERS:
+            command = [sys.executable, str(TREE / "tests/product" / DRIVERS[library]), url, json.dumps(options)]
         else:
             command = [_node(), str(JS / "driver.mjs"), library, url, json.dumps(options)]
         self._process = subprocess.Popen(
@@ -47,6 +56,8 @@ class Client:
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._ready: queue.Queue[dict[str, Any]] = queue.Queue()
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._signs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._progress: dict[int, list[Any]] = {}
         self._ids = itertools.count(1)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -84,6 +95,15 @@ class Client:
             raise Refused(answer["error"], answer.get("message", ""))
         return answer["ok"]
 
+    def steps(self, ident: int) -> list[Any]:
+        """The arguments of the results on the way that a call has had, once it is answered."""
+        return self._progress.get(ident, [])
+
+    def sign(self) -> tuple[str, str]:
+        """What happened next to a procedure that waits: "invoked" or "interrupted", and its URI."""
+        sign = self._next(self._signs, "to be called")
+        return sign["sign"], sign["uri"]
+
     def event(self) -> tuple[str, Any, Any]:
         """The next event: topic, args, kwargs."""
         event = self._next(self.events, "to hear an event")
@@ -103,7 +123,8 @@ class Client:
         self._reader.join(5)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # what it was still to be told
+                    pipe.close()
 
     def _next(self, source: queue.Queue[dict[str, Any]], what: str) -> dict[str, Any]:
         try:
@@ -121,6 +142,10 @@ class Client:
             said = json.loads(line)
             if "event" in said:
                 self.events.put(said)
+            elif "progress" in said:
+                self._progress.setdefault(said["progress"], []).append(said.get("args"))
+            elif "sign" in said:
+                self._signs.put(said)
             elif "id" in said:
                 self._answers[said["id"]].put(said)
             else:

@@ -41,7 +41,6 @@ class Stage:
             [self.anonymous],
             self.journal,
             PostOffice(self.journal),
-            self.clock,
         )
         self.reviews = Reviews(self.clock, self.journal)
         self.lobby = Lobby(
