@@ -52,7 +52,7 @@ from orosync.ops.journal import Journal
 from orosync.router.filters import FORWARDER
 from orosync.session.hosted import HostedRealm
 from orosync.session.local import LocalPublisher
-from orosync.session.making import made_realm
+from orosync.session.making import hosted_realm
 from orosync.session.post import PostOffice
 from orosync.session.wireless import WirelessSession
 
@@ -117,15 +117,9 @@ class Parts:
         authenticators = [self.authenticators.get(one) for one in section.authenticators]
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
-        return HostedRealm(
-            made_realm(section, self.reactor.seconds),
-            chain,
-            [one for one in authenticators if one is not None],
-            self.journal,
-            self.office,
-            strict_uris=section.uris == "strict",
-            forwarders=section.forwarders,
-        )
+        known = [one for one in authenticators if one is not None]
+        trust = self.configuration.trustlevels(name)
+        return hosted_realm(section, trust, chain, known, self.journal, self.office, self.reactor)
 
     def _uplink(self, name: str, hosted: HostedRealm) -> None:
         section = self.configuration.uplinks[name]

@@ -43,7 +43,7 @@ class MemoryRealm:
         self.journal = Journal(self.clock)
         chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
         realm = Realm(name, now=self.clock.seconds)
-        hosted = HostedRealm(realm, chain, [], self.journal, PostOffice(self.journal))
+        hosted = HostedRealm(realm, chain, [], self.journal, PostOffice(self.journal), self.clock)
         self._lobby = Lobby(
             realms={name: hosted},
             journal=self.journal,

@@ -76,7 +76,7 @@ class Chain:
 
     def retained(self, topic: str) -> bool:
         """Whether the last event of ``topic`` is to be retained, because a channel says so."""
-        return any(retained(topic) for retained in self._retained)
+        return bool(self._retained) and any(retained(topic) for retained in self._retained)
 
     def grants(self, principal: Principal, action: Action) -> Grants:
         """The URIs that ``principal`` may do ``action`` with, for somebody who asks often."""

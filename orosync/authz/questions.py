@@ -55,15 +55,21 @@ _TOLD: Mapping[Action, Mapping[str, Callable[[object], bool]]] = {
 
 
 def session_details(principal: Principal) -> dict[str, Any]:
-    """Who asks, and over what kind of connection. ``session`` is None where nobody joined (orosync's own bridges)."""
-    session = principal.session
+    """Who asks, and over what kind of connection. ``session`` is None where nobody joined (orosync's own bridges).
+
+    Of a user of Oro, authextra has ``user_id``, ``organizations`` and ``roles``: orosync's own authorizer reads them.
+    """
+    session, extra = principal.session, dict(principal.extra)
+    if principal.user_id is not None:
+        extra["user_id"] = principal.user_id
+        extra["organizations"], extra["roles"] = sorted(principal.organizations), sorted(principal.roles)
     return {
         "session": None if session is None else session.id,
         "authid": principal.authid,
         "authrole": principal.authrole,
         "authmethod": principal.authmethod,
         "authprovider": principal.authprovider,
-        "authextra": dict(principal.extra),
+        "authextra": extra,
         "transport": transport_details(None if session is None else session.connection),
     }
 

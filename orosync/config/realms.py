@@ -32,6 +32,23 @@ class RealmSection:
         otherwise="required; may be missing where only an authenticator is attached ([attach])",
         example="topics:oro",
     )
+    disclose: bool = setting(
+        values.boolean,
+        "Clients may ask to be named to those whom they call or publish to (`disclose_me`), and callees to be told who "
+        "calls (`disclose_caller`). What permissions disclose is disclosed all the same.",
+        default="yes",
+    )
+    request_ids: str = setting(
+        values.choice("any", "sequential"),
+        "`sequential`: the request ids of a client have to be 1, 2, 3 ..., as WAMP has it; another one ends its "
+        "session. Some clients (Thruway) draw them at random.",
+        default="any",
+    )
+    call_queue: int = setting(
+        values.count,
+        "How many calls may wait for one procedure whose callees all have as many as they take (`concurrency`).",
+        default="100",
+    )
     uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
     uplink: str = uplinks.address()
     forwarders: tuple[str, ...] = uplinks.forwarders()
@@ -65,4 +82,10 @@ class RoleSection:
         required=True,
         example="prefix com.example. call,subscribe",
         multiline=True,
+    )
+    trustlevel: int | None = setting(
+        values.natural,
+        "What others are told of the trust in whoever has this role, publishing or calling: a number from 0 on.",
+        otherwise="nothing is told",
+        example="3",
     )

@@ -56,3 +56,11 @@ class Configuration:
             if role.realm in (None, realm):
                 found[role.name] = (*found.get(role.name, ()), *role.permissions)
         return found
+
+    def trustlevels(self, realm: str) -> dict[str, int]:
+        """By role: the trust in it that holds in ``realm``, the realm's own word before that for every realm."""
+        found: dict[str, int] = {}
+        for role in sorted(self.roles, key=lambda role: role.realm is not None):
+            if role.realm in (None, realm) and role.trustlevel is not None:
+                found[role.name] = role.trustlevel
+        return found

@@ -139,6 +139,13 @@ def count(text: str, place: Place) -> int:
     return int(text)
 
 
+def natural(text: str, place: Place) -> int:
+    """A whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is not a number from 0 to 999999999, write one")
+    return int(text)
+
+
 def networks(text: str, place: Place) -> tuple[Network, ...]:
     """Networks and single addresses; the word ``loopback`` stands for 127.0.0.0/8 and ::1."""
     found: list[Network] = []

@@ -36,14 +36,18 @@ class Broker:
 
     ``on_deserted``, when set, is called with the topic of each exact subscription that has lost its last member,
     after the broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
-    ``recorder``, when set, is told of each publication; without ``retention`` nothing is retained.
+    ``recorder``, when set, is told of each publication; without ``retention`` nothing is retained. ``trustlevels`` by
+    role: what subscribers are told of publishers (WAMP, "Publication Trust Levels").
     """
 
-    def __init__(self, now: Now = epoch, retention: Retention | None = None) -> None:
+    def __init__(
+        self, now: Now = epoch, retention: Retention | None = None, trustlevels: Mapping[str, int] | None = None
+    ) -> None:
         self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
         self._retention = retention
         self._recorder: Recorder | None = None
+        self._trustlevels = trustlevels or {}
         self.on_deserted: Callable[[str], None] | None = None
 
     @property
@@ -154,8 +158,8 @@ class Broker:
             if topic.startswith("wamp") and is_reserved(topic):
                 raise RequestError(names.INVALID_URI, "topics beginning with wamp. are reserved")
             excluded = publisher if exclude_me else None
-            if disclose:
-                told = {**_identity(publisher), **(told or {})}
+            if disclose or self._trustlevels:
+                told = self._said_of(publisher, disclose, told)
         number = random_id()
         deliveries: list[Delivery] = []
         index = self._index
@@ -191,12 +195,19 @@ class Broker:
     ) -> tuple[int, list[Delivery]]:
         """As ``publish``, and keep the event for those who subscribe later and want it."""
         number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, told)
-        if disclose:
-            told = {**_identity(publisher), **(told or {})}
         if self._retention is not None:
+            told = self._said_of(publisher, disclose, told)
             excluded = publisher.session if exclude_me else None
             self._retention.keep(topic, number, payload, told, filters, excluded)
         return number, deliveries
+
+    def _said_of(self, publisher: Member, disclose: bool, told: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """What details tell of a publisher, and ``told``, which has the last word."""
+        said = _identity(publisher) if disclose else {}
+        role = publisher.principal.authrole
+        if role in self._trustlevels:
+            said["trustlevel"] = self._trustlevels[role]
+        return {**said, **(told or {})} or None
 
     def leave(self, member: Member) -> list[Delivery]:
         """End all subscriptions of ``member``: what others are to be told. Nothing names it afterwards."""

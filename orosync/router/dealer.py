@@ -9,51 +9,54 @@ Only members that have joined and not left may be handed in; nothing here checks
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from orosync.errors import ProtocolViolation, RequestError
+from orosync.errors import RequestError
 from orosync.model import Match
+from orosync.router.answers import CALL_CANCELING as CALL_CANCELING
+from orosync.router.answers import Answers
+from orosync.router.calls import PROGRESSIVE_RESULTS as PROGRESSIVE_RESULTS
+from orosync.router.calls import Calls
 from orosync.router.delivery import Delivery, Member
-from orosync.router.invocations import PendingCall, PendingCalls
+from orosync.router.invocations import LATE, PendingCall
 from orosync.router.meta_call import Procedure
-from orosync.router.options import choice, flag
-from orosync.router.registrations import Draw, Invoke, Registration, Registrations
+from orosync.router.meta_events import News, registered, unregistered
+from orosync.router.options import choice
+from orosync.router.registrations import NO_WISHES, Draw, Invoke, Registration, Registrations, Wishes
 from orosync.wamp import names
-from orosync.wamp.messages import Error, Interrupt, Invocation, Result, Unregistered
+from orosync.wamp.messages import Unregistered
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
-CALL_CANCELING = "callee.call_canceling"
-PROGRESSIVE_RESULTS = "callee.progressive_call_results"
-REGISTRATION_REVOCATION = "callee.registration_revocation"
 PENDING_LIMIT = 10_000
-
-_CALL = 48
-_CALLEE_LEFT = Payload.of(["the callee has left before it answered"], None)
-
-
-class CancelMode(Enum):
-    """How a caller wants its call ended (WAMP, "Call Canceling")."""
-
-    SKIP = "skip"
-    KILL = "kill"
-    KILLNOWAIT = "killnowait"
+QUEUE_LIMIT = 100
+REGISTRATION_REVOCATION = "callee.registration_revocation"
 
 
-class Dealer:
+class Dealer(Answers):
     """The registrations and the calls in progress of one realm.
 
     ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
-    with ``wamp.error.unavailable``. ``draw`` chooses a callee for the policy ``random``. ``own`` holds WAMP's own
-    procedures, which have no callee.
+    with ``wamp.error.unavailable``, and so is one that would be more than ``queue_limit`` waiting for the same
+    procedure. ``draw`` chooses a callee for the policy ``random``. ``own`` holds WAMP's own procedures, which have no
+    callee. ``tell`` turns news into deliveries, and ``now`` tells the time, in seconds since 1970.
     """
 
-    def __init__(self, pending_limit: int = PENDING_LIMIT, draw: Draw = random.choice) -> None:
-        self._registrations = Registrations(draw)
+    def __init__(
+        self,
+        pending_limit: int = PENDING_LIMIT,
+        draw: Draw = random.choice,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        trustlevels: Mapping[str, int] | None = None,
+        tell: Callable[[News], list[Delivery]] = lambda news: [],
+        now: Callable[[], float] = float,
+    ) -> None:
+        super().__init__(Calls(pending_limit, queue_limit, draw, trustlevels))
+        self._registrations = Registrations(draw, now)
         self._index = self._registrations.index
-        self._pending = PendingCalls(pending_limit)
+        self._tell = tell
         self.own: dict[str, Procedure] = {}
 
     def register(
@@ -62,9 +65,9 @@ class Dealer:
         procedure: str,
         match: Match = Match.EXACT,
         invoke: str = Invoke.SINGLE,
-        disclose_caller: bool = False,
-    ) -> Registration:
-        """Make ``member`` a callee; ``disclose_caller``: it is to be told who calls.
+        wishes: Wishes = NO_WISHES,
+    ) -> tuple[Registration, list[Delivery]]:
+        """Make ``member`` a callee. The deliveries are to be made after the REGISTERED.
 
         RequestError INVALID_URI for a procedure reserved for WAMP itself; INVALID_ARGUMENT for an unknown policy;
         PROCEDURE_ALREADY_EXISTS when somebody has it for itself or under another policy, or ``member`` has it.
@@ -72,10 +75,11 @@ class Dealer:
         if is_reserved(procedure):
             raise RequestError(names.INVALID_URI, "procedures beginning with wamp. are reserved")
         policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
-        return self._registrations.join(member, procedure, match, policy, disclose_caller)
+        registration = self._registrations.join(member, procedure, match, policy, wishes)
+        return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
 
-    def unregister(self, member: Member, registration_id: int) -> None:
-        """End a registration of ``member``; the calls it works on go on.
+    def unregister(self, member: Member, registration_id: int) -> list[Delivery]:
+        """End a registration of ``member``: what others are to be told. The calls it works on go on.
 
         RequestError NO_SUCH_REGISTRATION, also when it is somebody else's.
         """
@@ -83,21 +87,30 @@ class Dealer:
         if registration is None:
             raise RequestError(names.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
         self._registrations.part(member, registration)
+        return self._tell(unregistered(member, registration)) + self._calls.serve(registration)
 
     def revoke(self, member: Member, registration_id: int, reason: str | None = None) -> list[Delivery]:
         """Take a registration away from ``member``, who is told if it can understand that (WAMP, "Registration
-        Revocation"); the calls it works on go on. RequestError NO_SUCH_REGISTRATION as for ``unregister``."""
-        self.unregister(member, registration_id)
+        Revocation"). RequestError NO_SUCH_REGISTRATION as for ``unregister``."""
+        deliveries = self.unregister(member, registration_id)
         if REGISTRATION_REVOCATION not in member.features:
-            return []
+            return deliveries
         details: dict[str, Any] = {"registration": registration_id}
         if reason is not None:
             details["reason"] = reason
-        return [Delivery((member,), Unregistered(0, details))]
+        return [Delivery((member,), Unregistered(0, details)), *deliveries]
 
     def lookup(self, procedure: str, match: Match = Match.EXACT) -> Registration | None:
         """The registration of this very procedure or pattern, None when nobody has it."""
         return self._index.get(procedure, match)
+
+    def find(self, registration_id: int) -> Registration | None:
+        """The registration with this id, whoever has it."""
+        return self._registrations.find(registration_id)
+
+    def __iter__(self) -> Iterator[Registration]:
+        """Every registration that somebody has."""
+        return iter(self._registrations)
 
     def match(self, procedure: str) -> Registration | None:
         """The one registration that a call of ``procedure`` would go to.
@@ -122,121 +135,49 @@ class Dealer:
         """Hand a CALL to a callee; ``disclose``: tell it who calls (WAMP, "Caller Identification").
 
         ``told`` is what else the INVOCATION's details hold; where it names a caller, it is that one that is disclosed.
+        A CALL under the id of a stream goes on with that (WAMP, "Progressive Call Invocations"); nothing comes of one
+        that is late.
 
-        ProtocolViolation when ``caller`` uses a request id that is still in progress. RequestError
-        NO_SUCH_PROCEDURE; INVALID_ARGUMENT for an option of a wrong type; UNAVAILABLE over the bound.
+        ProtocolViolation when ``caller`` uses a request id that is still in progress, or an option that it has not
+        announced. RequestError NO_SUCH_PROCEDURE; INVALID_ARGUMENT for an option of a wrong type;
+        FEATURE_NOT_SUPPORTED for what the callee cannot take; UNAVAILABLE over a bound.
         """
         # First of all: an ERROR for this id would pass for the answer to the call that has it.
-        self._pending.check_request(caller, request)
-        registration = self.match(procedure)
+        stream = self._pending.check_request(caller, request)
+        if stream is not None:
+            return [] if stream is LATE else self._calls.go_on(stream, options, payload)
+        registration = self._index.exact.get(procedure) or self.match(procedure)
         if registration is None:
             own = self.own.get(procedure)
             if own is not None:
                 return own(caller, request, payload)
             raise RequestError(names.NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
-        progress_wanted = bool(options) and flag(options, "receive_progress")
-        callee = self._registrations.pick(registration)
-        # WAMP would have the callee announce call_canceling as well; autobahn-js and wampy do not.
-        progressive = progress_wanted and PROGRESSIVE_RESULTS in callee.features
-        pending = self._pending.open(caller, request, callee, progressive)
-        details: dict[str, Any] = {}
-        if registration.match is not Match.EXACT:
-            details["procedure"] = procedure
-        if progressive:
-            details["receive_progress"] = True
-        if disclose or callee.session in registration.curious:
-            details["caller"] = caller.session
-            details["caller_authid"] = caller.principal.authid
-            details["caller_authrole"] = caller.principal.authrole
-        if told is not None:
-            details.update(told)
-        return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
+        return self._calls.begin(caller, request, registration, procedure, options, payload, disclose, told)
 
-    def yielded(
-        self, callee: Member, request: int, options: Mapping[str, Any], payload: Payload | None
-    ) -> list[Delivery]:
-        """Relay a YIELD; nothing comes of one for an invocation that is over.
+    def is_stream(self, caller: Member, request: int) -> bool:
+        """Whether ``caller`` sends, or has sent not long ago, the payload of a call under this id in several parts."""
+        return self._pending.is_stream(caller, request)
 
-        ProtocolViolation when ``callee`` never got that invocation, or ``progress`` is not a boolean.
-        """
-        pending = self._pending.invoked(callee, request)
-        if pending is None:
-            return []
-        if options and _progress(options):
-            # A caller that did not ask would take it for the final one.
-            if not pending.progressive:
-                return []
-            return [Delivery((pending.caller,), Result(pending.request, {"progress": True}), payload)]
-        self._pending.close(pending)
-        return [Delivery((pending.caller,), Result(pending.request, {}), payload)]
-
-    def failed(
-        self, callee: Member, request: int, details: Mapping[str, Any], error: str, payload: Payload | None
-    ) -> list[Delivery]:
-        """Relay an ERROR for an INVOCATION; nothing comes of one for an invocation that is over.
-
-        ``details`` speak of the callee's message and stay behind. ProtocolViolation when ``callee`` never got that
-        invocation.
-        """
-        pending = self._pending.invoked(callee, request)
-        if pending is None:
-            return []
-        self._pending.close(pending)
-        return [Delivery((pending.caller,), Error(_CALL, pending.request, {}, error), payload)]
-
-    def cancel(self, caller: Member, request: int, options: Mapping[str, Any]) -> list[Delivery]:
-        """End a call of ``caller``; nothing comes of it when the call is over.
-
-        Without a mode it is killnowait: the caller is answered at once and the callee need not go on. A callee that
-        has not announced call canceling is left alone, whatever the mode. ProtocolViolation for an unknown mode:
-        WAMP has no ERROR for a CANCEL.
-        """
-        try:
-            mode = choice(options, "mode", CancelMode.KILLNOWAIT)
-        except RequestError as error:
-            raise ProtocolViolation(error.message) from None
+    def timed(self, caller: Member, request: int) -> PendingCall | None:
+        """The call that ``caller`` has just made under this id, if it has a time limit that is ours to keep: its
+        particulars tell it, and want a ``watch``."""
         pending = self._pending.called(caller, request)
-        if pending is None:
-            return []
-        deliveries: list[Delivery] = []
-        interruptible = CALL_CANCELING in pending.callee.features
-        if interruptible and mode is not CancelMode.SKIP:
-            deliveries += _interrupt(pending, mode)
-        if not interruptible or mode is not CancelMode.KILL:
-            self._pending.close(pending)
-            deliveries.append(Delivery((caller,), Error(_CALL, request, {}, names.CANCELED)))
-        return deliveries
+        if pending is None or pending.particulars is None or not pending.particulars.timeout:
+            return None
+        return pending
 
     def leave(self, member: Member) -> list[Delivery]:
-        """End all registrations and calls of ``member``; nothing names it afterwards.
+        """End all registrations and calls of ``member``: what others are to be told. Nothing names it afterwards.
 
         Who called it gets ERROR ``wamp.error.canceled``; who works for it is interrupted, if it can be.
         """
-        for registration in member.registrations.values():
-            self._registrations.part(member, registration)
+        left = list(member.registrations.values())
         member.registrations.clear()
-        made, taken = self._pending.leave(member)
         deliveries: list[Delivery] = []
-        for pending in made:
-            if CALL_CANCELING in pending.callee.features:
-                deliveries += _interrupt(pending, CancelMode.KILLNOWAIT)
-        for pending in taken:
-            error = Error(_CALL, pending.request, {}, names.CANCELED)
-            deliveries.append(Delivery((pending.caller,), error, _CALLEE_LEFT))
+        for registration in left:
+            self._registrations.part(member, registration)
+            deliveries += self._tell(unregistered(member, registration))
+        deliveries = self._abandon(member) + deliveries
+        for registration in left:
+            deliveries += self._calls.serve(registration)
         return deliveries
-
-
-def _interrupt(pending: PendingCall, mode: CancelMode) -> list[Delivery]:
-    """One INTERRUPT at most for each invocation: a callee may have forgotten it after the first."""
-    if pending.interrupted:
-        return []
-    pending.interrupted = True
-    return [Delivery((pending.callee,), Interrupt(pending.invocation, {"mode": mode.value}))]
-
-
-def _progress(options: Mapping[str, Any]) -> bool:
-    try:
-        return flag(options, "progress")
-    except RequestError as error:
-        # There is no request of the callee's that an ERROR could answer.
-        raise ProtocolViolation(error.message) from None

@@ -1,50 +1,109 @@
-"""Calls in progress: handed to a callee and not answered yet.
+"""Calls in progress: handed to a callee, or waiting for one, and not answered yet.
 
 The books are kept for each session, as a caller by the request id of its CALL, as a callee by the request id of the
 INVOCATION. Those of a callee count up from 1 (WAMP, "Session Scope IDs"), so one number tells an invocation that is
 over from one that never was. Both books are bounded; over the bound a new call is refused.
 
-This file must not know of registrations or messages.
+This file must not know of policies or messages.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.wamp import names
 
 if TYPE_CHECKING:
+    from orosync.router.asked import Asked
     from orosync.router.delivery import Member
+    from orosync.router.registrations import Registration
+    from orosync.wamp.payload import Payload
+
+REMEMBERED = 64
+"""Streams of a caller that are over and may still get a late CALL, which is nobody's business then."""
+
+
+class Late(Enum):
+    """What is said of a CALL that goes on with a stream which is over."""
+
+    LATE = "late"
+
+
+LATE = Late.LATE
+
+
+class Watch(Protocol):
+    """Somebody who measures how long a call takes."""
+
+    def progressed(self) -> None:
+        """A progressive result has come."""
+
+    def settled(self) -> None:
+        """The call is over."""
+
+
+class Particulars:
+    """What only few calls need.
+
+    ``registration``  what was called, for one that may go to another callee or has to wait for one
+    ``asked``         what its CALL asked for, and ``payload``: to be sent again, or later
+    ``details``       of its INVOCATION
+    ``tried``         callees that could not take it
+    ``streaming``     more of its payload follows in further CALLs
+    ``relayed``       the caller has heard a result, or the callee more than one part: nobody else can take over
+    ``timeout``       how long it may take, in milliseconds; 0 for ever
+    """
+
+    __slots__ = ("asked", "details", "payload", "registration", "relayed", "streaming", "timeout", "tried", "watch")
+
+    def __init__(
+        self, registration: Registration, asked: Asked, details: Mapping[str, Any], payload: Payload | None
+    ) -> None:
+        self.registration = registration
+        self.asked = asked
+        self.details = details
+        self.payload = payload
+        self.tried: list[Member] = []
+        self.streaming = False
+        self.relayed = False
+        self.timeout = 0
+        self.watch: Watch | None = None
 
 
 class PendingCall:
     """One call in progress.
 
-    ``progressive``: the callee was told that the caller takes progressive results. ``interrupted``: the callee
-    has been sent an INTERRUPT.
+    ``callee`` is None, and ``invocation`` 0, while it waits for one. ``progressive``: the callee was told that the
+    caller takes progressive results. ``interrupted``: the callee has been sent an INTERRUPT.
     """
 
-    __slots__ = ("callee", "caller", "interrupted", "invocation", "progressive", "request")
+    __slots__ = ("callee", "caller", "interrupted", "invocation", "particulars", "progressive", "request")
 
-    def __init__(self, caller: Member, request: int, callee: Member, invocation: int, progressive: bool) -> None:
+    def __init__(self, caller: Member, request: int, callee: Member | None, invocation: int, progressive: bool) -> None:
         self.caller = caller
         self.request = request
         self.callee = callee
         self.invocation = invocation
         self.progressive = progressive
         self.interrupted = False
+        self.particulars: Particulars | None = None
 
 
 class _Books:
-    """One session's: its calls, the invocations it works on, the number of invocations it ever got."""
+    """One session's: its calls, the invocations it works on, the number of invocations it ever got, and the request
+    ids of its streams that are over."""
 
-    __slots__ = ("calls", "invocations", "issued")
+    __slots__ = ("calls", "invocations", "issued", "streams")
 
     def __init__(self) -> None:
         self.calls: dict[int, PendingCall] = {}
         self.invocations: dict[int, PendingCall] = {}
         self.issued = 0
+        self.streams: deque[int] | None = None
 
 
 class PendingCalls:
@@ -60,18 +119,41 @@ class PendingCalls:
     def __len__(self) -> int:
         return sum(len(books.calls) for books in self._books.values())
 
-    def check_request(self, caller: Member, request: int) -> None:
-        """May ``caller`` begin a call under this id?
+    def check_request(self, caller: Member, request: int) -> PendingCall | Late | None:
+        """May ``caller`` begin a call under this id? None: it may. A call: this goes on with it. LATE: that is over.
 
-        ProtocolViolation while another call of its has the id; RequestError UNAVAILABLE over the bound.
+        ProtocolViolation while a call of its that is no stream has the id; RequestError UNAVAILABLE over the bound.
         """
         books = self._books.get(caller.session)
         if books is None:
-            return
-        if request in books.calls:
-            raise ProtocolViolation(f"CALL {request} is still in progress")
+            return None
+        known = books.calls.get(request)
+        if known is not None:
+            if known.particulars is None or not known.particulars.streaming:
+                raise ProtocolViolation(f"CALL {request} is still in progress")
+            return known
+        if books.streams is not None and request in books.streams:
+            return LATE
         if len(books.calls) >= self._limit:
             raise RequestError(names.UNAVAILABLE, f"more than {self._limit} calls in progress")
+        return None
+
+    def is_stream(self, caller: Member, request: int) -> bool:
+        """Whether the payload of this call of ``caller`` comes, or came, in several parts."""
+        books = self._books.get(caller.session)
+        if books is None:
+            return False
+        known = books.calls.get(request)
+        if known is not None:
+            return known.particulars is not None and known.particulars.streaming
+        return books.streams is not None and request in books.streams
+
+    def stream_is_over(self, caller: Member, request: int) -> None:
+        """What still comes under this id is late."""
+        books = self._books_of(caller)
+        if books.streams is None:
+            books.streams = deque(maxlen=REMEMBERED)
+        books.streams.append(request)
 
     def open(self, caller: Member, request: int, callee: Member, progressive: bool) -> PendingCall:
         """Enter a call that ``check_request`` let pass. RequestError UNAVAILABLE when the callee is over the bound."""
@@ -90,6 +172,23 @@ class PendingCalls:
         ours.calls[request] = pending
         theirs.invocations[invocation] = pending
         return pending
+
+    def wait(self, caller: Member, request: int) -> PendingCall:
+        """Enter a call that ``check_request`` let pass and for which no callee is free."""
+        pending = PendingCall(caller, request, None, 0, False)
+        self._books_of(caller).calls[request] = pending
+        return pending
+
+    def give(self, pending: PendingCall, callee: Member) -> None:
+        """Give a call to ``callee``; if somebody had it, that one does not any more. The bound is not looked at: who is
+        handed a waiting call has just become free."""
+        if pending.callee is not None:
+            del self._books[pending.callee.session].invocations[pending.invocation]
+        theirs = self._books_of(callee)
+        theirs.issued = pending.invocation = theirs.issued + 1
+        theirs.invocations[pending.invocation] = pending
+        pending.callee = callee
+        pending.interrupted = False
 
     def called(self, caller: Member, request: int) -> PendingCall | None:
         """The call that ``caller`` made under this id, None when it is over or never was."""
@@ -110,7 +209,14 @@ class PendingCalls:
         """Strike a call in progress out of both books."""
         books = self._books
         del books[pending.caller.session].calls[pending.request]
-        del books[pending.callee.session].invocations[pending.invocation]
+        if pending.callee is not None:
+            del books[pending.callee.session].invocations[pending.invocation]
+        particulars = pending.particulars
+        if particulars is not None:
+            if particulars.streaming:
+                self.stream_is_over(pending.caller, pending.request)
+            if particulars.watch is not None:
+                particulars.watch.settled()
 
     def leave(self, member: Member) -> tuple[list[PendingCall], list[PendingCall]]:
         """Close all calls of ``member`` and its books: (those it made to others, those others made to it).
@@ -122,7 +228,14 @@ class PendingCalls:
             return [], []
         made = [pending for pending in books.calls.values() if pending.callee is not member]
         taken = [pending for pending in books.invocations.values() if pending.caller is not member]
-        for pending in made + taken:
+        own = [pending for pending in books.calls.values() if pending.callee is member]
+        for pending in made + taken + own:
             self.close(pending)
         del self._books[member.session]
         return made, taken
+
+    def _books_of(self, member: Member) -> _Books:
+        books = self._books.get(member.session)
+        if books is None:
+            books = self._books[member.session] = _Books()
+        return books

@@ -16,6 +16,7 @@ from orosync.wamp.uris import matches
 
 if TYPE_CHECKING:
     from orosync.router.delivery import Member
+    from orosync.router.registrations import Registration
     from orosync.router.subscriptions import Subscription
 
 ON_JOIN = "wamp.session.on_join"
@@ -82,6 +83,17 @@ def subscription_details(subscription: Subscription) -> dict[str, Any]:
     }
 
 
+def registration_details(registration: Registration) -> dict[str, Any]:
+    """What on_create and ``wamp.registration.get`` tell of a registration."""
+    return {
+        "id": registration.id,
+        "created": timestamp(registration.created),
+        "uri": registration.procedure,
+        "match": registration.match.value,
+        "invoke": registration.invoke.value,
+    }
+
+
 def timestamp(seconds: float) -> str:
     """A moment (seconds since 1970) as ISO 8601 and RFC 3339 have it, in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -122,3 +134,19 @@ def unsubscribed(member: Member, subscription: Subscription) -> News:
         yield UNSUBSCRIBED, [member.session, subscription.id]
         if shown(subscription.members.values()) in ([], [member.session]):
             yield SUBSCRIPTION_DELETED, [member.session, subscription.id]
+
+
+def registered(member: Member, registration: Registration) -> News:
+    """``member`` has become a callee of ``registration``; it is new if nobody else is one."""
+    if member.expel is not None:
+        if len(shown(registration.callees)) == 1:
+            yield REGISTRATION_CREATED, [member.session, registration_details(registration)]
+        yield REGISTERED, [member.session, registration.id]
+
+
+def unregistered(member: Member, registration: Registration) -> News:
+    """``member`` has been taken off ``registration``; it is no more if nobody is left."""
+    if member.expel is not None:
+        yield UNREGISTERED, [member.session, registration.id]
+        if not shown(registration.callees):
+            yield REGISTRATION_DELETED, [member.session, registration.id]

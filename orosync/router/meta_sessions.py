@@ -74,7 +74,7 @@ class _Sessions:
         for member in killed:
             self._realm.testaments.forget(member.session)
         for member in killed:
-            self._realm.leave(member)
+            call.also += [one for one in self._realm.leave(member) if not one.topic]
             _tell(member, goodbye)
         return [len(killed)]
 

@@ -16,6 +16,8 @@ from orosync.wamp import names
 
 Word = TypeVar("Word", bound=Enum)
 
+_LARGEST = 2**53
+
 
 def flag(options: Mapping[str, Any], name: str, default: bool = False) -> bool:
     """A yes or no. RequestError INVALID_ARGUMENT for anything that is not a boolean."""
@@ -39,3 +41,16 @@ def choice(options: Mapping[str, Any], name: str, default: Word) -> Word:
         except ValueError:
             pass
     raise RequestError(names.INVALID_ARGUMENT, f"{name} must be one of {', '.join(word.value for word in words)}")
+
+
+def whole(options: Mapping[str, Any], name: str, least: int = 0) -> int | None:
+    """A whole number from ``least`` on (integral floats too), None where there is none. RequestError INVALID_ARGUMENT
+    for anything else."""
+    value = options.get(name)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not least <= value <= _LARGEST:
+        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a whole number from {least} on")
+    return value

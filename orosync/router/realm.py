@@ -5,14 +5,15 @@ This file must not know how members were identified, what they may do, or how me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orosync.router.broker import Broker
-from orosync.router.dealer import PENDING_LIMIT, Dealer
+from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
 from orosync.router.delivery import Delivery, Member
 from orosync.router.history import Histories, Kept
 from orosync.router.meta_call import Handler, procedure
-from orosync.router.meta_events import joined, left
+from orosync.router.meta_events import News, joined, left
+from orosync.router.meta_registrations import registration_procedures
 from orosync.router.meta_sessions import session_procedures
 from orosync.router.meta_subscriptions import subscription_procedures
 from orosync.router.retention import BYTES, EVENTS, Retention
@@ -31,14 +32,19 @@ class Realm:
         retained_events: int = EVENTS,
         retained_bytes: int = BYTES,
         history: Iterable[Kept] = (),
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        trustlevels: Mapping[str, int] | None = None,
     ) -> None:
-        """``pending_limit``: calls in progress of each caller and of each callee. ``now`` tells the time, in seconds
-        since 1970. ``retained_events`` and ``retained_bytes`` bound what is retained; ``history``: what is kept."""
+        """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
+        one procedure. ``now`` tells the time, in seconds since 1970. ``retained_events`` and ``retained_bytes`` bound
+        what is retained; ``history``: what is kept. ``trustlevels``: by role, what others are told of whoever publishes
+        or calls."""
         self.name = name
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
-        self.broker = Broker(now, self.retention)
-        self.dealer = Dealer(pending_limit)
+        self.broker = Broker(now, self.retention, trustlevels)
+        self.dealer = Dealer(pending_limit, queue_limit=queue_limit, trustlevels=trustlevels, tell=self._tell, now=now)
         self.history = Histories(now)
         for kept in history:
             self.history.open(kept, self.broker.keep(kept.uri, kept.match))
@@ -46,10 +52,14 @@ class Realm:
         self._sessions: dict[str, int] = {}
         self.answers(session_procedures(self))
         self.answers(subscription_procedures(self))
+        self.answers(registration_procedures(self))
 
     def answers(self, handlers: dict[str, Handler]) -> None:
         """Procedures of WAMP's own that the realm answers itself, by their names."""
         self.dealer.own.update({name: procedure(handler) for name, handler in handlers.items()})
+
+    def _tell(self, news: News) -> list[Delivery]:
+        return self.broker.tell(news) if self.broker.heard else []
 
     def join(self, member: Member) -> list[Delivery]:
         """Let a member in: what others are to be told. ValueError when its session id is taken: whoever draws ids must
@@ -59,7 +69,7 @@ class Realm:
         self.members[member.session] = member
         authid = member.principal.authid
         self._sessions[authid] = self._sessions.get(authid, 0) + 1
-        return self.broker.tell(joined(member)) if self.broker.heard else []
+        return self._tell(joined(member))
 
     def leave(self, member: Member) -> list[Delivery]:
         """Let a member out: all that others are to be told. Nothing names it afterwards but its testaments, which are
@@ -75,7 +85,7 @@ class Realm:
         if not self._sessions[authid]:
             del self._sessions[authid]
         deliveries = self.dealer.leave(member) + self.broker.leave(member)
-        return deliveries + self.broker.tell(left(member)) if self.broker.heard else deliveries
+        return deliveries + self._tell(left(member))
 
     def sessions_of(self, authid: str) -> int:
         """How many members have this authid."""

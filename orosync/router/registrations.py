@@ -7,12 +7,13 @@ file must not know of calls in progress or of who may register.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orosync.errors import RequestError
 from orosync.model import Match
+from orosync.router.capacity import Capacity
 from orosync.router.patterns import UriIndex
 from orosync.wamp import names
 
@@ -30,24 +31,43 @@ class Invoke(StrEnum):
     RANDOM = "random"
 
 
+class Wishes(NamedTuple):
+    """What a callee wants for its registration: to be told who calls, to keep time limits itself, and how many calls it
+    takes at once (None: any number)."""
+
+    disclose_caller: bool = False
+    forward_timeout: bool = False
+    concurrency: int | None = None
+
+
+NO_WISHES = Wishes()
+NOBODY: frozenset[int] = frozenset()
+
 Draw = Callable[[Sequence["Member"]], "Member"]
 
 
 class Registration:
     """``callees`` in the order they registered; never empty while it is filed.
 
-    ``curious`` are the session ids of the callees that asked to be told who calls.
+    ``curious`` are the session ids of the callees that asked to be told who calls, ``patient`` of those that keep time
+    limits themselves. ``capacity`` is None where nobody has said how many calls he takes. ``created``: when, in seconds
+    since 1970.
     """
 
-    __slots__ = ("_next", "callees", "curious", "id", "invoke", "match", "procedure")
+    __slots__ = (
+        "_next", "callees", "capacity", "created", "curious", "id", "invoke", "match", "patient", "procedure",
+    )  # fmt: skip
 
-    def __init__(self, id: int, procedure: str, match: Match, invoke: Invoke) -> None:
+    def __init__(self, id: int, procedure: str, match: Match, invoke: Invoke, created: float = 0.0) -> None:
         self.id = id
+        self.created = created
         self.procedure = procedure
         self.match = match
         self.invoke = invoke
         self.callees: list[Member] = []
         self.curious: set[int] = set()
+        self.patient: frozenset[int] = NOBODY
+        self.capacity: Capacity[Any] | None = None
         self._next = 0
 
     def __repr__(self) -> str:
@@ -66,11 +86,65 @@ class Registration:
         self._next = (self._next + 1) % len(callees)
         return callee
 
+    def pick_free(self, draw: Draw) -> Member | None:
+        """As ``pick``, among those who do not have as many calls as they take; None when everybody has."""
+        if self.capacity is None:
+            return self.pick(draw)
+        free = [callee for callee in self.callees if self.is_free(callee)]
+        if not free:
+            return None
+        if self.invoke is Invoke.LAST:
+            return free[-1]
+        if self.invoke is Invoke.RANDOM:
+            return draw(free)
+        if self.invoke is not Invoke.ROUNDROBIN:
+            return free[0]
+        callees = self.callees
+        count = len(callees)
+        turn = next(place % count for place in range(self._next, self._next + count) if callees[place % count] in free)
+        self._next = (turn + 1) % count
+        return callees[turn]
+
+    def is_free(self, callee: Member) -> bool:
+        """Whether ``callee`` takes one more call."""
+        return self.capacity is None or self.capacity.is_free(callee.session)
+
+    def successor(self, tried: Sequence[Member], draw: Draw) -> Member | None:
+        """Who gets a call that the last of ``tried`` was not available for (WAMP, "Call Re-Routing"); None: nobody."""
+        left = [callee for callee in self.callees if callee not in tried and self.is_free(callee)]
+        if not left or self.invoke is Invoke.SINGLE:
+            return None
+        if self.invoke is Invoke.RANDOM:
+            return draw(left)
+        if self.invoke is Invoke.LAST:
+            return left[-1]
+        if self.invoke is Invoke.FIRST:
+            return left[0]
+        # Whoever comes next behind the one who was asked last, all the way round.
+        callees, last = self.callees, tried[-1]
+        start = callees.index(last) + 1 if last in callees else self._next
+        return next(each for each in (*callees[start:], *callees[:start]) if each in left)
+
+    def heed(self, member: Member, wishes: Wishes) -> None:
+        """From now on do as ``member``, a callee, wishes."""
+        if wishes.disclose_caller:
+            self.curious.add(member.session)
+        if wishes.forward_timeout:
+            self.patient = self.patient | {member.session}
+        if wishes.concurrency is not None:
+            if self.capacity is None:
+                self.capacity = Capacity()
+            self.capacity.limit(member.session, wishes.concurrency)
+
     def drop(self, member: Member) -> None:
         """Take a callee off; the others keep their order and their turn."""
         position = self.callees.index(member)
         del self.callees[position]
         self.curious.discard(member.session)
+        if self.capacity is not None:
+            self.capacity.forget(member.session)
+        if member.session in self.patient:
+            self.patient = self.patient - {member.session}
         if position < self._next:
             self._next -= 1
         if self._next >= len(self.callees):
@@ -80,15 +154,25 @@ class Registration:
 class Registrations:
     """All registrations of one realm, filed by procedure. Ids are small integers, never used twice."""
 
-    __slots__ = ("_draw", "_last", "index")
+    __slots__ = ("_draw", "_last", "_now", "index")
 
-    def __init__(self, draw: Draw = random.choice) -> None:
+    def __init__(self, draw: Draw = random.choice, now: Callable[[], float] = float) -> None:
+        """``now`` tells the time, in seconds since 1970."""
+        self._now = now
         self.index: UriIndex[Registration] = UriIndex()
         self._last = 0
         self._draw = draw
 
+    def __iter__(self) -> Iterator[Registration]:
+        for match in Match:
+            yield from self.index.entries(match)
+
+    def find(self, number: int) -> Registration | None:
+        """The registration with this id. Looks at one after the other: nobody but the curious asks."""
+        return next((one for one in self if one.id == number), None)
+
     def join(
-        self, member: Member, procedure: str, match: Match, invoke: Invoke, disclose_caller: bool = False
+        self, member: Member, procedure: str, match: Match, invoke: Invoke, wishes: Wishes = NO_WISHES
     ) -> Registration:
         """Register ``member``.
 
@@ -98,13 +182,13 @@ class Registrations:
         registration = self.index.get(procedure, match)
         if registration is None:
             self._last += 1
-            registration = Registration(self._last, procedure, match, invoke)
+            registration = Registration(self._last, procedure, match, invoke, self._now())
             self.index.add(procedure, match, registration)
         elif registration.invoke is not invoke or invoke is Invoke.SINGLE or registration.id in member.registrations:
             raise RequestError(names.PROCEDURE_ALREADY_EXISTS, _taken(registration, invoke))
         registration.callees.append(member)
-        if disclose_caller:
-            registration.curious.add(member.session)
+        if wishes is not NO_WISHES:
+            registration.heed(member, wishes)
         member.registrations[registration.id] = registration
         return registration
 

@@ -13,6 +13,8 @@ ROLES: dict[str, Any] = {
         "features": {
             "event_retention": True,
             "pattern_based_subscription": True,
+            "payload_passthru_mode": True,
+            "publication_trustlevels": True,
             "publisher_exclusion": True,
             "publisher_identification": True,
             "session_meta_api": True,
@@ -24,9 +26,15 @@ ROLES: dict[str, Any] = {
     "dealer": {
         "features": {
             "call_canceling": True,
+            "call_reroute": True,
+            "call_timeout": True,
+            "call_trustlevels": True,
             "caller_identification": True,
             "pattern_based_registration": True,
+            "payload_passthru_mode": True,
+            "progressive_call_invocations": True,
             "progressive_call_results": True,
+            "registration_meta_api": True,
             "registration_revocation": True,
             "session_meta_api": True,
             "shared_registration": True,

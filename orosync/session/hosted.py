@@ -9,17 +9,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 
 from orosync.authz.chain import Chain
+from orosync.errors import RequestError
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.delivery import Member
+from orosync.router.options import flag
 from orosync.router.realm import Realm
 from orosync.router.recording import Recorder
 from orosync.session import features
 from orosync.session.history import Archive
 from orosync.session.post import PostOffice
 from orosync.session.testaments import Executor
+from orosync.wamp import names
 from orosync.wamp.ids import random_id
 from orosync.wamp.trail import Memory, new_mark
 
@@ -27,6 +31,9 @@ from orosync.wamp.trail import Memory, new_mark
 @attrs.define(eq=False)
 class HostedRealm:
     """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
+
+    ``disclosing``: clients may ask to be named to others, and callees to be told who calls. ``sequential``: the request
+    ids of a client have to be 1, 2, 3 ...
 
     ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
     every other in the trails of forwarded messages (``wamp.trail``), and ``forwarded`` remembers those that came.
@@ -37,7 +44,10 @@ class HostedRealm:
     authenticators: Sequence[IAuthenticator]
     journal: IJournal
     office: PostOffice
+    clock: IReactorTime
     strict_uris: bool = False
+    disclosing: bool = True
+    sequential: bool = False
     forwarders: Collection[str] = ()
     mark: str = attrs.field(factory=new_mark, init=False)
     forwarded: Memory = attrs.field(factory=Memory, init=False)
@@ -46,7 +56,7 @@ class HostedRealm:
     _executor: Executor = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris)
+        self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris, self.disclosing)
         Archive(self.realm, self.chain, self.office, self.journal)
         self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
         self.chain.on_replaced = self._record
@@ -85,6 +95,17 @@ class HostedRealm:
         if not self.chain.sessions:
             return principal
         return attrs.evolve(principal, session=SessionFacts(session, facts))
+
+    def may_disclose(self, options: Mapping[str, Any]) -> bool:
+        """Whether ``disclose_me`` is among the options of a CALL or PUBLISH. RequestError where it may not be, or for a
+        value of a wrong type."""
+        if not flag(options, "disclose_me"):
+            return False
+        if not self.disclosing:
+            raise RequestError(
+                names.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm: leave disclose_me out"
+            )
+        return True
 
     def knows(self, authprovider: str) -> bool:
         """Whether this realm takes the word of that authenticator."""

@@ -19,6 +19,7 @@ Standings = tuple[tuple[IRecheck, Hashable], ...]
 """What a session rests on: whom to ask, and about what."""
 
 ANONYMOUS = "anonymous"
+COOKIE = "cookie"
 
 
 async def identify(
@@ -81,6 +82,12 @@ def told(realm: str, details: Mapping[str, Any]) -> Hello:
     if not isinstance(authid, str | None) or not isinstance(extra, dict):
         raise ProtocolViolation("HELLO.Details.authid must be a string, authextra an object")
     return Hello(realm, authid, tuple(methods), extra)
+
+
+def suffices(known: Principal, hello: Hello) -> bool:
+    """Whether whoever is known since the handshake needs to show no more. A cookie does not suffice for a client that
+    offers to show something else on purpose, and neither the cookie nor to be anonymous: what it shows decides."""
+    return known.authmethod != COOKIE or not {COOKIE, ANONYMOUS}.isdisjoint(hello.authmethods)
 
 
 def _is_ambient(authenticator: IAuthenticator) -> TypeGuard[IAmbientAuthenticator]:

@@ -37,14 +37,15 @@ class LocalCallee:
 
     def offer(self, procedure: str, function: Procedure) -> int:
         """Serve ``procedure`` from now on; the registration's id. Raises RequestError when somebody else has it."""
-        registration = self._dealer.register(self._member, procedure)
+        registration, deliveries = self._dealer.register(self._member, procedure)
         self._served[registration.id] = function
+        self._post(deliveries)
         return registration.id
 
     def withdraw(self, registration: int) -> None:
         """Serve it no more."""
         del self._served[registration]
-        self._dealer.unregister(self._member, registration)
+        self._post(self._dealer.unregister(self._member, registration))
 
     def _told(self, message: Message, payload: Payload | None) -> None:
         if isinstance(message, Invocation):

@@ -65,7 +65,9 @@ class LocalCaller:
         except (NotCarriable, TypeError, ValueError) as error:
             return fail(CallFailed(names.INVALID_ARGUMENT, [f"no serializer carries it: {type(error).__name__}"]))
         if callee_roles is not None and not _all_of(deliveries, callee_roles):
-            self._dealer.cancel(self._member, request, _SKIP)  # the callee has not heard of it yet
+            self._post(self._dealer.cancel(self._member, request, _SKIP))  # no callee has heard of it yet
+            if not deliveries:
+                return fail(CallFailed(names.UNAVAILABLE, [f"whoever answers {procedure} is busy"]))
             reason = f"{procedure} is registered by somebody who may not answer it"
             return fail(CallFailed(names.NO_SUCH_PROCEDURE, [reason]))
         waiting: Deferred[Answer] = Deferred(lambda _: self._given_up(request))
@@ -96,10 +98,7 @@ class LocalCaller:
 
 
 def _all_of(deliveries: Sequence[Delivery], roles: Collection[str]) -> bool:
-    """Whether the call goes to nobody but members with one of ``roles``."""
-    return all(
-        member.principal.authrole in roles
-        for delivery in deliveries
-        if isinstance(delivery.message, Invocation)
-        for member in delivery.receivers
-    )
+    """Whether the call goes to somebody, and to nobody but members with one of ``roles``. One that waits may go to
+    anybody later."""
+    callees = [one for each in deliveries if isinstance(each.message, Invocation) for one in each.receivers]
+    return bool(callees) and all(callee.principal.authrole in roles for callee in callees)

@@ -1,18 +1,52 @@
-"""A router's realm made from its section of the configuration. It must not know how a section is written."""
+"""A realm in service made from its section of the configuration. It must not know how a section is written."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.authz.chain import Chain
 from orosync.config.realms import RealmSection
+from orosync.interfaces import IAuthenticator, IJournal
 from orosync.router.history import Kept
 from orosync.router.realm import Realm
 from orosync.router.subscriptions import Now
+from orosync.session.hosted import HostedRealm
+from orosync.session.post import PostOffice
 
 
-def made_realm(section: RealmSection, now: Now) -> Realm:
-    """The realm; ``now`` tells the time, in seconds since 1970."""
+def hosted_realm(
+    section: RealmSection,
+    trustlevels: Mapping[str, int],
+    chain: Chain,
+    authenticators: Sequence[IAuthenticator],
+    journal: IJournal,
+    office: PostOffice,
+    clock: IReactorTime,
+) -> HostedRealm:
+    """The realm with everything around it; ``trustlevels`` by role."""
+    return HostedRealm(
+        made_realm(section, trustlevels, clock.seconds),
+        chain,
+        authenticators,
+        journal,
+        office,
+        clock,
+        strict_uris=section.uris == "strict",
+        disclosing=section.disclose,
+        sequential=section.request_ids == "sequential",
+        forwarders=section.forwarders,
+    )
+
+
+def made_realm(section: RealmSection, trustlevels: Mapping[str, int], now: Now) -> Realm:
+    """The realm; ``trustlevels`` by role, ``now`` tells the time, in seconds since 1970."""
     return Realm(
         section.name,
         now=now,
+        queue_limit=section.call_queue,
+        trustlevels=trustlevels,
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,
         history=[Kept(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],

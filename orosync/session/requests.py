@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from orosync.authz.grants import Grants
-from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong
+from orosync.errors import NotCarriable, RequestError, TooLong
 from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Verdict
 from orosync.router.delivery import Member
-from orosync.router.options import choice, flag
-from orosync.router.registrations import Invoke
-from orosync.session.forwarded import told_of_call, told_of_event
+from orosync.router.options import flag
+from orosync.session.call_requests import CallRequests, match_of
+from orosync.session.forwarded import told_of_event
 from orosync.session.hosted import HostedRealm
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
@@ -31,18 +31,17 @@ from orosync.wamp.messages import (
     Publish,
     Published,
     Register,
-    Registered,
     Result,
     Subscribe,
     Subscribed,
     Unregister,
-    Unregistered,
     Unsubscribe,
     Unsubscribed,
     Yield,
 )
+from orosync.wamp.passthru import described
 from orosync.wamp.payload import Payload
-from orosync.wamp.v2 import CALL, INVOCATION
+from orosync.wamp.v2 import CALL
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
@@ -57,7 +56,7 @@ class Asker(Protocol):
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], None]) -> None: ...
 
 
-class Requests:
+class Requests(CallRequests):
     """The requests of one joined ``member``. ``forwards``: its word is taken for whom it publishes and calls."""
 
     def __init__(
@@ -73,8 +72,6 @@ class Requests:
         self._decide = hosted.chain.decide
         self._topics: Grants | None = None
         self._granted_topics: Mapping[str, Decision] = NOTHING
-        self._procedures: Grants | None = None
-        self._granted_procedures: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
         self._subscription_limit = subscription_limit
         self._forwards = forwards or member.principal.authrole in hosted.forwarders
@@ -120,8 +117,13 @@ class Requests:
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
-        wish = Publication.of(message.options)
-        told = told_of_event(message.options, self._forwards)
+        options = message.options
+        wish = Publication.of(options)
+        disclose = decision.disclose or self._hosted.may_disclose(options)
+        told = told_of_event(options, self._forwards)
+        sealed = described(options, self.member.features, "publisher")
+        if sealed is not None:
+            told = {**(told or {}), **sealed}
         if told is not None and self._hosted.forwarded.again(told.get(trail.OPTION)):
             self._hosted.journal.count("uplink.dropped", "again")
             if wish.acknowledge:
@@ -134,7 +136,7 @@ class Requests:
             self.member,
             wish.exclude_me,
             wish.filters,
-            decision.disclose or wish.disclose,
+            disclose,
             told,
         )
         self._post(deliveries)
@@ -142,12 +144,12 @@ class Requests:
             self.member.tell(Published(message.request, publication), None)
 
     def _subscribe(self, message: Subscribe, payload: Payload | None) -> None:
-        match = _match(message.options)
+        match = match_of(message.options)
         uris.check(message.topic, match, strict=self._strict)
         self._authorise(Action.SUBSCRIBE, message.topic, match, message, payload, self._subscribe_allowed)
 
     def _subscribe_allowed(self, message: Subscribe, payload: Payload | None, decision: Decision) -> None:
-        match = _match(message.options)
+        match = match_of(message.options)
         member = self.member
         if len(member.subscriptions) >= self._subscription_limit:
             raise RequestError(names.UNAVAILABLE, f"no more than {self._subscription_limit} subscriptions a session")
@@ -162,62 +164,6 @@ class Requests:
         deliveries = self._realm.broker.unsubscribe(self.member, int(message.subscription))
         self.member.tell(Unsubscribed(message.request), None)
         self._post(deliveries)
-
-    # -- remote procedure calls
-
-    def _call(self, message: Call, payload: Payload | None) -> None:
-        procedure = message.procedure
-        decision: Any = self._granted_procedures.get(procedure)
-        if decision is None:
-            decision = self._judge_call(procedure, message.options)
-            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
-                self._decided_or_later(decision, Action.CALL, procedure, message, payload, self._call_allowed)
-                return
-        self._call_allowed(message, payload, decision)
-
-    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        uris.check(procedure, strict=self._strict)
-        grants = self._procedures
-        if grants is None:
-            self._procedures = grants = self._hosted.chain.grants(self.member.principal, Action.CALL)
-            self._granted_procedures = grants.known
-        return grants.decide(procedure, options)
-
-    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
-        options = message.options
-        disclose = decision.disclose or (bool(options) and flag(options, "disclose_me", False))
-        told = told_of_call(options, self._forwards) if options else None
-        request = int(message.request)
-        self._post(self._realm.dealer.call(self.member, request, message.procedure, options, payload, disclose, told))
-
-    def _cancel(self, message: Cancel, payload: Payload | None) -> None:
-        self._post(self._realm.dealer.cancel(self.member, int(message.request), message.options))
-
-    def _register(self, message: Register, payload: Payload | None) -> None:
-        match = _match(message.options)
-        uris.check(message.procedure, match, strict=self._strict)
-        self._authorise(Action.REGISTER, message.procedure, match, message, payload, self._register_allowed)
-
-    def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
-        options = message.options
-        invoke = choice(options, "invoke", Invoke.SINGLE)
-        registration = self._realm.dealer.register(
-            self.member, message.procedure, _match(options), invoke, flag(options, "disclose_caller", False)
-        )
-        self.member.tell(Registered(message.request, registration.id), None)
-
-    def _unregister(self, message: Unregister, payload: Payload | None) -> None:
-        self._realm.dealer.unregister(self.member, int(message.registration))
-        self.member.tell(Unregistered(message.request), None)
-
-    def _yield(self, message: Yield, payload: Payload | None) -> None:
-        self._post(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
-
-    def _error(self, message: Error, payload: Payload | None) -> None:
-        if message.request_type != INVOCATION:
-            raise ProtocolViolation("ERROR answers no INVOCATION")
-        request = int(message.request)
-        self._post(self._realm.dealer.failed(self.member, request, message.details, message.error, payload))
 
     # -- authorization, once, before the router is asked
 
@@ -253,7 +199,7 @@ class Requests:
                 self.refuse(message, error)
 
         options = message.options
-        match = _match(options) if action is _SUBSCRIBE or action is _REGISTER else _EXACT
+        match = match_of(options) if action is _SUBSCRIBE or action is _REGISTER else _EXACT
         still = self._hosted.chain.still(self.member, decision, action, uri, match, options)
         self._asker.wait(Deferred.fromCoroutine(still), later)
 
@@ -277,6 +223,9 @@ class Requests:
         if code is None or (isinstance(message, Publish) and message.options.get("acknowledge") is not True):
             return
         request = message.request  # type: ignore[attr-defined]
+        if isinstance(message, Call):
+            # Should a call be in progress under this id, then this is its answer.
+            self._post(self._realm.dealer.withdraw(self.member, int(request)))
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
 
 
@@ -292,8 +241,3 @@ HANDLERS: dict[type[Message], Callable[[Requests, Any, Payload | None], None]] =
     Error: Requests._error,
 }
 """What handles each request, by its class. A handler raises RequestError (for ``refuse``) or ProtocolViolation."""
-
-
-def _match(options: dict[str, Any]) -> Match:
-    """The match policy of SUBSCRIBE or REGISTER; a bad one costs the request, not the session."""
-    return choice(options, "match", _EXACT) if options else _EXACT

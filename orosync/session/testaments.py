@@ -7,14 +7,14 @@ client learns of a no, and when it is published, since rules may have changed. I
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from orosync.authz.chain import Chain
-from orosync.errors import NotCarriable, RequestError
+from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.interfaces import IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
 from orosync.router.delivery import Member
@@ -27,6 +27,7 @@ from orosync.session.post import PostOffice
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
 from orosync.wamp import names, uris
+from orosync.wamp.passthru import described
 from orosync.wamp.payload import Payload
 
 
@@ -35,13 +36,22 @@ class Executor:
 
     _log = Logger()
 
-    def __init__(self, realm: Realm, chain: Chain, office: PostOffice, journal: IJournal, strict_uris: bool) -> None:
+    def __init__(
+        self,
+        realm: Realm,
+        chain: Chain,
+        office: PostOffice,
+        journal: IJournal,
+        strict_uris: bool,
+        disclosing: bool = True,
+    ) -> None:
         self._realm = realm
         self._book = realm.testaments
         self._chain = chain
         self._office = office
         self._journal = journal
         self._strict = strict_uris
+        self._disclosing = disclosing
         realm.answers({"wamp.session.add_testament": self.add, "wamp.session.flush_testaments": self.flush})
 
     # -- what clients call
@@ -83,12 +93,23 @@ class Executor:
         options = call.kwargs.get("publish_options")
         if not isinstance(options, dict | None):
             raise RequestError(names.INVALID_ARGUMENT, "publish_options must be a dictionary")
-        Publication.of(options or {})
+        self._wish(options or {}, call.caller)
         try:
             payload = Payload.of(args, kwargs)
         except (NotCarriable, TypeError, ValueError):
             raise RequestError(names.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
         return Testament(topic, payload, options or {}, choice(call.kwargs, "scope", Scope.DESTROYED))
+
+    def _wish(self, options: Mapping[str, Any], member: Member) -> tuple[Publication, dict[str, Any] | None]:
+        """What is to be published how, and what else its events tell. RequestError as for PUBLISH."""
+        wish = Publication.of(options)
+        if wish.disclose and not self._disclosing:
+            raise RequestError(names.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm")
+        try:
+            return wish, described(options, member.features, "publisher")
+        except ProtocolViolation as violation:
+            # It is not the call's own option, so it costs the call alone.
+            raise RequestError(names.INVALID_ARGUMENT, str(violation)) from None
 
     # -- when a session is gone
 
@@ -110,7 +131,7 @@ class Executor:
                 continue  # noted already, and there is nobody left to be told
 
     def _publish(self, member: Member, testament: Testament, decision: Decision) -> None:
-        wish = Publication.of(testament.options)
+        wish, told = self._wish(testament.options, member)
         broker = self._realm.broker
         made = (broker.publish_retained if wish.retain else broker.publish)(
             testament.topic,
@@ -119,6 +140,7 @@ class Executor:
             wish.exclude_me,
             wish.filters,
             decision.disclose or wish.disclose,
+            told,
         )
         self._office.post(made[1])
 

@@ -20,22 +20,15 @@ from orosync.interfaces import IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, Principal, Traits
 from orosync.router.delivery import Member
 from orosync.session import features
+from orosync.session.counted import COUNTED_HANDLERS
 from orosync.session.hosted import HostedRealm
-from orosync.session.identify import Standings, standings_of, told, watches
+from orosync.session.identify import Standings, standings_of, suffices, told, watches
 from orosync.session.lobby import Lobby
 from orosync.session.requests import HANDLERS, Requests
 from orosync.session.review import Joined
 from orosync.wamp import names, uris
 from orosync.wamp.codec import Codec
-from orosync.wamp.messages import (
-    Abort,
-    Authenticate,
-    Challenge,
-    Goodbye,
-    Hello,
-    Message,
-    Welcome,
-)
+from orosync.wamp.messages import Abort, Authenticate, Challenge, Goodbye, Hello, Message, Welcome
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import Lifecycle
 
@@ -86,7 +79,7 @@ class V2Session:
                 raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
             message, payload = self._decode(data)
             requests = self._requests
-            if requests is not None and (handler := HANDLERS.get(message.__class__)) is not None:
+            if requests is not None and (handler := self._handlers.get(message.__class__)) is not None:
                 # Joined, so every request is legal (``wamp.v2``: OPEN) and changes no phase.
                 try:
                     handler(requests, message, payload)
@@ -161,9 +154,9 @@ class V2Session:
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._hosted = hello, hosted
         self._session_id = hosted.free_id()
-        if self._known is not None and (self._lobby.inside or hosted.knows(self._known.authprovider)):
-            return self._join(self._known, self._standings)
-        facts = told(hello.realm, hello.details)
+        facts, known = told(hello.realm, hello.details), self._known
+        if known is not None and (self._lobby.inside or hosted.knows(known.authprovider)) and suffices(known, facts):
+            return self._join(known, self._standings)
         chosen = self._lobby.authenticator(hosted, facts.authmethods)
         if chosen is None:
             reason, uri = "none of the offered authmethods is served here", names.NO_MATCHING_AUTH_METHOD
@@ -198,6 +191,7 @@ class V2Session:
         hosted.join(member)
         if standings:
             self._lobby.rechecks.entered(self, standings)
+        self._handlers = COUNTED_HANDLERS if hosted.sequential else HANDLERS
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
         details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
         self._send(Welcome(self._session_id, details))

@@ -13,6 +13,7 @@ from orosync.errors import NotCarriable
 from orosync.wamp import v1
 from orosync.wamp.codec import Codec
 from orosync.wamp.messages import Message
+from orosync.wamp.passthru import is_sealed
 from orosync.wamp.payload import Payload
 
 Framer = Callable[[bytes, bool], bytes]
@@ -44,12 +45,18 @@ class V2Wire:
 
 
 class V1Wire:
-    """WAMP v1: JSON text over one kind of transport; an EVENT needs only its topic."""
+    """WAMP v1: JSON text over one kind of transport; an EVENT needs only its topic.
+
+    A sealed payload goes to nobody here: v1 cannot say that it is one.
+    """
 
     def __init__(self, framer: Framer) -> None:
         self._framer = framer
 
     def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+        details = message.details  # type: ignore[attr-defined]
+        if details and is_sealed(details):
+            return None
         try:
             return self._framer(v1.encode_event(topic, payload), False)
         except NotCarriable:

@@ -65,7 +65,9 @@ class WirelessSession:
         return subscription.id
 
     def register(self, procedure: str, match: Match) -> int:
-        return self._hosted.realm.dealer.register(self._member, procedure, match).id
+        registration, deliveries = self._hosted.realm.dealer.register(self._member, procedure, match)
+        self._hosted.office.post(deliveries)
+        return registration.id
 
     def send(self, message: Message, payload: Payload | None = None) -> bool:
         if self._left:

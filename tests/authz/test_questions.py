@@ -18,7 +18,7 @@ ANNA = principal(
 
 class SessionTests(SynchronousTestCase):
     def test_who_asks(self):
-        """Exactly Crossbar.io's keys; nothing of the house's own."""
+        """Exactly Crossbar.io's keys; authextra has what Oro knows of a user, as our own authorizer reads it."""
         self.assertEqual(
             session_details(ANNA),
             {
@@ -27,14 +27,14 @@ class SessionTests(SynchronousTestCase):
                 "authrole": "user",
                 "authmethod": "ticket",
                 "authprovider": "oro",
-                "authextra": {"tenant": "acme"},
+                "authextra": {"tenant": "acme", "user_id": 1, "organizations": [1, 2], "roles": ["A"]},
                 "transport": transport_details(FACTS),
             },
         )
 
     def test_without_a_session(self):
         """orosync's own bridges ask for somebody who is not here."""
-        told = session_details(principal())
+        told = session_details(principal(user_id=None))
         self.assertEqual((told["session"], told["authextra"], told["transport"]), (None, {}, {"type": "stdio"}))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from orosync.authz.chain import Chain
@@ -17,7 +17,7 @@ from orosync.authz.rulings import RulingCache
 from orosync.errors import CallFailed
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, SessionFacts
-from orosync.testing import RecordingJournal, ScriptedCaller, connection_facts, principal
+from orosync.testing import AuthorizerContract, RecordingJournal, ScriptedCaller, connection_facts, principal
 
 ANNA = principal(session=SessionFacts(1, connection_facts()))
 MALLORY = principal("mallory", user_id=2, session=SessionFacts(2, connection_facts()))
@@ -184,3 +184,31 @@ class CacheTests(RemoteCase):
         self.build(None)
         self.remote.purge()
         self.assertEqual(self.decided().verdict.value, "allow")
+
+
+class Application(ScriptedCaller):
+    """A procedure that knows what it may allow: what is in the shop, patterns of it too, to users."""
+
+    def call(self, procedure: str, args: Any = (), *rest: Any, **options: Any) -> Any:
+        session, uri, action, told = args
+        inside = uri.startswith("shop.") and told.get("match") in (None, "prefix")
+        allow = session["authrole"] == "user" and inside and action != "register"
+        self.answer = ([{"allow": allow, "cache": True}], {})
+        return super().call(procedure, args, *rest, **options)
+
+
+class Contract(AuthorizerContract, TestCase):
+    """With a procedure behind it that decides well, and answers that are remembered."""
+
+    grants = ((ANNA, Action.SUBSCRIBE, "shop.orders"), (MALLORY, Action.CALL, "shop.count"))
+    refusals = (
+        (ANNA, Action.SUBSCRIBE, "desk.orders"),
+        (ANNA, Action.REGISTER, "shop.count"),
+        (principal("desk", authrole="authorizer"), Action.SUBSCRIBE, "shop.orders"),
+        (principal("back end", authrole="backend"), Action.PUBLISH, "shop.orders"),
+    )
+
+    def make_authorizer(self) -> IAuthorizer:
+        caller, journal = Application(), RecordingJournal()
+        cache = RulingCache(30.0, 100, Clock())
+        return RemoteAuthorizer("acl", lambda: caller, "com.decide", journal, registered_by=["authorizer"], cache=cache)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from orosync.authz.reserved import Reservation, ReservedProcedures
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Match, Verdict
-from orosync.testing import principal
+from orosync.testing import AuthorizerContract, principal
 
 DECIDES = Reservation("com.auth.decide", frozenset({"authorizer"}), frozenset(), "[authorizer:acl]")
 FORGETS = Reservation("com.auth.purge", frozenset(), frozenset({"admin"}), "[authorizer:acl]")
@@ -73,3 +73,20 @@ class ReservedTests(SynchronousTestCase):
     def test_constant(self):
         """Publishers' grants are remembered with it in front."""
         self.assertIs(self.reserved.constant, True)
+
+
+class Contract(AuthorizerContract, TestCase):
+    """What every authorizer keeps."""
+
+    grants = (
+        (principal("desk", authrole="authorizer"), Action.REGISTER, "com.auth.decide"),
+        (principal("boss", authrole="admin"), Action.CALL, "com.auth.purge"),
+    )
+    refusals = (
+        (principal("mallory"), Action.REGISTER, "com.auth.decide"),
+        (principal("boss", authrole="admin"), Action.REGISTER, "com.auth.purge"),
+        (principal("desk", authrole="authorizer"), Action.CALL, "com.auth.decide"),
+    )
+
+    def make_authorizer(self) -> IAuthorizer:
+        return ReservedProcedures([DECIDES, FORGETS])

@@ -198,7 +198,7 @@ class EmbeddingTests(SynchronousTestCase):
         client, packed = self.stage.v2(), self.stage.v2(serializer="json")
         for payload in payloads:
             for topic in topics:
-                client.say(f'[16,1,{{"ppt_scheme":"x","disclose_me":true}},"{topic}",{payload}]'.encode())
+                client.say(f'[16,1,{{"enc_algo":"x","disclose_me":true}},"{topic}",{payload}]'.encode())
                 client.say(f'[16,1,{{}},"{topic}",{payload}]'.encode())
             for procedure in ("ask", "any.\u00e4"):
                 for options in ("{}", '{"receive_progress":true,"disclose_me":true,"timeout":5}'):

@@ -21,8 +21,8 @@ class HearingTests(SynchronousTestCase):
         self.embedding = self.stage.embed(self.component)
         self.component.take()
         self.client = self.stage.v2(join=False)
-        features = {"progressive_call_results": True}
-        self.say(1, "oro", {"roles": {"publisher": {}, "caller": {}, "callee": {"features": features}}})
+        features = {"progressive_call_results": True, "payload_passthru_mode": True}
+        self.say(1, "oro", {"roles": {role: {"features": features} for role in ("publisher", "caller", "callee")}})
 
     def told(self, *args: Any, **kwargs: Any) -> None:
         self.component.told.append((args, kwargs))

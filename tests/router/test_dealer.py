@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.dealer import Dealer
-from orosync.router.registrations import Invoke
+from orosync.router.registrations import Invoke, Wishes
 from orosync.wamp import names
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from tests.router.calling import ANSWER, DealerCase
@@ -40,7 +40,7 @@ class Registering(DealerCase):
 
     def test_registered(self) -> None:
         """A procedure that somebody has registered can be called until it is withdrawn."""
-        registration = self.dealer.register(self.plain, "a")
+        registration = self.dealer.register(self.plain, "a")[0]
         self.assertEqual(registration.id, 1)
         self.assertIs(self.dealer.lookup("a"), registration)
         self.call(self.plain)
@@ -52,7 +52,7 @@ class Registering(DealerCase):
 
     def test_withdrawn_while_working(self) -> None:
         """A call that is in progress when its procedure is withdrawn still gets its answer."""
-        registration = self.dealer.register(self.plain, "a")
+        registration = self.dealer.register(self.plain, "a")[0]
         number = self.call(self.plain)
         self.dealer.unregister(self.plain, registration.id)
         self.assertEqual(self.only(self.dealer.yielded(self.plain, number, {}, None), self.anna), Result(1, {}))
@@ -62,7 +62,7 @@ class Registering(DealerCase):
         for invoke, expected in (("first", [0, 0]), ("last", [2, 2]), ("roundrobin", [0, 1]), ("random", [2, 2])):
             self.setUp()
             callees = [self.plain, self.kind, self.chatty]
-            ids = {self.dealer.register(callee, "a", Match.EXACT, invoke).id for callee in callees}
+            ids = {self.dealer.register(callee, "a", Match.EXACT, invoke)[0].id for callee in callees}
             self.assertEqual(ids, {1}, invoke)
             for request, number in enumerate(expected):
                 self.call(callees[number], request)
@@ -72,7 +72,7 @@ class Registering(DealerCase):
 
     def test_not_ones_own(self) -> None:
         """Unknown and other people's registrations are refused alike, and nothing changes."""
-        registration = self.dealer.register(self.plain, "a")
+        registration = self.dealer.register(self.plain, "a")[0]
         for number in (registration.id, 0, 99, -1):
             error = self.assertRaises(RequestError, self.dealer.unregister, self.kind, number)
             self.assertEqual(error.uri, names.NO_SUCH_REGISTRATION, number)
@@ -108,8 +108,8 @@ class Calling(DealerCase):
             (Match.WILDCARD, False, True, {"procedure": "a.b", **caller}),
         ):
             self.setUp()
-            registration = self.dealer.register(
-                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, disclose_caller=curious
+            registration, _ = self.dealer.register(
+                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, Wishes(curious)
             )
             deliveries = self.dealer.call(self.anna, 9, "a.b", {}, PAYLOAD, disclose)
             message = self.only(deliveries, self.plain, PAYLOAD)

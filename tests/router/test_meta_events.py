@@ -146,6 +146,30 @@ class Subscriptions(MetaCase):
         self.assertEqual(list(self.stage.realm.broker), [])
 
 
+class Registrations(MetaCase):
+    """wamp.registration.on_create, wamp.registration.on_register, wamp.registration.on_unregister,
+    wamp.registration.on_delete."""
+
+    def told(self) -> list[tuple[str, list[object]]]:
+        return [(one[3]["topic"].rpartition(".")[2], one[4]) for one in self.admin.heard()]
+
+    def test_life_of_a_registration(self) -> None:
+        """on_create before the first on_register, on_delete behind the last on_unregister, each once."""
+        self.subscribed(self.admin, "wamp.registration.", match="prefix")
+        anna, ben = self.anna.session_id, self.ben.session_id
+        self.stage.clock.advance(3600)
+        ((_, _, number),) = self.anna.ask([64, 1, {"invoke": "roundrobin"}, "com.x"])
+        about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
+        about["invoke"] = "roundrobin"
+        self.assertEqual(self.told(), [("on_create", [anna, about]), ("on_register", [anna, number])])
+        self.ben.ask([64, 1, {"invoke": "roundrobin"}, "com.x"])
+        self.assertEqual(self.told(), [("on_register", [ben, number])])
+        self.anna.ask([66, 2, number])
+        self.assertEqual(self.told(), [("on_unregister", [anna, number])])
+        self.ben.session.closed(False, None, "")
+        self.assertEqual(self.told(), [("on_unregister", [ben, number]), ("on_delete", [ben, number])])
+
+
 class Reserved(MetaCase):
     """WAMP's own names are WAMP's."""
 

@@ -153,6 +153,13 @@ class Killing(MetaCase):
         self.assertEqual(old.link.ended[0], "drop")
         self.assertEqual(list(self.stage.realm.members), [self.admin.session_id])
 
+    def test_all_and_a_call(self) -> None:
+        """When all are killed, whoever killed them still hears that nobody will answer its calls."""
+        self.anna.ask([64, 1, {}, "com.slow"])
+        self.admin.ask([48, 1, {}, "com.slow"])
+        self.call("wamp.session.kill_all")
+        self.assertEqual([one[:5] for one in self.also], [[8, 48, 1, {}, "wamp.error.canceled"]])
+
     def test_v1(self) -> None:
         """A v1 client is dropped, not closed: Oro's page comes back by itself then."""
         old = self.stage.v1(principal("dora"))

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.delivery import Member
-from orosync.router.registrations import Invoke, Registration, Registrations
+from orosync.router.registrations import Invoke, Registration, Registrations, Wishes
 from orosync.wamp import names
 from tests.router.people import member
 
@@ -122,7 +122,7 @@ class Sharing(SynchronousTestCase):
     def test_curious_callees(self) -> None:
         """Who asked to be told its callers is remembered one by one, and forgotten when it goes."""
         for callee, curious in zip(self.callees[:2], (True, False), strict=True):
-            registration = self.registrations.join(callee, "a", Match.EXACT, Invoke.FIRST, curious)
+            registration = self.registrations.join(callee, "a", Match.EXACT, Invoke.FIRST, Wishes(curious))
         self.assertEqual(registration.curious, {self.callees[0].session})
         self.registrations.part(self.callees[0], registration)
         self.assertEqual(registration.curious, set())

@@ -41,6 +41,7 @@ class Stage:
             [self.anonymous],
             self.journal,
             PostOffice(self.journal),
+            self.clock,
         )
         self.reviews = Reviews(self.clock, self.journal)
         self.lobby = Lobby(

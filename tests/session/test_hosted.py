@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.interfaces import ITopicWatcher
+from orosync.router.meta_events import TOPICS
 from orosync.session import hosted
 from orosync.testing import connection_facts, principal
 from tests.session.stage import Stage
@@ -83,3 +84,20 @@ class HostedRealmTests(SynchronousTestCase):
         """Only the realm's own authenticators are believed."""
         self.assertTrue(self.stage.hosted.knows("guests"))
         self.assertFalse(self.stage.hosted.knows("elsewhere"))
+
+    def test_meta_api(self):
+        """Every topic and procedure of WAMP's meta API is there, and two procedures of Crossbar.io's."""
+        lifes = {"subscription": ("subscribe", "unsubscribe"), "registration": ("register", "unregister")}
+        topics = {"wamp.session.on_join", "wamp.session.on_leave"}
+        for noun, verbs in lifes.items():
+            topics |= {f"wamp.{noun}.on_{verb}" for verb in ("create", "delete", *verbs)}
+        self.assertEqual(set(TOPICS), topics)
+        sessions = "count list get kill kill_by_authid kill_by_authrole kill_all add_testament flush_testaments"
+        looking = "list lookup match get"
+        names = {
+            "session": sessions,
+            "subscription": f"{looking} list_subscribers count_subscribers get_events remove_subscriber",
+            "registration": f"{looking} list_callees count_callees remove_callee",
+        }
+        procedures = {f"wamp.{noun}.{name}" for noun, listed in names.items() for name in listed.split()}
+        self.assertEqual(set(Stage().realm.dealer.own), procedures)

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.identity.anonymous import AnonymousAuthenticator
 from orosync.interfaces import IAmbientAuthenticator, IAuthenticator, IRecheck
-from orosync.session.identify import identify, told, watches
+from orosync.session.identify import identify, suffices, told, watches
 from orosync.testing import connection_facts, principal
 
 COOKIES = {"BAPID": "x"}
@@ -121,6 +121,21 @@ class IdentifyTests(SynchronousTestCase):
         cookie = Cookie("cookie", BEN, watching="watched x")
         found = Deferred.fromCoroutine(watches(connection_facts(cookies=COOKIES), BEN, [cookie]))
         self.assertEqual(self.successResultOf(found), ())
+
+    def test_what_a_client_offers_besides(self):
+        """A cookie is enough for who offers it, or nothing; who offers a ticket has to show it. A ticket that came with
+        the handshake is enough for everybody."""
+        for offered, enough in [
+            (["ticket"], False),
+            (["wampcra", "ticket"], False),
+            (["cookie"], True),
+            (["ticket", "cookie"], True),
+            (["anonymous"], True),
+            (None, True),
+        ]:
+            hello = told("oro", {} if offered is None else {"authmethods": offered})
+            self.assertIs(suffices(BEN, hello), enough, offered)
+            self.assertTrue(suffices(ANNA, hello), offered)
 
 
 class ToldTests(SynchronousTestCase):

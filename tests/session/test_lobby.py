@@ -38,6 +38,7 @@ class LobbyTests(SynchronousTestCase):
             [self.stage.anonymous],
             self.stage.journal,
             self.stage.hosted.office,
+            self.stage.clock,
         )
         self.lobby.realms = {"oro": self.stage.hosted, "there": there}
         for who, led in ((anna, self.stage.hosted), (attrs.evolve(anna, realm="oro"), self.stage.hosted)):

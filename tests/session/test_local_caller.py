@@ -132,3 +132,15 @@ class LocalCallerTests(SynchronousTestCase):
         call = self.caller.call("com.file", callee_roles={"clerk"})
         clerk.say([70, clerk.heard()[0][1], {}, ["done"]])
         self.assertEqual(self.successResultOf(call), (["done"], {}))
+
+    def test_waiting_for_who_may_answer(self):
+        """A call that only some may answer does not wait for whoever is free first; a busy callee is an error."""
+        self.callee.ask([64, 2, {"concurrency": 1}, "com.busy"])
+        first = self.caller.call("com.busy", callee_roles=["guest"])
+        self.assertEqual(self.callee.heard()[0][0], 68)
+        self.failed(self.caller.call("com.busy", callee_roles=["guest"]), "wamp.error.unavailable")
+        self.caller.call("com.busy")
+        self.assertEqual(self.callee.heard(), [])
+        self.callee.say([70, 1, {}])
+        self.assertEqual(self.successResultOf(first), ([], {}))
+        self.assertEqual([one[0] for one in self.callee.heard()], [68])

@@ -136,6 +136,23 @@ class Options(TestamentCase):
         for topic in ("a..b", "a b", "wamp.session.on_join"):
             self.assertEqual(self.refused(ADD, topic), "invalid_uri", topic)
 
+    def test_sealed(self) -> None:
+        """A payload that only subscribers can read, of a client that has announced it; of others it is refused."""
+        seal = {"ppt_scheme": "x_my", "ppt_keyid": "k"}
+        self.assertEqual(self.refused(ADD, TOPIC, ["x"], publish_options=seal), "invalid_argument")
+        carl = self.enter("carl", publisher={"payload_passthru_mode": True})
+        self.add(TOPIC, ["sealed"], by=carl, publish_options=seal)
+        carl.session.closed(False, None, "")
+        self.assertEqual(self.heard(), [[seal, ["sealed"]]])
+
+    def test_nobody_is_named(self) -> None:
+        """Where the realm names nobody, disclose_me is refused here as in PUBLISH."""
+        self.patch(self.stage.hosted._executor, "_disclosing", False)
+        answer = self.refused(ADD, TOPIC, ["x"], publish_options={"disclose_me": True})
+        self.assertEqual(answer, "option_disallowed.disclose_me")
+        self.drop()
+        self.assertEqual(self.heard(), [])
+
     def test_bounded(self) -> None:
         """A session cannot fill the router with its last will."""
         answers = [self.reply(self.anna, ADD, TOPIC, [number])[0] for number in range(33)]

@@ -1,0 +1,237 @@
+"""Calls on their way to a callee: whom one goes to, what its INVOCATION says, waiting for somebody who is free, and
+going to somebody else (WAMP, "Shared Registration", "Progressive Call Invocations", "Call Re-Routing").
+
+It must not know who may call, how an answer is relayed, or the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orosync.errors import RequestError
+from orosync.model import Match
+from orosync.router.asked import STREAMS, Asked, streams_on
+from orosync.router.delivery import Delivery, Member
+from orosync.router.invocations import Particulars, PendingCall, PendingCalls
+from orosync.router.registrations import Draw, Registration
+from orosync.wamp import names
+from orosync.wamp.messages import Error, Invocation
+from orosync.wamp.passthru import FEATURE, described, understood
+from orosync.wamp.payload import Payload
+
+CALL_REROUTE = "callee.call_reroute"
+PROGRESSIVE_RESULTS = "callee.progressive_call_results"
+_CALL = 48
+_NOBODY_LEFT = Payload.of(["the last callee has left"], None)
+_ALL_UNAVAILABLE = Payload.of(["no callee is available"], None)
+
+
+class Calls:
+    """The calls of one realm. ``queue_limit`` bounds how many wait for the callees of one registration.
+
+    ``trustlevels`` by role: what callees are told of callers (WAMP, "Call Trust Levels").
+    """
+
+    def __init__(
+        self, pending_limit: int, queue_limit: int, draw: Draw, trustlevels: Mapping[str, int] | None = None
+    ) -> None:
+        self.pending = PendingCalls(pending_limit)
+        self._queue_limit = queue_limit
+        self._draw = draw
+        self._trustlevels = trustlevels or {}
+
+    def begin(
+        self,
+        caller: Member,
+        request: int,
+        registration: Registration,
+        procedure: str,
+        options: Mapping[str, Any],
+        payload: Payload | None,
+        disclose: bool,
+        told: Mapping[str, Any] | None,
+    ) -> list[Delivery]:
+        """Hand a CALL to one of the registration's callees, or let it wait for one. Fails as ``Dealer.call``."""
+        if not options and registration.capacity is None:  # nearly always: the long way, without what nobody asks for
+            callee = registration.pick(self._draw)
+            if CALL_REROUTE not in callee.features:
+                pending = self.pending.open(caller, request, callee, False)
+                details = self._details(registration, procedure, caller, callee, disclose, told)
+                return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
+            asked = Asked(procedure, disclose, told)
+        else:
+            asked = Asked.of(procedure, options, caller.features, disclose, told)
+            found = (
+                registration.pick(self._draw) if registration.capacity is None else registration.pick_free(self._draw)
+            )
+            if found is None:
+                return self._wait(caller, request, registration, asked, payload)
+            callee = found
+        self._check_callee(caller, request, asked, callee)
+        pending = self.pending.open(caller, request, callee, _progressive(asked, callee))
+        details = self._all_details(registration, caller, callee, asked)
+        timeout = 0 if callee.session in registration.patient else asked.timeout
+        if registration.capacity is not None:
+            registration.capacity.took(callee.session)
+        if asked.streaming or timeout or registration.capacity is not None or CALL_REROUTE in callee.features:
+            particulars = pending.particulars = Particulars(registration, asked, details, payload)
+            particulars.streaming, particulars.timeout = asked.streaming, timeout
+        return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
+
+    def go_on(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
+        """Hand on the next part of a stream, to whom the first went. What the first CALL asked for holds for all;
+        nothing comes of it once the callee has been told to stop."""
+        particulars, callee = pending.particulars, pending.callee
+        assert particulars is not None and callee is not None, "only what has been handed over can be a stream"
+        more = streams_on(options, pending.caller.features)
+        sealed = described(options, pending.caller.features, "caller")
+        particulars.streaming = more
+        particulars.relayed = True
+        if pending.interrupted:
+            return []
+        details = {key: value for key, value in particulars.details.items() if key != "progress"}
+        if more:
+            details["progress"] = True
+        details.update(sealed or {})
+        return [Delivery((callee,), Invocation(pending.invocation, particulars.registration.id, details), payload)]
+
+    def reroute(self, pending: PendingCall) -> list[Delivery] | None:
+        """Give a call that its callee is not available for to another one, or tell the caller that there is none. None:
+        such a call stays where it is."""
+        particulars, callee = pending.particulars, pending.callee
+        if particulars is None or callee is None or CALL_REROUTE not in callee.features:
+            return None
+        if particulars.relayed or particulars.streaming or pending.interrupted:
+            return None
+        registration = particulars.registration
+        particulars.tried.append(callee)
+        while (successor := registration.successor(particulars.tried, self._draw)) is not None:
+            if self._lacking(particulars.asked, successor) is None:
+                if registration.capacity is not None:
+                    registration.capacity.gave_back(callee.session)
+                return [self._hand(pending, successor), *self.serve(registration)]
+            particulars.tried.append(successor)
+        self.pending.close(pending)
+        error = Error(_CALL, pending.request, {}, names.NO_AVAILABLE_CALLEE)
+        return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]
+
+    def freed(self, pending: PendingCall) -> list[Delivery]:
+        """What comes of a call with particulars being over: somebody may have become free for one that waits."""
+        particulars = pending.particulars
+        if particulars is None or particulars.registration.capacity is None:
+            return []
+        capacity = particulars.registration.capacity
+        if pending.callee is None:
+            if pending in capacity.waiting:
+                capacity.waiting.remove(pending)
+            return []
+        capacity.gave_back(pending.callee.session)
+        return self.serve(particulars.registration)
+
+    def serve(self, registration: Registration) -> list[Delivery]:
+        """Hand calls that wait to whoever is free; when there is no callee any more, tell their callers."""
+        capacity = registration.capacity
+        deliveries: list[Delivery] = []
+        if capacity is None:
+            return deliveries
+        while capacity.waiting:
+            if not registration.callees:
+                pending = capacity.waiting.popleft()
+                self.pending.close(pending)
+                error = Error(_CALL, pending.request, {}, names.CANCELED)
+                deliveries.append(Delivery((pending.caller,), error, _NOBODY_LEFT))
+                continue
+            callee = registration.pick_free(self._draw)
+            if callee is None:
+                break
+            pending = capacity.waiting.popleft()
+            assert pending.particulars is not None, "whoever waits has some"
+            lacking = self._lacking(pending.particulars.asked, callee)
+            if lacking is None:
+                deliveries.append(self._hand(pending, callee))
+                continue
+            self.pending.close(pending)
+            error = Error(_CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED)
+            deliveries.append(Delivery((pending.caller,), error, Payload.of([lacking])))
+        return deliveries
+
+    def _wait(
+        self, caller: Member, request: int, registration: Registration, asked: Asked, payload: Payload | None
+    ) -> list[Delivery]:
+        capacity = registration.capacity
+        assert capacity is not None, "without limits somebody is always free"
+        if asked.streaming or len(capacity.waiting) >= self._queue_limit:
+            raise RequestError(names.UNAVAILABLE, "all callees are busy")
+        pending = self.pending.wait(caller, request)
+        particulars = pending.particulars = Particulars(registration, asked, {}, payload)
+        particulars.timeout = asked.timeout
+        capacity.waiting.append(pending)
+        return []
+
+    def _hand(self, pending: PendingCall, callee: Member) -> Delivery:
+        """A call that has waited, or that somebody else had, goes to ``callee``."""
+        particulars = pending.particulars
+        assert particulars is not None
+        registration = particulars.registration
+        self.pending.give(pending, callee)
+        pending.progressive = _progressive(particulars.asked, callee)
+        if registration.capacity is not None:
+            registration.capacity.took(callee.session)
+        details = self._all_details(registration, pending.caller, callee, particulars.asked)
+        particulars.details = details
+        return Delivery((callee,), Invocation(pending.invocation, registration.id, details), particulars.payload)
+
+    def _check_callee(self, caller: Member, request: int, asked: Asked, callee: Member) -> None:
+        lacking = self._lacking(asked, callee)
+        if lacking is not None:
+            if asked.streaming:
+                self.pending.stream_is_over(caller, request)
+            raise RequestError(names.FEATURE_NOT_SUPPORTED, lacking)
+
+    def _lacking(self, asked: Asked, callee: Member) -> str | None:
+        """Why ``callee`` cannot take such a call; None if it can."""
+        if asked.streaming and f"callee.{STREAMS}" not in callee.features:
+            return f"the callee has not announced {STREAMS}"
+        if asked.sealed is not None and not understood(asked.sealed, callee.features, "callee"):
+            return f"the callee has not announced {FEATURE}"
+        return None
+
+    def _all_details(self, registration: Registration, caller: Member, callee: Member, asked: Asked) -> dict[str, Any]:
+        details = self._details(registration, asked.procedure, caller, callee, asked.disclose, asked.told)
+        if _progressive(asked, callee):
+            details["receive_progress"] = True
+        if asked.streaming:
+            details["progress"] = True
+        if asked.timeout and callee.session in registration.patient:
+            details["timeout"] = asked.timeout
+        if asked.sealed is not None:
+            details.update(asked.sealed)
+        return details
+
+    def _details(
+        self,
+        registration: Registration,
+        procedure: str,
+        caller: Member,
+        callee: Member,
+        disclose: bool,
+        told: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        details: dict[str, Any] = {}
+        if registration.match is not Match.EXACT:
+            details["procedure"] = procedure
+        if disclose or callee.session in registration.curious:
+            details["caller"] = caller.session
+            details["caller_authid"] = caller.principal.authid
+            details["caller_authrole"] = caller.principal.authrole
+        if self._trustlevels and caller.principal.authrole in self._trustlevels:
+            details["trustlevel"] = self._trustlevels[caller.principal.authrole]
+        if told is not None:
+            details.update(told)
+        return details
+
+
+def _progressive(asked: Asked, callee: Member) -> bool:
+    # WAMP would have the callee announce call_canceling as well; autobahn-js and wampy do not.
+    return asked.progress and PROGRESSIVE_RESULTS in callee.features

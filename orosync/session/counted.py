@@ -1,0 +1,38 @@
+"""Request ids that count up from 1, for realms that insist on it (WAMP, section "Session Scope IDs").
+
+It must not know what a request does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orosync.errors import ProtocolViolation
+from orosync.session.requests import HANDLERS, Requests
+from orosync.wamp.ids import LARGEST
+from orosync.wamp.messages import Call, Message, Publish, Register, Subscribe, Unregister, Unsubscribe
+from orosync.wamp.payload import Payload
+
+_Handler = Callable[[Requests, Any, Payload | None], None]
+
+
+def _checked(handler: _Handler) -> _Handler:
+    def handle(requests: Requests, message: Any, payload: Payload | None) -> None:
+        request = int(message.request)
+        if request == requests.next_request:
+            requests.next_request = 1 if request == LARGEST else request + 1
+        elif not (isinstance(message, Call) and requests.continues(request)):
+            raise ProtocolViolation(f"request {request} where {requests.next_request} comes next")
+        handler(requests, message, payload)
+
+    return handle
+
+
+_COUNTED = (Call, Publish, Register, Subscribe, Unregister, Unsubscribe)
+
+COUNTED_HANDLERS: dict[type[Message], _Handler] = {
+    kind: _checked(handler) if kind in _COUNTED else handler for kind, handler in HANDLERS.items()
+}
+"""As ``HANDLERS``; a request with another id than the next one is a violation. A further part of a stream has the id of
+the first (WAMP, "Progressive Call Invocations")."""
