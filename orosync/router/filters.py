@@ -22,6 +22,7 @@ _OPTIONS = frozenset(
     ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
 )
 _LONGEST_ID = len(str(2**53))
+_ID_SIZE = 64
 
 FORWARDER = "forwarder"
 """The feature of a member that carries events to where these lists are not known. Whoever is excluded by authid or
@@ -81,6 +82,13 @@ class Filters:
         if excluded is None and chosen is None:
             return exclude_me, None
         return exclude_me, cls(exclude=excluded, eligible=chosen)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes they take: for those who keep them."""
+        ids = len(self.exclude or ()) + len(self.eligible or ())
+        texts = (self.exclude_authid, self.exclude_authrole, self.eligible_authid, self.eligible_authrole)
+        return _ID_SIZE * ids + sum(_ID_SIZE + len(one) for some in texts for one in some or ())
 
     def among(self, sessions: Set[int]) -> Filters | None:
         """These lists when no sessions but those are left, and nobody will ever have the ids of the others again; None

@@ -51,7 +51,8 @@ class Past:
 
     @property
     def size(self) -> int:
-        return len(self.topic) + (0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs))
+        arguments = 0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs)
+        return len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
 
     def is_for(self, reader: Member) -> bool:
         return self.filters is None or bool(self.filters.select({reader.session: reader}))

@@ -4,8 +4,8 @@ Whoever gets a retained event would have got it when it was published: all its f
 its publisher too. Of each topic the last event that reaches everybody is kept, and behind it those for some alone.
 Session ids mean somebody only while that session is here, and are forgotten with it.
 
-The store is bounded, in events and in bytes of their arguments; when it is full the oldest event goes. This file must
-not know who may retain what, nor why an event was retained.
+The store is bounded, in events and in bytes of their arguments and lists; when it is full the oldest event goes. This
+file must not know who may retain what, nor why an event was retained.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OF_A_TOPIC = 16
 @attrs.define(eq=False)
 class Retained:
     """An event as it was published: ``told`` is what its details say whatever the subscription. ``excluded`` is the
-    session of a publisher that did not want its own event."""
+    session of a publisher that did not want its own event. ``size`` is about what it takes, in bytes."""
 
     topic: str
     publication: int
@@ -38,6 +38,12 @@ class Retained:
     told: Mapping[str, Any]
     filters: Filters | None
     excluded: int | None
+    size: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # Counted once: its lists become shorter when sessions leave.
+        arguments = 0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs)
+        self.size = len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
 
     @property
     def for_everybody(self) -> bool:
@@ -46,10 +52,6 @@ class Retained:
     @property
     def for_nobody(self) -> bool:
         return self.filters is not None and self.filters.eligible == frozenset()
-
-    @property
-    def size(self) -> int:
-        return len(self.topic) + (0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs))
 
     def reaches(self, member: Member) -> bool:
         """Whether ``member`` would have got it."""

@@ -20,7 +20,7 @@ MOST = 32
 """Testaments of one session."""
 
 MOST_BYTES = 65536
-"""Bytes of all testaments of one session: topics and payloads."""
+"""Bytes of all testaments of one session: topics, payloads and options."""
 
 
 class Scope(Enum):
@@ -41,7 +41,8 @@ class Testament:
 
     @property
     def size(self) -> int:
-        return len(self.topic) + len(self.payload.args) + len(self.payload.kwargs)
+        options = len(Payload.of([self.options]).args) if self.options else 0
+        return len(self.topic) + len(self.payload.args) + len(self.payload.kwargs) + options
 
 
 class Testaments:

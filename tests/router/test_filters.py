@@ -179,3 +179,31 @@ class FromV1(SynchronousTestCase):
         for eligible in V1_WRONG_ELIGIBLE:
             error = self.assertRaises(RequestError, Filters.from_v1, None, eligible)
             self.assertEqual(error.uri, names.INVALID_ARGUMENT, eligible)
+
+
+class Keeping(SynchronousTestCase):
+    """Lists that are kept for later."""
+
+    def test_among(self) -> None:
+        """Of sessions that have gone nothing is left; an eligible list that becomes empty still means nobody."""
+        ids = frozenset([1, 2])
+        table = [
+            (Filters(exclude=ids), {2}, Filters(exclude=frozenset([2]))),
+            (Filters(exclude=ids), {3}, None),
+            (Filters(eligible=ids), {3}, Filters(eligible=frozenset())),
+            (Filters(exclude=ids, exclude_authid=frozenset("a")), {3}, Filters(exclude_authid=frozenset("a"))),
+            (Filters(), {1}, None),
+        ]
+        for filters, here, expected in table:
+            self.assertEqual(filters.among(here), expected, filters)
+
+    def test_size(self) -> None:
+        """Longer lists take more room, whatever they hold; none take none."""
+        sizes = [
+            Filters(),
+            Filters(eligible=frozenset([1])),
+            Filters(eligible=frozenset([1]), exclude=frozenset([2])),
+            Filters(eligible=frozenset([1]), exclude=frozenset([2]), exclude_authid=frozenset(["x" * 99])),
+        ]
+        self.assertEqual(sizes[0].size, 0)
+        self.assertEqual([one.size for one in sizes], sorted({one.size for one in sizes}))

@@ -185,6 +185,20 @@ class Bounded(SynchronousTestCase):
         self.keep(retention, "d", "x" * 40)
         self.assertEqual(self.topics(retention), ["c", "d"])
 
+    def test_lists_count(self) -> None:
+        """Long lists of who may not have it take room as arguments do, and give it back whole."""
+        members = {FAR + number: member(number) for number in range(50)}
+        retention = Retention(members, most_bytes=5000)
+        for topic in "ab":
+            self.keep(retention, topic, "x", Filters(exclude=frozenset(members) - {self.anna.session}))
+        self.assertEqual(self.topics(retention), ["b"])
+        for session in list(members):
+            del members[session]
+            retention.leave(session)
+        self.assertEqual(retention._bytes, sum(event.size for event in retention._ages))
+        self.keep(retention, "b")
+        self.assertEqual((len(retention), retention._bytes), (1, len("b") + len('[""]')))
+
     def test_of_a_topic(self) -> None:
         """A topic keeps so many; the one for everybody stays."""
         retention = Retention(self.members)

@@ -62,5 +62,7 @@ class Books(SynchronousTestCase):
         half = "x" * (MOST_BYTES // 2)
         self.books.add(6, testament("a", text=half))
         self.assertRaises(RequestError, self.books.add, 6, testament("b", text=half))
+        greedy = Testament("b", Payload.of([]), {"exclude_authid": [half]}, Scope.DETACHED)
+        self.assertRaises(RequestError, self.books.add, 6, greedy)
         self.books.add(6, testament("c"))
         self.assertEqual(self.topics(6), ["a", "c"])
