@@ -31,7 +31,6 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "link.failed",
             "maintenance.unknown",
             "ping.failed",
-            "review.failed",
             "review.postponed",
             "uplink.failed",
             "uplink.refused",

@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from orosync.errors import RequestError
 from orosync.interfaces import IJournal
 from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
 from orosync.router.delivery import Member
@@ -174,10 +173,7 @@ class Reviews:
     def _revoke(self, holding: _Holding, reason: str) -> None:
         realm = holding.hosted.realm
         revoke = realm.broker.revoke if holding.action is Action.SUBSCRIBE else realm.dealer.revoke
-        try:
-            holding.hosted.office.post(revoke(holding.member, holding.number, reason))
-        except RequestError as error:
-            self._journal.note("review.failed", holding.action.value, uri=holding.uri, reason=error.message)
+        holding.hosted.office.post(revoke(holding.member, holding.number, reason))
 
 
 def _become(joined: Joined, principal: Principal) -> None:
