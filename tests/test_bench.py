@@ -69,3 +69,8 @@ class Benchmark(SynchronousTestCase):
         for name, figures in told.items():
             self.assertEqual(set(figures), {"ns", "allow-all", "more"}, name)
             self.assertGreater(figures["allow-all"], 0, name)
+
+    def test_patterns(self) -> None:
+        """What patterns cost a publish is measured, on a small scale; how much it is, is nobody's promise here."""
+        command = [sys.executable, str(BENCH / "patterns.py"), "--patterns", "20", "--times", "5"]
+        self.assertEqual(len(run(*command).splitlines()), 5)
