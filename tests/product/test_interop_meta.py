@@ -50,6 +50,19 @@ class MetaTests(CrowdCase):
             self.assertIn(found, self.result(client, "wamp.subscription.list")["exact"], who)
             self.refused("wamp.error.no_such_subscription", client, "call", "wamp.subscription.get", [2**40], label=who)
 
+    def test_registrations(self) -> None:
+        """lookup, match, get, list_callees and count_callees tell of one's own registration."""
+        for who, client in self.crowd.items():
+            procedure = self.register(who, f"com.example.meta.{name(who)}")
+            found = self.result(client, "wamp.registration.lookup", procedure)
+            self.assertEqual(self.result(client, "wamp.registration.match", procedure), found, who)
+            told = self.result(client, "wamp.registration.get", found)
+            expected = (found, procedure, "exact", "single")
+            self.assertEqual((told["id"], told["uri"], told["match"], told["invoke"]), expected, who)
+            self.assertEqual(self.result(client, "wamp.registration.list_callees", found), [client.session], who)
+            self.assertEqual(self.result(client, "wamp.registration.count_callees", found), 1, who)
+            self.refused("wamp.error.no_such_registration", client, "call", "wamp.registration.get", [2**40], label=who)
+
     def heard(self, topic: str, *events: tuple[str, Any]) -> None:
         """Everybody hears these (topic, first argument), the second being looked at by what is given."""
         for who, client in self.crowd.items():
