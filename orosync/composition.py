@@ -118,8 +118,7 @@ class Parts:
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         known = [one for one in authenticators if one is not None]
-        trust = self.configuration.trustlevels(name)
-        return hosted_realm(section, trust, chain, known, self.journal, self.office, self.reactor)
+        return hosted_realm(section, chain, known, self.journal, self.office, self.reactor)
 
     def _uplink(self, name: str, hosted: HostedRealm) -> None:
         section = self.configuration.uplinks[name]

@@ -48,6 +48,7 @@ cache = 30s
 purge = com.auth.purge
 purge_role = admin
 [role:user]
+trustlevel = 3
 permissions =
     exact com.plain call
 [notifications]
@@ -128,6 +129,21 @@ class DecidersTests(SynchronousTestCase):
         self.assertEqual(self.decided(Action.CALL, "com.plain").verdict, Verdict.ALLOW)
         self.reloaded("exact com.plain call", "deny exact com.plain")
         self.assertEqual(self.decided(Action.CALL, "com.plain").verdict, Verdict.DENY)
+
+    def test_trustlevels(self) -> None:
+        """What others are told of a caller's role is as configured, and another after a reload."""
+        dealer = self.realms["oro"].realm.dealer
+        dealer.register(Member(1, principal()), "com.trust")
+
+        def told(session: int) -> Any:
+            ((_, message, _, _),) = dealer.call(Member(session, principal(authrole="user")), 1, "com.trust", {}, None)
+            return message.details.get("trustlevel")
+
+        self.assertEqual(told(2), 3)
+        self.reloaded("trustlevel = 3", "trustlevel = 5")
+        self.assertEqual(told(3), 5)
+        self.reloaded("trustlevel = 3\n", "")
+        self.assertIsNone(told(4))
 
     def test_parts_stay(self) -> None:
         """What has the same section stays as it is, with all that it remembers; what has another is made anew."""

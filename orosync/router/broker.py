@@ -47,7 +47,7 @@ class Broker:
         self._index = self._subscriptions.index
         self._retention = retention
         self._recorder: Recorder | None = None
-        self._trustlevels = trustlevels or {}
+        self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
         self.on_deserted: Callable[[str], None] | None = None
 
     @property

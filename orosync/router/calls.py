@@ -39,7 +39,7 @@ class Calls:
         self.pending = PendingCalls(pending_limit)
         self._queue_limit = queue_limit
         self._draw = draw
-        self._trustlevels = trustlevels or {}
+        self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
 
     def begin(
         self,

@@ -34,17 +34,18 @@ class Realm:
         history: Iterable[Kept] = (),
         *,
         queue_limit: int = QUEUE_LIMIT,
-        trustlevels: Mapping[str, int] | None = None,
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
         one procedure. ``now`` tells the time, in seconds since 1970. ``retained_events`` and ``retained_bytes`` bound
-        what is retained; ``history``: what is kept. ``trustlevels``: by role, what others are told of whoever publishes
-        or calls."""
+        what is retained; ``history``: what is kept."""
         self.name = name
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
-        self.broker = Broker(now, self.retention, trustlevels)
-        self.dealer = Dealer(pending_limit, queue_limit=queue_limit, trustlevels=trustlevels, tell=self._tell, now=now)
+        self._trustlevels: dict[str, int] = {}
+        self.broker = Broker(now, self.retention, self._trustlevels)
+        self.dealer = Dealer(
+            pending_limit, queue_limit=queue_limit, trustlevels=self._trustlevels, tell=self._tell, now=now
+        )
         self.history = Histories(now)
         for kept in history:
             self.history.open(kept, self.broker.keep(kept.uri, kept.match))
@@ -53,6 +54,11 @@ class Realm:
         self.answers(session_procedures(self))
         self.answers(subscription_procedures(self))
         self.answers(registration_procedures(self))
+
+    def trust(self, levels: Mapping[str, int]) -> None:
+        """From now on tell others these levels of whoever publishes or calls, by role (WAMP, "Trust Levels")."""
+        self._trustlevels.clear()
+        self._trustlevels.update(levels)
 
     def answers(self, handlers: dict[str, Handler]) -> None:
         """Procedures of WAMP's own that the realm answers itself, by their names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -18,16 +18,15 @@ from orosync.session.post import PostOffice
 
 def hosted_realm(
     section: RealmSection,
-    trustlevels: Mapping[str, int],
     chain: Chain,
     authenticators: Sequence[IAuthenticator],
     journal: IJournal,
     office: PostOffice,
     clock: IReactorTime,
 ) -> HostedRealm:
-    """The realm with everything around it; ``trustlevels`` by role."""
+    """The realm with everything around it."""
     return HostedRealm(
-        made_realm(section, trustlevels, clock.seconds),
+        made_realm(section, clock.seconds),
         chain,
         authenticators,
         journal,
@@ -40,13 +39,12 @@ def hosted_realm(
     )
 
 
-def made_realm(section: RealmSection, trustlevels: Mapping[str, int], now: Now) -> Realm:
-    """The realm; ``trustlevels`` by role, ``now`` tells the time, in seconds since 1970."""
+def made_realm(section: RealmSection, now: Now) -> Realm:
+    """The realm; ``now`` tells the time, in seconds since 1970."""
     return Realm(
         section.name,
         now=now,
         queue_limit=section.call_queue,
-        trustlevels=trustlevels,
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,
         history=[Kept(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
