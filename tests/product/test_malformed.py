@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import json
 
 import cbor2
 import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.house import House
+from tests.product.neighbour import Neighbour
 from tests.product.raw import Closed, RawClient
 
 JSON = [
@@ -45,20 +45,64 @@ FIELDS = {
     "ERROR": [8, 68, 1, {}, "a.b", [], {}],
     "CANCEL": [49, 1, {}],
     "GOODBYE": [6, {}, "wamp.close.normal"],
+    "ABORT": [3, {}, "a.b"],
+    "EVENT_RECEIVED": [37, 1],
+}
+OPENING = {
+    "HELLO": [1, "open", {"roles": {"caller": {}}, "authid": "anna", "authmethods": ["ticket"]}],
     "AUTHENTICATE": [5, "x", {}],
-    "HELLO": [1, "open", {"roles": {"caller": {}}}],
+}
+CHALLENGED = [1, "oro", {"roles": {"caller": {}}, "authid": "anna", "authmethods": ["ticket"]}]
+DETAILS = {
+    "SUBSCRIBE": {"match": str, "get_retained": bool},
+    "PUBLISH": {"acknowledge": bool, "exclude_me": bool, "disclose_me": bool, "retain": bool, "exclude": list}
+    | {"exclude_authid": list, "exclude_authrole": list, "eligible": list, "eligible_authrole": list},
+    "CALL": {"timeout": int, "disclose_me": bool, "receive_progress": bool},
+    "REGISTER": {"match": str, "invoke": str, "concurrency": int},
+    "YIELD": {"progress": bool},
+    "CANCEL": {"mode": str},
+    "HELLO": {"roles": dict, "authid": str, "authmethods": list, "authextra": dict},
+}
+V1 = [
+    ([1, "p", "u"], (1, 2)),
+    ([2, "id", "proc"], (1, 2)),
+    ([5, "oro/data/update"], (1,)),
+    ([6, "oro/data/update"], (1,)),
+    ([7, "oro/data/update", "forged"], (1,)),
+]
+SERIALIZERS = {
+    "json": (lambda message: json.dumps(message).encode(), json.loads, 1),
+    "msgpack": (msgpack.packb, msgpack.unpackb, 2),
+    "cbor": (cbor2.dumps, cbor2.loads, 2),
 }
 WRONG = [None, True, "x", -1, 1.5, [], {}, [1], {"a": 1}, 2**70]
 
 
-def wrong_types():
-    """Each message with each field replaced by values of other types (nil for a payload counts as none)."""
-    for message in FIELDS.values():
+def wrong_types(messages):
+    """Each message with each field replaced by values of other types (nil for a payload counts as none), and with
+    each of its options so replaced (nil for an option is as if it were not there)."""
+    for name, message in messages.items():
         for place in range(1, len(message)):
             for value in WRONG:
                 payload = isinstance(message[place], list) or (place > 3 and isinstance(message[place], dict))
                 if type(value) is not type(message[place]) and not (value is None and payload):
+                    yield name, [*message[:place], value, *message[place + 1 :]]
+        place = next((place for place, field in enumerate(message) if isinstance(field, dict)), 0)
+        for option, kind in DETAILS.get(name, {}).items():
+            for value in WRONG:
+                if value is not None and type(value) is not kind:
+                    yield name, [*message[:place], {**message[place], option: value}, *message[place + 1 :]]
+
+
+def wrong_v1():
+    """Each message of a v1 client with each field of another type; of exclude and eligible what Ratchet dies of."""
+    for message, places in V1:
+        for place in places:
+            for value in WRONG:
+                if not isinstance(value, str):
                     yield [*message[:place], value, *message[place + 1 :]]
+    for tail in ([{}], [[1]], [{"a": 1}], *([[], value] for value in (None, True, "x", 1, 1.5, {}, [1]))):
+        yield [7, "oro/data/update", "forged", *tail]
 
 
 class MalformedTests(SynchronousTestCase):
@@ -86,14 +130,18 @@ class MalformedTests(SynchronousTestCase):
             elif encode is not None:
                 client.send_frame(encode([1, "open", {"roles": {"publisher": {}, "subscriber": {}}}]), 2)
             client.read_frame() if encode or subprotocol == "wamp" else None
-            client.send_frame(payload, opcode, **frame)
-            client.send_frame(b"probe", 9)
-            try:
-                while client.read_frame()[0] != 10:
-                    continue
-            except Closed as closed:
-                return closed.code
-            return "alive"
+            return self.outcome(client, payload, opcode, **frame)
+
+    def outcome(self, client, payload, opcode, **frame):
+        """What sending this ends in: the code of a CLOSE, or "alive"."""
+        client.send_frame(payload, opcode, **frame)
+        client.send_frame(b"probe", 9)
+        try:
+            while client.read_frame()[0] != 10:
+                continue
+        except Closed as closed:
+            return closed.code
+        return "alive"
 
     def test_frames(self):
         """Frames that RFC 6455 forbids are answered with its codes."""
@@ -120,11 +168,21 @@ class MalformedTests(SynchronousTestCase):
             self.assertIn(self.offer(payload), (1002, 1009), payload[:40])
 
     def test_wrong_types(self):
-        """Each field of each message with values of other types: refused or harmless, never worse."""
-        import json
-
-        for message in wrong_types():
-            self.assertIn(self.offer(json.dumps(message).encode()), ("alive", 1000, 1002, 1007), message)
+        """Each field of each message with values of other types, in each serializer: refused or harmless, never worse;
+        what opens a session is tried where it may come."""
+        for serializer, (write, read, opcode) in SERIALIZERS.items():
+            for name, message in wrong_types(FIELDS | OPENING):
+                try:
+                    data = write(message)
+                except OverflowError:  # MessagePack has no integers of that size
+                    continue
+                before = {"HELLO": [], "AUTHENTICATE": [CHALLENGED]}.get(name, [[1, "open", {"roles": {"caller": {}}}]])
+                with RawClient(self.house.url(), f"wamp.2.{serializer}") as client:
+                    for opening in before:
+                        client.send_frame(write(opening), opcode)
+                        self.assertIn(read(client.read_frame()[1])[0], (2, 4), "WELCOME or CHALLENGE")
+                    outcome = self.outcome(client, data, opcode)
+                self.assertIn(outcome, ("alive", 1000, 1002, 1007), (serializer, message))
 
     def test_binary_serializers(self):
         """The same over MessagePack and CBOR, with their own ways of being wrong."""
@@ -180,54 +238,18 @@ class MalformedTests(SynchronousTestCase):
         for payload in payloads:
             self.assertEqual(self.offer(payload, "wamp"), 1007, payload[:40])
 
-
-class Neighbour:
-    """A publisher and a subscriber of their own topic, five events a second hundred ways apart, timed."""
-
-    def __init__(self, house):
-        self.delays, self.strange = [], []
-        self._stop = threading.Event()
-        self._subscriber = RawClient(house.url()).join()
-        self._publisher = RawClient(house.url()).join()
-        self._subscriber.send([32, 1, {"match": "prefix"}, ""])
-        assert self._subscriber.read()[0] == 33
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._publish, self._listen)]
-        for thread in self._threads:
-            thread.start()
-
-    def _publish(self):
-        request = 0
-        while not self._stop.is_set():
-            request += 1
-            self._publisher.send([16, request, {}, "neighbour.news", [time.monotonic()]])
-            time.sleep(0.02)
-        time.sleep(0.3)
-        self._publisher.send([16, request + 1, {}, "neighbour.news", ["end"]])
-
-    def _listen(self):
-        while True:
-            message = self._subscriber.read()
-            if message[0] == 36 and message[3].get("topic", "").startswith("wamp."):
-                continue  # the router's own word on who subscribes to what
-            if message[0] != 36 or message[3].get("topic") != "neighbour.news":
-                self.strange.append(message)
-            elif message[4] == ["end"]:
-                return
-            else:
-                self.delays.append(time.monotonic() - message[4][0])
-
-    def finish(self):
-        """The delays, of at least a second's events."""
-        for _ in range(500):
-            if len(self.delays) >= 50:
-                break
-            time.sleep(0.02)
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(10)
-        return self.delays
-
-    def stop(self):
-        self._stop.set()
-        self._subscriber.close()
-        self._publisher.close()
+    def test_v1_wrong_types(self):
+        """Each field of each v1 message with values of other types; from the back end too, which may publish: nobody
+        hears of it."""
+        listener = RawClient(self.house.url("ben"), "wamp")
+        self.addCleanup(listener.close)
+        self.assertEqual(listener.read()[0], 0)
+        listener.send([5, "oro/data/update"])
+        for user in ("anna", ""):
+            for message in wrong_v1():
+                with RawClient(self.house.url(user), "wamp") as client:
+                    client.read()
+                    self.assertEqual(self.outcome(client, json.dumps(message).encode(), 1), 1007, (user, message))
+        self.assertTrue(listener.silent())
+        self.house.publish()
+        self.assertEqual(listener.read()[:2], [8, "oro/data/update"])
