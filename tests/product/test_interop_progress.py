@@ -1,4 +1,4 @@
-"""Results on the way, and calls that are cancelled, between other people's clients.
+"""Results on the way, and calls that are cancelled or take too long, between other people's clients.
 
 What a library cannot do stands in ``crowd.CANNOT``; here is what happens then.
 """
@@ -90,6 +90,29 @@ class CancelTests(CrowdCase):
             if way != caller:
                 self.register(way, f"com.example.wait.{name(way)}")
                 self.cancelled((way, callee), (caller, self.crowd[caller]), "killnowait")
+
+
+class TimeoutTests(CrowdCase):
+    """Call timeouts."""
+
+    def test_everybody_gives_up(self) -> None:
+        """The caller is told in time; a callee that can be interrupted is; what comes late goes to nobody."""
+        for way, callee in self.one_of_each().items():
+            procedure = self.register(way, f"com.example.slow.{name(way)}")
+            for caller_way, caller in self.crowd.items():
+                if caller is callee:
+                    continue
+                label = (way, caller_way)
+                self.refused(
+                    "wamp.error.timeout", caller, "call", procedure, [], {"wait": True}, label=label, timeout=20
+                )
+                self.assertEqual(callee.sign(), ("invoked", procedure), label)
+                if can(way, BE_INTERRUPTED):
+                    self.assertEqual(callee.sign(), ("interrupted", procedure), label)
+                else:
+                    callee.ask("release")
+                answer = caller.ask("call", procedure, ["in time"], timeout=10_000)
+                self.assertEqual(answer["args"], ["in time"], label)
 
 
 class TableTests(CrowdCase):
