@@ -1,6 +1,7 @@
 """The router as a service: listeners opened, clients served, and everything let go in order.
 
-It joins what ``composition`` made to listeners. It must not parse anything or decide anything of a protocol.
+It joins what ``composition`` made to listeners, and is the one place that does. It must not parse anything or decide
+anything of a protocol.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.composition import Parts
+from orosync.composition.credentials import credentials
+from orosync.composition.hosting import Hosting
+from orosync.composition.listening import client_traits, publisher_traits, serves_http, settings_of, spoken
+from orosync.composition.reloading import Rules
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
-from orosync.credentials import credentials
 from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
-from orosync.hosting import Hosting
 from orosync.interfaces import ISessionHost
-from orosync.listening import client_traits, publisher_traits, serves_http, settings_of, spoken
 from orosync.ops.notify_systemd import SystemdNotifier
-from orosync.reloading import Rules
 from orosync.session.deadlines import Deadlines
 from orosync.session.drain import drain
 from orosync.session.host import SessionHost

@@ -1,6 +1,6 @@
 """The face of ``twistd orosync-authenticator``: an authenticator attached to a router, ours or a Crossbar.io.
 
-It must not build anything itself; ``orosync.attached`` does.
+It must not build anything itself; ``orosync.composition.attached`` does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def makeService(options: Options) -> IService:
     """Build the authenticator; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 
-    from orosync.attached import build
+    from orosync.composition.attached import build
 
     try:
         return build(options["configuration"], reactor, "authenticator")

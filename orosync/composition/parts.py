@@ -1,7 +1,6 @@
-"""Everything of one router made and joined: the composition root, with ``service`` the only code that builds.
+"""Every part of one process, made from its configuration, with all the faults that making them brings up.
 
-A configuration goes in, finished parts come out; reactor and clock come in as arguments. It must not parse anything or
-decide anything of a protocol.
+It must not parse anything, decide anything of a protocol, or know of listeners.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from orosync import registry
 from orosync.authz.chain import Chain
 from orosync.components.making import component_maker
 from orosync.components.uplink import FEATURES, Uplink
+from orosync.composition.deciding import Deciders
 from orosync.config import Configuration
 from orosync.config.attach import LISTENER
 from orosync.config.methods import Method
@@ -31,7 +31,6 @@ from orosync.config.sections import (
     StaticDirectorySection,
     TicketSection,
 )
-from orosync.deciding import Deciders
 from orosync.errors import ConfigError
 from orosync.identity.anonymous import AnonymousAuthenticator
 from orosync.identity.cookie_authenticator import CookieAuthenticator

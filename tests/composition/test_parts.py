@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.composition import Parts, demo_users
+from orosync.composition.parts import Parts, demo_users
 from orosync.config import load
 from orosync.errors import ConfigError, Unavailable
 from orosync.identity.anonymous import AnonymousAuthenticator
@@ -48,10 +48,10 @@ directory = people
 use = anonymous
 role = guest
 [directory:people]
-use = tests.test_composition:Directory
+use = tests.composition.test_parts:Directory
 city = Lisbon
 [authorizer:mine]
-use = tests.test_composition:Authorizer
+use = tests.composition.test_parts:Authorizer
 [topics:oro]
 channel.acme/news = subscribe user; publish backend
 channel.acme/desk/{user_id} = subscribe user
@@ -138,8 +138,8 @@ class PartsTests(SynchronousTestCase):
 
     def test_every_fault_at_once(self):
         """Parts that cannot be had are all named, each once."""
-        text = TEXT.replace("tests.test_composition:Directory", "no.such:thing")
-        text = text.replace("tests.test_composition:Authorizer", "tests.test_composition:MADE")
+        text = TEXT.replace("tests.composition.test_parts:Directory", "no.such:thing")
+        text = text.replace("tests.composition.test_parts:Authorizer", "tests.composition.test_parts:MADE")
         with self.assertRaises(ConfigError) as caught:
             self.parts(text).realms  # noqa: B018
         faults = caught.exception.faults
@@ -149,7 +149,7 @@ class PartsTests(SynchronousTestCase):
 
     def with_database(self, use="postgresql", dsn="postgres://u:top-secret@127.0.0.1:1/oro?serverVersion=17"):
         text = TEXT.replace(
-            "use = tests.test_composition:Directory\ncity = Lisbon", f"use = {use}\ndsn = env:ORO_DB_DSN"
+            "use = tests.composition.test_parts:Directory\ncity = Lisbon", f"use = {use}\ndsn = env:ORO_DB_DSN"
         )
         path = Path(self.mktemp())
         path.write_text(text)
@@ -196,7 +196,9 @@ class PartsTests(SynchronousTestCase):
 
     def test_services_from_elsewhere(self):
         """A part of one's own that is a service is started and stopped with the router."""
-        parts = self.parts(TEXT.replace("tests.test_composition:Directory", "tests.test_composition:ServiceDirectory"))
+        parts = self.parts(
+            TEXT.replace("tests.composition.test_parts:Directory", "tests.composition.test_parts:ServiceDirectory")
+        )
         parts.realms  # noqa: B018
         self.assertEqual([type(service) for service in parts.services], [ServiceDirectory])
 
@@ -233,7 +235,7 @@ use = http
 url = http://127.0.0.1:1/sync/ticket
 authenticator = tickets
 [sessions:mine]
-use = tests.test_composition:Sessions
+use = tests.composition.test_parts:Sessions
 """
         )
         parts = self.parts(text)
@@ -251,7 +253,7 @@ use = tests.test_composition:Sessions
     def test_cookies(self):
         """The cookie's authenticator has its store and directory; its own interval, and what its store must not do."""
         section = "[authenticator:cookie]\nuse = cookie\nsessions = {}\ndirectory = people\nrecheck = 9s\n"
-        stores = "[sessions:mine]\nuse = tests.test_composition:Sessions\n"
+        stores = "[sessions:mine]\nuse = tests.composition.test_parts:Sessions\n"
         stores += "[sessions:web]\nuse = http\nurl = http://127.0.0.1:1/x\nauthenticator = tickets\n"
         for store, asked_again in (("mine", True), ("web", False)):
             text = TEXT.replace("authenticators = tickets guests", "authenticators = tickets cookie guests")
@@ -260,7 +262,7 @@ use = tests.test_composition:Sessions
             self.assertEqual(cookie.recheck_interval, 9.0)
             standing = cookie.standing(connection_facts(cookies={"BAPID": "c" * 26}), principal())
             self.assertEqual(standing.session_id is not None, asked_again)
-        text = TEXT + section.format("broken") + "[sessions:broken]\nuse = tests.test_composition:nothing\n"
+        text = TEXT + section.format("broken") + "[sessions:broken]\nuse = tests.composition.test_parts:nothing\n"
         (fault,) = self.faults(self.parts(text))
         self.assertTrue(fault.startswith("[sessions:broken] use:"), fault)
 

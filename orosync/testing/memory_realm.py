@@ -1,4 +1,4 @@
-"""A realm in memory, for the tests of components and authorizers: public by way of ``orosync.testing``.
+"""A realm in memory, for the tests of components and authorizers.
 
 Everything in it is what a router has, but for sockets and time: nothing happens until ``turn``.
 """

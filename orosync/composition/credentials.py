@@ -1,6 +1,6 @@
 """What a listener with TLS shows: the files of its section, or in the demonstration a certificate of our own making.
 
-A part of ``service``; it must not know TLS itself.
+It must not know TLS itself.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from orosync.attached import AttachedService, Judgement, attach_section, build
 from orosync.composition import Parts
+from orosync.composition.attached import AttachedService, Judgement, attach_section, build
 from orosync.errors import ConfigError
 from tests.config.files import ENVIRON, SOUND, FilesCase
 from tests.product.house import ticket

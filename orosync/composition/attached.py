@@ -1,7 +1,7 @@
 """orosync's judgement for another router: built from the same configuration, put on offer there.
 
-A part of the composition, beside ``composition``: it makes the two procedures of ``components`` from Parts, and a
-service that keeps them registered. It must not parse anything or decide anything itself.
+It makes the two procedures of ``components`` from Parts, and a service that keeps them registered. It must not
+parse anything or decide anything itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from orosync.components.attachment import Attachment
 from orosync.components.authentication import Authentication
 from orosync.components.authorization import Authorization
-from orosync.composition import Parts
+from orosync.composition.parts import Parts
 from orosync.config import Configuration
 from orosync.config.attach import LISTENER, AttachSection
 from orosync.errors import ConfigError

@@ -38,7 +38,7 @@ procedure = com.auth.desk
 roles = user
 realm = oro
 [authorizer:mine]
-use = tests.test_deciding:Mine
+use = tests.composition.test_deciding:Mine
 colour = red
 [authorizer:acl]
 use = remote
@@ -169,7 +169,7 @@ class DecidersTests(SynchronousTestCase):
 
     def test_faults(self) -> None:
         """All of them at once, and nothing is changed."""
-        text = TEXT.replace("tests.test_deciding:Mine", "tests.test_deciding:Yours")
+        text = TEXT.replace("tests.composition.test_deciding:Mine", "tests.composition.test_deciding:Yours")
         text = text.replace("authorizers = acl", "authorizers = topics:x")
         text += "[topics:x]\nchannel.a/{b}{c} = subscribe user\n"
         error = self.assertRaises(ConfigError, self.parts.deciders.make, self.configuration(text))

@@ -1,4 +1,4 @@
-"""Tests of orosync.credentials."""
+"""Tests of orosync.composition.credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.credentials import own_certificate
+from orosync.composition.credentials import own_certificate
 from orosync.errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""The contract suites of authenticators and authorizers; ``orosync.testing`` offers them beside those of other ports.
+"""The contract suites of authenticators and authorizers.
 
 It must not know any authenticator or authorizer.
 """
@@ -14,28 +14,14 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IAuthorizer
-from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Verdict
+from orosync.model import Action, Decision, Match, Principal, Verdict
+from orosync.testing.doubles import connection_facts
 from orosync.wamp import uris
 
 if TYPE_CHECKING:
     from unittest import TestCase as _Case
 else:
     _Case = object  # a contract is mixed into a test case, and is none itself
-
-_BARE = ConnectionFacts(
-    listener="public",
-    peer="127.0.0.1",
-    address="127.0.0.1",
-    host="localhost",
-    path="/ws",
-    query="",
-    origin="http://localhost",
-    subprotocols=("wamp.2.json",),
-    cookies={},
-    headers={},
-    tls=False,
-    forwarded=False,
-)
 
 _ODD: tuple[Any, ...] = ("", "\x00", "\u00e4", "\ud800", "x" * 5000, "=", "{}", "admin' --", "0" * 64, "f" * 192)
 """What a client may write where something else is expected."""
@@ -62,7 +48,7 @@ class AuthenticatorContract(_Case):
     def wrong_attempt(self, authenticator: IAuthenticator) -> Awaitable[Any]:
         """Present a credential of its kind that is wrong, to the end; what comes of it. Where nothing can be wrong, a
         method that it cannot do."""
-        return authenticator.at_hello(_BARE, Hello("realm", "anna", ("quantum",), {}), "quantum", 1)
+        return authenticator.at_hello(connection_facts(), Hello("realm", "anna", ("quantum",), {}), "quantum", 1)
 
     def test_interface(self) -> None:
         """It keeps the interface, has a name, and says which methods it can do."""
@@ -74,7 +60,7 @@ class AuthenticatorContract(_Case):
 
     async def test_nothing_presented(self) -> None:
         """A bare handshake is none of its business: it says so, and refuses nobody."""
-        self.assertIsNone(await self.make_authenticator().at_handshake(_BARE))
+        self.assertIsNone(await self.make_authenticator().at_handshake(connection_facts()))
 
     async def test_refusal(self) -> None:
         """What is wrong is Refused, with a word to count by and a line for the log, neither of which holds a secret."""
@@ -86,7 +72,7 @@ class AuthenticatorContract(_Case):
         """A method that it does not do is Refused, even if somebody asks."""
         authenticator = self.make_authenticator()
         with self.assertRaises(Refused) as caught:
-            await authenticator.at_hello(_BARE, Hello("realm", None, ("quantum",), {}), "quantum", 1)
+            await authenticator.at_hello(connection_facts(), Hello("realm", None, ("quantum",), {}), "quantum", 1)
         self._harmless(caught.exception)
 
     async def test_odd_hello(self) -> None:
@@ -116,7 +102,7 @@ class AuthenticatorContract(_Case):
         """One HELLO, to an authenticator that has seen no failure before; None if it was refused."""
         hello = Hello("realm", authid, (method,), extra)
         try:
-            outcome = await self.make_authenticator().at_hello(_BARE, hello, method, 1)
+            outcome = await self.make_authenticator().at_hello(connection_facts(), hello, method, 1)
         except Refused as refusal:
             self._harmless(refusal)
             return None

@@ -1,134 +1,25 @@
-"""Public doubles and contract suites for whoever extends orosync, and for its own tests.
+"""The contract suites of directories and session stores.
 
-Each double keeps what it was told in plain attributes. Nothing here opens a socket.
+They must not know any directory or session store.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from orosync.contracts import AuthenticatorContract as AuthenticatorContract
-from orosync.contracts import AuthorizerContract as AuthorizerContract
-from orosync.doubles import MemoryDirectory as MemoryDirectory
-from orosync.doubles import MemorySessionStore as MemorySessionStore
-from orosync.doubles import ScriptedCaller as ScriptedCaller
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import IAuthorizer, IDirectory, IJournal, ILink, ISessionStore
-from orosync.memory_realm import MemoryRealm as MemoryRealm
-from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict
+from orosync.interfaces import IDirectory, ISessionStore
+from orosync.model import AdminSession, User
 
 if TYPE_CHECKING:
     from unittest import TestCase as _Case
 else:
     _Case = object  # a contract is mixed into a test case, and is none itself
-
-
-def connection_facts(**changes: Any) -> ConnectionFacts:
-    """Facts of an ordinary WAMP v2 connection over loopback, with ``changes``."""
-    facts = ConnectionFacts(
-        listener="public",
-        peer="127.0.0.1",
-        address="127.0.0.1",
-        host="localhost",
-        path="/ws",
-        query="",
-        origin="http://localhost",
-        subprotocols=("wamp.2.json",),
-        cookies={},
-        headers={},
-        tls=False,
-        forwarded=False,
-    )
-    return attrs.evolve(facts, **changes)
-
-
-def principal(authid: str = "anna", **changes: Any) -> Principal:
-    """A back-office user, with ``changes``."""
-    who = Principal(authid=authid, authrole="user", authmethod="ticket", authprovider="oro", user_id=1)
-    return attrs.evolve(who, **changes)
-
-
-def plain_frame(payload: bytes, binary: bool) -> bytes:
-    """The framer of MemoryLink: no frame at all, so that tests read messages."""
-    return payload
-
-
-@implementer(ILink)
-class MemoryLink:
-    """A link that keeps what is pushed. ``ended`` is ("close", code, reason) or ("drop", reason)."""
-
-    def __init__(self, facts: ConnectionFacts | None = None) -> None:
-        self.facts = facts or connection_facts()
-        self.framer: Callable[[bytes, bool], bytes] = plain_frame
-        self.pushed: list[bytes] = []
-        self.ended: tuple[Any, ...] | None = None
-        self.paused = False
-
-    def push(self, frame: bytes) -> None:
-        if self.ended is None:
-            self.pushed.append(frame)
-
-    def send(self, frame: bytes) -> None:
-        self.push(frame)
-
-    def close(self, code: int, reason: str) -> None:
-        self.ended = self.ended or ("close", code, reason)
-
-    def drop(self, reason: str) -> None:
-        self.ended = self.ended or ("drop", reason)
-
-    def pause(self) -> None:
-        self.paused = True
-
-    def resume(self) -> None:
-        self.paused = False
-
-    def take(self) -> list[bytes]:
-        """What was pushed since the last call."""
-        pushed, self.pushed = self.pushed, []
-        return pushed
-
-
-@implementer(IJournal)
-class RecordingJournal:
-    """``notes`` as (event, kind, fields) in order; ``counts`` by (event, kind)."""
-
-    def __init__(self) -> None:
-        self.notes: list[tuple[str, str, dict[str, object]]] = []
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    def note(self, event: str, kind: str, **fields: object) -> None:
-        self.notes.append((event, kind, fields))
-        self.counts[event, kind] += 1
-
-    def count(self, event: str, kind: str) -> None:
-        self.counts[event, kind] += 1
-
-
-@implementer(IAuthorizer)
-class ScriptedAuthorizer:
-    """Answers from ``answers`` by (action, uri): a Decision, a Deferred, or an exception to raise; else ``default``."""
-
-    def __init__(self, default: Verdict = Verdict.ALLOW) -> None:
-        self.default = Decision(default, "the scripted default")
-        self.answers: dict[tuple[Action, str], Decision | Deferred[Decision] | Exception] = {}
-        self.asked: list[tuple[str, Action, str, Match]] = []
-
-    def authorize(
-        self, principal: Principal, action: Action, uri: str, match: Match, options: Any
-    ) -> Decision | Deferred[Decision]:
-        self.asked.append((principal.authid, action, uri, match))
-        answer = self.answers.get((action, uri), self.default)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 class DirectoryContract(_Case):

@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.composition import Parts
+from orosync.composition.reloading import Rules, effective, needing_a_restart
 from orosync.config import load
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.reloading import Rules, effective, needing_a_restart
 from orosync.testing import principal
 
 TEXT = """
@@ -160,7 +160,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_parts_that_are_services(self):
         """One that is new is started, one that is gone is stopped; one that stays is left alone."""
-        office = "[authorizer:office]\nuse = tests.test_reloading:Office\ncolour = red\n"
+        office = "[authorizer:office]\nuse = tests.composition.test_reloading:Office\ncolour = red\n"
         self.start(TEXT.replace("topics:oro roles", "topics:oro office roles") + office)
         (red,) = self.parts.services
         text = self.path.read_text()
@@ -174,7 +174,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_secrets_of_the_demonstration(self):
         """A secret that is made anew each time the file is read has not changed."""
-        demo = Path(__file__).resolve().parent.parent / "etc/router.ini"
+        demo = Path(__file__).resolve().parents[2] / "etc/router.ini"
         first, second = (load(demo, {"STATE_DIRECTORY": "/tmp"}, 65536) for _ in range(2))
         self.assertEqual(list(needing_a_restart(first, second)), [])
         self.assertEqual(effective(first, second).authenticators, first.authenticators)

@@ -17,10 +17,10 @@ from orosync.authz.channels import Binding, Channel, Owner
 from orosync.authz.oro_channels import ORO_CHANNELS
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
-from orosync.contracts import AuthenticatorContract, AuthorizerContract
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import Challenge, IAuthenticator, IAuthorizer
-from orosync.model import Action, Match, Verdict
+from orosync.model import Action, Decision, Match, Verdict
+from orosync.testing.contracts import AuthenticatorContract, AuthorizerContract
 
 SECRET = "sesame"
 
@@ -190,11 +190,11 @@ class Wardens:
             return self.answer
         mine = f"own.{principal.authid}."
         if match is Match.WILDCARD and not self.forgets_match:
-            return testing.Decision(Verdict.DENY)
+            return Decision(Verdict.DENY)
         fits = uri[: len(mine)] == mine if not self.forgets_match else mine.startswith(uri) or uri.startswith(mine)
         if self.once and fits:
-            self.answer = testing.Decision(Verdict.DENY)
-        return defer.succeed(testing.Decision(Verdict.ALLOW if fits else Verdict.DENY))
+            self.answer = Decision(Verdict.DENY)
+        return defer.succeed(Decision(Verdict.ALLOW if fits else Verdict.DENY))
 
 
 class NoticingAuthorizers(SynchronousTestCase):
@@ -224,16 +224,16 @@ class NoticingAuthorizers(SynchronousTestCase):
 
     def test_each_breach(self) -> None:
         """Each breach fails the test that is about it."""
-        allowed = testing.Decision(Verdict.ALLOW)
+        allowed = Decision(Verdict.ALLOW)
         constant = {"constant": True}
         table: list[tuple[dict[str, Any], str]] = [
             ({"authorize": lambda: None}, "test_interface"),
             ({"answer": allowed}, "test_samples"),
-            ({"answer": testing.Decision(Verdict.ABSTAIN)}, "test_samples"),
+            ({"answer": Decision(Verdict.ABSTAIN)}, "test_samples"),
             ({"once": True}, "test_samples"),
             ({"odd": "yes"}, "test_odd_requests"),
             ({"odd": True}, "test_odd_requests"),
-            ({"odd": testing.Decision("allow")}, "test_odd_requests"),
+            ({"odd": Decision("allow")}, "test_odd_requests"),
             ({"odd": ValueError("what is that?")}, "test_odd_requests"),
             ({"touch": True}, "test_odd_requests"),
             ({"forgets_match": True}, "test_patterns"),

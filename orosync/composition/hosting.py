@@ -1,6 +1,6 @@
 """The components of the application in this process: joined to their realms at the start, let go at the end.
 
-Built by ``composition`` and ``service`` like everything else; it must not know what a component does.
+It must not know what a component does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.components.hosted import HostedComponent, start_all
-from orosync.composition import Parts
+from orosync.composition.parts import Parts
 from orosync.config.components import ComponentSection
 from orosync.errors import ConfigError
 from orosync.model import Principal, Traits

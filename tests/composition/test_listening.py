@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync import listening
+from orosync.composition import listening
 from orosync.config.listen import ListenSection
 from orosync.model import Traits
 

@@ -1,4 +1,4 @@
-"""Tests of orosync.memory_realm."""
+"""Tests of orosync.testing.memory_realm."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync import testing
-from orosync.memory_realm import MemoryRealm
 from orosync.model import Action, Verdict
+from orosync.testing.memory_realm import MemoryRealm
 
 
 class Counter(ApplicationSession):

@@ -14,7 +14,7 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.logger import Logger
 
-from orosync.composition import Parts
+from orosync.composition.parts import Parts
 from orosync.config import Configuration, load
 from orosync.config.secrets import Secret
 from orosync.errors import ConfigError
