@@ -186,6 +186,31 @@ class ChainTests(SynchronousTestCase):
             self.assertIs(self.successResultOf(decision), DENY)
             self.assertEqual([one.asked for one in new], [1, 1])
 
+    def test_still_the_same(self) -> None:
+        """A later answer about somebody whose rights are others by then is none: it is asked again, until it fits."""
+
+        class Member:
+            principal = principal()
+
+        first, second, asked = Deferred[Decision](), Deferred[Decision](), list[Any]()
+
+        def authorize(who: Principal, *rest: Any) -> Any:
+            asked.append(who)
+            return [first, second, DENY][len(asked) - 1]
+
+        chain = Chain([Says(None)], self.journal, clock=self.clock)
+        chain._authorizers = (chain._authorizers[0]._replace(authorize=authorize),)
+        question = Action.SUBSCRIBE, "a.b", Match.EXACT, dict[str, Any]()
+        decision = chain.decide(Member.principal, *question)
+        assert isinstance(decision, Deferred)
+        still = Deferred.fromCoroutine(chain.still(Member(), decision, *question))
+        for later in (first, second):
+            Member.principal = principal()
+            self.assertNoResult(still)
+            later.callback(ALLOW)
+        self.assertIs(self.successResultOf(still), DENY)
+        self.assertEqual(len({id(who) for who in asked}), 3)
+
     def test_needs(self) -> None:
         """The chain says whether any of its authorizers needs to know the session."""
         chain = Chain([Says(ALLOW)], self.journal, clock=self.clock)
