@@ -57,7 +57,7 @@ class RealmSection:
         "How many events are retained for those who subscribe later; over it the oldest goes ([meta.md](meta.md)).",
         default="1000",
     )
-    retained_bytes: int = setting(values.size, "How many bytes of arguments all of them may have.", default="1MiB")
+    retained_bytes: int = setting(values.size, "How many bytes of arguments all of them may have.", default="512KiB")
     history: tuple[HistoryLine, ...] = setting(
         histories,
         "What is kept for those who ask later what was published ([meta.md](meta.md)), one pattern a line: "

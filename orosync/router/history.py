@@ -8,7 +8,7 @@ authroles hold for who reads. This file must not know who may read, nor anything
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -23,6 +23,10 @@ from orosync.router.subscriptions import Now, Subscription
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
+ANSWER = 512 * 1024
+"""Bytes of one answer, about; who wants the rest asks again. A client must be able to take it (``output_limit``)."""
+
+_AROUND = 200  # timestamp, ids and details of an event
 _MILLISECOND = 1000
 
 
@@ -103,13 +107,19 @@ class History:
         self._bytes -= self._events.popleft().size
         self.forgetful = True
 
-    def read(self, reader: Member, query: Query) -> list[Past]:
-        """What ``query`` asks for, of what ``reader`` may know."""
-        found = query.select(self._events, self.forgetful)
-        mine = [event for event in found if event.is_for(reader)]
-        if query.reverse:
-            mine.reverse()
-        return mine if query.limit is None else mine[: query.limit]
+    def read(self, reader: Member, query: Query) -> tuple[list[Past], bool]:
+        """What ``query`` asks for, of what ``reader`` may know, and whether there is more of it than one answer has."""
+        found: list[Past] = []
+        room = ANSWER
+        # A list: looking into the middle of a deque is slow.
+        for event in query.select(list(self._events), self.forgetful):
+            if not event.is_for(reader):
+                continue
+            room -= event.size + _AROUND
+            if len(found) == query.limit or (found and room < 0):
+                return found, True
+            found.append(event)
+        return found, False
 
 
 class Histories:
@@ -142,14 +152,15 @@ class Histories:
             for history in histories:
                 history.add(event)
 
-    def read(self, subscription: Subscription, reader: Member, query: Query) -> Iterable[dict[str, Any]]:
-        """The events of a subscription, in the order of occurrence unless ``query`` says otherwise; none where nothing
-        is kept."""
+    def read(self, subscription: Subscription, reader: Member, query: Query) -> tuple[list[dict[str, Any]], bool]:
+        """The events of a subscription, in the order of occurrence unless ``query`` says otherwise, and whether there
+        are more of them; none where nothing is kept."""
         history = self._histories.get(subscription.id)
         if history is None:
-            return []
+            return [], False
         history.expire(self._time())
-        return [event.described(subscription) for event in history.read(reader, query)]
+        events, more = history.read(reader, query)
+        return [event.described(subscription) for event in events], more
 
     def _time(self) -> int:
         return int(self._now() * 1000) * _MILLISECOND

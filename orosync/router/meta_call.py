@@ -19,19 +19,21 @@ from orosync.wamp.payload import Payload
 
 
 class MetaCall:
-    """``caller`` called with ``args`` and ``kwargs``. ``also``: what others are to be told besides the answer.
+    """``caller`` called with ``args`` and ``kwargs``. ``about`` are the keywords of the answer, ``also`` is what others
+    are to be told besides.
 
     Arguments are read by position, or by name where there are fewer. A wrong or missing one is answered with
     ``wamp.error.invalid_argument``; what is too much is nobody's business.
     """
 
-    __slots__ = ("also", "args", "caller", "kwargs", "request")
+    __slots__ = ("about", "also", "args", "caller", "kwargs", "request")
 
     def __init__(self, caller: Member, request: int, payload: Payload | None) -> None:
         self.caller = caller
         self.request = request
         self.args, self.kwargs = ([], {}) if payload is None else payload.values()
         self.also: list[Delivery] = []
+        self.about: dict[str, Any] = {}
 
     def value(self, position: int, name: str) -> Any:
         """An argument, None when it is not there."""
@@ -110,4 +112,5 @@ def procedure(handler: Handler) -> Procedure:
 
 def result(call: MetaCall, answer: list[Any]) -> Delivery:
     """The RESULT of ``call``; without arguments where there is nothing to tell."""
-    return Delivery((call.caller,), Result(call.request, {}), Payload.of(answer) if answer else None)
+    payload = Payload.of(answer, call.about or None) if answer else None
+    return Delivery((call.caller,), Result(call.request, {}), payload)

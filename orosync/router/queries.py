@@ -6,7 +6,7 @@ all that is. This file must not know where events are kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -67,31 +67,37 @@ class Query:
             found[name] = None if options.get(name) is None else read_id(options[name], name)
         return cls(**found)
 
-    def select(self, events: Collection[Event], forgetful: bool) -> list[Event]:
-        """Those of ``events`` (oldest first) that every condition lets pass, without ``limit`` and ``reverse``.
-        ``forgetful``: there have been older ones."""
-        places = {event.publication: place for place, event in enumerate(events)}
+    def select(self, events: Sequence[Event], forgetful: bool) -> Iterator[Event]:
+        """Those of ``events`` (oldest first) that every condition lets pass, from the newest back with ``reverse``;
+        ``limit`` is left to whoever takes them. ``forgetful``: there have been older ones."""
+        first, last = self._bounds(events, forgetful)
+        places = range(first, last + 1)
+        for place in reversed(places) if self.reverse else places:
+            if self._lets_pass(events[place]):
+                yield events[place]
 
-        def place(publication: int) -> int | None:
-            return places.get(publication, -1 if forgetful else None)
-
+    def _bounds(self, events: Sequence[Event], forgetful: bool) -> tuple[int, int]:
+        """The first and the last place that the publications among the conditions leave."""
         first, last = 0, len(events) - 1
-        for publication, is_first, shift in (
+        sides = (
             (self.from_publication, True, 0),
             (self.after_publication, True, 1),
             (self.before_publication, False, -1),
             (self.until_publication, False, 0),
-        ):
+        )
+        for publication, is_first, shift in sides:
             if publication is None:
                 continue
-            found = place(publication)
-            if found is None:
-                return []  # it never was here
+            place = next((at for at, event in enumerate(events) if event.publication == publication), None)
+            if place is None:
+                if not forgetful:
+                    return 0, -1  # it never was here
+                place = -1
             if is_first:
-                first = max(first, found + shift)
+                first = max(first, place + shift)
             else:
-                last = min(last, found + shift)
-        return [event for at, event in enumerate(events) if first <= at <= last and self._lets_pass(event)]
+                last = min(last, place + shift)
+        return first, last
 
     def _lets_pass(self, event: Occurrence) -> bool:
         time = event.time

@@ -22,7 +22,7 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
 
 EVENTS = 1000
-BYTES = 1024 * 1024
+BYTES = 512 * 1024
 OF_A_TOPIC = 16
 """Events of one topic: one for everybody and those for some alone."""
 

@@ -44,7 +44,9 @@ class Archive:
         def decided(decision: Decision) -> list[Any]:
             if decision.verdict is not Verdict.ALLOW:
                 raise refusal(self._journal, principal, Action.SUBSCRIBE, topic, decision)
-            return list(_carriable(self._realm.history.read(subscription, call.caller, query)))
+            events, more = self._realm.history.read(subscription, call.caller, query)
+            call.about = {"is_limit_reached": True} if more else {}
+            return list(_carriable(events))
 
         decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, NOTHING)
         if isinstance(decision, Decision):

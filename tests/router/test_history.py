@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Match
+from orosync.router import history
 from orosync.router.filters import Filters
 from orosync.router.history import Kept
 from orosync.router.queries import Query
@@ -40,7 +41,8 @@ class HistoryCase(SynchronousTestCase):
     def read(self, pattern: str, match: Match = Match.EXACT, by: Any = None, **options: Any) -> list[dict[str, Any]]:
         subscription = self.broker.lookup(pattern, match)
         assert subscription is not None
-        return list(self.realm.history.read(subscription, by or self.anna, Query.of(options)))
+        events, self.more = self.realm.history.read(subscription, by or self.anna, Query.of(options))
+        return events
 
     def values(self, pattern: str, match: Match = Match.EXACT, by: Any = None, **options: Any) -> list[Any]:
         return [event["args"][0] for event in self.read(pattern, match, by, **options)]
@@ -96,7 +98,7 @@ class Keeping(HistoryCase):
         realm.broker.publish("wide", Payload.of([1]))
         subscription = realm.broker.lookup("w", Match.PREFIX)
         assert subscription is not None
-        self.assertEqual(len(list(realm.history.read(subscription, self.anna, Query()))), 1)
+        self.assertEqual(len(realm.history.read(subscription, self.anna, Query())[0]), 1)
 
     def test_of_the_router(self) -> None:
         """What orosync itself publishes is kept like anybody's."""
@@ -107,7 +109,7 @@ class Keeping(HistoryCase):
         """A subscription without a history has had no events to tell."""
         subscription = self.broker.subscribe(self.anna, "x")[0]
         self.publish("x", 1)
-        self.assertEqual(list(self.realm.history.read(subscription, self.anna, Query())), [])
+        self.assertEqual(self.realm.history.read(subscription, self.anna, Query()), ([], False))
 
 
 class Bounds(HistoryCase):
@@ -153,14 +155,17 @@ class Reading(HistoryCase):
 
     def test_limit_and_direction(self) -> None:
         """In order of occurrence, or from the newest back; so many at most, after all other conditions."""
-        for options, expected in (
-            ({}, [0, 1, 2, 3, 4, 5]),
-            ({"limit": 2}, [0, 1]),
-            ({"reverse": True, "limit": 2}, [5, 4]),
-            ({"topic": "1.c"}, [1, 4]),
-            ({"topic": "1.c", "reverse": True, "limit": 1}, [4]),
+        for options, expected, more in (
+            ({}, [0, 1, 2, 3, 4, 5], False),
+            ({"limit": 2}, [0, 1], True),
+            ({"limit": 6}, [0, 1, 2, 3, 4, 5], False),
+            ({"reverse": True, "limit": 2}, [5, 4], True),
+            ({"topic": "1.c"}, [1, 4], False),
+            ({"topic": "1.c", "limit": 2}, [1, 4], False),
+            ({"topic": "1.c", "reverse": True, "limit": 1}, [4], True),
         ):
             self.assertEqual(self.values(".c", Match.WILDCARD, **options), expected, options)
+            self.assertIs(self.more, more, options)
 
     def test_pages(self) -> None:
         """Page after page by the last publication of the one before, both ways."""
@@ -170,6 +175,18 @@ class Reading(HistoryCase):
                 found += [event["args"][0] for event in page]
                 options[f"{side}_publication"] = page[-1]["publication"]
             self.assertEqual(found, sorted(range(6), reverse=reverse))
+
+    def test_large(self) -> None:
+        """An answer stays small enough for its reader; who goes on behind its end gets all, large events too."""
+        self.patch(history, "ANSWER", 1000)
+        for position in range(6, 12):
+            self.publish("0.c", position, "x" * (2000 if position == 8 else 100))
+        found, options, pages = [], {}, 0
+        while page := self.values(".c", Match.WILDCARD, **options):
+            found, pages = found + page, pages + 1
+            options["after_publication"] = self.read(".c", Match.WILDCARD, **options)[-1]["publication"]
+        self.assertEqual((found, self.more), (list(range(12)), False))
+        self.assertTrue(3 < pages < 8, pages)
 
     def test_own_timestamps(self) -> None:
         """A timestamp that was given out is understood to the last digit."""

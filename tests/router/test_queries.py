@@ -83,3 +83,4 @@ class Selecting(SynchronousTestCase):
         """Limit and direction are read, integral floats too."""
         query = Query.of({"limit": 2.0, "reverse": True})
         self.assertEqual((query.limit, query.reverse), (2, True))
+        self.assertEqual(self.found(reverse=True, from_time=moment(3)), [5, 4, 3])

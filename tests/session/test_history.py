@@ -46,6 +46,12 @@ class HistoryCase(MetaCase):
         self.assertEqual(self.got(float(self.number), limit=2, reverse=True, topic="com.t0"), [4, 2])
         self.assertEqual(self.got(self.number, after_time="1970-01-01T00:00:01Z"), [])
 
+    def test_more(self) -> None:
+        """Where one answer does not have all, it says so."""
+        answer = self.reply(self.admin, GET, self.number, limit=4)
+        self.assertEqual((len(answer[3]), answer[4:]), (4, [{"is_limit_reached": True}]))
+        self.assertEqual(self.reply(self.admin, GET, self.number, limit=5)[4:], [])
+
     def test_errors(self) -> None:
         """Unknown subscriptions and bad arguments."""
         self.assertEqual(self.refused(GET, MISSING), "no_such_subscription")
@@ -69,7 +75,7 @@ class HistoryCase(MetaCase):
         self.stage.authorizer.answers[Action.SUBSCRIBE, "com."] = later
         self.assertEqual(self.admin.ask([48, 9, {}, GET, [self.number], {"limit": 1}]), [])
         later.callback(Decision(Verdict.ALLOW))
-        ((code, request, _, events),) = self.admin.heard()
+        ((code, request, _, events, _),) = self.admin.heard()
         self.assertEqual((code, request, events[0]["args"]), (50, 9, [0]))
 
     def test_announced(self) -> None:
