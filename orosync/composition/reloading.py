@@ -60,6 +60,9 @@ class Rules:
             return False
         for title in needing_a_restart(self._now, found):
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
+        for warning in found.warnings:
+            if warning not in self._now.warnings:
+                self._log.warn("{text}", text=warning)
         self._services(self._parts.deciders.put(made))
         self._now = rules
         guests = list(self._guests())
@@ -91,6 +94,7 @@ def effective(now: Configuration, found: Configuration) -> Configuration:
         roles=(*found.roles, *kept),
         topics={**now.topics, **found.topics},
         authorizers={**now.authorizers, **found.authorizers},
+        warnings=found.warnings,
     )
 
 
