@@ -189,3 +189,36 @@ class Healing(SynchronousTestCase):
         for child in crossing.helpers.values():
             self.assertEqual(child.end(), 0, child.output)
             self.assertNotIn("Traceback", child.output)
+
+
+class Faulty(SynchronousTestCase):
+    """A configuration of ours that cannot be used, inside Crossbar.io."""
+
+    def crossing(self, way, name, text, instead):
+        crossing = Crossing(way)
+        self.addCleanup(crossing.end)
+        path = crossing.state / name
+        self.assertIn(text, path.read_text())
+        path.write_text(path.read_text().replace(text, instead))
+        return crossing
+
+    def test_a_class(self):
+        """The node does not start, and says why."""
+        crossing = self.crossing("class", "authenticator.ini", "[directory:people]", "[directory:peple]")
+        with self.assertRaisesRegex(AssertionError, "there is no .directory:people., did you mean peple"):
+            crossing.start()
+
+    def test_a_function(self):
+        """Nobody is let in without its authenticator, nobody gets anything without its authorizer; nobody waits."""
+        for name, text, instead, fault in [
+            ("authenticator.ini", "[directory:people]", "[directory:peple]", "did you mean peple?"),
+            ("authorizer.ini", "[topics:oro]", "[topics:orro]", "did you mean orro?"),
+        ]:
+            crossing = self.crossing("function", name, text, instead)
+            crossing.start()
+            with self.assertRaisesRegex(Denied, "authorization_failed"):
+                anna = crossing.user("anna")
+                self.addCleanup(anna.close)
+                anna.subscribe("oro/data/update")
+            crossing.wait_for_line(fault)
+            crossing.end()

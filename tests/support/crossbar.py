@@ -25,6 +25,8 @@ PROGRAM = TREE / ".cache" / "crossbar" / "bin" / "crossbar"
 SECONDS = 60.0
 """How long a start may take; two cores may be busy."""
 
+GAVE_UP = "Could not start node"
+
 EVERYTHING = {"call": True, "register": True, "publish": True, "subscribe": True}
 
 
@@ -67,9 +69,11 @@ class Node:
         # It ends those that it has started within some seconds when it is told to: they are not waited for.
         self._child = Child(command, cwd=self.directory, environ=self._environ, family=True)
         try:
+            line = self._child.wait_for_line(("NODE_BOOT_COMPLETE", GAVE_UP), SECONDS)
+            if GAVE_UP in line:  # and takes its time to end
+                raise AssertionError(f"the node does not start; it said:\n{self.log}")
             for port in self.ports:
                 self._child.wait_for_port(port, SECONDS)
-            self._child.wait_for_line("NODE_BOOT_COMPLETE", SECONDS)
         except BaseException:
             self.kill()
             raise

@@ -55,14 +55,16 @@ class Child:
         """All that it has printed so far."""
         return Path(self._output.name).read_text(errors="replace")
 
-    def wait_for_line(self, text: str, seconds: float = 20.0) -> str:
-        """The first line of its output that holds ``text``; AssertionError with the whole output when none comes."""
+    def wait_for_line(self, text: str | tuple[str, ...], seconds: float = 20.0) -> str:
+        """The first line of its output that holds ``text`` (or one of them); AssertionError with the whole output when
+        none comes."""
+        texts = (text,) if isinstance(text, str) else text
         deadline = time.monotonic() + seconds
         while True:
             ended = self.process.poll() is not None
             complete, _, _ = self.output.rpartition("\n")
             for line in complete.splitlines():
-                if text in line:
+                if any(one in line for one in texts):
                     return line
             self._go_on(ended, deadline, f"no line with {text!r}")
 
