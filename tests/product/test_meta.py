@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.product import house
 from tests.product.clients import SECONDS, Client, Refused
 from tests.product.house import House
 from tests.product.raw import RawClient
@@ -160,3 +161,28 @@ class MetaTests(SynchronousTestCase):
             old.read()
             old.send([2, "a", "wamp.session.count"])
             self.assertEqual(old.read(), [3, "a", 3])
+
+
+class ChannelTests(SynchronousTestCase):
+    """A channel that is declared retained."""
+
+    CHANNEL = "use = oro\nchannel.acme/state = subscribe user; publish backend; retained\n"
+
+    def test_from_php_to_pages(self) -> None:
+        """What PHP published before a page was opened reaches the page when it subscribes: nothing behind WELCOME, the
+        event behind SUBSCRIBE. A client of v2 gets it when it asks; the state of maintenance is told as ever."""
+        self.patch(house, "CONFIGURATION", house.CONFIGURATION.replace("use = oro\n", self.CHANNEL, 1))
+        with House() as running:
+            running.publish(topic="acme/state", payload={"isOn": True})
+            with RawClient(running.url("anna"), "wamp") as page:
+                self.assertEqual(page.read()[0], 0)
+                self.assertTrue(page.silent(0.1))
+                page.send([5, "acme/state"], [5, "oro/maintenance"])
+                self.assertEqual(page.read(), [8, "acme/state", {"isOn": True}])
+                self.assertEqual(page.read(), [8, "oro/maintenance", {"isOn": False, "userId": None}])
+            with RawClient(running.url("ben")).join("oro") as client:
+                client.send([32, 1, {}, "acme/state"], [32, 2, {"get_retained": True}, "acme/state"])
+                self.assertEqual([client.read()[0] for _ in range(2)], [33, 33])
+                self.assertEqual(client.read()[3:], [{"retained": True}, [{"isOn": True}]])
+                client.send([32, 3, {}, "wamp.session.on_join"], [48, 4, {}, "wamp.session.count"])
+                self.assertEqual([client.read()[4] for _ in range(2)], ["wamp.error.not_authorized"] * 2)
