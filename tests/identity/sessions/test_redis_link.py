@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import trustme
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
@@ -21,6 +24,8 @@ from orosync.identity.sessions.redis import RedisSessions
 from orosync.identity.sessions.redis_dsn import parse
 from orosync.identity.sessions.redis_link import NoConnection, RedisLink
 from orosync.identity.sessions.store import SessionLookups
+from orosync.interfaces import ISessionStore
+from orosync.model import AdminSession
 from orosync.testing import RecordingJournal, SessionStoreContract
 from tests.identity.sessions import logins
 from tests.support.ports import free_port
@@ -72,6 +77,69 @@ class LinkCase(TestCase):
             f"tls-ca-cert-file {directory / 'authority'}",
             "tls-auth-clients no",
         ]
+
+
+@functools.cache
+def promoted() -> tuple[Redis, str]:
+    """What a Sentinel has made the master of this run after the first one was killed, and the DSN that leads there."""
+    master = Redis()
+    replica = Redis([f"replicaof 127.0.0.1 {master.port}"])
+    sentinel = Sentinel(master)
+    for one in (master, replica, sentinel):
+        atexit.register(one.end)
+        one.start()
+    sentinel.wait_for_replicas(1)
+    master.kill()
+    deadline = time.monotonic() + 20
+    while sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")[1] != b"%d" % replica.port:
+        if time.monotonic() > deadline:
+            raise AssertionError("the replica is not made the master")
+        time.sleep(0.1)
+    return replica, f"redis:?host[127.0.0.1:{sentinel.port}]&redis_sentinel=mymaster"
+
+
+class ContractCase(LinkCase, SessionStoreContract):
+    """The suite, on a server that is not reached directly and in the clear; those who inherit say how."""
+
+    def reached(self) -> tuple[Redis, str, Any]:
+        """The server, its DSN, and the authorities of its certificate."""
+        raise NotImplementedError
+
+    def make_store(self, sessions: Mapping[str, AdminSession | None]) -> Deferred[ISessionStore]:
+        """See SessionStoreContract."""
+        self.server, dsn, root = self.reached()
+        self.server.ask("FLUSHALL")
+        for session_id, data in logins.shown(sessions).items():
+            self.server.ask("SET", "session" + session_id, data)
+        store = RedisSessions("web", parse(dsn), SessionReader("sessions:web"), reactor, trust_root=root)
+        store.startService()
+        self.addCleanup(store.stopService)
+        return succeed(SessionLookups("web", store, RecordingJournal(), reactor, at_once=8))
+
+    def log_out(self, session_id: str) -> None:
+        """The application removes the key."""
+        self.server.ask("DEL", "session" + session_id)
+
+
+class ContractOverTls(ContractCase):
+    """The suite over TLS."""
+
+    def reached(self) -> tuple[Redis, str, Any]:
+        """A server of the test's own."""
+        authority, port = trustme.CA(), free_port()
+        server = self.serve(Redis([f"tls-port {port}", *self.tls_lines(authority, "localhost")]))
+        return server, f"rediss://localhost:{port}", trust(authority)
+
+
+class ContractAfterFailover(ContractCase):
+    """The suite on whom a Sentinel has promoted."""
+
+    def reached(self) -> tuple[Redis, str, Any]:
+        """The one of this run."""
+        return *promoted(), None
+
+
+del ContractCase  # it is no case by itself
 
 
 class Tls(LinkCase):
