@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.php.serialized import Limits
+from orosync.identity.php.serialized import Limits, unserialize
 from orosync.identity.php.session_format import HANDLERS, read_session
 from orosync.identity.php.values import PhpArray, PhpObject, SessionUnreadable
-from tests.identity.php.oracle import SAMPLE, View, sessions
+from tests.identity.php.oracle import SAMPLE, View, judged, sessions
 
 BAD = {
     "php": [
@@ -43,6 +45,23 @@ class Oracle(SynchronousTestCase):
                 self.assertEqual(
                     View().entries(read_session(session.data, handler)), session.view, f"{handler}: {session.name}"
                 )
+
+    def test_sample(self) -> None:
+        """The sample: each of its values, and the token that is a string in one of them, is to us what it is to PHP."""
+        names = (b"_sf2_attributes", b"_symfony_flashes", b"_sf2_meta")
+        starts = [*(SAMPLE.index(name + b"|") for name in names), len(SAMPLE)]
+        values = [SAMPLE[a:b].partition(b"|")[2] for a, b in itertools.pairwise(starts)]
+        whole = read_session(SAMPLE)
+        self.assertEqual(list(whole), list(names))
+        for name, value in zip(names, values, strict=True):
+            self.assertEqual(View().of(whole[name]), View().of(unserialize(value)), name)
+        attributes = whole[names[0]]
+        assert isinstance(attributes, PhpArray)
+        token = attributes[b"_security_main"]
+        assert isinstance(token, bytes)
+        for value, view in zip([*values, token], judged([*values, token]), strict=True):
+            self.assertIsNotNone(view, value)
+            self.assertEqual(View(names=True).of(unserialize(value)), view)
 
     def test_other_formats_are_noticed(self) -> None:
         """A handler set wrongly is an error an administrator sees, not an empty session."""
