@@ -145,6 +145,8 @@ class Session(ApplicationSession):
         def procedure(*args, details, **kwargs):
             if "fail" in kwargs:
                 raise ApplicationError(kwargs["fail"], *args)
+            if args and isinstance(args[0], dict) and "fail" in args[0]:  # v1 has no keywords to say it by
+                raise ApplicationError(args[0]["fail"], *args[1:])
             if "whoami" in kwargs:
                 return CallResult(details.caller_authid)
             if "steps" in kwargs:

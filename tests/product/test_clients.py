@@ -85,7 +85,7 @@ class ClientTests(SynchronousTestCase):
                     self.assertEqual(client.event()[1], [{"binary": "00ff80"}])
 
     def test_v1_beside_v2(self):
-        """On one topic in publishing order; a v1 client calls a v2 procedure and gets its errors."""
+        """On one topic in publishing order."""
         old, new = self.v1("anna"), Client("autobahn", self.house.url("ben"))
         self.addCleanup(new.end)
         for client in (old, new):
@@ -93,6 +93,36 @@ class ClientTests(SynchronousTestCase):
         self.house.publish(port=self.house.backend, per_connection=100, linger=0.2)
         for client in (old, new):
             self.assertEqual([client.event()[1][0]["k"] for _ in range(100)], list(range(100)))
+
+    def test_v1_calls(self):
+        """A v1 client calls a procedure of a v2 client: values, errors, a procedure that nobody has, one it may not
+        call. What it publishes with the right to do so, both hear."""
+        rights = "prefix com.example. call,register,publish,subscribe"
+        with House(more=f"[role:oro/user]\npermissions = {rights}") as house:
+            old, new = Client("wamp1", house.url("anna")), Client("autobahn-python", house.url("ben"))
+            self.addCleanup(old.end)
+            self.addCleanup(new.end)
+            new.ask("register", "com.example.echo")
+            for value in VALUES:
+                if not isinstance(value, list):  # a single list is the arguments themselves
+                    self.assertEqual(old.ask("call", "com.example.echo", [value])["args"], [value])
+            for procedure, args, uri in (
+                ("com.example.echo", [{"fail": "com.example.failed"}, "for a reason"], "com.example.failed"),
+                ("com.example.nobody", [], "wamp.error.no_such_procedure"),
+                ("org.example.echo", [], "wamp.error.not_authorized"),
+            ):
+                with self.assertRaises(Refused) as caught:
+                    old.ask("call", procedure, args)
+                self.assertEqual(caught.exception.uri, uri)
+                if len(args) > 1:
+                    self.assertIn(args[1], str(caught.exception))
+            for client in (old, new):
+                client.ask("subscribe", "com.example.news")
+            old.ask("call", "com.example.echo", [1])  # v1 subscribes without an answer; what follows comes later
+            old.ask("publish", "com.example.news", [VALUES])
+            new.ask("publish", "com.example.news", ["from v2"], acknowledge=True)
+            self.assertEqual([old.event()[1], old.event()[1]], [[VALUES], ["from v2"]])
+            self.assertEqual(new.event()[1], [VALUES])
 
     def v1(self, user):
         client = Client("wamp1", self.house.url(user))
