@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -74,3 +75,19 @@ class Benchmark(SynchronousTestCase):
         """What patterns cost a publish is measured, on a small scale; how much it is, is nobody's promise here."""
         command = [sys.executable, str(BENCH / "patterns.py"), "--patterns", "20", "--times", "5"]
         self.assertEqual(len(run(*command).splitlines()), 5)
+
+    def test_timing_is_measured(self) -> None:
+        """The areas of all three pairs are told; how near to one half they are, takes more tries than a test has."""
+        command = [sys.executable, str(BENCH / "timing.py"), "--tries", "5"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
+        told = json.loads(done.stdout)
+        self.assertEqual(set(told["area"]), {"unknown, wrong", "unknown, disabled", "wrong, disabled"})
+        within = all(0.45 <= area <= 0.55 for area in told["area"].values())
+        self.assertEqual(done.returncode, 0 if within else 1, told)
+
+    def test_area(self) -> None:
+        """One who always takes longer is told apart for certain, equals are not, and ties count half."""
+        pairs = "[([1, 2], [3, 4]), ([3, 4], [1, 2]), ([1, 4], [2, 3]), ([1, 1], [1, 1]), ([1, 2], [2, 3])]"
+        asked = f"from timing import area; print([area(one, other) for one, other in {pairs}])"
+        told = run(sys.executable, "-c", asked, cwd=BENCH)
+        self.assertEqual(json.loads(told), [0.0, 1.0, 0.5, 0.5, 0.125])

@@ -50,6 +50,7 @@ class GuardingTests(SynchronousTestCase):
             FOREIGN,
             "oro/email_event/%31/1",
             "oro/email_event/\u0661/1",
+            "oro/email_event/\uff11/1",
             "oro/email_event/1/1/",
             "oro/email_event/1/1\n",
             "ORO/email_event/1/1",
@@ -71,6 +72,12 @@ class GuardingTests(SynchronousTestCase):
             ("oro/email_event/1/1", "wildcard"),
             (".", "wildcard"),
             ("oro/email_event/%31/1", "exact"),
+            ("oro/email_event/%31/1", "prefix"),
+            ("oro/email_event/\u0661/1", "exact"),
+            ("oro/email_event/\uff11/1", "exact"),
+            ("oro/email_event/\u0661/", "prefix"),
+            ("oro/email_event/01/1", "exact"),
+            ("oro:1", "exact"),
         ]
         for request, (topic, match) in enumerate(patterns, 1):
             new.send([32, request, {"match": match}, topic])
