@@ -202,9 +202,11 @@ class Installed(SynchronousTestCase):
         self.serves_the_demo(venv)
 
     def test_other_pythons(self) -> None:
-        """The same wheel imports on the other Pythons that the machine has, and their twistd knows orosync."""
+        """The same wheel imports and serves the demonstration on the other Pythons that the machine has."""
         for python in other_pythons():
-            self.imports_everything(installed(python, built("wheel")))
+            venv = installed(python, built("wheel"))
+            self.imports_everything(venv)
+            self.serves_the_demo(venv)
 
     def test_shims_do_not_count(self) -> None:
         """A python3.12 that is there but does not run is no Python 3.12; this one is what it says."""
