@@ -13,11 +13,13 @@ from orosync.config import Configuration
 from orosync.config.sections import CookieSection
 from orosync.config.values import did_you_mean
 from orosync.errors import Refused
+from orosync.identity.cookie_authenticator import BACK_OFFICE
 from orosync.model import NOTHING, ConnectionFacts
 
 
 async def verify(configuration: Configuration, reactor: Any, store: str, cookie: str) -> str:
     """Who the session ``cookie`` is, in a line: by the first authenticator that asks ``store``, else by the store.
+    ``cookie`` is its value, or a whole ``Cookie`` header with it, as a browser shows one.
 
     Fails as ``CookieAuthenticator.at_handshake`` and ``ISessionStore.find``."""
     if store not in configuration.session_stores:
@@ -33,7 +35,7 @@ async def verify(configuration: Configuration, reactor: Any, store: str, cookie:
 
 
 async def _by_store(parts: Parts, store: str, cookie: str) -> str:
-    session = await parts.session_stores[store].find(cookie)
+    session = await parts.session_stores[store].find(_value(BACK_OFFICE, cookie))
     if session is None:
         raise Refused("no_session", "unknown, expired or logged out")
     number = "unknown" if session.user_id is None else session.user_id
@@ -41,9 +43,20 @@ async def _by_store(parts: Parts, store: str, cookie: str) -> str:
 
 
 async def _by_authenticator(parts: Parts, section: CookieSection, cookie: str) -> str:
-    principal = await parts.authenticators[section.name].at_handshake(_presented(section.cookie, cookie))
+    principal = await parts.authenticators[section.name].at_handshake(
+        _presented(section.cookie, _value(section.cookie, cookie))
+    )
     assert principal is not None, "the cookie was presented"
     return f"user {principal.authid!r} (id {principal.user_id}), role {principal.authrole}"
+
+
+def _value(name: str, cookie: str) -> str:
+    """What the cookie ``name`` is in ``NAME=VALUE; ...``; text without it is the value itself."""
+    for one in cookie.removeprefix("Cookie:").split(";"):
+        key, _, value = one.strip().partition("=")
+        if key == name and value:
+            return value
+    return cookie
 
 
 def _presented(name: str, cookie: str) -> ConnectionFacts:

@@ -14,6 +14,13 @@ class SessionTests(DeskCase):
         self.assertEqual(await self.verify(COOKIE), 0)
         self.assertEqual(self.out, "OK: user 'anna' (id 1), role staff\n")
 
+    async def test_header(self):
+        """What a browser shows may be given as it is: the cookie with its name, among others, for either judge."""
+        for cookie in (f"BAPID={COOKIE}", f"Cookie: _csrf=1; BAPID={COOKIE}; XBAPID={NOBODYS}"):
+            self.assertEqual(await self.verify(cookie), 0, cookie)
+            self.assertEqual(await self.verify(cookie, "unused"), 0, cookie)
+        self.assertEqual(await self.verify(f"OTHER={COOKIE}"), 1)
+
     async def test_refused(self):
         """Why it is nobody's, in a line without the cookie."""
         table = [
