@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from tests.identity.sessions import logins
 from tests.identity.sessions.application import HASH, SECRET
 from tests.product.house import TREE, start
 from tests.product.raw import RawClient
+from tests.product.traffic import Traffic, settled
 from tests.support.ports import free_port
 from tests.support.processes import Child
 from tests.support.redis import Redis
@@ -51,37 +50,6 @@ USERS = {f"{number:026}": f"user{number}" for number in range(1, 9)}
 SUBSCRIBE = [32, 1, {}, "oro/data/update"]
 
 
-class Traffic:
-    """Two browsers that come with one cookie after the other and go at once, until ``stop``."""
-
-    def __init__(self, come):
-        self.visits = []
-        self._come = come
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(turn,), daemon=True) for turn in (0, 1)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, turn):
-        while not self._stop.is_set():
-            for session_id in [*USERS][turn::2]:
-                begun = time.monotonic()
-                client = self._come(session_id)
-                client.close()
-                self.visits.append((begun, time.monotonic(), client.status))
-                time.sleep(0.02)
-
-    def between(self, first, last):
-        """What those were answered who came and were answered within that time."""
-        return [status for begun, ended, status in self.visits if first <= begun and ended <= last]
-
-    def stop(self):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(15)
-        assert not any(thread.is_alive() for thread in self._threads)
-
-
 class Killed:
     """For one kind of store; mixed into a test case."""
 
@@ -104,26 +72,6 @@ class Killed:
         headers = (f"Cookie: BAPID={session_id}",)
         return RawClient(f"ws://127.0.0.1:{self.port}/ws", subprotocol, "https://oro.example.com", headers)
 
-    def held(self):
-        """Threads and sockets of the router."""
-        process = Path(f"/proc/{self.router.process.pid}")
-        links = []
-        for entry in (process / "fd").iterdir():
-            try:
-                links.append(os.readlink(entry))
-            except FileNotFoundError:  # closed since it was listed
-                continue
-        return len(list((process / "task").iterdir())), sum(link.startswith("socket:") for link in links)
-
-    def settled(self):
-        """What is held when the last visitors' ends have been noticed."""
-        held, since = self.held(), time.monotonic()
-        while time.monotonic() - since < 0.5:
-            time.sleep(0.05)
-            if (now := self.held()) != held:
-                held, since = now, time.monotonic()
-        return held
-
     def test_killed_during_traffic(self):
         """Nobody is let in meanwhile, who is connected stays and is served, logins work again within ten seconds of
         the return, and then no thread and no connection is left over."""
@@ -136,13 +84,13 @@ class Killed:
         stranger = self.comes("f" * 26)
         stranger.close()
         self.assertEqual(stranger.status, 403)
-        ordinary = Traffic(self.comes)
+        ordinary = Traffic(self.comes, [*USERS])
         self.addCleanup(ordinary.stop)
         time.sleep(1.0)
         ordinary.stop()
-        threads, sockets = self.settled()
+        threads, sockets = settled(self.router)
 
-        traffic = Traffic(self.comes)
+        traffic = Traffic(self.comes, [*USERS])
         self.addCleanup(traffic.stop)
         time.sleep(0.5)
         before = time.monotonic()
@@ -171,7 +119,7 @@ class Killed:
         new.send([*SUBSCRIBE[:1], 2, *SUBSCRIBE[2:]])
         self.assertEqual(new.read()[:2], [33, 2])
 
-        more_threads, more_sockets = self.settled()
+        more_threads, more_sockets = settled(self.router)
         self.assertLessEqual(more_threads, threads)
         self.assertLessEqual(more_sockets, sockets)
         self.assertIn("sessions (down)", self.router.output)
