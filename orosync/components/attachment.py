@@ -7,6 +7,7 @@ the procedures decide.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,14 +16,14 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import ComponentConfig, RegisterOptions
-from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from orosync import __version__
-from orosync.components.lines import LARGEST, PING, endpoint_of, trust_root_of
+from orosync.components.attempts import Attempts
+from orosync.components.lines import endpoint_of, set_bounds, trust_root_of
 from orosync.components.login import Login
 from orosync.config.attach import AttachSection
 from orosync.errors import ConfigError
@@ -121,7 +122,7 @@ class Attachment(Service):
         procedures: Mapping[str, Callable[..., Any]],
         journal: IJournal,
         reactor: Any,
-        jitter: Callable[[], float] | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         if section.url is None:
             raise ConfigError(["[attach] url: is missing, say where the router listens: url = ws://127.0.0.1:8080/ws"])
@@ -132,8 +133,7 @@ class Attachment(Service):
         self._reactor = reactor
         self._trust_root = trust_root_of("attach", section.ca)
         self._login = Login.of(section)
-        pause = {} if jitter is None else {"jitter": jitter}
-        self._pause = backoffPolicy(initialDelay=0.25, maxDelay=section.retry, factor=2.0, **pause)
+        self._attempts = Attempts(section.retry, jitter, steady=STEADY)
         self._session: AttachedSession | None = None
         self._loop: Deferred[None] | None = None
 
@@ -161,16 +161,14 @@ class Attachment(Service):
             late.cancel()
 
     async def _go_on(self) -> None:
-        failures = 0
         while self.running:
             began = self._reactor.seconds()
             try:
                 kind, reason = await self._once()
                 if not self.running:
                     return
-                steady = kind == "lost" and self._reactor.seconds() - began > STEADY
-                failures = 1 if steady else failures + 1
-                pause = self._pause(failures)
+                now = self._reactor.seconds()
+                pause, _ = self._attempts.failed(now, kind, reason, now - began)
                 self._journal.note("attach.failed", kind, url=self._url, reason=reason, again=f"in {pause:.1f} s")
                 await deferLater(self._reactor, pause, lambda: None)
             except CancelledError:
@@ -210,13 +208,5 @@ def _factory(url: str, timeout: float, session: ApplicationSession) -> Any:
     if url.startswith("rs"):
         return WampRawSocketClientFactory(lambda: session)
     factory = WampWebSocketClientFactory(lambda: session, url=url, useragent=f"orosync/{__version__}")
-    factory.setProtocolOptions(
-        maxMessagePayloadSize=LARGEST,
-        maxFramePayloadSize=LARGEST,
-        openHandshakeTimeout=timeout,
-        closeHandshakeTimeout=1,
-        autoPingInterval=PING,
-        autoPingTimeout=PING,
-        tcpNoDelay=True,
-    )
+    set_bounds(factory, timeout)
     return factory

@@ -22,10 +22,11 @@ REMINDER = 300.0
 
 
 class Attempts:
-    """Of one uplink; ``longest`` is the longest pause without its jitter."""
+    """``longest`` is the longest pause without its jitter; ``steady`` as STEADY."""
 
-    def __init__(self, longest: float, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(self, longest: float, jitter: Callable[[], float] = random.random, *, steady: float = STEADY) -> None:
         self._pause = backoffPolicy(initialDelay=FIRST, maxDelay=longest, factor=2.0, jitter=jitter)
+        self._steady = steady
         self._failures = 0
         self._told: tuple[str, str] | None = None
         self._told_at = 0.0
@@ -37,7 +38,7 @@ class Attempts:
     def failed(self, now: float, kind: str, reason: str, lasted: float) -> tuple[float, bool]:
         """An attempt ended at ``now``, ``lasted`` seconds after it had begun: the pause before the next, and whether
         somebody should be told."""
-        self._failures = 1 if kind == "lost" and lasted > STEADY else self._failures + 1
+        self._failures = 1 if kind == "lost" and lasted > self._steady else self._failures + 1
         news = (kind, reason) != self._told or now - self._told_at >= REMINDER
         if news:
             self._told, self._told_at = (kind, reason), now

@@ -160,18 +160,23 @@ def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> A
         subprotocol = CODECS[f"wamp.2.{serializer}"].subprotocol
         factory = WebSocketClientFactory(url, protocols=[subprotocol], useragent=f"orosync/{__version__}")
         factory.protocol = WebSocketLine
-        factory.setProtocolOptions(
-            maxMessagePayloadSize=LARGEST,
-            maxFramePayloadSize=LARGEST,
-            openHandshakeTimeout=timeout,
-            closeHandshakeTimeout=1,
-            autoPingInterval=PING,
-            autoPingTimeout=PING,
-            tcpNoDelay=True,
-        )
+        set_bounds(factory, timeout)
     factory.noisy = False
     factory.speaker = speaker
     return factory
+
+
+def set_bounds(factory: WebSocketClientFactory, timeout: float) -> None:
+    """What every WebSocket to another router keeps to; ``timeout`` seconds are for its handshake."""
+    factory.setProtocolOptions(
+        maxMessagePayloadSize=LARGEST,
+        maxFramePayloadSize=LARGEST,
+        openHandshakeTimeout=timeout,
+        closeHandshakeTimeout=1,
+        autoPingInterval=PING,
+        autoPingTimeout=PING,
+        tcpNoDelay=True,
+    )
 
 
 def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStreamClientEndpoint:
