@@ -6,7 +6,7 @@ It must not parse anything, decide anything of a protocol, or know of listeners.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -153,8 +153,7 @@ class Parts:
     @cached_property
     def authenticators(self) -> Mapping[str, IAuthenticator]:
         """Every [authenticator:NAME] that could be made, by its name."""
-        made = {name: self._attempt(self._authenticator, name) for name in self.configuration.authenticators}
-        return {name: one for name, one in made.items() if one is not None}
+        return self._each(self._authenticator, self.configuration.authenticators)
 
     def _authenticator(self, name: str) -> IAuthenticator:
         section = self.configuration.authenticators[name]
@@ -222,8 +221,7 @@ class Parts:
     @cached_property
     def directories(self) -> Mapping[str, IDirectory]:
         """Every [directory:NAME] that could be made, by its name."""
-        made = {name: self._attempt(self._directory, name) for name in self.configuration.directories}
-        return {name: one for name, one in made.items() if one is not None}
+        return self._each(self._directory, self.configuration.directories)
 
     def _directory(self, name: str) -> IDirectory:
         section = self.configuration.directories[name]
@@ -241,8 +239,7 @@ class Parts:
     @cached_property
     def session_stores(self) -> Mapping[str, SessionLookups]:
         """Every [sessions:NAME] that could be made, by its name."""
-        made = {name: self._attempt(self._session_store, name) for name in self.configuration.session_stores}
-        return {name: one for name, one in made.items() if one is not None}
+        return self._each(self._session_store, self.configuration.session_stores)
 
     def _session_store(self, name: str) -> SessionLookups:
         section = self.configuration.session_stores[name]
@@ -264,8 +261,7 @@ class Parts:
     @cached_property
     def components(self) -> Mapping[str, Callable[[], Any]]:
         """What makes the component of every [component:NAME], by its name."""
-        made = {name: self._attempt(self._component_maker, name) for name in self.configuration.components}
-        return {name: one for name, one in made.items() if one is not None}
+        return self._each(self._component_maker, self.configuration.components)
 
     def _component_maker(self, name: str) -> Callable[[], Any]:
         section = self.configuration.components[name]
@@ -281,6 +277,11 @@ class Parts:
         if IService.providedBy(made):
             self.services.append(made)
         return made
+
+    def _each(self, make: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
+        """Whatever of ``names`` could be made."""
+        made = {name: self._attempt(make, name) for name in names}
+        return {name: one for name, one in made.items() if one is not None}
 
     def _attempt(self, make: Callable[..., T], *args: Any) -> T | None:
         """Collect what is wrong instead of stopping at the first."""
