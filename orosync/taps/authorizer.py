@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from twisted.application.service import IService
 
-from orosync.errors import ConfigError
 from orosync.taps import router
 
 
@@ -24,8 +23,4 @@ def makeService(options: Options) -> IService:
 
     from orosync.composition.attached import build
 
-    try:
-        return build(options["configuration"], reactor, "authorizer")
-    except ConfigError as error:
-        router.give_up(error)
-        raise
+    return router.or_give_up(lambda: build(options["configuration"], reactor, "authorizer"))

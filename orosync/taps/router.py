@@ -9,8 +9,10 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -18,6 +20,8 @@ from twisted.python import usage
 from orosync import __version__
 from orosync.config import load
 from orosync.errors import ConfigError
+
+T = TypeVar("T")
 
 OBJECTS_BEFORE_A_LOOK = 10_000
 """Python's own is 700 or 2,000."""
@@ -41,10 +45,7 @@ class Options(usage.Options):
         if self["config"] is None:
             raise usage.UsageError(f"name the configuration file: twistd {self.command} --config {self.example}")
         raise_open_files()
-        try:
-            self["configuration"] = load(Path(self["config"]), os.environ)
-        except ConfigError as error:
-            give_up(error)
+        self["configuration"] = or_give_up(lambda: load(Path(self["config"]), os.environ))
 
 
 def makeService(options: Options) -> IService:
@@ -53,13 +54,10 @@ def makeService(options: Options) -> IService:
 
     from orosync.service import build
 
-    try:
-        if not options["configuration"].listeners:
-            raise ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"])
-        router = build(options["configuration"], reactor)
-    except ConfigError as error:
-        give_up(error)
-        raise
+    configuration = options["configuration"]
+    if not configuration.listeners:
+        give_up(ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"]))
+    router = or_give_up(lambda: build(configuration, reactor))
     reactor.callWhenRunning(settle_memory)
     return router
 
@@ -87,7 +85,15 @@ def raise_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def give_up(error: ConfigError) -> None:
+def or_give_up(make: Callable[[], T]) -> T:
+    """What ``make`` makes; a configuration of which nothing can be made ends the process."""
+    try:
+        return make()
+    except ConfigError as error:
+        give_up(error)
+
+
+def give_up(error: ConfigError) -> NoReturn:
     """One line for each fault on standard error, status 1, no traceback."""
     for fault in error.faults:
         print(f"orosync: {fault}", file=sys.stderr)
