@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,6 +21,7 @@ from orosync.composition import Parts
 from orosync.composition.credentials import credentials
 from orosync.composition.hosting import Hosting
 from orosync.composition.listening import client_traits, publisher_traits, serves_http, settings_of, spoken
+from orosync.composition.process import Process
 from orosync.composition.reloading import Rules
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
@@ -31,7 +30,6 @@ from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.interfaces import ISessionHost
-from orosync.ops.notify_systemd import SystemdNotifier
 from orosync.session.deadlines import Deadlines
 from orosync.session.drain import drain
 from orosync.session.host import SessionHost
@@ -81,8 +79,7 @@ class RouterService(MultiService):
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
         self._ports: dict[str, IListeningPort] = {}
-        self._systemd = SystemdNotifier.from_environment(os.environ)
-        self._watchdog: LoopingCall | None = None
+        self._process = Process(parts.reactor, os.environ)
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
         self._rules = Rules(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
@@ -148,7 +145,7 @@ class RouterService(MultiService):
         if not all(opened):
             raise SystemExit(1)
         super().startService()  # type: ignore[no-untyped-call]
-        self._parts.reactor.callWhenRunning(self._heed_signals)
+        self._parts.reactor.callWhenRunning(self._process.heed, self.reload)
         self._hosting.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
@@ -186,15 +183,8 @@ class RouterService(MultiService):
             name=section.name, endpoint=section.endpoint, why=why, advice=advice,
         )  # fmt: skip
 
-    def _heed_signals(self) -> None:
-        """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal)."""
-        reactor = self._parts.reactor
-        signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
-
     def _ready(self) -> None:
-        self._watchdog = self._systemd.watchdog(self._parts.reactor)
-        self._systemd.ready()
+        self._process.ready()
         for section in self._configuration.listeners.values():
             if serves_http(section) and (section.pages or self._demo is not None):
                 what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"
@@ -235,7 +225,7 @@ class RouterService(MultiService):
         seconds = self._configuration.router.drain
         count = len(self._guests)
         self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
-        self._systemd.stopping(seconds + 2)
+        self._process.stopping(seconds + 2)
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -250,8 +240,7 @@ class RouterService(MultiService):
         for hosted in self._parts.realms.values():
             for watcher in hosted.watchers.values():
                 watcher.deserted()
-        if self._watchdog is not None:
-            self._watchdog.stop()
+        self._process.stopped()
         stopped = MultiService.stopService(self)
         if stopped is not None:
             await stopped

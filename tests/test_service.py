@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -186,14 +187,16 @@ class ReloadTests(ServiceCase):
             self.assertIn("[listen:one] certificate: cannot be read anew, the old one stays in service: ", told)
             self.assertIn(name, told)
 
-    def test_sigterm(self):
-        """SIGTERM ends the reactor from the reactor's own thread, so that the process ends with status 0."""
+    async def test_signals(self):
+        """SIGTERM ends the reactor from the reactor's own thread, so that the process ends with status 0; SIGHUP has
+        everything read anew there."""
         asked = []
-        service = build(self.configuration(), reactor)
+        service = self.serve()
+        await deferLater(reactor, 0, lambda: None)  # that it runs
         self.patch(reactor, "callFromThread", asked.append)
-        service._heed_signals()
         self.handlers[signal.SIGTERM](signal.SIGTERM, None)
-        self.assertEqual(asked, [reactor.stop])
+        self.handlers[signal.SIGHUP](signal.SIGHUP, None)
+        self.assertEqual(asked, [reactor.stop, service.reload])
 
 
 class DemonstrationTests(ServiceCase):

@@ -6,6 +6,7 @@
     listening.py    what a listener's section means to the transport that serves it
     credentials.py  what a listener with TLS shows
     hosting.py      the application's components in this process
+    process.py      this process, as whoever started it sees it
     attached.py     orosync's judgement on offer in another router
 
 ``orosync.service`` joins the parts to listeners. Reactor and clock come in as arguments; nothing here may parse

@@ -7,24 +7,22 @@ parse anything or decide anything itself.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from orosync.components.attachment import Attachment
 from orosync.components.authentication import Authentication
 from orosync.components.authorization import Authorization
 from orosync.composition.parts import Parts
+from orosync.composition.process import Process
 from orosync.config import Configuration
 from orosync.config.attach import LISTENER, AttachSection
 from orosync.errors import ConfigError
 from orosync.headers.origin import OriginRule
-from orosync.ops.notify_systemd import SystemdNotifier
 
 Procedure = Callable[..., Any]
 
@@ -80,8 +78,7 @@ class AttachedService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         parts = judgement.parts
         self._parts = parts
-        self._systemd = SystemdNotifier.from_environment(os.environ)
-        self._watchdog: LoopingCall | None = None
+        self._process = Process(parts.reactor, os.environ)
         judgement.setServiceParent(self)
         section = attach_section(parts.configuration)
         attachment: IService = Attachment(section, {judgement.uri: judgement.procedure}, parts.journal, parts.reactor)
@@ -92,20 +89,13 @@ class AttachedService(MultiService):
         for warning in self._parts.configuration.warnings:
             self.log.warn("{text}", text=warning)
         super().startService()  # type: ignore[no-untyped-call]
-        self._parts.reactor.callWhenRunning(self._heed_signals)
-        self._watchdog = self._systemd.watchdog(self._parts.reactor)
-        self._systemd.ready()
-
-    def _heed_signals(self) -> None:
-        """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal)."""
-        reactor = self._parts.reactor
-        signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
+        self._parts.reactor.callWhenRunning(self._process.heed)
+        self._process.ready()
 
     def stopService(self) -> Deferred[None]:
         """Take leave of the router, then stop everything else."""
-        self._systemd.stopping()
-        if self._watchdog is not None:
-            self._watchdog.stop()
+        self._process.stopping()
+        self._process.stopped()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

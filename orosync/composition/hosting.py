@@ -5,9 +5,6 @@ It must not know what a component does.
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +13,7 @@ from twisted.python.failure import Failure
 
 from orosync.components.hosted import HostedComponent, start_all
 from orosync.composition.parts import Parts
+from orosync.composition.process import fail_process
 from orosync.config.components import ComponentSection
 from orosync.errors import ConfigError
 from orosync.model import Principal, Traits
@@ -99,15 +97,3 @@ class Hosting:
         for component in self.components:
             component.stop()
         self._deadlines.stop()
-
-
-def fail_process(reactor: Any) -> None:
-    """End the process with status 1, though the reactor runs already and knows of no other end than 0."""
-    atexit.register(_exit)
-    reactor.stop()
-
-
-def _exit() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
