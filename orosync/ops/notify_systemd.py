@@ -1,4 +1,4 @@
-"""Tells systemd how the service fares: ready, stopping, a line for ``systemctl status``, and that it is alive.
+"""Tells systemd how the service fares: ready, stopping, and that it is alive.
 
 For: units of ``Type=notify``. Must not know: what readiness means, sessions, the configuration.
 Source: sd_notify(3) and sd_watchdog_enabled(3) of systemd 252. Without systemd nothing is sent, and nothing fails:
@@ -41,10 +41,6 @@ class SystemdNotifier:
     def stopping(self, drain_seconds: float = 0.0) -> None:
         """The goodbyes have begun and may take ``drain_seconds``; systemd is not to kill before."""
         self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(drain_seconds * 1e6)}" if drain_seconds else "STOPPING=1")
-
-    def status(self, text: str) -> None:
-        """One line for ``systemctl status``. Line breaks become spaces, or the rest would be taken for a command."""
-        self._send("STATUS=" + " ".join(text.split()))
 
     def alive(self) -> None:
         """One sign of life."""

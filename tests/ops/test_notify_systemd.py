@@ -44,16 +44,10 @@ class Heard(SynchronousTestCase):
             (self.notifier.ready, "READY=1"),
             (self.notifier.stopping, "STOPPING=1"),
             (lambda: self.notifier.stopping(2.5), "STOPPING=1\nEXTEND_TIMEOUT_USEC=2500000"),
-            (lambda: self.notifier.status("412 sessions"), "STATUS=412 sessions"),
             (self.notifier.alive, "WATCHDOG=1"),
         ]:
             say()
             self.assertEqual(self.heard(), [datagram])
-
-    def test_status_is_one_line(self) -> None:
-        """A line break in a status cannot smuggle in another command, such as a false READY."""
-        self.notifier.status("two\nREADY=1")
-        self.assertEqual(self.heard(), ["STATUS=two READY=1"])
 
     def test_abstract_name(self) -> None:
         """An address with @ in front is a name in the abstract namespace, as in containers."""
