@@ -22,6 +22,7 @@ from orosync.cli import explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import Misused
 from orosync.composition import Parts
+from orosync.composition.credentials import check
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError, Refused, Unavailable
 
@@ -104,7 +105,8 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
 
 
 def _sound(configuration: Configuration, reactor: Any) -> str:
-    """Make every part, start none."""
+    """Make every part, start none; certificates are read too."""
+    check(configuration.listeners.values(), configuration.router.state)
     parts = Parts(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
     return "\n".join([*(f"warning: {warning}" for warning in configuration.warnings), "sound"])

@@ -6,6 +6,7 @@ It must not know TLS itself.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from orosync.config.listen import ListenSection
@@ -15,11 +16,32 @@ from orosync.transport.tls import ReloadingCredentials
 
 
 def credentials(section: ListenSection, state: Path) -> ReloadingCredentials:
-    """What a listener with TLS shows; ``state`` is the directory for a certificate of our own making."""
+    """What a listener with TLS shows; ``state`` is the directory for a certificate of our own making.
+
+    Raises ConfigError when files cannot be used."""
     certificate, key = section.certificate, section.key
     if certificate is None or key is None:
         certificate, key = own_certificate(state)
-    return ReloadingCredentials(certificate, key, section.client_ca)
+    try:
+        return ReloadingCredentials(certificate, key, section.client_ca)
+    except ConfigError as error:
+        raise ConfigError(
+            [f"[listen:{section.name}] {fault}, correct the file or name another" for fault in error.faults]
+        ) from None
+
+
+def check(sections: Iterable[ListenSection], state: Path) -> None:
+    """Read the files of all that have some, as at a start. Raises ConfigError with a line for each listener at fault.
+    Nothing is made: the demonstration's certificate comes with its start."""
+    faults: list[str] = []
+    for one in sections:
+        if one.certificate is not None and one.key is not None:
+            try:
+                credentials(one, state)
+            except ConfigError as error:
+                faults.extend(error.faults)
+    if faults:
+        raise ConfigError(faults)
 
 
 def own_certificate(state: Path) -> tuple[Path, Path]:

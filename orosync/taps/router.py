@@ -33,7 +33,7 @@ class Options(usage.Options):
     command, example = "orosync", "etc/router.ini"
     longdesc = "Serves WAMP v1 and v2 to Oro applications and everybody else, as the configuration file says."
     optParameters = [  # noqa: RUF012 (usage.Options reads it from the class)
-        ["config", "c", None, "The configuration file, such as etc/router.ini."],
+        ["config", "c", None, "The configuration file, which has to be named."],
     ]
 
     def opt_version(self) -> None:

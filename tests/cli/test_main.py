@@ -42,6 +42,14 @@ class CheckConfigTests(DeskCase):
         self.assertEqual(await self.orosync("check-config"), 1)
         self.assertIn("[sessions:office] use:", self.err)
 
+    async def test_certificate_that_cannot_be_used(self):
+        """A file that would end the start is found out before it."""
+        broken = Path(self.mktemp()).absolute()
+        broken.write_text("no PEM")
+        self.configure("publisher_from", f"certificate = {broken}\nkey = {broken}\npublisher_from")
+        self.assertEqual(await self.orosync("check-config"), 1)
+        self.assertIn(f"orosync: [listen:public] {broken}: not a PEM file", self.err)
+
     async def test_fault_of_another_command(self):
         """Whoever asks something else with such a configuration has used the command in a wrong way."""
         self.config.write_text("[listen]\n")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.composition.credentials import own_certificate
+from orosync.composition.credentials import check, own_certificate
+from orosync.config.listen import ListenSection
 from orosync.errors import ConfigError
 
 
@@ -34,3 +35,34 @@ class CertificateTests(SynchronousTestCase):
         error = self.assertRaises(ConfigError, own_certificate, self.state)
         self.assertEqual(len(error.faults), 1)
         self.assertIn("[router] state:", error.faults[0])
+
+
+class CheckTests(SynchronousTestCase):
+    """Files of the configuration, looked at before a start."""
+
+    def setUp(self):
+        self.state = Path(self.mktemp())
+        self.certificate, self.key = own_certificate(self.state)
+
+    def section(self, name, certificate, key):
+        return ListenSection(name=name, endpoint="tcp:0", tls=True, certificate=certificate, key=key)
+
+    def test_every_listener(self):
+        """Each listener whose files cannot be used has a line, with its name and what to do; others have none."""
+        broken = self.state / "broken.pem"
+        broken.write_text("SECRET")
+        sections = [
+            self.section("good", self.certificate, self.key),
+            self.section("one", broken, self.key),
+            self.section("two", self.certificate, broken),
+        ]
+        error = self.assertRaises(ConfigError, check, sections, self.state)
+        words = f"{broken}: not a PEM file that can be used (no password), correct the file or name another"
+        self.assertEqual(error.faults, (f"[listen:one] {words}", f"[listen:two] {words}"))
+        self.assertIsNone(check(sections[:1], self.state))
+
+    def test_nothing_is_made(self):
+        """Looking at the demonstration's configuration leaves nothing behind."""
+        elsewhere = self.state / "elsewhere"
+        check([self.section("demo", None, None)], elsewhere)
+        self.assertFalse(elsewhere.exists())
