@@ -49,6 +49,7 @@ from orosync.wamp.messages import (
     Yield,
 )
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL, INVOCATION, PUBLISH
 
 _FEATURES = {
     "publisher": ("publisher_identification",),
@@ -63,7 +64,6 @@ ROLES = {
 """HELLO.Details.roles."""
 
 _DELIVERED = (Event, Published, Invocation, Interrupt, Result)
-_PUBLISH, _CALL, _INVOCATION = 16, 48, 68
 
 
 class Lost(Exception):
@@ -173,7 +173,7 @@ class FarSession:
         except ProtocolViolation as violation:
             self._journal.note("uplink.dropped", "unreadable", uplink=self._uplink, reason=str(violation))
             return
-        about_others = isinstance(message, Error) and message.request_type in (_PUBLISH, _CALL)
+        about_others = isinstance(message, Error) and message.request_type in (PUBLISH, CALL)
         if self._open and (about_others or isinstance(message, _DELIVERED)):
             self._deliver(message, payload)
         else:
@@ -255,9 +255,9 @@ class FarSession:
     def _not_carried(self, message: Message, reason: str) -> None:
         """Whoever waits for the answer to ``message``, or for the one in it, is told."""
         if isinstance(message, Call):
-            self._deliver(Error(_CALL, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
+            self._deliver(Error(CALL, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
         elif isinstance(message, Yield):
-            self._put(Error(_INVOCATION, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
+            self._put(Error(INVOCATION, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
 
     # -- IPushProducer: the transport's buffer
 

@@ -18,15 +18,13 @@ from twisted.python.failure import Failure
 from orosync.components.embedded import Embedding, component_facts
 from orosync.errors import ConfigError
 from orosync.interfaces import Admission, IJournal, ISessionHost
+from orosync.wamp import names
 
 PATIENCE = 10.0
 """Seconds that the start waits for ``onJoin``; one that works on and on (``while True``) is no fault."""
 
 AGAIN = (1.0, 60.0)
 """Seconds until the next life: the first and, doubled each time, the last; after a life as long as that, the first."""
-
-GOODBYE_AND_OUT = "wamp.close.goodbye_and_out"
-"""What the router answers to a GOODBYE of the component's own."""
 
 
 class HostedComponent:
@@ -141,7 +139,7 @@ class HostedComponent:
 
     def _over(self, clean: bool, reason: str) -> None:
         embedding, self._embedding = self._embedding, None
-        left = embedding is not None and embedding.farewell == GOODBYE_AND_OUT
+        left = embedding is not None and embedding.farewell == names.GOODBYE_AND_OUT  # the answer to one of its own
         trouble = self._trouble or reason
         if self._retired:
             return

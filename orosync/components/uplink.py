@@ -28,6 +28,7 @@ from orosync.interfaces import IJournal, ILocalSession
 from orosync.wamp import ids, trail, uris
 from orosync.wamp.messages import Error, Event, Interrupt, Invocation, Message, Published, Result
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
 
 FEATURES = frozenset(
     (
@@ -40,7 +41,6 @@ FEATURES = frozenset(
 LEAVING = 1.0
 """Seconds that the other router has for its GOODBYE."""
 
-CALL = 48
 Deliver = Callable[[Message, Payload | None, str], None]
 
 

@@ -19,10 +19,10 @@ from orosync.wamp import names
 from orosync.wamp.messages import Error, Interrupt, Result
 from orosync.wamp.passthru import FEATURE, described, understood
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
 
 CALL_CANCELING = "callee.call_canceling"
 
-_CALL = 48
 _CALLEE_LEFT = Payload.of(["the callee has left before it answered"], None)
 _TOO_LONG = Payload.of(["the call took longer than it may"], None)
 _SEALED = Payload.of([f"the caller has not announced {FEATURE}, in which the callee answers"], None)
@@ -60,7 +60,7 @@ class Answers:
             sealed = described(options, callee.features, "callee")
             if sealed is not None:
                 if not understood(sealed, pending.caller.features, "caller"):
-                    return self._close(pending, Error(_CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED), _SEALED)
+                    return self._close(pending, Error(CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED), _SEALED)
                 details.update(sealed)
             if progress:
                 return self._progressed(pending, {"progress": True, **details}, payload)
@@ -86,7 +86,7 @@ class Answers:
         sealed = described(details, callee.features, "callee") if details else None
         if sealed is not None and not understood(sealed, pending.caller.features, "caller"):
             sealed, payload = None, _SEALED
-        return self._close(pending, Error(_CALL, pending.request, dict(sealed or {}), error), payload)
+        return self._close(pending, Error(CALL, pending.request, dict(sealed or {}), error), payload)
 
     def cancel(self, caller: Member, request: int, options: Mapping[str, Any]) -> list[Delivery]:
         """End a call of ``caller``; nothing comes of it when the call is over.
@@ -106,7 +106,7 @@ class Answers:
         if mode is not CancelMode.SKIP:
             deliveries += _interrupt(pending, mode)
         if not _interruptible(pending) or mode is not CancelMode.KILL:
-            deliveries += self._close(pending, Error(_CALL, request, {}, names.CANCELED))
+            deliveries += self._close(pending, Error(CALL, request, {}, names.CANCELED))
         return deliveries
 
     def expired(self, pending: PendingCall) -> list[Delivery]:
@@ -114,7 +114,7 @@ class Answers:
         comes of it when the call is over."""
         if self._pending.called(pending.caller, pending.request) is not pending:
             return []
-        error = Error(_CALL, pending.request, {}, names.TIMEOUT)
+        error = Error(CALL, pending.request, {}, names.TIMEOUT)
         return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, _TOO_LONG)
 
     def withdraw(self, caller: Member, request: int) -> list[Delivery]:
@@ -134,7 +134,7 @@ class Answers:
         for pending in made:
             deliveries += _interrupt(pending, CancelMode.KILLNOWAIT)
         for pending in taken:
-            error = Error(_CALL, pending.request, {}, names.CANCELED)
+            error = Error(CALL, pending.request, {}, names.CANCELED)
             deliveries.append(Delivery((pending.caller,), error, _CALLEE_LEFT))
         # What waited first: whoever becomes free must not be given what is over.
         for pending in sorted(made, key=lambda pending: pending.callee is not None):

@@ -19,10 +19,10 @@ from orosync.wamp import names
 from orosync.wamp.messages import Error, Invocation
 from orosync.wamp.passthru import FEATURE, described, understood
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
 
 CALL_REROUTE = "callee.call_reroute"
 PROGRESSIVE_RESULTS = "callee.progressive_call_results"
-_CALL = 48
 _NOBODY_LEFT = Payload.of(["the last callee has left"], None)
 _ALL_UNAVAILABLE = Payload.of(["no callee is available"], None)
 
@@ -113,7 +113,7 @@ class Calls:
                 return [self._hand(pending, successor), *self.serve(registration)]
             particulars.tried.append(successor)
         self.pending.close(pending)
-        error = Error(_CALL, pending.request, {}, names.NO_AVAILABLE_CALLEE)
+        error = Error(CALL, pending.request, {}, names.NO_AVAILABLE_CALLEE)
         return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]
 
     def freed(self, pending: PendingCall) -> list[Delivery]:
@@ -139,7 +139,7 @@ class Calls:
             if not registration.callees:
                 pending = capacity.waiting.popleft()
                 self.pending.close(pending)
-                error = Error(_CALL, pending.request, {}, names.CANCELED)
+                error = Error(CALL, pending.request, {}, names.CANCELED)
                 deliveries.append(Delivery((pending.caller,), error, _NOBODY_LEFT))
                 continue
             callee = registration.pick_free(self._draw)
@@ -152,7 +152,7 @@ class Calls:
                 deliveries.append(self._hand(pending, callee))
                 continue
             self.pending.close(pending)
-            error = Error(_CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED)
+            error = Error(CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED)
             deliveries.append(Delivery((pending.caller,), error, Payload.of([lacking])))
         return deliveries
 

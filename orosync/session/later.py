@@ -18,8 +18,8 @@ from orosync.router.meta_call import MetaCall, result
 from orosync.session.post import PostOffice
 from orosync.wamp.messages import Error
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
 
-_CALL = 48
 _log = Logger()
 
 
@@ -32,7 +32,7 @@ def answered_later(
         try:
             answer = then(decision)
         except RequestError as error:
-            message = Error(_CALL, call.request, {}, error.uri)
+            message = Error(CALL, call.request, {}, error.uri)
             office.post([Delivery((call.caller,), message, Payload.of([error.message]))])
         else:
             office.post([result(call, answer)])

@@ -41,13 +41,13 @@ from orosync.wamp.messages import (
 )
 from orosync.wamp.passthru import described
 from orosync.wamp.payload import Payload
-from orosync.wamp.v2 import CALL
+from orosync.wamp.v2 import CALL, PUBLISH
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
 _SUBSCRIBE, _REGISTER = Action.SUBSCRIBE, Action.REGISTER
 
-_REQUEST_CODE = {Publish: 16, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
+_REQUEST_CODE = {Publish: PUBLISH, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
 
 
 class Asker(Protocol):

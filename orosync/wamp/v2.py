@@ -48,8 +48,9 @@ from orosync.wamp.messages import (
     Yield,
 )
 
+PUBLISH = 16
 CALL = 48
-"""The request of which an ERROR for a caller speaks."""
+"""The requests of which an ERROR for a publisher or a caller speaks."""
 INVOCATION = 68
 """The only request a client can answer with ERROR."""
 
