@@ -19,6 +19,18 @@ from orosync.transport.line import Line
 _log = Logger()
 
 
+def verdict(failure: Failure) -> tuple[int, str, str]:
+    """What an admission that failed means: HTTP's status, the reason and its kind, for the log. Fail closed: whoever
+    cannot be judged does not come in."""
+    fault = failure.value
+    if isinstance(fault, Refused):
+        return 503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind
+    if isinstance(fault, ProtocolViolation):
+        return 400, str(fault), "subprotocol"
+    _log.failure("admission failed", failure=failure)
+    return 503, "internal error", "internal"
+
+
 class Entrance:
     """One connection's, thrown away when it is over."""
 
@@ -67,15 +79,7 @@ class Entrance:
             if not failure.check(CancelledError, Refused, ProtocolViolation):
                 _log.failure("admission failed after the client had left", failure=failure)
             return
-        fault = failure.value
-        if isinstance(fault, Refused):
-            self._refuse(503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind, facts)
-        elif isinstance(fault, ProtocolViolation):
-            self._refuse(400, str(fault), "subprotocol", facts)
-        else:
-            # Fail closed: whoever cannot be judged does not come in.
-            _log.failure("admission failed", failure=failure)
-            self._refuse(503, "internal error", "internal", facts)
+        self._refuse(*verdict(failure), facts)
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
         raise NotImplementedError

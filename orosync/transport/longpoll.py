@@ -18,12 +18,12 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.resource import Resource
 
-from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.headers.forwarding import UNIX, plain_address
 from orosync.headers.origin import OriginRule
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.channel import connection_of
+from orosync.transport.entrance import verdict
 from orosync.transport.facts import connection_facts
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.poll_link import PollLink, Terms
@@ -132,15 +132,9 @@ class LongPoll(Resource):
 
     def _refused(self, failure: Failure, poll: PollRequest, facts: ConnectionFacts) -> None:
         self._listener.turnstile.left()
-        fault = failure.value
-        if isinstance(fault, Refused):
-            self._deny(poll, 503 if isinstance(fault, Unavailable) else 403, fault.kind, fault.reason, facts)
-        elif isinstance(fault, ProtocolViolation):
-            self._deny(poll, 400, "subprotocol", str(fault), facts)
-        elif not isinstance(fault, CancelledError):
-            # Fail closed: whoever cannot be judged does not come in.
-            _log.failure("admission failed", failure=failure)
-            self._deny(poll, 503, "internal", "internal error", facts)
+        if not failure.check(CancelledError):
+            status, reason, kind = verdict(failure)
+            self._deny(poll, status, kind, reason, facts)
 
     def _deny(self, poll: PollRequest, status: int, kind: str, reason: str, facts: ConnectionFacts) -> None:
         self._tell(kind, reason, facts.address, facts.origin)
