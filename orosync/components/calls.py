@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orosync.components.side import ALL_SEALS, SEALS, Side, acceptable, forwarded, well_formed
+from orosync.components.side import ALL_SEALS, Side, acceptable, forwarded, seals_among, well_formed
 from orosync.interfaces import IJournal
 from orosync.wamp import names, trail
 from orosync.wamp.messages import Call, Cancel, Error, Invocation, Result, Yield
@@ -67,7 +67,7 @@ class Calls:
         route = trail.further(details, number, self._left, self._entered)
         if route is None or self._comes_back(procedure):
             self._refuse("loop", number, names.NO_SUCH_PROCEDURE, f"{procedure} would be called in a circle")
-        elif payload is not None and len(payload.args) + len(payload.kwargs) > self._size:
+        elif payload is not None and payload.size > self._size:
             self._refuse("too_large", number, names.PAYLOAD_SIZE_EXCEEDED, "the payload is too large for the uplink")
         elif not well_formed(procedure):
             self._refuse("no_uri", number, names.INVALID_URI, "what is called there has to be a URI")
@@ -112,7 +112,7 @@ class Calls:
         number = self._calls.get(request)
         if number is None:
             return
-        options = {seal: details[seal] for seal in SEALS if seal in details}
+        options = seals_among(details)
         if not acceptable(payload, details, self._seals_back):
             self._close(request)
             self._sink.send(Cancel(request, {"mode": "killnowait"}))
@@ -128,7 +128,7 @@ class Calls:
         """ERROR for a CALL."""
         number = self._close(int(message.request))
         if number is not None:
-            details = {seal: message.details[seal] for seal in SEALS if seal in message.details}
+            details = seals_among(message.details)
             if not acceptable(payload, details, self._seals_back):
                 details, payload = {}, None
             error = message.error if well_formed(message.error) else names.RUNTIME_ERROR

@@ -72,7 +72,7 @@ class Events:
             self._drop("no_uri", topic)
         elif route is None:
             self._drop("loop", topic)
-        elif payload is not None and len(payload.args) + len(payload.kwargs) > self._limit:
+        elif payload is not None and payload.size > self._limit:
             self._drop("too_large", topic)
         elif not acceptable(payload, details, self._seals):
             self._drop("sealed", topic)

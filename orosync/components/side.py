@@ -45,8 +45,12 @@ def forwarded(details: dict[str, Any], who: str, trail: str, option: str) -> dic
                 "authrole": authrole if isinstance(authrole, str) else "",
             }
         ]
-    options.update((seal, details[seal]) for seal in SEALS if seal in details)
-    return options
+    return options | seals_among(details)
+
+
+def seals_among(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``details`` say of a sealed payload."""
+    return {seal: details[seal] for seal in SEALS if seal in details}
 
 
 well_formed = uris.exact_rule(False)

@@ -55,7 +55,7 @@ class Past:
 
     @property
     def size(self) -> int:
-        arguments = 0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs)
+        arguments = 0 if self.payload is None else self.payload.size
         return len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
 
     def is_for(self, reader: Member) -> bool:

@@ -42,7 +42,7 @@ class Retained:
 
     def __attrs_post_init__(self) -> None:
         # Counted once: its lists become shorter when sessions leave.
-        arguments = 0 if self.payload is None else len(self.payload.args) + len(self.payload.kwargs)
+        arguments = 0 if self.payload is None else self.payload.size
         self.size = len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
 
     @property

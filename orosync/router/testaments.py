@@ -42,7 +42,7 @@ class Testament:
     @property
     def size(self) -> int:
         options = len(Payload.of([self.options]).args) if self.options else 0
-        return len(self.topic) + len(self.payload.args) + len(self.payload.kwargs) + options
+        return len(self.topic) + self.payload.size + options
 
 
 class Testaments:

@@ -61,6 +61,11 @@ class Payload(Struct, gc=False, eq=False):
         payload._v1 = event
         return payload
 
+    @property
+    def size(self) -> int:
+        """Bytes of the arguments as they came."""
+        return len(self.args) + len(self.kwargs)
+
     def values(self) -> tuple[list[Any], dict[str, Any]]:
         """``args`` and ``kwargs`` as Python values (binary: bytes; half a surrogate pair: U+FFFD)."""
         args = transcode.read(self.args, self.format) if self.args else []
