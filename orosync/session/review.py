@@ -20,7 +20,7 @@ from orosync.interfaces import IJournal
 from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
 from orosync.router.delivery import Member
 from orosync.session.hosted import HostedRealm
-from orosync.wamp import names
+from orosync.session.refusal import kind_of, reason_of
 
 AT_A_TURN = 100
 """Judgements in one turn of the reactor."""
@@ -166,9 +166,8 @@ class Reviews:
             self._later.append((self._clock.seconds() + PAUSE, holding._replace(tried=tried)))
             self._wake()
             return
-        kind = "failed" if decision.failed else "denied" if decision.declared else "undeclared"
-        self._journal.note(f"{holding.action.value}.revoked", kind, **fields)
-        self._revoke(holding, names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED)
+        self._journal.note(f"{holding.action.value}.revoked", kind_of(decision), **fields)
+        self._revoke(holding, reason_of(decision))
 
     def _revoke(self, holding: _Holding, reason: str) -> None:
         realm = holding.hosted.realm

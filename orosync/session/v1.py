@@ -23,10 +23,12 @@ from orosync.router.filters import Filters
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings
 from orosync.session.lobby import Lobby
+from orosync.session.refusal import error_of, refusal
 from orosync.session.review import Joined
 from orosync.wamp import names, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
@@ -177,7 +179,7 @@ class V1Session:
             dealer = self._hosted.realm.dealer
             deliveries = dealer.call(member, request, message.procedure, {}, message.payload, decision.disclose)
         except RequestError as error:
-            self._tell(Error(48, request, {}, error.uri), Payload.of([error.message], None))
+            self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
             return
         self._hosted.office.post(deliveries)
 
@@ -222,20 +224,20 @@ class V1Session:
             self._refuse(decision, action, uri, message)
 
     def _refuse(self, decision: Decision, action: Action, uri: str, message: Any) -> None:
-        journal, user = self._lobby.journal, self._principal.authid
+        journal = self._lobby.journal
         if not decision.declared:
             # Stock closes the connection here, which silences the page until it is reloaded.
             if self._told_unknown:
                 journal.count("topic.unknown", action.value)
             else:
                 self._told_unknown = True
+                user = self._principal.authid
                 journal.note("topic.unknown", action.value, user=user, uri=uri, rule=decision.rule)
+            error = error_of(action, uri, decision)
         else:
-            kind = "failed" if decision.failed else "denied"
-            journal.note(f"{action.value}.refused", kind, user=user, uri=uri, rule=decision.rule)
+            error = refusal(journal, self._principal, action, uri, decision)
         if action is Action.CALL:
-            error = names.AUTHORIZATION_FAILED if decision.failed else names.NOT_AUTHORIZED
-            self._say(v1.encode_error(message.call_id, error, f"not allowed to call {uri}"))
+            self._say(v1.encode_error(message.call_id, error.uri, error.message))
         elif action is Action.SUBSCRIBE and decision.declared:
             self._say(v1.not_allowed(uri))
 
@@ -243,9 +245,7 @@ class V1Session:
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
         """RESULT and ERROR of its calls; v1 has no form for anything else."""
-        if not isinstance(message, Result | Error):
-            return
-        if isinstance(message, Result) and message.details.get("progress"):
+        if not isinstance(message, Result | Error) or (message.__class__ is Result and message.details.get("progress")):
             return
         call_id = self._calls.pop(int(message.request), None)
         if call_id is None:
