@@ -109,6 +109,13 @@ class Client:
         event = self._next(self.events, "to hear an event")
         return event["event"], event.get("args") or [], event.get("kwargs") or {}
 
+    def heard(self) -> list[Any]:
+        """The arguments of all events that have come, in order."""
+        found = []
+        while not self.events.empty():
+            found += self.event()[1]
+        return found
+
     def silent(self, seconds: float = 0.3) -> bool:
         """Whether no event comes within ``seconds``."""
         try:

@@ -211,13 +211,7 @@ class UplinkTests(SynchronousTestCase):
         for number, client in enumerate(clients):
             client.ask("publish", f"{WARES}news", [number])
         time.sleep(1.0)
-        heard = []
-        for client in clients:
-            found = []
-            while not client.events.empty():
-                found += client.events.get()["args"]
-            heard.append(sorted(found))
-        self.assertEqual(heard, [[1, 2], [0, 2], [0, 1]])
+        self.assertEqual([sorted(client.heard()) for client in clients], [[1, 2], [0, 2], [0, 1]])
 
     def test_their_rules(self):
         """What the role there does not allow is told in the log; the rest passes."""

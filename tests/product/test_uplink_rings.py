@@ -64,13 +64,7 @@ class RingTests(SynchronousTestCase):
             client.ask("publish", "com.news", [number])
             client.ask("publish", "com.news", [number + 10])
         time.sleep(1.0)
-        heard = []
-        for client in clients:
-            found = []
-            while not client.events.empty():
-                found += client.events.get()["args"]
-            heard.append(sorted(found))
-        return heard
+        return [sorted(client.heard()) for client in clients]
 
     def test_two(self) -> None:
         """Two that are joined to each other, twice as it were."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -212,8 +210,3 @@ class MemoryListener:
     def run(self, seconds: float, step: float = 1 / 16) -> None:
         """Let time pass."""
         self.clock.pump([step] * round(seconds / step))
-
-
-def random_key() -> str:
-    """A Sec-WebSocket-Key."""
-    return b64encode(os.urandom(16)).decode()
