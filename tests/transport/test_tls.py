@@ -1,5 +1,6 @@
 """TLS on the wire: versions, ciphers, one record for the first words, renewal, and who never finishes."""
 
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -130,6 +131,14 @@ class WireTests(TlsListenerCase):
 
         for _ in range(20):
             self.assertEqual(await self.beside(visit), accepted(KEY, "wamp") + b'\x81\x15[0,"sid",1,"orosync"]')
+
+    async def test_nagle_is_off(self) -> None:
+        """On the socket beneath TLS as without it."""
+        port = await self.listen(self.credentials)
+        client = await self.client(port, tls=self.trusting())
+        await self.beside(client.upgrade)
+        handle = self.host.sessions[0].link.transport.transport.getHandle()
+        self.assertEqual(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), 1)
 
     async def test_messages_and_closing(self) -> None:
         """Large and small, both ways, and a clean end."""
