@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import User
@@ -21,6 +22,7 @@ from tests.support.ports import free_port
 CONFIGURATION = """
 [router]
 drain = 1s
+recheck = 500ms
 state = {state}
 [listen:public]
 endpoint = tcp:{port}:interface=127.0.0.1
@@ -69,10 +71,10 @@ class Killed:
         self.addCleanup(self.router.end)
         self.router.wait_for_port(self.port)
 
-    def comes(self, user):
+    def comes(self, user, subprotocol="wamp"):
         """A browser with a new ticket."""
         url = f"ws://127.0.0.1:{self.port}/ws?ticket={quote(ticket(user.username, user.password_hash, self.secret))}"
-        return RawClient(url, "wamp")
+        return RawClient(url, subprotocol)
 
     def test_killed_during_traffic(self):
         """Nobody is let in meanwhile, who is connected stays, and logins work again within ten seconds, with no thread
@@ -95,6 +97,7 @@ class Killed:
         before = time.monotonic()
         self.server.kill()
         killed = time.monotonic()
+        # Several re-checks find no database to ask.
         self.assertTrue(inside.silent(2.0))
         inside.send([5, "oro/maintenance"])
         self.assertEqual(inside.read()[:2], [8, "oro/maintenance"])
@@ -128,6 +131,44 @@ class Killed:
 
         self.assertEqual(self.router.end(), 0)
         self.assertEqual(self.server.wait_until_left(oro.READER), 0)
+
+    def test_life_after_login(self):
+        """Who is disabled or has another password in the database is out soon after: v1 loses TCP, v2 gets GOODBYE. A
+        new password lets in again, and nobody else notices."""
+        changed = {
+            USERS[1]: attrs.evolve(USERS[1], enabled=False),
+            USERS[2]: attrs.evolve(USERS[2], password_hash=f"$2y$13${secrets.token_hex(20)}"),
+        }
+        old, new, other = [], [], self.comes(USERS[3])
+        self.addCleanup(other.close)
+        self.assertEqual(other.read()[0], 0)
+        for user in changed:
+            old.append(self.comes(user))
+            new.append(self.comes(user, "wamp.2.json"))
+            self.addCleanup(old[-1].close)
+            self.addCleanup(new[-1].close)
+            self.assertEqual(old[-1].read()[0], 0)
+            new[-1].join("oro")
+        time.sleep(1.2)
+        for client in (*old, *new):
+            self.assertTrue(client.silent(0.05))
+        began = time.monotonic()
+        change = "UPDATE oro_user SET enabled = %s, password = %s WHERE id = %s"
+        for user in changed.values():
+            self.server.execute(change, oro.COLUMN, user.enabled, user.password_hash, user.id)
+        for client in new:
+            self.assertEqual(client.read()[2], "wamp.close.killed")
+        self.assertEqual([client.ended() for client in old], [None, None])
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertTrue(other.silent(1.0))
+        statuses = []
+        for user in (USERS[1], changed[USERS[1]], USERS[2], changed[USERS[2]]):
+            client = self.comes(user)
+            client.close()
+            statuses.append(client.status)
+        self.assertEqual(statuses, [403, 403, 403, 101])
+        for kind in ("session.ended (disabled)", "session.ended (password_changed)"):
+            self.assertIn(kind, self.router.output)
 
 
 class PostgreSQLTests(Killed, SynchronousTestCase):
