@@ -1,0 +1,55 @@
+"""What the two faces of attached processes have in common: nearly everything."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from types import ModuleType
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python.usage import UsageError
+
+from tests.config.files import FilesCase
+
+SOUND = """\
+[attach]
+url = rs://127.0.0.1:1
+[realm:realm1]
+authenticators = all
+authorizers = roles
+[authenticator:all]
+use = anonymous
+"""
+
+
+class AttachedFace(FilesCase):
+    """Mixed into the case of one ``face``, whose name is the plugin's behind "orosync-"."""
+
+    face: ModuleType
+
+    def options(self, text: str) -> Any:
+        options = self.face.Options()
+        options.parseOptions(["--config", str(self.write(text))])
+        return options
+
+    def check_sound(self) -> None:
+        """A file with an [attach] becomes a service."""
+        self.assertTrue(IService.providedBy(self.face.makeService(self.options(SOUND))))
+
+    def check_no_attach(self) -> None:
+        """A router's own file does not do: one line, and status 1."""
+        options = self.options(
+            SOUND.replace("[attach]\nurl = rs://127.0.0.1:1", "[listen:a]\nendpoint = tcp:0:interface=127.0.0.1")
+        )
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
+            self.face.makeService(options)
+        self.assertEqual(left.exception.code, 1)
+        self.assertIn("orosync: [attach] no such section is there", said.getvalue())
+
+    def check_no_file(self) -> None:
+        """The command is told by its own name what is missing."""
+        name = self.face.__name__.rpartition(".")[2]
+        with self.assertRaisesRegex(UsageError, f"twistd orosync-{name} --config etc/crossbar/{name}.ini"):
+            self.face.Options().parseOptions([])
