@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from orosync.wamp import uris
 from orosync.wamp.formats import Format
 from orosync.wamp.messages import Message
+from orosync.wamp.passthru import FEATURE, SEALS
 from orosync.wamp.payload import Payload
 
 
@@ -22,13 +23,6 @@ class Side(Protocol):
 
     def next_request(self) -> int:
         """An id for a request (WAMP, "Session Scope IDs")."""
-
-
-SEALS = (
-    "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid", "enc_algo", "enc_key", "enc_serializer",
-)  # fmt: skip
-"""What details say of a payload that is sealed by its sender (WAMP, "Payload Passthru Mode"; the last three:
-autobahn)."""
 
 
 def forwarded(details: dict[str, Any], who: str, trail: str, option: str) -> dict[str, Any]:
@@ -57,7 +51,7 @@ well_formed = uris.exact_rule(False)
 """What tells that every router takes a URI for one. Names of WAMP v1 are any text, and Crossbar.io ends the session of
 whoever sends it one that is no URI."""
 
-PASSTHRU = {"ppt_scheme": "payload_passthru_mode", "enc_algo": "payload_transparency"}
+PASSTHRU = {"ppt_scheme": FEATURE, "enc_algo": "payload_transparency"}
 """What a router announces that hands sealed payloads on, by the option that says how one is sealed."""
 
 ALL_SEALS = frozenset(PASSTHRU)

@@ -16,6 +16,8 @@ FEATURE = "payload_passthru_mode"
 _SCHEME, _OLD_SCHEME = "ppt_scheme", "enc_algo"
 _OPTIONS = (_SCHEME, "ppt_serializer", "ppt_cipher", "ppt_keyid")
 _OLD_OPTIONS = (_OLD_SCHEME, "enc_serializer", "enc_key")
+SEALS = (*_OPTIONS, *_OLD_OPTIONS)
+"""All that options or details say of a sealed payload."""
 
 
 def described(options: Mapping[str, Any], features: frozenset[str], role: str) -> dict[str, Any] | None:

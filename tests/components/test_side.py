@@ -6,9 +6,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.components.side import ALL_SEALS, SEALS, acceptable, forwarded, seals_of
+from orosync.components.side import ALL_SEALS, acceptable, forwarded, seals_of
 from orosync.wamp import transcode
 from orosync.wamp.formats import Format
+from orosync.wamp.passthru import SEALS
 from orosync.wamp.payload import Payload
 
 
