@@ -1,4 +1,6 @@
-"""Who a client is: tickets of Oro applications, anonymous clients, and the directories where users are looked up.
+"""Who a client is: tickets and cookies of Oro applications, the methods of WAMP (wampcra, scram, cryptosign, client
+certificates), procedures that know, anonymous clients; and the directories and session stores where users are looked
+up.
 
 It must not know topics, rights to topics, or how bytes travel.
 """
