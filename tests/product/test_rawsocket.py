@@ -23,8 +23,12 @@ LISTENERS = """
 endpoint = tcp:{raw}:interface=127.0.0.1
 transport = rawsocket
 realm = oro
-handshake_timeout = 1s
-frame_timeout = 1s
+
+[listen:hasty]
+endpoint = tcp:{hasty}:interface=127.0.0.1
+transport = rawsocket
+handshake_timeout = 2s
+frame_timeout = 2s
 
 [listen:rawtls]
 endpoint = tcp:{tls}:interface=127.0.0.1
@@ -49,12 +53,12 @@ class RawSocketCase(SynchronousTestCase):
     """A router with RawSocket on every kind of endpoint, and WebSocket and RawSocket on one port."""
 
     def setUp(self) -> None:
-        self.raw, self.tls, self.robots = free_port(), free_port(), free_port()
+        self.raw, self.hasty, self.tls, self.robots = (free_port() for _ in range(4))
         self.path = Path(tempfile.mkdtemp()) / "socket"
-        more = LISTENERS.format(raw=self.raw, tls=self.tls, path=self.path, robots=self.robots)
+        more = LISTENERS.format(raw=self.raw, hasty=self.hasty, tls=self.tls, path=self.path, robots=self.robots)
         self.house = House(listen="transport = universal", more=more)
         self.addCleanup(self.house.close)
-        for port in (self.raw, self.tls, self.robots):
+        for port in (self.raw, self.hasty, self.tls, self.robots):
             self.house.child.wait_for_port(port)
 
     def client(self, library: str, url: str, **options: object) -> Client:
@@ -202,7 +206,7 @@ class AttackTests(RawSocketCase):
             chance = random.Random(127)
             halves = []
             while not done.is_set():
-                client = RawSocketClient(self.raw)
+                client = RawSocketClient(self.hasty)
                 what = chance.randrange(6)
                 try:
                     if what == 0:
@@ -240,10 +244,10 @@ class AttackTests(RawSocketCase):
 
     def test_half_a_frame(self) -> None:
         """Its time is bounded, and so is that of half a handshake."""
-        client = self.socket().join()
+        client = self.socket(self.hasty).join()
         client.socket.sendall(b"\0\0\0\x10half")
         self.assertEqual(client.ended(), [])
-        half = self.socket()
+        half = self.socket(self.hasty)
         half.socket.sendall(b"\x7f\xf1")
         self.assertEqual(half.ended(), [])
         self.house.child.wait_for_line("frame.cut (incomplete)")
