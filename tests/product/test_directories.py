@@ -37,6 +37,7 @@ directory = people
 [directory:people]
 use = {use}
 dsn = file:{state}/dsn
+connections = 1
 [topics:oro]
 """
 USERS = tuple(
