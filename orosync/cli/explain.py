@@ -11,12 +11,11 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
-from orosync.cli.running import Misused, ask
+from orosync.cli.running import Misused, ask, no_such
 from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.methods import Method
 from orosync.config.sections import Authenticator, CookieSection, TicketSection
-from orosync.config.values import did_you_mean
 from orosync.errors import Refused, RequestError, Unavailable
 from orosync.model import Action, Match, Principal, Verdict
 from orosync.wamp import uris
@@ -94,7 +93,7 @@ def _realm(configuration: Configuration, name: str | None) -> str:
     if name is None:
         raise Misused(f"name one with --realm: {', '.join(known)}")
     if name not in known:
-        raise Misused(f"there is no [realm:{name}]{did_you_mean(name, known) or ', there are: ' + ', '.join(known)}")
+        raise no_such(f"[realm:{name}]", name, known)
     return name
 
 

@@ -5,7 +5,7 @@ It must not know questions or how they are asked.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 import attrs
@@ -15,12 +15,19 @@ from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.sections import CookieSection, TicketSection
 from orosync.config.sessions import TicketExchangeSection
+from orosync.config.values import did_you_mean
 
 T = TypeVar("T")
 
 
 class Misused(Exception):
     """The command line, or what it leads to, cannot be used: its words are for the user."""
+
+
+def no_such(what: str, name: str, known: Collection[str]) -> Misused:
+    """``what``, with a ``name`` that is none of ``known``."""
+    hint = did_you_mean(name, known) or f", there are: {', '.join(known) or 'none'}"
+    return Misused(f"there is no {what}{hint}")
 
 
 def only(configuration: Configuration, authenticator: str | None = None, store: str | None = None) -> Configuration:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from orosync.cli.running import Misused, ask, only
+from orosync.cli.running import ask, no_such, only
 from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.sections import CookieSection
-from orosync.config.values import did_you_mean
 from orosync.errors import Refused
 from orosync.identity.cookie_authenticator import BACK_OFFICE
 from orosync.model import NOTHING, ConnectionFacts
@@ -23,9 +22,7 @@ async def verify(configuration: Configuration, reactor: Any, store: str, cookie:
 
     Fails as ``CookieAuthenticator.at_handshake`` and ``ISessionStore.find``."""
     if store not in configuration.session_stores:
-        known = configuration.session_stores
-        hint = did_you_mean(store, known) or f", there are: {', '.join(known) or 'none'}"
-        raise Misused(f"there is no [sessions:{store}]{hint}")
+        raise no_such(f"[sessions:{store}]", store, configuration.session_stores)
     cookies = [one for one in configuration.authenticators.values() if isinstance(one, CookieSection)]
     section = next((one for one in cookies if one.sessions == store), None)
     if section is None:

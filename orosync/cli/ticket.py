@@ -9,12 +9,11 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
-from orosync.cli.running import Misused, ask, only
+from orosync.cli.running import Misused, ask, no_such, only
 from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.listen import ListenSection
 from orosync.config.sections import TicketSection
-from orosync.config.values import did_you_mean
 from orosync.errors import Refused
 from orosync.identity.tickets import date_c, make_ticket, parse
 from orosync.model import NOTHING, ConnectionFacts
@@ -66,8 +65,7 @@ def _section(configuration: Configuration, name: str | None) -> TicketSection:
     if name is None:
         raise Misused(f"name one with --authenticator: {', '.join(known) or 'there is none with use = ticket'}")
     if name not in known:
-        hint = did_you_mean(name, known) or f", there are: {', '.join(known) or 'none'}"
-        raise Misused(f"there is no [authenticator:{name}] with use = ticket{hint}")
+        raise no_such(f"[authenticator:{name}] with use = ticket", name, known)
     return known[name]
 
 
