@@ -5,7 +5,6 @@ It must not parse anything, decide anything of a protocol, or know of listeners.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -31,6 +30,7 @@ from orosync.config.sections import (
     StaticDirectorySection,
     TicketSection,
 )
+from orosync.demo.users import demo_users
 from orosync.errors import ConfigError
 from orosync.identity.anonymous import AnonymousAuthenticator
 from orosync.identity.cookie_authenticator import CookieAuthenticator
@@ -44,7 +44,7 @@ from orosync.identity.sessions.store import SessionLookups
 from orosync.identity.static_directory import StaticDirectory
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
-from orosync.model import Principal, User
+from orosync.model import Principal
 from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
@@ -56,15 +56,6 @@ from orosync.session.post import PostOffice
 from orosync.session.wireless import WirelessSession
 
 T = TypeVar("T")
-
-
-def demo_users() -> tuple[User, ...]:
-    """The two users of the demonstration, with password hashes that nobody has seen before."""
-    names = ("anna", "ben")
-    return tuple(
-        User(id=number, username=name, password_hash=f"demo${secrets.token_hex(30)}", organizations=frozenset({1}))
-        for number, name in enumerate(names, 1)
-    )
 
 
 class Parts:

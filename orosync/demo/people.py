@@ -10,8 +10,8 @@ from typing import Any
 
 from orosync.model import User
 
-# Whoever else is configured is called by the user name.
-_KNOWN = {"anna": ("Anna Novak", "Account manager"), "ben": ("Ben Carter", "Sales representative")}
+KNOWN = {"anna": ("Anna Novak", "Account manager"), "ben": ("Ben Carter", "Sales representative")}
+"""By user name; whoever else is configured is called by that."""
 
 
 class People:
@@ -32,6 +32,6 @@ class People:
 
 def shown(user: User) -> dict[str, object]:
     """``user`` for the page: id, username, name, title, initials; nothing secret."""
-    name, title = _KNOWN.get(user.username, (user.username.capitalize(), "Demo user"))
+    name, title = KNOWN.get(user.username, (user.username.capitalize(), "Demo user"))
     initials = "".join(word[0] for word in name.split()[:2]).upper()
     return {"id": user.id, "username": user.username, "name": name, "title": title, "initials": initials}

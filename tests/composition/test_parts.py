@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.composition.parts import Parts, demo_users
+from orosync.composition.parts import Parts
 from orosync.config import load
 from orosync.errors import ConfigError, Unavailable
 from orosync.identity.anonymous import AnonymousAuthenticator
@@ -279,10 +279,3 @@ use = tests.composition.test_parts:Sessions
         text = TEXT.replace("channel.acme/news =", "channel.acme/news/{what} = what .+;")
         (fault,) = self.faults(self.parts(text))
         self.assertTrue(fault.startswith("[topics:oro] channel.acme/news/{what}: "), fault)
-
-    def test_demo_users(self):
-        """Two users whose hashes are new at each start."""
-        first, second = demo_users(), demo_users()
-        self.assertEqual([user.username for user in first], ["anna", "ben"])
-        hashes = {user.password_hash for user in (*first, *second)}
-        self.assertEqual(len(hashes), 4)
