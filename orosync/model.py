@@ -62,6 +62,11 @@ class Decision:
     disclose: bool = False
     failed: bool = False
 
+    @property
+    def refusal(self) -> str:
+        """What a no is called in the log."""
+        return "failed" if self.failed else "denied" if self.declared else "undeclared"
+
 
 @attrs.frozen
 class User:

@@ -36,6 +36,15 @@ class ModelTests(SynchronousTestCase):
         self.assertEqual(attrs.evolve(principal(), authid="ben").authid, "ben")
         self.assertEqual(principal().authid, "anna")
 
+    def test_refusals(self):
+        """The log tells an authorizer that broke from one that said no, and that from nobody having an opinion."""
+        refusals = {
+            (failed, declared): Decision(Verdict.DENY, failed=failed, declared=declared).refusal
+            for failed in (True, False)
+            for declared in (True, False)
+        }
+        self.assertEqual(list(refusals.values()), ["failed", "failed", "denied", "undeclared"])
+
     def test_extra_cannot_be_written(self):
         """A principal's extra facts are shared by default, and therefore nobody can put anything in."""
         with self.assertRaises(TypeError):

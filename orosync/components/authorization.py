@@ -109,8 +109,9 @@ class Authorization:
         if decision.verdict is Verdict.ALLOW:
             return _answered(True, decision.disclose)
         principal, action, uri, _, _ = question.asked
-        kind = "failed" if decision.failed else "denied" if decision.declared else "undeclared"
-        self._journal.note(f"{action.value}.refused", kind, user=principal.authid, uri=uri, rule=decision.rule)
+        self._journal.note(
+            f"{action.value}.refused", decision.refusal, user=principal.authid, uri=uri, rule=decision.rule
+        )
         return _answered(False)
 
     def _read(self, session: object, uri: object, action: object, options: object) -> Question:

@@ -13,18 +13,13 @@ from orosync.wamp import names
 
 def refusal(journal: IJournal, principal: Principal, action: Action, uri: str, decision: Decision) -> RequestError:
     """Note a refusal; the error to answer the request with."""
-    journal.note(f"{action.value}.refused", kind_of(decision), user=principal.authid, uri=uri, rule=decision.rule)
+    journal.note(f"{action.value}.refused", decision.refusal, user=principal.authid, uri=uri, rule=decision.rule)
     return error_of(action, uri, decision)
 
 
 def error_of(action: Action, uri: str, decision: Decision) -> RequestError:
     """The error alone."""
     return RequestError(reason_of(decision), f"not allowed to {action.value} {uri}")
-
-
-def kind_of(decision: Decision) -> str:
-    """What the log calls it."""
-    return "failed" if decision.failed else "denied" if decision.declared else "undeclared"
 
 
 def reason_of(decision: Decision) -> str:

@@ -20,7 +20,7 @@ from orosync.interfaces import IJournal
 from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
 from orosync.router.delivery import Member
 from orosync.session.hosted import HostedRealm
-from orosync.session.refusal import kind_of, reason_of
+from orosync.session.refusal import reason_of
 
 AT_A_TURN = 100
 """Judgements in one turn of the reactor."""
@@ -166,7 +166,7 @@ class Reviews:
             self._later.append((self._clock.seconds() + PAUSE, holding._replace(tried=tried)))
             self._wake()
             return
-        self._journal.note(f"{holding.action.value}.revoked", kind_of(decision), **fields)
+        self._journal.note(f"{holding.action.value}.revoked", decision.refusal, **fields)
         self._revoke(holding, reason_of(decision))
 
     def _revoke(self, holding: _Holding, reason: str) -> None:
