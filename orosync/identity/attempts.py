@@ -40,8 +40,7 @@ class Attempts:
         address; with Unavailable ("too_many_failures") from an address that has failed too often."""
         group = address_group(facts.address)
         try:
-            if self._failures.exhausted(group, self.now()):
-                raise Unavailable("too_many_failures", f"too many wrong answers from {group}")
+            self._failures.check(group, self.now(), "answers")
             outcome = verdict()
         except Refused as refusal:
             self._journal.count(self._event, refusal.kind)

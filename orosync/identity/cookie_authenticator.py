@@ -106,8 +106,7 @@ class CookieAuthenticator:
         try:
             if facts.origin is None:
                 raise Refused("no_origin", f"a {self._cookie} without an Origin: no page of the back office sent it")
-            if self._failures.exhausted(group, now):
-                raise Unavailable("too_many_failures", f"too many wrong cookies from {group}")
+            self._failures.check(group, now, "cookies")
             user = await self._user(await self._session(session_id))
         except Refused as refusal:
             self._journal.count(METHOD, refusal.kind)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 
+from orosync.errors import Unavailable
+
 MOST_ADDRESSES = 10_000
 
 
@@ -44,6 +46,11 @@ class FailureBuckets:
     def exhausted(self, group: str, now: float) -> bool:
         """Whether ``group`` has no failure left to make."""
         return self._tokens(group, now) < 1.0
+
+    def check(self, group: str, now: float, what: str) -> None:
+        """Unavailable ("too_many_failures") for a ``group`` that has no failure left to make; ``what`` it presents."""
+        if self.exhausted(group, now):
+            raise Unavailable("too_many_failures", f"too many wrong {what} from {group}")
 
     def record(self, group: str, now: float) -> None:
         """``group`` has failed once."""

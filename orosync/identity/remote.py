@@ -175,8 +175,7 @@ class RemoteAuthenticator:
         """The answer; what was refused is counted against the client's address. ``ticket`` is never repeated."""
         group, now = address_group(facts.address), self._clock.seconds()
         try:
-            if self._failures.exhausted(group, now):
-                raise Unavailable("too_many_failures", f"too many wrong answers from {group}")
+            self._failures.check(group, now, "answers")
             args, kwargs = await self._call(realm, authid, details, ticket)
             return read(self._method, authid, args, kwargs, self._limits)
         except Refused as refusal:

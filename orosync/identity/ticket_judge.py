@@ -79,8 +79,8 @@ class TicketJudge:
                 raise Refused("authid_mismatch", f"HELLO names {authid!r}, its ticket {ticket.username!r}")
             exempt = self._is_back_end(ticket, facts)
             group = address_group(facts.address)
-            if not exempt and self._failures.exhausted(group, self._clock.seconds()):
-                raise Unavailable("too_many_failures", f"too many wrong tickets from {group}")
+            if not exempt:
+                self._failures.check(group, self._clock.seconds(), "tickets")
             principal = await self._verify(ticket, group)
             if self._used is not None:
                 self._used.use(ticket, group, self._clock.seconds(), self._end(ticket))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.errors import Unavailable
 from orosync.identity.failures import FailureBuckets, address_group
 
 
@@ -43,6 +44,14 @@ class Buckets(SynchronousTestCase):
             buckets.record("a", 1.0)
         self.assertTrue(buckets.exhausted("a", 1.0))
         self.assertFalse(buckets.exhausted("b", 0.0), "another address pays for it")
+
+    def test_check(self) -> None:
+        """Whoever has none left is told so, by the group and in the words for what was presented."""
+        buckets = FailureBuckets(burst=1)
+        buckets.check("a", 0.0, "tickets")
+        buckets.record("a", 0.0)
+        refusal = self.assertRaises(Unavailable, buckets.check, "a", 0.0, "tickets")
+        self.assertEqual((refusal.kind, refusal.reason), ("too_many_failures", "too many wrong tickets from a"))
 
     def test_never_more_than_the_burst(self) -> None:
         """A quiet year does not save up for more than one burst."""
