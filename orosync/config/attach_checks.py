@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from urllib.parse import urlsplit
 
 from orosync.config.attach import AttachSection
 from orosync.config.shape import Configuration
+from orosync.config.uplink_checks import in_the_clear
 from orosync.config.values import did_you_mean
 
 Fault = Callable[[str, str, str], None]
@@ -54,9 +54,7 @@ def warnings(section: AttachSection | None) -> list[str]:
     if section is None or section.url is None:
         return []
     found = []
-    place = urlsplit(section.url)
-    here = place.hostname in ("localhost", "127.0.0.1", "::1", "unix")
-    if place.scheme in ("ws", "rs") and not here:
+    if in_the_clear(section.url):
         found.append("[attach] url: the tickets of clients come here unencrypted, write wss:// or rss://")
     if not section.credentials:
         found.append("[attach] no key, secret or ticket: the router must take us for what we are without any")

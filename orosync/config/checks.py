@@ -8,7 +8,6 @@ one mistake is reported once. This file must not read files or change anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from urllib.parse import urlsplit
 
 from orosync.config import attach_checks, remote_checks, uplink_checks
 from orosync.config.endpoints import Reach
@@ -248,7 +247,7 @@ def warnings(configuration: Configuration, open_files: int) -> list[str]:
         if publishes and listener.origin == "required" and "127.0.0.1" not in listener.origins:
             found.append(f"[listen:{listener.name}] origins: Oro's publisher sends 127.0.0.1 and is refused, add it")
     for store in configuration.session_stores.values():
-        if isinstance(store, TicketExchangeSection) and _in_the_clear(store.url):
+        if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
             found.append(f"[sessions:{store.name}] url: visitors' cookies go there unencrypted, write https://")
     found.extend(uplink_checks.warnings(configuration.uplinks.values()))
     found.extend(attach_checks.warnings(configuration.attach))
@@ -261,12 +260,6 @@ def warnings(configuration: Configuration, open_files: int) -> list[str]:
         elif isinstance(authenticator, CertificateSection) and not asks:
             found.append(f"[authenticator:{name}] no listener asks for certificates, give one a client_ca")
     return found
-
-
-def _in_the_clear(url: str) -> bool:
-    """Whether what is sent there leaves the machine unencrypted."""
-    found = urlsplit(url)
-    return found.scheme == "http" and found.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
 def _strangers(configuration: Configuration) -> list[str]:

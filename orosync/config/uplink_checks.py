@@ -45,11 +45,15 @@ def warnings(uplinks: Iterable[UplinkSection]) -> list[str]:
     """What works and is yet likely to be a mistake."""
     found = []
     for one in uplinks:
-        away = urlsplit(one.url)
         if not (one.publish or one.subscribe or one.call or one.register):
             found.append(f"[realm:{one.name}] uplink: nothing passes, name topics in [uplink:{one.name}]")
-        if away.scheme in ("ws", "rs") and away.hostname not in _HERE:
-            found.append(
-                f"[realm:{one.name}] uplink: everything goes there unencrypted, write {_SECURE[away.scheme]}://"
-            )
+        if in_the_clear(one.url):
+            secure = _SECURE[urlsplit(one.url).scheme]
+            found.append(f"[realm:{one.name}] uplink: everything goes there unencrypted, write {secure}://")
     return found
+
+
+def in_the_clear(url: str) -> bool:
+    """Whether what is sent there leaves the machine unencrypted."""
+    found = urlsplit(url)
+    return found.scheme in ("http", "ws", "rs") and found.netloc != "unix:" and found.hostname not in _HERE
