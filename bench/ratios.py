@@ -16,7 +16,7 @@ BOUNDS = [
     ("fan100", "us_ev", "floor-txd", 1.2),
     ("fan1000", "us_ev", "floor-txd", 1.2),
     ("sat100", "us_ev", "relay", 1.6),
-    ("rpc10", "us_call", "relay", 2.5),
+    ("rpc10", "us_call", "relay", 1.6),
     ("topics10k", "us_ev", "relay", 2.5),
     ("topics10k", "us_leave", "relay", 2.5),
     ("connect1k", "us_join", "relay", 3.0),
