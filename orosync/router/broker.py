@@ -34,8 +34,8 @@ _new = tuple.__new__
 class Broker:
     """The subscriptions of one realm.
 
-    ``on_deserted``, when set, is called with the topic of each exact subscription that has lost its last member,
-    after the broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
+    ``watched``: by topic, what is called when its exact subscription has lost its last member, after the broker is
+    consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
     ``recorder``, when set, is told of each publication; without ``retention`` nothing is retained. ``trustlevels`` by
     role: what subscribers are told of publishers (WAMP, "Publication Trust Levels").
     """
@@ -48,7 +48,7 @@ class Broker:
         self._retention = retention
         self._recorder: Recorder | None = None
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
-        self.on_deserted: Callable[[str], None] | None = None
+        self.watched: Mapping[str, Callable[[], None]] = {}
 
     @property
     def recorder(self) -> Recorder | None:
@@ -221,10 +221,11 @@ class Broker:
         return [one for subscription in had for one in self.tell(unsubscribed(member, subscription))]
 
     def _deserted(self, subscriptions: Collection[Subscription]) -> None:
-        if self.on_deserted is not None:
+        watched = self.watched
+        if watched:
             for subscription in subscriptions:
-                if subscription.match is Match.EXACT:
-                    self.on_deserted(subscription.topic)
+                if subscription.topic in watched and subscription.match is Match.EXACT:
+                    watched[subscription.topic]()
 
 
 def _receivers(subscription: Subscription, excluded: Member | None, filters: Filters | None) -> Collection[Member]:

@@ -128,15 +128,10 @@ class HostedRealm:
         self.watchers = {watcher.topic: watcher for watcher in watchers}
         # They know better than the last event what is to be told.
         self.realm.retention.never = frozenset(self.watchers)
-        self.realm.broker.on_deserted = self._deserted
+        self.realm.broker.watched = {topic: watcher.deserted for topic, watcher in self.watchers.items()}
 
     def subscribed(self, topic: str, session: int, principal: Principal) -> None:
         """Tell the topic's watcher, if it has one, of a new subscriber."""
         watcher = self.watchers.get(topic)
         if watcher is not None:
             watcher.subscribed(session, principal)
-
-    def _deserted(self, topic: str) -> None:
-        watcher = self.watchers.get(topic)
-        if watcher is not None:
-            watcher.deserted()

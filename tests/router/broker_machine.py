@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -61,7 +62,9 @@ class BrokerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.realm = Realm("machine")
-        self.realm.broker.on_deserted = self.note_deserted
+        self.realm.broker.watched = {
+            topic: partial(self.note_deserted, topic) for topic, match in PATTERNS if match is Match.EXACT
+        }
         self.people: list[Member] = []
         self.wanted: dict[int, dict[int, tuple[str, Match]]] = {}
         self.inbox: dict[int, list[tuple[int, int]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -123,7 +124,7 @@ class Revoking(Setting):
     def test_deserted(self) -> None:
         """A topic whose last listener was removed is deserted."""
         told: list[str] = []
-        self.broker.on_deserted = told.append
+        self.broker.watched = {"a": lambda: told.append("a")}
         self.broker.revoke(self.carl, self.broker.subscribe(self.carl, "a")[0].id)
         self.assertEqual(told, ["a"])
 
@@ -134,7 +135,7 @@ class Deserting(Setting):
     def setUp(self) -> None:
         super().setUp()
         self.told: list[str] = []
-        self.broker.on_deserted = self.told.append
+        self.broker.watched = {topic: partial(self.told.append, topic) for topic in "abcd"}
 
     def test_last_one_unsubscribes(self) -> None:
         """It is told when the last subscriber goes, not before, and for topics only."""
@@ -153,7 +154,11 @@ class Deserting(Setting):
         self.broker.subscribe(self.anna, "d", Match.WILDCARD)
         self.broker.subscribe(self.bert, "b")
         seen = []
-        self.broker.on_deserted = lambda topic: seen.append((topic, self.broker.lookup("a"), self.broker.lookup("c")))
+
+        def look(topic: str) -> None:
+            seen.append((topic, self.broker.lookup("a"), self.broker.lookup("c")))
+
+        self.broker.watched = {topic: partial(look, topic) for topic in "abcd"}
         self.assertEqual(self.broker.leave(self.anna), [])
         self.assertEqual(seen, [("a", None, None), ("c", None, None)])
         self.assertEqual(self.broker.leave(self.anna), [])
@@ -161,7 +166,7 @@ class Deserting(Setting):
 
     def test_nobody_asks(self) -> None:
         """Without anybody to tell, the last subscriber may go just the same."""
-        self.broker.on_deserted = None
+        self.broker.watched = {}
         subscription = self.broker.subscribe(self.anna, "a")[0]
         self.broker.unsubscribe(self.anna, subscription.id)
         self.broker.subscribe(self.anna, "a")
