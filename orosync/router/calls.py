@@ -62,9 +62,7 @@ class Calls:
             asked = Asked(procedure, disclose, told)
         else:
             asked = Asked.of(procedure, options, caller.features, disclose, told)
-            found = (
-                registration.pick(self._draw) if registration.capacity is None else registration.pick_free(self._draw)
-            )
+            found = registration.pick_free(self._draw)
             if found is None:
                 return self._wait(caller, request, registration, asked, payload)
             callee = found

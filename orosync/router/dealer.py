@@ -54,7 +54,7 @@ class Dealer(Answers):
         now: Callable[[], float] = float,
     ) -> None:
         super().__init__(Calls(pending_limit, queue_limit, draw, trustlevels))
-        self._registrations = Registrations(draw, now)
+        self._registrations = Registrations(now)
         self._index = self._registrations.index
         self._tell = tell
         self.own: dict[str, Procedure] = {}

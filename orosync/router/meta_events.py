@@ -116,20 +116,16 @@ def left(member: Member) -> News:
         yield ON_LEAVE, [member.session, member.principal.authid, member.principal.authrole]
 
 
-def shown(members: Iterable[Member]) -> list[int]:
-    """The sessions among ``members`` that are not orosync's own."""
-    return [member.session for member in members if member.expel is not None]
-
-
-def _few(members: Iterable[Member]) -> list[int]:
-    """The first two of ``shown``: who is alone is found among thousands as fast as among three."""
-    return list(islice((member.session for member in members if member.expel is not None), 2))
+def shown(members: Iterable[Member], most: int | None = None) -> list[int]:
+    """The sessions among ``members`` that are not orosync's own; the first ``most`` of them tell who is alone among
+    thousands as fast as among three."""
+    return list(islice((member.session for member in members if member.expel is not None), most))
 
 
 def subscribed(member: Member, subscription: Subscription) -> News:
     """``member`` has been added to ``subscription``; it is new if nobody else is there."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
-        if _few(subscription.members.values()) == [member.session]:
+        if shown(subscription.members.values(), 2) == [member.session]:
             yield SUBSCRIPTION_CREATED, [member.session, subscription_details(subscription)]
         yield SUBSCRIBED, [member.session, subscription.id]
 
@@ -138,14 +134,14 @@ def unsubscribed(member: Member, subscription: Subscription) -> News:
     """``member`` has been taken off ``subscription``; it is no more if nobody is left."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
         yield UNSUBSCRIBED, [member.session, subscription.id]
-        if _few(subscription.members.values()) in ([], [member.session]):
+        if shown(subscription.members.values(), 2) in ([], [member.session]):
             yield SUBSCRIPTION_DELETED, [member.session, subscription.id]
 
 
 def registered(member: Member, registration: Registration) -> News:
     """``member`` has become a callee of ``registration``; it is new if nobody else is one."""
     if member.expel is not None:
-        if _few(registration.callees) == [member.session]:
+        if shown(registration.callees, 2) == [member.session]:
             yield REGISTRATION_CREATED, [member.session, registration_details(registration)]
         yield REGISTERED, [member.session, registration.id]
 
@@ -154,5 +150,5 @@ def unregistered(member: Member, registration: Registration) -> News:
     """``member`` has been taken off ``registration``; it is no more if nobody is left."""
     if member.expel is not None:
         yield UNREGISTERED, [member.session, registration.id]
-        if not _few(registration.callees):
+        if not shown(registration.callees, 1):
             yield REGISTRATION_DELETED, [member.session, registration.id]

@@ -6,7 +6,6 @@ file must not know of calls in progress or of who may register.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,14 +153,13 @@ class Registration:
 class Registrations:
     """All registrations of one realm, filed by procedure. Ids are small integers, never used twice."""
 
-    __slots__ = ("_draw", "_last", "_now", "index")
+    __slots__ = ("_last", "_now", "index")
 
-    def __init__(self, draw: Draw = random.choice, now: Callable[[], float] = float) -> None:
+    def __init__(self, now: Callable[[], float] = float) -> None:
         """``now`` tells the time, in seconds since 1970."""
         self._now = now
         self.index: UriIndex[Registration] = UriIndex()
         self._last = 0
-        self._draw = draw
 
     def __iter__(self) -> Iterator[Registration]:
         for match in Match:
@@ -200,10 +198,6 @@ class Registrations:
         registration.drop(member)
         if not registration.callees:
             self.index.remove(registration.procedure, registration.match)
-
-    def pick(self, registration: Registration) -> Member:
-        """The callee that gets the next call."""
-        return registration.pick(self._draw)
 
 
 def _taken(registration: Registration, invoke: Invoke) -> str:

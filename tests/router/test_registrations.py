@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.delivery import Member
-from orosync.router.registrations import Invoke, Registration, Registrations, Wishes
+from orosync.router.registrations import Draw, Invoke, Registration, Registrations, Wishes
 from orosync.wamp import names
 from tests.router.people import member
 
@@ -36,7 +36,8 @@ class Sharing(SynchronousTestCase):
     """Several callees behind one procedure."""
 
     def setUp(self) -> None:
-        self.registrations = Registrations(draw=lambda callees: callees[len(callees) // 2])
+        self.registrations = Registrations()
+        self.draw: Draw = lambda callees: callees[len(callees) // 2]
         self.callees = [member(number) for number in range(4)]
 
     def join(self, count: int, invoke: Invoke) -> Registration:
@@ -46,7 +47,7 @@ class Sharing(SynchronousTestCase):
         return registration
 
     def picked(self, registration: Registration, count: int) -> list[int]:
-        return [self.callees.index(self.registrations.pick(registration)) for _ in range(count)]
+        return [self.callees.index(registration.pick(self.draw)) for _ in range(count)]
 
     def refused(self, callee: Member, invoke: Invoke) -> None:
         before = [tuple(found.callees) for found in self.registrations.index.exact.values()]
@@ -57,7 +58,7 @@ class Sharing(SynchronousTestCase):
     def test_turns(self) -> None:
         """Each policy sends calls to whom it says."""
         for invoke, expected in TURNS.items():
-            self.registrations = Registrations(lambda callees: callees[1])
+            self.registrations, self.draw = Registrations(), lambda callees: callees[1]
             self.callees = [member(number) for number in range(3)]
             registration = self.join(3, invoke)
             self.assertEqual(self.picked(registration, 6), expected, invoke)
