@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import attrs
 
 from orosync.demo.loopback import is_loopback_host
+from orosync.transport.static_pages import PROTECTION
 
 JSON = "application/json; charset=utf-8"
 
@@ -65,12 +66,7 @@ def protective_headers(host: str | None) -> dict[str, str]:
         "frame-ancestors 'none'",
     )
     return {
+        **PROTECTION,
         "Cache-Control": "no-store",
         "Content-Security-Policy": "; ".join(policy),
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Referrer-Policy": "no-referrer",
-        "Server": "orosync",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
     }

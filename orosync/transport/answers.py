@@ -8,7 +8,7 @@ from __future__ import annotations
 RETRY_AFTER = 5
 """Seconds that a client is asked to wait after 503."""
 
-_PHRASES = {
+PHRASES = {
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
@@ -35,5 +35,5 @@ def _whole(status: int, phrase: str) -> bytes:
     ).encode()
 
 
-ANSWERS = {status: _whole(status, phrase) for status, phrase in _PHRASES.items()}
+ANSWERS = {status: _whole(status, phrase) for status, phrase in PHRASES.items()}
 """The whole answer for each status."""

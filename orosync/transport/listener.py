@@ -76,13 +76,19 @@ class ListenerFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A link for a new connection; at the limit None, or a protocol that hangs up at once."""
-        if not self.turnstile.entered():
-            settings = self.settings
-            self.journal.note("connection.refused", "too_many", listener=settings.name, limit=settings.max_connections)
-            if settings.tls:
+        if not self.entered():
+            if self.settings.tls:
                 return HangUp()
             return HangUp(self.full) if self.full else None
         return self.connection(plain_address(getattr(addr, "host", UNIX)))
+
+    def entered(self) -> bool:
+        """Whether there is room for one more, who is inside then; if there is none, the log says so."""
+        entered = self.turnstile.entered()
+        if not entered:
+            name, limit = self.settings.name, self.settings.max_connections
+            self.journal.note("connection.refused", "too_many", listener=name, limit=limit)
+        return entered
 
     def connection(self, peer: str) -> Protocol:
         """What serves a new connection of ``peer``."""

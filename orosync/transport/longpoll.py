@@ -61,17 +61,18 @@ class LongPoll(Resource):
 
     def render(self, request: server.Request) -> int:
         """Every request; answered here or later."""
-        poll = PollRequest(request)
+        poll, settings = PollRequest(request), self._listener.settings
+        peer = plain_address(getattr(request.getClientAddress(), "host", UNIX))
         try:
             head = head_of(request)
             host = head.host
         except BadRequest as fault:
-            self._note("malformed", fault.reason, None, request)
+            self._tell("malformed", fault.reason, peer, None)
             poll.answer(400)
             return server.NOT_DONE_YET
         origin = head.headers.get("origin")
         if origin is not None and not self._rule.allows(origin):
-            self._note("origin", f"not one of the origins of [listen:{self._listener.settings.name}]", origin, request)
+            self._tell("origin", f"not one of the origins of [listen:{settings.name}]", peer, origin)
             poll.answer(403)
             return server.NOT_DONE_YET
         if origin is not None:
@@ -83,7 +84,6 @@ class LongPoll(Resource):
             poll.answer(405)
         elif (name, verb) == ("open", ""):
             transport = transport_of(request)
-            settings, peer = self._listener.settings, plain_address(getattr(request.getClientAddress(), "host", UNIX))
             protocols = _protocols(body_of(request))
             facts = connection_facts(settings, peer, head, host, protocols, connection_of(transport))
             self._open(poll, facts)
@@ -103,9 +103,7 @@ class LongPoll(Resource):
             self._deny(poll, 403, "origin", "no Origin header", facts)
         elif not facts.subprotocols:
             self._deny(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
-        elif not listener.turnstile.entered():
-            name, limit = listener.settings.name, listener.settings.max_connections
-            listener.journal.note("connection.refused", "too_many", listener=name, limit=limit)
+        elif not listener.entered():
             poll.answer(503)
         else:
             waiting: Deferred[Admission] = listener.host.admit(facts)
@@ -139,9 +137,6 @@ class LongPoll(Resource):
     def _deny(self, poll: PollRequest, status: int, kind: str, reason: str, facts: ConnectionFacts) -> None:
         self._tell(kind, reason, facts.address, facts.origin)
         poll.answer(status)
-
-    def _note(self, kind: str, reason: str, origin: str | None, request: server.Request) -> None:
-        self._tell(kind, reason, plain_address(getattr(request.getClientAddress(), "host", UNIX)), origin)
 
     def _tell(self, kind: str, reason: str, address: str, origin: str | None) -> None:
         name = self._listener.settings.name

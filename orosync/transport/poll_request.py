@@ -10,17 +10,8 @@ from typing import Any
 
 from twisted.web import server
 
+from orosync.transport.answers import PHRASES, RETRY_AFTER
 from orosync.transport.request import SINGLE, BadRequest, Request
-
-_PHRASES = {
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    413: "Content Too Large",
-    503: "Service Unavailable",
-}
-
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -59,12 +50,12 @@ class PollRequest:
         request.setResponseCode(status)
         for name, value in _HEADERS.items():
             request.setHeader(name.encode(), value.encode())
-        if status in _PHRASES:
-            body, content_type = f"{_PHRASES[status]}\n".encode(), "text/plain; charset=utf-8"
+        if status in PHRASES:
+            body, content_type = f"{PHRASES[status]}\n".encode(), "text/plain; charset=utf-8"
         if status == 405:
             request.setHeader(b"Allow", b"POST, OPTIONS")
         if status == 503:
-            request.setHeader(b"Retry-After", b"5")
+            request.setHeader(b"Retry-After", b"%d" % RETRY_AFTER)
         if status != 204:
             request.setHeader(b"Content-Type", content_type.encode())
             request.setHeader(b"Content-Length", b"%d" % len(body))

@@ -52,16 +52,21 @@ GRACE, SLOWEST = 30.0, 16 * 1024
 """Seconds, and bytes a second: who takes longer to take a large file is cut off, for its connection is one of a limited
 number."""
 
-HEADERS: Mapping[str, str] = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
+PROTECTION: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Server": "orosync",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+}
+"""With every page: nothing is framed or guessed, and nobody is told where somebody came from."""
+
+HEADERS: Mapping[str, str] = {
+    **PROTECTION,
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
 }
 """With every answer: nothing is framed, guessed, or fetched from elsewhere."""
 
