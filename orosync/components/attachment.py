@@ -18,7 +18,6 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import ComponentConfig, RegisterOptions
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from orosync import __version__
@@ -140,7 +139,8 @@ class Attachment(Service):
     def startService(self) -> None:
         """Go on trying to join."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._loop = Deferred.fromCoroutine(self._go_on())
+        going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
+        self._loop = Deferred.fromCoroutine(going_on)
 
     def stopService(self) -> Deferred[None]:
         """Take leave."""
@@ -160,19 +160,8 @@ class Attachment(Service):
         if late is not None and late.active():
             late.cancel()
 
-    async def _go_on(self) -> None:
-        while self.running:
-            began = self._reactor.seconds()
-            try:
-                kind, reason = await self._once()
-                if not self.running:
-                    return
-                now = self._reactor.seconds()
-                pause, _ = self._attempts.failed(now, kind, reason, now - began)
-                self._journal.note("attach.failed", kind, url=self._url, reason=reason, again=f"in {pause:.1f} s")
-                await deferLater(self._reactor, pause, lambda: None)
-            except CancelledError:
-                return
+    def _failed(self, kind: str, reason: str, pause: float, news: bool) -> None:
+        self._journal.note("attach.failed", kind, url=self._url, reason=reason, again=f"in {pause:.1f} s")
 
     async def _once(self) -> tuple[str, str]:
         """One connection from its beginning to its end: the kind of that end, and the reason."""

@@ -1,14 +1,18 @@
-"""Attempts to connect: how long to wait before the next, and whether the failure of the last is news.
+"""Attempts to connect, one after the other: how long to wait before the next, and whether the failure of the last is
+news.
 
-It must not know connections or time: both are told to it.
+It must not know connections: what an attempt is, is told to it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from twisted.application.internet import backoffPolicy
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
 
 FIRST = 0.25
 """Seconds; the first pause is twice that, each further one twice the one before, and jitter of up to a second comes on
@@ -30,6 +34,28 @@ class Attempts:
         self._failures = 0
         self._told: tuple[str, str] | None = None
         self._told_at = 0.0
+
+    async def go_on(
+        self,
+        once: Callable[[], Awaitable[tuple[str, str]]],
+        wanted: Callable[[], bool],
+        tell: Callable[[str, str, float, bool], None],
+        reactor: Any,
+    ) -> None:
+        """Try ``once``, again and again while it is ``wanted``, or until this is cancelled. ``once`` gives the kind of
+        its end and the reason; ``tell`` gets both, the pause until the next, and whether that is news."""
+        try:
+            while wanted():
+                began = reactor.seconds()
+                kind, reason = await once()
+                if not wanted():
+                    return
+                now = reactor.seconds()
+                pause, news = self.failed(now, kind, reason, now - began)
+                tell(kind, reason, pause, news)
+                await deferLater(reactor, pause, lambda: None)
+        except CancelledError:
+            return
 
     def joined(self) -> None:
         """One was good: whatever comes next is news."""

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.defer import Deferred
 
 from orosync.components.attempts import Attempts
 from orosync.components.calls import Calls
@@ -116,7 +115,8 @@ class Uplink(Service):
                 self._served[near.session.register(pattern.uri, pattern.match)] = pattern.uri
             except RequestError as error:
                 journal.note("uplink.refused", "serve", uplink=name, uri=pattern.uri, reason=error.uri)
-        self._loop = Deferred.fromCoroutine(self._go_on())
+        going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
+        self._loop = Deferred.fromCoroutine(going_on)
 
     def stopService(self) -> Deferred[None]:
         """Take leave there, and here."""
@@ -139,26 +139,14 @@ class Uplink(Service):
 
     # -- the connection
 
-    async def _go_on(self) -> None:
-        """Connect, again and again."""
-        while self.running:
-            began = self._reactor.seconds()
-            kind, reason = await self._once()
-            if not self.running:
-                return
-            now = self._reactor.seconds()
-            pause, news = self._attempts.failed(now, kind, reason, now - began)
-            if news:
-                self._journal.note(
-                    "uplink.failed", kind, uplink=self._section.name, url=self._section.url, reason=reason,
-                    again=f"in {pause:.1f} s",
-                )  # fmt: skip
-            else:
-                self._journal.count("uplink.failed", kind)
-            try:
-                await deferLater(self._reactor, pause, lambda: None)
-            except CancelledError:
-                return
+    def _failed(self, kind: str, reason: str, pause: float, news: bool) -> None:
+        if news:
+            self._journal.note(
+                "uplink.failed", kind, uplink=self._section.name, url=self._section.url, reason=reason,
+                again=f"in {pause:.1f} s",
+            )  # fmt: skip
+        else:
+            self._journal.count("uplink.failed", kind)
 
     async def _once(self) -> tuple[str, str]:
         """One connection from its beginning to its end: the kind of that end, and the reason."""

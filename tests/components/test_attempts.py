@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.components.attempts import REMINDER, STEADY, Attempts
@@ -50,3 +52,34 @@ class AttemptsTests(SynchronousTestCase):
             self.assertEqual(attempts.failed(now, kind, reason, 0.0)[1], news, now)
         attempts.joined()
         self.assertTrue(attempts.failed(5.0 + REMINDER, "refused", "refused", 0.0)[1])
+
+    def test_going_on(self) -> None:
+        """One attempt after the other, each told, with its pause in between; the end of it is its cancelling."""
+        clock, tried, told = Clock(), list[float](), list[tuple[str, str, float, bool]]()
+
+        async def once() -> tuple[str, str]:
+            tried.append(clock.seconds())
+            return "refused", "x"
+
+        attempts = Attempts(3.0, jitter=lambda: 0.0)
+        going_on = attempts.go_on(once, lambda: True, lambda *what: told.append(what), clock)
+        loop = Deferred.fromCoroutine(going_on)
+        clock.pump([0.5, 1.0])
+        self.assertEqual(tried, [0.0, 0.5, 1.5])
+        self.assertEqual(told[:2], [("refused", "x", 0.5, True), ("refused", "x", 1.0, False)])
+        loop.cancel()
+        self.successResultOf(loop)
+        clock.advance(60.0)
+        self.assertEqual(len(tried), 3)
+
+    def test_not_wanted_any_more(self) -> None:
+        """What ends when nobody wants it is not told, and the last."""
+        wanted, told = [True], list[object]()
+
+        async def once() -> tuple[str, str]:
+            wanted.clear()
+            return "lost", "x"
+
+        going_on = Attempts(3.0).go_on(once, lambda: bool(wanted), lambda *what: told.append(what), Clock())
+        self.successResultOf(Deferred.fromCoroutine(going_on))
+        self.assertEqual(told, [])
