@@ -114,8 +114,7 @@ class Broker:
 
     def matching(self, topic: str) -> list[Subscription]:
         """The subscriptions that an event on ``topic`` would reach, the exact one first."""
-        exact = self._index.exact.get(topic)
-        return ([] if exact is None else [exact]) + self._index.patterns(topic)
+        return self._index.matching(topic)
 
     def __iter__(self) -> Iterator[Subscription]:
         """Every subscription that somebody has, and those that are kept."""

@@ -117,10 +117,7 @@ class Dealer(Answers):
 
         A pattern, however broad, never stands in for a procedure of WAMP itself.
         """
-        registration = self._index.exact.get(procedure)
-        if registration is None and not is_reserved(procedure):
-            registration = self._index.best(procedure)
-        return registration
+        return self._index.exact.get(procedure) if is_reserved(procedure) else self._index.best(procedure)
 
     def call(
         self,

@@ -8,7 +8,7 @@ authroles hold for who reads. This file must not know who may read, nor anything
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -145,8 +145,7 @@ class Histories:
         """A publication with its id."""
         if filters is not None and (filters.exclude is not None or filters.eligible is not None):
             return
-        exact = self._index.exact.get(topic)
-        histories: Collection[History] = self._index.patterns(topic) + ([] if exact is None else [exact])
+        histories = self._index.matching(topic)
         if histories and not is_reserved(topic):
             event = Past(self._time(), number, topic, payload, dict(told or {}), filters)
             for history in histories:

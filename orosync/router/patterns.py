@@ -234,6 +234,11 @@ class UriIndex(Generic[Entry]):
         found = self.prefixes.matching(uri) if self.prefixes._order else []
         return found + self.wildcards.matching(uri) if self.wildcards._trees else found
 
+    def matching(self, uri: str) -> list[Entry]:
+        """Every entry that ``uri`` matches, the exact one first."""
+        exact = self.exact.get(uri)
+        return self.patterns(uri) if exact is None else [exact, *self.patterns(uri)]
+
     def best(self, uri: str) -> Entry | None:
         """The one entry to prefer: exact, else the longest prefix, else the best wildcard pattern.
 

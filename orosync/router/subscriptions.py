@@ -106,8 +106,7 @@ class Subscriptions:
             return
         self.index.remove(subscription.topic, subscription.match)
         if subscription.heard:
-            index = self.index
-            self.heard = frozenset(topic for topic in TOPICS if topic in index.exact or index.patterns(topic))
+            self.heard = frozenset(topic for topic in TOPICS if self.index.matching(topic))
 
     def get(self, topic: str, match: Match) -> Subscription | None:
         """The subscription to this very topic or pattern, if anybody has it."""

@@ -94,6 +94,9 @@ class Matching(SynchronousTestCase):
         index = filed([("a.b", EXACT)])
         self.assertEqual(index.patterns("a.b"), [])
         self.assertEqual(index.exact, {"a.b": ("a.b", EXACT)})
+        index.add("a.", Match.PREFIX, ("a.", Match.PREFIX))
+        self.assertEqual(index.matching("a.b"), [("a.b", EXACT), ("a.", Match.PREFIX)])
+        self.assertEqual(index.matching("a.c"), [("a.", Match.PREFIX)])
 
     def test_the_same_text_three_times(self) -> None:
         """One text filed under three kinds of match is three entries."""
