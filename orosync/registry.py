@@ -7,6 +7,7 @@ stops the start with one line that says why. This file must not know any part or
 from __future__ import annotations
 
 import difflib
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -27,6 +28,13 @@ def search(directories: Iterable[Path]) -> None:
     for directory in directories:
         if str(directory) not in sys.path:
             sys.path.append(str(directory))
+
+
+def how_to_install(extra: str) -> str:
+    """How to get the modules of one of our extras into this environment: from the checkout that orosync was installed
+    from. Never by the bare name of the package, which on a package index may belong to strangers."""
+    python = shlex.quote(sys.executable or "python3")
+    return f"install it, in the checkout of orosync: {python} -m pip install '.[{extra}]'"
 
 
 def resolve(section: str, name: str, builtins: Mapping[str, Factory], interface: InterfaceClass) -> Factory:

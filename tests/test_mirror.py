@@ -15,6 +15,7 @@ WITHOUT_TESTS = {"orosync/interfaces.py"}
 # Tests of what is no single module: the tree's own order, and the product as a whole.
 OF_THE_WHOLE = {
     "tests/test_imports.py",
+    "tests/test_instructions.py",
     "tests/test_mirror.py",
     "tests/test_packaging.py",
     "tests/test_plugin.py",

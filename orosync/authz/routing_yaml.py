@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from orosync.config.values import did_you_mean
+from orosync.registry import how_to_install
 
 LARGEST = 65536
 """Bytes of one file."""
@@ -68,7 +69,7 @@ def missing() -> str:
     try:
         import_module("yaml")
     except ImportError as error:
-        return f"needs the module yaml ({error}), install it: pip install orosync[{EXTRA}]"
+        return f"needs the module yaml ({error}), {how_to_install(EXTRA)}"
     return ""
 
 

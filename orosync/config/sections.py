@@ -198,7 +198,8 @@ class TopicsSection:
     oro_routing: Path | None = setting(
         values.directory,
         "The directory of an Oro application whose `websocket_routing.yml` files declare Oro's channels, in place of "
-        "the ten built in ([topics.md](topics.md)). Needs `pip install orosync[oro]`.",
+        "the ten built in ([topics.md](topics.md)). Needs the extra `oro` "
+        "(`/opt/orosync/bin/pip install '.[oro]'` in the checkout).",
         example="/var/www/oro",
     )
     subscribe: rules.Roles = setting(rules.who, "Who may subscribe where a channel does not say.", default="user")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from orosync.identity import cra_key, scram_keys
+from orosync.registry import how_to_install
 
 USAGE = "write: python -m orosync.identity.derive wampcra | scram [argon2id13 | argon2id-13 | pbkdf2]  < password"
 KDFS = (scram_keys.ARGON2, scram_keys.ARGON2_AUTOBAHN, scram_keys.PBKDF2)
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str], source: TextIO, sink: TextIO) -> None:
     except ValueError as error:
         raise SystemExit(str(error)) from None
     except ImportError as error:
-        raise SystemExit(f"{error}, install it: pip install orosync[crypto]") from None
+        raise SystemExit(f"{error}, {how_to_install('crypto')}") from None
 
 
 if __name__ == "__main__":

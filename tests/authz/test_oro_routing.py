@@ -112,4 +112,4 @@ class RoutedTests(SynchronousTestCase):
         """Without PyYAML the fault says what to install."""
         self.patch(sys, "modules", {**sys.modules, "yaml": None})
         (fault,) = self.faults(FILES)
-        self.assertTrue(fault.endswith("install it: pip install orosync[oro]"), fault)
+        self.assertTrue(fault.endswith(" -m pip install '.[oro]'"), fault)

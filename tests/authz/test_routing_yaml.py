@@ -149,7 +149,7 @@ class FaultyTests(SynchronousTestCase):
         """Without PyYAML it is said what to install."""
         self.assertEqual(routing_yaml.missing(), "")
         self.patch(sys, "modules", {**sys.modules, "yaml": None})
-        self.assertIn("install it: pip install orosync[oro]", routing_yaml.missing())
+        self.assertIn(" -m pip install '.[oro]'", routing_yaml.missing())
 
     @given(st.text(alphabet="ab:{}[]'\"\n -?&*!|>#%@`,\t0~\x00\u00e9", max_size=40) | st.text(max_size=20))
     def test_any_text(self, text: str) -> None:

@@ -53,7 +53,7 @@ class Deriving(SynchronousTestCase):
         """What is missing is said with how to get it."""
         with mock.patch.dict("sys.modules", {"argon2": None, "argon2.low_level": None}):
             error = self.assertRaises(SystemExit, run, "scram")
-        self.assertIn("pip install orosync[crypto]", str(error))
+        self.assertIn("pip install '.[crypto]'", str(error))
 
     def test_as_a_command(self) -> None:
         """As the documentation has it."""

@@ -278,7 +278,7 @@ class Making(ScramCase):
                 error = self.assertRaises(ConfigError, self.build)
             self.assertEqual(len(error.faults), 1)
             self.assertIn("[authenticator:scram] use: scram needs the module " + module, error.faults[0])
-            self.assertIn("pip install orosync[crypto]", error.faults[0])
+            self.assertIn("pip install '.[crypto]'", error.faults[0])
 
 
 class Contract(AuthenticatorContract, TestCase):

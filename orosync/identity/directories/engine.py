@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import attrs
 
 from orosync.identity.directories.sql import Dialect
+from orosync.registry import how_to_install
 
 
 @attrs.frozen
@@ -59,5 +60,5 @@ def missing_driver(module: str, extra: str) -> str:
     try:
         import_module(module)
     except ImportError as error:
-        return f"needs the module {module} ({error}), install it: pip install orosync[{extra}]"
+        return f"needs the module {module} ({error}), {how_to_install(extra)}"
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.directories.engine import Limits, missing_driver
@@ -21,6 +23,6 @@ class Shared(SynchronousTestCase):
         self.assertEqual(missing_driver("json", "x"), "")
         self.assertEqual(
             missing_driver("no_such_driver", "postgres"),
-            "needs the module no_such_driver (No module named 'no_such_driver'), install it: "
-            "pip install orosync[postgres]",
+            "needs the module no_such_driver (No module named 'no_such_driver'), "
+            f"install it, in the checkout of orosync: {sys.executable} -m pip install '.[postgres]'",
         )

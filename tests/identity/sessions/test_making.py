@@ -128,7 +128,7 @@ class Making(TestCase):
             self.patch(sys, "modules", {**sys.modules, module: None})
             fault = self.fault(section)
             self.assertTrue(fault.startswith("[sessions:web] use: "), fault)
-            self.assertTrue(fault.endswith(f"install it: pip install orosync[{extra}]"), fault)
+            self.assertTrue(fault.endswith(f" -m pip install '.[{extra}]'"), fault)
 
     def test_authorities(self) -> None:
         """A file of several authorities is believed; one without any is a fault."""
