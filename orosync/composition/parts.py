@@ -43,6 +43,7 @@ from orosync.identity.sessions.making import foreign_store, session_store
 from orosync.identity.sessions.store import SessionLookups
 from orosync.identity.static_directory import StaticDirectory
 from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.identity.used import UsedTickets
 from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
 from orosync.model import Principal
 from orosync.notifications.maintenance import MaintenanceNotice
@@ -72,6 +73,7 @@ class Parts:
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
         self.office = PostOffice(self.journal)
         self.demo_users = demo_users()
+        self._used_tickets = UsedTickets()
         self.services: list[IService] = []
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
@@ -181,6 +183,7 @@ class Parts:
             future=section.future,
             accept_disabled=section.accept_disabled,
             once=section.once,
+            used=self._used_tickets,
             failures=FailureBuckets(section.failure_rate, section.failure_burst),
         )
 

@@ -94,7 +94,7 @@ class TicketSection:
     once: bool = setting(
         values.boolean,
         "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "
-        "by this process for the newest 50,000 tickets.",
+        "by this process for the newest 50,000 tickets, for all authenticators that say so together.",
         default="no",
     )
     failure_burst: int = setting(

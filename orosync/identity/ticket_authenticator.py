@@ -22,6 +22,7 @@ from orosync.identity.signatures import Signatures
 from orosync.identity.standing import UserStanding, UserStandings
 from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
 from orosync.identity.tickets import LONGEST_TICKET
+from orosync.identity.used import UsedTickets
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
 
@@ -34,7 +35,7 @@ class TicketAuthenticator:
     ahead of our clock. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
     ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
     With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
-    ``failures.address_group``).
+    ``failures.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
     ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the caller's to log.
     """
 
@@ -55,6 +56,7 @@ class TicketAuthenticator:
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
         once: bool = False,
+        used: UsedTickets | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
         self.name = name
@@ -74,7 +76,7 @@ class TicketAuthenticator:
             future=future,
             ticket_limit=ticket_limit,
             accept_disabled=accept_disabled,
-            once=once,
+            used=(UsedTickets() if used is None else used) if once else None,
             failures=failures,
         )
 

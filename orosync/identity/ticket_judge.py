@@ -46,7 +46,7 @@ class TicketJudge:
         future: float = 30,
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
-        once: bool = False,
+        used: UsedTickets | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
         self._name = name
@@ -61,7 +61,7 @@ class TicketJudge:
         self._future = future
         self._ticket_limit = ticket_limit
         self._accept_disabled = accept_disabled
-        self._used = UsedTickets() if once else None
+        self._used = used
         self._failures = FailureBuckets() if failures is None else failures
         self._refused: Remembered[tuple[str, str]] = Remembered(REMEMBERED_REFUSALS)
 

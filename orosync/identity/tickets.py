@@ -41,7 +41,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Ticket:
     """A ticket of the right shape. Whether its digest is true is not known yet.
 
-    ``created_at`` is ``created`` in seconds since 1970. ``key`` is a hash of all four fields, to remember it by.
+    ``created_at`` is ``created`` in seconds since 1970. ``key`` is a hash of all four fields: the memory of an outcome,
+    which depends on the name, goes by it. ``signed`` is a hash of what is signed (digest, nonce and date) and stands
+    for the ticket whatever name is written into it.
     """
 
     digest: str = attrs.field(repr=False)
@@ -50,6 +52,7 @@ class Ticket:
     created: bytes = attrs.field(repr=False)
     created_at: int
     key: bytes = attrs.field(repr=False)
+    signed: bytes = attrs.field(repr=False)
 
     @property
     def is_back_end(self) -> bool:
@@ -87,7 +90,8 @@ def parse(text: str, limit: int = LONGEST_TICKET) -> Ticket:
         raise _malformed("its user name is not UTF-8") from None
     if "\0" in username:
         raise _malformed("its user name holds a NUL")
-    return Ticket(digest.decode("ascii"), username, nonce, created, created_at, hashlib.sha256(raw).digest())
+    signed = hashlib.sha256(b";".join((digest, nonce, created))).digest()
+    return Ticket(digest.decode("ascii"), username, nonce, created, created_at, hashlib.sha256(raw).digest(), signed)
 
 
 def check_age(ticket: Ticket, now: float, ttl: float, future: float) -> None:

@@ -15,7 +15,9 @@ REMEMBERED = 50_000
 
 
 class UsedTickets:
-    """By what the fields of a ticket say, not by how it was spelt."""
+    """By what the digest signs, never by the name, which it does not sign: with another spelling of the e-mail or the
+    username it is still the same ticket. One memory serves all authenticators of a process: several may take tickets of
+    one secret."""
 
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._users: Remembered[str] = Remembered(limit)
@@ -25,9 +27,9 @@ class UsedTickets:
 
         Refused("used") if it was used before, the back end's by another group.
         """
-        user = self._users.get(ticket.key, now)
+        user = self._users.get(ticket.signed, now)
         if user is None:
-            self._users.put(ticket.key, group, now, until)
+            self._users.put(ticket.signed, group, now, until)
         elif not ticket.is_back_end:
             raise Refused("used", f"ticket of {ticket.username!r}: it has been used already")
         elif user != group:

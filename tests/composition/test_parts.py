@@ -222,6 +222,16 @@ class PartsTests(SynchronousTestCase):
             self.assertTrue(judge._failures.exhausted("192.0.2.1", 0))
             self.assertIs(judge._used is not None, once)
 
+    def test_authenticators_that_take_tickets_once_share_their_memory(self):
+        """A ticket that one of them has taken is used for all, in whatever realm and on whatever listener."""
+        section = TEXT[TEXT.index("[authenticator:tickets]") : TEXT.index("[authenticator:guests]")] + "once = yes\n"
+        text = TEXT.replace("directory = people", "directory = people\nonce = yes", 1)
+        parts = self.parts(text + section.replace("tickets", "more"))
+        parts.realms  # noqa: B018 (makes everything)
+        memories = [parts.authenticators[name]._judge._used for name in ("tickets", "more")]
+        self.assertIsNotNone(memories[0])
+        self.assertIs(memories[0], memories[1])
+
     def test_session_stores(self):
         """They are made by name, started and stopped with the router; an exchanged ticket goes to its authenticator."""
         text = (

@@ -199,6 +199,7 @@ class Parse(SynchronousTestCase):
             spelled("A" + DIGEST[1:]),
         ]
         self.assertEqual(len({parse(text).key for text in texts}), len(texts))
+        self.assertEqual(len({parse(text).signed for text in texts}), len(texts) - 1, "the name is not signed")
         self.assertEqual(parse(spelled()).key, parse(spelled()).key)
 
 
