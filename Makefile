@@ -5,6 +5,7 @@
 #   make bench   the benchmark's table; PEERS, SCEN and REPS choose (bench/README.md)
 #   make bench-rules   what the rules of topics cost each publish (docs/topics.md)
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for wrong ones; make timing: what refusals tell (docs/storms.md)
+#   make attack  what floods of one connection after another do to everybody else (docs/floods.md); ATTACK="--kinds ping" chooses
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make clean   takes away everything that was made here, the environment too
 
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTS ?= tests
 
-.PHONY: run test style types bench bench-rules storm timing fuzz clean
+.PHONY: run test style types bench bench-rules storm attack timing fuzz clean
 
 run: $(INSTALLED)
 	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
@@ -31,6 +32,13 @@ types: $(INSTALLED)
 storm: $(INSTALLED) .cache/test-tools
 	$(BIN)/python bench/storm.py $(STORM)
 
+attack: $(INSTALLED) .cache/test-tools bench/flood
+	$(BIN)/python bench/attack.py $(ATTACK)
+
+bench/flood: bench/flood.c
+	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev openssl:openssl
+	gcc -O2 -Wall -Wextra -Werror -o $@ $< -lssl -lcrypto
+
 bench-rules: $(INSTALLED)
 	$(BIN)/python bench/rules.py
 
@@ -46,7 +54,7 @@ fuzz: $(INSTALLED)
 
 clean:
 	rm -rf $(VENV) .cache _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis tests/js/node_modules
-	rm -f bench/wampload bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so
+	rm -f bench/wampload bench/flood bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh

@@ -57,9 +57,12 @@ class OwnRouter:
     """``twistd orosync`` of this tree on a free port, or with ``url`` one that runs already.
 
     Of the latter ``$STORM_SECRET`` and ``$STORM_HASH`` tell Oro's secret and the password hash of user anna.
+    ``configuration`` gets the ports, ``tickets`` (lines of [authenticator:tickets]) and ``values`` filled in.
     """
 
-    def __init__(self, url: str | None = None, tickets: str = "") -> None:
+    def __init__(
+        self, url: str | None = None, tickets: str = "", configuration: str = CONFIGURATION, **values: object
+    ) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self.secret = os.environ.get("STORM_SECRET") or secrets.token_hex(20)
         self.hash = os.environ.get("STORM_HASH") or "$2y$13$" + secrets.token_hex(27)[:53]
@@ -75,7 +78,8 @@ class OwnRouter:
             self.port, self.backend = free.getsockname()[1], another.getsockname()[1]
         self._directory = tempfile.TemporaryDirectory(prefix="storm-")
         config = Path(self._directory.name, "router.ini")
-        config.write_text(CONFIGURATION.format(port=self.port, backend=self.backend, tickets=tickets))
+        values = {"port": self.port, "backend": self.backend, "tickets": tickets, **values}
+        config.write_text(configuration.format(**values))
         self.log = config.with_name("log")
         twistd = str(Path(sys.executable).with_name("twistd"))
         command = [sys.executable, twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]

@@ -43,6 +43,20 @@ class Benchmark(SynchronousTestCase):
                 figures = json.loads(run(generator, *at, *scenario.split(), seconds=60))
                 self.assertTrue(figures["ok"], (scenario, figures))
 
+    def test_attack(self) -> None:
+        """A flood of each shape is driven and its row printed; what it may cost, takes more time than a test has."""
+        flood = str(self.directory / "flood")
+        run("gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", flood, str(BENCH / "flood.c"), "-lssl", "-lcrypto")
+        asked = ("--kinds", "ping tls", "--windows", "1", "--seconds", "1", "--conns", "2", "--flood", flood)
+        command = [sys.executable, str(BENCH / "attack.py"), *asked]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
+        rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+        self.assertEqual(len(rows), 3, done.stdout)
+        control, *_ = done.stdout.splitlines()
+        self.assertRegex(control, r"^control: p99 [\d.]+ ms \(at most 20\)$")
+        met = all(row.endswith("| ok |") for row in rows[1:]) and "void" not in done.stdout
+        self.assertEqual(done.returncode, 0 if met else 1, done.stdout)
+
     def test_ratios(self) -> None:
         """The table of bounds takes medians, and neither a figure over its bound nor an unclean run is passed over."""
         within = "| fan10 | us_ev | orosync-v2 | 12.00 | floor-txd | 10.00 | 1.20 | 1.2 | ok |"

@@ -5,7 +5,7 @@
  *   echo '{"host":"127.0.0.1","port":8080,"tls":false,"path":"/ws","secret":"...","times":100,
  *          "topic":"oro/data/update","payload":[...],"per_connection":1}' | php publisher.php
  *
- * Prints one JSON object: connected, published, errors. */
+ * Prints one JSON object: connected, published, errors, and the milliseconds of each successful handshake. */
 
 $job = json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR);
 
@@ -85,10 +85,12 @@ function connect(array $job)
     return $socket;
 }
 
-$result = ['connected' => 0, 'published' => 0, 'errors' => []];
+$result = ['connected' => 0, 'published' => 0, 'errors' => [], 'handshakes' => []];
 for ($n = 0; $n < $job['times']; $n++) {
     try {
+        $began = hrtime(true);
         $socket = connect($job);
+        $result['handshakes'][] = (hrtime(true) - $began) / 1e6;
         $result['connected']++;
         for ($k = 0; $k < ($job['per_connection'] ?? 1); $k++) {
             $payload = $job['payload'] ?? ['n' => $n, 'k' => $k];

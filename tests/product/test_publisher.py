@@ -26,6 +26,7 @@ class PublisherTests(SynchronousTestCase):
         """A hundred connections, each publishes once and drops: all connect, both listeners hear all in order."""
         old, new = self.listeners()
         done = self.house.publish(times=100, **how)
+        self.assertEqual(len(done.pop("handshakes")), 100)
         self.assertEqual(done, {"connected": 100, "published": 100, "errors": []})
         for client in (old, new):
             heard = [client.event()[1][0]["n"] for _ in range(100)]
