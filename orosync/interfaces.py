@@ -183,6 +183,10 @@ class ILink(Interface):
     def resume() -> None:
         """Read again."""
 
+    def set_authenticated(authenticated: bool) -> None:
+        """The client has joined as a user that we know (WELCOME), or has said goodbye and is nobody again. Until it has
+        joined it is one of the listener's unauthenticated connections, and its messages have a smaller limit."""
+
 
 class ISession(Interface):
     """One client's life, as a transport sees it."""

@@ -244,6 +244,9 @@ class RouterEnd:
         """See ILink."""
         self._embedding.resume()
 
+    def set_authenticated(self, authenticated: bool) -> None:
+        """See ILink. In this process nothing depends on it."""
+
 
 class ComponentEnd:
     """What the component sees of it (autobahn.wamp.interfaces.ITransport). ``is_closed`` fires at the end."""

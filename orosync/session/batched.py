@@ -64,6 +64,7 @@ class Stop:
         self.waiting: deque[bytes] = deque()
         self.push, self.send = link.push, link.send
         self.close, self.drop = link.close, link.drop
+        self.set_authenticated = link.set_authenticated
         self._link = link
         self._session = session
         self._paused = self._held = self._busy = False

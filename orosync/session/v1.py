@@ -72,14 +72,14 @@ class V1Session:
         self._wire = self._lobby.wires.v1(link.framer)
         session = self._hosted.free_id()
         self._principal = self._hosted.introduced(self._principal, session, self._facts)
-        ways = self._wire, link.send, self._tell, self.expel
-        member = Member(session, self._principal, frozenset(), *ways)
+        member = Member(session, self._principal, frozenset(), self._wire, link.send, self._tell, self.expel)
         self._hosted.join(member)
         self._member = member
         self._lobby.entered(self)
         if self._standings:
             self._lobby.rechecks.entered(self, self._standings)
         link.push(self._wire.frame(v1.encode_welcome(member.session)))
+        link.set_authenticated(True)
 
     def received(self, data: bytes, binary: bool) -> None:
         member = self._member

@@ -195,6 +195,7 @@ class V2Session:
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
         details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
         self._send(Welcome(self._session_id, details))
+        self._link.set_authenticated(True)
         return None
 
     # -- the end
@@ -204,6 +205,8 @@ class V2Session:
         self._send(Goodbye({}, names.GOODBYE_AND_OUT))
         # The client may say HELLO again on this connection, or drop it.
         self._known = None
+        if self._link is not None:
+            self._link.set_authenticated(False)
         self._deadline = self._lobby.deadlines.set(self._overdue)
 
     def _leave(self) -> None:

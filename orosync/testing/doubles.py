@@ -58,6 +58,7 @@ class MemoryLink:
         self.pushed: list[bytes] = []
         self.ended: tuple[Any, ...] | None = None
         self.paused = False
+        self.authenticated = False
 
     def push(self, frame: bytes) -> None:
         if self.ended is None:
@@ -77,6 +78,9 @@ class MemoryLink:
 
     def resume(self) -> None:
         self.paused = False
+
+    def set_authenticated(self, authenticated: bool) -> None:
+        self.authenticated = authenticated
 
     def take(self) -> list[bytes]:
         """What was pushed since the last call."""

@@ -25,7 +25,7 @@ from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.quiet import CLOSED, CLOSING, CONNECTING, OPEN
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
-from orosync.transport.stream import Stream
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 
 _log = Logger()
 
@@ -128,10 +128,7 @@ class Line(Stream):
         self.session = session
         self.facts = facts
         traits = session.traits
-        if traits.message_limit != self.message_limit:
-            self._limit(traits.message_limit)
-        if traits.skip_oversized:
-            self.skip_oversized = True
+        self.set_authenticated(False)
         self.state = OPEN
         self.heard = self.wheel.now
         if traits.pinged:
@@ -173,6 +170,18 @@ class Line(Stream):
     def send(self, frame: bytes) -> None:
         """See ILink. An open link on a plain socket has a quicker one (``outbox.event_sender``)."""
         self.push(frame)
+
+    def set_authenticated(self, authenticated: bool) -> None:
+        """See ILink."""
+        session = self.session
+        if session is None:
+            return  # the connection has gone meanwhile
+        traits = session.traits
+        limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+        if limit != self.message_limit:
+            self._limit(limit)
+        if traits.skip_oversized:
+            self.skip_oversized = authenticated
 
     def close(self, code: int, reason: str) -> None:
         """See ILink."""

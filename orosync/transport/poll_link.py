@@ -18,6 +18,7 @@ from orosync.model import ConnectionFacts
 from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, CLOSING, OPEN
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 
 _log = Logger()
 
@@ -77,6 +78,7 @@ class PollLink:
         self._paused = self._busy = self._cut = False
         self._code = 0
         self._why = ""
+        self.set_authenticated(False)
 
     def begin(self) -> None:
         """The client is about to be told of its link."""
@@ -128,6 +130,11 @@ class PollLink:
         while self._late and not self._paused:
             self._hand_over(*self._late.popleft())
 
+    def set_authenticated(self, authenticated: bool) -> None:
+        """See ILink."""
+        limit = self._session.traits.message_limit
+        self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+
     # -- the client's requests
 
     def receive(self, poll: Poll) -> None:
@@ -146,7 +153,7 @@ class PollLink:
         """The client says something. The request is answered when it has been handed over."""
         if self.state != OPEN:
             poll.answer(404)
-        elif len(data) > self._session.traits.message_limit:
+        elif len(data) > self.message_limit:
             poll.answer(413)
         elif not self._paused:
             self._hand_over(data, poll)

@@ -46,7 +46,7 @@ class RawReader(Stream):
         return True
 
     def _frames(self, data: bytes) -> tuple[int, int]:
-        position, size, limit, binary = 0, len(data), self.message_limit, self.binary
+        position, size, binary = 0, len(data), self.binary
         session = self.session
         if self.state != OPEN or session is None:
             return size, 0  # it has been told goodbye
@@ -60,7 +60,7 @@ class RawReader(Stream):
                     self.violated(str(violation))
                     return size, 0
             end = position + 4 + length
-            if length > limit:
+            if length > (limit := self.message_limit):  # a message before this one may have changed it
                 if kind != MESSAGE or not self.skip_oversized:
                     self.violated(f"a RawSocket frame of {length} bytes, {limit} are taken at most")
                     return size, 0

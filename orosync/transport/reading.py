@@ -63,7 +63,7 @@ class FrameReader(Stream, QuietProtocol):
 
     def _frames(self, data: bytes) -> tuple[int, int]:
         """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""
-        position, size, limit = 0, len(data), self.message_limit
+        position, size = 0, len(data)
         session = self.session
         assert session is not None
         received = session.received
@@ -99,7 +99,7 @@ class FrameReader(Stream, QuietProtocol):
                         position = self._pass_on(data, position)
                         continue
                 end = head + length
-                if length > limit:
+                if length > self.message_limit:  # a message before this one may have changed it
                     position = self._too_large(data, position, length, end)
                 elif end > size:
                     return position, end - position

@@ -18,6 +18,10 @@ from orosync.transport.quiet import CLOSED, OPEN
 
 _log = Logger()
 
+UNAUTHENTICATED_MESSAGE_LIMIT = 8192
+"""Bytes of a message of a client that has not joined yet: HELLO and AUTHENTICATE are shorter by far, and thousands of
+unfinished ones must fit into memory."""
+
 
 class Stream:
     """Takes bytes for ``session``. ``message_limit`` in bytes; with ``skip_oversized`` a larger message is skipped as
@@ -28,7 +32,7 @@ class Stream:
     facts: ConnectionFacts
     half_frames: HalfFrames
     session: ISession | None = None
-    message_limit = 65536
+    message_limit = UNAUTHENTICATED_MESSAGE_LIMIT
     skip_oversized = False
     state: int
 

@@ -27,7 +27,7 @@ class V1Tests(SynchronousTestCase):
         """Right after opening, WELCOME and nothing else: Oro's PHP reads no further byte."""
         verifyObject(ISession, self.client.session)
         self.assertIsInstance(self.client.session_id, str)
-        self.assertEqual(self.client.heard(), [])
+        self.assertEqual((self.client.heard(), self.client.link.authenticated), ([], True))
 
     def test_subscribe_and_publish(self):
         """No acknowledgement; the event comes with its topic, also back to the publisher."""

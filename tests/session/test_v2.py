@@ -196,11 +196,15 @@ class EndingTests(SynchronousTestCase):
 
     def test_goodbye_is_answered_and_the_connection_may_be_used_again(self):
         """GOODBYE gets goodbye_and_out, the realm forgets the session, and a new HELLO joins anew."""
-        client = self.stage.v2()
+        client = self.stage.v2(join=False)
+        self.assertFalse(client.link.authenticated)
+        client.ask(HELLO)
+        self.assertTrue(client.link.authenticated)
         self.assertEqual(client.ask([6, {}, "wamp.close.normal"]), [[6, {}, "wamp.close.goodbye_and_out"]])
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual((self.stage.realm.members, client.link.authenticated), ({}, False))
         self.assertIsNone(client.link.ended)
         self.assertEqual(client.ask(HELLO)[0][0], 2)
+        self.assertTrue(client.link.authenticated)
 
     def test_request_after_goodbye_is_a_violation(self):
         """After GOODBYE only HELLO may come."""

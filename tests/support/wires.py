@@ -39,7 +39,10 @@ class RecordingJournal:
 
 @implementer(ISession)
 class RecordingSession:
-    """Remembers what it is told; ``greeting`` is pushed when it is opened, ``on_message`` called for each message."""
+    """Remembers what it is told; ``greeting`` is pushed when it is opened, ``on_message`` called for each message. With
+    ``authenticates`` it counts as joined at once."""
+
+    authenticates = True
 
     def __init__(self, traits: Traits | None = None, greeting: bytes = b"") -> None:
         self.traits = traits or Traits()
@@ -56,6 +59,8 @@ class RecordingSession:
         self.link = link
         if self.greeting:
             link.push(link.framer(self.greeting, False))
+        if self.authenticates:
+            link.set_authenticated(True)
         self.on_opened(link)
 
     def received(self, data: bytes, binary: bool) -> None:

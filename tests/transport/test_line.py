@@ -1,5 +1,6 @@
 """A connection's queue and its deadlines, on a clock of our own."""
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import Traits
 from orosync.transport.frames import server_frame
 from orosync.transport.line import BATCH
-from tests.support.wires import MemoryListener, client_frame, server_frames
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
+from tests.support.raw_wires import RawListener, raw_frame
+from tests.support.wires import MemoryListener, RecordingSession, client_frame, close_code, server_frames, upgrade
 
 PING, PONG = b"\x89\x00", client_frame(b"", 10)
 
@@ -175,3 +178,78 @@ class KeepAliveTests(SynchronousTestCase):
         self.link.connectionLost(Failure(ConnectionDone()))
         self.listener.run(1)
         self.assertEqual(self.listener.clock.getDelayedCalls(), [])
+
+
+class UnauthenticatedTests(SynchronousTestCase):
+    """Until a client has joined, its messages have a limit of their own."""
+
+    LIMIT = UNAUTHENTICATED_MESSAGE_LIMIT
+
+    def stranger(self, traits: Traits | None = None, **settings: Any) -> tuple[Any, Any, RecordingSession]:
+        """A client past its 101 that has not joined."""
+        listener = MemoryListener(**settings)
+        session = RecordingSession(traits)
+        session.authenticates = False
+        listener.host.make = lambda: session
+        link, wire = listener.connect()
+        link.dataReceived(upgrade(extra="Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+        wire.clear()
+        return link, wire, session
+
+    def test_whole_and_fragmented_and_inflated(self) -> None:
+        """As long as the limit is taken; a byte more is too large, however it comes, and nothing of it is heard."""
+        squeezer = zlib.compressobj(wbits=-15)
+        squeezed = (squeezer.compress(b"x" * (self.LIMIT + 1)) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        half = b"x" * (self.LIMIT // 2)
+        fitting = [client_frame(b"x" * self.LIMIT), client_frame(half, fin=False) + client_frame(half, 0)]
+        beyond = [
+            client_frame(b"x" * (self.LIMIT + 1)),
+            client_frame(half, fin=False) + client_frame(half + b"x", 0),
+            client_frame(squeezed, rsv=4),
+        ]
+        for frames, code in [*((one, None) for one in fitting), *((one, 1009) for one in beyond)]:
+            link, wire, session = self.stranger(deflate=True)
+            link.dataReceived(frames)
+            self.assertEqual((close_code(wire.value()), len(session.messages)), (code, code is None))
+
+    def test_joining_lifts_it_and_goodbye_brings_it_back(self) -> None:
+        """The message that joins may be followed by a long one in the same read, the one that leaves may not."""
+        long = client_frame(b"x" * (self.LIMIT + 1))
+        link, wire, session = self.stranger()
+        session.on_message = lambda data, _: data[:1] == b"x" or link.set_authenticated(data == b"join")
+        link.dataReceived(client_frame(b"join") + long)
+        self.assertEqual(len(session.messages), 2)
+        link.dataReceived(client_frame(b"leave") + long)
+        self.assertEqual((len(session.messages), close_code(wire.value())), (3, 1009))
+
+    def test_a_smaller_limit_holds_for_everybody(self) -> None:
+        """What the listener says is less: that is the limit before and after."""
+        for joins in (False, True):
+            link, wire, _ = self.stranger(Traits(message_limit=100))
+            link.set_authenticated(joins)
+            link.dataReceived(client_frame(b"x" * 101))
+            self.assertEqual(close_code(wire.value()), 1009)
+
+    def test_a_back_end_is_skipped_only_once_it_has_joined(self) -> None:
+        """Before, a message that is too large ends it like anybody."""
+        traits = Traits(skip_oversized=True)
+        link, wire, _ = self.stranger(traits)
+        link.dataReceived(client_frame(b"x" * 70000))
+        self.assertEqual(close_code(wire.value()), 1009)
+        link, wire, session = self.stranger(traits)
+        link.set_authenticated(True)
+        link.dataReceived(client_frame(b"x" * 70000) + client_frame(b"next"))
+        self.assertEqual((wire.value(), session.messages), (b"", [(b"next", False)]))
+
+    def test_rawsocket(self) -> None:
+        """The same limit, whatever the handshake has announced for later."""
+        for size, heard in ((self.LIMIT, 1), (self.LIMIT + 1, 0)):
+            listener = RawListener()
+            session = RecordingSession()
+            session.authenticates = False
+            listener.host.make = lambda session=session: session
+            link, wire = listener.connect()
+            link.dataReceived(b"\x7f\xf1\0\0")
+            self.assertEqual(wire.value(), b"\x7f\x71\0\0")
+            link.dataReceived(raw_frame(b"x" * size))
+            self.assertEqual((len(session.messages), len(session.violations)), (heard, 1 - heard))

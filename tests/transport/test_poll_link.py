@@ -11,6 +11,7 @@ from orosync.interfaces import ILink
 from orosync.model import Traits
 from orosync.testing import connection_facts
 from orosync.transport.poll_link import MOST_WAITING, PollLink, Terms, poll_frame
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 
 
@@ -70,6 +71,15 @@ class DeliveryTests(PollCase):
         link = self.open()
         verifyObject(ILink, link)
         self.assertIs(link.framer, poll_frame)
+
+    def test_before_and_after_it_has_joined(self) -> None:
+        """8 KiB until the session says that the client has joined, and again when it has said goodbye."""
+        link = self.open()
+        long = b"x" * (UNAUTHENTICATED_MESSAGE_LIMIT + 1)
+        for joined, status in ((False, 413), (True, 204), (False, 413)):
+            link.set_authenticated(joined)
+            self.assertEqual(self.say(link, long).status, status)
+            self.assertEqual(self.say(link, long[1:]).status, 204)
 
     def test_one_message_for_each_request(self) -> None:
         """Unbatched: in order, one at a time, at once if there is one, else when there is."""
