@@ -91,7 +91,7 @@ class RouterService(MultiService):
         for part in parts.services:
             part.setServiceParent(self)
         self._credentials = {
-            one.name: credentials(one, parts.configuration.router.state)
+            one.name: credentials(one, parts.configuration.router.state, parts.now)
             for one in self._configuration.listeners.values()
             if one.tls
         }
@@ -104,7 +104,7 @@ class RouterService(MultiService):
             return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
         oro = parts.realms[configuration.notifications.realm]
-        return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor)
+        return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor, parts.now)
 
     def _factory(self, section: ListenSection) -> ListenerFactory:
         parts = self._parts

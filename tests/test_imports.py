@@ -32,6 +32,7 @@ FLOORS = {
     "config": 2,
     "registry": 2,
     "transport_details": 2,
+    "clocks": 1,
     "model": 1,
     "errors": 1,
 }

@@ -21,6 +21,7 @@ from twisted.internet.task import react
 from orosync.cli import explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import Misused
+from orosync.clocks import make_monotonic, time_of_day
 from orosync.composition import Parts
 from orosync.composition.credentials import check
 from orosync.config import Configuration, load
@@ -49,6 +50,7 @@ def main() -> None:
 
 
 async def _reacting(reactor: Any, options: Namespace) -> None:
+    make_monotonic(reactor)
     status = await run(reactor, options, Streams(sys.stdin, sys.stdout, sys.stderr))
     if status:
         raise SystemExit(status)
@@ -106,7 +108,7 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
 
 def _sound(configuration: Configuration, reactor: Any) -> str:
     """Make every part, start none; certificates are read too."""
-    check(configuration.listeners.values(), configuration.router.state)
+    check(configuration.listeners.values(), configuration.router.state, time_of_day)
     parts = Parts(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
     return "\n".join([*(f"warning: {warning}" for warning in configuration.warnings), "sound"])

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orosync.cli.running import Misused, ask, no_such, only
+from orosync.clocks import Now, time_of_day
 from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.listen import ListenSection
@@ -20,11 +21,11 @@ from orosync.model import NOTHING, ConnectionFacts
 
 
 async def make(
-    configuration: Configuration, reactor: Any, authenticator: str | None, user: str | None
+    configuration: Configuration, reactor: Any, authenticator: str | None, user: str | None, now: Now = time_of_day
 ) -> tuple[str, str]:
     """A ticket of ``user`` (None: the back end), and a warning or "". Refused when there is no such user."""
     section = _section(configuration, authenticator)
-    nonce, created = secrets.token_hex(8), date_c(int(reactor.seconds()))
+    nonce, created = secrets.token_hex(8), date_c(int(now()))
     if user is None:
         return make_ticket("", None, section.secret.value, nonce, created), ""
 
@@ -50,7 +51,7 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
         principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, text))
         if principal is None:
             raise Refused("malformed", "there is no ticket in it")
-        age = int(reactor.seconds()) - parse(text).created_at
+        age = int(parts.now()) - parse(text).created_at
         who = "the back end" if principal.precious else f"user {principal.authid!r} (id {principal.user_id})"
         return f"{who}, role {principal.authrole}, made {age} s ago"
 

@@ -59,7 +59,7 @@ class Hosting:
             subscription_limit=SUBSCRIPTIONS,
             inside=True,
         )
-        principal = Principal(section.name, section.role, METHOD, METHOD, authenticated_at=parts.reactor.seconds())
+        principal = Principal(section.name, section.role, METHOD, METHOD, authenticated_at=parts.now())
         host = InsideHost(lobby, principal, Traits(message_limit=MESSAGE_LIMIT, pinged=False))
         self._hosts.append(host)
         return HostedComponent(section.name, parts.components[section.name], host, parts.journal, parts.reactor)

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from orosync import registry
 from orosync.authz.chain import Chain
+from orosync.clocks import Now, time_of_day
 from orosync.components.making import component_maker
 from orosync.components.uplink import FEATURES, Uplink
 from orosync.composition.deciding import Deciders
@@ -66,9 +67,10 @@ class Parts:
     that have to be started and stopped, once ``realms`` has been asked for.
     """
 
-    def __init__(self, configuration: Configuration, reactor: Any) -> None:
+    def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
         self.configuration = configuration
         self.reactor = reactor
+        self.now = now
         self.journal = Journal(reactor)
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
         self.office = PostOffice(self.journal)
@@ -110,7 +112,7 @@ class Parts:
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         known = [one for one in authenticators if one is not None]
-        return hosted_realm(section, chain, known, self.journal, self.office, self.reactor)
+        return hosted_realm(section, chain, known, self.journal, self.office, self.reactor, self.now)
 
     def _uplink(self, name: str, hosted: HostedRealm) -> None:
         section = self.configuration.uplinks[name]
@@ -123,7 +125,7 @@ class Parts:
         section = self.configuration.notifications
         lock = None if section.maintenance_lock is None else str(section.maintenance_lock)
         return [
-            MaintenanceNotice(publisher, lock, self.reactor, journal=self.journal),
+            MaintenanceNotice(publisher, lock, self.now, journal=self.journal),
             KeepAlivePing(publisher, self.reactor, section.ping_interval, journal=self.journal),
         ]
 
@@ -157,10 +159,10 @@ class Parts:
         if isinstance(section, CookieSection):
             return self._cookies(section)
         if isinstance(section, Method):
-            return method_authenticator(section, self.journal, self.reactor)
+            return method_authenticator(section, self.journal, self.reactor, self.now)
         if isinstance(section, RemoteAuthenticatorSection):
             realms = self.configuration.realms
-            return remote_authenticator(section, self.deciders.caller, realms, self.journal, self.reactor)
+            return remote_authenticator(section, self.deciders.caller, realms, self.journal, self.reactor, self.now)
         authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
         return authenticator
 
@@ -176,6 +178,7 @@ class Parts:
             self.hasher,
             self.journal,
             self.reactor,
+            self.now,
             publisher_right=self._publisher_right,
             role=section.role,
             publisher_role=section.publisher_role,
@@ -197,6 +200,7 @@ class Parts:
             directory,
             self.journal,
             self.reactor,
+            self.now,
             cookie=section.cookie,
             role=section.role,
             prolongs=store.prolongs,
@@ -248,7 +252,7 @@ class Parts:
             assert isinstance(authenticator, TicketAuthenticator)
             return authenticator.verify(ticket)
 
-        lookups, service = session_store(section, self.journal, self.reactor, verify)
+        lookups, service = session_store(section, self.journal, self.reactor, self.now, verify)
         self.services.append(service)
         return lookups
 

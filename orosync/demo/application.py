@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from orosync.clocks import Now
 from orosync.demo.answers import Answer, Problem, protective_headers
 from orosync.demo.endpoints import Call, Endpoints
 from orosync.demo.loopback import refusal
@@ -24,15 +25,21 @@ class DemoApplication(Resource):
     """The root of the demonstration's Site.
 
     ``publisher`` publishes into the realm that the page's WebSocket joins; ``users`` are the people to choose from;
-    ``secret`` is what the realm's ticket authenticator checks with; ``clock`` tells the time of day.
+    ``secret`` is what the realm's ticket authenticator checks with; sessions last by ``clock``, ``now`` tells the time
+    of day.
     ``putChild(b"ws", resource)`` mounts the WebSocket that the page connects to.
     """
 
     def __init__(
-        self, publisher: IPublisher, users: Iterable[User] | Mapping[Any, User], secret: str, clock: IReactorTime
+        self,
+        publisher: IPublisher,
+        users: Iterable[User] | Mapping[Any, User],
+        secret: str,
+        clock: IReactorTime,
+        now: Now,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._endpoints = Endpoints(publisher, users, secret, clock)
+        self._endpoints = Endpoints(publisher, users, secret, clock, now)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         """The loopback rule, then whatever was mounted at ``path``, else the endpoints."""

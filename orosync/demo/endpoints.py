@@ -21,6 +21,7 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.clocks import Now
 from orosync.demo import people
 from orosync.demo.answers import Answer, Problem, as_json
 from orosync.demo.records import ENTITY, Record, Records
@@ -51,12 +52,17 @@ class Endpoints:
     """The application. ``publisher`` publishes into the realm; ``secret`` signs tickets as Oro's kernel secret does."""
 
     def __init__(
-        self, publisher: IPublisher, users: Iterable[User] | Mapping[Any, User], secret: str, clock: IReactorTime
+        self,
+        publisher: IPublisher,
+        users: Iterable[User] | Mapping[Any, User],
+        secret: str,
+        clock: IReactorTime,
+        now: Now,
     ) -> None:
         self._publisher = publisher
         self._people = people.People(users)
         self._secret = secret
-        self._clock = clock
+        self._now = now
         self._sessions = DemoSessions(clock)
         self._records = Records()
         self._maintained_by: User | None = None
@@ -146,7 +152,7 @@ class Endpoints:
 
     def _ticket(self, call: Call) -> Answer:
         user = self._served(call)
-        created = date_c(int(self._clock.seconds()))
+        created = date_c(int(self._now()))
         nonce = secrets.token_hex(8)
         return as_json({"ticket": make_ticket(user.username, user.password_hash, self._secret, nonce, created)})
 
@@ -185,7 +191,7 @@ class Endpoints:
         user = self._served(call)
         record = self._found(number)
         try:
-            record = self._records.save(record.id, _object(call), user.username, self._clock.seconds())
+            record = self._records.save(record.id, _object(call), user.username, self._now())
         except ValueError as error:
             raise Problem(422, str(error)) from None
         tags = data_update.changed(ENTITY, record.id, username=user.username)

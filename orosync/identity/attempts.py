@@ -12,6 +12,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.identity.failures import FailureBuckets, address_group
 from orosync.interfaces import IJournal
@@ -21,31 +22,29 @@ T = TypeVar("T")
 
 
 class Attempts:
-    """Attempts of one kind (``event``, for the counters). ``clock.seconds()`` is the time of day."""
+    """Attempts of one kind (``event``, for the counters). Failures are forgiven by ``clock``; ``now`` tells the time of
+    day, in seconds since 1970."""
 
     def __init__(
-        self, event: str, journal: IJournal, clock: IReactorTime, failures: FailureBuckets | None = None
+        self, event: str, journal: IJournal, clock: IReactorTime, now: Now, failures: FailureBuckets | None = None
     ) -> None:
+        self.now = now
         self._event = event
         self._journal = journal
         self._clock = clock
         self._failures = FailureBuckets() if failures is None else failures
-
-    def now(self) -> float:
-        """The time of day in seconds."""
-        return self._clock.seconds()
 
     def judge(self, facts: ConnectionFacts, verdict: Callable[[], T]) -> Deferred[T]:
         """Fires with what ``verdict`` returns, or fails with the Refused that it raises, which is counted against the
         address; with Unavailable ("too_many_failures") from an address that has failed too often."""
         group = address_group(facts.address)
         try:
-            self._failures.check(group, self.now(), "answers")
+            self._failures.check(group, self._clock.seconds(), "answers")
             outcome = verdict()
         except Refused as refusal:
             self._journal.count(self._event, refusal.kind)
             if not isinstance(refusal, Unavailable):
-                self._failures.record(group, self.now())
+                self._failures.record(group, self._clock.seconds())
             return defer.fail(refusal)
         if isinstance(outcome, Principal):
             self._journal.count(self._event, "accepted")

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import Refused
 from orosync.identity.accounts import Account, by_mark
 from orosync.identity.attempts import Attempts, wrong_method
@@ -42,12 +43,13 @@ class CertificateAuthenticator:
         accounts: Iterable[Account],
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         failures: FailureBuckets | None = None,
     ) -> None:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts("certificate", journal, clock, failures)
+        self._attempts = Attempts("certificate", journal, clock, now, failures)
         self._accounts: Mapping[str, Account] = by_mark(f"authenticator:{name}", accounts)
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:

@@ -21,6 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.identity.failures import FailureBuckets, address_group
 from orosync.identity.standing import UserStanding, UserStandings, found, imprint
@@ -59,6 +60,7 @@ class CookieAuthenticator:
         directory: IDirectory,
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         cookie: str = BACK_OFFICE,
         role: str = "user",
@@ -74,6 +76,7 @@ class CookieAuthenticator:
         self._users = UserStandings(directory)
         self._journal = journal
         self._clock = clock
+        self._now = now
         self._cookie = cookie
         self._role = role
         self._prolongs = prolongs
@@ -102,16 +105,16 @@ class CookieAuthenticator:
         return Deferred.fromCoroutine(self._let_in(facts, cookie))
 
     async def _let_in(self, facts: ConnectionFacts, session_id: str) -> Principal:
-        group, now = address_group(facts.address), self._clock.seconds()
+        group, moment = address_group(facts.address), self._clock.seconds()
         try:
             if facts.origin is None:
                 raise Refused("no_origin", f"a {self._cookie} without an Origin: no page of the back office sent it")
-            self._failures.check(group, now, "cookies")
+            self._failures.check(group, moment, "cookies")
             user = await self._user(await self._session(session_id))
         except Refused as refusal:
             self._journal.count(METHOD, refusal.kind)
             if not isinstance(refusal, Unavailable):
-                self._failures.record(group, now)
+                self._failures.record(group, moment)
             raise
         self._journal.count(METHOD, "accepted")
         return Principal(
@@ -122,7 +125,7 @@ class CookieAuthenticator:
             user_id=user.id,
             organizations=user.organizations,
             roles=user.roles,
-            authenticated_at=self._clock.seconds(),
+            authenticated_at=self._now(),
             imprint=imprint(user),
         )
 

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity.accounts import Account, by_mark
 from orosync.identity.attempts import Attempts, wrong_method
@@ -56,6 +57,7 @@ class CryptosignAuthenticator:
         accounts: Iterable[Account],
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         private_key: str = "",
         binding_required: bool = False,
@@ -64,7 +66,7 @@ class CryptosignAuthenticator:
         title = f"authenticator:{name}"
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts(METHOD, journal, clock, failures)
+        self._attempts = Attempts(METHOD, journal, clock, now, failures)
         self._accounts = {bytes.fromhex(mark): one for mark, one in by_mark(title, accounts).items()}
         self._binding_required = binding_required
         self._own: Ed25519PrivateKey | None = None

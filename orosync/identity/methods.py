@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.clocks import Now
 from orosync.config.methods import CertificateSection, CryptosignSection, Method, WampCraSection
 from orosync.config.realms import RealmSection
 from orosync.config.remote import RemoteAuthenticatorSection
@@ -24,25 +25,26 @@ from orosync.identity.wampcra import WampCraAuthenticator
 from orosync.interfaces import IAuthenticator, ICaller, IJournal
 
 
-def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime) -> IAuthenticator:
+def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:
     """The authenticator of ``section``, with the users that are written in it. Raises ConfigError."""
     name = section.name
     users = [Account(one.authid, one.role, _value(one.secret), one.marks) for one in section.user]
     if isinstance(section, CertificateSection):
-        return CertificateAuthenticator(name, users, journal, clock)
+        return CertificateAuthenticator(name, users, journal, clock, now)
     if isinstance(section, CryptosignSection):
         required = section.channel_binding == "required"
         return CryptosignAuthenticator(
-            name, users, journal, clock, private_key=_value(section.key), binding_required=required
+            name, users, journal, clock, now, private_key=_value(section.key), binding_required=required
         )
     decoy_secret = _value(section.decoy_secret)
     if isinstance(section, WampCraSection):
-        return WampCraAuthenticator(name, users, journal, clock, decoy_secret=decoy_secret)
+        return WampCraAuthenticator(name, users, journal, clock, now, decoy_secret=decoy_secret)
     return ScramAuthenticator(
         name,
         users,
         journal,
         clock,
+        now,
         kdf=section.kdf,
         iterations=section.iterations,
         memory=None if section.memory is None else section.memory // 1024,
@@ -56,6 +58,7 @@ def remote_authenticator(
     realms: Mapping[str, RealmSection],
     journal: IJournal,
     clock: IReactorTime,
+    now: Now,
 ) -> RemoteAuthenticator:
     """The authenticator of ``section``; it may send clients to those of ``realms`` that name it."""
     led = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
@@ -66,6 +69,7 @@ def remote_authenticator(
         section.procedure,
         journal,
         clock,
+        now,
         limits=Limits(section.roles, section.default_role, led),
         registered_by=section.registered_by,
         realm=section.realm,

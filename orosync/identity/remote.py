@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import CallFailed, ConfigError, Refused, Unavailable
 from orosync.identity.accounts import Account
 from orosync.identity.attempts import wrong_method
@@ -67,6 +68,7 @@ class RemoteAuthenticator:
         procedure: str,
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         limits: Limits,
         registered_by: Collection[str],
@@ -81,6 +83,7 @@ class RemoteAuthenticator:
         self._procedure = procedure
         self._journal = journal
         self._clock = clock
+        self._now = now
         self._limits = limits
         self._registered_by = frozenset(registered_by)
         self._realm = realm
@@ -151,7 +154,9 @@ class RemoteAuthenticator:
 
     def _judge(self, known: Account) -> IAuthenticator:
         try:
-            return _PROVEN[self._method](self.name, [known], self._journal, self._clock, failures=self._failures)
+            return _PROVEN[self._method](
+                self.name, [known], self._journal, self._clock, self._now, failures=self._failures
+            )
         except ConfigError:
             raise nonsense(f"has nothing that {self._method} could prove") from None
 
@@ -162,7 +167,7 @@ class RemoteAuthenticator:
             authrole=found.role,
             authmethod=method,
             authprovider=self.name,
-            authenticated_at=self._clock.seconds(),
+            authenticated_at=self._now(),
             extra={**found.extra, **proven} if found.extra or proven else NOTHING,
             realm=found.realm,
         )
@@ -173,15 +178,15 @@ class RemoteAuthenticator:
         self, facts: ConnectionFacts, realm: str, authid: str | None, details: Mapping[str, Any], ticket: str = ""
     ) -> RemoteAnswer:
         """The answer; what was refused is counted against the client's address. ``ticket`` is never repeated."""
-        group, now = address_group(facts.address), self._clock.seconds()
+        group, moment = address_group(facts.address), self._clock.seconds()
         try:
-            self._failures.check(group, now, "answers")
+            self._failures.check(group, moment, "answers")
             args, kwargs = await self._call(realm, authid, details, ticket)
             return read(self._method, authid, args, kwargs, self._limits)
         except Refused as refusal:
             self._journal.count(EVENT, refusal.kind)
             if not isinstance(refusal, Unavailable):
-                self._failures.record(group, now)
+                self._failures.record(group, moment)
             raise
 
     async def _call(

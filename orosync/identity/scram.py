@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity import scram_keys
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
@@ -86,6 +87,7 @@ class ScramAuthenticator:
         accounts: Iterable[Account],
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         kdf: str = ARGON2,
         iterations: int | None = None,
@@ -99,7 +101,7 @@ class ScramAuthenticator:
             raise ConfigError([f"[{title}] use: scram {missing}"])
         self.name = name
         self.methods: tuple[str, ...] = (METHOD, AUTOBAHN)
-        self._attempts = Attempts("scram", journal, clock, failures)
+        self._attempts = Attempts("scram", journal, clock, now, failures)
         self._seeds = Seeds(decoy_secret)
         self._cost = (iterations, memory)
         entries, faults = [], []

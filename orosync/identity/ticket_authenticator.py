@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import Refused
 from orosync.identity.failures import FailureBuckets
 from orosync.identity.hashing import DigestSource
@@ -31,8 +32,8 @@ from orosync.model import ConnectionFacts, Principal
 class TicketAuthenticator:
     """Judges tickets that ``secrets`` (one, or two while one is being changed) have signed.
 
-    ``clock.seconds()`` is the time of day. ``ttl`` and ``future`` in seconds: how old a ticket may be, and how far
-    ahead of our clock. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
+    ``now`` tells the time of day, in seconds since 1970, which decides how old a ticket is: at most ``ttl`` seconds,
+    and at most ``future`` ahead of it. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
     ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
     With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
     ``failures.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
@@ -47,6 +48,7 @@ class TicketAuthenticator:
         hasher: DigestSource,
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         publisher_right: PublisherRight,
         role: str = "user",
@@ -69,6 +71,7 @@ class TicketAuthenticator:
             directory,
             journal,
             clock,
+            now,
             publisher_right=publisher_right,
             role=role,
             publisher_role=publisher_role,

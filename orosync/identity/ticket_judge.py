@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.identity.failures import FailureBuckets, address_group
 from orosync.identity.publisher_right import PublisherRight
@@ -38,6 +39,7 @@ class TicketJudge:
         directory: IDirectory,
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         publisher_right: PublisherRight,
         role: str,
@@ -54,6 +56,7 @@ class TicketJudge:
         self._directory = directory
         self._journal = journal
         self._clock = clock
+        self._now = now
         self._publisher_right = publisher_right
         self._role = role
         self._publisher_role = publisher_role
@@ -74,7 +77,7 @@ class TicketJudge:
         exempt = False
         try:
             ticket = parse(text, self._ticket_limit)
-            check_age(ticket, self._clock.seconds(), self._ttl, self._future)
+            check_age(ticket, self._now(), self._ttl, self._future)
             if authid is not None and authid not in _names(ticket):
                 raise Refused("authid_mismatch", f"HELLO names {authid!r}, its ticket {ticket.username!r}")
             exempt = self._is_back_end(ticket, facts)
@@ -83,7 +86,7 @@ class TicketJudge:
                 self._failures.check(group, self._clock.seconds(), "tickets")
             principal = await self._verify(ticket, group)
             if self._used is not None:
-                self._used.use(ticket, group, self._clock.seconds(), self._end(ticket))
+                self._used.use(ticket, group)
         except Refused as refusal:
             raise self.failed(facts, refusal, exempt) from None
         self._journal.count("ticket", "accepted")
@@ -93,7 +96,7 @@ class TicketJudge:
         """Whose a ticket is that orosync itself asked the application for. Kinds as of ``judge``; it never makes a back
         end, and is nobody's failure."""
         ticket = parse(text, self._ticket_limit)
-        check_age(ticket, self._clock.seconds(), self._ttl, self._future)
+        check_age(ticket, self._now(), self._ttl, self._future)
         if ticket.is_back_end:
             raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
         return await self._verify(ticket, OWN_LANE)
@@ -105,10 +108,10 @@ class TicketJudge:
             raise Refused(*remembered)
         user = None if ticket.is_back_end else await found(self._directory, ticket.username)
         password = None if user is None else user.password_hash.encode()
-        now = self._clock.seconds()
+        moment = self._clock.seconds()
         barred = user is not None and not user.enabled and not self._accept_disabled
         # That a barred user's ticket was true is not remembered: it would be refused sooner than others are.
-        signed = await self._signatures.signed(ticket, password, lane, now, now if barred else self._end(ticket))
+        signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
         if ticket.is_back_end:
             if signed:
                 return self._principal(BACK_END, self._publisher_role, precious=True)
@@ -123,8 +126,8 @@ class TicketJudge:
         return self._principal(user.username, self._role, user)
 
     def _end(self, ticket: Ticket) -> float:
-        """When ``ticket`` is good no more, whatever is remembered of it."""
-        return ticket.created_at + self._ttl + 1
+        """When ``ticket`` is good no more if no clock is set meanwhile, by ``clock``: so long it is remembered."""
+        return self._clock.seconds() + ticket.created_at + self._ttl + 1 - self._now()
 
     def _is_back_end(self, ticket: Ticket, facts: ConnectionFacts) -> bool:
         if not ticket.is_back_end:
@@ -144,13 +147,13 @@ class TicketJudge:
             organizations=user.organizations if user else frozenset(),
             roles=user.roles if user else frozenset(),
             precious=precious,
-            authenticated_at=self._clock.seconds(),
+            authenticated_at=self._now(),
             imprint=imprint(user) if user else b"",
         )
 
     def _remember(self, ticket: Ticket, kind: str, reason: str) -> Refused:
-        now = self._clock.seconds()
-        self._refused.put(ticket.key, (kind, reason), now, now + REFUSED_FOR)
+        moment = self._clock.seconds()
+        self._refused.put(ticket.key, (kind, reason), moment, moment + REFUSED_FOR)
         return Refused(kind, reason)
 
     def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:

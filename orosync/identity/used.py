@@ -1,15 +1,15 @@
 """Tickets that are good once: which have been used already, and by whom.
 
 A user's ticket is good for one connection. The back end's is good for one address as long as it lives, since PHP comes
-back with the one that it has when its connection breaks. Bounded: past 50,000 the oldest is forgotten, which then is
-good once more until it expires. This process alone remembers; it must not know what makes a ticket good.
+back with the one that it has when its connection breaks. No clock makes one forgotten: when the time of day is set
+back, an old ticket is young again, but still used. Bounded: past 50,000 the oldest is forgotten, which then is good
+once more until it expires. This process alone remembers; it must not know what makes a ticket good.
 """
 
 from __future__ import annotations
 
 from orosync.errors import Refused
 from orosync.identity.tickets import Ticket
-from orosync.identity.verified import Remembered
 
 REMEMBERED = 50_000
 
@@ -20,16 +20,19 @@ class UsedTickets:
     one secret."""
 
     def __init__(self, limit: int = REMEMBERED) -> None:
-        self._users: Remembered[str] = Remembered(limit)
+        self._limit = limit
+        self._users: dict[bytes, str] = {}
 
-    def use(self, ticket: Ticket, group: str, now: float, until: float) -> None:
-        """A good ``ticket`` from ``group`` (``failures.address_group``) is used; remembered ``until``.
+    def use(self, ticket: Ticket, group: str) -> None:
+        """A good ``ticket`` from ``group`` (``failures.address_group``) is used.
 
         Refused("used") if it was used before, the back end's by another group.
         """
-        user = self._users.get(ticket.signed, now)
+        user = self._users.get(ticket.signed)
         if user is None:
-            self._users.put(ticket.signed, group, now, until)
+            if len(self._users) >= self._limit:
+                del self._users[next(iter(self._users))]
+            self._users[ticket.signed] = group
         elif not ticket.is_back_end:
             raise Refused("used", f"ticket of {ticket.username!r}: it has been used already")
         elif user != group:

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
 from orosync.identity.attempts import Attempts, wrong_method
@@ -43,13 +44,14 @@ class WampCraAuthenticator:
         accounts: Iterable[Account],
         journal: IJournal,
         clock: IReactorTime,
+        now: Now,
         *,
         decoy_secret: str = "",
         failures: FailureBuckets | None = None,
     ) -> None:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts(METHOD, journal, clock, failures)
+        self._attempts = Attempts(METHOD, journal, clock, now, failures)
         self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:

@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 import stat
 
-from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.interfaces import IJournal, IPublisher, ITopicWatcher
 from orosync.model import Principal
 
@@ -30,16 +30,16 @@ class MaintenanceNotice:
     """Watches one realm's ``oro/maintenance``.
 
     ``lock_file`` is the path of Oro's lock (the ``file_path`` of its maintenance driver), on a local disk: each
-    SUBSCRIBE costs one stat. None where Oro runs elsewhere: then nobody is ever told ``isOn: true`` by us. ``clock``
+    SUBSCRIBE costs one stat. None where Oro runs elsewhere: then nobody is ever told ``isOn: true`` by us. ``now``
     tells the same time of day as ``principal.authenticated_at`` and the file system.
     """
 
     topic = TOPIC
 
-    def __init__(self, publisher: IPublisher, lock_file: str | None, clock: IReactorTime, *, journal: IJournal) -> None:
+    def __init__(self, publisher: IPublisher, lock_file: str | None, now: Now, *, journal: IJournal) -> None:
         self._publisher = publisher
         self._lock_file = lock_file
-        self._clock = clock
+        self._now = now
         self._journal = journal
         self._seen: tuple[int, int, float] | None = None
 
@@ -70,7 +70,7 @@ class MaintenanceNotice:
             return None
         # Locking again rewrites the file and its times; the same file is as old as it ever was. No file is from later
         # than now, whatever its times say.
-        appeared = min(found.st_mtime, found.st_ctime, self._clock.seconds())
+        appeared = min(found.st_mtime, found.st_ctime, self._now())
         if self._seen is not None and self._seen[:2] == (found.st_dev, found.st_ino):
             appeared = min(appeared, self._seen[2])
         self._seen = (found.st_dev, found.st_ino, appeared)

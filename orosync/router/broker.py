@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from orosync.clocks import Now, epoch
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
@@ -18,7 +19,7 @@ from orosync.router.filters import Filters
 from orosync.router.meta_events import News, subscribed, unsubscribed
 from orosync.router.recording import Recorder
 from orosync.router.retention import Retained, Retention
-from orosync.router.subscriptions import Now, Subscription, Subscriptions, epoch
+from orosync.router.subscriptions import Subscription, Subscriptions
 from orosync.wamp import names
 from orosync.wamp.ids import random_id
 from orosync.wamp.messages import Event, Unsubscribed

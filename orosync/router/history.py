@@ -8,18 +8,19 @@ authroles hold for who reads. This file must not know who may read, nor anything
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
+from orosync.clocks import Now
 from orosync.model import Match
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.router.meta_events import timestamp
 from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
-from orosync.router.subscriptions import Now, Subscription
+from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
@@ -44,7 +45,8 @@ class Kept:
 
 @attrs.frozen(eq=False)
 class Past:
-    """One event. ``time`` in microseconds since 1970, as exact as its timestamp shows it."""
+    """One event. ``time`` in microseconds since 1970, as exact as its timestamp shows it; ``since`` by the clock that
+    measures its age, in seconds."""
 
     time: int
     publication: int
@@ -52,6 +54,7 @@ class Past:
     payload: Payload | None
     told: Mapping[str, Any]
     filters: Filters | None
+    since: float = 0.0
 
     @property
     def size(self) -> int:
@@ -94,13 +97,13 @@ class History:
         self._bytes += event.size
         while len(self._events) > self.kept.events or self._bytes > self.kept.bytes:
             self._forget()
-        self.expire(event.time)
+        self.expire(event.since)
 
-    def expire(self, now: int) -> None:
-        """Let go of what is too old at ``now`` (microseconds)."""
+    def expire(self, moment: float) -> None:
+        """Let go of what is too old at ``moment``, by the clock of ``Past.since``."""
         if self.kept.age is not None:
-            oldest = now - int(self.kept.age * 1_000_000)
-            while self._events and self._events[0].time < oldest:
+            oldest = moment - self.kept.age
+            while self._events and self._events[0].since < oldest:
                 self._forget()
 
     def _forget(self) -> None:
@@ -123,10 +126,11 @@ class History:
 
 
 class Histories:
-    """All histories of one realm, by their subscriptions' ids."""
+    """All histories of one realm, by their subscriptions' ids. ``now`` dates events, ``seconds`` measures their age."""
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Now, seconds: Callable[[], float]) -> None:
         self._now = now
+        self._seconds = seconds
         self._index: UriIndex[History] = UriIndex()
         self._histories: dict[int, History] = {}
 
@@ -147,7 +151,7 @@ class Histories:
             return
         histories = self._index.matching(topic)
         if histories and not is_reserved(topic):
-            event = Past(self._time(), number, topic, payload, dict(told or {}), filters)
+            event = Past(self._time(), number, topic, payload, dict(told or {}), filters, self._seconds())
             for history in histories:
                 history.add(event)
 
@@ -157,7 +161,7 @@ class Histories:
         history = self._histories.get(subscription.id)
         if history is None:
             return [], False
-        history.expire(self._time())
+        history.expire(self._seconds())
         events, more = history.read(reader, query)
         return [event.described(subscription) for event in events], more
 

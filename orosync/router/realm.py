@@ -5,8 +5,9 @@ This file must not know how members were identified, what they may do, or how me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from orosync.clocks import Now, epoch
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
 from orosync.router.delivery import Delivery, Member
@@ -17,7 +18,6 @@ from orosync.router.meta_registrations import registration_procedures
 from orosync.router.meta_sessions import session_procedures
 from orosync.router.meta_subscriptions import subscription_procedures
 from orosync.router.retention import BYTES, EVENTS, Retention
-from orosync.router.subscriptions import Now, epoch
 from orosync.router.testaments import Testaments
 
 
@@ -34,10 +34,11 @@ class Realm:
         history: Iterable[Kept] = (),
         *,
         queue_limit: int = QUEUE_LIMIT,
+        seconds: Callable[[], float] = float,
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
-        one procedure. ``now`` tells the time, in seconds since 1970. ``retained_events`` and ``retained_bytes`` bound
-        what is retained; ``history``: what is kept."""
+        one procedure. ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans.
+        ``retained_events`` and ``retained_bytes`` bound what is retained; ``history``: what is kept."""
         self.name = name
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
@@ -46,7 +47,7 @@ class Realm:
         self.dealer = Dealer(
             pending_limit, queue_limit=queue_limit, trustlevels=self._trustlevels, tell=self._tell, now=now
         )
-        self.history = Histories(now)
+        self.history = Histories(now, seconds)
         for kept in history:
             self.history.open(kept, self.broker.keep(kept.uri, kept.match))
         self.testaments = Testaments()

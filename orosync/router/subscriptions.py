@@ -6,9 +6,10 @@ Unsubscribing"). This file must not know of publications, filters or who may lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from orosync.clocks import Now, epoch
 from orosync.model import Match
 from orosync.router.delivery import Audience
 from orosync.router.meta_events import TOPICS, heard_by
@@ -53,18 +54,10 @@ class Subscription:
         return everybody
 
 
-Now = Callable[[], float]
-
-
-def epoch() -> float:
-    """The time for those who have no clock."""
-    return 0.0
-
-
 class Subscriptions:
     """All subscriptions of one realm, filed by topic. Ids are small integers, never used twice.
 
-    ``heard``: the meta topics that somebody listens to. ``now`` tells the time, in seconds since 1970.
+    ``heard``: the meta topics that somebody listens to. ``now`` tells the time of day, in seconds since 1970.
     """
 
     __slots__ = ("_last", "_now", "heard", "index")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.authz.chain import Chain
+from orosync.clocks import Now
 from orosync.config.realms import RealmSection
 from orosync.interfaces import IAuthenticator, IJournal
 from orosync.router.history import Kept
 from orosync.router.realm import Realm
-from orosync.router.subscriptions import Now
 from orosync.session.hosted import HostedRealm
 from orosync.session.post import PostOffice
 
@@ -23,10 +23,11 @@ def hosted_realm(
     journal: IJournal,
     office: PostOffice,
     clock: IReactorTime,
+    now: Now,
 ) -> HostedRealm:
-    """The realm with everything around it."""
+    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
     return HostedRealm(
-        made_realm(section, clock.seconds),
+        made_realm(section, now, clock.seconds),
         chain,
         authenticators,
         journal,
@@ -39,11 +40,12 @@ def hosted_realm(
     )
 
 
-def made_realm(section: RealmSection, now: Now) -> Realm:
-    """The realm; ``now`` tells the time, in seconds since 1970."""
+def made_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
+    """The realm; ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans."""
     return Realm(
         section.name,
         now=now,
+        seconds=seconds,
         queue_limit=section.call_queue,
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from orosync import __version__
+from orosync.clocks import make_monotonic
 from orosync.config import load
 from orosync.errors import ConfigError
 
@@ -57,9 +58,18 @@ def makeService(options: Options) -> IService:
     configuration = options["configuration"]
     if not configuration.listeners:
         give_up(ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"]))
+    steady(reactor)
     router = or_give_up(lambda: build(configuration, reactor))
     reactor.callWhenRunning(settle_memory)
     return router
+
+
+def steady(reactor: Any) -> None:
+    """Have ``reactor`` count by a clock that cannot be set; where that comes too late, the process ends."""
+    try:
+        make_monotonic(reactor)
+    except RuntimeError as error:
+        give_up(ConfigError([str(error)]))
 
 
 def settle_memory() -> None:

@@ -42,7 +42,7 @@ class MemoryRealm:
         self.clock = Clock()
         self.journal = Journal(self.clock)
         chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
-        realm = Realm(name, now=self.clock.seconds)
+        realm = Realm(name, now=self.clock.seconds, seconds=self.clock.seconds)
         hosted = HostedRealm(realm, chain, [], self.journal, PostOffice(self.journal), self.clock)
         self._lobby = Lobby(
             realms={name: hosted},

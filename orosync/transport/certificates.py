@@ -17,28 +17,33 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from orosync.clocks import Now, time_of_day
+
 
 def self_signed(
     certificate_path: str | Path,
     key_path: str | Path,
     names: Sequence[str] = ("localhost", "127.0.0.1", "::1"),
     days: int = 365,
+    now: Now = time_of_day,
 ) -> None:
     """Make an ECDSA P-256 key and a certificate for ``names`` (host names and addresses), as PEM files.
+
+    It is good for ``days`` from ``now()`` on.
 
     The key is readable by its owner alone from the moment it exists. Files that are there are replaced. Raises OSError.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    now = datetime.now(UTC)
+    today = datetime.fromtimestamp(now(), UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(today - timedelta(hours=1))
+        .not_valid_after(today + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

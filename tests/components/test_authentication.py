@@ -43,10 +43,17 @@ class Answers(SynchronousTestCase):
         self.hasher = RecordingHasher()
         right = PublisherRight(publisher_from={"[attach]": ["127.0.0.1"]})
         tickets = TicketAuthenticator(
-            "tickets", [SECRET], self.directory, self.hasher, self.journal, clock, publisher_right=right
+            "tickets",
+            [SECRET],
+            self.directory,
+            self.hasher,
+            self.journal,
+            clock,
+            clock.seconds,
+            publisher_right=right,
         )
         store = MemorySessionStore({ANNA_IN: AdminSession("anna", 1)})
-        cookies = CookieAuthenticator("cookies", store, self.directory, self.journal, clock)
+        cookies = CookieAuthenticator("cookies", store, self.directory, self.journal, clock, clock.seconds)
         self.authentication = Authentication(
             {"oro": [tickets, cookies], "almighty": [AnonymousAuthenticator("all", "trusted")]},
             "oro",

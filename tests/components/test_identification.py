@@ -40,9 +40,10 @@ class Identification(SynchronousTestCase):
             RecordingHasher(),
             journal,
             clock,
+            clock.seconds,
             publisher_right=PublisherRight(publisher_from={"attach": ["127.0.0.1"]}),
         )
-        self.cookies = CookieAuthenticator("cookies", store, directory, journal, clock)
+        self.cookies = CookieAuthenticator("cookies", store, directory, journal, clock, clock.seconds)
         self.guests = AnonymousAuthenticator("guests", "guest")
         self.all: list[IAuthenticator] = [self.guests, self.tickets, self.cookies]
 

@@ -48,7 +48,7 @@ class Served(TestCase):
 
     def setUp(self) -> None:
         self.ears = Ears()
-        root = DemoApplication(self.ears, {"anna": ANNA, "ben": BEN}, SECRET, Clock())
+        root = DemoApplication(self.ears, {"anna": ANNA, "ben": BEN}, SECRET, Clock(), float)
         root.putChild(b"ws", Mounted())
         self.port = reactor.listenTCP(0, Site(root), interface="127.0.0.1")
         self.addCleanup(self.port.stopListening)

@@ -40,7 +40,8 @@ class Ears:
 
 def application(publisher: IPublisher | None = None, clock: Clock | None = None) -> Endpoints:
     """The demonstration with Anna and Ben."""
-    return Endpoints(publisher or Ears(), [ANNA, BEN], SECRET, clock or Clock())
+    clock = clock or Clock()
+    return Endpoints(publisher or Ears(), [ANNA, BEN], SECRET, clock, clock.seconds)
 
 
 class Visitor:

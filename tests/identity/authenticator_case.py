@@ -43,6 +43,7 @@ class AuthenticatorCase(SynchronousTestCase):
     def build(self, users: Any = (ANNA, GONE), secrets: Any = (SECRET,), **settings: Any) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
+        self.set = 0.0  # by how much the time of day was set
         self.hasher = RecordingHasher()
         self.journal = RecordingJournal()
         self.directory = ScriptedDirectory(list(users))
@@ -54,6 +55,7 @@ class AuthenticatorCase(SynchronousTestCase):
             self.hasher,
             self.journal,
             self.clock,
+            lambda: self.clock.seconds() + self.set,
             publisher_right=self.right,
             **settings,
         )

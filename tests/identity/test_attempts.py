@@ -15,7 +15,7 @@ class Counting(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.attempts = Attempts("knock", self.journal, self.clock, FailureBuckets(rate=1, burst=2))
+        self.attempts = Attempts("knock", self.journal, self.clock, self.clock.seconds, FailureBuckets(rate=1, burst=2))
 
     def knock(self, outcome: object, address: str = "192.0.2.1") -> object:
         """One attempt that ends in ``outcome``; gives what it fired with, an exception too."""

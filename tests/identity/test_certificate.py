@@ -52,7 +52,7 @@ class Certificates(MethodCase):
         self.build()
 
     def build(self, accounts: Any = ACCOUNTS) -> None:
-        self.authenticator = CertificateAuthenticator("certs", accounts, self.journal, self.clock)
+        self.authenticator = CertificateAuthenticator("certs", accounts, self.journal, self.clock, self.clock.seconds)
 
     def presented(self, der: bytes | None) -> Any:
         return self.authenticator.at_handshake(connection_facts(tls=True, client_certificate=der))
@@ -108,7 +108,7 @@ class Certificates(MethodCase):
 
 class Contract(AuthenticatorContract, TestCase):
     def make_authenticator(self) -> IAuthenticator:
-        return CertificateAuthenticator("certs", ACCOUNTS, RecordingJournal(), Clock())
+        return CertificateAuthenticator("certs", ACCOUNTS, RecordingJournal(), Clock(), float)
 
     def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
         facts = connection_facts(tls=True, client_certificate=certificate("somebody else"))

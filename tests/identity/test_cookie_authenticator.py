@@ -41,7 +41,7 @@ class CookieCase(SynchronousTestCase):
             }
         )
         self.authenticator = CookieAuthenticator(
-            "office", self.store, self.directory, self.journal, self.clock, **settings
+            "office", self.store, self.directory, self.journal, self.clock, self.clock.seconds, **settings
         )
 
     def facts(self, cookie=COOKIE, **changes):

@@ -50,7 +50,9 @@ class CryptosignCase(MethodCase):
         self.build()
 
     def build(self, accounts: Any = ACCOUNTS, **options: Any) -> None:
-        self.authenticator = CryptosignAuthenticator("keys", accounts, self.journal, self.clock, **options)
+        self.authenticator = CryptosignAuthenticator(
+            "keys", accounts, self.journal, self.clock, self.clock.seconds, **options
+        )
 
     def challenged(self, key: SigningKey = ANNA, authid: str | None = None, **extra: Any) -> Challenge:
         return self.asked(authid, {"pubkey": public(key), **extra}, facts=self.facts())
@@ -227,7 +229,7 @@ class Router(CryptosignCase):
 
 class Contract(AuthenticatorContract, TestCase):
     def make_authenticator(self) -> IAuthenticator:
-        return CryptosignAuthenticator("keys", ACCOUNTS, RecordingJournal(), Clock())
+        return CryptosignAuthenticator("keys", ACCOUNTS, RecordingJournal(), Clock(), float)
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
         case = MethodCase()

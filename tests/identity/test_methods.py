@@ -32,7 +32,7 @@ def _the(caller: ScriptedCaller, realm: str) -> ScriptedCaller:
 
 class Making(SynchronousTestCase):
     def made(self, section: sections.Method) -> IAuthenticator:
-        authenticator = method_authenticator(section, RecordingJournal(), Clock())
+        authenticator = method_authenticator(section, RecordingJournal(), Clock(), float)
         verifyObject(IAuthenticator, authenticator)
         self.assertEqual(authenticator.name, "door")
         return authenticator
@@ -56,7 +56,7 @@ class Making(SynchronousTestCase):
         }
         for realm, led in (("shop", True), ("admin", False)):
             caller = ScriptedCaller(([{"role": "user", "realm": realm}], {}))
-            made = remote_authenticator(section, partial(_the, caller), realms, RecordingJournal(), Clock())
+            made = remote_authenticator(section, partial(_the, caller), realms, RecordingJournal(), Clock(), float)
             verifyObject(IAuthenticator, made)
             hello = Hello("oro", "anna", ("ticket",), {})
             challenge = self.successResultOf(made.at_hello(connection_facts(), hello, "ticket", 1))

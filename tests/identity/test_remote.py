@@ -42,7 +42,7 @@ class RemoteCase(MethodCase):
 
         options = {"limits": LIMITS, "registered_by": ["authenticator"], **options}
         self.authenticator = RemoteAuthenticator(
-            "desk", self.method, caller, "com.authenticate", self.journal, self.clock, **options
+            "desk", self.method, caller, "com.authenticate", self.journal, self.clock, self.clock.seconds, **options
         )
 
     def answers(self, answer: Any) -> None:
@@ -227,7 +227,15 @@ class Contract(AuthenticatorContract, TestCase):
         }
         caller = ScriptedCaller(answers.get(method, (["user"], {})))
         return RemoteAuthenticator(
-            "desk", method, lambda realm: caller, "com.a", RecordingJournal(), clock, limits=LIMITS, registered_by=["a"]
+            "desk",
+            method,
+            lambda realm: caller,
+            "com.a",
+            RecordingJournal(),
+            clock,
+            clock.seconds,
+            limits=LIMITS,
+            registered_by=["a"],
         )
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:

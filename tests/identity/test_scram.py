@@ -70,7 +70,12 @@ class ScramCase(MethodCase):
 
     def build(self, accounts: Any = ACCOUNTS, **options: Any) -> None:
         self.authenticator = ScramAuthenticator(
-            "scram", accounts, self.journal, self.clock, **{**CHEAP, "decoy_secret": "decoys", **options}
+            "scram",
+            accounts,
+            self.journal,
+            self.clock,
+            self.clock.seconds,
+            **{**CHEAP, "decoy_secret": "decoys", **options},
         )
 
     def challenged(self, authid: str, method: str = "wamp-scram") -> Challenge:
@@ -286,7 +291,7 @@ class Contract(AuthenticatorContract, TestCase):
 
     def make_authenticator(self) -> IAuthenticator:
         accounts = [Account("anna", "user", str(WAMP))]
-        return ScramAuthenticator("scram", accounts, RecordingJournal(), Clock())
+        return ScramAuthenticator("scram", accounts, RecordingJournal(), Clock(), float)
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
         case = MethodCase()

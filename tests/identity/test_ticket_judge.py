@@ -119,6 +119,16 @@ class Failures(AuthenticatorCase):
         self.clock.advance(1)
         self.accepted(ticket_of(ANNA))
 
+    def test_clock_set(self) -> None:
+        """Failures are forgiven by the time that has passed, whatever the time of day was set to."""
+        for number in range(3):
+            self.refused(ticket_of(ANNA, OLD_SECRET, nonce=f"{number}"), "bad_digest")
+        self.set = 600.0
+        self.refused(ticket_of(ANNA, created=date_c(NOW + 600)), "too_many_failures")
+        self.set = -600.0
+        self.clock.advance(1)
+        self.assertEqual(self.accepted(ticket_of(ANNA, created=date_c(NOW - 600))).authenticated_at, NOW - 599)
+
     def test_every_kind_of_failure_counts(self) -> None:
         """What is malformed, old, a list or somebody else's counts as much as a wrong digest."""
         for ticket, kind in [
@@ -169,6 +179,21 @@ class Memory(AuthenticatorCase):
         self.build()
         self.accepted(ticket_of(None), peer="127.0.0.1")
         self.refused(ticket_of(None), "no_publish_right", peer="127.0.0.1", forwarded=True)
+
+    def test_clock_set(self) -> None:
+        """The age of a ticket is judged by the new time of day; what was found true lasts as long as it would have."""
+        ticket = ticket_of(ANNA)
+        self.accepted(ticket)
+        self.set = 301.0
+        self.refused(ticket, "expired")
+        self.set = -31.0
+        self.refused(ticket, "future")
+        self.set = -30.0
+        self.accepted(ticket)
+        self.assertEqual(len(self.hasher.asked), 1)
+        self.clock.advance(301)
+        self.accepted(ticket)
+        self.assertEqual(len(self.hasher.asked), 2)
 
     def test_user_changed_meanwhile(self) -> None:
         """A user who was disabled, deleted or given another password since is refused, ticket or not."""

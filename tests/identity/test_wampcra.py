@@ -40,7 +40,9 @@ class Exchange(MethodCase):
         self.build()
 
     def build(self, accounts: Any = ACCOUNTS, **options: Any) -> None:
-        self.authenticator = WampCraAuthenticator("cra", accounts, self.journal, self.clock, **options)
+        self.authenticator = WampCraAuthenticator(
+            "cra", accounts, self.journal, self.clock, self.clock.seconds, **options
+        )
 
     def test_plain_secret(self) -> None:
         """HMAC-SHA256 of the challenge with the secret lets its owner in, with the role that is written down."""
@@ -180,7 +182,7 @@ class Contract(AuthenticatorContract, TestCase):
     credentials = (SECRET, OTHER)
 
     def make_authenticator(self) -> IAuthenticator:
-        return WampCraAuthenticator("cra", ACCOUNTS, RecordingJournal(), Clock())
+        return WampCraAuthenticator("cra", ACCOUNTS, RecordingJournal(), Clock(), float)
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
         case = MethodCase()

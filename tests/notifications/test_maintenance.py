@@ -48,7 +48,7 @@ class MaintenanceTests(SynchronousTestCase):
         self.notice = self.watch(str(self.lock))
 
     def watch(self, lock_file: str | None) -> MaintenanceNotice:
-        return MaintenanceNotice(self.press, lock_file, self.clock, journal=self.journal)
+        return MaintenanceNotice(self.press, lock_file, self.clock.seconds, journal=self.journal)
 
     def locked(self, at: float) -> None:
         """Oro's lock as if made at ``at``; the change time cannot be set, and is the real, much later one."""

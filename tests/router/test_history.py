@@ -27,8 +27,8 @@ class HistoryCase(SynchronousTestCase):
     )
 
     def setUp(self) -> None:
-        self.time = 1000.0
-        self.realm = Realm("oro", now=lambda: self.time, history=self.KEPT)
+        self.time, self.set = 1000.0, 0.0  # passed so far, and by how much the time of day was set
+        self.realm = Realm("oro", now=lambda: self.time + self.set, seconds=lambda: self.time, history=self.KEPT)
         self.broker = self.realm.broker
         self.broker.recorder = Recorder(self.realm.retention, lambda topic: False, self.realm.history)
         self.peter, self.anna = member(1, "peter", "backend"), member(2, "anna")
@@ -141,6 +141,19 @@ class Bounds(HistoryCase):
         self.time += 60
         self.publish("b.c", 3)
         self.assertEqual(self.values(".c", Match.WILDCARD), [3])
+
+    def test_clock_set(self) -> None:
+        """An event is as old as the time that has passed; its timestamp says what the time of day was."""
+        self.publish("b.c", 1)
+        self.set = 600.0
+        self.publish("b.c", 2)
+        self.set = -600.0
+        self.publish("b.c", 3)
+        self.assertEqual(self.values(".c", Match.WILDCARD), [1, 2, 3])
+        stamps = [event["timestamp"] for event in self.read(".c", Match.WILDCARD)]
+        self.assertEqual([stamp[11:19] for stamp in stamps], ["00:16:40", "00:26:40", "00:06:40"])
+        self.time += 60.002
+        self.assertEqual(self.values(".c", Match.WILDCARD), [])
 
 
 class Reading(HistoryCase):

@@ -33,7 +33,7 @@ class Stage:
         self.clock = Clock()
         self.journal = RecordingJournal()
         self.authorizer = ScriptedAuthorizer()
-        self.realm = Realm("oro", now=self.clock.seconds)
+        self.realm = Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
         self.anonymous = AnonymousAuthenticator("guests", "guest")
         self.hosted = HostedRealm(
             self.realm,

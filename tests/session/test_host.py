@@ -126,7 +126,9 @@ class LifeTests(SynchronousTestCase):
         self.stage = stage = Stage()
         self.store = MemorySessionStore({self.COOKIE: AdminSession("anna", 1, "hash")})
         self.directory = MemoryDirectory(User(1, "anna", "hash"), User(2, "ben", "hash"))
-        cookie = CookieAuthenticator("cookie", self.store, self.directory, stage.journal, stage.clock)
+        cookie = CookieAuthenticator(
+            "cookie", self.store, self.directory, stage.journal, stage.clock, stage.clock.seconds
+        )
         self.door = Doorman("door", None)
         stage.hosted.authenticators = [cookie, self.door, stage.anonymous]
         self.host = SessionHost(stage.lobby, stage.hosted, CLIENT, PUBLISHER)

@@ -54,7 +54,7 @@ class Making(SynchronousTestCase):
             call_queue=1,
         )
         chain = Chain([], journal, clock=clock)
-        hosted = hosted_realm(section, chain, [], journal, PostOffice(journal), clock)
+        hosted = hosted_realm(section, chain, [], journal, PostOffice(journal), clock, clock.seconds)
         self.assertEqual((hosted.strict_uris, hosted.disclosing, hosted.sequential), (True, False, True))
         dealer, anna = hosted.realm.dealer, member(1)
         dealer.register(anna, "a", wishes=Wishes(concurrency=1))

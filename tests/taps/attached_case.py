@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from types import ModuleType
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet import reactor
 from twisted.python.usage import UsageError
 
 from tests.config.files import FilesCase
@@ -34,8 +36,10 @@ class AttachedFace(FilesCase):
         return options
 
     def check_sound(self) -> None:
-        """A file with an [attach] becomes a service."""
+        """A file with an [attach] becomes a service, whose reactor counts by a clock that cannot be set."""
+        self.patch(reactor, "seconds", time.time)
         self.assertTrue(IService.providedBy(self.face.makeService(self.options(SOUND))))
+        self.assertIs(reactor.seconds, time.monotonic)
 
     def check_no_attach(self) -> None:
         """A router's own file does not do: one line, and status 1."""

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 from twisted.application.service import IService
@@ -55,8 +56,19 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((said, status), ([], None))
         later = []
         self.patch(reactor, "callWhenRunning", later.append)
+        self.patch(reactor, "seconds", time.time)
         self.assertTrue(IService.providedBy(router.makeService(options)))
         self.assertIn(router.settle_memory, later)
+        self.assertIs(reactor.seconds, time.monotonic)
+
+    def test_something_waits_already(self):
+        """What was to be called later counts by the time of day: one line says so, and the status is 1."""
+        self.patch(reactor, "getDelayedCalls", lambda: ["<a call>"])
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
+            router.makeService(self.options("--config", self.write(SOUND))[0])
+        self.assertEqual(left.exception.code, 1)
+        self.assertRegex(said.getvalue(), "^orosync: the reactor has 1 delayed calls already.*<a call>")
 
     def test_nothing_to_listen_on(self):
         """A file that only attaches to another router is no router: one line, and status 1."""

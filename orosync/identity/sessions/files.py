@@ -21,6 +21,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.identity.sessions.ids import checked
 from orosync.identity.sessions.reading import LARGEST, SessionReader
@@ -45,13 +46,16 @@ FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 @implementer(ISessionStore)
 class SessionFiles(Service):
-    """Sessions in ``directory`` while it runs. ``lifetime`` in seconds is PHP's session.gc_maxlifetime."""
+    """Sessions in ``directory`` while it runs. ``lifetime`` in seconds is PHP's session.gc_maxlifetime; ``now``
+    tells the time of day as the file system does, in any thread."""
 
-    def __init__(self, name: str, directory: Path, reader: SessionReader, reactor: Any, lifetime: float = 7200) -> None:
+    def __init__(
+        self, name: str, directory: Path, reader: SessionReader, reactor: Any, now: Now, lifetime: float = 7200
+    ) -> None:
         self.name = f"sessions:{name}"
         self._directory = directory
         self._reader = reader
-        self._reactor = reactor
+        self._now = now
         self._lifetime = lifetime
         self._threads = Threads(self.name, THREADS, reactor)
 
@@ -72,7 +76,7 @@ class SessionFiles(Service):
     async def _found(self, session_id: str) -> AdminSession | None:
         path = self._directory / f"sess_{checked(session_id)}"
         try:
-            return await self._threads.run(PATIENCE, self._read, path, self._reactor.seconds() - self._lifetime)
+            return await self._threads.run(PATIENCE, self._read, path, self._now() - self._lifetime)
         except Stuck as stuck:
             raise self._down(str(stuck)) from None
         except OSError as error:  # its own text names the file, and with it the id
@@ -90,7 +94,7 @@ class SessionFiles(Service):
             if found is None:
                 return None
             data, changed, complete = found
-            may_grow = pause is not None and time.time() - changed < FRESH
+            may_grow = pause is not None and self._now() - changed < FRESH
             try:
                 if complete and (data or not may_grow):
                     return self._judged(data, changed, oldest)

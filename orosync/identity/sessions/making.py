@@ -12,6 +12,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
+from orosync.clocks import Now
 from orosync.config.sessions import (
     AnySessions,
     PdoSessionsSection,
@@ -45,12 +46,12 @@ _ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {
 
 
 def session_store(
-    section: AnySessions, journal: IJournal, reactor: Any, verify: Verify
+    section: AnySessions, journal: IJournal, reactor: Any, now: Now, verify: Verify
 ) -> tuple[SessionLookups, IService]:
     """The store of ``section``, and what has to be started and stopped for it. ``verify`` judges exchanged tickets.
 
     Raises ConfigError."""
-    made, at_once = _made(section, reactor, verify)
+    made, at_once = _made(section, reactor, now, verify)
     prolongs = isinstance(made, TicketExchange)
     return SessionLookups(section.name, made, journal, reactor, at_once=at_once, prolongs=prolongs), made
 
@@ -61,10 +62,10 @@ def foreign_store(name: str, store: ISessionStore, journal: IJournal, reactor: A
     return SessionLookups(name, store, journal, reactor, at_once=FOREIGN_AT_ONCE, prolongs=prolongs)
 
 
-def _made(section: AnySessions, reactor: Any, verify: Verify) -> tuple[Any, int]:
+def _made(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple[Any, int]:
     name = section.name
     if isinstance(section, SessionFilesSection):
-        return SessionFiles(name, section.path, _reader(section), reactor, section.lifetime), files.THREADS
+        return SessionFiles(name, section.path, _reader(section), reactor, now, section.lifetime), files.THREADS
     if isinstance(section, RedisSessionsSection):
         missing = missing_driver(redis_protocol.MODULE, redis_protocol.EXTRA)
         if missing:
@@ -79,7 +80,7 @@ def _made(section: AnySessions, reactor: Any, verify: Verify) -> tuple[Any, int]
     if isinstance(section, PdoSessionsSection):
         limits = Limits(section.connect_timeout, section.query_timeout, section.connections)
         engine = _engine(section, limits)
-        return PdoSessions(name, engine, limits, _reader(section), reactor, section.table), section.connections
+        return PdoSessions(name, engine, limits, _reader(section), reactor, now, section.table), section.connections
     root = _trust_root(name, section.ca)
     asking = TicketExchange(
         name, section.url, verify, reactor, cookie=section.cookie, timeout=section.timeout, trust_root=root

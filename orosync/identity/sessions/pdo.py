@@ -15,6 +15,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.errors import Refused
 from orosync.identity.directories.engine import Engine, Limits
 from orosync.identity.directories.pool import SqlService, rows
@@ -42,11 +43,18 @@ class PdoSessions(SqlService):
     """Sessions in ``table`` (``[schema.]name``) while it runs."""
 
     def __init__(
-        self, name: str, engine: Engine, limits: Limits, reader: SessionReader, reactor: Any, table: str = TABLE
+        self,
+        name: str,
+        engine: Engine,
+        limits: Limits,
+        reader: SessionReader,
+        reactor: Any,
+        now: Now,
+        table: str = TABLE,
     ) -> None:
         super().__init__(f"sessions:{name}", DOWN, engine, limits, reactor)
         self._reader = reader
-        self._clock = reactor
+        self._now = now
         self._query = QUERY.format(table=table)
 
     def find(self, session_id: str) -> Deferred[AdminSession | None]:
@@ -56,7 +64,7 @@ class PdoSessions(SqlService):
     async def _found(self, session_id: str) -> AdminSession | None:
         if len(session_id) > LONGEST_ID:
             return None
-        found = await self.ask(self._looking_up(session_id, self._clock.seconds()))
+        found = await self.ask(self._looking_up(session_id, self._now()))
         if isinstance(found, Refused):
             raise found
         return found

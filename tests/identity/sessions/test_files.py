@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import TestCase
 
+from orosync.clocks import time_of_day
 from orosync.errors import Refused, Unavailable
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.sessions.reading import LARGEST, SessionReader
@@ -34,9 +35,10 @@ READ = """
 import sys
 from pathlib import Path
 from twisted.internet import reactor
+from orosync.clocks import time_of_day
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.sessions.reading import SessionReader
-store = SessionFiles("php", Path(sys.argv[1]), SessionReader("sessions:php"), reactor)
+store = SessionFiles("php", Path(sys.argv[1]), SessionReader("sessions:php"), reactor, time_of_day)
 def show(result):
     print(getattr(result, "username", None) or getattr(result, "value", result))
     store.stopService().addBoth(lambda _: reactor.stop())
@@ -54,7 +56,7 @@ class FilesCase(TestCase):
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.store = SessionFiles("php", self.directory, SessionReader("sessions:php"), reactor)
+        self.store = SessionFiles("php", self.directory, SessionReader("sessions:php"), reactor, time_of_day)
         self.store.startService()
         self.addCleanup(self.store.stopService)
 

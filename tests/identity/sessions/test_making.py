@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from orosync.clocks import time_of_day
 from orosync.config.secrets import Secret
 from orosync.config.sessions import (
     AnySessions,
@@ -61,7 +62,7 @@ class Making(TestCase):
 
     def made(self, section: AnySessions) -> tuple[Any, Any]:
         """The store, and its service."""
-        store, service = session_store(section, RecordingJournal(), reactor, verify)
+        store, service = session_store(section, RecordingJournal(), reactor, time_of_day, verify)
         verifyObject(ISessionStore, store)
         verifyObject(IService, service)
         self.assertEqual((store.name, service.name), ("web", "sessions:web"))

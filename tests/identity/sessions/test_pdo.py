@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from orosync.clocks import time_of_day
 from orosync.errors import Refused, Unavailable
 from orosync.identity.directories.dsn import parse
 from orosync.identity.directories.engine import Limits
@@ -58,7 +59,7 @@ class PdoCase(TestCase):
         self.server = prepared(type(self).begin, self.table + self.grant)
         self.server.execute("DELETE FROM oro_session", DATABASE)
         engine = type(self).engine(parse(self.dsn.format(port=self.server.port)), LIMITS)
-        self.store = PdoSessions("rows", engine, LIMITS, SessionReader("sessions:rows"), reactor)
+        self.store = PdoSessions("rows", engine, LIMITS, SessionReader("sessions:rows"), reactor, time_of_day)
         self.store.startService()
         self.addCleanup(self.store.stopService)
 

@@ -1,0 +1,37 @@
+"""The two clocks: one measures spans, the other tells the time of day.
+
+The time of day may be set, forwards and backwards, by an administrator or by NTP. So what lasts (a timeout, a rate, a
+pause, a memory) is measured by ``clock``, an IReactorTime that only ever counts on; and what is a date (the age of a
+ticket, ``authenticated_at``, a timestamp, the time of a file) is told by ``now()``. Both are passed to those who need
+them; this file alone knows where they come from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+Now = Callable[[], float]
+"""The time of day, in seconds since 1970."""
+
+time_of_day: Now = time.time
+
+
+def epoch() -> float:
+    """The time of day for those who have no clock."""
+    return 0.0
+
+
+def make_monotonic(reactor: Any) -> None:
+    """From now on ``reactor`` (Twisted's, in a process of our own) counts by a clock that cannot be set.
+
+    RuntimeError if a delayed call is waiting already: its moment was reckoned by the time of day and would never come.
+    """
+    waiting = reactor.getDelayedCalls()
+    if waiting:
+        raise RuntimeError(
+            f"the reactor has {len(waiting)} delayed calls already, which count by the time of day: "
+            f"start orosync before what made them ({waiting[0]})"
+        )
+    reactor.seconds = time.monotonic
