@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from orosync.errors import ProtocolViolation, RequestError
-from orosync.router.calls import Calls
+from orosync.router.calls import TOO_LONG, Calls
 from orosync.router.delivery import Delivery, Member
 from orosync.router.invocations import PendingCall
 from orosync.router.options import choice, flag
@@ -24,7 +24,6 @@ from orosync.wamp.v2 import CALL
 CALL_CANCELING = "callee.call_canceling"
 
 _CALLEE_LEFT = Payload.of(["the callee has left before it answered"], None)
-_TOO_LONG = Payload.of(["the call took longer than it may"], None)
 _SEALED = Payload.of([f"the caller has not announced {FEATURE}, in which the callee answers"], None)
 
 
@@ -115,7 +114,7 @@ class Answers:
         if self._pending.called(pending.caller, pending.request) is not pending:
             return []
         error = Error(CALL, pending.request, {}, names.TIMEOUT)
-        return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, _TOO_LONG)
+        return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, TOO_LONG)
 
     def withdraw(self, caller: Member, request: int) -> list[Delivery]:
         """A call of ``caller`` is answered by somebody else; the callee need not go on. Nothing comes of it when there

@@ -12,6 +12,7 @@ from typing import Any
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.asked import STREAMS, Asked, streams_on
+from orosync.router.capacity import Capacity
 from orosync.router.delivery import Delivery, Member
 from orosync.router.invocations import Particulars, PendingCall, PendingCalls
 from orosync.router.registrations import Draw, Registration
@@ -22,8 +23,8 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import CALL
 
 CALL_REROUTE = "callee.call_reroute"
-PROGRESSIVE_RESULTS = "callee.progressive_call_results"
 _NOBODY_LEFT = Payload.of(["the last callee has left"], None)
+TOO_LONG = Payload.of(["the call took longer than it may"], None)
 _ALL_UNAVAILABLE = Payload.of(["no callee is available"], None)
 
 
@@ -67,14 +68,17 @@ class Calls:
                 return self._wait(caller, request, registration, asked, payload)
             callee = found
         self._check_callee(caller, request, asked, callee)
-        pending = self.pending.open(caller, request, callee, _progressive(asked, callee))
-        details = self._all_details(registration, caller, callee, asked)
-        timeout = 0 if callee.session in registration.patient else asked.timeout
+        pending = self.pending.open(caller, request, callee, asked.progress)
+        details = self._all_details(registration, caller, callee, asked, asked.timeout)
+        forwarded = callee.session in registration.patient
+        movable = CALL_REROUTE in callee.features
         if registration.capacity is not None:
             registration.capacity.took(callee.session)
-        if asked.streaming or timeout or registration.capacity is not None or CALL_REROUTE in callee.features:
+        # A limit that the callee keeps is of no concern here, unless somebody else may get the call.
+        timeout = 0 if forwarded and not movable else asked.timeout
+        if asked.streaming or timeout or registration.capacity is not None or movable:
             particulars = pending.particulars = Particulars(registration, asked, details, payload)
-            particulars.streaming, particulars.timeout = asked.streaming, timeout
+            particulars.streaming, particulars.timeout, particulars.forwarded = asked.streaming, timeout, forwarded
         return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
 
     def go_on(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
@@ -103,6 +107,11 @@ class Calls:
         if particulars.relayed or particulars.streaming or pending.interrupted:
             return None
         registration = particulars.registration
+        if particulars.watch is not None and not particulars.watch.left():
+            # The callee kept the time limit, and gave the call back when it was over: nobody else has time for it.
+            self.pending.close(pending)
+            late = Error(CALL, pending.request, {}, names.TIMEOUT)
+            return [Delivery((pending.caller,), late, TOO_LONG), *self.freed(pending)]
         particulars.tried.append(callee)
         while (successor := registration.successor(particulars.tried, self._draw)) is not None:
             if self._lacking(particulars.asked, successor) is None:
@@ -154,6 +163,27 @@ class Calls:
             deliveries.append(Delivery((pending.caller,), error, Payload.of([lacking])))
         return deliveries
 
+    def not_begun(self, registration: Registration) -> list[PendingCall]:
+        """Take the calls that wait for a callee of ``registration`` out of its queue."""
+        capacity = registration.capacity
+        if capacity is None:
+            return []
+        waiting = list(capacity.waiting)
+        capacity.waiting.clear()
+        return waiting
+
+    def go_to(self, registration: Registration, waiting: list[PendingCall]) -> list[Delivery]:
+        """Have calls that waited for another registration's callees wait for those of this one."""
+        if not waiting:
+            return []
+        if registration.capacity is None:
+            registration.capacity = Capacity()
+        for pending in waiting:
+            assert pending.particulars is not None, "whoever waits has some"
+            pending.particulars.registration = registration
+            registration.capacity.waiting.append(pending)
+        return self.serve(registration)
+
     def _wait(
         self, caller: Member, request: int, registration: Registration, asked: Asked, payload: Payload | None
     ) -> list[Delivery]:
@@ -173,10 +203,15 @@ class Calls:
         assert particulars is not None
         registration = particulars.registration
         self.pending.give(pending, callee)
-        pending.progressive = _progressive(particulars.asked, callee)
+        pending.progressive = particulars.asked.progress
         if registration.capacity is not None:
             registration.capacity.took(callee.session)
-        details = self._all_details(registration, pending.caller, callee, particulars.asked)
+        particulars.forwarded = callee.session in registration.patient
+        left = particulars.asked.timeout
+        if particulars.watch is not None:
+            left = particulars.watch.left()
+            particulars.watch.enforce(not particulars.forwarded)
+        details = self._all_details(registration, pending.caller, callee, particulars.asked, left)
         particulars.details = details
         return Delivery((callee,), Invocation(pending.invocation, registration.id, details), particulars.payload)
 
@@ -195,14 +230,17 @@ class Calls:
             return f"the callee has not announced {FEATURE}"
         return None
 
-    def _all_details(self, registration: Registration, caller: Member, callee: Member, asked: Asked) -> dict[str, Any]:
+    def _all_details(
+        self, registration: Registration, caller: Member, callee: Member, asked: Asked, left: int
+    ) -> dict[str, Any]:
+        """``left``: of its time limit, in milliseconds."""
         details = self._details(registration, asked.procedure, caller, callee, asked.disclose, asked.told)
-        if _progressive(asked, callee):
+        if asked.progress:  # whatever the callee has announced: wampy announces nothing, and others ignore it
             details["receive_progress"] = True
         if asked.streaming:
             details["progress"] = True
         if asked.timeout and callee.session in registration.patient:
-            details["timeout"] = asked.timeout
+            details["timeout"] = max(1, left)  # 0 would be for ever
         if asked.sealed is not None:
             details.update(asked.sealed)
         return details
@@ -228,8 +266,3 @@ class Calls:
         if told is not None:
             details.update(told)
         return details
-
-
-def _progressive(asked: Asked, callee: Member) -> bool:
-    # WAMP would have the callee announce call_canceling as well; autobahn-js and wampy do not.
-    return asked.progress and PROGRESSIVE_RESULTS in callee.features

@@ -16,7 +16,6 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.answers import CALL_CANCELING as CALL_CANCELING
 from orosync.router.answers import Answers
-from orosync.router.calls import PROGRESSIVE_RESULTS as PROGRESSIVE_RESULTS
 from orosync.router.calls import Calls
 from orosync.router.delivery import Delivery, Member
 from orosync.router.invocations import LATE, PendingCall
@@ -66,17 +65,33 @@ class Dealer(Answers):
         match: Match = Match.EXACT,
         invoke: str = Invoke.SINGLE,
         wishes: Wishes = NO_WISHES,
+        force: bool = False,
     ) -> tuple[Registration, list[Delivery]]:
         """Make ``member`` a callee. The deliveries are to be made after the REGISTERED.
 
+        ``force``: all who have the procedure lose it to ``member`` (REGISTER.Options.force_reregister, as in
+        Crossbar.io); calls that they work on stay with them, calls that wait are handed to ``member``.
+
         RequestError INVALID_URI for a procedure reserved for WAMP itself; INVALID_ARGUMENT for an unknown policy;
-        PROCEDURE_ALREADY_EXISTS when somebody has it for itself or under another policy, or ``member`` has it.
+        PROCEDURE_ALREADY_EXISTS when somebody has it for itself or under another policy, or ``member`` has it; with
+        ``force`` when the router's own process has it.
         """
         if is_reserved(procedure):
             raise RequestError(names.INVALID_URI, "procedures beginning with wamp. are reserved")
         policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
+        former = self._index.get(procedure, match) if force else None
+        if former is None:
+            registration = self._registrations.join(member, procedure, match, policy, wishes)
+            return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
+        if any(callee.inside for callee in former.callees):
+            raise RequestError(names.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
+        waiting = self._calls.not_begun(former)
+        deliveries: list[Delivery] = []
+        for callee in tuple(former.callees):
+            deliveries += self.revoke(callee, former.id, names.UNREGISTERED)
         registration = self._registrations.join(member, procedure, match, policy, wishes)
-        return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
+        deliveries += self._tell(registered(member, registration))
+        return registration, deliveries + self._calls.go_to(registration, waiting)
 
     def unregister(self, member: Member, registration_id: int) -> list[Delivery]:
         """End a registration of ``member``: what others are to be told. The calls it works on go on.
@@ -156,8 +171,8 @@ class Dealer(Answers):
         return self._pending.is_stream(caller, request)
 
     def timed(self, caller: Member, request: int) -> PendingCall | None:
-        """The call that ``caller`` has just made under this id, if it has a time limit that is ours to keep: its
-        particulars tell it, and want a ``watch``."""
+        """The call that ``caller`` has just made under this id, if it has a time limit that is ours to keep, or may
+        become so when another callee gets it: its particulars tell, and want a ``watch``."""
         pending = self._pending.called(caller, request)
         if pending is None or pending.particulars is None or not pending.particulars.timeout:
             return None

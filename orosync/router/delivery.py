@@ -30,9 +30,13 @@ class Member:
     An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given
     to ``tell``. ``expel`` ends the session with a GOODBYE; the realm has let the member go by then. None: a session of
     orosync's own, which the meta API neither shows nor ends.
+
+    ``inside``: it belongs to the router's own process; nobody can take its procedures over.
     """
 
-    __slots__ = ("expel", "features", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire")
+    __slots__ = (
+        "expel", "features", "inside", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Member:
         push: Callable[[Any], None] | None = None,
         tell: Callable[[Message, Payload | None], None] | None = None,
         expel: Callable[[Goodbye], None] | None = None,
+        inside: bool = False,
     ) -> None:
         self.session = session
         self.principal = principal
@@ -51,6 +56,7 @@ class Member:
         self.push = push or _unreachable
         self.tell = tell or _unreachable
         self.expel = expel
+        self.inside = inside or expel is None
         self.subscriptions: dict[int, Subscription] = {}
         self.registrations: dict[int, Registration] = {}
 

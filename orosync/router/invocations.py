@@ -45,6 +45,13 @@ class Watch(Protocol):
     def settled(self) -> None:
         """The call is over."""
 
+    def left(self) -> int:
+        """How much longer it may take, in milliseconds; 0 when it has taken too long."""
+
+    def enforce(self, ours: bool) -> None:
+        """Whether the call is to be ended when its time is up; False while its callee sees to that. The time runs on
+        either way."""
+
 
 class Particulars:
     """What only few calls need.
@@ -55,10 +62,13 @@ class Particulars:
     ``tried``         callees that could not take it
     ``streaming``     more of its payload follows in further CALLs
     ``relayed``       the caller has heard a result, or the callee more than one part: nobody else can take over
-    ``timeout``       how long it may take, in milliseconds; 0 for ever
+    ``timeout``       how long it may take, in milliseconds; 0 for ever, or where its callee alone sees to that
+    ``forwarded``     the callee that has it now keeps the limit itself
     """
 
-    __slots__ = ("asked", "details", "payload", "registration", "relayed", "streaming", "timeout", "tried", "watch")
+    __slots__ = (
+        "asked", "details", "forwarded", "payload", "registration", "relayed", "streaming", "timeout", "tried", "watch",
+    )  # fmt: skip
 
     def __init__(
         self, registration: Registration, asked: Asked, details: Mapping[str, Any], payload: Payload | None
@@ -71,6 +81,7 @@ class Particulars:
         self.streaming = False
         self.relayed = False
         self.timeout = 0
+        self.forwarded = False
         self.watch: Watch | None = None
 
 

@@ -28,6 +28,8 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import INVOCATION
 
 _ALLOW = Verdict.ALLOW
+MOST_TOLD = 5
+"""Callees of a shared registration that are named in the log when they lose it."""
 
 
 class CallRequests:
@@ -85,6 +87,7 @@ class CallRequests:
         if particulars is not None and particulars.watch is None:
             expired = partial(self._expired, call)
             particulars.watch = CallTimer(self._hosted.clock, particulars.timeout, expired)
+            particulars.watch.enforce(not particulars.forwarded)
 
     def _expired(self, call: PendingCall) -> None:
         self._post(self._realm.dealer.expired(call))
@@ -101,9 +104,14 @@ class CallRequests:
         options = message.options
         invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
         wishes = self._wishes(options) if options else NO_WISHES
-        registration, deliveries = self._realm.dealer.register(
-            self.member, message.procedure, match_of(options), invoke, wishes
-        )
+        dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
+        force = bool(options) and flag(options, "force_reregister")
+        former = dealer.lookup(procedure, match) if force else None
+        lost = [] if former is None else [callee.principal.authid for callee in former.callees]
+        registration, deliveries = dealer.register(self.member, procedure, match, invoke, wishes, force)
+        if lost:
+            user, journal = self.member.principal.authid, self._hosted.journal
+            journal.note("registration.taken_over", "forced", procedure=procedure, user=user, lost_by=lost[:MOST_TOLD])
         self.member.tell(Registered(message.request, registration.id), None)
         self._post(deliveries)
 

@@ -26,6 +26,7 @@ from orosync.session.identify import Standings, standings_of, suffices, told, wa
 from orosync.session.lobby import Lobby
 from orosync.session.requests import HANDLERS, Requests
 from orosync.session.review import Joined
+from orosync.session.waiting import Waiting
 from orosync.wamp import names, uris
 from orosync.wamp.codec import Codec
 from orosync.wamp.messages import Abort, Authenticate, Challenge, Goodbye, Hello, Message, Welcome
@@ -34,7 +35,7 @@ from orosync.wamp.v2 import Lifecycle
 
 
 @implementer(ISession)
-class V2Session:
+class V2Session(Waiting):
     """See ISession. ``principal`` is who the handshake made it out to be, resting on ``standings``; None where HELLO
     shall tell."""
 
@@ -61,7 +62,7 @@ class V2Session:
         self._hello: Hello | None = None
         self._hosted: HostedRealm | None = None
         self._requests: Requests | None = None
-        self._session_id, self._over = 0, False
+        self._session_id, self._over, self._parted = 0, False, False
 
     # -- what the transport calls
 
@@ -124,8 +125,9 @@ class V2Session:
         """End the session from our side: GOODBYE once joined, ABORT before."""
         if self._over or self._link is None:
             return
-        closing = Goodbye if self._requests is not None else Abort
-        self._send(closing({"message": message} if message else {}, reason))
+        if not self._parted:
+            closing = Goodbye if self._requests is not None else Abort
+            self._send(closing({"message": message} if message else {}, reason))
         self._finish(code, message)
 
     # -- HELLO to WELCOME
@@ -152,7 +154,7 @@ class V2Session:
             return self._turn_away("no_such_realm", names.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
         if not features.has_role(hello.details.get("roles")):
             raise ProtocolViolation("HELLO announces no role (details.roles)")
-        self._hello, self._hosted = hello, hosted
+        self._hello, self._hosted, self._parted = hello, hosted, False
         self._session_id = hosted.free_id()
         facts, known = told(hello.realm, hello.details), self._known
         if known is not None and (self._lobby.inside or hosted.knows(known.authprovider)) and suffices(known, facts):
@@ -187,7 +189,8 @@ class V2Session:
         self._deadline.cancel()
         announced = features.announced(self._hello.details.get("roles"))
         known = hosted.introduced(principal, self._session_id, self._facts)
-        member = Member(self._session_id, known, announced, self._wire, self._link.send, self._tell, self.expel)
+        ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._lobby.inside
+        member = Member(self._session_id, known, announced, *ways, inside)
         hosted.join(member)
         if standings:
             self._lobby.rechecks.entered(self, standings)
@@ -203,8 +206,8 @@ class V2Session:
     def _take_leave(self) -> None:
         self._leave()
         self._send(Goodbye({}, names.GOODBYE_AND_OUT))
-        # The client may say HELLO again on this connection, or drop it.
-        self._known = None
+        # Until the client says HELLO again there is no session that could end wrongly.
+        self._known, self._parted = None, True
         if self._link is not None:
             self._link.set_authenticated(False)
         self._deadline = self._lobby.deadlines.set(self._overdue)
@@ -246,6 +249,8 @@ class V2Session:
             self._link.close(code, reason)
 
     def _overdue(self) -> None:
+        if self._parted:
+            return self._finish(1000, "")
         self._lobby.journal.note("session.overdue", "v2", address=self._facts.address)
         self._abort(names.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
 
@@ -266,20 +271,6 @@ class V2Session:
             self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
-
-    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
-        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
-        that keeps its messages in order."""
-        link = self._link
-        assert link is not None
-        outcome.addCallback(self._if_still_here, then)
-        outcome.addErrback(self._refused)
-        if not outcome.called or outcome.paused:  # the common case costs no pause
-            link.pause()
-            outcome.addBoth(lambda _: link.resume())
-
-    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
-        return None if self._over else then(outcome)
 
     def _refused(self, failure: Failure) -> None:
         if self._over:

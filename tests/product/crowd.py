@@ -40,7 +40,6 @@ CANNOT: Mapping[tuple[str, str], str] = {
     ("xconn", TELL_PROGRESS): "its procedures return once; announces no feature at all",
     ("xconn", CANCEL): "has no such call",
     ("xconn", BE_INTERRUPTED): "does not know INTERRUPT",
-    ("wampy", TELL_PROGRESS): "does not announce progressive_call_results for its procedures, so is not asked for any",
     ("wampy", BE_INTERRUPTED): "does not know INTERRUPT",
     ("wampy", HEAR_ITSELF): "leaves `exclude_me: false` out of PUBLISH",
     ("wampy", DROP_OPTIONS): "its bookkeeping fails at the UNSUBSCRIBED of a subscription that had options",

@@ -108,7 +108,7 @@ class DealerModel:
         self.issued[callee.session] = self.issued.get(callee.session, 0) + 1
         assert message.request == self.issued[callee.session], "ids are not sequential for this callee"
         made.invocation = int(message.request)
-        made.progress = made.wants_progress and PROGRESS in callee.features
+        made.progress = made.wants_progress
         assert message.details.get("receive_progress", False) is made.progress
         assert message.details.get("progress", False) is made.streaming
         assert not made.streaming or f"callee.{STREAM}" in callee.features

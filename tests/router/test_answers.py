@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from orosync.errors import ProtocolViolation
-from orosync.router.calls import PROGRESSIVE_RESULTS
 from orosync.router.dealer import CALL_CANCELING
 from orosync.router.delivery import Member
 from orosync.router.invocations import PendingCall
 from orosync.wamp import names
 from orosync.wamp.messages import Error, Interrupt, Result
-from tests.router.calling import ANSWER, DealerCase
+from tests.router.calling import ANSWER, PROGRESSIVE_RESULTS, DealerCase
 from tests.router.people import PAYLOAD, member
 
 PASSTHRU = "payload_passthru_mode"
@@ -100,6 +99,22 @@ class Progress(DealerCase):
         message = self.only(self.dealer.failed(self.chatty, 1, {}, "com.app.error", None), self.anna)
         self.assertEqual(message, Error(48, 1, {}, "com.app.error"))
         self.assertEqual(self.dealer.yielded(self.chatty, 1, {"progress": True}, ANSWER), [])
+
+    def test_whatever_the_callee_announces(self) -> None:
+        """Every callee is told that the caller takes progressive results, and what it sends of them is relayed; those
+        that the caller did not ask for are not."""
+        for number, callee in enumerate((self.plain, self.kind, self.chatty)):
+            procedure = f"p{number}"
+            self.dealer.register(callee, procedure)
+            for relayed in (True, False):
+                request, options = 2 * number + relayed, {"receive_progress": True} if relayed else {}
+                ((_, message, _, _),) = self.dealer.call(self.anna, request, procedure, options, PAYLOAD)
+                self.assertEqual(message.details, options)
+                invocation = 1 if relayed else 2
+                told = self.dealer.yielded(callee, invocation, {"progress": True}, ANSWER)
+                self.assertEqual([one.message for one in told], [Result(request, {"progress": True})] * relayed)
+                last = self.dealer.yielded(callee, invocation, {}, ANSWER)
+                self.assertEqual([one.message for one in last], [Result(request, {})])
 
     def test_the_caller_has_gone(self) -> None:
         """Nobody is left to be told."""

@@ -7,14 +7,14 @@ from typing import Any
 
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
-from orosync.router.calls import CALL_REROUTE, PROGRESSIVE_RESULTS
+from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import CALL_CANCELING, Dealer
 from orosync.router.delivery import Member
 from orosync.router.registrations import Wishes
 from orosync.wamp import names
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
-from tests.router.calling import ANSWER, DealerCase
+from tests.router.calling import ANSWER, PROGRESSIVE_RESULTS, DealerCase
 from tests.router.people import PAYLOAD, member
 
 STREAM, PASSTHRU = "progressive_call_invocations", "payload_passthru_mode"

@@ -43,6 +43,14 @@ class InsideTests(SynchronousTestCase):
         self.assertEqual(member.principal.authrole, "guest")
         return member.principal.authid
 
+    def test_its_procedures_stay(self):
+        """Nobody takes over what a component of the router's process has registered."""
+        component = Player(self.admitted(self.host()).session)
+        component.ask(HELLO, [64, 1, {"invoke": "roundrobin"}, "a.b"])
+        self.stage.lobby.inside = False
+        answer = self.stage.v2().ask([64, 1, {"force_reregister": True}, "a.b"])[0]
+        self.assertEqual(answer[4], "wamp.error.procedure_already_exists")
+
     def test_its_own_realm(self):
         """No other realm can be had from here."""
         answer = Player(self.admitted(self.host()).session).ask([1, "other", HELLO[2]])[0]

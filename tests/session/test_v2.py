@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import Challenge, IAuthenticator, ISession
+from orosync.interfaces import ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
+from tests.session.goodbyes import GoodbyeTests as GoodbyeTests
+from tests.session.goodbyes import PasswordAuthenticator, hello
 from tests.session.stage import HELLO, Stage
-
-
-def hello(**details):
-    return [1, "oro", {"roles": {"subscriber": {}}, **details}]
-
-
-@implementer(IAuthenticator)
-class PasswordAuthenticator:
-    """Does "ticket" with a question, answered right by "sesame"."""
-
-    name = "doors"
-    methods = ("ticket",)
-
-    def __init__(self):
-        self.outcome = None
-
-    def at_handshake(self, facts):
-        return succeed(None)
-
-    def at_hello(self, facts, hello, method, session_id):
-        return self.outcome or succeed(Challenge("ticket", {}, self._answer))
-
-    def _answer(self, signature, extra):
-        if signature == "sesame":
-            return succeed(principal("ali", authprovider="doors"))
-        return fail(Refused("bad_digest", "wrong word"))
 
 
 class JoiningTests(SynchronousTestCase):
@@ -193,24 +168,6 @@ class ChallengeTests(SynchronousTestCase):
 class EndingTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-
-    def test_goodbye_is_answered_and_the_connection_may_be_used_again(self):
-        """GOODBYE gets goodbye_and_out, the realm forgets the session, and a new HELLO joins anew."""
-        client = self.stage.v2(join=False)
-        self.assertFalse(client.link.authenticated)
-        client.ask(HELLO)
-        self.assertTrue(client.link.authenticated)
-        self.assertEqual(client.ask([6, {}, "wamp.close.normal"]), [[6, {}, "wamp.close.goodbye_and_out"]])
-        self.assertEqual((self.stage.realm.members, client.link.authenticated), ({}, False))
-        self.assertIsNone(client.link.ended)
-        self.assertEqual(client.ask(HELLO)[0][0], 2)
-        self.assertTrue(client.link.authenticated)
-
-    def test_request_after_goodbye_is_a_violation(self):
-        """After GOODBYE only HELLO may come."""
-        client = self.stage.v2()
-        client.ask([6, {}, "wamp.close.normal"])
-        self.assertEqual(client.ask([32, 1, {}, "a.b"])[0][2], "wamp.error.protocol_violation")
 
     def test_violation_frees_what_the_session_had(self):
         """A second HELLO ends the session with ABORT; its subscriptions are gone."""

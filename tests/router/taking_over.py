@@ -1,0 +1,131 @@
+"""REGISTER with force_reregister; run by test_dealer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orosync.errors import RequestError
+from orosync.model import Match
+from orosync.router.dealer import REGISTRATION_REVOCATION, Dealer
+from orosync.router.delivery import Delivery, Member
+from orosync.router.meta_events import News
+from orosync.router.registrations import NO_WISHES, Invoke, Wishes
+from orosync.wamp import names
+from orosync.wamp.messages import Error, Invocation, Result, Unregistered
+from tests.router.calling import ANSWER, DealerCase
+from tests.router.people import PAYLOAD, member
+
+
+class TakingOver(DealerCase):
+    """REGISTER with force_reregister: the procedure goes to who asks for it now."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.news: list[tuple[str, list[Any]]] = []
+        self.dealer = Dealer(tell=self.told, queue_limit=9)
+        self.knows = member(5, features=REGISTRATION_REVOCATION)
+        self.new = member(6)
+
+    def told(self, news: News) -> list[Delivery]:
+        self.news += news
+        return []
+
+    def take(self, invoke: str = "single", wishes: Wishes = NO_WISHES, by: Member | None = None) -> list[Delivery]:
+        return self.dealer.register(by or self.new, "a", Match.EXACT, invoke, wishes, force=True)[1]
+
+    def test_every_policy(self) -> None:
+        """All former callees lose it, alone or shared, under whatever policy; who can understand it is told."""
+        for before in Invoke:
+            for after in Invoke:
+                self.setUp()
+                callees = [self.knows] if before is Invoke.SINGLE else [self.plain, self.knows, self.kind]
+                for callee in callees:
+                    self.dealer.register(callee, "a", Match.EXACT, before)
+                former = self.dealer.lookup("a")
+                told = [(list(one.receivers), one.message) for one in self.take(after)]
+                gone = Unregistered(0, {"registration": 1, "reason": "wamp.error.unregistered"})
+                self.assertEqual(told, [([self.knows], gone)])
+                found = self.dealer.lookup("a")
+                assert found is not None
+                self.assertIsNot(found, former)
+                self.assertEqual((found.id, found.callees, found.invoke), (2, [self.new], after))
+                self.assertEqual([callee.registrations for callee in callees], [{}] * len(callees))
+                self.call(self.new)
+                with self.assertRaises(RequestError) as caught:
+                    self.dealer.unregister(callees[0], 1)
+                self.assertEqual(caught.exception.uri, names.NO_SUCH_REGISTRATION)
+
+    def test_nobody_has_it(self) -> None:
+        """Then it is a REGISTER as any other; another match of the same text is another procedure."""
+        self.dealer.register(self.plain, "a", Match.PREFIX)
+        self.assertEqual(self.take(), [])
+        self.assertEqual(list(self.plain.registrations), [1])
+
+    def test_ones_own(self) -> None:
+        """A callee may replace its own registration, with other wishes."""
+        self.dealer.register(self.new, "a", Match.EXACT, "roundrobin")
+        self.take(wishes=Wishes(disclose_caller=True))
+        self.assertEqual(list(self.new.registrations), [2])
+        message = self.only(self.dealer.call(self.anna, 1, "a", {}, None), self.new)
+        assert isinstance(message, Invocation)
+        self.assertEqual(message.details["caller"], self.anna.session)
+
+    def test_news(self) -> None:
+        """The meta API tells the end of the former registration, then the beginning of the new one."""
+        for callee in (self.plain, self.kind):
+            self.dealer.register(callee, "a", Match.EXACT, "first")
+        del self.news[:]
+        self.take()
+        told = [(topic.rpartition(".")[2], values[0]) for topic, values in self.news]
+        self.assertEqual(
+            told,
+            [
+                ("on_unregister", self.plain.session), ("on_unregister", self.kind.session),
+                ("on_delete", self.kind.session), ("on_create", self.new.session), ("on_register", self.new.session),
+            ],
+        )  # fmt: skip
+
+    def test_calls_in_progress(self) -> None:
+        """They stay with the former callee: answered by it, or cancelled when its connection ends."""
+        self.dealer.register(self.plain, "a")
+        first, _ = self.call(self.plain), self.call(self.plain, 2)
+        self.take()
+        answer = self.only(self.dealer.yielded(self.plain, first, {}, ANSWER), self.anna, ANSWER)
+        self.assertEqual(answer, Result(1, {}))
+        ((receivers, message, _, _),) = self.dealer.leave(self.plain)
+        self.assertEqual((list(receivers), message), ([self.anna], Error(48, 2, {}, names.CANCELED)))
+        self.call(self.new, 3)
+
+    def test_calls_that_wait(self) -> None:
+        """They go to the new callee, as many at once as it takes."""
+        for wishes, at_once in ((NO_WISHES, 3), (Wishes(concurrency=2), 2)):
+            self.setUp()
+            self.dealer.register(self.plain, "a", wishes=Wishes(concurrency=1))
+            self.call(self.plain)
+            for request in (2, 3, 4):
+                self.assertEqual(self.dealer.call(self.anna, request, "a", {}, PAYLOAD), [])
+            told = self.take(wishes=wishes)
+            self.assertEqual([(*one.receivers, type(one.message)) for one in told], [(self.new, Invocation)] * at_once)
+            self.assertEqual([one.message for one in self.dealer.yielded(self.plain, 1, {}, None)], [Result(1, {})])
+            rest = self.dealer.yielded(self.new, 1, {}, None)
+            self.assertEqual([type(one.message) for one in rest], [Result, Invocation][: 4 - at_once])
+
+    def test_what_the_router_has(self) -> None:
+        """A procedure of orosync's own, of an uplink or of a component stays where it is, also if it is shared."""
+        own = Member(7, self.plain.principal)
+        component = Member(8, self.plain.principal, expel=lambda goodbye: None, inside=True)
+        for holder in (own, component):
+            for invoke in ("single", "roundrobin"):
+                self.setUp()
+                self.dealer.register(holder, "a", Match.EXACT, invoke)
+                with self.assertRaises(RequestError) as caught:
+                    self.take(invoke)
+                self.assertEqual(caught.exception.uri, names.PROCEDURE_ALREADY_EXISTS)
+                self.call(holder)
+                self.dealer.leave(holder)
+
+    def test_refused(self) -> None:
+        """A REGISTER that is wrong otherwise takes nothing away."""
+        self.dealer.register(self.plain, "a")
+        self.assertRaises(RequestError, self.take, "some")
+        self.call(self.plain)
