@@ -6,7 +6,7 @@ It must not know what an address is good for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
 
@@ -46,6 +46,22 @@ def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> 
         if not _within(hop, trusted):
             break
     return address
+
+
+def address_group(address: str) -> str:
+    """What is counted as one address: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
+
+    A mapped IPv4 address counts as itself; what is no IP address (a UNIX socket) stands for itself.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(ip, IPv6Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
 
 
 def _hop(entry: str) -> str | None:

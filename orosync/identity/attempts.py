@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
-from orosync.identity.failures import FailureBuckets, address_group
+from orosync.headers.forwarding import address_group
+from orosync.identity.failures import FailureBuckets
 from orosync.interfaces import IJournal
 from orosync.model import ConnectionFacts, Principal
 

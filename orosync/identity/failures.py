@@ -7,27 +7,10 @@ failed, or what becomes of an address that has failed too often.
 from __future__ import annotations
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 
 from orosync.errors import Unavailable
 
 MOST_ADDRESSES = 10_000
-
-
-def address_group(address: str) -> str:
-    """What is counted as one address: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
-
-    A mapped IPv4 address counts as itself; what is no IP address (a UNIX socket) stands for itself.
-    """
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(ip, IPv6Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
 
 
 class FailureBuckets:

@@ -18,10 +18,11 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import CallFailed, ConfigError, Refused, Unavailable
+from orosync.headers.forwarding import address_group
 from orosync.identity.accounts import Account
 from orosync.identity.attempts import wrong_method
 from orosync.identity.cryptosign import CryptosignAuthenticator
-from orosync.identity.failures import FailureBuckets, address_group
+from orosync.identity.failures import FailureBuckets
 from orosync.identity.remote_answers import Limits, RemoteAnswer, account, nonsense, read
 from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.wampcra import WampCraAuthenticator

@@ -36,7 +36,7 @@ class TicketAuthenticator:
     and at most ``future`` ahead of it. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
     ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
     With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
-    ``failures.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
+    ``forwarding.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
     ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the caller's to log.
     """
 

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
-from orosync.identity.failures import FailureBuckets, address_group
+from orosync.headers.forwarding import address_group
+from orosync.identity.failures import FailureBuckets
 from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.signatures import Signatures
 from orosync.identity.standing import found, imprint

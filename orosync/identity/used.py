@@ -24,7 +24,7 @@ class UsedTickets:
         self._users: dict[bytes, str] = {}
 
     def use(self, ticket: Ticket, group: str) -> None:
-        """A good ``ticket`` from ``group`` (``failures.address_group``) is used.
+        """A good ``ticket`` from ``group`` (``forwarding.address_group``) is used.
 
         Refused("used") if it was used before, the back end's by another group.
         """

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.headers.forwarding import client_address, forwarded, plain_address
+from orosync.headers.forwarding import address_group, client_address, forwarded, plain_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
@@ -53,3 +53,22 @@ class MarkTests(SynchronousTestCase):
         for name in ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-anything"):
             self.assertTrue(forwarded({"host": "a", name: ""}), name)
         self.assertFalse(forwarded({"host": "a", "x-forward": "1", "viable": "1"}))
+
+
+class Groups(SynchronousTestCase):
+    """What counts as one address."""
+
+    def test_table(self) -> None:
+        """An IPv4 address however it is written, the /64 of an IPv6 one, anything else as it stands."""
+        for address, group in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+            ("::1", "::/64"),
+            ("fe80::1%eth0", "fe80::/64"),
+            ("/run/orosync.sock", "/run/orosync.sock"),
+            ("", ""),
+        ]:
+            self.assertEqual(address_group(address), group)

@@ -5,26 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Unavailable
-from orosync.identity.failures import FailureBuckets, address_group
-
-
-class Groups(SynchronousTestCase):
-    """What counts as one address."""
-
-    def test_table(self) -> None:
-        """An IPv4 address however it is written, the /64 of an IPv6 one, anything else as it stands."""
-        for address, group in [
-            ("192.0.2.1", "192.0.2.1"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-            ("::1", "::/64"),
-            ("fe80::1%eth0", "fe80::/64"),
-            ("/run/orosync.sock", "/run/orosync.sock"),
-            ("", ""),
-        ]:
-            self.assertEqual(address_group(address), group)
+from orosync.identity.failures import FailureBuckets
 
 
 class Buckets(SynchronousTestCase):
