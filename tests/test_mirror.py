@@ -21,6 +21,7 @@ OF_THE_WHOLE = {
     "tests/test_plugin.py",
     "tests/test_units.py",
     "tests/test_bench.py",
+    "tests/transport/test_violations.py",  # transport and sessions together
     "tests/authz/test_properties.py",  # channels, permissions and the chain together
     "tests/identity/php/test_mutation.py",  # spoiled sessions go through the whole reader
 }

@@ -10,8 +10,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import Any
 
 import attrs
+from autobahn.exception import PayloadCorruptError
 from autobahn.websocket.compress_deflate import PerMessageDeflate, PerMessageDeflateOffer
 
 from orosync.transport.frames import server_frame
@@ -23,8 +25,11 @@ SHORTEST = 256
 """Bytes below which compressing gains less than it costs."""
 
 _RSV1 = 0x40
-_TRAILER = 4
-"""Bytes at the end of a flushed block that are not sent (section 7.2.1)."""
+_TAIL = b"\0\0\xff\xff"
+"""The end of a flushed block, which is not sent (section 7.2.1)."""
+
+_LAST = b"\x01\0\0\xff\xff"
+"""An empty block that is the last: understood only where a block may begin."""
 
 Framer = Callable[[bytes, bool], bytes]
 
@@ -68,7 +73,7 @@ def deflated_framer(bits: int) -> Framer:
         if len(payload) < SHORTEST:
             return server_frame(payload, binary)
         squeezer = zlib.compressobj(wbits=-bits)
-        squeezed = (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-_TRAILER]
+        squeezed = (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[: -len(_TAIL)]
         if len(squeezed) >= len(payload):
             return server_frame(payload, binary)
         whole = server_frame(squeezed, binary)
@@ -91,6 +96,19 @@ class Inflater(PerMessageDeflate):
         return inflated
 
     def end_decompress_message(self) -> None:
-        """The message is complete."""
+        """The message is complete, and so are its blocks (section 7.2.2). Raises PayloadCorruptError for one that was
+        cut, of which zlib would give the beginning without a word, and for bytes behind the last block."""
+        inflater: Any = self._decompressor
         super().end_decompress_message()  # type: ignore[no-untyped-call]
         self._decompressor = None
+        if inflater.eof:
+            # A block that says it is the last (section 7.2.3.5): the octet that ends it may follow, and our trailer.
+            if inflater.unused_data.removeprefix(b"\0") != _TAIL and inflater.unused_data != _TAIL:
+                raise PayloadCorruptError("bytes behind the last block of a permessage-deflate message")
+        else:
+            try:
+                inflater.decompress(_LAST)
+            except zlib.error as error:
+                raise PayloadCorruptError(f"invalid permessage-deflate data: {error}") from error
+            if not inflater.eof:
+                raise PayloadCorruptError("a permessage-deflate message ends within a block")

@@ -6,10 +6,9 @@ for RawSocket). It must not know what travels in a message or who the client is.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
@@ -26,14 +25,12 @@ from orosync.transport.quiet import CLOSED, CLOSING, CONNECTING, OPEN
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
+from orosync.transport.tcp_keepalive import probe
 
 _log = Logger()
 
 BATCH = 128
 """Frames that one turn may queue for a link before they are sent without waiting for its end."""
-
-_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""TCP keep-alive for those who are never pinged: a dead one is found within two minutes."""
 
 
 class Greeting(Protocol):
@@ -104,7 +101,7 @@ class Line(Stream):
         self.state = CLOSED
         self.clear = False
         self._queue.clear()
-        self._tail = None
+        self._forget()
         self.__dict__.pop("send", None)  # it knows us: nobody should have to search for that cycle
         handshake, self._handshake = self._handshake, None
         session, self.session = self.session, None
@@ -272,13 +269,26 @@ class Line(Stream):
     def failed(self) -> None:
         self.journal.note("link.failed", "internal", address=self.facts.address)
         self.close(1011, "internal error")
+        if self.state != CLOSED:
+            self._end(failed=True)  # it was closing already
 
-    def _end(self) -> None:
-        """Let the transport send what it holds and close, within the time that closing may take."""
+    def _end(self, failed: bool = False) -> None:
+        """Let the transport send what it holds and close, within the time that closing may take.
+
+        After a failure only our side of TCP is ended. What still arrives is read and dropped until the peer ends too:
+        were it left unread, the system would take back what it has not delivered yet, the reason for the failure.
+        """
         self.state = CLOSED
         self.clear = False
         self.wheel.enter(self, self.close_ticks)
-        self.transport.loseConnection()
+        self._forget()
+        if self._held:
+            self._held = False
+            self.transport.resumeProducing()
+        if failed and self._raw is self.transport:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()  # TLS says goodbye by itself and waits for the peer's
 
 
 def _told(reason: Failure) -> str:
@@ -286,13 +296,3 @@ def _told(reason: Failure) -> str:
     if isinstance(reason.value, ConnectionDone):
         return "peer ended the TCP connection without a goodbye"
     return reason.getErrorMessage()
-
-
-def probe(transport: Any, raw: Any) -> None:
-    """TCP keep-alive, for a peer that is never pinged."""
-    # Where it is not TCP, or the system has no such settings, its own defaults hold.
-    with suppress(AttributeError, OSError):
-        transport.setTcpKeepAlive(True)
-        handle = raw.getHandle()
-        for name, value in _PROBES:
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -20,6 +20,10 @@ from orosync.transport.pages import Branch
 from orosync.transport.quiet import CLOSING, OPEN
 from orosync.transport.reading import FrameReader
 
+_FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
+"""Codes after which the connection has failed (RFC 6455 section 7.1.7): our side ends, and nothing more is parsed.
+After any other the peer's CLOSE is waited for (section 7.1.2)."""
+
 
 class Link(Line, FrameReader):
     """One WebSocket connection."""
@@ -56,7 +60,10 @@ class Link(Line, FrameReader):
         if self.state == OPEN:
             self._why = f"closed by us with {code}: {reason}"
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, 123))
-            self.resume()
+            if code in _FAILURES:
+                self._end(failed=True)
+            else:
+                self.resume()
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """The way out of autobahn's CLOSE frames: behind what is queued, and at once."""
@@ -71,11 +78,12 @@ class Link(Line, FrameReader):
             self.clear = False
             self.wheel.enter(self, self.close_ticks)
 
-    def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
-        """autobahn found what RFC 6455 forbids, or a message beyond the limit: the peer hears the code, the log why."""
+    def refused(self, code: int, reason: str) -> None:
         if self.state == OPEN:
             self.journal.note("frame.refused", str(code), address=self.facts.address, reason=reason)
-        super()._fail_connection(code, reason)
+            self.close(code, reason)
+        else:
+            self._end(failed=True)
 
     def _closeConnection(self, abort: bool = False) -> None:
         """autobahn has done with the connection; after a proper closing handshake it need not be torn down."""

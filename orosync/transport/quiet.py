@@ -36,7 +36,11 @@ class _ServerRole:
 
 
 CLOSED, CONNECTING, CLOSING, OPEN = 0, 1, 2, 3
-"""autobahn's states."""
+"""autobahn's states. CLOSED: nothing that arrives is looked at any more, even while the connection still ends."""
+
+
+class ConnectionFailed(Exception):
+    """Leaves autobahn's parser where it stands: it would go on with the frame at which the connection failed."""
 
 
 class QuietProtocol(WebSocketServerProtocol):

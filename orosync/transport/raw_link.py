@@ -11,10 +11,11 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
-from orosync.transport.line import Line, probe
-from orosync.transport.quiet import CLOSING, CONNECTING, OPEN
+from orosync.transport.line import Line
+from orosync.transport.quiet import CONNECTING, OPEN
 from orosync.transport.raw_handshake import RawHandshake
 from orosync.transport.raw_reading import RawReader
+from orosync.transport.tcp_keepalive import probe
 from orosync.wamp.rawsocket import FRAMERS, MOST, PING, Request, announced, frame
 
 
@@ -43,20 +44,13 @@ class RawLink(Line, RawReader, Protocol):
         self.binary = binary
 
     def close(self, code: int, reason: str) -> None:
-        """See ILink. RawSocket has no goodbye of its own: what is queued is sent and our side of TCP ended. What still
-        arrives is dropped, so that the system does not take back what it has not delivered yet."""
+        """See ILink. RawSocket has no goodbye of its own: what is queued is sent and our side of TCP ended; what still
+        arrives is dropped."""
         if self.state == OPEN:
             self._why = f"closed by us with {code}: {reason}"
             self._closed = True
             self.flush()
-            self.state = CLOSING
-            self.clear = False
-            self.wheel.enter(self, self.close_ticks)
-            self.resume()
-            if self._raw is self.transport:
-                self.transport.loseWriteConnection()
-            else:
-                self.transport.loseConnection()  # TLS says goodbye by itself and waits for the peer's
+            self._end(failed=True)
 
     def violated(self, reason: str) -> None:
         if self.session is not None:

@@ -3,7 +3,8 @@
 Taken here: complete, masked, unfragmented text and binary frames without reserved bits, within the message limit,
 text that is UTF-8; and pings and pongs, since a flood of them must not cost more than one of messages. Anything
 else (fragments, CLOSE, violations, bad text, what is too large) is handed to autobahn, one frame at a time, so that
-the loop goes on behind it and pausing holds between any two messages. Nothing here knows what a message means.
+the loop goes on behind it and pausing holds between any two messages. After a violation nothing is parsed any more.
+Nothing here knows what a message means.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from autobahn.websocket.utf8validator import Utf8Validator
 
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
-from orosync.transport.quiet import CLOSED, OPEN, QuietProtocol
+from orosync.transport.quiet import CLOSED, OPEN, ConnectionFailed, QuietProtocol
 from orosync.transport.stream import Stream
 
 FRAGMENTS = 4096
@@ -62,7 +63,7 @@ class FrameReader(Stream, QuietProtocol):
         return True
 
     def _frames(self, data: bytes) -> tuple[int, int]:
-        """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""
+        """See Stream. Every way through the loop leaves it or moves ``position``."""
         position, size = 0, len(data)
         session = self.session
         assert session is not None
@@ -124,21 +125,41 @@ class FrameReader(Stream, QuietProtocol):
         return min(end, len(data))
 
     def _pass_on(self, data: bytes, position: int) -> int:
-        """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends."""
+        """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends, which
+        is behind ``position``. Raises RuntimeError when autobahn's idea of where it is cannot be true."""
         if self.utf8validator is None:
             self.utf8validator = Utf8Validator()
         frame = self.current_frame
         end = extent(data, position) if frame is None else position + frame.length - self.current_frame_masker.pointer()
         end = len(data) if end is None else min(end, len(data))
+        if end <= position:
+            raise RuntimeError("autobahn holds a frame that is complete")
         self.data = data[position:end]
-        self.consumeData()
+        try:
+            self.consumeData()
+        except ConnectionFailed:
+            return len(data)
         self._foreign = self.state != OPEN or self.inside_message or self.current_frame is not None
         return end
+
+    def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
+        """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
+        self.refused(code, reason)
+        raise ConnectionFailed
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.current_frame = self._perMessageCompress = None
+        self.message_data, self.frame_data, self.control_frame_data = [], [], []
+
+    def refused(self, code: int, reason: str) -> None:
+        """The peer broke the rules of WebSocket: it is told ``code``, the log why, and nothing more of it is read."""
+        raise NotImplementedError
 
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         self._fragments += 1
-        if self._fragments > FRAGMENTS and not self.failedByMe:
+        if self._fragments > FRAGMENTS:
             self._max_message_size_exceeded(self._fragments, FRAGMENTS, f"message in more than {FRAGMENTS} fragments")
 
     def onMessageFrameData(self, payload: bytes) -> None:
@@ -148,9 +169,9 @@ class FrameReader(Stream, QuietProtocol):
     def onMessageEnd(self) -> None:
         """A message that autobahn assembled; what arrives after our own CLOSE is not given to anybody."""
         self._fragments = 0
+        whole, self.message_data = self.message_data, []
         if self.state == OPEN and self.session is not None:
-            self.session.received(b"".join(self.message_data), self.message_is_binary)
-        self.message_data = []
+            self.session.received(b"".join(whole), self.message_is_binary)
 
 
 def _is_utf8(payload: bytes) -> bool:

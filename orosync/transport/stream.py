@@ -111,6 +111,12 @@ class Stream:
         """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""
         raise NotImplementedError
 
+    def _forget(self) -> None:
+        """The connection is ending: what has arrived is not kept."""
+        self._tail = None
+        self.data = b""
+        self._skip = 0
+
     def _hold(self) -> None:
         if not self._held:
             self._held = True
@@ -156,7 +162,8 @@ class Stream:
     def _settle(self, data: bytes, position: int, need: int) -> None:
         """Keep what is left of ``data`` from ``position`` on, and note what state that leaves the connection in."""
         if self.state == CLOSED:
-            self._tail, self._odd = None, False
+            self._forget()
+            self._odd = False
             return
         if position < len(data):
             self._tail = bytearray(data[position:])

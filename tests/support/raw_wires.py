@@ -27,24 +27,15 @@ def said(message: Any) -> bytes:
     return raw_frame(json.dumps(message).encode())
 
 
-class HalfWire(MemoryWire):
-    """A wire of which our half can be ended; ``ended`` when it was."""
-
-    ended = False
-
-    def loseWriteConnection(self) -> None:
-        self.ended = True
-
-
 class RawListener(MemoryListener):
     """A RawSocket listener without sockets."""
 
     def __init__(self, kind: type[ListenerFactory] = RawSocketFactory, **settings: Any) -> None:
         super().__init__(None, kind, **settings)
 
-    def connect(self, peer: str = "192.0.2.7") -> tuple[Any, HalfWire]:
+    def connect(self, peer: str = "192.0.2.7") -> tuple[Any, MemoryWire]:
         """An accepted connection that has sent nothing yet."""
-        wire = HalfWire(peer)
+        wire = MemoryWire(peer)
         link = self.factory.buildProtocol(IPv4Address("TCP", peer, 40000))
         link.makeConnection(wire)
         return link, wire

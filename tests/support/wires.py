@@ -168,15 +168,18 @@ def close_code(data: bytes) -> int | None:
 
 
 class MemoryWire(StringTransport):
-    """A StringTransport that remembers being torn down; ``finish`` is the network's answer to closing."""
+    """A StringTransport that remembers being torn down, or that our half of it was ended."""
 
-    aborted = False
+    aborted = ended = False
 
     def __init__(self, peer: str = "192.0.2.7") -> None:
         super().__init__(peerAddress=IPv4Address("TCP", peer, 40000))
 
     def unregisterProducer(self) -> None:
         """A socket takes it lightly when there is none."""
+
+    def loseWriteConnection(self) -> None:
+        self.ended = True
 
     def abortConnection(self) -> None:
         self.aborted = True

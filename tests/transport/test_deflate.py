@@ -144,6 +144,23 @@ class InboundTests(SynchronousTestCase):
             link.dataReceived(stream)
             self.assertEqual((session.messages, close_code(wire.value())), ([], code))
 
+    def test_every_way_to_end(self) -> None:
+        """A message may end with a block that says it is the last, with or without an octet behind it, with an empty
+        block or a stored one (RFC 7692 section 7.2.3); the next message begins anew."""
+        squeezer = zlib.compressobj(wbits=-15)
+        last = squeezer.compress(TEXT) + squeezer.flush(zlib.Z_FINISH)
+        for payload, expected in [
+            (last, TEXT),
+            (last + b"\0", TEXT),
+            (b"\0", b""),
+            (squeezed(b""), b""),
+            (bytes.fromhex("000500faff48656c6c6f00"), b"Hello"),
+            (bytes.fromhex("f248050000 00ffffcac9c90700"), b"Hello"),
+        ]:
+            _, link, _, session = self.open()
+            link.dataReceived(client_frame(payload, rsv=4) + client_frame(squeezed(b"[1]"), rsv=4))
+            self.assertEqual(session.messages, [(expected, False), (b"[1]", False)], payload)
+
     def test_random_bytes(self) -> None:
         """Whatever claims to be compressed costs at most the connection."""
         chance = random.Random(7692)
