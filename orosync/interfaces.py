@@ -15,6 +15,9 @@ from zope.interface import Attribute, Interface
 
 from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Rights, Traits, User
 
+WAITING, RATE = 1, 2
+"""Why a link is not read, as flags: its session waits for somebody else's answer; its client says more than it may."""
+
 
 @attrs.frozen
 class Hello:
@@ -177,11 +180,11 @@ class ILink(Interface):
     def drop(reason: str) -> None:
         """Drop the TCP connection without a CLOSE frame (unclean for a browser: it will reconnect)."""
 
-    def pause() -> None:
-        """Read no more until resume() is called."""
+    def pause(reason: int = WAITING) -> None:
+        """Read no more until resume() is called for the same ``reason``: WAITING or RATE. Again: no difference."""
 
-    def resume() -> None:
-        """Read again."""
+    def resume(reason: int = WAITING) -> None:
+        """There is no such reason any more (``reason`` may hold both); read again if there is no other."""
 
     def set_authenticated(authenticated: bool) -> None:
         """The client has joined as a user that we know (WELCOME), or has said goodbye and is nobody again. Until it has
@@ -192,6 +195,10 @@ class ISession(Interface):
     """One client's life, as a transport sees it."""
 
     traits: Traits = Attribute("How the transport treats the connection.")
+    bucket: Any = Attribute(
+        "What the client may still say unasked (``orosync.transport.rates``). The session takes from it for messages, "
+        "the transport for what else arrives."
+    )
 
     def opened(link: ILink) -> None:
         """The handshake is answered (the 101 is the first thing in the link's queue)."""

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from orosync.composition import Parts
 from orosync.composition.credentials import credentials
 from orosync.composition.hosting import Hosting
-from orosync.composition.listening import client_traits, publisher_traits, serves_http, settings_of, spoken
+from orosync.composition.listening import allowance, client_traits, publisher_traits, serves_http, settings_of, spoken
 from orosync.composition.process import Process
 from orosync.composition.reloading import Rules
 from orosync.config import Configuration
@@ -41,6 +41,7 @@ from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.outbox import Outbox
+from orosync.transport.rates import Rates
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
 from orosync.transport.universal import FACTORIES
@@ -78,6 +79,7 @@ class RouterService(MultiService):
         self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
+        self._rates: list[Rates] = []
         self._ports: dict[str, IListeningPort] = {}
         self._process = Process(parts.reactor, os.environ)
         parts.hasher.setServiceParent(self)
@@ -109,6 +111,7 @@ class RouterService(MultiService):
     def _factory(self, section: ListenSection) -> ListenerFactory:
         parts = self._parts
         deadlines = Deadlines(parts.reactor, section.hello_timeout)
+        rates = Rates(parts.reactor, parts.journal, section.name, allowance(section))
         lobby = Lobby(
             realms=parts.realms,
             journal=parts.journal,
@@ -119,6 +122,7 @@ class RouterService(MultiService):
             authenticators=section.authenticators or None,
             user_limit=section.connections_per_user,
             subscription_limit=section.subscriptions_per_connection,
+            rates=rates,
         )
         host = SessionHost(
             lobby,
@@ -127,6 +131,7 @@ class RouterService(MultiService):
             publisher=publisher_traits(section),
         )
         self._deadlines.append(deadlines)
+        self._rates.append(rates)
         self._hosts.append(host)
         front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
         factory = FACTORIES[section.transport]
@@ -237,6 +242,8 @@ class RouterService(MultiService):
         self._reviews.stop()
         for deadlines in self._deadlines:
             deadlines.stop()
+        for rates in self._rates:
+            rates.stop()
         for hosted in self._parts.realms.values():
             for watcher in hosted.watchers.values():
                 watcher.deserted()

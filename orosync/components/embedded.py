@@ -29,7 +29,7 @@ from zope.interface import implementer
 
 from orosync.components.hearing import Unheard, hear
 from orosync.errors import ProtocolViolation
-from orosync.interfaces import IJournal, ILink, ISession
+from orosync.interfaces import WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.wamp import cbor_rules
 
@@ -236,11 +236,11 @@ class RouterEnd:
         """See ILink."""
         self._embedding.end(False, None, reason)
 
-    def pause(self) -> None:
-        """See ILink."""
+    def pause(self, reason: int = WAITING) -> None:
+        """See ILink; there is one reason, since nothing limits a component."""
         self._embedding.pause()
 
-    def resume(self) -> None:
+    def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
         self._embedding.resume()
 

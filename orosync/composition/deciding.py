@@ -36,13 +36,14 @@ Key = tuple[str, str]
 class Authorizers:
     """What ``Deciders.make`` made, and nobody asks before ``Deciders.put``.
 
-    ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role. ``kept`` has, by
-    (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure), those that forget
-    when it is called.
+    ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role, ``unlimited`` roles by realm.
+    ``kept`` has, by (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure),
+    those that forget when it is called.
     """
 
     by_realm: dict[str, list[IAuthorizer]] = attrs.field(factory=dict)
     trustlevels: dict[str, dict[str, int]] = attrs.field(factory=dict)
+    unlimited: dict[str, frozenset[str]] = attrs.field(factory=dict)
     kept: dict[Key, tuple[Any, IAuthorizer]] = attrs.field(factory=dict)
     purges: dict[Key, list[RemoteAuthorizer]] = attrs.field(factory=dict)
 
@@ -81,6 +82,7 @@ class Deciders:
                 try:
                     made.by_realm[realm] = self._in_order(configuration, realm, made)
                     made.trustlevels[realm] = configuration.trustlevels(realm)
+                    made.unlimited[realm] = configuration.unlimited(realm)
                 except ConfigError as error:
                     faults += [fault for fault in error.faults if fault not in faults]
         if faults:
@@ -97,6 +99,7 @@ class Deciders:
         for realm, authorizers in made.by_realm.items():
             self._hosted[realm].chain.replace(authorizers)
             self._hosted[realm].realm.trust(made.trustlevels[realm])
+            self._hosted[realm].exempt(made.unlimited[realm])
         for key in self._offered.keys() - made.purges.keys():
             self._callees[key[0]].withdraw(self._offered.pop(key))
         for key in made.purges.keys() - self._offered.keys():

@@ -9,6 +9,7 @@ from twisted.web.resource import IResource
 
 from orosync.config.listen import ListenSection
 from orosync.model import Traits
+from orosync.transport.rates import Allowance
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.universal import SCHEMES
 
@@ -49,6 +50,11 @@ def client_traits(section: ListenSection) -> Traits:
 def publisher_traits(section: ListenSection) -> Traits:
     """How a back end is treated that the handshake has made known."""
     return Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
+
+
+def allowance(section: ListenSection) -> Allowance:
+    """How many messages a client that has joined may send unasked."""
+    return Allowance.of(section.message_rate, section.message_burst, section.message_rate_cut)
 
 
 def spoken(section: ListenSection) -> str:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 
 from orosync.config import attach_checks, remote_checks, uplink_checks
 from orosync.config.endpoints import Reach
+from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
+from orosync.config.realms import RoleSection
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import (
     AnonymousSection,
@@ -84,7 +86,10 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
     for role in configuration.roles:
         if role.realm is not None and role.realm not in titles.get("realm", ()):
             hint = did_you_mean(role.realm, titles.get("realm", ()))
-            fault(f"role:{role.realm}/{role.name}", "", f"there is no [realm:{role.realm}]{hint or ', add it'}")
+            fault(role.title, "", f"there is no [realm:{role.realm}]{hint or ', add it'}")
+        if not role.permissions and role.trustlevel is None and not role.unlimited:
+            line = f"permissions = {keys_of(RoleSection)['permissions'].example}"
+            fault(role.title, "permissions", f"is missing, add a line like: {line}")
     for authenticator in configuration.authenticators.values():
         if isinstance(authenticator, CookieSection):
             section = f"authenticator:{authenticator.name}"

@@ -137,6 +137,21 @@ class ListenSection:
         values.count, "Connections of one user at one time; the back end is not counted.", default="50"
     )
     subscriptions_per_connection: int = setting(values.count, "Subscriptions of one connection.", default="128")
+    message_rate: int = setting(
+        values.count,
+        "Messages that a client may send unasked each second; over that it is read more slowly, and nothing is lost "
+        "([transports.md](transports.md#message-rates)). The back end is exempt, and roles that are `unlimited`.",
+        default="1000",
+    )
+    message_burst: int = setting(
+        values.count, "How many of them may come at once: an eighth of `message_rate` in any case.", default="2000"
+    )
+    message_rate_cut: float | None = setting(
+        values.duration,
+        "Cut a client off that has been over its rate for so long.",
+        otherwise="it is only slowed",
+        example="1m",
+    )
 
     @property
     def reach(self) -> endpoints.Reach:

@@ -79,7 +79,8 @@ class RoleSection:
         "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose caller|publisher|caller,publisher]`, "
         "`any ACTIONS [disclose ...]` for every URI, or `deny exact|prefix|wildcard URI`. What a line does not allow "
         "it denies; the most specific line speaks. `disclose` alone means both.",
-        required=True,
+        unset=(),
+        otherwise="required, unless the section says something else of the role",
         example="prefix com.example. call,subscribe",
         multiline=True,
     )
@@ -89,3 +90,13 @@ class RoleSection:
         otherwise="nothing is told",
         example="3",
     )
+    unlimited: bool = setting(
+        values.boolean,
+        "For busy services: who has this role may send as many messages as it likes, whatever `message_rate` says.",
+        default="no",
+    )
+
+    @property
+    def title(self) -> str:
+        """Of the section."""
+        return f"role:{self.name}" if self.realm is None else f"role:{self.realm}/{self.name}"

@@ -57,6 +57,10 @@ class Configuration:
                 found[role.name] = (*found.get(role.name, ()), *role.permissions)
         return found
 
+    def unlimited(self, realm: str) -> frozenset[str]:
+        """The roles without a message rate in ``realm``."""
+        return frozenset(role.name for role in self.roles if role.unlimited and role.realm in (None, realm))
+
     def trustlevels(self, realm: str) -> dict[str, int]:
         """By role: the trust in it that holds in ``realm``, the realm's own word before that for every realm."""
         found: dict[str, int] = {}

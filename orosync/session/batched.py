@@ -11,7 +11,7 @@ from collections import deque
 from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation
-from orosync.interfaces import ILink
+from orosync.interfaces import WAITING, ILink
 from orosync.session.v2 import V2Session
 from orosync.wamp import batches
 
@@ -67,16 +67,18 @@ class Stop:
         self.set_authenticated = link.set_authenticated
         self._link = link
         self._session = session
-        self._paused = self._held = self._busy = False
+        self._paused = 0
+        self._held = self._busy = False
 
-    def pause(self) -> None:
+    def pause(self, reason: int = WAITING) -> None:
         """See ILink."""
-        self._paused = self._held = True
+        self._paused |= reason
+        self._held = True
         self._link.pause()
 
-    def resume(self) -> None:
+    def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
-        self._paused = False
+        self._paused &= ~reason
         self.go_on()
 
     def go_on(self) -> None:

@@ -5,19 +5,16 @@ It must not know what a request does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from orosync.errors import ProtocolViolation
-from orosync.session.requests import HANDLERS, Requests
+from orosync.session.requests import ASKING, Handler, Requests
 from orosync.wamp.ids import LARGEST
 from orosync.wamp.messages import Call, Message, Publish, Register, Subscribe, Unregister, Unsubscribe
 from orosync.wamp.payload import Payload
 
-_Handler = Callable[[Requests, Any, Payload | None], None]
 
-
-def _checked(handler: _Handler) -> _Handler:
+def _checked(handler: Handler) -> Handler:
     def handle(requests: Requests, message: Any, payload: Payload | None) -> None:
         request = int(message.request)
         if request == requests.next_request:
@@ -31,8 +28,8 @@ def _checked(handler: _Handler) -> _Handler:
 
 _COUNTED = (Call, Publish, Register, Subscribe, Unregister, Unsubscribe)
 
-COUNTED_HANDLERS: dict[type[Message], _Handler] = {
-    kind: _checked(handler) if kind in _COUNTED else handler for kind, handler in HANDLERS.items()
+COUNTED_HANDLERS: dict[type[Message], Handler] = {
+    kind: _checked(handler) if kind in _COUNTED else handler for kind, handler in ASKING.items()
 }
-"""As ``HANDLERS``; a request with another id than the next one is a violation. A further part of a stream has the id of
+"""As ``ASKING``; a request with another id than the next one is a violation. A further part of a stream has the id of
 the first (WAMP, "Progressive Call Invocations")."""

@@ -35,6 +35,8 @@ class HostedRealm:
     ``disclosing``: clients may ask to be named to others, and callees to be told who calls. ``sequential``: the request
     ids of a client have to be 1, 2, 3 ...
 
+    ``unlimited`` are roles whose clients may say as much as they like; forwarders are among them.
+
     ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
     every other in the trails of forwarded messages (``wamp.trail``), and ``forwarded`` remembers those that came.
     """
@@ -51,11 +53,13 @@ class HostedRealm:
     forwarders: Collection[str] = ()
     mark: str = attrs.field(factory=new_mark, init=False)
     forwarded: Memory = attrs.field(factory=Memory, init=False)
+    unlimited: set[str] = attrs.field(factory=set, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
     _executor: Executor = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.exempt(())
         self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris, self.disclosing)
         Archive(self.realm, self.chain, self.office, self.journal)
         self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
@@ -106,6 +110,11 @@ class HostedRealm:
                 names.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm: leave disclose_me out"
             )
         return True
+
+    def exempt(self, roles: Iterable[str]) -> None:
+        """From now on these roles have no limit to what they say, for those too who are here already."""
+        self.unlimited.clear()
+        self.unlimited.update(roles, self.forwarders)
 
     def knows(self, authprovider: str) -> bool:
         """Whether this realm takes the word of that authenticator."""

@@ -12,12 +12,13 @@ import attrs
 
 from orosync.errors import Refused
 from orosync.interfaces import IAuthenticator, IJournal
-from orosync.model import Principal
+from orosync.model import ConnectionFacts, Principal
 from orosync.session.deadlines import Deadlines
 from orosync.session.hosted import HostedRealm
 from orosync.session.recheck import Rechecks
 from orosync.session.review import Tenant
 from orosync.session.wire import Wires
+from orosync.transport.rates import NO_LIMIT, Rates, TokenBucket
 
 
 class Guest(Tenant, Protocol):
@@ -33,7 +34,8 @@ class Lobby:
     """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
-    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session. With
+    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session; ``rates``
+    how much a client may say (None: as much as it likes). With
     ``inside`` it is that of the router's own process: who comes in there is known without an authenticator's word.
     """
 
@@ -46,6 +48,7 @@ class Lobby:
     authenticators: Collection[str] | None = None
     user_limit: int = 50
     subscription_limit: int = 128
+    rates: Rates | None = None
     inside: bool = False
 
     def realm(self, name: str) -> HostedRealm | None:
@@ -82,6 +85,12 @@ class Lobby:
         if principal.precious or principal.authmethod == "anonymous":
             return True
         return hosted.realm.sessions_of(principal.authid) < self.user_limit
+
+    def bucket(self, facts: ConnectionFacts, principal: Principal | None) -> TokenBucket:
+        """For a new connection, of ``principal`` if the handshake has made it known; the back end has no limit."""
+        if self.rates is None:
+            return NO_LIMIT
+        return self.rates.bucket(facts.address, unlimited=principal is not None and principal.precious)
 
     def entered(self, guest: Guest) -> None:
         self.guests.add(guest)

@@ -229,7 +229,9 @@ class Requests(CallRequests):
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
 
 
-HANDLERS: dict[type[Message], Callable[[Requests, Any, Payload | None], None]] = {
+Handler = Callable[[Requests, Any, Payload | None], None]
+
+ASKING: dict[type[Message], Handler] = {
     Publish: Requests._publish,
     Subscribe: Requests._subscribe,
     Unsubscribe: Requests._unsubscribe,
@@ -237,7 +239,11 @@ HANDLERS: dict[type[Message], Callable[[Requests, Any, Payload | None], None]] =
     Cancel: Requests._cancel,
     Register: Requests._register,
     Unregister: Requests._unregister,
-    Yield: Requests._yield,
-    Error: Requests._error,
 }
-"""What handles each request, by its class. A handler raises RequestError (for ``refuse``) or ProtocolViolation."""
+"""What handles each message that comes unasked, by its class. A handler raises RequestError (for ``refuse``) or
+ProtocolViolation."""
+
+ANSWERING: dict[type[Message], Handler] = {Yield: Requests._yield, Error: Requests._error}
+"""What handles each that answers an INVOCATION."""
+
+HANDLERS = {**ASKING, **ANSWERING}

@@ -51,21 +51,19 @@ class V1Session:
     ) -> None:
         self.traits = traits
         self._lobby = lobby
-        self._hosted = hosted
-        self._facts = facts
-        self._principal = principal
-        self._standings = standings
+        self._hosted, self._facts = hosted, facts
+        self._principal, self._standings = principal, standings
         self._decide = hosted.chain.decide
         self._grants: Grants | None = None
         self._granted: Mapping[str, Decision] = NOTHING
         self._broker_publish = hosted.realm.broker.publish
         self._post = hosted.office.post
         self._prefixes = v1.Prefixes()
+        self.bucket = lobby.bucket(facts, principal)
         self._link: ILink | None = None
         self._member: Member | None = None
         self._calls: dict[int, str] = {}
-        self._call_count = 0
-        self._told_unknown = False
+        self._call_count, self._told_unknown = 0, False
 
     def opened(self, link: ILink) -> None:
         self._link = link
@@ -75,6 +73,7 @@ class V1Session:
         member = Member(session, self._principal, frozenset(), self._wire, link.send, self._tell, self.expel)
         self._hosted.join(member)
         self._member = member
+        self.bucket.join(self._principal.authid, self._principal.authrole, self._hosted.unlimited)
         self._lobby.entered(self)
         if self._standings:
             self._lobby.rechecks.entered(self, self._standings)
@@ -85,6 +84,10 @@ class V1Session:
         member = self._member
         if member is None:
             return
+        bucket = self.bucket
+        bucket.left -= 1
+        if bucket.left < 0:
+            bucket.spent(self._link)  # type: ignore[arg-type]
         try:
             message = v1.parse(data, self._prefixes)
             if isinstance(message, v1.Publish):
@@ -172,8 +175,7 @@ class V1Session:
         member = self._member
         if member is None:
             return
-        self._call_count += 1
-        request = self._call_count
+        request = self._call_count = self._call_count + 1
         self._calls[request] = message.call_id
         try:
             dealer = self._hosted.realm.dealer
@@ -231,8 +233,7 @@ class V1Session:
                 journal.count("topic.unknown", action.value)
             else:
                 self._told_unknown = True
-                user = self._principal.authid
-                journal.note("topic.unknown", action.value, user=user, uri=uri, rule=decision.rule)
+                journal.note("topic.unknown", action.value, user=self._principal.authid, uri=uri, rule=decision.rule)
             error = error_of(action, uri, decision)
         else:
             error = refusal(journal, self._principal, action, uri, decision)

@@ -24,7 +24,7 @@ from orosync.session.counted import COUNTED_HANDLERS
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings, standings_of, suffices, told, watches
 from orosync.session.lobby import Lobby
-from orosync.session.requests import HANDLERS, Requests
+from orosync.session.requests import ANSWERING, ASKING, Requests
 from orosync.session.review import Joined
 from orosync.session.waiting import Waiting
 from orosync.wamp import names, uris
@@ -50,9 +50,8 @@ class V2Session(Waiting):
         traits: Traits,
         standings: Standings = (),
     ) -> None:
-        self.traits = traits
-        self._lobby = lobby
-        self._facts, self._codec = facts, codec
+        self.traits, self.bucket = traits, lobby.bucket(facts, principal)
+        self._lobby, self._facts, self._codec = lobby, facts, codec
         self._decode, self._binary = codec.decode, codec.binary
         self._known, self._standings = principal, standings
         self._lifecycle = Lifecycle()
@@ -79,9 +78,16 @@ class V2Session(Waiting):
             if binary is not self._binary:
                 raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
             message, payload = self._decode(data)
-            requests = self._requests
-            if requests is not None and (handler := self._handlers.get(message.__class__)) is not None:
-                # Joined, so every request is legal (``wamp.v2``: OPEN) and changes no phase.
+            requests: Any = self._requests
+            handler = None
+            if requests is None or (handler := self._handlers.get(message.__class__)) is not None:
+                bucket = self.bucket
+                bucket.left -= 1
+                if bucket.left < 0:
+                    bucket.spent(self._link)  # type: ignore[arg-type]
+            else:
+                handler = ANSWERING.get(message.__class__)
+            if handler is not None:  # joined: every request is legal (``wamp.v2``: OPEN) and changes no phase
                 try:
                     handler(requests, message, payload)
                 except RequestError as error:
@@ -95,10 +101,9 @@ class V2Session(Waiting):
             self._failed(Failure())
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
-        self._over = True
+        self._over, self._link = True, None
         self._deadline.cancel()
         self._leave()
-        self._link = None
         self._lobby.left(self)
 
     def joined(self) -> Joined | None:
@@ -194,7 +199,8 @@ class V2Session(Waiting):
         hosted.join(member)
         if standings:
             self._lobby.rechecks.entered(self, standings)
-        self._handlers = COUNTED_HANDLERS if hosted.sequential else HANDLERS
+        self.bucket.join(principal.authid, principal.authrole, hosted.unlimited, principal.precious)
+        self._handlers = COUNTED_HANDLERS if hosted.sequential else ASKING
         self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
         details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
         self._send(Welcome(self._session_id, details))
@@ -205,6 +211,7 @@ class V2Session(Waiting):
 
     def _take_leave(self) -> None:
         self._leave()
+        self.bucket.leave()
         self._send(Goodbye({}, names.GOODBYE_AND_OUT))
         # Until the client says HELLO again there is no session that could end wrongly.
         self._known, self._parted = None, True

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from orosync.errors import Refused
-from orosync.interfaces import IAuthorizer, ICaller, IDirectory, IJournal, ILink, ISessionStore
+from orosync.interfaces import WAITING, IAuthorizer, ICaller, IDirectory, IJournal, ILink, ISessionStore
 from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class MemoryLink:
         self.framer: Callable[[bytes, bool], bytes] = plain_frame
         self.pushed: list[bytes] = []
         self.ended: tuple[Any, ...] | None = None
-        self.paused = False
+        self._reasons = 0
         self.authenticated = False
 
     def push(self, frame: bytes) -> None:
@@ -73,11 +73,15 @@ class MemoryLink:
     def drop(self, reason: str) -> None:
         self.ended = self.ended or ("drop", reason)
 
-    def pause(self) -> None:
-        self.paused = True
+    def pause(self, reason: int = WAITING) -> None:
+        self._reasons |= reason
 
-    def resume(self) -> None:
-        self.paused = False
+    def resume(self, reason: int = WAITING) -> None:
+        self._reasons &= ~reason
+
+    @property
+    def paused(self) -> bool:
+        return self._reasons != 0
 
     def set_authenticated(self, authenticated: bool) -> None:
         self.authenticated = authenticated

@@ -108,6 +108,7 @@ class Line(Stream):
         if handshake is not None:
             handshake.lost(reason)
         if session is not None:
+            self.bucket.gone()
             try:
                 session.closed(*self._ending(reason))
             except Exception:
@@ -123,6 +124,7 @@ class Line(Stream):
         """Admitted: the answer and what the session says first leave together, then reading begins."""
         self._handshake = None
         self.session = session
+        self.bucket = session.bucket
         self.facts = facts
         traits = session.traits
         self.set_authenticated(False)
@@ -250,6 +252,7 @@ class Line(Stream):
             wheel.enter(self, rest)
         else:
             self.heard = -1
+            self.owed = True
             wheel.enter(self, self.pong_ticks)
             self._queue.append(self.ping)
             self.flush()

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from orosync.headers.origin import OriginRule
+from orosync.interfaces import RATE, WAITING
 from orosync.transport.deflate import Agreement, Inflater
 from orosync.transport.frames import PING, control_frame, server_frame
 from orosync.transport.handshake import Handshake
@@ -63,7 +64,7 @@ class Link(Line, FrameReader):
             if code in _FAILURES:
                 self._end(failed=True)
             else:
-                self.resume()
+                self.resume(WAITING | RATE)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """The way out of autobahn's CLOSE frames: behind what is queued, and at once."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from orosync.interfaces import IJournal, ILink, ISession
+from orosync.interfaces import RATE, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.outbox import Outbox
@@ -75,7 +75,8 @@ class PollLink:
         self._size = 0
         self._receiver: Poll | None = None
         self._late: deque[tuple[bytes, Poll]] = deque()
-        self._paused = self._busy = self._cut = False
+        self._paused = 0
+        self._busy = self._cut = False
         self._code = 0
         self._why = ""
         self.set_authenticated(False)
@@ -112,19 +113,19 @@ class PollLink:
             self._code, self._why = code, f"closed by us with {code}: {reason}"
             self._terms.wheel.enter(self, self._terms.close_ticks)
             self._terms.outbox.enter(self)
-            self.resume()
+            self.resume(WAITING | RATE)
 
     def drop(self, reason: str) -> None:
         """See ILink."""
         self.close(1001, reason)
 
-    def pause(self) -> None:
+    def pause(self, reason: int = WAITING) -> None:
         """See ILink."""
-        self._paused = True
+        self._paused |= reason
 
-    def resume(self) -> None:
+    def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
-        self._paused = False
+        self._paused &= ~reason
         if self._busy:
             return
         while self._late and not self._paused:
@@ -239,6 +240,7 @@ class PollLink:
         while self._late:
             self._late.popleft()[1].answer(404)
         self.left()
+        self._session.bucket.gone()
         try:
             self._session.closed(clean, None, reason)
         except Exception:

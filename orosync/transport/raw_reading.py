@@ -87,3 +87,6 @@ class RawReader(Stream):
                 self.violated("a PING is longer than the PONG that its sender takes")
             else:
                 self.push(frame(PONG, payload))
+                self.unasked()
+        else:
+            self.pong()

@@ -85,6 +85,9 @@ class FrameReader(Stream, QuietProtocol):
                         self.push(
                             control_frame(PONG, unmask(data[position + 6 : end], data[position + 2 : position + 6]))
                         )
+                        self.unasked()
+                    else:
+                        self.pong()
                     position = end
                     continue
                 position = self._pass_on(data, position)
@@ -159,6 +162,8 @@ class FrameReader(Stream, QuietProtocol):
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         self._fragments += 1
+        if not (self.bucket.joined or self.current_frame.fin):
+            self.unasked()  # the last one, which makes it a message, is the session's
         if self._fragments > FRAGMENTS:
             self._max_message_size_exceeded(self._fragments, FRAGMENTS, f"message in more than {FRAGMENTS} fragments")
 

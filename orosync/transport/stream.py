@@ -10,11 +10,12 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from orosync.interfaces import ISession
+from orosync.interfaces import WAITING, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN
+from orosync.transport.rates import NO_LIMIT, TokenBucket
 
 _log = Logger()
 
@@ -31,17 +32,22 @@ class Stream:
     outbox: Outbox
     facts: ConnectionFacts
     half_frames: HalfFrames
+    bucket: TokenBucket = NO_LIMIT
     session: ISession | None = None
     message_limit = UNAUTHENTICATED_MESSAGE_LIMIT
     skip_oversized = False
     state: int
+    owed = False
+    """The peer has been pinged, and has not answered yet."""
 
     data = b""
     """The head of a frame that somebody else's parser holds (autobahn's); elsewhere always empty."""
 
     # At rest all of these have their class's value and _odd is False. _tail: bytes of an incomplete frame, looked at
     # when there are _need of them. _skip: bytes still to be dropped. _foreign: the next frame is somebody else's.
-    _odd = _foreign = _paused = _held = _reading = False
+    # _paused: the reasons why nothing is handed over (see ILink), 0 for none.
+    _odd = _foreign = _held = _reading = False
+    _paused = 0
     _tail: bytearray | None = None
     _need = 0
     _skip = 0
@@ -64,26 +70,41 @@ class Stream:
         """
         raise NotImplementedError
 
-    def pause(self) -> None:
+    def pause(self, reason: int = WAITING) -> None:
         """See ILink: no further message is given to the session, even if it has arrived already."""
         if self.state == CLOSED:
             return
-        self._paused = self._odd = True
+        self._paused |= reason
+        self._odd = True
         if not self._reading:
             self._hold()
 
-    def resume(self) -> None:
+    def resume(self, reason: int = WAITING) -> None:
         """See ILink: go on with what has arrived, in order, then with the socket."""
-        if not self._paused:
+        if not self._paused & reason:
             return
-        self._paused = False
-        if self._reading or self.state == CLOSED:
+        self._paused &= ~reason
+        if self._paused or self._reading or self.state == CLOSED:
             return
         tail, self._tail = self._tail, None
         self._read(bytes(tail or b""))
         if self._held and not self._paused and self.state != CLOSED:
             self._held = False
             self.transport.resumeProducing()
+
+    def unasked(self) -> None:
+        """The peer sent something that nobody asked for and that is no message: it costs a token."""
+        bucket = self.bucket
+        bucket.left -= 1
+        if bucket.left < 0:
+            bucket.spent(self)
+
+    def pong(self) -> None:
+        """A PONG arrived. The one that we wanted costs nothing."""
+        if self.owed:
+            self.owed = False
+        else:
+            self.unasked()
 
     def awaited(self) -> bool | None:
         """See half_frames.Half."""
@@ -93,6 +114,10 @@ class Stream:
 
     def drop_now(self, reason: str) -> None:
         """End the TCP connection at once."""
+        raise NotImplementedError
+
+    def drop(self, reason: str) -> None:
+        """See ILink."""
         raise NotImplementedError
 
     def push(self, frame: bytes) -> None:
