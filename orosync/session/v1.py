@@ -269,9 +269,8 @@ class V1Session:
         self._violated(ProtocolViolation(reason))
 
     def _violated(self, violation: ProtocolViolation) -> None:
-        self._lobby.journal.note(
-            "session.violation", "v1", user=self._principal.authid, address=self._facts.address, reason=str(violation)
-        )
+        user, address = self._principal.authid, self._facts.address
+        self._lobby.journal.note("session.violation", "v1", user=user, address=address, reason=str(violation))
         self._end(1007, "protocol violation")
 
     def _failed(self, failure: Failure) -> None:

@@ -123,8 +123,7 @@ class Line(Stream):
     def begin(self, session: ISession, facts: ConnectionFacts, head: bytes, early: bytes) -> None:
         """Admitted: the answer and what the session says first leave together, then reading begins."""
         self._handshake = None
-        self.session = session
-        self.bucket = session.bucket
+        self.session, self.bucket = session, session.bucket
         self.facts = facts
         traits = session.traits
         self.set_authenticated(False)
@@ -251,8 +250,7 @@ class Line(Stream):
         elif (rest := self.heard + self.ping_ticks - wheel.now) > 0:
             wheel.enter(self, rest)
         else:
-            self.heard = -1
-            self.owed = True
+            self.heard, self.owed = -1, True
             wheel.enter(self, self.pong_ticks)
             self._queue.append(self.ping)
             self.flush()

@@ -9,52 +9,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.interfaces import RATE
 from orosync.testing import RecordingJournal
-from orosync.transport.rates import NO_LIMIT, UNKNOWN, Allowance, Rates, TokenBucket
+from orosync.transport.rates import NO_LIMIT, UNKNOWN, Allowance, Rates
+from tests.transport.sender import Sender
 
 SLOWED, CUT = ("connection.slowed", "message_rate"), ("connection.cut", "message_rate")
-
-
-class Sender:
-    """A client that always has something to say, and its link: what has been read of it, and its end."""
-
-    def __init__(self, rates: Rates, bucket: TokenBucket) -> None:
-        self.bucket = bucket
-        self.passed = 0
-        self.wanted = 0
-        self.paused = False
-        self.pauses = 0
-        self.ended = ""
-
-    def say(self, messages: int) -> int:
-        """So many more; how many of them all have been read in this moment."""
-        before = self.passed
-        self.wanted += messages
-        self.read()
-        return self.passed - before
-
-    def read(self) -> None:
-        while self.passed < self.wanted and not self.paused:
-            self.passed += 1
-            self.bucket.left -= 1
-            if self.bucket.left < 0:
-                self.bucket.spent(self)
-
-    # -- Pausable
-
-    def pause(self, reason: int) -> None:
-        assert reason == RATE and not self.paused
-        self.paused = True
-        self.pauses += 1
-
-    def resume(self, reason: int) -> None:
-        assert reason == RATE and self.paused
-        self.paused = False
-        self.read()
-
-    def drop(self, reason: str) -> None:
-        self.ended = reason
 
 
 class RatesCase(SynchronousTestCase):
