@@ -128,8 +128,9 @@ class ConnectionFacts:
     """What is known of a connection when its HTTP upgrade has been parsed.
 
     ``address`` is the client's address: the peer's own, or what trusted proxies say. ``peer`` is always
-    the TCP peer. ``forwarded`` tells whether any forwarding header (Forwarded, X-Forwarded-*, X-Real-IP,
-    Via) was present, trusted or not. Header names in ``headers`` are lower case. ``query`` is raw.
+    the TCP peer. ``forwarded`` tells whether any forwarding header (``headers.forwarding``) was present, trusted
+    or not. ``proxied_for`` is the address that the PROXY protocol's header names, "" without one. Header names in
+    ``headers`` are lower case. ``query`` is raw.
     ``client_certificate`` is the one that TLS has verified (DER), None without. ``channel_id`` has, by kind of channel
     binding ("tls-unique", "tls-exporter"), 32 bytes that no other TLS connection has.
     """
@@ -148,6 +149,12 @@ class ConnectionFacts:
     forwarded: bool
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     channel_id: Mapping[str, bytes] = attrs.field(default=NOTHING, repr=False)
+    proxied_for: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where the connection itself comes from: the TCP peer, or whom a proxy of TCP's connections names."""
+        return self.proxied_for or self.peer
 
 
 @attrs.frozen(eq=False)

@@ -29,9 +29,10 @@ from orosync.config.listen import ListenSection
 from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
-from orosync.interfaces import ISessionHost
+from orosync.interfaces import IJournal, ISessionHost
 from orosync.session.deadlines import Deadlines
 from orosync.session.drain import drain
+from orosync.session.hidden_proxies import HiddenProxies
 from orosync.session.host import SessionHost
 from orosync.session.lobby import Guest, Lobby
 from orosync.session.local import LocalPublisher
@@ -123,6 +124,7 @@ class RouterService(MultiService):
             user_limit=section.connections_per_user,
             subscription_limit=section.subscriptions_per_connection,
             rates=rates,
+            hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
         )
         host = SessionHost(
             lobby,
@@ -252,6 +254,11 @@ class RouterService(MultiService):
         if stopped is not None:
             await stopped
         self._parts.journal.close()
+
+
+def hidden_proxies(section: ListenSection, journal: IJournal) -> HiddenProxies:
+    """What notices proxies in front of a listener that hide their clients."""
+    return HiddenProxies(journal, section.name, () if section.publisher else section.publisher_from)
 
 
 def _pages(section: ListenSection, reactor: Any) -> StaticPages:

@@ -16,6 +16,7 @@ from orosync.config import Configuration
 from orosync.config.listen import ListenSection
 from orosync.config.sections import TicketSection
 from orosync.errors import Refused
+from orosync.identity.publisher_right import ORIGIN
 from orosync.identity.tickets import date_c, make_ticket, parse
 from orosync.model import NOTHING, ConnectionFacts
 
@@ -82,7 +83,7 @@ def _presented(configuration: Configuration, text: str) -> ConnectionFacts:
         host="",
         path="/",
         query=f"ticket={quote(text, safe='')}",
-        origin=None,
+        origin=ORIGIN,
         subprotocols=(),
         cookies=NOTHING,
         headers=NOTHING,

@@ -100,7 +100,8 @@ class ListenSection:
     publisher_from: tuple[values.Network, ...] = setting(
         values.networks,
         "On a port shared with browsers: a ticket without a user may publish when it comes from these networks, "
-        "unforwarded and without a cookie. Together with `publisher = yes` the networks limit that.",
+        "without a forwarding header and a cookie, and with PHP's `Origin: 127.0.0.1`. Together with `publisher = yes` "
+        "the networks limit that.",
         unset=(),
         example="loopback",
     )

@@ -11,25 +11,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-# What proxies and content networks add, whatever they are told to hide.
-FORWARDING = frozenset(
-    {
-        "cf-connecting-ip",
-        "client-ip",
-        "fastly-client-ip",
-        "forwarded",
-        "forwarded-for",
-        "true-client-ip",
-        "via",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "x-envoy-external-address",
-        "x-original-forwarded-for",
-        "x-original-host",
-        "x-real-ip",
-        "x-remote-addr",
-    }
-)
+from orosync.headers.forwarding import forwarded
 
 _HOST = re.compile(r"(?:(?P<name>localhost)|(?P<v4>[0-9.]{7,15})|\[(?P<v6>[0-9a-f:.]{2,45})\])(?::[0-9]{1,5})?", re.I)
 
@@ -41,13 +23,10 @@ def is_loopback_request(headers: Mapping[str, str]) -> bool:
 
 def refusal(headers: Mapping[str, str]) -> str | None:
     """Why a request with ``headers`` is not answered, as a sentence for whoever sent it; None if it is."""
-    host = None
-    for name, value in headers.items():
-        lower = name.lower()
-        if lower in FORWARDING or lower.startswith("x-forwarded"):
-            return "The demonstration answers no proxy: this request carries a forwarding header."
-        if lower == "host":
-            host = value
+    lower = {name.lower(): value for name, value in headers.items()}
+    if forwarded(lower):
+        return "The demonstration answers no proxy: this request carries a forwarding header."
+    host = lower.get("host")
     if host is None or not is_loopback_host(host):
         return "The demonstration answers only on this machine: open it as https://127.0.0.1 or https://localhost."
     return None

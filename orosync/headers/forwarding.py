@@ -5,7 +5,9 @@ It must not know what an address is good for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
@@ -13,7 +15,91 @@ Network = IPv4Network | IPv6Network
 UNIX = "unix"
 """What stands for the address of a peer on a UNIX socket."""
 
-_FORWARDING = frozenset({"forwarded", "x-real-ip", "via"})
+NAMES = frozenset(
+    {
+        # Standards: RFC 7239, RFC 9110 section 7.6.3, RFC 8586; and the words that came before them.
+        "cdn-loop",
+        "forwarded",
+        "forwarded-for",
+        "forwarded-proto",
+        "max-forwards",
+        "via",
+        # What reverse proxies and load balancers write: nginx, Apache, HAProxy, IIS, Envoy, WebLogic, hardware.
+        "client-ip",
+        "front-end-https",
+        "http-client-ip",
+        "http-forwarded",
+        "http-via",
+        "http-x-forwarded-for",
+        "proxy-client-ip",
+        "remote-addr",
+        "surrogate-capability",
+        "true-client-ip",
+        "x-bluecoat-via",
+        "x-client-ip",
+        "x-client-port",
+        "x-client-proto",
+        "x-client-scheme",
+        "x-cluster-client-ip",
+        "x-coming-from",
+        "x-custom-ip-authorization",
+        "x-http-client-ip",
+        "x-http-forwarded-for",
+        "x-originating-ip",
+        "x-proxyuser-ip",
+        "x-scheme",
+        "x-source-ip",
+        "x-ssl",
+        "x-true-client-ip",
+        "x-true-ip",
+        "x-url-scheme",
+        "x-varnish",
+        "x-via",
+        # What content networks and hosting platforms write.
+        "do-connecting-ip",
+        "x-nf-client-connection-ip",
+        "x-nf-request-id",
+        "x-vercel-id",
+        "x-zeit-co-forwarded-for",
+    }
+)
+"""Header names, in lower case, that proxies, load balancers and content networks add to what they pass on."""
+
+PREFIXES = (
+    "ali-",
+    "akamai-",
+    "cdn-",
+    "cf-",
+    "cloudfront-",
+    "eagleid",
+    "fastly-",
+    "fly-",
+    "incap-",
+    "wl-proxy-",
+    "x-akamai-",
+    "x-amz-cf-",
+    "x-amzn-",
+    "x-appengine-",
+    "x-arr-",
+    "x-azure-",
+    "x-cdn",
+    "x-cloud-trace-",
+    "x-envoy-",
+    "x-forwarded",
+    "x-gateway-",
+    "x-goog-",
+    "x-haproxy-",
+    "x-original-",
+    "x-proxy",
+    "x-real-",
+    "x-remote-",
+    "x-sucuri-",
+    "x-traefik-",
+    "x-vercel-",
+)
+"""What such names begin with where a product writes several: ``x-forwarded-for``, ``-proto``, ``-host`` and so on."""
+
+_MARK = re.compile("|".join(map(re.escape, PREFIXES)))
 
 
 def plain_address(host: str) -> str:
@@ -24,8 +110,17 @@ def plain_address(host: str) -> str:
 
 
 def forwarded(headers: Mapping[str, str]) -> bool:
-    """Whether any proxy left its mark: Forwarded, X-Forwarded-*, X-Real-IP or Via, believed or not."""
-    return not _FORWARDING.isdisjoint(headers) or "\nx-forwarded" in "\n".join(("", *headers))
+    """Whether any proxy left its mark, believed or not, whatever the header's value: one of NAMES or PREFIXES.
+
+    The one definition of "came through a proxy". Header names are in lower case; an underscore counts as a hyphen.
+    """
+    return _marked(tuple(headers))
+
+
+@lru_cache(maxsize=128)
+def _marked(names: tuple[str, ...]) -> bool:
+    """Of the names of a request's headers; nearly all clients send the same few."""
+    return any(name in NAMES or _MARK.match(name) for name in (one.replace("_", "-") for one in names))
 
 
 def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> str:
@@ -35,7 +130,7 @@ def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> 
     the one who wrote is trusted; the first address that is not a trusted proxy is the client. What cannot be read
     ends the search at the last address that was believed. A peer on a UNIX socket is trusted where anybody is.
     """
-    if not chain or not trusted or not (peer == UNIX or _within(peer, trusted)):
+    if not chain or not trusted or not (peer == UNIX or within(peer, trusted)):
         return peer
     address = peer
     for entry in reversed(chain.split(",")):
@@ -43,7 +138,7 @@ def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> 
         if hop is None:
             break
         address = hop
-        if not _within(hop, trusted):
+        if not within(hop, trusted):
             break
     return address
 
@@ -77,9 +172,13 @@ def _hop(entry: str) -> str | None:
         return None
 
 
-def _within(address: str, networks: Sequence[Network]) -> bool:
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is in one of ``networks``; what is no address (UNIX) is in none. A scope (``%eth0``) does not
+    count, and an IPv4 address that arrived on an IPv6 socket counts as itself."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     return any(parsed in network for network in networks)

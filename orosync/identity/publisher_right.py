@@ -4,7 +4,7 @@ A user may subscribe, the back end may publish. A back-end ticket proves that it
 application's secret, or that the application gave it away: it hands the very same ticket to any visitor
 without a user who reaches its ticket route. So the ticket alone is not enough: a listener grants the right
 outright (PHP's own, on loopback), or, on a port that browsers share, the connection must come from
-where PHP runs and look as PHP's does: no proxy in between, no cookie.
+where PHP runs and look as PHP's does: no proxy in between, no cookie, and the Origin that PHP sends.
 
 It must not know what publishing is, or what a ticket looks like.
 """
@@ -12,12 +12,15 @@ It must not know what publishing is, or what a ticket looks like.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from orosync.errors import ConfigError
+from orosync.headers.forwarding import Network, within
 from orosync.model import ConnectionFacts
 
-Network = IPv4Network | IPv6Network
+ORIGIN = "127.0.0.1"
+"""The Origin that Oro's PHP sends, whatever host it connects to, in every version since 4.1 (SyncBundle,
+``Client/Wamp/Factory/WampClientFactory.php``)."""
 
 
 class PublisherRight:
@@ -50,23 +53,15 @@ class PublisherRight:
         granted = facts.listener in self._granted
         if not granted and not networks:
             return f"listener {facts.listener} gives nobody the right to publish"
-        if networks and not _inside(facts.peer, networks):
-            return f"peer {facts.peer} is not in publisher_from of listener {facts.listener}"
+        if networks and not within(facts.source, networks):
+            return f"peer {facts.source} is not in publisher_from of listener {facts.listener}"
         if granted:
             return None
         if facts.forwarded:
             return "it came through a proxy (it has a forwarding header)"
         if facts.cookies or "cookie" in facts.headers:
             return "it has a cookie, as browsers do"
+        # Without HTTP (RawSocket) there is no Origin, and no browser.
+        if facts.origin != ORIGIN and (facts.host or facts.headers):
+            return f"its Origin is not the {ORIGIN} that Oro's PHP sends"
         return None
-
-
-def _inside(peer: str, networks: Iterable[Network]) -> bool:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    # A listener on [::] sees IPv4 peers in this disguise.
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)

@@ -31,6 +31,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "link.failed",
             "maintenance.unknown",
             "ping.failed",
+            "proxy.hidden",
             "review.postponed",
             "uplink.failed",
             "uplink.refused",
@@ -40,7 +41,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
 )
 """Events that are not told at the level "info": an administrator may have to do something."""
 
-LENGTHS = {"rule": 800}
+LENGTHS = {"remedy": 800, "rule": 800}
 """Characters that are shown of some fields: a rule's sentence has its reason at the end, behind a file's whole path."""
 
 OTHER = ("other", "other")

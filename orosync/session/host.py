@@ -60,6 +60,7 @@ class SessionHost:
             limit = self._lobby.user_limit
             reason = f"user {principal.authid} has as many connections as connections_per_user allows ({limit})"
             raise Unavailable("too_many_sessions", reason)
+        self._lobby.admitted_from(facts, principal)
         traits = self._traits(principal)
         return Admission(subprotocol, V1Session(self._lobby, hosted, facts, principal, traits, standings))
 

@@ -14,6 +14,7 @@ from orosync.errors import Refused
 from orosync.interfaces import IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 from orosync.session.deadlines import Deadlines
+from orosync.session.hidden_proxies import HiddenProxies
 from orosync.session.hosted import HostedRealm
 from orosync.session.recheck import Rechecks
 from orosync.session.review import Tenant
@@ -35,8 +36,9 @@ class Lobby:
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
     ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session; ``rates``
-    how much a client may say (None: as much as it likes). With
-    ``inside`` it is that of the router's own process: who comes in there is known without an authenticator's word.
+    how much a client may say (None: as much as it likes). ``hidden_proxies`` is told who has been let in (None: nothing
+    is to be noticed). With ``inside`` it is that of the router's own process: who comes in there is known without an
+    authenticator's word.
     """
 
     realms: Mapping[str, HostedRealm]
@@ -49,6 +51,7 @@ class Lobby:
     user_limit: int = 50
     subscription_limit: int = 128
     rates: Rates | None = None
+    hidden_proxies: HiddenProxies | None = None
     inside: bool = False
 
     def realm(self, name: str) -> HostedRealm | None:
@@ -79,6 +82,11 @@ class Lobby:
             reason = f"{principal.authprovider} sends {principal.authid} to {principal.realm}, which does not name it"
             raise Refused("realm_not_served", reason)
         return hosted
+
+    def admitted_from(self, facts: ConnectionFacts, principal: Principal) -> None:
+        """``principal`` has been let in; what its connection tells of proxies in between is looked at."""
+        if self.hidden_proxies is not None:
+            self.hidden_proxies.admitted(facts, principal)
 
     def has_room(self, hosted: HostedRealm, principal: Principal) -> bool:
         """Whether this user may have one more session; the back end's short visits are not counted."""

@@ -192,6 +192,7 @@ class V2Session(Waiting):
             reason, limit, user = "too many connections for this user", self._lobby.user_limit, principal.authid
             return self._turn_away("too_many_sessions", names.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
+        self._lobby.admitted_from(self._facts, principal)
         announced = features.announced(self._hello.details.get("roles"))
         known = hosted.introduced(principal, self._session_id, self._facts)
         ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._lobby.inside

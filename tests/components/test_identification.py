@@ -74,7 +74,7 @@ class Identification(SynchronousTestCase):
         """It decides, whoever else could have been asked."""
         self.assertEqual(self.who(ticket=ticket_of(ANNA), authid="anna").user_id, 1)
         self.assertEqual(self.who(ticket=ticket_of(ANNA)).authid, "anna")
-        self.assertEqual(self.who(ticket=ticket_of(None), authid="backend").authrole, "backend")
+        self.assertEqual(self.who(ticket=ticket_of(None), authid="backend", origin="127.0.0.1").authrole, "backend")
 
     def test_a_cookie(self) -> None:
         """It counts where nothing was presented, whichever way the router asks."""

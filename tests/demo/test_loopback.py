@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.demo.loopback import FORWARDING, is_loopback_host, is_loopback_request, refusal
+from orosync.demo.loopback import is_loopback_host, is_loopback_request, refusal
+from orosync.headers.forwarding import NAMES, PREFIXES
 
 OURS = ["localhost", "LOCALHOST:8443", "127.0.0.1", "127.0.0.1:8443", "127.9.8.7:1", "[::1]", "[::1]:8443"]
 FOREIGN = [
@@ -55,7 +56,7 @@ class Rule(SynchronousTestCase):
 
     def test_forwarded(self) -> None:
         """Any trace of a proxy, in any spelling, empty or not, ends it: a proxy would let the world in."""
-        names = [*FORWARDING, "x-forwarded-for", "x-forwarded-proto", "x-forwarded-anything", "X-Real-IP", "VIA"]
+        names = [*NAMES, *(f"{prefix}x" for prefix in PREFIXES), "X-Real-IP", "VIA", "X_Forwarded_For"]
         for name in names:
             for value in ("192.0.2.7", "127.0.0.1", ""):
                 self.assertIn("forwarding", refusal({"Host": "localhost", name: value}) or "", name)

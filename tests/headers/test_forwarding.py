@@ -4,7 +4,15 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.headers.forwarding import address_group, client_address, forwarded, plain_address
+from orosync.headers.forwarding import (
+    NAMES,
+    PREFIXES,
+    address_group,
+    client_address,
+    forwarded,
+    plain_address,
+    within,
+)
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
@@ -47,12 +55,52 @@ class ClientAddressTests(SynchronousTestCase):
         self.assertEqual(plain_address("2001:db8::1"), "2001:db8::1")
 
 
+MARKS = """
+forwarded via x-real-ip x-forwarded-for x-forwarded-proto x-forwarded-anything x-forwarded cf-connecting-ip
+cf-ray cf-connecting-ipv6 cf-pseudo-ipv4 cdn-loop true-client-ip client-ip x-client-ip x-cluster-client-ip
+fastly-client-ip fly-client-ip x-original-forwarded-for x-original-host x-original-uri x-proxyuser-ip
+proxy-client-ip wl-proxy-client-ip forwarded-for x-envoy-external-address x-envoy-internal x-remote-addr
+x-remote-ip x-originating-ip x-appengine-user-ip x-azure-clientip x-azure-socketip cloudfront-viewer-address
+x-amz-cf-id x-amzn-trace-id x-arr-ssl x-varnish incap-client-ip ali-cdn-real-ip x-sucuri-clientip
+x-vercel-forwarded-for x-nf-client-connection-ip do-connecting-ip x-scheme x-real-port
+x-forwarded-client-cert front-end-https x_forwarded_for http-x-forwarded-for
+"""
+NO_MARKS = """
+x-forward viable x-requested-with origin pragma cache-control upgrade connection user-agent
+sec-websocket-key sec-websocket-protocol sec-websocket-version accept accept-encoding accept-language
+sec-fetch-mode sec-fetch-site sec-ch-ua dnt cookie authorization referer te priority x-csrf-header sec-gpc
+sec-websocket-extensions
+"""
+
+
 class MarkTests(SynchronousTestCase):
     def test_forwarding_marks(self) -> None:
-        """Any mark of a proxy is noticed, believed or not."""
-        for name in ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-anything"):
-            self.assertTrue(forwarded({"host": "a", name: ""}), name)
-        self.assertFalse(forwarded({"host": "a", "x-forward": "1", "viable": "1"}))
+        """Any mark of a proxy is noticed, believed or not, empty or not."""
+        for name in (*MARKS.split(), *NAMES):
+            for value in ("", "192.0.2.7"):
+                self.assertTrue(forwarded({"host": "a", name: value}), name)
+        for prefix in PREFIXES:
+            self.assertTrue(forwarded({"host": "a", f"{prefix}anything": ""}), prefix)
+
+    def test_no_marks(self) -> None:
+        """What PHP, browsers and programs send by themselves is none."""
+        for name in NO_MARKS.split():
+            self.assertFalse(forwarded({"host": "a", name: "1"}), name)
+
+    def test_within(self) -> None:
+        """Whether an address is in a network; what is no address is in none."""
+        for address, inside in [
+            ("10.1.2.3", True),
+            ("::ffff:10.1.2.3", True),
+            ("::1", True),
+            ("::1%lo", True),
+            ("11.0.0.1", False),
+            ("::2", False),
+            ("unix", False),
+            ("", False),
+            ("/run/orosync.sock", False),
+        ]:
+            self.assertEqual(within(address, PROXIES), inside, address)
 
 
 class Groups(SynchronousTestCase):

@@ -61,7 +61,9 @@ class AuthenticatorCase(SynchronousTestCase):
         )
 
     def facts(self, ticket: str, **changes: Any) -> ConnectionFacts:
-        return connection_facts(query=f"ticket={ticket}", **{"peer": PEER, "address": PEER, **changes})
+        return connection_facts(
+            query=f"ticket={ticket}", **{"peer": PEER, "address": PEER, "origin": "127.0.0.1", **changes}
+        )
 
     def present(self, ticket: str, **changes: Any) -> Deferred[Principal | None]:
         return self.authenticator.at_handshake(self.facts(ticket, **changes))

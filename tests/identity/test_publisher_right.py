@@ -23,7 +23,7 @@ class Right(SynchronousTestCase):
         )
 
     def has_it(self, **facts: Any) -> bool:
-        return self.right.objection(connection_facts(**facts)) is None
+        return self.right.objection(connection_facts(**{"origin": "127.0.0.1", **facts})) is None
 
     def test_shared_port(self) -> None:
         """PHP connects from its own network, directly and without a cookie; whoever differs in one point may not."""
@@ -33,7 +33,9 @@ class Right(SynchronousTestCase):
             (True, {"peer": "10.1.255.255"}),
             (True, {"peer": "::ffff:10.1.2.3"}),
             (True, {"peer": "2001:db8:5::1"}),
-            (True, {"origin": "127.0.0.1", "headers": {"pragma": "no-cache"}}),
+            (True, {"headers": {"pragma": "no-cache"}}),
+            (True, {"peer": "192.0.2.1", "proxied_for": "10.1.2.3"}),
+            (False, {"peer": "127.0.0.1", "proxied_for": "192.0.2.1"}),
             (False, {"peer": "10.2.0.1"}),
             (False, {"peer": "192.0.2.1"}),
             (False, {"peer": "::ffff:192.0.2.1"}),
@@ -48,6 +50,19 @@ class Right(SynchronousTestCase):
             (False, {"headers": {"cookie": "unreadable"}}),
         ]:
             self.assertEqual(self.has_it(listener="public", **facts), allowed, facts)
+
+    def test_origin(self) -> None:
+        """On a shared port it is exactly what PHP sends, to the letter; elsewhere it is not asked for. A connection
+        without HTTP has none."""
+        for origin in (
+            None, "", "null", "http://127.0.0.1", "https://127.0.0.1:8443", "127.0.0.1:8080", "127.0.0.1 ", "127.0.0.2",
+            "localhost", "http://localhost", "https://oro.example.com", "[::1]", 
+            "127.0.0.1, 127.0.0.1", "127.0.0.1.evil.example",
+        ):  # fmt: skip
+            self.assertFalse(self.has_it(origin=origin), origin)
+            self.assertFalse(self.has_it(origin=origin, host="", headers={"pragma": "no-cache"}), origin)
+            self.assertTrue(self.has_it(listener="backend", origin=origin), origin)
+        self.assertTrue(self.has_it(origin=None, host="", headers={}))
 
     def test_listener_of_the_back_end(self) -> None:
         """A listener that is PHP's alone grants it to whoever gets there, through a proxy too."""
@@ -71,6 +86,7 @@ class Right(SynchronousTestCase):
             ("publisher_from", {"peer": "192.0.2.1"}),
             ("proxy", {"forwarded": True}),
             ("cookie", {"cookies": {"BAPID": "secret-session"}}),
+            ("Origin is not the 127.0.0.1 that Oro's PHP sends", {"origin": "https://secret-session.example"}),
             ("elsewhere", {"listener": "elsewhere"}),
         ]:
             objection = self.right.objection(connection_facts(**facts))

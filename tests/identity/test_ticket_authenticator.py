@@ -35,7 +35,7 @@ class Handshake(AuthenticatorCase):
             for subprotocol in ("wamp", "wamp.2.json"):
                 self.build([user], [vector["secret"]])
                 self.clock.rightNow = vector["created_unix"] + 0.0
-                facts = connection_facts(query=vector["query_string"], subprotocols=(subprotocol,))
+                facts = connection_facts(query=vector["query_string"], subprotocols=(subprotocol,), origin="127.0.0.1")
                 principal = self.successResultOf(self.authenticator.at_handshake(facts))
                 self.assertEqual(principal.authid, vector["username"] or "backend")
 
@@ -72,7 +72,7 @@ class Handshake(AuthenticatorCase):
     def test_nothing_presented(self) -> None:
         """Without a ticket there is nothing to judge, and nothing was counted or looked up."""
         for query in ("", "a=b", "Ticket=x", "tickets=x"):
-            fired = self.authenticator.at_handshake(connection_facts(query=query))
+            fired = self.authenticator.at_handshake(connection_facts(query=query, origin="127.0.0.1"))
             self.assertIsNone(self.successResultOf(fired), query)
         self.assertEqual((self.directory.asked, self.journal.counts), ([], {}))
 

@@ -6,9 +6,11 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
+from orosync.model import Traits
 from orosync.router.realm import Realm
+from orosync.session.host import SessionHost
 from orosync.session.hosted import HostedRealm
-from orosync.testing import principal
+from orosync.testing import connection_facts, principal
 from tests.session.stage import Stage
 
 
@@ -28,6 +30,25 @@ class LobbyTests(SynchronousTestCase):
         """An authenticator not named by the listener is not offered."""
         self.lobby.authenticators = ()
         self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["anonymous"]))
+
+    def test_hidden_proxies(self):
+        """Who is let in, by v1 or v2, is told to what looks for hidden proxies, with the connection's facts; once."""
+        seen = []
+
+        class Noticed:
+            def admitted(self, facts, principal):
+                seen.append((facts.listener, principal.authid))
+
+        self.lobby.hidden_proxies = Noticed()
+        anna = principal(authprovider="guests")
+        self.stage.v2(known=anna)
+        self.assertEqual(seen, [("public", "anna")])
+        self.stage.v2(known=anna, join=False)
+        self.assertEqual(len(seen), 1)
+        host = SessionHost(self.lobby, self.stage.hosted, Traits(), Traits())
+        self.stage.hosted.authenticators = [self.stage.anonymous]
+        self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
+        self.assertEqual(len(seen), 2)
 
     def test_led(self):
         """Who is sent elsewhere goes there, if that realm takes the word of who sent it and has room for the id."""
