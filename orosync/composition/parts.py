@@ -214,6 +214,7 @@ class Parts:
             granted=[one.name for one in listeners if one.publisher],
             publisher_from={LISTENER: () if attach is None else attach.publisher_from}
             | {one.name: one.publisher_from for one in listeners if one.publisher_from},
+            programs=[LISTENER],
         )
 
     @cached_property

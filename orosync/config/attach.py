@@ -110,7 +110,7 @@ class AttachSection:
     publisher_from: tuple[values.Network, ...] = setting(
         values.networks,
         "A ticket without a user may publish when it comes from these networks, without a forwarding header and a "
-        "cookie, and with PHP's `Origin: 127.0.0.1`.",
+        "cookie, and without an Origin or with PHP's (`127.0.0.1`).",
         unset=(),
         example="loopback",
     )

@@ -26,14 +26,19 @@ ORIGIN = "127.0.0.1"
 class PublisherRight:
     """By listener: ``granted`` names those that grant it outright, ``publisher_from`` has the networks of the others.
 
-    A listener in neither gives it to nobody. Networks given for a listener that grants it limit that to them.
+    A listener in neither gives it to nobody. Networks given for a listener that grants it limit that to them. On
+    ``programs``, where WAMP v1 is not spoken and so no PHP of Oro's comes, a back end may have no Origin.
     ConfigError for what is no network; "127.0.0.1", "10.0.0.0/8" and "::1" are.
     """
 
     def __init__(
-        self, granted: Collection[str] = (), publisher_from: Mapping[str, Iterable[str | Network]] | None = None
+        self,
+        granted: Collection[str] = (),
+        publisher_from: Mapping[str, Iterable[str | Network]] | None = None,
+        programs: Collection[str] = (),
     ) -> None:
         self._granted = frozenset(granted)
+        self._programs = frozenset(programs)
         self._networks: dict[str, tuple[Network, ...]] = {}
         faults: list[str] = []
         for listener, networks in (publisher_from or {}).items():
@@ -62,6 +67,7 @@ class PublisherRight:
         if facts.cookies or "cookie" in facts.headers:
             return "it has a cookie, as browsers do"
         # Without HTTP (RawSocket) there is no Origin, and no browser.
-        if facts.origin != ORIGIN and (facts.host or facts.headers):
+        without = facts.origin is None and (facts.listener in self._programs or not (facts.host or facts.headers))
+        if facts.origin != ORIGIN and not without:
             return f"its Origin is not the {ORIGIN} that Oro's PHP sends"
         return None

@@ -64,6 +64,12 @@ class Right(SynchronousTestCase):
             self.assertTrue(self.has_it(listener="backend", origin=origin), origin)
         self.assertTrue(self.has_it(origin=None, host="", headers={}))
 
+    def test_programs(self) -> None:
+        """Where no PHP comes, a back end is a program, which sends no Origin; a page still sends one."""
+        self.right = PublisherRight((), {"attach": NETWORKS}, ["attach"])
+        for allowed, origin in ((True, None), (True, "127.0.0.1"), (False, "http://127.0.0.1"), (False, "")):
+            self.assertEqual(self.has_it(listener="attach", origin=origin), allowed, origin)
+
     def test_listener_of_the_back_end(self) -> None:
         """A listener that is PHP's alone grants it to whoever gets there, through a proxy too."""
         for facts in ({}, {"peer": "192.0.2.1"}, {"peer": ""}, {"forwarded": True}, {"cookies": {"BAPID": "x"}}):

@@ -129,9 +129,16 @@ class GuardingTests(SynchronousTestCase):
             (("Forwarded: for=127.0.0.1",), 403),
             (("X-Real-IP: 127.0.0.1",), 403),
             (("Via: 1.1 proxy",), 403),
+            (("CF-Connecting-IP: 127.0.0.1",), 403),
+            (("True-Client-IP: 127.0.0.1",), 403),
         ]
         for headers, status in table:
             self.assertEqual(self.client(url, "wamp", "127.0.0.1", headers).status, status, headers)
+        for origin in (None, "http://127.0.0.1", "http://localhost"):
+            self.assertEqual(self.client(url, "wamp", origin).status, 403, origin)
+        self.assertIsNone(self.client(self.house.url("anna"), "wamp", "http://127.0.0.1").ended())
+        self.assertIsNone(self.client(self.house.url("ben"), "wamp", "http://127.0.0.1").ended())
+        self.assertEqual(self.house.log.count("proxy.hidden (publisher_from)"), 1)
 
     def test_publisher_needs_a_listener_that_grants_it(self):
         """Where neither the listener nor the network grants it, the secret alone opens nothing."""
