@@ -136,8 +136,8 @@ class GuardingTests(SynchronousTestCase):
             self.assertEqual(self.client(url, "wamp", "127.0.0.1", headers).status, status, headers)
         for origin in (None, "http://127.0.0.1", "http://localhost"):
             self.assertEqual(self.client(url, "wamp", origin).status, 403, origin)
-        self.assertIsNone(self.client(self.house.url("anna"), "wamp", "http://127.0.0.1").ended())
-        self.assertIsNone(self.client(self.house.url("ben"), "wamp", "http://127.0.0.1").ended())
+        self.assertEqual(self.client(self.house.url("anna"), "wamp", "http://127.0.0.1").read()[0], 0)
+        self.assertEqual(self.client(self.house.url("ben"), "wamp", "http://127.0.0.1").read()[0], 0)
         self.assertEqual(self.house.log.count("proxy.hidden (publisher_from)"), 1)
 
     def test_publisher_needs_a_listener_that_grants_it(self):
