@@ -29,6 +29,7 @@ from orosync.config.listen import ListenSection
 from orosync.demo.application import DemoApplication
 from orosync.demo.door import LoopbackOnly
 from orosync.errors import ConfigError
+from orosync.identity.backend_sign import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.session.deadlines import Deadlines
 from orosync.session.drain import drain
@@ -137,7 +138,10 @@ class RouterService(MultiService):
         self._hosts.append(host)
         front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
         factory = FACTORIES[section.transport]
-        settings = settings_of(section, self._pages.get(section.name, self._demo))
+        back_end = None
+        if section.publisher or section.publisher_from:
+            back_end = ListenerBackEnd(parts.publisher_right, section.name, alone=section.publisher)
+        settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
         return factory(settings, front, parts.journal, parts.reactor, self._outbox)
 
     # -- starting

@@ -10,12 +10,12 @@ from twisted.web.resource import IResource
 from orosync.config.listen import ListenSection
 from orosync.model import Traits
 from orosync.transport.rates import Allowance
-from orosync.transport.settings import ListenerSettings
+from orosync.transport.settings import BackEndSign, ListenerSettings
 from orosync.transport.universal import SCHEMES
 
 
-def settings_of(section: ListenSection, web: IResource | None) -> ListenerSettings:
-    """The settings of a listener; ``web`` answers its plain HTTP requests."""
+def settings_of(section: ListenSection, web: IResource | None, back_end: BackEndSign | None = None) -> ListenerSettings:
+    """The settings of a listener; ``web`` answers its plain HTTP requests, ``back_end`` knows the back end's."""
     return ListenerSettings(
         name=section.name,
         path=section.path,
@@ -25,6 +25,12 @@ def settings_of(section: ListenSection, web: IResource | None) -> ListenerSettin
         header_limit=section.header_limit,
         handshake_timeout=section.handshake_timeout,
         max_connections=section.max_connections,
+        max_unauthenticated=section.max_unauthenticated,
+        unauthenticated_per_address=section.unauthenticated_per_address,
+        connection_rate=section.connection_rate,
+        connection_burst=section.connection_burst,
+        backend_places=section.backend_places,
+        back_end=back_end,
         output_limit=section.output_limit,
         output_stall=section.output_stall,
         frame_timeout=section.frame_timeout,

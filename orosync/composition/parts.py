@@ -179,7 +179,7 @@ class Parts:
             self.journal,
             self.reactor,
             self.now,
-            publisher_right=self._publisher_right,
+            publisher_right=self.publisher_right,
             role=section.role,
             publisher_role=section.publisher_role,
             ttl=section.ttl,
@@ -208,7 +208,8 @@ class Parts:
         )
 
     @cached_property
-    def _publisher_right(self) -> PublisherRight:
+    def publisher_right(self) -> PublisherRight:
+        """Who may publish, on each listener."""
         listeners, attach = self.configuration.listeners.values(), self.configuration.attach
         return PublisherRight(
             granted=[one.name for one in listeners if one.publisher],

@@ -33,8 +33,8 @@ Fault = Callable[[str, str, str], None]
 Titles = Mapping[str, Collection[str]]
 """The names that sections of each kind have in the file, whether they could be made or not."""
 
-SPARE_FILES = 64
-"""Open files that a router needs besides its connections."""
+SPARE_FILES = 192
+"""Open files that a router needs besides its connections, those among them to which it says that there is no place."""
 
 
 def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
@@ -180,6 +180,9 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
     if (listener.certificate is None) != (listener.key is None):
         given, missing = ("certificate", "key") if listener.key is None else ("key", "certificate")
         fault(section, missing, f"is missing, {given} alone is not enough")
+    if listener.max_unauthenticated > listener.max_connections:
+        most = listener.max_connections
+        fault(section, "max_unauthenticated", f"is more than max_connections ({most}), lower it or raise that")
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
     if listener.transport == "rawsocket":
@@ -241,7 +244,7 @@ def _demo_only(configuration: Configuration, fault: Fault) -> None:
 def warnings(configuration: Configuration, open_files: int) -> list[str]:
     """What works and is yet likely to be a mistake; ``open_files`` is the limit that holds for this process."""
     found = []
-    wanted = sum(listener.max_connections for listener in configuration.listeners.values())
+    wanted = sum(one.max_connections + one.backend_places for one in configuration.listeners.values())
     if 0 <= open_files < wanted + SPARE_FILES:
         found.append(
             f"[router] the process may open {open_files} files, its listeners allow {wanted} connections: raise "

@@ -134,6 +134,27 @@ class ListenSection:
     ping_interval: float = setting(values.duration, "Keep-alive pings, never to the back end.", default="25s")
     ping_timeout: float = setting(values.duration, "How long a client may owe the answer.", default="10s")
     max_connections: int = setting(values.count, "Connections at one time.", default="10000")
+    max_unauthenticated: int = setting(
+        values.count,
+        "How many of these may be of clients that have not joined yet, plain HTTP included. While more than half of "
+        "them are taken, the three limits below hold for each address: the client's own behind `proxies`, the /64 of "
+        "an IPv6 one.",
+        unset=0,
+        otherwise="half of `max_connections`, at least 256",
+    )
+    unauthenticated_per_address: int = setting(
+        values.count, "Connections of one address that have not joined yet; another one gets 503.", default="256"
+    )
+    connection_rate: int = setting(
+        values.count, "New connections of one address in a second; one that comes too early waits.", default="200"
+    )
+    connection_burst: int = setting(values.count, "How many of them may come at once before that.", default="2000")
+    backend_places: int = setting(
+        values.natural,
+        "Places beyond all these that only the back end can take, whoever fills the others: what comes with a ticket "
+        "without a user as `publisher_from` demands it, or to a listener with `publisher = yes`.",
+        default="16",
+    )
     connections_per_user: int = setting(
         values.count, "Connections of one user at one time; the back end is not counted.", default="50"
     )

@@ -21,6 +21,7 @@ from orosync.config.sections import NotificationsSection, RouterSection
 from orosync.config.uplinks import UplinkSection
 from orosync.config.values import Place
 
+LEAST_UNAUTHENTICATED = 256
 LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -32,14 +33,21 @@ def router(section: RouterSection, place: Place) -> RouterSection:
 
 
 def listener(section: ListenSection, names: Collection[str]) -> ListenSection:
-    """The realm, TLS and origins are there, as far as the sections tell. ``names`` are those of all realms."""
+    """The realm, TLS, origins and numbers are there, as far as the sections tell. ``names`` are those of all realms."""
     local = section.reach is not Reach.ANYBODY
     return attrs.evolve(
         section,
         realm=section.realm or only(names),
         tls=section.tls or section.certificate is not None,
         origins=section.origins or (LOCAL_ORIGINS if local else ()),
+        max_unauthenticated=section.max_unauthenticated or unauthenticated_share(section.max_connections),
     )
+
+
+def unauthenticated_share(connections: int) -> int:
+    """How many of a listener's connections may be unauthenticated: half, so that the other half is there for those who
+    join; of few connections all."""
+    return min(connections, max(connections // 2, LEAST_UNAUTHENTICATED))
 
 
 def notifications(section: NotificationsSection, names: Collection[str]) -> NotificationsSection:

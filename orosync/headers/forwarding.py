@@ -123,6 +123,12 @@ def _marked(names: tuple[str, ...]) -> bool:
     return any(name in NAMES or _MARK.match(name) for name in (one.replace("_", "-") for one in names))
 
 
+def speaks_for_others(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether a peer may be a proxy, so that only a request's headers tell whose it is: one of ``trusted``, or what is
+    behind a UNIX socket."""
+    return peer == UNIX or (bool(trusted) and within(peer, trusted))
+
+
 def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> str:
     """The client's address: the peer's own, or what trusted proxies say of it.
 

@@ -52,6 +52,11 @@ class PublisherRight:
         if faults:
             raise ConfigError(faults)
 
+    def may_come_from(self, listener: str, peer: str) -> bool:
+        """Whether a connection of ``peer`` to ``listener`` may turn out to have the right, before anything is read."""
+        networks = self._networks.get(listener, ())
+        return within(peer, networks) if networks else listener in self._granted
+
     def objection(self, facts: ConnectionFacts) -> str | None:
         """Why this connection may not publish, for the administrator; None if it may."""
         networks = self._networks.get(facts.listener, ())

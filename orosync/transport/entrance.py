@@ -5,6 +5,7 @@ It must not know what identity is or what a session does: it asks the host and o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
+from orosync.transport.admission import Answer
 from orosync.transport.line import Line
 
 _log = Logger()
@@ -38,6 +40,7 @@ class Entrance:
         self._line = line
         self._buffer = b""
         self._waiting: Deferred[Admission] | None = None
+        self._delayed = False
         self._over = False
 
     def timed_out(self) -> None:
@@ -54,8 +57,31 @@ class Entrance:
         elif not over:
             self._line.journal.count("handshake.lost", "partial" if self._buffer else "silent")
 
+    @property
+    def _asked(self) -> bool:
+        """Whether the client has said what it has to say, and waits for its answer."""
+        return self._delayed or self._waiting is not None
+
     def _ask(self, facts: ConnectionFacts, *more: Any) -> None:
-        """Have the host decide; ``_admitted`` gets its answer, ``facts`` and ``more``."""
+        """Have the host decide, if there is a place and as soon as it is its turn; ``_admitted`` gets its answer,
+        ``facts`` and ``more``."""
+        self._place(facts.address, facts, lambda: self._have_judged(facts, *more))
+
+    def _place(self, address: str, facts: ConnectionFacts | None, proceed: Callable[[], object]) -> None:
+        """``proceed`` once the connection may: the client's address is known now."""
+        line = self._line
+        answer = line.place.requested(address, facts)
+        if answer is Answer.REFUSED:
+            self._over = True
+            self._no_place()
+        elif answer is Answer.DELAYED:
+            self._delayed = True
+            line.place.proceed = lambda: self._over or proceed()
+            line.wheel.leave(line)
+        else:
+            proceed()
+
+    def _have_judged(self, facts: ConnectionFacts, *more: Any) -> None:
         line = self._line
         waiting = self._waiting = line.host.admit(facts)
         waiting.addCallbacks(self._welcomed, self._refused, (facts, *more), {}, (facts,))
@@ -86,6 +112,10 @@ class Entrance:
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         """Say no; ``status`` is HTTP's, whatever the transport makes of it."""
+        raise NotImplementedError
+
+    def _no_place(self) -> None:
+        """There is no place for the connection, as the log knows."""
         raise NotImplementedError
 
     def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
+from orosync.headers.forwarding import client_address
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.answers import ANSWERS
@@ -18,6 +19,7 @@ from orosync.transport.deflate import agreed
 from orosync.transport.entrance import Entrance
 from orosync.transport.facts import connection_facts
 from orosync.transport.request import BadRequest, Request, parse
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.upgrade import accepted, judge, wants_websocket
 
 if TYPE_CHECKING:
@@ -44,15 +46,19 @@ class Handshake(Entrance):
             return
         buffer = self._buffer = self._buffer + data
         limit = self._link.settings.header_limit
-        if self._waiting is not None:
-            # A client that talks before it has been answered: kept for later, within the same bound.
-            if len(buffer) > limit:
+        if self._asked:
+            # A client that talks before it has been answered: kept for later, within a bound.
+            if len(buffer) > min(limit, UNAUTHENTICATED_MESSAGE_LIMIT):
                 self._refuse(431, "talked before it was admitted")
             return
         if not 0x41 <= buffer[0] <= 0x5A:
             self._refuse(400, "not HTTP")
             return
         end = buffer.find(_END) + len(_END)
+        if end <= limit and not self._link.place.holds_head(len(buffer)):
+            self._over = True
+            self._no_place()
+            return
         if end < len(_END) and len(buffer) <= limit:
             return
         if end < len(_END) or end > limit:
@@ -101,11 +107,25 @@ class Handshake(Entrance):
             settled = link.settings.path is None or request.path == link.settings.path
             self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
             return
+        chain = request.headers.get("x-forwarded-for")
+        address = client_address(link.peer, chain, link.settings.trusted_proxies)
+        self._place(address, None, self._hand_to_site)
+
+    def _hand_to_site(self) -> None:
+        link = self._link
+        assert link.site is not None
+        self._delayed = False
         link.wheel.leave(link)
         buffer, self._buffer = self._buffer, b""
-        self._web = link.site.buildProtocol(link.transport.getPeer())
-        self._web.makeConnection(link.transport)
-        self._web.dataReceived(buffer)
+        web: Any = link.site.buildProtocol(link.transport.getPeer())
+        self._web = web
+        web.place = link.place
+        web.makeConnection(link.transport)
+        web.dataReceived(buffer)
+
+    def _no_place(self) -> None:
+        self._buffer = b""
+        self._link.answer(ANSWERS[503])
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
         key, agreement = more

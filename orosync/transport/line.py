@@ -19,7 +19,7 @@ from zope.interface import implementer
 from orosync.interfaces import IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts
 from orosync.transport import outbox
-from orosync.transport.admission import Turnstile
+from orosync.transport.admission import Place
 from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.quiet import CLOSED, CLOSING, CONNECTING, OPEN
 from orosync.transport.settings import ListenerSettings
@@ -54,8 +54,9 @@ class Line(Stream):
     _enter: Callable[[outbox.Flushable], None]
     _output_limit: int
     slow_readers: SlowReaders
-    turnstile: Turnstile
+    place: Place
     handshake_ticks: int
+    hurried_ticks: int
     close_ticks: int
     ping_ticks: int
     pong_ticks: int
@@ -83,7 +84,7 @@ class Line(Stream):
         with suppress(AttributeError, OSError):
             transport.setTcpNoDelay(True)
         self._raw, self._deliver = outbox.deliverer(transport)
-        self.wheel.enter(self, self.handshake_ticks)
+        self.wheel.enter(self, self.hurried_ticks if self.place.undecided else self.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
         self.heard = self.wheel.now
@@ -94,7 +95,7 @@ class Line(Stream):
             self._handshake.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.turnstile.left()
+        self.place.leave()
         self.wheel.leave(self)
         self.slow_readers.forget(self)
         self.half_frames.forget(self)
@@ -176,10 +177,10 @@ class Line(Stream):
             return  # the connection has gone meanwhile
         traits = session.traits
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
-        if limit != self.message_limit:
-            self._limit(limit)
+        self._limit(limit)
         if traits.skip_oversized:
             self.skip_oversized = authenticated
+        self.place.set_authenticated(authenticated)
 
     def close(self, code: int, reason: str) -> None:
         """See ILink."""

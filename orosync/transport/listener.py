@@ -5,14 +5,16 @@ It must not know what travels in a message, who the client is, or where a listen
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
-from orosync.headers.forwarding import UNIX, plain_address
+from orosync.headers.forwarding import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
-from orosync.transport.admission import Turnstile
+from orosync.transport.accepting import Build, Delayed, Farewells, HangUp
+from orosync.transport.admission import Answer, Place, Turnstile
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.keepalive import Wheel
 from orosync.transport.outbox import Outbox
@@ -20,6 +22,9 @@ from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
 
 K = TypeVar("K")
+
+HURRIED = 1.0
+"""Seconds for the handshake of a connection that is let in only in case it is the back end's, which sends at once."""
 
 
 class ListenerFactory(Factory):
@@ -29,8 +34,8 @@ class ListenerFactory(Factory):
     """
 
     noisy = False
-    full: bytes = b""
-    """What one who is turned away is told; over TLS nothing, which would cost a handshake."""
+    full: bytes | None = None
+    """What one is told for whom there is no place; None where that depends on the first byte (``told``)."""
 
     def __init__(
         self,
@@ -46,13 +51,14 @@ class ListenerFactory(Factory):
             settings.tick,
             max(settings.handshake_timeout, settings.close_timeout, settings.ping_interval, settings.ping_timeout),
         )
-        self.turnstile = Turnstile(settings.max_connections)
+        self.turnstile = Turnstile(settings, clock, journal)
         self.settings = settings
         self.journal = journal
         self.clock = clock
         self.wheel = wheel
         self.host = host
         self.outbox = outbox
+        self.farewells = Farewells(wheel, wheel.ticks(settings.close_timeout), self.told, self.full is not None)
         self._shared = {
             "settings": settings,
             "host": host,
@@ -63,51 +69,85 @@ class ListenerFactory(Factory):
             "_output_limit": settings.output_limit,
             "slow_readers": SlowReaders(clock, settings.tick, settings.output_stall),
             "half_frames": HalfFrames(clock, settings.tick, settings.frame_timeout, journal),
-            "turnstile": self.turnstile,
             "handshake_ticks": wheel.ticks(settings.handshake_timeout),
+            "hurried_ticks": wheel.ticks(min(settings.handshake_timeout, HURRIED)),
             "close_ticks": wheel.ticks(settings.close_timeout),
             "ping_ticks": wheel.ticks(settings.ping_interval),
             "pong_ticks": wheel.ticks(settings.ping_timeout),
         }
 
+    def told(self, first: int) -> bytes:
+        """``full``, or what takes its place for a client that sends ``first`` first."""
+        assert self.full is not None
+        return self.full
+
     def kind(self, line: type[K], **own: Any) -> type[K]:
         """A kind of line with all that this listener's connections share, and ``own``, on the class."""
         return type(line.__name__, (line,), {**self._shared, **own})
 
+    def behind(self, build: Build) -> Factory:
+        """The factory for the port of a listener that speaks TLS: ``build`` puts TLS around what this one makes."""
+        return Doorway(self, build)
+
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """A link for a new connection; at the limit None, or a protocol that hangs up at once."""
-        if not self.entered():
-            if self.settings.tls:
-                return HangUp()
-            return HangUp(self.full) if self.full else None
-        return self.connection(plain_address(getattr(addr, "host", UNIX)))
+        """What serves a new connection; where that has a place already (``addr`` is that) it is only made."""
+        if not isinstance(addr, Place):
+            return self.arrived(addr, self.buildProtocol)
+        connection = self.connection(addr.peer)
+        connection.place = addr
+        if addr.undecided:
+            addr.withdraw = partial(connection.drop_now, "no place")
+        served: Protocol = connection
+        return served
 
-    def entered(self) -> bool:
-        """Whether there is room for one more, who is inside then; if there is none, the log says so."""
-        entered = self.turnstile.entered()
-        if not entered:
-            name, limit = self.settings.name, self.settings.max_connections
-            self.journal.note("connection.refused", "too_many", listener=name, limit=limit)
-        return entered
+    def arrived(self, addr: IAddress | None, build: Build) -> Protocol | None:
+        """What a connection gets that has just been accepted: ``build``'s, or something that makes it wait or go."""
+        peer = plain_address(getattr(addr, "host", UNIX))
+        place = self.turnstile.enter(peer)
+        if place is None:
+            return self.hang_up()
+        if speaks_for_others(peer, self.settings.trusted_proxies):
+            return build(place)  # its request will tell whose it is
+        return self.located(place, peer, build)
 
-    def connection(self, peer: str) -> Protocol:
+    def located(self, place: Place, address: str, build: Build) -> Protocol | None:
+        """As ``arrived``, for one whose client's address is known now; nothing of its request has been read."""
+        answer = place.located(address)
+        if answer is Answer.ADMITTED:
+            return build(place)
+        if answer is Answer.DELAYED:
+            return Delayed(place, build)
+        place.leave()
+        return self.hang_up()
+
+    def hang_up(self) -> Protocol:
+        """What a connection gets that has no place; over TLS no answer, which would cost a handshake."""
+        return HangUp(None if self.settings.tls else self.farewells)
+
+    def connection(self, peer: str) -> Any:
         """What serves a new connection of ``peer``."""
         raise NotImplementedError
 
     def stopFactory(self) -> None:
+        self.turnstile.stop()
         self.wheel.stop_when_empty()
 
 
-class HangUp(Protocol):
-    """What a connection gets that is not served: a last word, or none and no TLS handshake either."""
+class Doorway(Factory):
+    """Stands at the port in front of TLS: what has to wait or go does so before TLS begins."""
 
-    def __init__(self, word: bytes = b"") -> None:
-        self._word = word
+    noisy = False
 
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        if self._word:
-            transport.write(self._word)
-            transport.loseConnection()
-        else:
-            transport.abortConnection()
+    def __init__(self, listener: ListenerFactory, build: Build) -> None:
+        self._listener = listener
+        self._build = build
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """See ListenerFactory.arrived."""
+        return self._listener.arrived(addr, self._build)
+
+    def startFactory(self) -> None:
+        self._listener.doStart()
+
+    def stopFactory(self) -> None:
+        self._listener.doStop()

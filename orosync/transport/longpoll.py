@@ -22,13 +22,15 @@ from orosync.headers.forwarding import UNIX, plain_address
 from orosync.headers.origin import OriginRule
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
+from orosync.transport.admission import Answer, Place
 from orosync.transport.channel import connection_of
 from orosync.transport.entrance import verdict
 from orosync.transport.facts import connection_facts
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.poll_link import PollLink, Terms
-from orosync.transport.poll_request import PollRequest, body_of, head_of, transport_of
+from orosync.transport.poll_request import PollRequest, body_of, head_of, place_of, transport_of
 from orosync.transport.request import BadRequest
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 
 _log = Logger()
 
@@ -58,6 +60,12 @@ class LongPoll(Resource):
     def serves(self, path: str) -> bool:
         """Whether a request's path is one of ours."""
         return path.startswith(self._base)
+
+    def body_limit(self, path: str) -> int:
+        """Bytes that the body of a request for ``path`` may have, as far as the path tells whose it is."""
+        link = self._links.get(path[len(self._base) :].partition("/")[0])
+        limit = UNAUTHENTICATED_MESSAGE_LIMIT if link is None else link.message_limit
+        return min(limit, self._listener.settings.body_limit)
 
     def render(self, request: server.Request) -> int:
         """Every request; answered here or later."""
@@ -92,6 +100,7 @@ class LongPoll(Resource):
             if link is None or act is None:
                 poll.answer(404)
             else:
+                link.vouch(place_of(request))
                 act(self, link, poll, body_of(request))
         return server.NOT_DONE_YET
 
@@ -103,24 +112,36 @@ class LongPoll(Resource):
             self._deny(poll, 403, "origin", "no Origin header", facts)
         elif not facts.subprotocols:
             self._deny(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
-        elif not listener.entered():
+        elif (place := listener.turnstile.enter(facts.peer)) is None:
             poll.answer(503)
         else:
-            waiting: Deferred[Admission] = listener.host.admit(facts)
-            poll.gone = waiting.cancel
-            waiting.addCallbacks(self._admitted, self._refused, (poll, facts), {}, (poll, facts))
-            waiting.addErrback(lambda failure: _log.failure("a long-poll could not be opened", failure=failure))
+            poll.gone = place.leave
+            answer = place.requested(facts.address, facts)
+            if answer is Answer.ADMITTED:
+                self._have_judged(poll, facts, place)
+            elif answer is Answer.DELAYED:
+                place.proceed = lambda: self._have_judged(poll, facts, place)
+            else:
+                place.leave()
+                poll.answer(503)
 
-    def _admitted(self, admission: Admission, poll: PollRequest, facts: ConnectionFacts) -> None:
+    def _have_judged(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
+        waiting: Deferred[Admission] = self._listener.host.admit(facts)
+        poll.gone = waiting.cancel
+        waiting.addCallbacks(self._admitted, self._refused, (poll, facts, place), {}, (poll, facts, place))
+        waiting.addErrback(lambda failure: _log.failure("a long-poll could not be opened", failure=failure))
+
+    def _admitted(self, admission: Admission, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
         subprotocol = admission.subprotocol or ""
         batched, binary = subprotocol.endswith(".batched"), ".json" not in subprotocol
         link = PollLink(self._terms, facts, admission.session, batched, binary)
+        link.place = place
         name = secrets.token_urlsafe(24)
         self._links[name] = link
 
         def left() -> None:
             del self._links[name]
-            self._listener.turnstile.left()
+            place.leave()
 
         link.left = left
         poll.gone = link.leave
@@ -128,8 +149,8 @@ class LongPoll(Resource):
         poll.answer(200, json.dumps({"protocol": subprotocol, "transport": name}).encode())
         poll.gone = lambda: None
 
-    def _refused(self, failure: Failure, poll: PollRequest, facts: ConnectionFacts) -> None:
-        self._listener.turnstile.left()
+    def _refused(self, failure: Failure, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
+        place.leave()
         if not failure.check(CancelledError):
             status, reason, kind = verdict(failure)
             self._deny(poll, status, kind, reason, facts)

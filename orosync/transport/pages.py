@@ -13,6 +13,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
+from orosync.transport.admission import Place
 from orosync.transport.answers import ANSWERS
 
 BODY_LIMIT = 65536
@@ -27,10 +28,15 @@ class Branch(Protocol):
 
     def serves(self, path: str) -> bool: ...
 
+    def body_limit(self, path: str) -> int: ...
+
 
 class BoundedChannel(http.HTTPChannel):
     """One connection. Its time runs from connecting or from an answer to the end of the next request: bytes that drip
     in do not buy any."""
+
+    place: Place | None = None
+    """The connection's, on a listener."""
 
     def resetTimeout(self) -> None:
         """Twisted would begin anew with each line."""
@@ -48,7 +54,8 @@ class BoundedRequest(server.Request):
     _refused = False
 
     def gotLength(self, length: int | None) -> None:
-        self._left = self.site_of().body_limit
+        channel: Any = self.channel
+        self._left = self.site_of().limit_of(channel._path)
         if length is not None and length > self._left:
             self._refuse()
             length = 0
@@ -85,6 +92,14 @@ class QuietSite(Site):
     protocol: Any = BoundedChannel
     body_limit = BODY_LIMIT
     branch: Any = None
+
+    def limit_of(self, target: bytes) -> int:
+        """Bytes that the body of a request for ``target``, as it was sent, may have."""
+        path = target.partition(b"?")[0].decode("latin-1")
+        if self.branch is not None and self.branch.serves(path):
+            limit: int = self.branch.body_limit(path)
+            return limit
+        return self.body_limit
 
     def log(self, request: http.Request) -> None:
         """No access log."""

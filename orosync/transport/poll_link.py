@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from orosync.interfaces import RATE, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
+from orosync.transport.admission import Place
 from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, CLOSING, OPEN
@@ -24,6 +25,9 @@ _log = Logger()
 
 MOST_WAITING = 8
 """Requests with messages that may wait for a paused session."""
+
+MOST_CONNECTIONS = 4
+"""HTTP connections that a client which has joined may have beside its transport: it needs two."""
 
 _FAULTS = (1002, 1007, 1011)
 """Codes of an end that was the message's fault, or ours."""
@@ -79,6 +83,8 @@ class PollLink:
         self._busy = self._cut = False
         self._code = 0
         self._why = ""
+        self.place: Place | None = None
+        self._vouched_for: list[Place] = []
         self.set_authenticated(False)
 
     def begin(self) -> None:
@@ -135,6 +141,23 @@ class PollLink:
         """See ILink."""
         limit = self._session.traits.message_limit
         self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+        self._authenticated = authenticated
+        for place in (self.place, *self._vouched_for):
+            if place is not None:
+                place.set_authenticated(authenticated)
+        if not authenticated:
+            self._vouched_for.clear()
+
+    def vouch(self, connection: Place | None) -> None:
+        """A request has come by ``connection``: with a client that has joined behind it, it is authenticated too."""
+        if not self._authenticated or connection is None:
+            return
+        known = self._vouched_for
+        if connection not in known:
+            if len(known) >= MOST_CONNECTIONS:
+                known.pop(0).set_authenticated(False)
+            known.append(connection)
+        connection.set_authenticated(True)
 
     # -- the client's requests
 
@@ -234,6 +257,7 @@ class PollLink:
         if self.state == CLOSED:
             return
         self.state = CLOSED
+        self.set_authenticated(False)
         self._terms.wheel.leave(self)
         self._queue.clear()
         self._release(204 if clean else 404)

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.web import server
 
+from orosync.transport.admission import Place
 from orosync.transport.answers import PHRASES, RETRY_AFTER
 from orosync.transport.request import SINGLE, BadRequest, Request
 
@@ -95,3 +96,10 @@ def body_of(request: server.Request) -> bytes:
 def transport_of(request: server.Request) -> Any:
     """The connection that a request came by."""
     return request.channel.transport
+
+
+def place_of(request: server.Request) -> Place | None:
+    """The place of the connection that a request came by; None where it did not come to a listener."""
+    channel: Any = request.channel
+    place: Place | None = channel.place
+    return place

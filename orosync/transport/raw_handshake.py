@@ -12,6 +12,7 @@ from orosync.model import ConnectionFacts
 from orosync.transport.channel import connection_of
 from orosync.transport.entrance import Entrance
 from orosync.transport.facts import socket_facts
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.wamp import rawsocket
 from orosync.wamp.rawsocket import BadHandshake, Refusal, Request
 
@@ -44,9 +45,9 @@ class RawHandshake(Entrance):
         if self._over:
             return
         buffer = self._buffer = self._buffer + data
-        if self._waiting is not None:
-            # A client that talks before it has been answered: kept for later, within bounds.
-            if len(buffer) > self._link.settings.header_limit:
+        if self._asked:
+            # A client that talks before it has been answered: kept for later, within a bound.
+            if len(buffer) > min(self._link.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
                 self._refuse(503, "talked before it was admitted", "early", None)
             return
         if len(buffer) < 4 and buffer[0] == rawsocket.MAGIC:
@@ -76,6 +77,10 @@ class RawHandshake(Entrance):
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._turn_away(_REFUSALS[status], reason, kind, facts)
+
+    def _no_place(self) -> None:
+        self._buffer = b""
+        self._link.answer(rawsocket.refused(Refusal.CONNECTIONS))
 
     def _turn_away(self, refusal: Refusal | None, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._over = True

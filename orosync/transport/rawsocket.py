@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.protocol import Protocol
-
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.raw_link import RawLink
 from orosync.wamp.rawsocket import Refusal, refused
@@ -23,6 +21,6 @@ class RawSocketFactory(ListenerFactory):
         super().__init__(*args, **options)
         self._link = self.kind(RawLink)
 
-    def connection(self, peer: str) -> Protocol:
+    def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return self._link(peer)

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Protocol
 
 import attrs
 from twisted.web.resource import IResource
+
+from orosync.model import ConnectionFacts
 
 Network = IPv4Network | IPv6Network
 
 
 def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
     return tuple(ip_network(value) if isinstance(value, str) else value for value in values)
+
+
+class BackEndSign(Protocol):
+    """How the back end is known before it has been authenticated."""
+
+    def may_come_from(self, peer: str) -> bool:
+        """Whether it may be a connection of this peer, of which nothing has been read."""
+
+    def is_shown_by(self, facts: ConnectionFacts) -> bool:
+        """Whether this request looks like one of the back end."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +42,10 @@ class ListenerSettings:
     long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive. ``web`` answers plain
     HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
     ``longpoll`` is the path below which clients may poll, ``body_limit`` bounds the body of a plain HTTP request.
+    Of ``max_connections`` at most ``max_unauthenticated`` may not have joined yet. While more than half of those places
+    are taken, one address has at most ``unauthenticated_per_address`` of them, and of its new connections
+    ``connection_burst`` may come at once, then ``connection_rate`` a second. ``backend_places`` are there besides for
+    what ``back_end`` knows as the back end's.
     Raises ValueError for a network that is none.
     """
 
@@ -41,6 +58,12 @@ class ListenerSettings:
     handshake_timeout: float = 5.0
     close_timeout: float = 2.0
     max_connections: int = 10_000
+    max_unauthenticated: int = 5000
+    unauthenticated_per_address: int = 256
+    connection_rate: float = 200.0
+    connection_burst: int = 2000
+    backend_places: int = 16
+    back_end: BackEndSign | None = None
     ping_interval: float = 25.0
     ping_timeout: float = 10.0
     output_limit: int = 1 << 20

@@ -12,10 +12,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
-from twisted.internet.endpoints import wrapServerTLS
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime, IStreamServerEndpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from orosync.errors import ConfigError
@@ -102,5 +107,23 @@ def _choose_protocol(connection: SSL.Connection, offered: Sequence[bytes]) -> An
 def secured(
     endpoint: IStreamServerEndpoint, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime | None = None
 ) -> IStreamServerEndpoint:
-    """``endpoint`` (TCP, UNIX or systemd) speaking TLS."""
-    return wrapServerTLS(credentials, endpoint, clock)
+    """``endpoint`` (TCP, UNIX or systemd) speaking TLS; for a ListenerFactory."""
+    return SecuredEndpoint(endpoint, credentials, clock)
+
+
+@implementer(IStreamServerEndpoint)
+class SecuredEndpoint:
+    """See ``secured``. What has no place, or has to wait for one, is kept in front of TLS (``listener.Doorway``)."""
+
+    def __init__(
+        self, endpoint: IStreamServerEndpoint, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime | None
+    ) -> None:
+        self._endpoint = endpoint
+        self._credentials = credentials
+        self._clock = clock
+
+    def listen(self, protocolFactory: Any) -> Deferred[IListeningPort]:
+        """See IStreamServerEndpoint."""
+        tls = TLSMemoryBIOFactory(self._credentials, False, protocolFactory, self._clock)
+        listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory.behind(tls.buildProtocol))
+        return listening

@@ -6,23 +6,28 @@ It must not know what either does with a connection.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from orosync.transport.accepting import hand_over
+from orosync.transport.admission import Place
+from orosync.transport.answers import ANSWERS
 from orosync.transport.keepalive import Member
-from orosync.transport.listener import ListenerFactory
+from orosync.transport.listener import HURRIED, ListenerFactory
 from orosync.transport.raw_link import RawLink
 from orosync.transport.rawsocket import RawSocketFactory
 from orosync.transport.websocket import WebSocketFactory, websocket_link
-from orosync.wamp.rawsocket import MAGIC
+from orosync.wamp.rawsocket import MAGIC, Refusal, refused
 
 
 class Fork(Protocol):
     """A connection until its first byte: then ``choose`` makes what serves it from there on."""
 
     slot: set[Member] | None = None
+    place: Place
 
     def __init__(self, listener: UniversalFactory, peer: str) -> None:
         self._listener = listener
@@ -30,22 +35,29 @@ class Fork(Protocol):
         self._timed_out = False
 
     def connectionMade(self) -> None:
-        self._listener.wheel.enter(self, self._listener.handshake_ticks)
+        listener = self._listener
+        listener.wheel.enter(self, listener.hurried_ticks if self.place.undecided else listener.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
         self._listener.wheel.leave(self)
         chosen = self._listener.choose(data[0])(self._peer)
-        # From here on Twisted finds these where it looks for ours.
-        self.dataReceived = chosen.dataReceived  # type: ignore[method-assign]
-        self.connectionLost = chosen.connectionLost  # type: ignore[method-assign]
-        chosen.makeConnection(self.transport)
+        chosen.place = self.place
+        if self.place.undecided:
+            self.place.withdraw = partial(chosen.drop_now, "no place")
+        hand_over(self, chosen)
         chosen.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._listener.wheel.leave(self)
-        self._listener.turnstile.left()
+        self.place.leave()
         if not self._timed_out:
             self._listener.journal.count("handshake.lost", "silent")
+
+    def drop_now(self, reason: str) -> None:
+        """See Line."""
+        self._timed_out = True
+        self._listener.wheel.leave(self)
+        self.transport.abortConnection()  # type: ignore[union-attr]
 
     def due(self) -> None:
         """See keepalive.Member."""
@@ -68,14 +80,19 @@ class UniversalFactory(ListenerFactory):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.handshake_ticks = self.wheel.ticks(self.settings.handshake_timeout)
+        self.hurried_ticks = self.wheel.ticks(min(self.settings.handshake_timeout, HURRIED))
         self._websocket: Callable[[str], Any] = websocket_link(self)
         self._rawsocket: Callable[[str], Any] = self.kind(RawLink)
+
+    def told(self, first: int) -> bytes:
+        """See ListenerFactory."""
+        return refused(Refusal.CONNECTIONS) if first == MAGIC else ANSWERS[503]
 
     def choose(self, first: int) -> Callable[[str], Any]:
         """What serves a connection that begins with this byte."""
         return self._rawsocket if first == MAGIC else self._websocket
 
-    def connection(self, peer: str) -> Protocol:
+    def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return Fork(self, peer)
 

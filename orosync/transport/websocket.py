@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.protocol import Protocol
-
 from orosync.headers.origin import OriginRule
+from orosync.transport.answers import ANSWERS
 from orosync.transport.link import Link
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll import LongPoll
@@ -32,11 +31,12 @@ def websocket_link(listener: ListenerFactory) -> type[Link]:
 class WebSocketFactory(ListenerFactory):
     """WebSocket, and plain HTTP where the listener has pages."""
 
+    full = ANSWERS[503]
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._link = websocket_link(self)
 
-    def connection(self, peer: str) -> Protocol:
+    def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
-        link: Protocol = self._link(peer)
-        return link
+        return self._link(peer)

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.composition import listening
 from orosync.config.listen import ListenSection
+from orosync.identity.backend_sign import ListenerBackEnd
+from orosync.identity.publisher_right import PublisherRight
 from orosync.model import Traits
 
 
@@ -22,6 +24,7 @@ class ListeningTests(SynchronousTestCase):
         """Every key that a transport knows reaches it; a section that says nothing has the transport's own defaults."""
         plain = listening.settings_of(section(), None)
         self.assertEqual((plain.longpoll, plain.deflate, plain.tls, plain.web), (None, False, False, None))
+        sign = ListenerBackEnd(PublisherRight(), "public", alone=False)
         made = listening.settings_of(
             section(
                 path="/ws",
@@ -32,10 +35,19 @@ class ListeningTests(SynchronousTestCase):
                 compression="deflate",
                 message_limit=1000,
                 max_connections=7,
+                max_unauthenticated=5,
+                unauthenticated_per_address=4,
+                connection_rate=3,
+                connection_burst=2,
+                backend_places=1,
                 ping_interval=3.0,
             ),
             None,
+            sign,
         )
+        self.assertEqual((made.max_unauthenticated, made.unauthenticated_per_address), (5, 4))
+        self.assertEqual((made.connection_rate, made.connection_burst, made.backend_places), (3, 2, 1))
+        self.assertIs(made.back_end, sign)
         self.assertEqual((made.path, made.origins, made.origin_required), ("/ws", ("https://a.example",), False))
         self.assertEqual((made.tls, made.longpoll, made.deflate), (True, "/lp", True))
         self.assertEqual((made.body_limit, made.max_connections, made.ping_interval), (1000, 7, 3.0))

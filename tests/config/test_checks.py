@@ -265,13 +265,13 @@ class Warnings(FilesCase):
 
     def test_open_files(self) -> None:
         """Connections that the process could not hold."""
-        text = SOUND.replace("endpoint", "max_connections = 1000\nendpoint")
-        self.assertEqual(self.load(text, open_files=1000 + checks.SPARE_FILES).warnings, ())
+        text = SOUND.replace("endpoint", "max_connections = 1000\nbackend_places = 10\nendpoint")
+        self.assertEqual(self.load(text, open_files=1010 + checks.SPARE_FILES).warnings, ())
         self.assertEqual(self.load(text, open_files=-1).warnings, ())
         self.assertEqual(
             self.load(text, open_files=1024).warnings,
             (
-                "[router] the process may open 1024 files, its listeners allow 1000 connections: raise LimitNOFILE "
+                "[router] the process may open 1024 files, its listeners allow 1010 connections: raise LimitNOFILE "
                 "(ulimit -n) or lower max_connections",
             ),
         )

@@ -25,6 +25,11 @@ class Listen(SynchronousTestCase):
             (section.max_connections, section.connections_per_user, section.subscriptions_per_connection),
             (10000, 50, 128),
         )
+        self.assertEqual(
+            (section.unauthenticated_per_address, section.connection_rate, section.connection_burst),
+            (256, 200, 2000),
+        )
+        self.assertEqual(section.backend_places, 16)
 
     def test_closed_by_default(self) -> None:
         """Without a word in the file an Origin is required, nobody publishes, no proxy is believed."""
@@ -61,3 +66,13 @@ class RawSocketListeners(FilesCase):
             ],
         )
         self.assertEqual(len(self.listener(raw.replace("rawsocket", "universal"))), 1, "origins")
+
+
+class Places(FilesCase):
+    """How many may be unauthenticated."""
+
+    def test_more_unauthenticated_than_all(self) -> None:
+        """A number that could never be reached is a mistake."""
+        text = SOUND.replace("endpoint", "max_connections = 300\nmax_unauthenticated = 301\nendpoint")
+        fault = "max_unauthenticated: is more than max_connections (300), lower it or raise that"
+        self.assertEqual(self.faults(text), [f"[listen:public] {fault} (line 3)"])

@@ -33,6 +33,12 @@ class Settled(FilesCase):
         self.assertEqual((section.realm, section.authenticators, section.origins), ("other", ("guest",), ("a",)))
         self.assertEqual(settle.notifications(NotificationsSection(realm="b"), ["a", "b"]).realm, "b")
 
+    def test_unauthenticated_places(self) -> None:
+        """Half of all, but 256 at least, as far as there are so many; what the file says stands."""
+        for connections, places in [(10_000, 5000), (1001, 500), (512, 256), (300, 256), (256, 256), (7, 7), (1, 1)]:
+            self.assertEqual(self.listener(max_connections=connections).max_unauthenticated, places)
+        self.assertEqual(self.listener(max_connections=100, max_unauthenticated=3).max_unauthenticated, 3)
+
     def test_realm_of_an_uplink(self) -> None:
         """Over there it is the realm of the same name, unless another is named."""
         self.assertEqual(settle.uplink(UplinkSection(name="oro", url="ws://a")).realm, "oro")

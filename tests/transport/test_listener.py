@@ -4,6 +4,7 @@ import socket
 from time import monotonic
 
 from orosync.model import Traits
+from orosync.transport.answers import ANSWERS
 from tests.support.listeners import ListenerCase
 from tests.support.wires import RecordingSession
 
@@ -28,12 +29,12 @@ class AcceptTests(ListenerCase):
         self.assertEqual(handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1)
         self.assertEqual(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 60)
 
-    async def test_a_full_listener_hangs_up(self) -> None:
-        """Whoever comes too many is closed at accept, noted, and may come again when there is room."""
+    async def test_a_full_listener_says_so(self) -> None:
+        """Whoever comes too many gets 503, is noted, and may come again when there is room."""
         port = await self.listen(max_connections=1)
         first = await self.client(port)
         await self.beside(first.upgrade)
-        self.assertEqual(await self.beside((await self.client(port)).until_end), b"")
+        self.assertEqual(await self.beside((await self.client(port)).until_end), ANSWERS[503])
         self.assertEqual(self.journal.kinds("connection.refused"), ["too_many"])
         first.close()
         await self.until(lambda: self.factories[0].turnstile.inside == 0)

@@ -80,7 +80,7 @@ class OpenTests(LongPollCase):
             wanting(),
             wanting("wamp"),
             b'{"protocols": "wamp.2.json"}',
-            b"[" * 9999,
+            b"[" * 8000,
         ):
             self.assertEqual(self.status(post("/lp/open", body)), 400, body)
         self.assertEqual(set(self.listener.journal.kinds("handshake.refused")), {"subprotocol"})

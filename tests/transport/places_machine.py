@@ -1,0 +1,114 @@
+"""Clients that connect, join, say goodbye and leave in any order, and what a listener's places must be then."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from twisted.internet.task import Clock
+
+from orosync.model import ConnectionFacts
+from orosync.testing import connection_facts
+from orosync.transport.admission import Answer, Place, Turnstile
+from orosync.transport.settings import ListenerSettings
+from orosync.transport.turns import TICK
+from tests.support.wires import RecordingJournal
+
+_, DELAYED, REFUSED = Answer
+PHP, BROWSER = connection_facts(path="php"), connection_facts(path="browser")
+
+
+class Sign:
+    """The back end comes from 10.0.0.1 and shows a path "php"."""
+
+    def may_come_from(self, peer: str) -> bool:
+        return peer == "10.0.0.1"
+
+    def is_shown_by(self, facts: ConnectionFacts) -> bool:
+        return facts.path == "php"
+
+
+class PlacesMachine(RuleBasedStateMachine):
+    """Directly or through a proxy, fast or slowly; two back ends among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        made = ListenerSettings(
+            name="public", max_connections=8, max_unauthenticated=6, unauthenticated_per_address=2,
+            connection_rate=10.0, connection_burst=2, backend_places=1, back_end=Sign(),
+        )  # fmt: skip
+        self.turnstile = Turnstile(made, self.clock, RecordingJournal())
+        self.here: list[Place] = []
+        self.waiting: dict[str, list[Place]] = {}
+
+    def answered(self, place: Place, answer: Answer) -> None:
+        if answer is REFUSED:
+            place.leave()
+            return
+        self.here.append(place)
+        if answer is DELAYED:
+            line = self.waiting.setdefault(place.group or "", [])
+            line.append(place)
+
+            def proceed() -> None:
+                assert line.pop(0) is place, "somebody has overtaken"
+
+            place.proceed = proceed
+
+    @rule(address=st.sampled_from(["192.0.2.1", "192.0.2.2", "10.0.0.1", "2001:db8::1", "2001:db8::2"]))
+    def connects(self, address: str) -> None:
+        place = self.turnstile.enter(address)
+        if place is not None:
+            self.answered(place, place.located(address))
+
+    @rule(address=st.sampled_from(["192.0.2.1", "192.0.2.3"]), facts=st.sampled_from([None, BROWSER, PHP]))
+    def comes_by_a_proxy(self, address: str, facts: ConnectionFacts | None) -> None:
+        place = self.turnstile.enter("10.0.0.1")
+        if place is not None:
+            self.answered(place, place.requested(address, facts))
+
+    @rule(number=st.integers(0, 20), facts=st.sampled_from([None, BROWSER, PHP]))
+    def requests(self, number: int, facts: ConnectionFacts | None) -> None:
+        if self.here:
+            place = self.here[number % len(self.here)]
+            if place.undecided:
+                self.here.remove(place)
+                self.answered(place, place.requested(place.peer, facts))
+
+    @rule(number=st.integers(0, 20), joins=st.booleans())
+    def joins(self, number: int, joins: bool) -> None:
+        if self.here:
+            self.here[number % len(self.here)].set_authenticated(joins)
+
+    @rule(number=st.integers(0, 20))
+    def leaves(self, number: int) -> None:
+        if self.here:
+            place = self.here.pop(number % len(self.here))
+            for line in self.waiting.values():
+                if place in line:
+                    line.remove(place)
+            place.leave()
+
+    @rule(ticks=st.integers(1, 30))
+    def time_passes(self, ticks: int) -> None:
+        self.clock.pump([TICK] * ticks)
+
+    @invariant()
+    def counts(self) -> None:
+        counted = [place for place in self.here if not place.undecided]
+        unauthenticated = [place for place in counted if place.state.name == "UNAUTHENTICATED"]
+        groups = [place.group for place in unauthenticated if place.group is not None]
+        assert self.turnstile.inside == len(counted) <= 8 + 1
+        assert self.turnstile.unauthenticated == len(unauthenticated)
+        assert self.turnstile._addresses == {group: groups.count(group) for group in groups}
+        assert len(self.turnstile._turns) == sum(map(len, self.waiting.values()))
+
+    def teardown(self) -> None:
+        for place in self.here:
+            place.leave()
+        self.clock.advance(100)
+        turnstile = self.turnstile
+        turnstile._rates.forget(self.clock.seconds())
+        assert (turnstile.inside, turnstile.unauthenticated, turnstile._held) == (0, 0, 0)
+        assert not (turnstile._addresses or turnstile._undecided or len(turnstile._turns) or len(turnstile._rates))
+        assert self.clock.getDelayedCalls() == []
