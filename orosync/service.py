@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from typing import Any
 
-from twisted.application.service import MultiService
+from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -19,10 +20,12 @@ from twisted.python.failure import Failure
 
 from orosync.composition import Parts
 from orosync.composition.credentials import credentials
+from orosync.composition.ending import GRACE, Ending
 from orosync.composition.hosting import Hosting
 from orosync.composition.listening import allowance, client_traits, publisher_traits, serves_http, settings_of, spoken
 from orosync.composition.process import Process
 from orosync.composition.reloading import Rules
+from orosync.composition.stopping import Stopping
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
@@ -56,9 +59,9 @@ ADVICE = {
 """What to do about a listener that cannot be opened."""
 
 
-def build(configuration: Configuration, reactor: Any) -> RouterService:
-    """The whole router, not yet started. Raises ConfigError."""
-    return RouterService(Parts(configuration, reactor))
+def build(configuration: Configuration, reactor: Any, ending: Ending | None = None) -> RouterService:
+    """The whole router, not yet started; ``ending`` where the process is its own. Raises ConfigError."""
+    return RouterService(Parts(configuration, reactor), ending)
 
 
 class RouterService(MultiService):
@@ -70,7 +73,7 @@ class RouterService(MultiService):
 
     log = Logger()
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._parts = parts
         self._configuration = parts.configuration
@@ -83,7 +86,11 @@ class RouterService(MultiService):
         self._deadlines: list[Deadlines] = []
         self._rates: list[Rates] = []
         self._ports: dict[str, IListeningPort] = {}
-        self._process = Process(parts.reactor, os.environ)
+        self._process = Process(parts.reactor, os.environ, ending)
+        self._stopping = Stopping(parts.journal, parts.titles)
+        self._sockets = [] if ending is None else ending.sockets
+        if ending is not None:
+            ending.concerns(parts.journal, parts.configuration.router.drain, lambda: self._stopping.unfinished)
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
         self._rules = Rules(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
@@ -173,6 +180,8 @@ class RouterService(MultiService):
 
         def opened(port: IListeningPort) -> bool:
             self._ports[section.name] = port
+            if section.endpoint.startswith("unix:"):
+                self._sockets.append(os.path.abspath(os.fsdecode(getattr(port.getHost(), "name", ""))))
             accept_few(port)
             self.log.info(
                 "[listen:{name}] serves {scheme} on {endpoint}",
@@ -236,13 +245,15 @@ class RouterService(MultiService):
         seconds = self._configuration.router.drain
         count = len(self._guests)
         self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
-        self._process.stopping(seconds + 2)
+        self._process.stopping(seconds + GRACE + 2)
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        closing = [Deferred.fromCoroutine(_closed(port)) for port in self._ports.values()]
-        await drain(self._guests, self._parts.reactor, self._configuration.router.drain)
-        await self._hosting.stop()
+        stop = self._stopping.stop
+        closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
+        clients = partial(drain, self._guests, self._parts.reactor, self._configuration.router.drain)
+        await stop("clients", clients)
+        await stop("components", self._hosting.stop)
         await gatherResults(closing)
         self._rechecks.stop()
         self._reviews.stop()
@@ -254,9 +265,8 @@ class RouterService(MultiService):
             for watcher in hosted.watchers.values():
                 watcher.deserted()
         self._process.stopped()
-        stopped = MultiService.stopService(self)
-        if stopped is not None:
-            await stopped
+        Service.stopService(self)
+        await self._stopping.stop_all(reversed(list(self)))
         self._parts.journal.close()
 
 
@@ -270,9 +280,3 @@ def _pages(section: ListenSection, reactor: Any) -> StaticPages:
         return StaticPages(section.pages, reactor)
     except ValueError as error:
         raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None
-
-
-async def _closed(port: IListeningPort) -> None:
-    waiting = port.stopListening()
-    if waiting is not None:
-        await waiting

@@ -139,7 +139,7 @@ class ListeningTests(ServiceCase):
             service = self.serve()
             self.assertEqual(systemd.recv(100), b"READY=1")
             await service.stopService()
-            self.assertEqual(systemd.recv(100), b"STOPPING=1\nEXTEND_TIMEOUT_USEC=3000000")
+            self.assertEqual(systemd.recv(100), b"STOPPING=1\nEXTEND_TIMEOUT_USEC=13000000")
 
     async def test_stop(self):
         """At a stop nobody new is let in, everybody there is let go, and the log says how many they were."""

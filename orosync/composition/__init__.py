@@ -7,6 +7,9 @@
     credentials.py  what a listener with TLS shows
     hosting.py      the application's components in this process
     process.py      this process, as whoever started it sees it
+    ending.py       its end, over in time whatever hangs
+    stopping.py     what is being stopped, by name
+    threads.py      where threads stand
     attached.py     orosync's judgement on offer in another router
 
 ``orosync.service`` joins the parts to listeners. Reactor and clock come in as arguments; nothing here may parse

@@ -10,15 +10,17 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from orosync.components.attachment import Attachment
 from orosync.components.authentication import Authentication
 from orosync.components.authorization import Authorization
+from orosync.composition.ending import GRACE, Ending
 from orosync.composition.parts import Parts
 from orosync.composition.process import Process
+from orosync.composition.stopping import Stopping
 from orosync.config import Configuration
 from orosync.config.attach import LISTENER, AttachSection
 from orosync.errors import ConfigError
@@ -74,11 +76,14 @@ class AttachedService(MultiService):
 
     log = Logger()
 
-    def __init__(self, judgement: Judgement) -> None:
+    def __init__(self, judgement: Judgement, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         parts = judgement.parts
         self._parts = parts
-        self._process = Process(parts.reactor, os.environ)
+        self._process = Process(parts.reactor, os.environ, ending)
+        self._stopping = Stopping(parts.journal, parts.titles)
+        if ending is not None:
+            ending.concerns(parts.journal, 0.0, lambda: self._stopping.unfinished)
         judgement.setServiceParent(self)
         section = attach_section(parts.configuration)
         attachment: IService = Attachment(section, {judgement.uri: judgement.procedure}, parts.journal, parts.reactor)
@@ -94,14 +99,13 @@ class AttachedService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Take leave of the router, then stop everything else."""
-        self._process.stopping()
+        self._process.stopping(GRACE + 2)
         self._process.stopped()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        stopped = MultiService.stopService(self)
-        if stopped is not None:
-            await stopped
+        Service.stopService(self)
+        await self._stopping.stop_all(reversed(list(self)))
         self._parts.journal.close()
 
 
@@ -112,6 +116,7 @@ def attach_section(configuration: Configuration) -> AttachSection:
     return configuration.attach
 
 
-def build(configuration: Configuration, reactor: Any, what: str) -> AttachedService:
-    """The whole process, not yet started; ``what`` as Judgement's. Raises ConfigError."""
-    return AttachedService(Judgement(Parts(configuration, reactor), what))
+def build(configuration: Configuration, reactor: Any, what: str, ending: Ending | None = None) -> AttachedService:
+    """The whole process, not yet started; ``what`` as Judgement's, ``ending`` where the process is its own. Raises
+    ConfigError."""
+    return AttachedService(Judgement(Parts(configuration, reactor), what), ending)

@@ -64,7 +64,8 @@ class Parts:
     """The parts of a router, each made when first asked for, and once.
 
     Raises ConfigError, with every fault that making them brought up, from ``realms``. ``services`` holds the parts
-    that have to be started and stopped, once ``realms`` has been asked for.
+    that have to be started and stopped, once ``realms`` has been asked for; ``titles`` names those from elsewhere (by
+    identity) as their sections do.
     """
 
     def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
@@ -77,6 +78,7 @@ class Parts:
         self.demo_users = demo_users()
         self._used_tickets = UsedTickets()
         self.services: list[IService] = []
+        self.titles: dict[int, str] = {}
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._hosted: dict[str, HostedRealm] = {}
@@ -276,6 +278,7 @@ class Parts:
         made = registry.create(title, factory, interface, section.name, section.options)
         if IService.providedBy(made):
             self.services.append(made)
+            self.titles[id(made)] = title
         return made
 
     def _each(self, make: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:

@@ -14,21 +14,26 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
+from orosync.composition.ending import Ending
 from orosync.ops.notify_systemd import SystemdNotifier
 
 
 class Process:
     """Told of by its service, which calls each method once; ``heed`` when the reactor runs."""
 
-    def __init__(self, reactor: Any, environ: Mapping[str, str]) -> None:
+    def __init__(self, reactor: Any, environ: Mapping[str, str], ending: Ending | None = None) -> None:
         self._reactor = reactor
+        self._ending = ending
         self._systemd = SystemdNotifier.from_environment(environ)
         self._watchdog: LoopingCall | None = None
 
     def heed(self, reload: Callable[[], None] | None = None) -> None:
         """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls
-        ``reload``, both in a turn of the reactor's."""
-        self._on(signal.SIGTERM, self._reactor.stop)
+        ``reload``, both in a turn of the reactor's. With an ``ending`` SIGINT does too, and it is over in time."""
+        if self._ending is not None:
+            self._ending.watch()
+        else:
+            self._on(signal.SIGTERM, self._reactor.stop)
         if reload is not None:
             self._on(signal.SIGHUP, reload)
 

@@ -36,6 +36,9 @@ JOBS_AT_A_WORKER = 2
 
 MOST_WORKERS = 4
 
+MOST_HUNG = 3
+"""Workers in a row that hang and have never answered: the next one would not either."""
+
 
 class DigestSource(Protocol):
     """Where an authenticator gets digests from."""
@@ -86,6 +89,7 @@ class Hasher(Service):
         self._size = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
         self._start_worker = start_worker or (lambda: ProcessWorker(reactor))
         self._workers: list[Worker] = []
+        self._hung = 0
         self._urgent: Lanes[_Job] = Lanes(urgent_room)
         self._others: Lanes[_Job] = Lanes(room)
 
@@ -140,22 +144,26 @@ class Hasher(Service):
         )
 
     def _computed(self, digests: list[str], job: _Job) -> None:
+        self._hung = 0
         if not job.done.called:
             job.done.callback(digests)
         self._pump()
 
     def _failed(self, failure: Failure, worker: Worker, job: _Job) -> None:
         failure.trap(WorkerLost)
+        loss = failure.value
+        assert isinstance(loss, WorkerLost)
         if worker in self._workers:
-            self._replace(worker, failure.getErrorMessage())
+            self._replace(worker, str(loss), loss.hung)
         if job.done.called:
-            return  # given up by whoever asked
-        if job.lost or not self._workers:
+            pass  # the one who asked has given up
+        elif job.lost or not self._workers:
             # A second loss may be the job's own doing: no third worker for it.
             job.done.errback(_down())
-            return
-        job.lost = True
-        self._give(min(self._workers, key=lambda candidate: candidate.load), job)
+        else:
+            job.lost = True
+            self._give(min(self._workers, key=lambda candidate: candidate.load), job)
+        self._pump()
 
     def _abandon(self, job: _Job) -> None:
         self._queue(job).remove(job)
@@ -167,11 +175,12 @@ class Hasher(Service):
         except OSError as error:
             self._fall_back(str(error))
 
-    def _replace(self, worker: Worker, why: str) -> None:
+    def _replace(self, worker: Worker, why: str, hung: bool) -> None:
         self._workers.remove(worker)
         worker.stop()
-        self._journal.note("hasher", "worker_lost", reason=why)
-        if worker.proven:
+        self._journal.note("hasher", "worker_hung" if hung else "worker_lost", reason=why)
+        self._hung += hung
+        if worker.proven or (hung and self._hung < MOST_HUNG):
             self._add_worker()
         else:
             # It never answered: the next one would not either.

@@ -24,4 +24,5 @@ def makeService(options: Options) -> IService:
     from orosync.composition.attached import build
 
     router.steady(reactor)
-    return router.or_give_up(lambda: build(options["configuration"], reactor, "authorizer"))
+    ending = router.ending(options, reactor)
+    return router.or_give_up(lambda: build(options["configuration"], reactor, "authorizer", ending))

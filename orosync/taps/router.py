@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -21,6 +21,9 @@ from orosync import __version__
 from orosync.clocks import make_monotonic
 from orosync.config import load
 from orosync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from orosync.composition.ending import Ending
 
 T = TypeVar("T")
 
@@ -59,7 +62,7 @@ def makeService(options: Options) -> IService:
     if not configuration.listeners:
         give_up(ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"]))
     steady(reactor)
-    router = or_give_up(lambda: build(configuration, reactor))
+    router = or_give_up(lambda: build(configuration, reactor, ending(options, reactor)))
     reactor.callWhenRunning(settle_memory)
     return router
 
@@ -70,6 +73,14 @@ def steady(reactor: Any) -> None:
         make_monotonic(reactor)
     except RuntimeError as error:
         give_up(ConfigError([str(error)]))
+
+
+def ending(options: usage.Options, reactor: Any) -> Ending:
+    """The end of the process, which is ours; twistd's own options say where its pidfile is."""
+    from orosync.composition.ending import Ending
+
+    whole = getattr(options, "parent", None)
+    return Ending(reactor, "" if whole is None else whole["pidfile"] or "")
 
 
 def settle_memory() -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -53,6 +54,13 @@ class ProcessTests(SynchronousTestCase):
         for number in (signal.SIGHUP, signal.SIGTERM):
             self.handlers[number](number, None)
         self.assertEqual(self.reactor.asked, [self.setUp, self.reactor.stop])
+
+    def test_ending(self) -> None:
+        """Where the process is our own, its end is watched over instead; SIGHUP is as it was."""
+        watched: list[str] = []
+        ending: Any = SimpleNamespace(watch=lambda: watched.append("watched"))
+        Process(self.reactor, {}, ending).heed(self.setUp)
+        self.assertEqual((watched, list(self.handlers)), (["watched"], [signal.SIGHUP]))
 
     def test_systemd(self) -> None:
         """It hears READY, signs of life until the end, and how long that may take."""

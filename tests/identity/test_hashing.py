@@ -43,10 +43,10 @@ class FakeWorker:
         self.done += plains
         done.callback([plain.decode() for plain in plains])
 
-    def lose(self) -> None:
+    def lose(self, hung: bool = False) -> None:
         jobs, self.jobs = self.jobs, []
         for _, done in jobs:
-            done.errback(WorkerLost("it died"))
+            done.errback(WorkerLost("it died", hung))
 
 
 class HasherCase(SynchronousTestCase):

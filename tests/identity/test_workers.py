@@ -6,14 +6,17 @@ import threading
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from orosync.errors import Unavailable
 from orosync.identity.digest import message_digest
-from orosync.identity.workers import ProcessWorker, ThreadWorker, WorkerLost
+from orosync.identity.hashing import MOST_HUNG
+from orosync.identity.workers import PATIENCE, SECOND_LOOK, ProcessWorker, ThreadWorker, WorkerLost
+from tests.identity.test_hashing import HasherCase
 
 PAIRS = [(b"a", b""), (b"b", b"salt")]
 DIGESTS = [message_digest(plain, salt) for plain, salt in PAIRS]
@@ -135,6 +138,113 @@ class ProcessWorkerTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         self.end()
         self.successResultOf(stopped)
+
+
+class HungWorkerTests(SynchronousTestCase):
+    """A process that is there and does not answer."""
+
+    setUp = ProcessWorkerTests.setUp
+    end = ProcessWorkerTests.end
+
+    def hang(self) -> None:
+        """Time passes in which nothing comes."""
+        self.reactor.advance(PATIENCE)
+        self.reactor.advance(SECOND_LOOK)
+
+    def test_no_answer(self) -> None:
+        """It is killed, its jobs are lost at once, though it may take its time to end; what it says then is void."""
+        waiting = [self.worker.compute(PAIRS), self.worker.compute(PAIRS)]
+        self.reactor.advance(PATIENCE)
+        self.assertEqual(self.process.signals, [])
+        self.reactor.advance(SECOND_LOOK)
+        self.assertEqual(self.process.signals, ["KILL"])
+        for done in [*waiting, self.worker.compute(PAIRS)]:
+            loss = self.failureResultOf(done, WorkerLost).value
+            self.assertEqual(str(loss), "it gave no digest within 5 s")
+        self.worker.outReceived(LINES)
+        self.assertEqual((self.worker.load, self.worker.proven), (0, False))
+        stopped = self.worker.stop()
+        self.end()
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_which_loss(self) -> None:
+        """One that hangs is told from one that has ended."""
+        first = self.worker.compute(PAIRS)
+        self.hang()
+        self.assertTrue(self.failureResultOf(first, WorkerLost).value.hung)
+        self.setUp()
+        second = self.worker.compute(PAIRS)
+        self.end()
+        self.assertFalse(self.failureResultOf(second, WorkerLost).value.hung)
+
+    def test_each_digest_has_its_time(self) -> None:
+        """Room for a queue: what counts is that something comes."""
+        jobs = [self.worker.compute(PAIRS), self.worker.compute(PAIRS)]
+        for line in [*DIGESTS, *DIGESTS]:
+            self.reactor.advance(PATIENCE)
+            self.reactor.advance(SECOND_LOOK * 0.9)
+            self.worker.outReceived(line.encode() + b"\n")
+        self.assertEqual([self.successResultOf(job) for job in jobs], [DIGESTS, DIGESTS])
+        self.reactor.advance(1000)
+        self.assertEqual((self.process.signals, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_this_process_stood_still(self) -> None:
+        """Timers come before what is there to be read: an answer that came meanwhile is read."""
+        job = self.worker.compute(PAIRS)
+        self.reactor.advance(1000)
+        self.worker.outReceived(LINES)
+        self.assertEqual(self.successResultOf(job), DIGESTS)
+        self.assertEqual(self.process.signals, [])
+
+
+class HungHasherTests(HasherCase):
+    """What becomes of the queue in front of workers that are lost."""
+
+    def test_replaced(self) -> None:
+        """Its jobs are done elsewhere, by a new worker too if the old one had never answered."""
+        self.hasher(workers=2)
+        self.started[0].proven = False
+        jobs = [self.ask(f"u{number}") for number in range(6)]
+        self.started[0].lose(hung=True)
+        self.assertEqual(len(self.started), 3)
+        for worker in self.started[1:]:
+            while worker.jobs:
+                worker.answer()
+        for job in jobs:
+            self.successResultOf(job)
+        self.assertEqual([kind for _, kind, _ in self.journal.notes], ["worker_hung"])
+
+    def test_never_any_answer(self) -> None:
+        """Where three in a row hang without any answer, a thread takes over."""
+        hasher = self.hasher()
+        for number in range(MOST_HUNG):
+            self.ask("u").addErrback(lambda failure: failure.trap(Unavailable))
+            self.started[number].proven = False
+            self.started[number].lose(hung=True)
+        kinds = [kind for _, kind, _ in self.journal.notes]
+        self.assertEqual(kinds, ["worker_hung"] * MOST_HUNG + ["thread_instead"])
+        self.successResultOf(hasher.stopService())
+
+    def test_the_queue_goes_on(self) -> None:
+        """Jobs that cost two workers, or that were given up, leave their places to those who wait."""
+        for given_up in (False, True):
+            self.hasher()
+            jobs = [self.ask(f"u{number}") for number in range(4)]
+            if given_up:
+                for job in jobs[:2]:
+                    job.cancel()
+                    self.failureResultOf(job, CancelledError)
+                self.started[0].lose()
+            else:
+                self.started[0].lose()
+                self.started[1].lose()
+                for job in jobs[:2]:
+                    self.refused(job, "hasher_down")
+            last = self.started[-1]
+            while last.jobs:
+                last.answer()
+            self.assertEqual([self.successResultOf(job) for job in jobs[2:]], [["u2"], ["u3"]])
 
 
 class RealWorkers(TestCase):
