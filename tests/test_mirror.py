@@ -22,6 +22,8 @@ OF_THE_WHOLE = {
     "tests/test_units.py",
     "tests/test_bench.py",
     "tests/transport/test_violations.py",  # transport and sessions together
+    "tests/session/test_message_rates.py",  # sessions, links and token buckets together
+    "tests/transport/test_message_rates.py",
     "tests/authz/test_properties.py",  # channels, permissions and the chain together
     "tests/identity/php/test_mutation.py",  # spoiled sessions go through the whole reader
 }
