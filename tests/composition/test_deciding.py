@@ -145,6 +145,15 @@ class DecidersTests(SynchronousTestCase):
         self.reloaded("trustlevel = 3\n", "")
         self.assertIsNone(told(4))
 
+    def test_unlimited_roles(self) -> None:
+        """As configured, and others after a reload: sessions that are here look at the same set."""
+        exempt = self.realms["oro"].unlimited
+        self.assertEqual(exempt, set())
+        self.reloaded("trustlevel = 3", "unlimited = yes")
+        self.assertEqual(exempt, {"user"})
+        self.reloaded("trustlevel = 3", "unlimited = no")
+        self.assertEqual(exempt, set())
+
     def test_parts_stay(self) -> None:
         """What has the same section stays as it is, with all that it remembers; what has another is made anew."""
         before = self.parts_by_identity()

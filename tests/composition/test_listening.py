@@ -11,6 +11,7 @@ from orosync.config.listen import ListenSection
 from orosync.identity.backend_sign import ListenerBackEnd
 from orosync.identity.publisher_right import PublisherRight
 from orosync.model import Traits
+from orosync.transport.rates import Allowance
 
 
 def section(**keys: Any) -> ListenSection:
@@ -63,6 +64,12 @@ class ListeningTests(SynchronousTestCase):
         ]:
             self.assertEqual(listening.client_traits(section(**keys)), Traits(message_limit=limit), keys)
         self.assertEqual(listening.publisher_traits(section()), Traits(1 << 20, skip_oversized=True, pinged=False))
+
+    def test_allowance(self) -> None:
+        """What a client may send that has joined."""
+        self.assertEqual(listening.allowance(section()), Allowance(1000, 2000, None))
+        made = section(message_rate=5, message_burst=9, message_rate_cut=30.0)
+        self.assertEqual(listening.allowance(made), Allowance(5, 9, 30.0))
 
     def test_words(self) -> None:
         """What the log says of each kind."""

@@ -30,6 +30,7 @@ class Listen(SynchronousTestCase):
             (256, 200, 2000),
         )
         self.assertEqual(section.backend_places, 16)
+        self.assertEqual((section.message_rate, section.message_burst, section.message_rate_cut), (1000, 2000, None))
 
     def test_closed_by_default(self) -> None:
         """Without a word in the file an Origin is required, nobody publishes, no proxy is believed."""
@@ -42,6 +43,23 @@ class Listen(SynchronousTestCase):
         self.assertIs(ListenSection(name="x", endpoint="tcp:1").reach, Reach.ANYBODY)
         self.assertIs(ListenSection(name="x", endpoint="tcp:1:interface=127.0.0.1").reach, Reach.LOOPBACK)
         self.assertIs(ListenSection(name="x", endpoint="unix:/run/x").reach, Reach.LOCAL_FILE)
+
+
+class Rates(FilesCase):
+    """How many messages a client may send."""
+
+    def test_as_written(self) -> None:
+        """Numbers and a duration."""
+        keys = "message_rate = 50\nmessage_burst = 100\nmessage_rate_cut = 2m\n"
+        section = self.load(SOUND.replace(LISTEN, LISTEN + keys)).listeners["public"]
+        self.assertEqual((section.message_rate, section.message_burst, section.message_rate_cut), (50, 100, 120.0))
+
+    def test_nonsense(self) -> None:
+        """None at all is no rate, and at once is no duration."""
+        keys = "message_rate = 0\nmessage_burst = many\nmessage_rate_cut = 0s\n"
+        faults = self.faults(SOUND.replace(LISTEN, LISTEN + keys))
+        found = [fault.split()[1] for fault in faults]
+        self.assertEqual(found, ["message_rate:", "message_burst:", "message_rate_cut:"])
 
 
 class RawSocketListeners(FilesCase):

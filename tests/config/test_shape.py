@@ -8,6 +8,26 @@ from tests.config.files import SOUND, FilesCase
 class Shape(FilesCase):
     """The configuration as one value."""
 
+    def test_unlimited_roles(self) -> None:
+        """Of a realm: those of its own and those of every realm; they need no permissions of their own."""
+        text = SOUND + (
+            "[realm:other]\nauthenticators = ticket\nauthorizers = roles\n"
+            "[role:feed]\nunlimited = yes\n"
+            "[role:oro/robot]\nunlimited = yes\npermissions = any call\n"
+            "[role:oro/user]\nunlimited = no\npermissions = any call\n"
+            "[role:other/guest]\nunlimited = yes\n"
+            "[notifications]\nrealm = oro\n"
+        )
+        configuration = self.load(text.replace("[listen:public]\n", "[listen:public]\nrealm = oro\n"))
+        self.assertEqual(configuration.unlimited("oro"), {"feed", "robot"})
+        self.assertEqual(configuration.unlimited("other"), {"feed", "guest"})
+
+    def test_roles_of_which_nothing_is_said(self) -> None:
+        """A section without a permission has to say something else of its role."""
+        (fault,) = self.faults("[role:oro/user]\nunlimited = no\n" + SOUND)
+        line = "permissions = prefix com.example. call,subscribe"
+        self.assertEqual(fault, f"[role:oro/user] permissions: is missing, add a line like: {line} (line 1)")
+
     def test_permissions_of_a_realm(self) -> None:
         """A realm's roles: its own lines, then those for every realm, and none of another realm's."""
         text = SOUND + (

@@ -32,6 +32,15 @@ class HostedRealmTests(SynchronousTestCase):
         self.watcher = Watcher()
         self.stage.hosted.watch([self.watcher])
 
+    def test_exempt(self):
+        """Roles without a message rate: those that are told, and those whose word is taken for others."""
+        self.stage.hosted.forwarders = ("uplink",)
+        exempt = self.stage.hosted.unlimited
+        self.stage.hosted.exempt(["feed"])
+        self.assertEqual(exempt, {"feed", "uplink"})
+        self.stage.hosted.exempt([])
+        self.assertEqual(exempt, {"uplink"})
+
     def test_watcher_learns_of_subscribers(self):
         """Of every subscriber of its topic, v1 and v2, and of the last one's leaving."""
         old, new = self.stage.v1(), self.stage.v2()
