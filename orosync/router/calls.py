@@ -68,17 +68,20 @@ class Calls:
                 return self._wait(caller, request, registration, asked, payload)
             callee = found
         self._check_callee(caller, request, asked, callee)
-        pending = self.pending.open(caller, request, callee, asked.progress)
         details = self._all_details(registration, caller, callee, asked, asked.timeout)
         forwarded = callee.session in registration.patient
-        movable = CALL_REROUTE in callee.features
-        if registration.capacity is not None:
-            registration.capacity.took(callee.session)
+        movable, capacity = CALL_REROUTE in callee.features, registration.capacity
         # A limit that the callee keeps is of no concern here, unless somebody else may get the call.
         timeout = 0 if forwarded and not movable else asked.timeout
-        if asked.streaming or timeout or registration.capacity is not None or movable:
-            particulars = pending.particulars = Particulars(registration, asked, details, payload)
+        if not (asked.streaming or timeout or movable or capacity is not None):
+            pending = self.pending.open(caller, request, callee, asked.progress)
+        else:
+            particulars = Particulars(registration, asked, details, payload if movable else None)
             particulars.streaming, particulars.timeout, particulars.forwarded = asked.streaming, timeout, forwarded
+            self.pending.check_kept(caller, particulars.size)
+            pending = self.pending.open(caller, request, callee, asked.progress)
+            self.pending.keep(pending, particulars)
+            particulars.slots = None if capacity is None else capacity.take(callee.session)
         return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
 
     def go_on(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
@@ -114,9 +117,8 @@ class Calls:
             return [Delivery((pending.caller,), late, TOO_LONG), *self.freed(pending)]
         particulars.tried.append(callee)
         while (successor := registration.successor(particulars.tried, self._draw)) is not None:
-            if self._lacking(particulars.asked, successor) is None:
-                if registration.capacity is not None:
-                    registration.capacity.gave_back(callee.session)
+            if self._lacking(particulars.asked, successor) is None and self.pending.has_room(successor):
+                particulars.give_back()
                 return [self._hand(pending, successor), *self.serve(registration)]
             particulars.tried.append(successor)
         self.pending.close(pending)
@@ -133,7 +135,7 @@ class Calls:
             if pending in capacity.waiting:
                 capacity.waiting.remove(pending)
             return []
-        capacity.gave_back(pending.callee.session)
+        particulars.give_back()
         return self.serve(particulars.registration)
 
     def serve(self, registration: Registration) -> list[Delivery]:
@@ -191,8 +193,10 @@ class Calls:
         assert capacity is not None, "without limits somebody is always free"
         if asked.streaming or len(capacity.waiting) >= self._queue_limit:
             raise RequestError(names.UNAVAILABLE, "all callees are busy")
+        particulars = Particulars(registration, asked, {}, payload)
+        self.pending.check_kept(caller, particulars.size)
         pending = self.pending.wait(caller, request)
-        particulars = pending.particulars = Particulars(registration, asked, {}, payload)
+        self.pending.keep(pending, particulars)
         particulars.timeout = asked.timeout
         capacity.waiting.append(pending)
         return []
@@ -205,7 +209,7 @@ class Calls:
         self.pending.give(pending, callee)
         pending.progressive = particulars.asked.progress
         if registration.capacity is not None:
-            registration.capacity.took(callee.session)
+            particulars.slots = registration.capacity.take(callee.session)
         particulars.forwarded = callee.session in registration.patient
         left = particulars.asked.timeout
         if particulars.watch is not None:
@@ -213,7 +217,10 @@ class Calls:
             particulars.watch.enforce(not particulars.forwarded)
         details = self._all_details(registration, pending.caller, callee, particulars.asked, left)
         particulars.details = details
-        return Delivery((callee,), Invocation(pending.invocation, registration.id, details), particulars.payload)
+        payload = particulars.payload
+        if CALL_REROUTE not in callee.features:
+            self.pending.forget_payload(pending)  # nobody will get it after this one
+        return Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)
 
     def _check_callee(self, caller: Member, request: int, asked: Asked, callee: Member) -> None:
         lacking = self._lacking(asked, callee)

@@ -11,36 +11,45 @@ from typing import Generic, TypeVar
 Waiting = TypeVar("Waiting")
 
 
-class Capacity(Generic[Waiting]):
-    """``waiting``: in the order in which they came. A callee without a limit is always free."""
+class Slots:
+    """The slots of one callee in one registration: it takes ``most`` calls at once and works on ``taken``."""
 
-    __slots__ = ("_limits", "_working", "waiting")
+    __slots__ = ("most", "taken")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+
+
+class Capacity(Generic[Waiting]):
+    """``waiting``: in the order in which they came. A callee without a limit is always free.
+
+    Whoever takes a slot keeps the ``Slots`` that it belongs to, and gives it back there: a callee that unregisters and
+    registers again has new slots, and the answers to its earlier calls free none of them.
+    """
+
+    __slots__ = ("_slots", "waiting")
 
     def __init__(self) -> None:
-        self._limits: dict[int, int] = {}
-        self._working: dict[int, int] = {}
+        self._slots: dict[int, Slots] = {}
         self.waiting: deque[Waiting] = deque()
 
     def limit(self, session: int, most: int) -> None:
-        """The callee with this session id takes ``most`` calls at once."""
-        self._limits[session] = most
+        """The callee with this session id takes ``most`` calls at once, from now on."""
+        self._slots[session] = Slots(most)
 
     def is_free(self, session: int) -> bool:
         """Whether it takes one more."""
-        most = self._limits.get(session)
-        return most is None or self._working.get(session, 0) < most
+        slots = self._slots.get(session)
+        return slots is None or slots.taken < slots.most
 
-    def took(self, session: int) -> None:
-        """It has been given one."""
-        if session in self._limits:
-            self._working[session] = self._working.get(session, 0) + 1
-
-    def gave_back(self, session: int) -> None:
-        """One that it had is over; nothing for who has been forgotten."""
-        if self._working.get(session):
-            self._working[session] -= 1
+    def take(self, session: int) -> Slots | None:
+        """It is given one call: where the slot belongs, None for a callee without a limit."""
+        slots = self._slots.get(session)
+        if slots is not None:
+            slots.taken += 1
+        return slots
 
     def forget(self, session: int) -> None:
         """It is no callee any more."""
-        self._limits.pop(session, None)
-        self._working.pop(session, None)
+        self._slots.pop(session, None)

@@ -24,7 +24,8 @@ class Member:
     ``session`` is its WAMP id, random in [1, 2**53]; a v1 client's session id is the same number in decimal.
     ``features`` holds what the client announced, as "role.feature" ("callee.call_canceling").
     ``subscriptions`` and ``registrations`` (by id) belong to broker and dealer, so that leaving costs
-    what the member had and no more.
+    what the member had and no more. ``call_limit`` bounds the calls that it may have in progress, None: as its realm has
+    it.
 
     ``wire``, ``push`` and ``tell`` belong to whoever joined the member; the router does not touch them.
     An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given
@@ -35,7 +36,8 @@ class Member:
     """
 
     __slots__ = (
-        "expel", "features", "inside", "principal", "push", "registrations", "session", "subscriptions", "tell", "wire",
+        "call_limit", "expel", "features", "inside", "principal", "push", "registrations", "session", "subscriptions",
+        "tell", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +50,7 @@ class Member:
         tell: Callable[[Message, Payload | None], None] | None = None,
         expel: Callable[[Goodbye], None] | None = None,
         inside: bool = False,
+        call_limit: int | None = None,
     ) -> None:
         self.session = session
         self.principal = principal
@@ -57,6 +60,7 @@ class Member:
         self.tell = tell or _unreachable
         self.expel = expel
         self.inside = inside or expel is None
+        self.call_limit = call_limit
         self.subscriptions: dict[int, Subscription] = {}
         self.registrations: dict[int, Registration] = {}
 

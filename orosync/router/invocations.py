@@ -19,9 +19,13 @@ from orosync.wamp import names
 
 if TYPE_CHECKING:
     from orosync.router.asked import Asked
+    from orosync.router.capacity import Slots
     from orosync.router.delivery import Member
     from orosync.router.registrations import Registration
     from orosync.wamp.payload import Payload
+
+KEPT_BYTES = 8 * 1024 * 1024
+"""Bytes of arguments that the calls of one caller may keep here (Particulars): to be sent later, or again."""
 
 REMEMBERED = 64
 """Streams of a caller that are over and may still get a late CALL, which is nobody's business then."""
@@ -57,17 +61,20 @@ class Particulars:
     """What only few calls need.
 
     ``registration``  what was called, for one that may go to another callee or has to wait for one
-    ``asked``         what its CALL asked for, and ``payload``: to be sent again, or later
+    ``asked``         what its CALL asked for, and ``payload`` as long as it may have to be sent again, or later
+    ``size``          bytes of what is kept for that
     ``details``       of its INVOCATION
     ``tried``         callees that could not take it
     ``streaming``     more of its payload follows in further CALLs
     ``relayed``       the caller has heard a result, or the callee more than one part: nobody else can take over
     ``timeout``       how long it may take, in milliseconds; 0 for ever, or where its callee alone sees to that
     ``forwarded``     the callee that has it now keeps the limit itself
+    ``slots``         of its callee, one of which it has; None where that takes any number of calls
     """
 
     __slots__ = (
-        "asked", "details", "forwarded", "payload", "registration", "relayed", "streaming", "timeout", "tried", "watch",
+        "asked", "details", "forwarded", "payload", "registration", "relayed", "size", "slots", "streaming", "timeout",
+        "tried", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -77,12 +84,26 @@ class Particulars:
         self.asked = asked
         self.details = details
         self.payload = payload
+        self.size = kept_size(asked, payload)
         self.tried: list[Member] = []
         self.streaming = False
         self.relayed = False
         self.timeout = 0
         self.forwarded = False
+        self.slots: Slots | None = None
         self.watch: Watch | None = None
+
+    def give_back(self) -> None:
+        """The callee has one slot more, in the registration under which it took this call."""
+        slots, self.slots = self.slots, None
+        if slots is not None:
+            slots.taken -= 1
+
+
+def kept_size(asked: Asked, payload: Payload | None) -> int:
+    """Bytes that a call takes which is kept with its payload."""
+    sealed = 0 if asked.sealed is None else sum(map(len, asked.sealed.values()))
+    return sealed + (0 if payload is None else payload.size)
 
 
 class PendingCall:
@@ -105,12 +126,14 @@ class PendingCall:
 
 
 class _Books:
-    """One session's: its calls, the invocations it works on, the number of invocations it ever got, and the request
-    ids of its streams that are over."""
+    """One session's: its calls and how many there may be, the bytes that they keep, the invocations it works on, the
+    number of invocations it ever got, and the request ids of its streams that are over."""
 
-    __slots__ = ("calls", "invocations", "issued", "streams")
+    __slots__ = ("calls", "invocations", "issued", "kept", "most", "streams")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept = 0
         self.calls: dict[int, PendingCall] = {}
         self.invocations: dict[int, PendingCall] = {}
         self.issued = 0
@@ -123,7 +146,8 @@ class PendingCalls:
     __slots__ = ("_books", "_limit")
 
     def __init__(self, limit: int) -> None:
-        """``limit``: how many calls a caller may have in progress, and how many a callee, each counted alone."""
+        """``limit``: how many calls a callee may have in progress, and how many a caller for which nothing else is said
+        (``Member.call_limit``), each counted alone."""
         self._books: dict[int, _Books] = {}
         self._limit = limit
 
@@ -145,9 +169,33 @@ class PendingCalls:
             return known
         if books.streams is not None and request in books.streams:
             return LATE
-        if len(books.calls) >= self._limit:
-            raise RequestError(names.UNAVAILABLE, f"more than {self._limit} calls in progress")
+        if len(books.calls) >= books.most:
+            raise RequestError(names.UNAVAILABLE, f"more than {books.most} calls in progress")
         return None
+
+    def check_kept(self, caller: Member, size: int) -> None:
+        """RequestError UNAVAILABLE when one more call of ``size`` bytes would have the calls of ``caller`` keep more than
+        KEPT_BYTES. One alone may be of any size."""
+        books = self._books.get(caller.session)
+        if books is not None and books.kept and books.kept + size > KEPT_BYTES:
+            raise RequestError(names.UNAVAILABLE, f"more than {KEPT_BYTES} bytes in calls in progress")
+
+    def keep(self, pending: PendingCall, particulars: Particulars) -> None:
+        """A call that was entered has these."""
+        pending.particulars = particulars
+        self._books[pending.caller.session].kept += particulars.size
+
+    def forget_payload(self, pending: PendingCall) -> None:
+        """The arguments of a call that was entered are not needed any more."""
+        particulars = pending.particulars
+        if particulars is not None:
+            self._books[pending.caller.session].kept -= particulars.size
+            particulars.payload, particulars.size = None, 0
+
+    def has_room(self, callee: Member) -> bool:
+        """Whether ``callee`` is below the bound."""
+        books = self._books.get(callee.session)
+        return books is None or len(books.invocations) < self._limit
 
     def is_stream(self, caller: Member, request: int) -> bool:
         """Whether the payload of this call of ``caller`` comes, or came, in several parts."""
@@ -171,12 +219,12 @@ class PendingCalls:
         books = self._books
         theirs = books.get(callee.session)
         if theirs is None:
-            theirs = books[callee.session] = _Books()
+            theirs = self._books_of(callee)
         elif len(theirs.invocations) >= self._limit:
             raise RequestError(names.UNAVAILABLE, "the callee has too many calls in progress")
         ours = books.get(caller.session)
         if ours is None:
-            ours = books[caller.session] = _Books()
+            ours = self._books_of(caller)
         # Ids wrap after 2**53, which a session would reach in centuries.
         theirs.issued = invocation = theirs.issued + 1
         pending = PendingCall(caller, request, callee, invocation, progressive)
@@ -219,11 +267,13 @@ class PendingCalls:
     def close(self, pending: PendingCall) -> None:
         """Strike a call in progress out of both books."""
         books = self._books
-        del books[pending.caller.session].calls[pending.request]
+        ours = books[pending.caller.session]
+        del ours.calls[pending.request]
         if pending.callee is not None:
             del books[pending.callee.session].invocations[pending.invocation]
         particulars = pending.particulars
         if particulars is not None:
+            ours.kept -= particulars.size
             if particulars.streaming:
                 self.stream_is_over(pending.caller, pending.request)
             if particulars.watch is not None:
@@ -248,5 +298,6 @@ class PendingCalls:
     def _books_of(self, member: Member) -> _Books:
         books = self._books.get(member.session)
         if books is None:
-            books = self._books[member.session] = _Books()
+            limit = member.call_limit
+            books = self._books[member.session] = _Books(self._limit if limit is None else limit)
         return books

@@ -103,6 +103,7 @@ class DealerMachine(RuleBasedStateMachine):
             return
         assert standing in (None, registration)
         self.model.offered[somebody.session][registration.id] = offered
+        self.model.slots[somebody.session, registration.id] = object()
         if concurrency is not None:
             self.model.limits[somebody.session, registration.id] = concurrency
         self.model.take(deliveries)

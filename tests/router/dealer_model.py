@@ -35,16 +35,21 @@ class Made:
     interrupted: bool = False
     relayed: bool = False
     tried: list[Member] = attrs.Factory(list)
+    slots: object = None
 
 
 class DealerModel:
-    """``people`` are there; ``offered``: what they registered, by id; ``limits``: how many calls each takes of it."""
+    """``people`` are there; ``offered``: what they registered, by id; ``limits``: how many calls each takes of it.
+
+    ``slots`` has another object for each time that a member registered something: its earlier calls do not count.
+    """
 
     def __init__(self, realm: Realm) -> None:
         self.realm = realm
         self.people: list[Member] = []
         self.offered: dict[int, dict[int, tuple[str, Match]]] = {}
         self.limits: dict[tuple[int, int], int] = {}
+        self.slots: dict[tuple[int, int], object] = {}
         self.made: list[Made] = []
         self.issued: dict[int, int] = {}
 
@@ -52,8 +57,9 @@ class DealerModel:
         return [made for made in self.made if not made.over]
 
     def working(self, callee: Member, registration: int) -> int:
-        """How many calls of it ``callee`` has."""
-        return sum(made.callee is callee and made.registration == registration for made in self.open_calls())
+        """How many calls of it ``callee`` has that it took since it registered it."""
+        slots = self.slots[callee.session, registration]
+        return sum(made.slots is slots for made in self.open_calls())
 
     def some_call(self, who: int) -> Made:
         """Mostly one in progress, sometimes one that may long be over."""
@@ -105,6 +111,7 @@ class DealerModel:
         assert callee not in made.tried, "handed back to who could not take it"
         made.callee, made.interrupted, made.registration = callee, False, int(message.registration)
         assert made.registration in self.offered[callee.session]
+        made.slots = self.slots[callee.session, made.registration]
         self.issued[callee.session] = self.issued.get(callee.session, 0) + 1
         assert message.request == self.issued[callee.session], "ids are not sequential for this callee"
         made.invocation = int(message.request)
@@ -134,6 +141,9 @@ class DealerModel:
         queued = [one for found in dealer if found.capacity is not None for one in found.capacity.waiting]
         assert len(queued) == len(waiting), "a call is in no queue, or in two"
         for found in dealer:
+            for callee in found.callees:
+                limit = self.limits.get((callee.session, found.id))
+                assert found.is_free(callee) is (limit is None or self.working(callee, found.id) < limit)
             if found.capacity is not None and found.capacity.waiting:
                 assert not any(map(found.is_free, found.callees)), "somebody is free, and calls wait"
 
