@@ -131,6 +131,8 @@ class RouterService(MultiService):
             authenticators=section.authenticators or None,
             user_limit=section.connections_per_user,
             subscription_limit=section.subscriptions_per_connection,
+            registration_limit=section.registrations_per_connection,
+            call_limit=section.calls_per_connection,
             rates=rates,
             hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
         )

@@ -29,7 +29,7 @@ METHOD = "component"
 
 HELLO_TIMEOUT = 10.0
 MESSAGE_LIMIT = 1024 * 1024
-SUBSCRIPTIONS = SESSIONS = 100_000
+HOLDINGS = SESSIONS = 100_000
 """There are no strangers here: bounds that an application never meets."""
 
 
@@ -56,7 +56,9 @@ class Hosting:
             rechecks=rechecks,
             guests=self.guests,
             user_limit=SESSIONS,
-            subscription_limit=SUBSCRIPTIONS,
+            subscription_limit=HOLDINGS,
+            registration_limit=HOLDINGS,
+            call_limit=HOLDINGS,
             inside=True,
         )
         principal = Principal(section.name, section.role, METHOD, METHOD, authenticated_at=parts.now())

@@ -159,6 +159,14 @@ class ListenSection:
         values.count, "Connections of one user at one time; the back end is not counted.", default="50"
     )
     subscriptions_per_connection: int = setting(values.count, "Subscriptions of one connection.", default="128")
+    registrations_per_connection: int = setting(
+        values.count,
+        "Procedures that one connection may offer (WAMP v2). A service with more has a listener where this is higher.",
+        default="128",
+    )
+    calls_per_connection: int = setting(
+        values.count, "Calls of one connection that may be in progress at one time.", default="1000"
+    )
     message_rate: int = setting(
         values.count,
         "Messages that a client may send unasked each second; over that it is read more slowly, and nothing is lost "

@@ -101,6 +101,11 @@ class Broker:
             details["reason"] = reason
         return [Delivery((member,), Unsubscribed(0, details)), *deliveries]
 
+    def has(self, member: Member, topic: str, match: Match = Match.EXACT) -> bool:
+        """Whether ``member`` is subscribed to this very topic or pattern."""
+        subscription = self._subscriptions.get(topic, match)
+        return subscription is not None and subscription.id in member.subscriptions
+
     def lookup(self, topic: str, match: Match = Match.EXACT) -> Subscription | None:
         """The subscription to this very topic or pattern, None when nobody has it."""
         return self._subscriptions.get(topic, match)

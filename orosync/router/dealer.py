@@ -115,6 +115,11 @@ class Dealer(Answers):
             details["reason"] = reason
         return [Delivery((member,), Unregistered(0, details)), *deliveries]
 
+    def has(self, member: Member, procedure: str, match: Match = Match.EXACT) -> bool:
+        """Whether ``member`` has registered this very procedure or pattern."""
+        registration = self._index.get(procedure, match)
+        return registration is not None and registration.id in member.registrations
+
     def lookup(self, procedure: str, match: Match = Match.EXACT) -> Registration | None:
         """The registration of this very procedure or pattern, None when nobody has it."""
         return self._index.get(procedure, match)

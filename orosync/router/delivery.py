@@ -24,8 +24,8 @@ class Member:
     ``session`` is its WAMP id, random in [1, 2**53]; a v1 client's session id is the same number in decimal.
     ``features`` holds what the client announced, as "role.feature" ("callee.call_canceling").
     ``subscriptions`` and ``registrations`` (by id) belong to broker and dealer, so that leaving costs
-    what the member had and no more. ``call_limit`` bounds the calls that it may have in progress, None: as its realm has
-    it.
+    what the member had and no more. ``call_limit`` bounds the calls that it may have in progress (None: as its realm
+    has it).
 
     ``wire``, ``push`` and ``tell`` belong to whoever joined the member; the router does not touch them.
     An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given

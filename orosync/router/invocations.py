@@ -84,7 +84,9 @@ class Particulars:
         self.asked = asked
         self.details = details
         self.payload = payload
-        self.size = kept_size(asked, payload)
+        self.size = 0 if payload is None else payload.size
+        if asked.sealed is not None:
+            self.size += sum(map(len, asked.sealed.values()))
         self.tried: list[Member] = []
         self.streaming = False
         self.relayed = False
@@ -98,12 +100,6 @@ class Particulars:
         slots, self.slots = self.slots, None
         if slots is not None:
             slots.taken -= 1
-
-
-def kept_size(asked: Asked, payload: Payload | None) -> int:
-    """Bytes that a call takes which is kept with its payload."""
-    sealed = 0 if asked.sealed is None else sum(map(len, asked.sealed.values()))
-    return sealed + (0 if payload is None else payload.size)
 
 
 class PendingCall:
@@ -174,7 +170,7 @@ class PendingCalls:
         return None
 
     def check_kept(self, caller: Member, size: int) -> None:
-        """RequestError UNAVAILABLE when one more call of ``size`` bytes would have the calls of ``caller`` keep more than
+        """RequestError UNAVAILABLE when with one more of ``size`` bytes the calls of ``caller`` would keep more than
         KEPT_BYTES. One alone may be of any size."""
         books = self._books.get(caller.session)
         if books is not None and books.kept and books.kept + size > KEPT_BYTES:

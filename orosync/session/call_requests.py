@@ -22,12 +22,15 @@ from orosync.router.registrations import NO_WISHES, Invoke, Wishes
 from orosync.session.call_timer import CallTimer
 from orosync.session.forwarded import told_of_call
 from orosync.session.hosted import HostedRealm
+from orosync.session.limits import one_too_many
 from orosync.wamp import names, uris
 from orosync.wamp.messages import Call, Cancel, Error, Register, Registered, Unregister, Unregistered, Yield
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import INVOCATION
 
 _ALLOW = Verdict.ALLOW
+
+_NO_URI = Payload.of([f"the callee's error is no URI of at most {uris.LONGEST} characters"], None)
 MOST_TOLD = 5
 """Callees of a shared registration that are named in the log when they lose it."""
 
@@ -40,6 +43,7 @@ class CallRequests:
     _realm: Realm
     _strict: bool
     _forwards: bool
+    _registration_limit: int
     _post: Callable[[list[Delivery]], None]
     _authorise: Callable[..., None]
     _decided_or_later: Callable[..., None]
@@ -105,6 +109,9 @@ class CallRequests:
         invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
         wishes = self._wishes(options) if options else NO_WISHES
         dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
+        member, limit = self.member, self._registration_limit
+        if len(member.registrations) >= limit and not dealer.has(member, procedure, match):
+            raise one_too_many(self._hosted.journal, member.principal, Action.REGISTER, procedure, limit)
         force = bool(options) and flag(options, "force_reregister")
         former = dealer.lookup(procedure, match) if force else None
         lost = [] if former is None else [callee.principal.authid for callee in former.callees]
@@ -132,8 +139,11 @@ class CallRequests:
     def _error(self, message: Error, payload: Payload | None) -> None:
         if message.request_type != INVOCATION:
             raise ProtocolViolation("ERROR answers no INVOCATION")
-        request = int(message.request)
-        self._post(self._realm.dealer.failed(self.member, request, message.details, message.error, payload))
+        request, error, dealer = int(message.request), message.error, self._realm.dealer
+        if not uris.exact_rule(False)(error):
+            # Its caller might end its own session over it: to autobahn such an ERROR breaks the protocol.
+            error, payload = names.INVALID_URI, _NO_URI
+        self._post(dealer.failed(self.member, request, message.details, error, payload))
 
 
 def match_of(options: Mapping[str, Any]) -> Match:

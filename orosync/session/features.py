@@ -77,8 +77,13 @@ def welcomed(
     return details
 
 
+KNOWN = {feature for details in ROLES.values() for feature in details["features"]}
+"""What a client may announce to some purpose. Nothing else is remembered of it."""
+
+
 def announced(roles: Any) -> frozenset[str]:
-    """A client's features as "role.feature", out of HELLO.Details.roles; whatever has another shape is ignored."""
+    """A client's features as "role.feature", out of HELLO.Details.roles; whatever has another shape is ignored, and
+    what is not KNOWN."""
     if not isinstance(roles, dict):
         return frozenset()
     found = []
@@ -86,7 +91,7 @@ def announced(roles: Any) -> frozenset[str]:
         details = roles.get(role)
         features = details.get("features") if isinstance(details, dict) else None
         if isinstance(features, dict):
-            found += [f"{role}.{name}" for name, on in features.items() if on is True]
+            found += [f"{role}.{name}" for name, on in features.items() if on is True and name in KNOWN]
     return frozenset(found)
 
 

@@ -35,10 +35,10 @@ class Lobby:
     """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
-    ``user_limit`` bounds the sessions of one authid in a realm, ``subscription_limit`` those of a session; ``rates``
-    how much a client may say (None: as much as it likes). ``hidden_proxies`` is told who has been let in (None: nothing
-    is to be noticed). With ``inside`` it is that of the router's own process: who comes in there is known without an
-    authenticator's word.
+    ``user_limit`` bounds the sessions of one authid in a realm; ``subscription_limit``, ``registration_limit`` and
+    ``call_limit`` what one session has, the last its calls in progress; ``rates`` how much a client may say (None: as
+    much as it likes). ``hidden_proxies`` is told who has been let in (None: nothing is to be noticed). With ``inside``
+    it is that of the router's own process: who comes in there is known without an authenticator's word.
     """
 
     realms: Mapping[str, HostedRealm]
@@ -50,6 +50,8 @@ class Lobby:
     authenticators: Collection[str] | None = None
     user_limit: int = 50
     subscription_limit: int = 128
+    registration_limit: int = 128
+    call_limit: int = 1000
     rates: Rates | None = None
     hidden_proxies: HiddenProxies | None = None
     inside: bool = False

@@ -18,6 +18,7 @@ from orosync.router.options import flag
 from orosync.session.call_requests import CallRequests, match_of
 from orosync.session.forwarded import told_of_event
 from orosync.session.hosted import HostedRealm
+from orosync.session.limits import one_too_many
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
 from orosync.session.review import Joined
@@ -60,7 +61,13 @@ class Requests(CallRequests):
     """The requests of one joined ``member``. ``forwards``: its word is taken for whom it publishes and calls."""
 
     def __init__(
-        self, asker: Asker, hosted: HostedRealm, member: Member, subscription_limit: int, forwards: bool = False
+        self,
+        asker: Asker,
+        hosted: HostedRealm,
+        member: Member,
+        subscription_limit: int,
+        registration_limit: int,
+        forwards: bool = False,
     ) -> None:
         self.member = member
         self._asker = asker
@@ -73,7 +80,7 @@ class Requests(CallRequests):
         self._topics: Grants | None = None
         self._granted_topics: Mapping[str, Decision] = NOTHING
         self._post = hosted.office.post
-        self._subscription_limit = subscription_limit
+        self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
         self._forwards = forwards or member.principal.authrole in hosted.forwarders
 
     def joined(self, facts: ConnectionFacts) -> Joined:
@@ -150,11 +157,11 @@ class Requests(CallRequests):
 
     def _subscribe_allowed(self, message: Subscribe, payload: Payload | None, decision: Decision) -> None:
         match = match_of(message.options)
-        member = self.member
-        if len(member.subscriptions) >= self._subscription_limit:
-            raise RequestError(names.UNAVAILABLE, f"no more than {self._subscription_limit} subscriptions a session")
+        member, broker, limit = self.member, self._realm.broker, self._subscription_limit
+        if len(member.subscriptions) >= limit and not broker.has(member, message.topic, match):
+            raise one_too_many(self._hosted.journal, member.principal, _SUBSCRIBE, message.topic, limit)
         get_retained = bool(message.options) and flag(message.options, "get_retained")
-        subscription, deliveries = self._realm.broker.subscribe(member, message.topic, match, get_retained)
+        subscription, deliveries = broker.subscribe(member, message.topic, match, get_retained)
         member.tell(Subscribed(message.request, subscription.id), None)
         self._post(deliveries)
         if match is _EXACT:

@@ -22,16 +22,18 @@ from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings
+from orosync.session.limits import one_too_many
 from orosync.session.lobby import Lobby
 from orosync.session.refusal import error_of, refusal
 from orosync.session.review import Joined
-from orosync.wamp import names, v1
+from orosync.wamp import names, uris, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import CALL
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
+_TOO_LONG = f"the procedure or the id of the call has more than {uris.LONGEST} characters"
 
 
 @implementer(ISession)
@@ -71,8 +73,8 @@ class V1Session:
         session = self._hosted.free_id()
         self._principal = self._hosted.introduced(self._principal, session, self._facts)
         member = Member(session, self._principal, frozenset(), self._wire, link.send, self._tell, self.expel)
+        member.call_limit, self._member = self._lobby.call_limit, member
         self._hosted.join(member)
-        self._member = member
         self.bucket.join(self._principal.authid, self._principal.authrole, self._hosted.unlimited)
         self._lobby.entered(self)
         if self._standings:
@@ -153,16 +155,14 @@ class V1Session:
         member = self._member
         if member is None:
             return
-        if len(member.subscriptions) >= self._lobby.subscription_limit:
-            limit = self._lobby.subscription_limit
-            user = self._principal.authid
-            self._lobby.journal.note("subscribe.refused", "limit", user=user, uri=message.topic, limit=limit)
+        broker, limit = self._hosted.realm.broker, self._lobby.subscription_limit
+        if len(member.subscriptions) >= limit and not broker.has(member, message.topic):
+            one_too_many(self._lobby.journal, self._principal, Action.SUBSCRIBE, message.topic, limit)
             self._say(v1.not_allowed(message.topic))
             return
         # v1 cannot ask for what is retained, so it gets what a channel retains for everybody.
         get_retained = self._hosted.chain.retained(message.topic)
-        deliveries = self._hosted.realm.broker.subscribe(member, message.topic, _EXACT, get_retained)[1]
-        self._hosted.office.post(deliveries)
+        self._post(broker.subscribe(member, message.topic, _EXACT, get_retained)[1])
         self._hosted.subscribed(message.topic, member.session, member.principal)
 
     def _unsubscribe(self, member: Member, topic: str) -> None:
@@ -177,19 +177,19 @@ class V1Session:
             return
         request = self._call_count = self._call_count + 1
         self._calls[request] = message.call_id
+        call = self._hosted.realm.dealer.call
         try:
-            dealer = self._hosted.realm.dealer
-            deliveries = dealer.call(member, request, message.procedure, {}, message.payload, decision.disclose)
+            self._post(call(member, request, message.procedure, {}, message.payload, decision.disclose))
         except RequestError as error:
             self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
-            return
-        self._hosted.office.post(deliveries)
 
     # -- authorization
 
     def _authorise(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
         member = self._member
         assert member is not None
+        if len(uri) > uris.LONGEST or (action is Action.CALL and len(message.call_id) > uris.LONGEST):
+            return self._too_long(action, message)
         if action is _PUBLISH:
             decision = self._judge_publish(uri, member)
         else:
@@ -242,6 +242,13 @@ class V1Session:
         elif action is Action.SUBSCRIBE and decision.declared:
             self._say(v1.not_allowed(uri))
 
+    def _too_long(self, action: Action, message: Any) -> None:
+        self._lobby.journal.count("request.refused", names.INVALID_URI)
+        if action is Action.CALL:
+            self._say(v1.encode_error(message.call_id, names.INVALID_URI, _TOO_LONG))
+        elif action is Action.SUBSCRIBE:
+            self._say(v1.not_allowed(message.topic))
+
     # -- what is told to it, and the end
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
@@ -252,7 +259,7 @@ class V1Session:
         if call_id is None:
             return
         if isinstance(message, Error):
-            self._say(v1.encode_error(call_id, message.error, *_described(payload)))
+            self._say(v1.encode_error(call_id, message.error, *v1.description_of(payload)))
             return
         try:
             self._say(v1.encode_result(call_id, payload))
@@ -291,10 +298,3 @@ class V1Session:
         if member is not None:
             self._hosted.leave(member)
             self._lobby.rechecks.left(self)
-
-
-def _described(payload: Payload | None) -> tuple[str, Any]:
-    """CALLERROR's description and details, out of a v2 ERROR's payload."""
-    args, kwargs = payload.values() if payload is not None else ([], {})
-    description = args[0] if args and isinstance(args[0], str) else ""
-    return description, (kwargs or args[1:] or None)

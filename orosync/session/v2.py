@@ -196,14 +196,16 @@ class V2Session(Waiting):
         announced = features.announced(self._hello.details.get("roles"))
         known = hosted.introduced(principal, self._session_id, self._facts)
         ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._lobby.inside
-        member = Member(self._session_id, known, announced, *ways, inside)
+        member = Member(self._session_id, known, announced, *ways, inside, self._lobby.call_limit)
         hosted.join(member)
         if standings:
             self._lobby.rechecks.entered(self, standings)
         self.bucket.join(principal.authid, principal.authrole, hosted.unlimited, principal.precious)
         self._handlers = COUNTED_HANDLERS if hosted.sequential else ASKING
-        self._requests = Requests(self, hosted, member, self._lobby.subscription_limit)
+        limits = self._lobby.subscription_limit, self._lobby.registration_limit
+        self._requests = Requests(self, hosted, member, *limits)
         details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
+        self._hello = None  # up to a whole message, which nobody needs again
         self._send(Welcome(self._session_id, details))
         self._link.set_authenticated(True)
         return None

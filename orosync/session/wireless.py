@@ -51,7 +51,7 @@ class WirelessSession:
         self._left = False
         self._member = Member(hosted.free_id(), principal, features, _WIRE, self._push, self._tell)
         hosted.join(self._member)
-        self._requests = Requests(self, hosted, self._member, backlog, forwards=True)
+        self._requests = Requests(self, hosted, self._member, backlog, backlog, forwards=True)
 
     # -- ILocalSession
 

@@ -7,8 +7,9 @@ Rules (WAMP, sections "URIs" and "Pattern-based Subscriptions"):
 * A wildcard pattern may have empty components, anywhere; each stands for one component.
 * A prefix pattern is compared as a string, so it may end in the middle of a component or with a "."; the empty
   prefix is well formed too and matches everything. Whether somebody may use it is authorization's matter.
+* A URI or pattern has at most LONGEST characters: each may be remembered many times over.
 
-Topics of WAMP v1 are opaque strings and never come here for a check. This file must not know who may do what.
+Topics of WAMP v1 are opaque strings, of which only the length is checked. This file must not know who may do what.
 """
 
 from __future__ import annotations
@@ -20,12 +21,19 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.wamp.names import INVALID_URI
 
+LONGEST = 1024
+"""Characters of a URI, whatever it names."""
+
+TOO_LONG = f"a URI has at most {LONGEST} characters"
+
 
 def _patterns(component: str) -> dict[Match, re.Pattern[str]]:
+    # The length is part of the pattern: who checks very many makes no second call for it.
+    short = f"(?!.{{{LONGEST + 1}}})"
     return {
-        Match.EXACT: re.compile(rf"{component}+(?:\.{component}+)*"),
-        Match.PREFIX: re.compile(rf"(?:{component}+\.)*{component}*"),
-        Match.WILDCARD: re.compile(rf"{component}*(?:\.{component}*)*"),
+        Match.EXACT: re.compile(rf"{short}{component}+(?:\.{component}+)*"),
+        Match.PREFIX: re.compile(rf"{short}(?:{component}+\.)*{component}*"),
+        Match.WILDCARD: re.compile(rf"{short}{component}*(?:\.{component}*)*"),
     }
 
 
@@ -47,6 +55,8 @@ def check(uri: str, match: Match = Match.EXACT, *, strict: bool = False) -> None
             return
     elif (_STRICT if strict else _LOOSE)[match].fullmatch(uri):
         return
+    if len(uri) > LONGEST:
+        raise RequestError(INVALID_URI, TOO_LONG)
     raise RequestError(INVALID_URI, f"not a well-formed URI for {match.value} matching")
 
 

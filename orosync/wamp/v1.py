@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from orosync.errors import ProtocolViolation
+from orosync.errors import ProtocolViolation, RequestError
 from orosync.wamp import json_rules, transcode
 from orosync.wamp.formats import UNREADABLE, Format
+from orosync.wamp.names import INVALID_URI
 from orosync.wamp.payload import Payload
+from orosync.wamp.uris import LONGEST, TOO_LONG
 
 SUBPROTOCOL = "wamp"
 NOT_ALLOWED = 'You are not allowed to subscribe on topic "{topic}".'
@@ -44,7 +46,10 @@ class Prefixes:
         self._uris: dict[str, str] = {}
 
     def declare(self, prefix: str, uri: str) -> None:
-        """Remember ``prefix`` (again, with another URI: the last one counts). Raises ProtocolViolation."""
+        """Remember ``prefix`` (again, with another URI: the last one counts). ProtocolViolation for one too many;
+        RequestError INVALID_URI for one that is too long, or whose URI is."""
+        if len(prefix) > LONGEST or len(uri) > LONGEST:
+            raise RequestError(INVALID_URI, TOO_LONG)
         if prefix not in self._uris and len(self._uris) >= MAX_PREFIXES:
             raise ProtocolViolation("too many prefixes")
         self._uris[prefix] = uri
@@ -104,7 +109,8 @@ Request = Prefix | Call | Subscribe | Unsubscribe | Publish
 def parse(data: bytes, prefixes: Prefixes) -> Request:
     """What a client says in ``data``, be it a text or a binary message. CURIEs are resolved, a PREFIX is remembered.
 
-    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation.
+    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation, and RequestError
+    for a PREFIX that is too long.
     """
     if data.startswith(b"[7,"):
         publish = _usual_publish(data, prefixes)
@@ -225,6 +231,13 @@ def encode_error(call_id: str, uri: str, description: str, details: Any = None) 
     """CALLERROR, with ``details`` (WAMP values) unless None. Raises NotCarriable."""
     error = b"[4,%b,%b,%b" % (_encode(call_id), _encode(uri), _encode(description))
     return error + b"]" if details is None else b"%b,%b]" % (error, transcode.write(details, Format.JSON))
+
+
+def description_of(payload: Payload | None) -> tuple[str, Any]:
+    """CALLERROR's description and details, out of a v2 ERROR's payload."""
+    args, kwargs = payload.values() if payload is not None else ([], {})
+    description = args[0] if args and isinstance(args[0], str) else ""
+    return description, (kwargs or args[1:] or None)
 
 
 def not_allowed(topic: str) -> bytes:

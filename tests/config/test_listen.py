@@ -25,6 +25,7 @@ class Listen(SynchronousTestCase):
             (section.max_connections, section.connections_per_user, section.subscriptions_per_connection),
             (10000, 50, 128),
         )
+        self.assertEqual((section.registrations_per_connection, section.calls_per_connection), (128, 1000))
         self.assertEqual(
             (section.unauthenticated_per_address, section.connection_rate, section.connection_burst),
             (256, 200, 2000),

@@ -223,7 +223,7 @@ class SlotsMachine(RuleBasedStateMachine):
             self.queues[wanted.procedure].remove(wanted)
 
     def take(self, deliveries: list[Delivery]) -> None:
-        """Look at every delivery, in order: those that end calls first, since their slots are free before others come."""
+        """Look at every delivery, those that end calls first: their slots are free before others come."""
         for receivers, message, _, _ in deliveries:
             if isinstance(message, Result | Error):
                 (receiver,) = receivers

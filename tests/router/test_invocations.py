@@ -5,9 +5,18 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, RequestError
-from orosync.router.invocations import PendingCall, PendingCalls
+from orosync.model import Match
+from orosync.router.asked import Asked
+from orosync.router.calls import CALL_REROUTE
+from orosync.router.dealer import Dealer
+from orosync.router.invocations import KEPT_BYTES, Particulars, PendingCall, PendingCalls
+from orosync.router.registrations import Invoke, Registration
 from orosync.wamp import names
-from tests.router.people import member, names_of
+from orosync.wamp.formats import Format
+from orosync.wamp.messages import Error
+from orosync.wamp.payload import Payload
+from tests.router.calling import DealerCase
+from tests.router.people import PAYLOAD, member, names_of
 
 
 class Setting(SynchronousTestCase):
@@ -34,6 +43,47 @@ class Ids(Setting):
         """The number of an invocation that is over is not given out again."""
         self.pending.close(self.pending.open(self.anna, 1, self.carl, False))
         self.assertEqual(self.pending.open(self.anna, 1, self.carl, False).invocation, 2)
+
+
+class Amounts(Setting):
+    """What a caller may have in progress, and what that may keep."""
+
+    def test_of_the_caller(self) -> None:
+        """A caller has its own bound where it has one, beside those of others."""
+        self.anna.call_limit = 2
+        for request in (1, 2):
+            self.pending.check_request(self.anna, request)
+            self.pending.open(self.anna, request, self.carl, False)
+        error = self.assertRaises(RequestError, self.pending.check_request, self.anna, 3)
+        self.assertEqual(error.uri, names.UNAVAILABLE)
+        self.assertIsNone(self.pending.check_request(self.bert, 3))
+        pending = self.pending.called(self.anna, 1)
+        assert pending is not None
+        self.pending.close(pending)
+        self.assertIsNone(self.pending.check_request(self.anna, 3))
+
+    def test_of_the_callee(self) -> None:
+        """It is known whether a callee has room for one call more."""
+        for request in (1, 2, 3):
+            self.assertTrue(self.pending.has_room(self.carl))
+            self.pending.open(self.anna, request, self.carl, False)
+        self.assertFalse(self.pending.has_room(self.carl))
+
+    def test_kept(self) -> None:
+        """The calls of a caller keep so many bytes together; one alone may keep more, and what is over keeps none."""
+        half = KEPT_BYTES // 2 + 1
+        self.pending.check_kept(self.anna, KEPT_BYTES + 1)
+        pending = self.pending.open(self.anna, 1, self.carl, False)
+        registration = Registration(1, "a", Match.EXACT, Invoke.SINGLE)
+        payload = Payload(Format.JSON, b'["%b"]' % (b"x" * half))
+        self.pending.keep(pending, Particulars(registration, Asked("a", sealed={"ppt_scheme": "x"}), {}, payload))
+        error = self.assertRaises(RequestError, self.pending.check_kept, self.anna, half)
+        self.assertEqual(error.uri, names.UNAVAILABLE)
+        self.pending.check_kept(self.bert, half)
+        self.pending.forget_payload(pending)
+        self.pending.check_kept(self.anna, half)
+        self.pending.close(pending)
+        self.pending.check_kept(self.anna, KEPT_BYTES + 1)
 
 
 class Finding(Setting):
@@ -129,3 +179,40 @@ class Leaving(Setting):
         self.assertEqual(self.pending.leave(self.anna), ([], []))
         self.assertEqual(self.pending.leave(self.anna), ([], []))
         self.assertEqual(names_of(self.pending, self.anna), [])
+
+
+class Rerouted(DealerCase):
+    """Calls that may go to another callee."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.callees = [member(number, features=CALL_REROUTE) for number in (5, 6)]
+
+    def offered(self) -> None:
+        for callee in self.callees:
+            self.dealer.register(callee, "a", Match.EXACT, "first")
+
+    def test_full(self) -> None:
+        """A callee that has as many calls as one may have gets no more from others."""
+        self.dealer = Dealer(pending_limit=2)
+        busy, full = self.callees[:2]
+        self.offered()
+        self.dealer.register(full, "b")
+        for request in (1, 2):
+            self.call(full, request, "b")
+        ben = member(9)
+        self.dealer.call(ben, 1, "a", {}, PAYLOAD)
+        ((receivers, message, _, _),) = self.dealer.failed(busy, 1, {}, names.UNAVAILABLE, None)
+        self.assertEqual((list(receivers), message), ([ben], Error(48, 1, {}, names.NO_AVAILABLE_CALLEE)))
+
+    def test_arguments_are_kept_as_long_as_they_are_needed(self) -> None:
+        """Arguments that may have to be sent again count against their caller, others do not."""
+        large = Payload(Format.JSON, b'["%b"]' % (b"x" * (KEPT_BYTES // 2 + 1)))
+        self.offered()
+        self.dealer.register(self.plain, "b")
+        self.dealer.call(self.anna, 1, "a", {}, large)
+        self.assertRaises(RequestError, self.dealer.call, self.anna, 2, "a", {}, large)
+        for request in (3, 4):
+            self.dealer.call(self.anna, request, "b", {"timeout": 1}, large)
+        self.dealer.yielded(self.callees[0], 1, {}, None)
+        self.dealer.call(self.anna, 5, "a", {}, large)

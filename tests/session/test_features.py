@@ -13,6 +13,7 @@ class FeatureTests(SynchronousTestCase):
         """Only what is announced as true counts; other shapes are ignored."""
         table = [
             ({"callee": {"features": {"call_canceling": True, "x": False, "y": 1}}}, {"callee.call_canceling"}),
+            ({"callee": {"features": {"call_canceling": True, "x" * 99: True}}}, {"callee.call_canceling"}),
             ({"caller": {}, "subscriber": {"features": None}}, set()),
             ({"caller": {"features": []}, "callee": 7}, set()),
             ({"dealer": {"features": {"a": True}}}, set()),

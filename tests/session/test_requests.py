@@ -5,7 +5,6 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.errors import TooLong
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.testing import principal
 from tests.session.stage import HELLO, Stage
@@ -111,6 +110,7 @@ class PubSubTests(SynchronousTestCase):
         for n in range(3):
             self.assertEqual(client.ask([32, n, {}, f"a.b{n}"])[0][0], 33)
         self.assertEqual(client.ask([32, 9, {}, "a.c"])[0][4], "wamp.error.unavailable")
+        self.assertEqual(self.stage.journal.counts["subscribe.refused", "limit"], 1)
 
 
 def short(payload: bytes, binary: bool) -> bytes:
@@ -154,7 +154,7 @@ class LengthTests(SynchronousTestCase):
             self.large.say([invocation[1] if part is None else part for part in answer])
             [error] = self.small.heard()
             self.assertEqual((error[:3], error[4]), ([8, 48, request], exceeded))
-        [error] = self.small.ask([48, 5, {}, "nobody." + "x" * 1024])
+        [error] = self.small.ask([48, 5, {}, "nobody." + "x" * 1016])
         self.assertEqual((error[:3], error[4]), ([8, 48, 5], exceeded))
         self.stage.authorizer.answers[Action.SUBSCRIBE, "x" * 1024] = Decision(Verdict.DENY, "rule 7")
         [error] = self.small.ask([32, 6, {}, "x" * 1024])

@@ -145,6 +145,38 @@ class V1Tests(SynchronousTestCase):
         answers = self.client.ask([5, "a"], [5, "b"])
         self.assertEqual(answers, ['You are not allowed to subscribe on topic "b".'])
 
+    def test_what_it_has_is_no_new_subscription(self):
+        """At the limit what the session has is no subscription too many; what it has no more makes room."""
+        self.stage.lobby.subscription_limit = 1
+        self.assertEqual(self.client.ask([5, "a"], [5, "a"]), [])
+        self.assertEqual(self.client.ask([6, "a"], [5, "b"], [5, "b"]), [])
+        self.assertEqual(len(self.client.ask([5, "a"])), 1)
+
+    def test_long_uris(self):
+        """What is too long is refused in v1's words, also when it becomes so by its prefix; the session stays."""
+        long = "x" * 1025
+        self.assertEqual(self.client.ask([5, long]), [f'You are not allowed to subscribe on topic "{long}".'])
+        self.assertEqual(self.client.ask([7, long, 1], [6, long], [1, "p", long], [1, long, "u"]), [])
+        self.client.say([1, "p", "x" * 1020])
+        self.assertEqual(self.client.ask([5, "p:abc"]), [])
+        self.assertEqual(len(self.client.ask([5, "p:abcd"])), 1)
+        for call_id, procedure in (("c1", long), ("c2", "p:abcd"), (long, "no.such")):
+            [error] = self.client.ask([2, call_id, procedure])
+            self.assertEqual(error[:3], [4, call_id, "wamp.error.invalid_uri"])
+        self.assertIsNone(self.client.link.ended)
+        self.assertEqual(len(self.stage.realm.broker._index.exact), 1)
+
+    def test_calls_are_bounded(self):
+        """A call over the limit is refused, and no more is remembered of it."""
+        self.stage.lobby.call_limit = 2
+        client, callee = self.stage.v1(), self.stage.v2()
+        callee.ask([64, 1, {}, "a.b"])
+        self.assertEqual(client.ask([2, "c1", "a.b"], [2, "c2", "a.b"]), [])
+        self.assertEqual(client.ask([2, "c3", "a.b"])[0][:3], [4, "c3", "wamp.error.unavailable"])
+        callee.say([70, 1, {}])
+        self.assertEqual(client.heard(), [[3, "c1", None]])
+        self.assertEqual(client.ask([2, "c4", "a.b"]), [])
+
     def test_late_authorizer_keeps_the_order(self):
         """Nothing more is read until the authorizer has answered."""
         answer = Deferred()

@@ -37,6 +37,12 @@ class Form(SynchronousTestCase):
         ("a\u00a0b", False, False, False),
         ("a#b", False, False, False),
         ("#", False, False, False),
+        ("x" * uris.LONGEST, True, True, True),
+        ("a." * (uris.LONGEST // 2 - 1) + "bc", True, True, True),
+        ("x" * (uris.LONGEST + 1), False, False, False),
+        ("a." * (uris.LONGEST // 2) + "b", False, False, False),
+        ("." * (uris.LONGEST + 1), False, False, False),
+        ("x" * 60_000, False, False, False),
     )
 
     def test_loose(self) -> None:

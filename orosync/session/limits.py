@@ -1,0 +1,19 @@
+"""What one session may have at one time, and what is said of one more.
+
+It must not know how many there are, nor what a subscription or a registration is.
+"""
+
+from __future__ import annotations
+
+from orosync.errors import RequestError
+from orosync.interfaces import IJournal
+from orosync.model import Action, Principal
+from orosync.wamp import names
+
+_HOLDINGS = {Action.SUBSCRIBE: "subscriptions", Action.REGISTER: "registrations"}
+
+
+def one_too_many(journal: IJournal, principal: Principal, action: Action, uri: str, limit: int) -> RequestError:
+    """Note a SUBSCRIBE or REGISTER of a session that has as many as it may; the error to answer it with."""
+    journal.note(f"{action.value}.refused", "limit", user=principal.authid, uri=uri, limit=limit)
+    return RequestError(names.UNAVAILABLE, f"a session may have {limit} {_HOLDINGS[action]}, and this one has them")
