@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.errors import TooLong
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.testing import principal
 from tests.session.stage import HELLO, Stage
