@@ -72,6 +72,11 @@ class Client:
         link: Any = self.link
         for start in range(0, len(data), step or len(data)):
             link.dataReceived(data[start : start + (step or len(data))])
+        self._turns()
+
+    def _turns(self) -> None:
+        """As many turns of the reactor as all of it may need, in no time."""
+        self._listener.clock.pump([0] * 40)
 
     def join(self) -> Client:
         if self.subprotocol != "wamp":
@@ -81,7 +86,7 @@ class Client:
 
     def heard(self) -> list[tuple[int, bytes]]:
         """Frames since the last time, as (first byte, payload)."""
-        self._listener.clock.advance(0)
+        self._turns()
         data = self._rest + self.wire.value()
         self.wire.clear()
         if self.subprotocol != "raw":
