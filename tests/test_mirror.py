@@ -1,4 +1,4 @@
-"""The tests mirror the package file by file, and no file grows a second subject."""
+"""The tests mirror the package file by file, and a long file says why it is one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 TREE = Path(__file__).resolve().parent.parent
-MOST_LINES = 300
+MOST_LINES = 500
+
+REASONS: dict[str, str] = {}
+"""Files that are longer, and why each of them is one subject."""
 
 # Interfaces say what others must do; they do nothing that could be tested.
 WITHOUT_TESTS = {"orosync/interfaces.py"}
@@ -81,14 +84,15 @@ class Mirror(SynchronousTestCase):
 
 
 class Size(SynchronousTestCase):
-    """One subject in each file."""
+    """One subject in each file, a class whole in it."""
 
-    def test_no_file_is_too_long(self) -> None:
-        """A file past 300 lines has two subjects: it is split before it lands."""
+    def test_long_files_give_a_reason(self) -> None:
+        """A file of more than 500 lines is one subject, or it is split."""
         paths = [*(TREE / "orosync").rglob("*.py"), *(path for path in (TREE / "tests").rglob("*.py"))]
         long = {
-            str(path.relative_to(TREE)): lines
+            str(path.relative_to(TREE))
             for path in paths
-            if "node_modules" not in path.parts and (lines := len(path.read_text().splitlines())) > MOST_LINES
+            if "node_modules" not in path.parts and len(path.read_text().splitlines()) > MOST_LINES
         }
-        self.assertEqual(long, {})
+        self.assertEqual(sorted(long), sorted(REASONS))
+        self.assertEqual([path for path, reason in REASONS.items() if len(reason) < 20], [])
