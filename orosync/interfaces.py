@@ -15,8 +15,9 @@ from zope.interface import Attribute, Interface
 
 from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Rights, Traits, User
 
-WAITING, RATE = 1, 2
-"""Why a link is not read, as flags: its session waits for somebody else's answer; its client says more than it may."""
+WAITING, RATE, TURN = 1, 2, 4
+"""Why a link is not read, as flags: its session waits for somebody else's answer; its client says more than it may; it
+has been read enough for this turn of the reactor."""
 
 
 @attrs.frozen
@@ -185,6 +186,10 @@ class ILink(Interface):
 
     def resume(reason: int = WAITING) -> None:
         """There is no such reason any more (``reason`` may hold both); read again if there is no other."""
+
+    def may_continue(later: Callable[[], object]) -> bool:
+        """Whether the session may handle one more of several messages that arrived as one, which is counted. False: it
+        has had enough for this turn of the reactor; ``later`` is called in another, before anything else is read."""
 
     def set_authenticated(authenticated: bool) -> None:
         """The client has joined as a user that we know (WELCOME), or has said goodbye and is nobody again. Until it has

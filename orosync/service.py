@@ -47,6 +47,7 @@ from orosync.transport.accepting import accept_few
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.outbox import Outbox
 from orosync.transport.rates import Rates
+from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
 from orosync.transport.universal import FACTORIES
@@ -79,7 +80,7 @@ class RouterService(MultiService):
         self._configuration = parts.configuration
         self._guests: set[Guest] = set()
         self._wires = Wires()
-        self._outbox = Outbox(parts.reactor)
+        self._outbox, self._turns = Outbox(parts.reactor), ReadTurns(parts.reactor)
         self._reviews = Reviews(parts.reactor, parts.journal)
         self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
         self._hosts: list[SessionHost] = []
@@ -151,7 +152,7 @@ class RouterService(MultiService):
         if section.publisher or section.publisher_from:
             back_end = ListenerBackEnd(parts.publisher_right, section.name, alone=section.publisher)
         settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
-        return factory(settings, front, parts.journal, parts.reactor, self._outbox)
+        return factory(settings, front, parts.journal, parts.reactor, self._outbox, self._turns)
 
     # -- starting
 

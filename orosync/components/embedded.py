@@ -244,6 +244,10 @@ class RouterEnd:
         """See ILink."""
         self._embedding.resume()
 
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        """See ILink. A component's messages come one by one."""
+        return True
+
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink. In this process nothing depends on it."""
 

@@ -56,7 +56,8 @@ class BatchedSession(V2Session):
 
 @implementer(ILink)
 class Stop:
-    """The link as a batched session sees it: pausing holds between any two messages of a batch too (see ILink)."""
+    """The link as a batched session sees it: pausing holds between any two messages of a batch too (see ILink), and so
+    does what may be done in one turn."""
 
     def __init__(self, link: ILink, session: BatchedSession, framer: batches.Framer) -> None:
         self.facts = link.facts
@@ -64,7 +65,7 @@ class Stop:
         self.waiting: deque[bytes] = deque()
         self.push, self.send = link.push, link.send
         self.close, self.drop = link.close, link.drop
-        self.set_authenticated = link.set_authenticated
+        self.set_authenticated, self.may_continue = link.set_authenticated, link.may_continue
         self._link = link
         self._session = session
         self._paused = 0
@@ -90,6 +91,8 @@ class Stop:
             while self.waiting and not self._paused:
                 if not self._session.one(self.waiting.popleft()):
                     self.waiting.clear()
+                elif self.waiting and not self._paused and not self._link.may_continue(self.go_on):
+                    break
         finally:
             self._busy = False
         if self._held and not self._paused:

@@ -79,6 +79,9 @@ class MemoryLink:
     def resume(self, reason: int = WAITING) -> None:
         self._reasons &= ~reason
 
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        return True
+
     @property
     def paused(self) -> bool:
         return self._reasons != 0

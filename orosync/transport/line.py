@@ -262,6 +262,7 @@ class Line(Stream):
         self.state = CLOSED
         self.clear = False
         self.wheel.leave(self)
+        self._forget()
         self.transport.abortConnection()
 
     def oversized(self, size: int) -> None:

@@ -18,6 +18,7 @@ from orosync.transport.admission import Answer, Place, Turnstile
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.keepalive import Wheel
 from orosync.transport.outbox import Outbox
+from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
 
@@ -30,7 +31,7 @@ HURRIED = 1.0
 class ListenerFactory(Factory):
     """A listener's Twisted factory: give it to an endpoint, wrapped by ``tls.secured`` where it speaks TLS.
 
-    Listeners whose clients send to each other share an ``outbox``.
+    Listeners of one process share an ``outbox`` and the ``turns``.
     """
 
     noisy = False
@@ -44,8 +45,10 @@ class ListenerFactory(Factory):
         journal: IJournal,
         clock: IReactorTime,
         outbox: Outbox | None = None,
+        turns: ReadTurns | None = None,
     ) -> None:
         outbox = outbox or Outbox(clock)
+        turns = turns or ReadTurns(clock)
         wheel = Wheel(
             clock,
             settings.tick,
@@ -58,6 +61,7 @@ class ListenerFactory(Factory):
         self.wheel = wheel
         self.host = host
         self.outbox = outbox
+        self.turns = turns
         self.farewells = Farewells(wheel, wheel.ticks(settings.close_timeout), self.told, self.full is not None)
         self._shared = {
             "settings": settings,
@@ -65,6 +69,7 @@ class ListenerFactory(Factory):
             "journal": journal,
             "wheel": wheel,
             "outbox": outbox,
+            "turns": turns,
             "_enter": staticmethod(outbox.enter),
             "_output_limit": settings.output_limit,
             "slow_readers": SlowReaders(clock, settings.tick, settings.output_stall),

@@ -1,5 +1,5 @@
 """Plain HTTP on a WebSocket port: a Twisted site that keeps no access log and starts no timers of its own, and bounds
-how long a request may be and may take.
+how long a request may be and may take, and how much of what a connection sends is handled in one turn (``read_turns``).
 
 It knows nothing of the pages, nor of how a connection comes to it.
 """
@@ -9,18 +9,34 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from orosync.transport.admission import Place
 from orosync.transport.answers import ANSWERS
+from orosync.transport.read_turns import QUANTUM, ReadTurns
 
 BODY_LIMIT = 65536
 """Bytes of a request's body."""
 
 PATIENCE = 60.0
 """Seconds from one answer to the end of the next request."""
+
+CLOSING = 10.0
+"""Seconds that a connection may take to end once we have ended it."""
+
+REQUESTS = 8
+"""Requests of one connection in one turn: each is as much work as a dozen messages."""
+BYTES = 4096
+"""Bytes of heads and of chunked bodies in one turn: Twisted's parser takes microseconds for each, where they are chunks
+of one byte. Other bodies may be a quantum long."""
+
+_REQUEST, _BYTE = QUANTUM // REQUESTS, QUANTUM // BYTES
+_EAGER = 16384
+"""Bytes that are read on while a request is being answered: only who reads notices that the client has gone."""
 
 
 class Branch(Protocol):
@@ -33,7 +49,47 @@ class Branch(Protocol):
 
 class BoundedChannel(http.HTTPChannel):
     """One connection. Its time runs from connecting or from an answer to the end of the next request: bytes that drip
-    in do not buy any."""
+    in do not buy any. What arrives waits here, and Twisted's parser is given what one turn may cost (this is a Reader,
+    see ``read_turns``); what comes behind a refusal is dropped."""
+
+    site: QuietSite
+    _left = QUANTUM
+    _waiting = _feeding = _held = False
+    body_left = 0
+    """Bytes that are still to come of a body whose length was announced."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._arrived = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        """From the network."""
+        self._arrived += data
+        self._feed()
+
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """What Twisted kept while a request was being answered goes before what arrived since."""
+        self.line_mode = 1
+        if extra:
+            super().dataReceived(extra)  # type: ignore[no-untyped-call]
+
+    def allContentReceived(self) -> None:
+        self._left -= _REQUEST
+        self.paused = self._left <= 0
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: http.Request) -> None:
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        self._feed()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._arrived.clear()
+        self.site.turns.leave(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def loseConnection(self) -> None:
+        super().loseConnection()  # type: ignore[no-untyped-call]
+        self.setTimeout(CLOSING)
 
     place: Place | None = None
     """The connection's, on a listener."""
@@ -45,6 +101,57 @@ class BoundedChannel(http.HTTPChannel):
         """Over."""
         transport: Any = self.transport
         transport.abortConnection()
+
+    # -- read_turns.Reader
+
+    def renew(self) -> bool:
+        """See read_turns.Reader."""
+        self._left = QUANTUM
+        if self._handlingRequest or not (self._arrived or self.paused):
+            self._waiting = False
+            self._feed()
+            return False
+        return True
+
+    def take_turn(self) -> int:
+        """See read_turns.Reader."""
+        self._waiting = False
+        self._feed()
+        return QUANTUM - self._left
+
+    def failed(self) -> None:
+        """See read_turns.Reader."""
+        self.timeoutConnection()
+
+    def _feed(self) -> None:
+        """Give the parser what it may have, as long as no request is being answered."""
+        if self._feeding or self._waiting:
+            return
+        self._feeding = True
+        transport: Any = self.transport
+        arrived = self._arrived
+        stopped, self.paused = self.paused, False
+        while (arrived or stopped) and self._left > 0 and not (self._handlingRequest or transport.disconnecting):
+            stopped, cost = False, 1 if self.body_left else _BYTE
+            piece = bytes(arrived[: min(self.body_left, self._left) or max(1, self._left // _BYTE)])
+            del arrived[: len(piece)]
+            self._left -= len(piece) * cost
+            super().dataReceived(piece)  # type: ignore[no-untyped-call]
+        self.paused = self.paused or stopped
+        self._feeding = False
+        if transport.disconnecting:
+            arrived.clear()
+        elif self._left <= 0:
+            self._waiting = True
+            self.site.turns.enter(self)
+        self._hold(transport, len(arrived) > (_EAGER if self._handlingRequest else 0))
+
+    def _hold(self, transport: Any, hold: bool) -> None:
+        if hold:
+            transport.pauseProducing()  # again: Twisted reads on after each answer
+        elif self._held and not self._waitingForTransport:
+            transport.resumeProducing()
+        self._held = hold
 
 
 class BoundedRequest(server.Request):
@@ -59,9 +166,12 @@ class BoundedRequest(server.Request):
         if length is not None and length > self._left:
             self._refuse()
             length = 0
+        channel.body_left = length or 0
         super().gotLength(length)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
+        channel: Any = self.channel
+        channel.body_left = max(0, channel.body_left - len(data))
         self._left -= len(data)
         if self._left < 0:
             self._refuse()
@@ -92,6 +202,7 @@ class QuietSite(Site):
     protocol: Any = BoundedChannel
     body_limit = BODY_LIMIT
     branch: Any = None
+    turns: ReadTurns
 
     def limit_of(self, target: bytes) -> int:
         """Bytes that the body of a request for ``target``, as it was sent, may have."""
@@ -111,11 +222,16 @@ class QuietSite(Site):
 
 
 def quiet_site(
-    root: IResource | None, clock: IReactorTime, branch: Branch | None = None, body_limit: int = BODY_LIMIT
+    root: IResource | None,
+    clock: IReactorTime,
+    branch: Branch | None = None,
+    body_limit: int = BODY_LIMIT,
+    turns: ReadTurns | None = None,
 ) -> QuietSite:
     """A site that serves ``root`` (None: nothing) and, where it has a path, ``branch``; it tells time by ``clock``."""
     nothing: Any = Resource()
     site = QuietSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
     site.branch = branch
     site.body_limit = body_limit
+    site.turns = turns or ReadTurns(clock)
     return site

@@ -13,18 +13,22 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from orosync.interfaces import RATE, WAITING, IJournal, ILink, ISession
+from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, CLOSING, OPEN
+from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 
 _log = Logger()
 
 MOST_WAITING = 8
 """Requests with messages that may wait for a paused session."""
+
+BYTES_WAITING = 262144
+"""Bytes of requests that may wait where it is only for the next turn of the reactor."""
 
 MOST_CONNECTIONS = 4
 """HTTP connections that a client which has joined may have beside its transport: it needs two."""
@@ -54,6 +58,7 @@ class Terms:
         self.journal: IJournal = listener.journal
         self.wheel: Wheel = listener.wheel
         self.outbox: Outbox = listener.outbox
+        self.turns: ReadTurns = listener.turns
         self.limit: int = settings.output_limit
         self.wait_ticks = self.wheel.ticks(wait)
         self.absence_ticks = self.wheel.ticks(settings.ping_timeout)
@@ -61,7 +66,7 @@ class Terms:
 
 
 @implementer(ILink)
-class PollLink:
+class PollLink(TurnTaker):
     """One session's. ``left`` is called once it is over."""
 
     framer = staticmethod(poll_frame)
@@ -79,8 +84,10 @@ class PollLink:
         self._size = 0
         self._receiver: Poll | None = None
         self._late: deque[tuple[bytes, Poll]] = deque()
-        self._paused = 0
+        self._late_size = 0
+        self._unfinished: Poll | None = None
         self._busy = self._cut = False
+        self.turns = terms.turns
         self._code = 0
         self._why = ""
         self.place: Place | None = None
@@ -94,7 +101,7 @@ class PollLink:
             self._session.opened(self)
         except Exception:
             _log.failure("a session could not be opened")
-            self.close(1011, "internal error")
+            self.failed()
 
     # -- ILink
 
@@ -119,6 +126,8 @@ class PollLink:
             self._code, self._why = code, f"closed by us with {code}: {reason}"
             self._terms.wheel.enter(self, self._terms.close_ticks)
             self._terms.outbox.enter(self)
+            self._leave_turns()
+            self._finish()
             self.resume(WAITING | RATE)
 
     def drop(self, reason: str) -> None:
@@ -135,7 +144,9 @@ class PollLink:
         if self._busy:
             return
         while self._late and not self._paused:
-            self._hand_over(*self._late.popleft())
+            data, poll = self._late.popleft()
+            self._late_size -= len(data)
+            self._hand_over(data, poll)
 
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
@@ -181,8 +192,9 @@ class PollLink:
             poll.answer(413)
         elif not self._paused:
             self._hand_over(data, poll)
-        elif len(self._late) < MOST_WAITING:
+        elif len(self._late) < MOST_WAITING or (self._paused == TURN and self._late_size < BYTES_WAITING):
             self._late.append((data, poll))
+            self._late_size += len(data)
         else:
             poll.answer(503)
 
@@ -228,6 +240,7 @@ class PollLink:
             poll.answer(404)
             return
         self._busy = True
+        self._left -= max(LEAST, len(data))
         try:
             if self._binary or _is_utf8(data):
                 self._session.received(data, self._binary)
@@ -235,10 +248,38 @@ class PollLink:
                 self._session.violated("text is not UTF-8")
         except Exception:
             _log.failure("a message could not be handed over")
-            self._terms.journal.note("link.failed", "internal", address=self.facts.address)
-            self.close(1011, "internal error")
+            self.failed()
         self._busy = False
+        if self.state == OPEN:
+            if self._more is not None:
+                self._unfinished = poll  # a batch of which the rest has to wait
+                return
+            if self._left <= 0:
+                self._wait()
         poll.answer(400 if self._code in _FAULTS else 204)
+
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        """See ILink. The request is answered when all of it has been handled."""
+
+        def go_on() -> None:
+            later()
+            if self._more is None:
+                self._finish()
+
+        return super().may_continue(go_on)
+
+    def _finish(self) -> None:
+        poll, self._unfinished = self._unfinished, None
+        if poll is not None:
+            poll.answer(400 if self._code in _FAULTS else 204)
+
+    def failed(self) -> None:
+        """See read_turns.Reader."""
+        self._terms.journal.note("link.failed", "internal", address=self.facts.address)
+        self.close(1011, "internal error")
+
+    def _kept(self) -> bool:
+        return bool(self._late)
 
     def _release(self, status: int) -> None:
         receiver, self._receiver = self._receiver, None
@@ -258,6 +299,8 @@ class PollLink:
             return
         self.state = CLOSED
         self.set_authenticated(False)
+        self._leave_turns()
+        self._finish()
         self._terms.wheel.leave(self)
         self._queue.clear()
         self._release(204 if clean else 404)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orosync.errors import ProtocolViolation
 from orosync.transport.quiet import OPEN
+from orosync.transport.read_turns import LEAST
 from orosync.transport.stream import Stream
 from orosync.wamp.rawsocket import MESSAGE, MOST, PING, PONG, frame, measure
 
@@ -33,6 +34,7 @@ class RawReader(Stream):
             return False
         if self.state != OPEN:
             return False
+        left = self._left = self._left - (length if length > LEAST else LEAST)
         outbox = self.outbox
         self._reading = True
         outbox.alone = not outbox.dirty
@@ -41,17 +43,17 @@ class RawReader(Stream):
         except Exception:
             self._could_not_hand_over()
         outbox.alone = self._reading = False
-        if self._paused or self.state != OPEN:
-            self._settle(b"", 0, 0)
+        if left <= 0 or self._paused or self.state != OPEN:
+            self._settle(b"", 0, 0, False)
         return True
 
-    def _frames(self, data: bytes) -> tuple[int, int]:
-        position, size, binary = 0, len(data), self.binary
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
+        size, binary = len(data), self.binary
         session = self.session
         if self.state != OPEN or session is None:
             return size, 0  # it has been told goodbye
         received = session.received
-        while size - position >= 4 and not self._paused:
+        while size - position >= 4 and not self._paused and self._left > 0:
             length, kind = int.from_bytes(data[position : position + 4], "big"), MESSAGE
             if length >= MOST:
                 try:
@@ -65,6 +67,7 @@ class RawReader(Stream):
                     self.violated(f"a RawSocket frame of {length} bytes, {limit} are taken at most")
                     return size, 0
                 self.oversized(length)
+                self._left -= LEAST
                 self._skip = max(0, end - size)
                 position = min(end, size)
             elif end > size:
@@ -72,8 +75,10 @@ class RawReader(Stream):
             elif kind == MESSAGE:
                 payload = data[position + 4 : end]
                 position = end
+                self._left -= length if length > LEAST else LEAST
                 received(payload, binary)
             else:
+                self._left -= max(LEAST, length)
                 self._ping(kind, data[position + 4 : end])
                 position = end
             if self.state != OPEN:

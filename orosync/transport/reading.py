@@ -15,6 +15,7 @@ from autobahn.websocket.utf8validator import Utf8Validator
 
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
 from orosync.transport.quiet import CLOSED, OPEN, ConnectionFailed, QuietProtocol
+from orosync.transport.read_turns import LEAST
 from orosync.transport.stream import Stream
 
 FRAGMENTS = 4096
@@ -30,6 +31,7 @@ class FrameReader(Stream, QuietProtocol):
     peer: str
     maxFramePayloadSize = maxMessagePayloadSize = Stream.message_limit
     utf8validator: Any = None
+    _isMessageCompressed = False
     _fragments = 0
 
     def read_one(self, data: bytes) -> bool:
@@ -49,6 +51,7 @@ class FrameReader(Stream, QuietProtocol):
         payload = unmask(data[head:], data[head - 4 : head])
         if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
             return False
+        left = self._left = self._left - (size if size > LEAST else LEAST)
         outbox = self.outbox
         self._reading = True
         outbox.alone = not outbox.dirty
@@ -57,30 +60,31 @@ class FrameReader(Stream, QuietProtocol):
         except Exception:
             self._could_not_hand_over()
         outbox.alone = self._reading = False
-        if self._paused or self.state != OPEN:
+        if left <= 0 or self._paused or self.state != OPEN:
             self._foreign = self.state != OPEN
-            self._settle(b"", 0, 0)
+            self._settle(b"", 0, 0, False)
         return True
 
-    def _frames(self, data: bytes) -> tuple[int, int]:
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
         """See Stream. Every way through the loop leaves it or moves ``position``."""
-        position, size = 0, len(data)
+        size = len(data)
         session = self.session
         assert session is not None
         received = session.received
         frame = self.current_frame
-        if frame is not None and size:
+        if frame is not None and size > position:
             worth = min(frame.length - self.current_frame_masker.pointer(), _GULP)
-            if size < worth:
-                return 0, worth
-            position = self._pass_on(data, 0)
-        while size - position >= 2 and not self._paused:
+            if size - position < worth:
+                return position, worth
+            position = self._pass_on(data, position)
+        while size - position >= 2 and not self._paused and self._left > 0:
             first, length = data[position], data[position + 1] - 0x80
             if (first != TEXT and first != BINARY) or length < 0 or self._foreign:
                 if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
                     end = position + 6 + length
                     if end > size:
                         return position, end - position
+                    self._left -= LEAST
                     if first == PING:
                         self.push(
                             control_frame(PONG, unmask(data[position + 6 : end], data[position + 2 : position + 6]))
@@ -112,6 +116,8 @@ class FrameReader(Stream, QuietProtocol):
                     if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
                         position = self._pass_on(data, position)
                     else:
+                        cost = end - position
+                        self._left -= cost if cost > LEAST else LEAST
                         position = end
                         received(payload, first == BINARY)
             if self.state != OPEN:
@@ -124,6 +130,7 @@ class FrameReader(Stream, QuietProtocol):
         if not self.skip_oversized:
             return self._pass_on(data, position)
         self.oversized(length)
+        self._left -= LEAST
         self._skip = max(0, end - len(data))
         return min(end, len(data))
 
@@ -137,6 +144,7 @@ class FrameReader(Stream, QuietProtocol):
         end = len(data) if end is None else min(end, len(data))
         if end <= position:
             raise RuntimeError("autobahn holds a frame that is complete")
+        self._left -= max(LEAST, end - position)
         self.data = data[position:end]
         try:
             self.consumeData()
@@ -169,6 +177,8 @@ class FrameReader(Stream, QuietProtocol):
 
     def onMessageFrameData(self, payload: bytes) -> None:
         if payload:
+            if self._isMessageCompressed:
+                self._left -= len(payload)  # what comes out is work as well
             super().onMessageFrameData(payload)
 
     def onMessageEnd(self) -> None:

@@ -1,4 +1,5 @@
-"""A stream of frames coming in: what is incomplete waits, what is paused waits, and messages are given over in order.
+"""A stream of frames coming in: what is incomplete waits, what is paused waits, what is more than a turn's work waits
+for its turn, and messages are given over in order.
 
 How a frame looks is known by whoever reads them (``reading`` for WebSocket, ``raw_reading`` for RawSocket); nothing
 here knows what a message means.
@@ -10,12 +11,13 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from orosync.interfaces import WAITING, ISession
+from orosync.interfaces import TURN, WAITING, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN
 from orosync.transport.rates import NO_LIMIT, TokenBucket
+from orosync.transport.read_turns import TurnTaker
 
 _log = Logger()
 
@@ -24,7 +26,7 @@ UNAUTHENTICATED_MESSAGE_LIMIT = 8192
 unfinished ones must fit into memory."""
 
 
-class Stream:
+class Stream(TurnTaker):
     """Takes bytes for ``session``. ``message_limit`` in bytes; with ``skip_oversized`` a larger message is skipped as
     it streams in, and told to ``oversized``. ``half_frames`` ends who never completes one."""
 
@@ -43,11 +45,13 @@ class Stream:
     data = b""
     """The head of a frame that somebody else's parser holds (autobahn's); elsewhere always empty."""
 
-    # At rest all of these have their class's value and _odd is False. _tail: bytes of an incomplete frame, looked at
-    # when there are _need of them. _skip: bytes still to be dropped. _foreign: the next frame is somebody else's.
-    # _paused: the reasons why nothing is handed over (see ILink), 0 for none.
+    # At rest all of these have their class's value and _odd is False. While _paused is not 0, _buffer from _offset on
+    # is what could not be handled yet, and _tail what has arrived since; otherwise _tail is an incomplete frame, looked
+    # at when there are _need bytes of it. _skip: bytes still to be dropped. _foreign: the next frame is somebody
+    # else's. _held: the transport has been told to stop, which TLS does only with the next read.
     _odd = _foreign = _held = _reading = False
-    _paused = 0
+    _buffer = b""
+    _offset = 0
     _tail: bytearray | None = None
     _need = 0
     _skip = 0
@@ -61,7 +65,7 @@ class Stream:
             if whole is None:
                 return
             data = whole
-        self._read(data)
+        self._read(data, 0)
 
     def read_one(self, data: bytes) -> bool:
         """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
@@ -86,8 +90,11 @@ class Stream:
         self._paused &= ~reason
         if self._paused or self._reading or self.state == CLOSED:
             return
-        tail, self._tail = self._tail, None
-        self._read(bytes(tail or b""))
+        buffer, offset, tail = self._buffer, self._offset, self._tail
+        self._buffer, self._tail = b"", None
+        if tail:
+            buffer, offset = buffer[offset:] + tail, 0
+        self._read(buffer, offset)
         if self._held and not self._paused and self.state != CLOSED:
             self._held = False
             self.transport.resumeProducing()
@@ -132,13 +139,18 @@ class Stream:
         """The session, or this room, raised while a message was being given over; the failure is being handled."""
         raise NotImplementedError
 
-    def _frames(self, data: bytes) -> tuple[int, int]:
-        """Handle frame after frame. Returns (where it stopped, how many bytes from there make it worth going on)."""
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
+        """Handle frame after frame, from ``position`` on, until one is incomplete, there is a reason to pause, or the
+        quantum is used up. Returns (where it stopped, how many bytes from there make it worth going on)."""
         raise NotImplementedError
+
+    def _kept(self) -> bool:
+        return bool(self._buffer or self._tail)
 
     def _forget(self) -> None:
         """The connection is ending: what has arrived is not kept."""
-        self._tail = None
+        self._leave_turns()
+        self._buffer, self._offset, self._tail = b"", 0, None
         self.data = b""
         self._skip = 0
 
@@ -156,48 +168,56 @@ class Stream:
             data = data[self._skip :]
             self._skip = 0
         tail = self._tail
-        if tail is not None:
-            tail += data
-            if self._paused or len(tail) < self._need:
-                return None
-            self._tail = None
-            data = bytes(tail)
-        elif self._paused:
-            self._tail = bytearray(data)
+        if tail is None:
+            if not self._paused:
+                return data
+            tail = self._tail = bytearray()
+        tail += data
+        if self._paused:
+            self._hold()
             return None
-        return data
+        if len(tail) < self._need:
+            return None
+        self._tail = None
+        return bytes(tail)
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, start: int) -> None:
         if self.data:
             # autobahn keeps the head of a frame whose length is still unknown.
-            data, self.data = self.data + data, b""
+            data, start, self.data = self.data + data[start:], 0, b""
         self._reading = True
-        position = need = 0
+        position, need = start, 0
         try:
-            position, need = self._frames(data)
+            position, need = self._frames(data, start)
         except Exception:
             self._could_not_hand_over()
         self._reading = False
-        self._settle(data, position, need)
+        self._settle(data, position, need, position > start)
 
     def _could_not_hand_over(self) -> None:
         _log.failure("a message could not be handed over")
         self.failed()
 
-    def _settle(self, data: bytes, position: int, need: int) -> None:
+    def _settle(self, data: bytes, position: int, need: int, moved: bool) -> None:
         """Keep what is left of ``data`` from ``position`` on, and note what state that leaves the connection in."""
         if self.state == CLOSED:
             self._forget()
             self._odd = False
             return
-        if position < len(data):
-            self._tail = bytearray(data[position:])
-            self._need = need
-        was_odd = self._odd
-        self._odd = bool(self._tail or self._skip or self.data or self._foreign or self._paused)
-        if self._odd:
-            if position or not was_odd:
-                self.frame_count += 1
-            self.half_frames.watch(self)
+        if self._left <= 0:
+            self._wait()
+        left = position < len(data)
+        if left:
             if self._paused:
+                self._buffer, self._offset = data, position
+            else:
+                self._tail, self._need = bytearray(data[position:]), need
+        was_odd = self._odd
+        self._odd = bool(self._paused or self._tail or self._skip or self.data or self._foreign)
+        if self._odd:
+            if moved or not was_odd:
+                self.frame_count += 1
+            if self._paused != TURN:
+                self.half_frames.watch(self)
+            if self._paused and (left or self._paused != TURN):
                 self._hold()

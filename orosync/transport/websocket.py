@@ -19,7 +19,7 @@ def websocket_link(listener: ListenerFactory) -> type[Link]:
     """The kind of link that WebSocket clients of ``listener`` get."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
-    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit)
+    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
     return listener.kind(
         Link,
         origin_rule=OriginRule(settings.origins, settings.origin_required),

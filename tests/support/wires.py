@@ -169,6 +169,17 @@ def close_code(data: bytes) -> int | None:
     return int.from_bytes(frames[-1][1][:2], "big")
 
 
+def one_turn(clock: Clock) -> None:
+    """Call what is due now, and leave what those calls plan for the next turn, as a reactor does."""
+    now = clock.seconds()
+    due = [call for call in clock.calls if call.getTime() <= now]
+    for call in due:
+        if call.active():
+            clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class MemoryWire(StringTransport):
     """A StringTransport that remembers being torn down, or that our half of it was ended."""
 
@@ -216,6 +227,10 @@ class MemoryListener:
         link.dataReceived(upgrade(**request))
         wire.clear()
         return link, wire, self.host.sessions[-1]
+
+    def turn(self) -> None:
+        """One turn of the reactor: what has been planned for now, and not what that plans in its turn."""
+        one_turn(self.clock)
 
     def run(self, seconds: float, step: float = 1 / 16) -> None:
         """Let time pass."""

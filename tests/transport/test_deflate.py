@@ -125,6 +125,7 @@ class InboundTests(SynchronousTestCase):
         ):
             listener, link, wire, session = self.open()
             link.dataReceived(stream)
+            listener.clock.advance(0)
             self.assertEqual((session.messages, close_code(wire.value())), ([], 1009))
             self.assertEqual(listener.journal.kinds("frame.refused"), ["1009"])
         _, link, _, session = self.open()

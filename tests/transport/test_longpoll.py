@@ -38,8 +38,10 @@ class LongPollCase(SynchronousTestCase):
         return MemoryListener(longpoll="/lp", **settings)
 
     def ask(self, stream: bytes, listener: MemoryListener | None = None) -> tuple[Any, Any]:
-        link, wire = (listener or self.listener).connect()
+        listener = listener or self.listener
+        link, wire = listener.connect()
         link.dataReceived(stream)
+        listener.clock.advance(0)
         return link, wire
 
     def status(self, stream: bytes, listener: MemoryListener | None = None) -> int:

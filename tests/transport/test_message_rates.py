@@ -258,6 +258,7 @@ class LongPollTests(RatesCase):
         link = self.open()
         self.say(link, HELLO)
         first = [self.say(link, [16, n, {}, "a.topic"]) for n in range(BURST + 1)]
+        self.clock.advance(0)
         self.assertEqual({poll.status for poll in first}, {204})
         late = [self.say(link, [16, n, {}, "a.topic"]) for n in range(MOST_WAITING + 3)]
         self.assertEqual([poll.status for poll in late], [0] * MOST_WAITING + [503] * 3)
@@ -270,6 +271,7 @@ class LongPollTests(RatesCase):
         self.say(link, HELLO)
         data = b"".join(json.dumps([48, n, {}, "no.such"]).encode() + b"\x1e" for n in range(600))
         link.sent(data, Poll())
+        self.clock.advance(0)
         self.assertEqual(len(link._queue), 1 + BURST + 1)
         self.run_for(2)
         self.assertEqual(len(link._queue), 1 + BURST + 1 + 2 * RATE)

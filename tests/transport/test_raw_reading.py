@@ -85,6 +85,7 @@ class RawReaderTests(SynchronousTestCase):
             for _ in range(size >> 20):
                 link.dataReceived(bytes(1 << 20))
             link.dataReceived(bytes(size & 0xFFFFF) + raw_frame(b"next"))
+            listener.clock.advance(0)
             self.assertEqual([len(m) for m, _ in session.messages], [size, 4])
             self.assertEqual(link.framer(bytes(size), True)[:4], head)
 

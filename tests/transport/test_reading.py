@@ -117,12 +117,14 @@ class FrameReaderTests(SynchronousTestCase):
         listener = MemoryListener()
         link, wire, session = listener.open()
         link.dataReceived(client_frame(b"", 2, fin=False) + client_frame(b"", 0, fin=False) * FRAGMENTS)
+        listener.clock.advance(0)
         self.assertEqual((session.messages, close_code(wire.value())), ([], 1009))
         link, wire, session = listener.open()
         link.dataReceived(
             client_frame(b"a", 2, fin=False) + client_frame(b"", 0, fin=False) * (FRAGMENTS - 2) + client_frame(b"b", 0)
         )
         link.dataReceived(client_frame(b"a", 2, fin=False) + client_frame(b"b", 0))
+        listener.clock.advance(0)
         self.assertEqual(session.messages, [(b"ab", True)] * 2)
 
     def test_a_message_arriving_byte_by_byte_costs_no_more_memory_than_its_size(self) -> None:

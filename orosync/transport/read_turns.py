@@ -1,0 +1,162 @@
+"""Fairness: how much of one connection's input is handled in one turn of the reactor, and whose turn comes next.
+
+A connection has a quantum: each message, frame or request costs its bytes, and at least LEAST. Once that is used up
+it waits with what has arrived, and gets another one when the turn is over. Those with nothing left just go on; the
+others stand in a queue, of which a few are served in each turn, each for one quantum, after everybody's reads. So the
+time of a turn does not depend on how much some clients send, or how many do, and every one of them gets on.
+
+It must not know what a connection speaks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from orosync.interfaces import TURN, WAITING
+
+_log = Logger()
+
+QUANTUM = 65536
+"""What one connection may cost in one turn: bytes."""
+LEAST = 1024
+"""The least that a message, a frame or a request costs, so that a quantum is 64 of them."""
+READERS = 16
+"""Connections of the queue that are served in one turn."""
+MOST = 8 * QUANTUM
+"""What all of them together may cost: 512 small messages, a few milliseconds."""
+
+
+class Reader(Protocol):
+    """A connection that may have to wait for its turn."""
+
+    def renew(self) -> bool:
+        """A turn is over: begin another quantum. Whether there is something to be handled with it."""
+
+    def take_turn(self) -> int:
+        """Handle what waits, within the quantum; ``enter`` again where that was not enough. Returns what it cost."""
+
+    def failed(self) -> None:
+        """What it does with its turn raised; the failure is being handled."""
+
+
+class ReadTurns:
+    """Those who wait for a turn; one for all listeners of a process."""
+
+    __slots__ = ("_call", "_clock", "_queue", "_used_up")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._used_up: dict[Reader, None] = {}
+        self._queue: OrderedDict[Reader, None] = OrderedDict()
+        self._call: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._used_up) + len(self._queue)
+
+    def enter(self, reader: Reader) -> None:
+        """``reader`` has used up its quantum (again: no difference); it gets another in a later turn."""
+        self._used_up[reader] = None
+        if self._call is None:
+            self._call = self._clock.callLater(0, self._turn)
+
+    def leave(self, reader: Reader) -> None:
+        """Its connection is over."""
+        self._used_up.pop(reader, None)
+        self._queue.pop(reader, None)
+        if self._call is not None and not self._used_up and not self._queue:
+            self._call.cancel()
+            self._call = None
+
+    def _turn(self) -> None:
+        self._call = None
+        queue = self._queue
+        used_up, self._used_up = self._used_up, {}
+        for reader in used_up:
+            if reader.renew():
+                queue[reader] = None
+        cost = 0
+        for _ in range(min(len(queue), READERS)):
+            reader, _ = queue.popitem(last=False)
+            try:
+                cost += reader.take_turn()
+            except Exception:
+                _log.failure("a connection could not go on with what it had received")
+                reader.failed()
+            if cost >= MOST or not queue:
+                break
+        if self._call is None and queue:
+            self._call = self._clock.callLater(0, self._turn)
+
+
+class TurnTaker:
+    """A Reader that stops with the reason TURN (see ILink.pause) until its turn comes."""
+
+    turns: ReadTurns
+
+    # _left: of its quantum. _paused: the reasons why nothing is handed over (see ILink), 0 for none. _more: what the
+    # session still has to handle of what it was given.
+    _left = QUANTUM
+    _paused = 0
+    _more: Callable[[], object] | None = None
+
+    def resume(self, reason: int = WAITING) -> None:
+        """See ILink."""
+        raise NotImplementedError
+
+    def failed(self) -> None:
+        """See Reader."""
+        raise NotImplementedError
+
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        """See ILink."""
+        if self._left > 0:
+            self._left -= LEAST
+            return True
+        self._more = later
+        self._wait()
+        return False
+
+    def renew(self) -> bool:
+        """See Reader."""
+        self._left = QUANTUM
+        if self._more is None:
+            if self._paused != TURN:
+                self._paused &= ~TURN  # its turn is not all that it waits for
+                return False
+            if not self._kept():
+                self.resume(TURN)
+                return False
+        return True
+
+    def take_turn(self) -> int:
+        """See Reader."""
+        before = self._left
+        more, self._more = self._more, None
+        if more is not None:
+            self._left -= LEAST
+            more()
+        if self._more is None:
+            self.resume(TURN)
+        return before - self._left
+
+    def _wait(self) -> None:
+        """The quantum is used up."""
+        self._paused |= TURN
+        self.turns.enter(self)
+
+    def _kept(self) -> bool:
+        """Whether anything waits to be handled."""
+        raise NotImplementedError
+
+    def _leave_turns(self) -> None:
+        """Nothing will be handled any more."""
+        self._more = None
+        if self._paused & TURN:
+            self._paused &= ~TURN
+            self.turns.leave(self)
