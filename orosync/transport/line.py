@@ -71,6 +71,8 @@ class Line(Stream):
     heard = 0
     """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
     _why = ""
+    _large = 0
+    """The size of a frame that is larger than all that may wait, and waits: so much more may."""
 
     peer: str
     _queue: list[bytes]
@@ -99,8 +101,7 @@ class Line(Stream):
         self.wheel.leave(self)
         self.slow_readers.forget(self)
         self.half_frames.forget(self)
-        self.state = CLOSED
-        self.clear = False
+        self.state, self.clear = CLOSED, False
         self._queue.clear()
         self._forget()
         self.__dict__.pop("send", None)  # it knows us: nobody should have to search for that cycle
@@ -117,7 +118,8 @@ class Line(Stream):
 
     def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
         """What the session is told: whether it ended properly, the peer's code, and why."""
-        return False, None, self._why or _told(reason)
+        done = "peer ended the TCP connection without a goodbye"
+        return False, None, self._why or (done if reason.check(ConnectionDone) else reason.getErrorMessage())
 
     # -- the handshake's side
 
@@ -202,11 +204,13 @@ class Line(Stream):
             queue.clear()
         elif queue:
             data = queue[0] if len(queue) == 1 else b"".join(queue)
-            queue.clear()
-            if left := self._deliver(data):
-                self.held_back(left)
-            else:
-                self.clear = True
+            try:
+                if left := self._deliver(data):
+                    self.held_back(left, len(data), max(map(len, queue)))
+                else:
+                    self.clear = True
+            finally:
+                queue.clear()
 
     def backlog(self) -> int:
         """Bytes that wait for the peer to read."""
@@ -220,9 +224,12 @@ class Line(Stream):
         """The peer has taken nothing for too long."""
         self._cut("stalled", self.backlog())
 
-    def held_back(self, left: int) -> None:
-        self.clear = False
-        if left > self._output_limit:
+    def held_back(self, left: int, size: int, largest: int) -> None:
+        """See outbox.Sender."""
+        self.clear, limit = False, self._output_limit
+        if left - size <= limit:
+            self._large = largest if largest > limit else 0
+        if left > limit + self._large:
             self._cut("queue_full", left)
         else:
             self.slow_readers.watch(self)
@@ -259,8 +266,7 @@ class Line(Stream):
     def drop_now(self, reason: str) -> None:
         """End the TCP connection at once, whatever it still holds."""
         self._why = self._why or reason
-        self.state = CLOSED
-        self.clear = False
+        self.state, self.clear = CLOSED, False
         self.wheel.leave(self)
         self._forget()
         self.transport.abortConnection()
@@ -281,8 +287,7 @@ class Line(Stream):
         After a failure only our side of TCP is ended. What still arrives is read and dropped until the peer ends too:
         were it left unread, the system would take back what it has not delivered yet, the reason for the failure.
         """
-        self.state = CLOSED
-        self.clear = False
+        self.state, self.clear = CLOSED, False
         self.wheel.enter(self, self.close_ticks)
         self._forget()
         if self._held:
@@ -292,10 +297,3 @@ class Line(Stream):
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()  # TLS says goodbye by itself and waits for the peer's
-
-
-def _told(reason: Failure) -> str:
-    """What Twisted says of the end of a connection."""
-    if isinstance(reason.value, ConnectionDone):
-        return "peer ended the TCP connection without a goodbye"
-    return reason.getErrorMessage()

@@ -89,7 +89,8 @@ def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[byte
         if sent != len(frame):
             # The transport takes the rest, and finds out what is the matter.
             transport.write(frame[sent:])
-            link.held_back(backlog(transport))
+            size = len(frame)
+            link.held_back(backlog(transport), size, size)
 
     return send
 
@@ -110,8 +111,9 @@ class Sender(Protocol):
 
     def push(self, frame: bytes) -> None: ...
 
-    def held_back(self, left: int) -> None:
-        """The transport could not get rid of ``left`` bytes."""
+    def held_back(self, left: int, size: int, largest: int) -> None:
+        """The transport could not get rid of ``left`` bytes, ``size`` of which are new; the largest frame among these has
+        ``largest``."""
 
 
 class Flushable(Protocol):

@@ -81,7 +81,7 @@ class PollLink(TurnTaker):
         self._batched = batched
         self._binary = binary
         self._queue: deque[bytes] = deque()
-        self._size = 0
+        self._size = self._large = 0
         self._receiver: Poll | None = None
         self._late: deque[tuple[bytes, Poll]] = deque()
         self._late_size = 0
@@ -109,9 +109,13 @@ class PollLink(TurnTaker):
         """See ILink."""
         if self.state != OPEN or self._cut:
             return
+        limit, size = self._terms.limit, len(frame)
+        if self._size <= limit:
+            # One that is larger than all that may wait can be had nevertheless.
+            self._large = size if size > limit else 0
         self._queue.append(frame)
-        self._size += len(frame)
-        self._cut = self._size > self._terms.limit
+        self._size += size
+        self._cut = self._size > limit + self._large
         if len(self._queue) == 1 or self._cut:
             self._terms.outbox.enter(self)
 

@@ -43,7 +43,7 @@ class PushTests(SynchronousTestCase):
         link.push(b"1")
         listener.clock.advance(0)
         self.assertTrue(link.clear)
-        link.held_back(5)
+        link.held_back(5, 5, 5)
         self.assertFalse(link.clear)
         kept[0] = 3
         link.push(b"2")
@@ -53,6 +53,33 @@ class PushTests(SynchronousTestCase):
         link.push(b"3")
         listener.clock.advance(0)
         self.assertTrue(link.clear)
+
+    def test_what_may_wait(self) -> None:
+        """So much as is configured; and one frame that is larger than that, if only little waited before it. Each row:
+        what the peer has left of what came before, the frames that come, whether it is cut."""
+        table: dict[str, list[tuple[int, list[int], bool]]] = {
+            "as much as may wait": [(0, [1000], False)],
+            "one byte more": [(0, [1000], False), (1000, [1], True)],
+            "together too much": [(0, [600, 600], True)],
+            "a large one": [(0, [5000], False), (5000, [900, 100], False), (6000, [1], True)],
+            "behind a little": [(0, [900], False), (900, [5000], False), (5900, [101], True)],
+            "among others": [(0, [10, 5000, 10], False)],
+            "two large ones": [(0, [5000, 5000], True)],
+            "a second large one": [(0, [5000], False), (1001, [5000], True)],
+            "a second one when the first is gone": [(0, [5000], False), (1000, [5000], False)],
+            "small ones when it is gone": [(0, [5000], False), (10, [980], False), (990, [11], True)],
+        }
+        for name, rows in table.items():
+            listener = MemoryListener(output_limit=1000)
+            link, wire, _ = listener.open()
+            for before, frames, cut in rows:
+                link._deliver = lambda data, before=before: before + len(data)
+                for size in frames:
+                    link.push(b"x" * size)
+                listener.clock.advance(0)
+                self.assertEqual(
+                    (wire.aborted, listener.journal.kinds("consumer.cut")), (cut, ["queue_full"] * cut), name
+                )
 
     def test_nothing_follows_an_end(self) -> None:
         """Whichever way a link ends, from then on no event takes the short way to its socket."""

@@ -169,13 +169,13 @@ class EventTarget:
 
     def __init__(self, queue: list[bytes]) -> None:
         self.queue = queue
-        self.held: list[int] = []
+        self.held: list[tuple[int, int, int]] = []
 
     def push(self, frame: bytes) -> None:
         self.queue.append(frame)
 
-    def held_back(self, left: int) -> None:
-        self.held.append(left)
+    def held_back(self, left: int, size: int, largest: int) -> None:
+        self.held.append((left, size, largest))
 
     def flush(self) -> None:
         self.queue.clear()
@@ -216,10 +216,12 @@ class EventSenderTests(SynchronousTestCase):
         self.outbox.alone = True
         self.transport.socket.room = 2
         self.send(b"event")
-        self.assertEqual((self.transport.socket.sent, self.transport.written, self.link.held), (b"ev", b"ent", [3]))
+        self.assertEqual(
+            (self.transport.socket.sent, self.transport.written, self.link.held), (b"ev", b"ent", [(3, 5, 5)])
+        )
         broken = FakeTransport(FakeSocket(error=BlockingIOError()))
         event_sender(self.link, broken, self.outbox)(b"event")
-        self.assertEqual((broken.written, self.link.held), (b"event", [3, 5]))
+        self.assertEqual((broken.written, self.link.held), (b"event", [(3, 5, 5), (5, 5, 5)]))
 
     def test_other_transports(self) -> None:
         """Where Twisted's buffers cannot be seen, everything is pushed."""

@@ -136,6 +136,26 @@ class DeliveryTests(PollCase):
         self.assertEqual(self.listener.journal.kinds("consumer.cut"), ["queue_full"])
         self.assertEqual((self.left, self.heard(self.receive(link))), (1, (404, b"")))
 
+    def test_a_large_one(self) -> None:
+        """A message that is larger than all that may wait is fetched nevertheless, if only little waits before it."""
+        for before, behind, cut in (
+            (0, 0, False),
+            (1000, 0, False),
+            (1000, 1, True),
+            (0, 1000, False),
+            (0, 1001, True),
+        ):
+            link = self.open()
+            for size in (before, 5000, behind):
+                if size:
+                    link.push(b"x" * size)
+            self.clock.advance(0)
+            self.assertEqual(bool(self.session.ends), cut, (before, behind))
+            if not cut:
+                sizes = [len(self.heard(self.receive(link))[1]) for size in (before, 5000, behind) if size]
+                self.assertEqual(sizes, [size for size in (before, 5000, behind) if size])
+                link.leave()
+
     def test_who_does_not_ask_is_gone(self) -> None:
         """Who leaves no request waiting for longer than ping_timeout; while it asks it stays for ever."""
         link = self.open()

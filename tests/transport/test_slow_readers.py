@@ -1,6 +1,6 @@
 """Slow readers: found on a clock of our own, and cut on real sockets while their neighbours are on time."""
 
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from twisted.internet.task import Clock, deferLater
@@ -118,6 +118,35 @@ class SlowReaderTests(ListenerCase):
     async def test_nothing_taken(self) -> None:
         """Below the bound, but taking nothing: cut as stalled."""
         await self.watch("stalled", 65000, 1, output_stall=1.0, output_limit=1 << 24)
+
+    async def test_an_event_larger_than_all_that_may_wait(self) -> None:
+        """Who goes on reading gets it, slowly; who takes nothing is cut for that; the neighbour is served meanwhile."""
+        port = await self.listen(output_limit=1 << 20, output_stall=1.0)
+        slow, stalled, quick = [await self.client(port, buffer=size) for size in (16384, 4096, 0)]
+        for client in (slow, stalled, quick):
+            await self.beside(client.upgrade)
+        frame = server_frame(b"x" * (5 << 20), False)
+        links = [session.link for session in self.host.sessions]
+        for link in links[:2]:
+            link.push(frame)
+        await deferLater(reactor, 0)
+        for link in links[:2]:
+            self.assertGreater(link.backlog(), 1 << 20)
+
+        def steadily() -> int:
+            taken = 0
+            while taken < len(frame):
+                taken += len(slow.once(16384))
+                sleep(0.004)
+            return taken
+
+        reading = self.beside(steadily)
+        links[2].push(server_frame(b"meanwhile", False))
+        self.assertEqual(await self.beside(quick.exactly, 11), b"\x81\x09meanwhile")
+        self.assertEqual(await reading, len(frame))
+        await self.host.sessions[1].ended
+        self.assertEqual(self.journal.kinds("consumer.cut"), ["stalled"])
+        self.assertEqual([len(session.ends) for session in self.host.sessions], [0, 1, 0])
 
     async def test_pongs_to_one_who_does_not_read(self) -> None:
         """Asking for pongs without reading them fills the same bound."""
