@@ -112,7 +112,7 @@ class Sender(Protocol):
     def push(self, frame: bytes) -> None: ...
 
     def held_back(self, left: int, size: int, largest: int) -> None:
-        """The transport could not get rid of ``left`` bytes, ``size`` of which are new; the largest frame among these has
+        """The transport could not get rid of ``left`` bytes, after it was given ``size`` more, in frames of at most
         ``largest``."""
 
 
