@@ -91,6 +91,7 @@ class AttachedService(MultiService):
 
     def startService(self) -> None:
         """Ready at once: the router may come up later than we do."""
+        self._process.guard()
         for warning in self._parts.configuration.warnings:
             self.log.warn("{text}", text=warning)
         super().startService()  # type: ignore[no-untyped-call]

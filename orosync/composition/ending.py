@@ -83,17 +83,23 @@ class Ending:
         return self._patience
 
     def watch(self) -> None:
-        """From now on SIGTERM and SIGINT end the process. In the main thread, once the reactor runs."""
+        """From now on SIGTERM and SIGINT end the process. In the main thread, when the process is in the background
+        already and its reactor does not run yet."""
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        if before >= 0:  # Twisted's, which learns there of children that have ended
-            self._chained = os.dup(before)
-        for number in ASKING:
-            signal.signal(number, self._handle)
+        self._take_signals()
+        # Behind the reactor's own, which takes them at this moment.
+        self._reactor.addSystemEventTrigger("during", "startup", self._take_signals)
         # twistd takes its observers away before it waits for threads.
         self._observers = list(globalLogPublisher._observers)
         self._reactor.addSystemEventTrigger("before", "shutdown", self.begin)
         threading.Thread(target=self._wait, name=NAME, daemon=True).start()
+
+    def _take_signals(self) -> None:
+        before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        if before not in (-1, self._writer):  # Twisted's, which learns there of children that have ended
+            self._chained = os.dup(before)
+        for number in ASKING:
+            signal.signal(number, self._handle)
 
     def begin(self) -> None:
         """The end has begun, by a signal or because the reactor stops: it is over in time. Any thread may say so."""

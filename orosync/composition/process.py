@@ -27,12 +27,15 @@ class Process:
         self._systemd = SystemdNotifier.from_environment(environ)
         self._watchdog: LoopingCall | None = None
 
-    def heed(self, reload: Callable[[], None] | None = None) -> None:
-        """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls
-        ``reload``, both in a turn of the reactor's. With an ``ending`` SIGINT does too, and it is over in time."""
+    def guard(self) -> None:
+        """Before anything is opened: whatever happens from now on, the process ends when it is asked to."""
         if self._ending is not None:
             self._ending.watch()
-        else:
+
+    def heed(self, reload: Callable[[], None] | None = None) -> None:
+        """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls
+        ``reload``, both in a turn of the reactor's. Where there is an ``ending``, SIGTERM is its affair."""
+        if self._ending is None:
             self._on(signal.SIGTERM, self._reactor.stop)
         if reload is not None:
             self._on(signal.SIGHUP, reload)

@@ -39,7 +39,9 @@ def told(said):
         os.kill(os.getpid(), signal.SIGTERM)
         import time
         time.sleep(0.2)
-reactor.callWhenRunning(end.watch)
+end.watch()
+if sys.argv[3] == "early":
+    os.kill(os.getpid(), signal.SIGTERM)
 reactor.callWhenRunning(later)
 reactor.run()
 """
@@ -182,15 +184,19 @@ class Children(SynchronousTestCase):
 class RealSignals(SynchronousTestCase):
     """In a process of its own."""
 
-    def end(self, signals: int) -> tuple[int, str]:
-        command = [sys.executable, "-c", SIGNALLED, "/nonexistent/pid", str(signals)]
+    def end(self, signals: int, when: str = "later") -> tuple[int, str]:
+        command = [sys.executable, "-c", SIGNALLED, "/nonexistent/pid", str(signals), when]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        self.assertIn("a child said hello", done.stdout, done.stderr)
-        return done.returncode, done.stdout
+        self.assertIn("a child said hello" if when == "later" else "", done.stdout, done.stderr)
+        return done.returncode, done.stdout + done.stderr
 
     def test_one(self) -> None:
         """The reactor stops, and the status is 0."""
         self.assertEqual(self.end(1)[0], 0)
+
+    def test_early(self) -> None:
+        """One that comes before the reactor runs is not lost."""
+        self.assertEqual(self.end(0, "early")[0], 0)
 
     def test_two(self) -> None:
         """The second is noticed though the reactor does not turn."""

@@ -59,8 +59,11 @@ class ProcessTests(SynchronousTestCase):
         """Where the process is our own, its end is watched over instead; SIGHUP is as it was."""
         watched: list[str] = []
         ending: Any = SimpleNamespace(watch=lambda: watched.append("watched"))
-        Process(self.reactor, {}, ending).heed(self.setUp)
+        process = Process(self.reactor, {}, ending)
+        process.guard()
+        process.heed(self.setUp)
         self.assertEqual((watched, list(self.handlers)), (["watched"], [signal.SIGHUP]))
+        Process(self.reactor, {}).guard()
 
     def test_systemd(self) -> None:
         """It hears READY, signs of life until the end, and how long that may take."""
