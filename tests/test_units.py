@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.composition.ending import BACKSTOP, GRACE, SAYING
 from orosync.config import load
 from tests.support.processes import run
 
@@ -102,6 +103,12 @@ class Attached(SynchronousTestCase):
             command = f"{INSTALLED} --nodaemon --pidfile= orosync-{what} --config /etc/orosync/{what}.ini"
             self.assertIn(f"\nExecStart={command}\n", text)
             self.assertTrue((TREE / "etc" / "crossbar" / f"{what}.ini").is_file())
+
+    def test_the_end_has_its_time(self) -> None:
+        """systemd waits longer than the process itself does for what hangs."""
+        for _, _, text in self.units():
+            (seconds,) = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", text)
+            self.assertGreater(float(seconds), GRACE + SAYING + BACKSTOP)
 
     def test_credentials_are_handed_over(self) -> None:
         """Every secret that the shipped configuration names, by the same name, and no other."""
