@@ -128,7 +128,8 @@ class ListeningTests(ServiceCase):
     async def test_warnings(self):
         """What is likely to be a mistake is told at the start."""
         self.serve(more="[authenticator:nobody]\nuse = anonymous")
-        self.assertEqual(self.said(LogLevel.warn), ["[authenticator:nobody] no realm names it, it is not used"])
+        (warning,) = self.said(LogLevel.warn)
+        self.assertRegex(warning, r"^\[authenticator:nobody\] no realm names it, it is not used \(line \d+\)$")
 
     async def test_systemd_is_told(self):
         """systemd hears that orosync is ready once its ports are open, and that it stops before anybody is let go."""

@@ -49,7 +49,7 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
     section = _section(configuration, authenticator)
 
     async def judge(parts: Parts) -> str:
-        principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, text))
+        principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, section, text))
         if principal is None:
             raise Refused("malformed", "there is no ticket in it")
         age = int(parts.now()) - parse(text).created_at
@@ -71,11 +71,11 @@ def _section(configuration: Configuration, name: str | None) -> TicketSection:
     return known[name]
 
 
-def _presented(configuration: Configuration, text: str) -> ConnectionFacts:
+def _presented(configuration: Configuration, section: TicketSection, text: str) -> ConnectionFacts:
     """The ticket as if it came to the listener and from the place where a back end's is most welcome."""
     listeners = list(configuration.listeners.values())
     granting = next((one for one in listeners if one.publisher or one.publisher_from), listeners[0])
-    peer = _peer(granting)
+    peer = _peer(granting, section)
     return ConnectionFacts(
         listener=granting.name,
         peer=peer,
@@ -92,6 +92,6 @@ def _presented(configuration: Configuration, text: str) -> ConnectionFacts:
     )
 
 
-def _peer(listener: ListenSection) -> str:
-    networks = listener.publisher_from
+def _peer(listener: ListenSection, section: TicketSection) -> str:
+    networks = () if section.accept_published_secret else listener.publisher_from
     return str(networks[0].network_address) if networks else "127.0.0.1"

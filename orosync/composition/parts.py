@@ -187,6 +187,7 @@ class Parts:
             ttl=section.ttl,
             future=section.future,
             accept_disabled=section.accept_disabled,
+            accept_published=section.accept_published_secret,
             once=section.once,
             used=self._used_tickets,
             failures=FailureBuckets(section.failure_rate, section.failure_burst),

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from orosync.config import secrets, uplinks, values
 from orosync.config.keys import setting
+from orosync.config.trusted_networks import trusted
 from orosync.config.values import Place, words
 
 LISTENER = "[attach]"
@@ -102,13 +103,13 @@ class AttachSection:
         example="https://oro.example.com",
     )
     proxies: tuple[values.Network, ...] = setting(
-        values.networks,
+        trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies in front of the router whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )
     publisher_from: tuple[values.Network, ...] = setting(
-        values.networks,
+        trusted("where the back end is meant to come from, and they may publish with its ticket"),
         "A ticket without a user may publish when it comes from these networks, without a forwarding header and a "
         "cookie, and without an Origin or with PHP's (`127.0.0.1`).",
         unset=(),

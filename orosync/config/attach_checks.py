@@ -49,13 +49,11 @@ def check(configuration: Configuration, titles: Mapping[str, Collection[str]], f
         fault("attach", "ca", f"goes with TLS alone, and {section.url} has none: write wss:// or rss://")
 
 
-def warnings(section: AttachSection | None) -> list[str]:
+def warnings(section: AttachSection | None, warn: Fault) -> None:
     """What works and is yet likely to be a mistake."""
     if section is None or section.url is None:
-        return []
-    found = []
+        return
     if in_the_clear(section.url):
-        found.append("[attach] url: the tickets of clients come here unencrypted, write wss:// or rss://")
+        warn("attach", "url", "the tickets of clients come here unencrypted, write wss:// or rss://")
     if not section.credentials:
-        found.append("[attach] no key, secret or ticket: the router must take us for what we are without any")
-    return found
+        warn("attach", "", "no key, secret or ticket: the router must take us for what we are without any")

@@ -13,11 +13,8 @@ from orosync.config import attach_checks, remote_checks, uplink_checks
 from orosync.config.endpoints import Reach
 from orosync.config.keys import keys_of
 from orosync.config.listen import ListenSection
-from orosync.config.methods import CertificateSection
 from orosync.config.realms import RoleSection
-from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import (
-    AnonymousSection,
     CookieSection,
     DemoDirectorySection,
     ForeignSection,
@@ -32,9 +29,6 @@ from orosync.config.values import did_you_mean
 Fault = Callable[[str, str, str], None]
 Titles = Mapping[str, Collection[str]]
 """The names that sections of each kind have in the file, whether they could be made or not."""
-
-SPARE_FILES = 192
-"""Open files that a router needs besides its connections, those among them to which it says that there is no place."""
 
 
 def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
@@ -101,6 +95,7 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
         if isinstance(authenticator, TicketSection):
             section = f"authenticator:{authenticator.name}"
             _named(fault, section, "directory", "directory", authenticator.directory, titles)
+            _published(authenticator, section, fault)
             previous = authenticator.previous_secret
             if previous is not None and previous.value == authenticator.secret.value:
                 fault(section, "previous_secret", "is the same as secret, remove the line")
@@ -115,6 +110,20 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
     elif titles.get("realm") and titles.get("listen"):
         _named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
+
+
+def _published(authenticator: TicketSection, section: str, fault: Fault) -> None:
+    """A secret that everybody knows is good only where the section says so."""
+    if authenticator.accept_published_secret:
+        return
+    for key, one in (("secret", authenticator.secret), ("previous_secret", authenticator.previous_secret)):
+        if one is not None and one.published:
+            fault(
+                section,
+                key,
+                f"{one} holds the secret that Oro is published with, everybody knows it: choose your own, in Oro "
+                "and here (while Oro still runs on it: accept_published_secret = yes)",
+            )
 
 
 def _components(configuration: Configuration, titles: Titles, fault: Fault) -> None:
@@ -239,58 +248,3 @@ def _demo_only(configuration: Configuration, fault: Fault) -> None:
     for directory in configuration.directories.values():
         if isinstance(directory, DemoDirectorySection):
             fault(f"directory:{directory.name}", "use", f"demo: {advice}, write postgresql, mysql or static")
-
-
-def warnings(configuration: Configuration, open_files: int) -> list[str]:
-    """What works and is yet likely to be a mistake; ``open_files`` is the limit that holds for this process."""
-    found = []
-    wanted = sum(one.max_connections + one.backend_places for one in configuration.listeners.values())
-    if 0 <= open_files < wanted + SPARE_FILES:
-        found.append(
-            f"[router] the process may open {open_files} files, its listeners allow {wanted} connections: raise "
-            "LimitNOFILE (ulimit -n) or lower max_connections"
-        )
-    for listener in configuration.listeners.values():
-        publishes = (listener.publisher or listener.publisher_from) and listener.transport != "rawsocket"
-        if publishes and listener.origin == "required" and "127.0.0.1" not in listener.origins:
-            found.append(f"[listen:{listener.name}] origins: Oro's publisher sends 127.0.0.1 and is refused, add it")
-    for store in configuration.session_stores.values():
-        if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
-            found.append(f"[sessions:{store.name}] url: visitors' cookies go there unencrypted, write https://")
-    found.extend(uplink_checks.warnings(configuration.uplinks.values()))
-    found.extend(attach_checks.warnings(configuration.attach))
-    found.extend(_strangers(configuration) if configuration.authenticators else ())
-    named = {name for realm in configuration.realms.values() for name in realm.authenticators}
-    asks = any(listener.client_ca is not None for listener in configuration.listeners.values())
-    for name, authenticator in configuration.authenticators.items():
-        if name not in named:
-            found.append(f"[authenticator:{name}] no realm names it, it is not used")
-        elif isinstance(authenticator, CertificateSection) and not asks:
-            found.append(f"[authenticator:{name}] no listener asks for certificates, give one a client_ca")
-    return found
-
-
-def _strangers(configuration: Configuration) -> list[str]:
-    """Roles in topics that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
-    given = {one.role for one in configuration.uplinks.values()}
-    given |= {one.role for one in configuration.components.values()}
-    for authenticator in configuration.authenticators.values():
-        if isinstance(authenticator, ForeignSection):
-            return []
-        if isinstance(authenticator, TicketSection):
-            given |= {authenticator.role, authenticator.publisher_role}
-        elif isinstance(authenticator, AnonymousSection | CookieSection):
-            given.add(authenticator.role)
-        elif isinstance(authenticator, RemoteAuthenticatorSection):
-            given.update(authenticator.roles)
-        else:
-            given.update(user.role for user in authenticator.user)
-    found: list[str] = []
-    for topics in configuration.topics.values():
-        roles = {*topics.subscribe, *topics.publish}
-        roles.update(*((*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel))
-        found.extend(
-            f"[topics:{topics.name}] role {role}: no authenticator gives it{did_you_mean(role, given)}"
-            for role in sorted(roles - given)
-        )
-    return found

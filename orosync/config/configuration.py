@@ -10,13 +10,14 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
-from orosync.config import checks, settle
+from orosync.config import checks, exposure, settle, warnings
 from orosync.config.attach import AttachSection
 from orosync.config.components import ComponentSection
 from orosync.config.keys import build, keys_of
@@ -70,7 +71,7 @@ def load(
     configuration = loading.configuration()
     if open_files is None:
         open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return attrs.evolve(configuration, warnings=tuple(checks.warnings(configuration, open_files)))
+    return attrs.evolve(configuration, warnings=loading.warnings(configuration, open_files))
 
 
 class _Loading:
@@ -81,6 +82,7 @@ class _Loading:
         self._path = path
         self._place = place
         self._faults: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
         for line, text in raw.faults:
             self._faults.append((line, _with_line(text, line)))
 
@@ -121,15 +123,28 @@ class _Loading:
     def end(self) -> None:
         """Raise ConfigError if there is any fault, in the order of lines."""
         if self._faults:
-            ordered = sorted(self._faults, key=lambda fault: fault[0] or sys.maxsize)
-            raise ConfigError(list(dict.fromkeys(text for _, text in ordered)))
+            raise ConfigError(list(_ordered(self._faults)))
+
+    def warnings(self, configuration: Configuration, open_files: int) -> tuple[str, ...]:
+        """What is likely to be a mistake, in the order of lines."""
+        warnings.find(configuration, open_files, self._warn)
+        for text in exposure.of_configuration(self._path):
+            self._warnings.append((0, text))
+        return _ordered(self._warnings)
 
     def _fault(self, title: str, key: str, text: str) -> None:
+        self._faults.append(self._told(title, f" {key}:" if key else ":", key, text))
+
+    def _warn(self, title: str, key: str, text: str) -> None:
+        self._warnings.append(self._told(title, f" {key}:" if key else "", key, text))
+
+    def _told(self, title: str, what: str, key: str, text: str) -> tuple[int, str]:
+        """The line that it concerns, and everything in words."""
         raw = self._raw.get(title)
         line = 0
         if raw is not None:
             line = raw.values[key].line if key in raw.values else raw.line
-        self._faults.append((line, _with_line(f"[{title}]{' ' + key if key else ''}: {text}", line)))
+        return line, _with_line(f"[{title}]{what} {text}", line)
 
     def _title_sound(self, raw: RawSection) -> bool:
         kind, name = raw.kind, raw.name
@@ -154,7 +169,7 @@ class _Loading:
         return {name: one for name, one in made.items() if one is not None}
 
     def _make(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
-        return build(section, raw, self._place, fixed, lambda key, text: self._fault(raw.title, key, text))
+        return build(section, raw, self._place, fixed, partial(self._fault, raw.title), partial(self._warn, raw.title))
 
     def _attach(self, realms: Collection[str]) -> AttachSection | None:
         made = self._make(AttachSection, self._raw["attach"]) if "attach" in self._raw else None
@@ -199,7 +214,7 @@ class _Loading:
 
     def _foreign(self, raw: RawSection, use: str) -> ForeignSection | None:
         try:
-            factory(use, self._place)
+            factory(use, self._at(raw, "use"))
         except ValueError as error:
             self._fault(raw.title, "use", str(error))
             return None
@@ -215,7 +230,7 @@ class _Loading:
                 continue
             try:
                 if is_reference(value.text):
-                    options[key] = secret(value.text, self._place).value
+                    options[key] = secret(value.text, self._at(raw, key)).value
                 elif PUBLISHED in value.text:
                     raise ValueError("holds the secret that Oro is published with: choose your own")
                 else:
@@ -223,6 +238,16 @@ class _Loading:
             except ValueError as error:
                 self._fault(raw.title, key, str(error))
         return options if len(self._faults) == before else None
+
+    def _at(self, raw: RawSection, key: str) -> Place:
+        """The place of a value that is read by itself."""
+        return attrs.evolve(self._place, warn=partial(self._warn, raw.title, key))
+
+
+def _ordered(told: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    """By line, each once; what concerns no line comes last."""
+    ordered = sorted(told, key=lambda one: one[0] or sys.maxsize)
+    return tuple(dict.fromkeys(text for _, text in ordered))
 
 
 def _with_line(text: str, line: int) -> str:

@@ -7,6 +7,7 @@ stand together, for the loader as for the reference page. This file must not kno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -71,9 +72,11 @@ def keys_of(section: type[Any]) -> dict[str, Key]:
     return {field.name: field.metadata[_METADATA] for field in fields if _METADATA in field.metadata}
 
 
-def build(section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, Any], report: Report) -> T | None:
-    """Make a section; every fault is reported, and None returned if there was one. ``fixed`` holds the fields that
-    are no keys (the section's name)."""
+def build(
+    section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, Any], report: Report, warn: Report
+) -> T | None:
+    """Make a section; every fault is reported, and None returned if there was one. ``warn`` takes what is likely to be
+    a mistake. ``fixed`` holds the fields that are no keys (the section's name)."""
     keys = keys_of(section)
     found: dict[str, Any] = dict(fixed)
     faults: list[str] = []
@@ -92,7 +95,7 @@ def build(section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, A
         if problem:
             fault(written, problem)
             continue
-        here = attrs.evolve(place, section=raw.title, lines=value.lines or (value.line,))
+        here = attrs.evolve(place, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, written))
         try:
             if spec.dotted:
                 found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))

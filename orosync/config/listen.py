@@ -14,6 +14,7 @@ from attrs import frozen
 
 from orosync.config import endpoints, values
 from orosync.config.keys import setting
+from orosync.config.trusted_networks import trusted
 
 
 @frozen(kw_only=True)
@@ -38,7 +39,7 @@ class ListenSection:
     certificate: Path | None = setting(
         values.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
     )
-    key: Path | None = setting(values.existing_file, "The certificate's private key (PEM).")
+    key: Path | None = setting(values.private_file, "The certificate's private key (PEM).")
     client_ca: Path | None = setting(
         values.existing_file,
         "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
@@ -80,7 +81,7 @@ class ListenSection:
         example="/lp",
     )
     proxies: tuple[values.Network, ...] = setting(
-        values.networks,
+        trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
@@ -98,7 +99,7 @@ class ListenSection:
         values.boolean, "A listener for the back end: a ticket without a user may publish here.", default="no"
     )
     publisher_from: tuple[values.Network, ...] = setting(
-        values.networks,
+        trusted("where PHP is meant to come from, and they may publish with its ticket"),
         "On a port shared with browsers: a ticket without a user may publish when it comes from these networks, "
         "without a forwarding header and a cookie, and with PHP's `Origin: 127.0.0.1`. Together with `publisher = yes` "
         "the networks limit that.",

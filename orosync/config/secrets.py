@@ -1,21 +1,32 @@
 """Secrets, which a configuration only ever refers to: ``file:/path`` or ``env:NAME``.
 
-A fault names the reference, never what was found behind it. Nothing here may know what a secret is used for,
-except for one rule of Oro's: its kernel secret is the salt of Symfony's message digest hasher.
+A fault names the reference, never what was found behind it. What can only be wrong is a fault; what is likely to be
+wrong, and rights of a file that let others read or change it, are warnings. Nothing here may know what a secret is used
+for, except for one rule of Oro's: its kernel secret is the salt of Symfony's message digest hasher.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import secrets as randomness
 
 import attrs
 
+from orosync.config import exposure
 from orosync.config.values import Place, expanded
 
 SHORTEST = 16
 LONGEST = 4000
 PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
 """The secret that Oro's application templates are published with."""
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
+"""Blanks around a text, those that nobody sees too."""
+
+_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
+"""The beginning of a whole line of .env or parameters.yml."""
 
 
 @attrs.frozen
@@ -28,6 +39,11 @@ class Secret:
     def __str__(self) -> str:
         return self.reference
 
+    @property
+    def published(self) -> bool:
+        """Whether everybody knows it."""
+        return PUBLISHED in self.value
+
 
 def is_reference(text: str) -> bool:
     """Whether a text refers to a secret."""
@@ -35,36 +51,27 @@ def is_reference(text: str) -> bool:
 
 
 def secret(text: str, place: Place) -> Secret:
-    """Follow a reference. The secret is text in UTF-8, one line of 16 to 4000 bytes."""
-    value = _followed(text, place)
-    if not value:
-        raise ValueError(f"{text} is empty, put the secret there")
-    if PUBLISHED in value:
-        raise ValueError(f"{text} holds the secret that Oro is published with, everybody knows it: choose your own")
-    if any(character < " " or character == "\x7f" for character in value):
-        raise ValueError(f"{text} holds more than one line or a control character, leave the secret alone in it")
-    length = len(value.encode())
-    if length < SHORTEST:
-        raise ValueError(f"{text} is too short ({length} bytes), use at least {SHORTEST}")
-    if length > LONGEST:
-        raise ValueError(f"{text} is too long ({length} bytes), use at most {LONGEST}")
-    return Secret(value, text)
+    """Follow a reference. The secret is text in UTF-8, one line of 16 to 4000 bytes, and not Oro's published one."""
+    return unpublished(_any(text, place, strict=False))
+
+
+def unpublished(found: Secret) -> Secret:
+    """``found``, unless everybody knows it."""
+    if found.published:
+        raise ValueError(f"{found} holds the secret that Oro is published with, everybody knows it: choose your own")
+    return found
 
 
 def location(text: str, place: Place) -> Secret:
     """Where something is, with the password to it: one line of text, of any length."""
-    value = _followed(text, place)
-    if not value:
-        raise ValueError(f"{text} is empty, put the address there")
-    if any(character < " " or character == "\x7f" for character in value):
-        raise ValueError(f"{text} holds more than one line or a control character, leave the address alone in it")
-    return Secret(value, text)
+    return Secret(_line(text, place, "address", strict=True), text)
 
 
 def salt(text: str, place: Place) -> Secret:
-    """Oro's secret. Symfony puts the salt into braces and therefore refuses one that holds a brace; with such a
-    secret no Oro makes a ticket (MessageDigestPasswordHasher: "Cannot use { or } in salt.")."""
-    found = secret(text, place)
+    """Oro's secret, be it the published one (``unpublished`` refuses that). Symfony puts the salt into braces and
+    therefore refuses one that holds a brace; with such a secret no Oro makes a ticket (MessageDigestPasswordHasher:
+    "Cannot use { or } in salt.")."""
+    found = _any(text, place, strict=True)
     if "{" in found.value or "}" in found.value:
         raise ValueError(f"{text} holds a {{ or }}, with which Oro itself cannot make tickets: choose another secret")
     return found
@@ -77,26 +84,63 @@ def salt_or_generate(text: str, place: Place) -> Secret:
     return salt(text, place)
 
 
+def _any(text: str, place: Place, strict: bool) -> Secret:
+    value = _line(text, place, "secret", strict)
+    length = len(value.encode())
+    if length < SHORTEST:
+        raise ValueError(f"{text} is too short ({length} bytes), use at least {SHORTEST}")
+    if length > LONGEST:
+        raise ValueError(f"{text} is too long ({length} bytes), use at most {LONGEST}")
+    return Secret(value, text)
+
+
+def _line(text: str, place: Place, what: str, strict: bool) -> str:
+    """What is behind a reference, if it is one line. With ``strict`` quotes around it are a fault, for what is never in
+    quotes; else a warning, for a password may be."""
+    value = _followed(text, place)
+    if not value:
+        raise ValueError(f"{text} is empty, put the {what} there")
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        raise ValueError(f"{text} holds more than one line or a control character, leave the {what} alone in it")
+    bare = _OUTER.sub("", value)
+    if not bare:
+        raise ValueError(f"{text} holds nothing but blanks, put the {what} there")
+    if strict and _ASSIGNMENT.match(bare):
+        raise ValueError(f"{text} holds a whole line of a file of settings, leave the {what} alone in it")
+    if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
+        if strict:
+            raise ValueError(f"{text} holds the {what} in quotes, as .env files do: take the quotes away")
+        place.warn(
+            f"{text} holds the {what} in quotes, which count as part of it: take them away if they are none of it"
+        )
+    elif bare != value:
+        place.warn(
+            f"{text} begins or ends with a blank, which counts as part of the {what}: take it away if it is none"
+        )
+    elif "\t" in value:
+        raise ValueError(f"{text} holds more than one line or a control character, leave the {what} alone in it")
+    return value
+
+
 def _followed(text: str, place: Place) -> str:
     kind, _, target = text.partition(":")
     if kind == "env" and target:
         value = place.environ.get(target)
         if value is None:
             raise ValueError(f"the environment has no {target}, set it")
-        return _one_newline_less(value)
+        return value.rstrip("\r\n")
     if kind == "file" and target:
         path = expanded(target, place)
         try:
             with path.open("rb") as opened:
                 content = opened.read(LONGEST * 2)
+                status = os.fstat(opened.fileno())
         except OSError as error:
             raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+        for doubt in exposure.of_secret(path, status):
+            place.warn(doubt)
         try:
-            return _one_newline_less(content.decode())
+            return content.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError:
             raise ValueError(f"{text} is not text in UTF-8, write it anew") from None
     raise ValueError("a secret never stands in this file, write file:/path or env:NAME to say where it is")
-
-
-def _one_newline_less(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

@@ -52,7 +52,7 @@ class RouterSection:
         default="5m",
     )
     plugins: tuple[Path, ...] = setting(
-        values.directories,
+        values.plugins,
         "Directories with modules of your own, which `use = package.module:factory` names; searched after Python's own "
         "path. Not everybody may be able to write there.",
         unset=(),
@@ -97,6 +97,13 @@ class TicketSection:
         "by this process for the newest 50,000 tickets, for all authenticators that say so together.",
         default="no",
     )
+    accept_published_secret: bool = setting(
+        values.boolean,
+        "Oro runs on the secret that it is published with: accept it until Oro has one of its own. Everybody can make "
+        "a ticket of the back end with it, so such tickets count from this machine alone (loopback and UNIX sockets), "
+        "whatever `publisher` and `publisher_from` say. A warning says so at each start.",
+        default="no",
+    )
     failure_burst: int = setting(
         values.count,
         "Wrong tickets that one address (behind `proxies` the client's, of IPv6 the /64) may show at once; after that "
@@ -104,6 +111,11 @@ class TicketSection:
         default="100",
     )
     failure_rate: int = setting(values.count, "How many of them it is forgiven each second.", default="20")
+
+    @property
+    def published(self) -> bool:
+        """Whether everybody knows one of the secrets."""
+        return self.secret.published or (self.previous_secret is not None and self.previous_secret.published)
 
 
 @frozen(kw_only=True)
@@ -167,7 +179,7 @@ class SqlDirectorySection:
     name: str
     use: str = setting(values.plain, "`postgresql` or `mysql` (MariaDB too)", required=True, example="postgresql")
     dsn: secrets.Secret = setting(
-        secrets.secret,
+        secrets.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
         "`ORO_DB_DSN` stands. Better of a user who may read no more than is needed ([directories.md](directories.md)).",
         required=True,

@@ -133,7 +133,7 @@ class PdoSessionsSection:
     name: str
     use: str = setting(values.plain, "`pdo`", required=True, example="pdo")
     dsn: secrets.Secret = setting(
-        secrets.secret,
+        secrets.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Better "
         "of a user who may read no more than is needed ([sessions.md](sessions.md)).",
         required=True,

@@ -41,16 +41,14 @@ def check(
             fault(section, "ca", "goes with TLS alone, let uplink begin with wss:// or rss://")
 
 
-def warnings(uplinks: Iterable[UplinkSection]) -> list[str]:
+def warnings(uplinks: Iterable[UplinkSection], warn: Callable[[str, str, str], None]) -> None:
     """What works and is yet likely to be a mistake."""
-    found = []
     for one in uplinks:
         if not (one.publish or one.subscribe or one.call or one.register):
-            found.append(f"[realm:{one.name}] uplink: nothing passes, name topics in [uplink:{one.name}]")
+            warn(f"realm:{one.name}", "uplink", f"nothing passes, name topics in [uplink:{one.name}]")
         if in_the_clear(one.url):
             secure = _SECURE[urlsplit(one.url).scheme]
-            found.append(f"[realm:{one.name}] uplink: everything goes there unencrypted, write {secure}://")
-    return found
+            warn(f"realm:{one.name}", "uplink", f"everything goes there unencrypted, write {secure}://")
 
 
 def in_the_clear(url: str) -> bool:

@@ -17,8 +17,14 @@ from typing import Any, TypeVar
 
 import attrs
 
+from orosync.config import exposure
+
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
+
+
+def _unheard(text: str) -> None:
+    """A warning that concerns no file."""
 
 
 @attrs.frozen
@@ -26,7 +32,8 @@ class Place:
     """Where a text stands: relative paths start at ``directory``, ``${NAME}`` is looked up in ``environ``.
 
     ``file`` is the configuration's name, ``section`` the title of the section, ``lines`` the number of each line of the
-    text (from 1). All three are empty for what stands in no file, such as defaults.
+    text (from 1). All three are empty for what stands in no file, such as defaults. ``warn`` takes what a reader finds
+    likely to be a mistake, in the words of a fault.
     """
 
     directory: Path
@@ -34,6 +41,7 @@ class Place:
     file: str = ""
     section: str = ""
     lines: tuple[int, ...] = ()
+    warn: Callable[[str], None] = attrs.field(default=_unheard, repr=False, eq=False)
 
     def at(self, row: int = 0) -> str:
         """``router.ini:34`` for a line of the text (from 0), for explanations; "" in no file."""
@@ -212,6 +220,24 @@ def existing_file(text: str, place: Place) -> Path:
         raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
 
 
+def private_file(text: str, place: Place) -> Path:
+    """The path of a file with a secret that can be read now; a warning where others of this machine can read or change
+    it."""
+    path = existing_file(text, place)
+    for doubt in exposure.of_secret(path, path.stat()):
+        place.warn(doubt)
+    return path
+
+
+def plugins(text: str, place: Place) -> tuple[Path, ...]:
+    """Directories that modules are imported from; a warning where others of this machine can put some there."""
+    found = directories(text, place)
+    for path in found:
+        for doubt in exposure.of_plugins(path):
+            place.warn(doubt)
+    return found
+
+
 def directories(text: str, place: Place) -> tuple[Path, ...]:
     """Directories that are there and that not everybody may write to."""
     return tuple(directory(part, place) for part in words(text))
@@ -249,4 +275,6 @@ def factory(text: str, place: Place) -> str:
     """``package.module:factory``, as a name only: nothing is imported here."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", text, re.ASCII):
         raise ValueError(f"{text!r} names no factory, write it like package.module:factory")
+    for doubt in exposure.of_module(text):
+        place.warn(doubt)
     return text

@@ -12,12 +12,14 @@ It must not know what publishing is, or what a ticket looks like.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from ipaddress import ip_network
 
 from orosync.errors import ConfigError
-from orosync.headers.forwarding import Network, within
+from orosync.headers.forwarding import UNIX, Network, within
 from orosync.model import ConnectionFacts
 
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 ORIGIN = "127.0.0.1"
 """The Origin that Oro's PHP sends, whatever host it connects to, in every version since 4.1 (SyncBundle,
 ``Client/Wamp/Factory/WampClientFactory.php``)."""
@@ -39,6 +41,7 @@ class PublisherRight:
     ) -> None:
         self._granted = frozenset(granted)
         self._programs = frozenset(programs)
+        self._remote = True
         self._networks: dict[str, tuple[Network, ...]] = {}
         faults: list[str] = []
         for listener, networks in (publisher_from or {}).items():
@@ -57,8 +60,20 @@ class PublisherRight:
         networks = self._networks.get(listener, ())
         return within(peer, networks) if networks else listener in self._granted
 
+    def on_this_machine(self) -> PublisherRight:
+        """The same, and besides from this machine alone, on every listener: for a secret that everybody knows.
+
+        That is loopback and UNIX sockets without a forwarding header. Only programs of this machine reach a UNIX
+        socket, and its mode says which; a proxy that leads to one tells by its headers, as on loopback.
+        """
+        narrowed = copy(self)
+        narrowed._remote = False
+        return narrowed
+
     def objection(self, facts: ConnectionFacts) -> str | None:
         """Why this connection may not publish, for the administrator; None if it may."""
+        if not self._remote and (facts.forwarded or not (facts.source == UNIX or within(facts.source, LOOPBACK))):
+            return "the secret is the one that Oro is published with, so the back end may come from this machine alone"
         networks = self._networks.get(facts.listener, ())
         granted = facts.listener in self._granted
         if not granted and not networks:

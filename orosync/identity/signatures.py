@@ -31,10 +31,13 @@ _BCRYPT = 60
 
 
 class Signatures:
-    """Checks against ``secrets``; ConfigError names ``section`` for those that cannot or must not be used."""
+    """Checks against ``secrets``; ConfigError names ``section`` for those that cannot or must not be used (with
+    ``accept_published`` the one that everybody knows may)."""
 
-    def __init__(self, section: str, secrets: Sequence[str], hasher: DigestSource) -> None:
-        faults = [f"[{section}] secret: {fault}" for fault in _faults(secrets)]
+    def __init__(
+        self, section: str, secrets: Sequence[str], hasher: DigestSource, accept_published: bool = False
+    ) -> None:
+        faults = [f"[{section}] secret: {fault}" for fault in _faults(secrets, accept_published)]
         if faults:
             raise ConfigError(faults)
         self._secrets = tuple(secret.encode() for secret in secrets)
@@ -82,13 +85,18 @@ class Signatures:
         return b"*" * lengths[int.from_bytes(name) % len(lengths)]
 
 
-def _faults(secrets: Sequence[str]) -> Iterator[str]:
+def published(secret: str) -> bool:
+    """Whether everybody knows it."""
+    return PUBLISHED_SECRET in secret
+
+
+def _faults(secrets: Sequence[str], accept_published: bool) -> Iterator[str]:
     if not 1 <= len(secrets) <= MOST_SECRETS:
         yield f"there are {len(secrets)}, give one, or two while one is being changed"
     for secret in secrets:
         if secret in ("", "0"):
             yield "it is empty: give Oro's secret"
-        if PUBLISHED_SECRET in secret:
+        if published(secret) and not accept_published:
             yield "it is the one that Oro is published with, everybody knows it: choose your own"
         if "{" in secret or "}" in secret:
             yield "it holds a { or }, with which Oro itself cannot make tickets: choose another"

@@ -19,7 +19,7 @@ from orosync.identity.failures import FailureBuckets
 from orosync.identity.hashing import DigestSource
 from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.query import last_value
-from orosync.identity.signatures import Signatures
+from orosync.identity.signatures import Signatures, published
 from orosync.identity.standing import UserStanding, UserStandings
 from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
 from orosync.identity.tickets import LONGEST_TICKET
@@ -37,7 +37,9 @@ class TicketAuthenticator:
     ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
     With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
     ``forwarding.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
-    ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the caller's to log.
+    With ``accept_published`` a secret may be the one that Oro is published with; then a back end comes from this
+    machine alone. ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the
+    caller's to log.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class TicketAuthenticator:
         future: float = 30,
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
+        accept_published: bool = False,
         once: bool = False,
         used: UsedTickets | None = None,
         failures: FailureBuckets | None = None,
@@ -67,12 +70,12 @@ class TicketAuthenticator:
         self._users = UserStandings(directory, accept_disabled)
         self._judge = TicketJudge(
             name,
-            Signatures(f"authenticator:{name}", secrets, hasher),
+            Signatures(f"authenticator:{name}", secrets, hasher, accept_published),
             directory,
             journal,
             clock,
             now,
-            publisher_right=publisher_right,
+            publisher_right=publisher_right.on_this_machine() if any(map(published, secrets)) else publisher_right,
             role=role,
             publisher_role=publisher_role,
             ttl=ttl,

@@ -26,6 +26,20 @@ class CheckConfigTests(DeskCase):
         self.assertEqual(await self.orosync("check-config"), 0)
         self.assertIn("warning: [topics:oro] role stuff: no authenticator gives it, did you mean staff?", self.out)
 
+    async def test_published_secret(self):
+        """Oro's published secret is refused, or accepted where that is said, with a warning each time."""
+        os.environ["SECRET"] = "ThisTokenIsNotSoSecretChangeIt"
+        self.assertEqual(await self.orosync("check-config"), 1)
+        self.assertIn(
+            "[authenticator:tickets] secret: env:SECRET holds the secret that Oro is published with", self.err
+        )
+        self.configure("secret = env:SECRET", "secret = env:SECRET\naccept_published_secret = yes")
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertIn("warning: [authenticator:tickets] accept_published_secret: everybody knows the secret", self.out)
+        self.assertEqual(await self.orosync("ticket", "make", "--back-end"), 0)
+        made = self.out
+        self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 0)
+
     async def test_faults(self):
         """Each fault has its line, those of parts from elsewhere too."""
         self.configure("directory = people\nrole", "directry = people\nrole")

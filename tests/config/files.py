@@ -55,6 +55,7 @@ class FilesCase(SynchronousTestCase):
         """A file in the directory."""
         path = self.directory / name
         path.write_bytes(text.encode() if isinstance(text, str) else text)
+        path.chmod(0o600)  # some of them hold secrets
         return path
 
     def load(self, text: str | bytes, environ: Mapping[str, str] = ENVIRON, open_files: int = 65536) -> Configuration:

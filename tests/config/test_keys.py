@@ -12,6 +12,8 @@ from orosync.config.values import NOWHERE, Place
 
 
 def pair(name: str, text: str, place: Place) -> tuple[str, int]:
+    if text == "13":
+        place.warn("is doubtful")
     return name, values.count(text, place)
 
 
@@ -32,10 +34,22 @@ class Keys(SynchronousTestCase):
     def build(self, **texts: str) -> tuple[Sample | None, list[tuple[str, str]]]:
         given = {key.replace("__", "."): RawValue(text, 1) for key, text in texts.items()}
         faults: list[tuple[str, str]] = []
+        self.warnings: list[tuple[str, str]] = []
         made = build(
-            Sample, RawSection("sample:x", 1, given), NOWHERE, {"name": "x"}, lambda *fault: faults.append(fault)
+            Sample,
+            RawSection("sample:x", 1, given),
+            NOWHERE,
+            {"name": "x"},
+            lambda *fault: faults.append(fault),
+            lambda *warning: self.warnings.append(warning),
         )
         return made, faults
+
+    def test_warnings(self) -> None:
+        """What a reader finds likely to be a mistake is reported with its key, and the section is made all the same."""
+        made, faults = self.build(word="w", item__a="13")
+        self.assertEqual((faults, self.warnings), ([], [("item.a", "is doubtful")]))
+        self.assertIsNotNone(made)
 
     def test_defaults(self) -> None:
         """What is not written has its default, read from the very words of the reference."""

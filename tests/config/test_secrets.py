@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from orosync.config import secrets
 from orosync.config.values import Place
 from tests.config.files import SECRET, FilesCase
@@ -19,8 +21,8 @@ class Secrets(FilesCase):
         return str(self.assertRaises(ValueError, secrets.salt, text, self.place(**environ)))
 
     def test_from_a_file(self) -> None:
-        """A file's text counts, less one newline at its end; a relative path starts beside the configuration."""
-        for content in (SECRET, SECRET + "\n", SECRET + "\r\n"):
+        """A file's text counts, less the newlines at its end; a relative path starts beside the configuration."""
+        for content in (SECRET, SECRET + "\n", SECRET + "\r\n", SECRET + "\r\n\r\n\n", "\ufeff" + SECRET + "\n"):
             path = self.write(content, "secret")
             for text in (f"file:{path}", "file:secret", "file:${CREDENTIALS_DIRECTORY}/secret"):
                 found = secrets.secret(text, self.place())
@@ -31,8 +33,57 @@ class Secrets(FilesCase):
         self.assertEqual(secrets.salt("env:ORO_SECRET", self.place(ORO_SECRET=SECRET)).value, SECRET)
 
     def test_blanks_belong_to_it(self) -> None:
-        """Only one newline is taken away: a blank may be part of a secret."""
-        self.assertEqual(secrets.secret("env:S", self.place(S=f" {SECRET} ")).value, f" {SECRET} ")
+        """Only newlines are taken away: a blank may be part of a secret. It is told."""
+        for outer in (" ", "\t", "\u00a0", "\u200b"):
+            for value in (outer + SECRET, SECRET + outer, outer + SECRET + outer):
+                told: list[str] = []
+                place = attrs.evolve(self.place(S=value + "\n"), warn=told.append)
+                for read in (secrets.secret, secrets.salt, secrets.location):
+                    self.assertEqual(read("env:S", place).value, value)
+                self.assertEqual(len(told), 3)
+                for words in told:
+                    self.assertIn("env:S begins or ends with a blank", words)
+                    self.assertNotIn(SECRET, words)
+
+    def test_quotes(self) -> None:
+        """Oro's secret and an address are never in quotes, as in .env files: a fault. A password may be: told."""
+        for value in (
+            f'"{SECRET}"',
+            f"'{SECRET}'",
+            f"`{SECRET}`",
+            f"\u201c{SECRET}\u201d",
+            f' "{SECRET}"',
+            f'"{SECRET}" ',
+        ):
+            place = self.place(S=value)
+            for read in (secrets.salt, secrets.salt_or_generate, secrets.location):
+                words = str(self.assertRaises(ValueError, read, "env:S", place))
+                self.assertIn("in quotes, as .env files do: take the quotes away", words)
+                self.assertNotIn(SECRET, words)
+            told: list[str] = []
+            self.assertEqual(secrets.secret("env:S", attrs.evolve(place, warn=told.append)).value, value)
+            self.assertEqual(len(told), 1, value)
+            self.assertIn("in quotes", told[0])
+        for value in (f'"{SECRET}', f"{SECRET}'", f"\"{SECRET}'", SECRET[:8] + '"' + SECRET[8:]):
+            self.assertEqual(secrets.salt("env:S", self.place(S=value)).value, value)
+
+    def test_whole_lines(self) -> None:
+        """A line of .env or parameters.yml in place of the secret."""
+        for line in ("ORO_SECRET={}", "export ORO_SECRET={}", "secret: {}", "APP_SECRET='{}'", "ORO_DB_DSN={}"):
+            for read in (secrets.salt, secrets.location):
+                words = str(self.assertRaises(ValueError, read, "env:S", self.place(S=line.format(SECRET))))
+                self.assertIn("holds a whole line of a file of settings", words)
+        for value in (SECRET + "==", "secret" + SECRET, SECRET + "SECRET="):
+            self.assertEqual(secrets.salt("env:S", self.place(S=value)).value, value)
+
+    def test_rights(self) -> None:
+        """Who else can read or change the file is told."""
+        path = self.write(SECRET, "secret")
+        path.chmod(0o666)
+        told: list[str] = []
+        secrets.salt("file:secret", attrs.evolve(self.place(), warn=told.append))
+        self.assertEqual(len(told), 2, told)
+        self.assertNotIn(SECRET, " ".join(told))
 
     def test_never_shown(self) -> None:
         """repr and str tell where it is, not what it is."""
@@ -54,15 +105,27 @@ class Secrets(FilesCase):
             "short": "env:S is too short (5 bytes), use at least 16",
             "x" * 4001: "env:S is too long (4001 bytes), use at most 4000",
             f"{SECRET}\n{SECRET}": TWO_LINES,
-            f"{SECRET}\n\n": TWO_LINES,
+            " " * 20: "env:S holds nothing but blanks, put the secret there",
+            "\t\u00a0\u200b" * 9: "env:S holds nothing but blanks, put the secret there",
+            f"{SECRET}\n \n": TWO_LINES,
+            f"\n{SECRET}": TWO_LINES,
+            f"{SECRET[:16]}\t{SECRET}": TWO_LINES,
             f"{SECRET}\x00": TWO_LINES,
-            "ThisTokenIsNotSoSecretChangeIt": "env:S holds the secret that Oro is published with, everybody knows it: "
-            "choose your own",
             f"{{{SECRET}": "env:S holds a { or }, with which Oro itself cannot make tickets: choose another secret",
             f"{SECRET}}}": "env:S holds a { or }, with which Oro itself cannot make tickets: choose another secret",
         }
         for value, words in table.items():
             self.assertEqual(self.refusal("env:S", S=value), words)
+
+    def test_published(self) -> None:
+        """The one that everybody knows is no secret; whether Oro's may be it, its section says."""
+        published = "ThisTokenIsNotSoSecretChangeIt"
+        words = "env:S holds the secret that Oro is published with, everybody knows it: choose your own"
+        self.assertEqual(str(self.assertRaises(ValueError, secrets.secret, "env:S", self.place(S=published))), words)
+        found = secrets.salt("env:S", self.place(S=published))
+        self.assertTrue(found.published)
+        self.assertEqual(str(self.assertRaises(ValueError, secrets.unpublished, found)), words)
+        self.assertFalse(secrets.salt("env:S", self.place(S=SECRET)).published)
 
     def test_braces_are_a_matter_of_salts(self) -> None:
         """A secret that is no salt may hold braces."""

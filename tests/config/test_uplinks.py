@@ -90,7 +90,7 @@ class Sections(FilesCase):
         )
         self.assertEqual(
             [warning for warning in configuration.warnings if "uplink" in warning],
-            ["[realm:oro] uplink: nothing passes, name topics in [uplink:oro]"],
+            ["[realm:oro] uplink: nothing passes, name topics in [uplink:oro] (line 5)"],
         )
 
     def test_everything(self) -> None:

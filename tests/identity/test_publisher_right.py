@@ -80,6 +80,32 @@ class Right(SynchronousTestCase):
         self.assertTrue(self.has_it(listener="narrow", peer="10.9.9.9", forwarded=True))
         self.assertFalse(self.has_it(listener="narrow", peer="127.0.0.1"))
 
+    def test_on_this_machine(self) -> None:
+        """With a secret that everybody knows: from loopback and UNIX sockets alone, whatever the listener grants."""
+        self.right = PublisherRight(["backend"], {"public": [*NETWORKS, "0.0.0.0/0"]}).on_this_machine()
+        for allowed, facts in [
+            (True, {}),
+            (True, {"peer": "::1"}),
+            (True, {"peer": "::ffff:127.0.0.1"}),
+            (True, {"listener": "backend"}),
+            (True, {"listener": "backend", "peer": "127.8.9.1"}),
+            (True, {"listener": "backend", "peer": "unix"}),
+            (False, {"peer": "10.1.0.1"}),
+            (False, {"peer": "192.0.2.1", "address": "127.0.0.1"}),
+            (False, {"listener": "backend", "peer": "10.1.0.1"}),
+            (False, {"listener": "backend", "peer": ""}),
+            (False, {"listener": "backend", "peer": "127.0.0.1", "proxied_for": "192.0.2.1"}),
+            (False, {"listener": "backend", "peer": "unix", "proxied_for": "192.0.2.1"}),
+            (False, {"listener": "backend", "forwarded": True}),
+            (False, {"origin": "http://localhost"}),
+            (False, {"cookies": {"BAPID": "x"}}),
+            (False, {"peer": "unix"}),
+        ]:
+            self.assertEqual(self.has_it(**{"listener": "public", **facts}), allowed, facts)
+        self.assertIn(
+            "published with", self.right.objection(connection_facts(listener="backend", peer="10.1.0.1")) or ""
+        )
+
     def test_any_other_listener(self) -> None:
         """Where nothing was said, nobody may publish; an empty list of networks says nothing."""
         for listener in ("unknown", "", "closed"):

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
-from orosync.identity.signatures import Signatures
+from orosync.identity.signatures import Signatures, published
 from orosync.identity.tickets import parse
 from tests.identity.stage import ANNA, NOW, OLD_SECRET, PUBLISHED, SECRET, RecordingHasher, ticket_of
 
@@ -164,3 +164,10 @@ class Secrets(SynchronousTestCase):
             self.assertTrue(error.faults[0].startswith("[authenticator:oro] secret: "))
             self.assertIn(word, error.faults[0])
             self.assertNotIn(SECRET, error.faults[0])
+
+    def test_the_published_one_accepted(self) -> None:
+        """Only where it is said so, and nothing else that is wrong."""
+        Signatures("authenticator:oro", [PUBLISHED], RecordingHasher(), accept_published=True)
+        self.assertRaises(ConfigError, Signatures, "a", [PUBLISHED + "{"], RecordingHasher(), accept_published=True)
+        self.assertTrue(published(PUBLISHED))
+        self.assertFalse(published(SECRET))

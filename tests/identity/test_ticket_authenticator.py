@@ -103,6 +103,18 @@ class Handshake(AuthenticatorCase):
         error = self.assertRaises(ConfigError, self.build, secrets=[PUBLISHED])
         self.assertIn("[authenticator:oro]", error.faults[0])
 
+    def test_published_secret_accepted(self) -> None:
+        """Where it is said so, it does, beside a better one too; its users come from everywhere, a back end from this
+        machine alone, whatever its listener grants."""
+        for secrets in ([PUBLISHED], [SECRET, PUBLISHED]):
+            self.build(secrets=secrets, accept_published=True)
+            self.assertEqual(self.accepted(ticket_of(ANNA, PUBLISHED), peer="203.0.113.9").authid, "anna")
+            self.assertTrue(self.accepted(ticket_of(None, PUBLISHED), listener="backend", peer="127.0.0.1").precious)
+            self.refused(ticket_of(None, PUBLISHED), "no_publish_right", listener="backend", peer="203.0.113.9")
+            self.refused(ticket_of(None, secrets[0]), "no_publish_right", listener="backend", peer="203.0.113.9")
+        self.build(accept_published=True)
+        self.assertTrue(self.accepted(ticket_of(None), listener="backend", peer="203.0.113.9").precious)
+
 
 class AfterHello(AuthenticatorCase):
     """A ticket as WAMP's "ticket" authentication."""

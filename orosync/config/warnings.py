@@ -1,0 +1,125 @@
+"""What works and is yet likely to be a mistake, as far as it shows when sections are read together.
+
+Each check looks at values and reports (section, key, what is wrong and what to do). What a single value shows is told
+by its reader (``values.Place.warn``). This file must not read files or change anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from orosync.config import attach_checks, uplink_checks
+from orosync.config.endpoints import take_apart
+from orosync.config.listen import ListenSection
+from orosync.config.methods import CertificateSection
+from orosync.config.remote import RemoteAuthenticatorSection
+from orosync.config.sections import AnonymousSection, CookieSection, ForeignSection, TicketSection
+from orosync.config.sessions import TicketExchangeSection
+from orosync.config.shape import Configuration
+from orosync.config.values import did_you_mean
+
+Warn = Callable[[str, str, str], None]
+
+SPARE_FILES = 192
+"""Open files that a router needs besides its connections, those among them to which it says that there is no place."""
+
+
+def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
+    """Every warning; ``open_files`` is the limit that holds for this process."""
+    wanted = sum(one.max_connections + one.backend_places for one in configuration.listeners.values())
+    if 0 <= open_files < wanted + SPARE_FILES:
+        warn(
+            "router",
+            "",
+            f"the process may open {open_files} files, its listeners allow {wanted} connections: raise LimitNOFILE "
+            "(ulimit -n) or lower max_connections",
+        )
+    for listener in configuration.listeners.values():
+        _listener(listener, warn)
+        if not configuration.router.demo:
+            _unencrypted(listener, warn)
+    for store in configuration.session_stores.values():
+        if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
+            warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
+    uplink_checks.warnings(configuration.uplinks.values(), warn)
+    attach_checks.warnings(configuration.attach, warn)
+    if configuration.authenticators:
+        _strangers(configuration, warn)
+    _authenticators(configuration, warn)
+
+
+def _listener(listener: ListenSection, warn: Warn) -> None:
+    """Oro's PHP, whose Origin is always the same, would not come in."""
+    shared = bool(listener.publisher_from) and not listener.publisher
+    publishes = shared or (listener.publisher and listener.origin == "required")
+    if publishes and listener.transport != "rawsocket" and "127.0.0.1" not in listener.origins:
+        warn(f"listen:{listener.name}", "origins", "Oro's publisher sends 127.0.0.1 and is refused, add it")
+
+
+def _unencrypted(listener: ListenSection, warn: Warn) -> None:
+    """TCP without TLS that leaves the machine; a listener with ``proxies`` may well be on a network of its own."""
+    endpoint = take_apart(listener.endpoint)
+    if endpoint.kind != "tcp" or listener.tls:
+        return
+    interface = endpoint.options.get("interface", "")
+    everywhere = not interface or ip_address(interface).is_unspecified
+    if everywhere or not (ip_address(interface).is_loopback or listener.proxies):
+        warn(
+            f"listen:{listener.name}",
+            "endpoint",
+            f"{listener.endpoint} takes connections from other machines unencrypted, so that tickets and cookies can "
+            "be read on the way: add certificate and key, or listen behind a proxy on interface=127.0.0.1",
+        )
+
+
+def _authenticators(configuration: Configuration, warn: Warn) -> None:
+    named = {name for realm in configuration.realms.values() for name in realm.authenticators}
+    asks = any(listener.client_ca is not None for listener in configuration.listeners.values())
+    for name, authenticator in configuration.authenticators.items():
+        section = f"authenticator:{name}"
+        if name not in named:
+            warn(section, "", "no realm names it, it is not used")
+        elif isinstance(authenticator, CertificateSection) and not asks:
+            warn(section, "", "no listener asks for certificates, give one a client_ca")
+        if isinstance(authenticator, TicketSection):
+            _published(authenticator, section, warn)
+
+
+def _published(authenticator: TicketSection, section: str, warn: Warn) -> None:
+    key = "accept_published_secret"
+    if not authenticator.accept_published_secret:
+        return
+    if authenticator.published:
+        warn(
+            section,
+            key,
+            "everybody knows the secret and can make a ticket of the back end with it: such tickets count from this "
+            "machine alone, whatever publisher and publisher_from say; give Oro a secret of its own "
+            "(docs/operations.md says what to mind) and remove the line",
+        )
+    else:
+        warn(section, key, "the secret is none that Oro is published with, remove the line")
+
+
+def _strangers(configuration: Configuration, warn: Warn) -> None:
+    """Roles in topics that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
+    given = {one.role for one in configuration.uplinks.values()}
+    given |= {one.role for one in configuration.components.values()}
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, ForeignSection):
+            return
+        if isinstance(authenticator, TicketSection):
+            given |= {authenticator.role, authenticator.publisher_role}
+        elif isinstance(authenticator, AnonymousSection | CookieSection):
+            given.add(authenticator.role)
+        elif isinstance(authenticator, RemoteAuthenticatorSection):
+            given.update(authenticator.roles)
+        else:
+            given.update(user.role for user in authenticator.user)
+    for topics in configuration.topics.values():
+        roles = {*topics.subscribe, *topics.publish}
+        roles.update(*((*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel))
+        for role in sorted(roles - given):
+            hint = did_you_mean(role, given)
+            warn(f"topics:{topics.name}", f"role {role}", f"no authenticator gives it{hint}")

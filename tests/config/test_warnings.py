@@ -1,0 +1,125 @@
+"""Tests of orosync.config.warnings."""
+
+from __future__ import annotations
+
+from orosync.config import load
+from orosync.config.warnings import SPARE_FILES
+from tests.config.files import ENVIRON, SOUND, FilesCase
+
+LISTEN = "[listen:public]\nendpoint = tcp:8080:interface=127.0.0.1\n"
+
+
+class Warnings(FilesCase):
+    """What works and is yet likely to be a mistake."""
+
+    def test_open_files(self) -> None:
+        """Connections that the process could not hold."""
+        text = SOUND.replace("endpoint", "max_connections = 1000\nbackend_places = 10\nendpoint")
+        self.assertEqual(self.load(text, open_files=1010 + SPARE_FILES).warnings, ())
+        self.assertEqual(self.load(text, open_files=-1).warnings, ())
+        self.assertEqual(
+            self.load(text, open_files=1024).warnings,
+            (
+                "[router] the process may open 1024 files, its listeners allow 1010 connections: raise LimitNOFILE "
+                "(ulimit -n) or lower max_connections",
+            ),
+        )
+
+    def test_the_publishers_origin(self) -> None:
+        """Oro's PHP would be refused for its Origin."""
+        text = SOUND.replace("endpoint", "origins = https://a.example\npublisher_from = loopback\nendpoint")
+        self.assertEqual(
+            self.load(text).warnings,
+            ("[listen:public] origins: Oro's publisher sends 127.0.0.1 and is refused, add it (line 2)",),
+        )
+        self.assertEqual(self.load(text.replace("a.example", "a.example 127.0.0.1")).warnings, ())
+
+    def test_roles_that_nobody_has(self) -> None:
+        """A role in a topic's rule that no authenticator gives, unless a foreign one might."""
+        text = SOUND + "channel.acme = subscribe usr; publish nobody\n"
+        expected = "[topics:oro] role usr: no authenticator gives it, did you mean user? (line 17)"
+        self.assertEqual(self.load(text).warnings, (expected,))
+        foreign = text.replace("= ticket\nauthorizers", "= ticket acme\nauthorizers")
+        self.assertEqual(self.load(foreign + "[authenticator:acme]\nuse = acme.auth:make\n").warnings, ())
+
+    def test_unused(self) -> None:
+        """An authenticator that no realm names."""
+        text = SOUND + "[authenticator:guest]\nuse = anonymous\n"
+        self.assertEqual(
+            self.load(text).warnings, ("[authenticator:guest] no realm names it, it is not used (line 19)",)
+        )
+
+    def test_the_publishers_origin_on_a_shared_port(self) -> None:
+        """There nobody else publishes, so that an Origin that may be missing does not help."""
+        text = SOUND.replace("endpoint", "origins = https://a.example\norigin = optional\nendpoint")
+        self.assertEqual(self.load(text.replace("endpoint", "publisher = yes\nendpoint")).warnings, ())
+        (warning,) = self.load(text.replace("endpoint", "publisher_from = loopback\nendpoint")).warnings
+        self.assertIn("[listen:public] origins: Oro's publisher sends 127.0.0.1 and is refused", warning)
+
+    def listening(self, lines: str) -> list[str]:
+        self.write("x", "file.pem")
+        text = SOUND.replace(LISTEN, f"[listen:public]\norigins = https://a.example\n{lines}\n")
+        return list(self.load(text).warnings)
+
+    def test_unencrypted(self) -> None:
+        """What other machines reach without TLS; where a proxy of another machine is named, its own network is its own
+        matter."""
+        for told, lines in [
+            (True, "endpoint = tcp:8080"),
+            (True, "endpoint = tcp:port=8080:backlog=100"),
+            (True, "endpoint = tcp:8080:interface=0.0.0.0"),
+            (True, "endpoint = tcp:8080:interface=\\:\\:"),
+            (True, "endpoint = tcp:8080\nproxies = 10.0.0.1"),
+            (True, "endpoint = tcp:8080:interface=192.0.2.7"),
+            (True, "endpoint = tcp:8080\ntransport = universal"),
+            (False, "endpoint = tcp:8080:interface=10.0.0.7\nproxies = 10.0.0.1"),
+            (False, "endpoint = tcp:8080:interface=127.0.0.1"),
+            (False, "endpoint = tcp:8080:interface=\\:\\:1"),
+            (False, "endpoint = tcp:8443\ncertificate = file.pem\nkey = file.pem"),
+            (False, "endpoint = unix:/run/orosync.sock"),
+            (False, "endpoint = systemd:domain=INET:name=ws"),
+        ]:
+            found = self.listening(lines)
+            self.assertEqual(len(found), told, (lines, found))
+            if told:
+                self.assertTrue(found[0].startswith("[listen:public] endpoint: tcp:"), found)
+                self.assertIn("certificate and key", found[0])
+                self.assertTrue(found[0].endswith("(line 3)"), found)
+
+    def test_published_secret(self) -> None:
+        """Accepted only where the section says so, and told then; the key alone is told too."""
+        published = {**ENVIRON, "OLD": "ThisTokenIsNotSoSecretChangeIt"}
+        text = SOUND.replace("directory = people", "previous_secret = env:OLD\ndirectory = people")
+        (fault,) = self.faults(text, published)
+        self.assertIn(
+            "[authenticator:ticket] previous_secret: env:OLD holds the secret that Oro is published with", fault
+        )
+        self.assertIn("accept_published_secret = yes", fault)
+        accepting = text.replace("use = ticket", "use = ticket\naccept_published_secret = yes")
+        (warning,) = self.load(accepting, published).warnings
+        self.assertTrue(warning.startswith("[authenticator:ticket] accept_published_secret: everybody knows"), warning)
+        self.assertTrue(warning.endswith("(line 10)"), warning)
+        self.assertIn("from this machine alone", warning)
+        needless = SOUND.replace("use = ticket", "use = ticket\naccept_published_secret = yes")
+        self.assertEqual(
+            self.load(needless).warnings,
+            (
+                "[authenticator:ticket] accept_published_secret: the secret is none that Oro is published with, remove "
+                "the line (line 10)",
+            ),
+        )
+
+    def test_order(self) -> None:
+        """In the order of lines, whoever found them; what concerns no line comes last."""
+        self.write("x" * 20, "secret").chmod(0o666)
+        text = SOUND.replace("env:ORO_SECRET", "file:secret") + "[authenticator:guest]\nuse = anonymous\n"
+        text = text.replace("endpoint", "proxies = 0.0.0.0/0\nendpoint")
+        path = self.write(text)
+        path.chmod(0o606)
+        found = load(path, ENVIRON, 64).warnings
+        starts = ["[listen:public] proxies", *["[authenticator:ticket] secret"] * 2, "[authenticator:guest]"]
+        for start, line in zip(starts, found, strict=False):
+            self.assertTrue(line.startswith(start), found)
+        self.assertIn("may open 64 files", " ".join(found[len(starts) :]))
+        self.assertIn(f"{path} can be changed by everybody", " ".join(found[len(starts) :]))
+        self.assertEqual(len(found), len(starts) + 2)
