@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from orosync.composition.parts import Parts
 from orosync.config import Configuration, load
+from orosync.config.configuration import without_line
 from orosync.config.secrets import Secret
 from orosync.errors import ConfigError
 from orosync.session.lobby import Guest
@@ -60,8 +61,10 @@ class Rules:
             return False
         for title in needing_a_restart(self._now, found):
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
+        # A warning is the same wherever its line stands now.
+        told = set(map(without_line, self._now.warnings))
         for warning in found.warnings:
-            if warning not in self._now.warnings:
+            if without_line(warning) not in told:
                 self._log.warn("{text}", text=warning)
         self._services(self._parts.deciders.put(made))
         self._now = rules

@@ -252,3 +252,8 @@ def _ordered(told: Iterable[tuple[int, str]]) -> tuple[str, ...]:
 
 def _with_line(text: str, line: int) -> str:
     return f"{text} (line {line})" if line else text
+
+
+def without_line(text: str) -> str:
+    """A fault or warning without the number of its line."""
+    return re.sub(r" \(line [0-9]+\)$", "", text)
