@@ -19,7 +19,10 @@ from orosync.transport.read_turns import LEAST
 from orosync.transport.stream import Stream
 
 FRAGMENTS = 4096
-"""Fragments that one message may have: each costs memory, empty ones too, that the message limit does not see."""
+"""Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
+
+FRAGMENT = 64
+"""Bytes of a fragment on average, of a message that is allowed more fragments than that because it may be larger."""
 
 _GULP = 4096
 """A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
@@ -32,7 +35,8 @@ class FrameReader(Stream, QuietProtocol):
     maxFramePayloadSize = maxMessagePayloadSize = Stream.message_limit
     utf8validator: Any = None
     _isMessageCompressed = False
-    _fragments = 0
+    _fragments = _empty = 0
+    message_data: Any
 
     def read_one(self, data: bytes) -> bool:
         """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
@@ -172,8 +176,13 @@ class FrameReader(Stream, QuietProtocol):
         self._fragments += 1
         if not (self.bucket.joined or self.current_frame.fin):
             self.unasked()  # the last one, which makes it a message, is the session's
-        if self._fragments > FRAGMENTS:
-            self._max_message_size_exceeded(self._fragments, FRAGMENTS, f"message in more than {FRAGMENTS} fragments")
+        self._empty += not length
+        most = max(FRAGMENTS, self.message_limit // FRAGMENT)
+        if self._fragments > most:
+            self._max_message_size_exceeded(self._fragments, most, f"message in more than {most} fragments")
+        elif self._empty > FRAGMENTS:
+            what = f"message with more than {FRAGMENTS} empty fragments"
+            self._max_message_size_exceeded(self._empty, FRAGMENTS, what)
 
     def onMessageFrameData(self, payload: bytes) -> None:
         if payload:
@@ -181,9 +190,18 @@ class FrameReader(Stream, QuietProtocol):
                 self._left -= len(payload)  # what comes out is work as well
             super().onMessageFrameData(payload)
 
+    def onMessageBegin(self, is_binary: bool) -> None:
+        super().onMessageBegin(is_binary)
+        self.message_data = [bytearray()]  # very many small pieces would take several times their bytes
+
+    def onMessageFrame(self, pieces: Any) -> None:
+        (whole,) = self.message_data
+        for piece in pieces:
+            whole += piece
+
     def onMessageEnd(self) -> None:
         """A message that autobahn assembled; what arrives after our own CLOSE is not given to anybody."""
-        self._fragments = 0
+        self._fragments = self._empty = 0
         whole, self.message_data = self.message_data, []
         if self.state == OPEN and self.session is not None:
             self.session.received(b"".join(whole), self.message_is_binary)

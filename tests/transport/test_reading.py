@@ -1,6 +1,7 @@
 """The frame loop, against autobahn alone: the same bytes, cut anyhow, give the same messages and the same answers."""
 
 import random
+from sys import getsizeof
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -126,6 +127,40 @@ class FrameReaderTests(SynchronousTestCase):
         link.dataReceived(client_frame(b"a", 2, fin=False) + client_frame(b"b", 0))
         listener.clock.advance(0)
         self.assertEqual(session.messages, [(b"ab", True)] * 2)
+
+    def test_fragments_of_a_large_message(self) -> None:
+        """Where messages may be larger they may have more fragments, one for each 64 bytes, and take about their bytes
+        until they are complete; empty ones are bounded as ever."""
+        limit, mask = 1 << 19, b"\0\0\0\0"
+        count = limit // 64
+        first, more, last = (client_frame(b"x" * 64, *how, mask=mask) for how in ((2,), (0,), (0,)))
+        first, more = bytes([2]) + first[1:], bytes([0]) + more[1:]
+        short = client_frame(b"x", 0, fin=False, mask=mask)
+        empty = client_frame(b"", 0, fin=False)
+        rows = {
+            "as many as there may be": (first + more * (count - 2), last, None),
+            "one more": (client_frame(b"x", 2, fin=False) + short * (count - 1), short, 1009),
+            "empty ones": (first + empty * FRAGMENTS, last, None),
+            "one empty one more": (first + empty * FRAGMENTS, empty, 1009),
+        }
+        for name, (stream, end, code) in rows.items():
+            listener = MemoryListener()
+            link, wire, session = listener.open(Traits(message_limit=limit))
+            link.set_authenticated(True)
+            self.take(listener, link, stream)
+            if name == "as many as there may be":
+                (whole,) = link.message_data
+                self.assertEqual(len(whole), 64 * (count - 1))
+                self.assertLess(getsizeof(whole), 1.2 * limit)
+            self.take(listener, link, end)
+            self.assertEqual((len(session.messages), close_code(wire.value())), (0 if code else 1, code), name)
+
+    def take(self, listener: MemoryListener, link: Any, stream: bytes) -> None:
+        """Have all of it arrive and be handled, in as many turns as it takes."""
+        for start in range(0, len(stream), 65536):
+            link.dataReceived(stream[start : start + 65536])
+            while any(call.getTime() <= listener.clock.seconds() for call in listener.clock.getDelayedCalls()):
+                listener.clock.advance(0)
 
     def test_a_message_arriving_byte_by_byte_costs_no_more_memory_than_its_size(self) -> None:
         """A fragment that trickles in is gathered before it is handed on."""
