@@ -178,8 +178,9 @@ class ILink(Interface):
         """Send what is queued, then a CLOSE frame with ``code`` (any of RFC 6455 section 7.4) and end the
         connection; dropped at the TCP level if the peer does not follow."""
 
-    def drop(reason: str) -> None:
-        """Drop the TCP connection without a CLOSE frame (unclean for a browser: it will reconnect)."""
+    def drop(reason: str, linger: bool = False) -> None:
+        """Drop the TCP connection without a CLOSE frame (unclean for a browser: it will reconnect). ``linger``: what is
+        queued has to arrive, whatever the peer goes on saying."""
 
     def pause(reason: int = WAITING) -> None:
         """Read no more until resume() is called for the same ``reason``: WAITING or RATE. Again: no difference."""

@@ -135,6 +135,7 @@ class RouterService(MultiService):
             registration_limit=section.registrations_per_connection,
             call_limit=section.calls_per_connection,
             rates=rates,
+            goodbye=section.goodbye_at_stop,
             hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
         )
         host = SessionHost(

@@ -150,9 +150,8 @@ class ListeningTests(ServiceCase):
         self.addCleanup(client.close)
         await deferToThread(client.join)
         await service.stopService()
-        self.assertEqual((await deferToThread(client.read))[2], "wamp.close.system_shutdown")
         with self.assertRaises(Closed):
-            client.read()
+            await deferToThread(client.read)
         with self.assertRaises(ConnectionRefusedError):
             await deferToThread(RawClient, f"ws://{host}:{port}/")
         self.assertIn("stopping: 1 clients are let go within 1 s", self.said())

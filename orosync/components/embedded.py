@@ -232,7 +232,7 @@ class RouterEnd:
         """See ILink."""
         self._embedding.end(True, code, reason)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink."""
         self._embedding.end(False, None, reason)
 

@@ -111,6 +111,13 @@ class ListenSection:
         values.duration, "How long a handshake may take, the wait for identity not counted.", default="5s"
     )
     hello_timeout: float = setting(values.duration, "How long WAMP v2's HELLO may keep us waiting.", default="10s")
+    goodbye_at_stop: bool = setting(
+        values.boolean,
+        "Tell WAMP v2 clients GOODBYE (`wamp.close.system_shutdown`) and close with 1001 at a stop, as the "
+        "specification has it. JavaScript clients then stay away until their page is loaded anew; without it their "
+        "connection just ends, and they come back ([operations.md](operations.md#clients-after-a-restart)).",
+        default="no",
+    )
     message_limit: int = setting(values.size, "The largest message of a client.", default="64KiB")
     publisher_message_limit: int = setting(
         values.size,

@@ -38,7 +38,8 @@ class Lobby:
     ``user_limit`` bounds the sessions of one authid in a realm; ``subscription_limit``, ``registration_limit`` and
     ``call_limit`` what one session has, the last its calls in progress; ``rates`` how much a client may say (None: as
     much as it likes). ``hidden_proxies`` is told who has been let in (None: nothing is to be noticed). With ``inside``
-    it is that of the router's own process: who comes in there is known without an authenticator's word.
+    it is that of the router's own process: who comes in there is known without an authenticator's word. ``goodbye``:
+    when the router stops, WAMP v2 sessions are told so.
     """
 
     realms: Mapping[str, HostedRealm]
@@ -55,6 +56,7 @@ class Lobby:
     rates: Rates | None = None
     hidden_proxies: HiddenProxies | None = None
     inside: bool = False
+    goodbye: bool = True
 
     def realm(self, name: str) -> HostedRealm | None:
         return self.realms.get(name)

@@ -138,7 +138,7 @@ class V1Session:
     def _drop(self, reason: str) -> None:
         self._leave()
         if self._link is not None:
-            self._link.drop(reason)
+            self._link.drop(reason, linger=True)
 
     # -- what it asks for, once authorised
 

@@ -111,8 +111,12 @@ class V2Session(Waiting):
         return None if self._requests is None else self._requests.joined(self._facts)
 
     def shutdown(self) -> None:
-        """The router is going down: GOODBYE and CLOSE 1001 (WAMP, section "Session Close")."""
-        self.end(names.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
+        """The router is going down. GOODBYE and CLOSE 1001 (WAMP, section "Session Close") where the listener wants it.
+        Elsewhere the connection just ends: autobahn-js and wampy.js never come back after a GOODBYE or ABORT."""
+        if self._lobby.goodbye:
+            self.end(names.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
+        elif not self._over:
+            self._finish(None, "the router is shutting down")
 
     def dismiss(self, refusal: Refused) -> None:
         """The login is gone: GOODBYE as to whoever is killed (WAMP, section "Session Meta API")."""
@@ -251,12 +255,13 @@ class V2Session(Waiting):
         self._send(Abort({"message": "internal error"}, names.RUNTIME_ERROR))
         self._finish(1011, "internal error")
 
-    def _finish(self, code: int, reason: str) -> None:
+    def _finish(self, code: int | None, reason: str) -> None:
+        """The end, with a CLOSE unless ``code`` is None."""
         self._over = True
         self._deadline.cancel()
         self._leave()
         if self._link is not None:
-            self._link.close(code, reason)
+            self._link.drop(reason, linger=True) if code is None else self._link.close(code, reason)
 
     def _overdue(self) -> None:
         if self._parted:

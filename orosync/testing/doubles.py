@@ -70,7 +70,7 @@ class MemoryLink:
     def close(self, code: int, reason: str) -> None:
         self.ended = self.ended or ("close", code, reason)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, linger: bool = False) -> None:
         self.ended = self.ended or ("drop", reason)
 
     def pause(self, reason: int = WAITING) -> None:

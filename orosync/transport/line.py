@@ -188,12 +188,13 @@ class Line(Stream):
         """See ILink."""
         raise NotImplementedError
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink. What is queued is still sent."""
         if self.state != CLOSED:
             self.flush()
             self._why = reason
-            self._end()
+            # PHP, which is never pinged and reads nothing, has to notice.
+            self._end(linger and self.session is not None and self.session.traits.pinged)
 
     # -- sending
 
@@ -279,21 +280,19 @@ class Line(Stream):
         self.journal.note("link.failed", "internal", address=self.facts.address)
         self.close(1011, "internal error")
         if self.state != CLOSED:
-            self._end(failed=True)  # it was closing already
+            self._end(linger=True)  # it was closing already
 
-    def _end(self, failed: bool = False) -> None:
-        """Let the transport send what it holds and close, within the time that closing may take.
-
-        After a failure only our side of TCP is ended. What still arrives is read and dropped until the peer ends too:
-        were it left unread, the system would take back what it has not delivered yet, the reason for the failure.
-        """
+    def _end(self, linger: bool = False) -> None:
+        """Let the transport send what it holds and close, within the time that closing may take. ``linger``: only our
+        side of TCP is ended, what still arrives is read and dropped until the peer ends too. Were it left unread, the
+        system would take back what it has not delivered yet: the last events, or the reason for a failure."""
         self.state, self.clear = CLOSED, False
         self.wheel.enter(self, self.close_ticks)
         self._forget()
         if self._held:
             self._held = False
             self.transport.resumeProducing()
-        if failed and self._raw is self.transport:
+        if linger and self._raw is self.transport:
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()  # TLS says goodbye by itself and waits for the peer's

@@ -62,7 +62,7 @@ class Link(Line, FrameReader):
             self._why = f"closed by us with {code}: {reason}"
             self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, 123))
             if code in _FAILURES:
-                self._end(failed=True)
+                self._end(linger=True)
             else:
                 self.resume(WAITING | RATE)
 
@@ -84,7 +84,7 @@ class Link(Line, FrameReader):
             self.journal.note("frame.refused", str(code), address=self.facts.address, reason=reason)
             self.close(code, reason)
         else:
-            self._end(failed=True)
+            self._end(linger=True)
 
     def _closeConnection(self, abort: bool = False) -> None:
         """autobahn has done with the connection; after a proper closing handshake it need not be torn down."""

@@ -134,7 +134,7 @@ class PollLink(TurnTaker):
             self._finish()
             self.resume(WAITING | RATE)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink."""
         self.close(1001, reason)
 

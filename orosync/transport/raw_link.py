@@ -50,7 +50,7 @@ class RawLink(Line, RawReader, Protocol):
             self._why = f"closed by us with {code}: {reason}"
             self._closed = True
             self.flush()
-            self._end(failed=True)
+            self._end(linger=True)
 
     def violated(self, reason: str) -> None:
         if self.session is not None:

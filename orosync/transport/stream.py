@@ -123,7 +123,7 @@ class Stream(TurnTaker):
         """End the TCP connection at once."""
         raise NotImplementedError
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink."""
         raise NotImplementedError
 

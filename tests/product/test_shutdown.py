@@ -1,4 +1,4 @@
-"""The end of the process: v2 sessions are told, v1 connections dropped, within ten seconds, with status 0."""
+"""The end of the process: connections are dropped without a CLOSE, within ten seconds, with status 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.product.raw import Closed, RawClient
 
 class ShutdownTests(SynchronousTestCase):
     def test_sigterm(self):
-        """GOODBYE and 1001 for v2; TCP dropped without a CLOSE frame for v1, so that Oro's pages come back."""
+        """No CLOSE frame for v1, so that Oro's pages come back; no GOODBYE, ABORT or CLOSE for v2, so that JavaScript
+        clients do."""
         house = House()
         self.addCleanup(house.close)
         old = [RawClient(house.url("anna"), "wamp") for _ in range(20)]
@@ -25,14 +26,10 @@ class ShutdownTests(SynchronousTestCase):
         started = time.monotonic()
         self.assertEqual(house.child.end(), 0)
         self.assertLess(time.monotonic() - started, 10)
-        for client in new:
-            self.assertEqual(
-                client.read(), [6, {"message": "the router is shutting down"}, "wamp.close.system_shutdown"]
-            )
+        for client in (*new, waiting):
             with self.assertRaises(Closed) as caught:
                 client.read()
-            self.assertEqual(caught.exception.code, 1001)
+            self.assertIsNone(caught.exception.code)
         for client in old:
             self.assertIsNone(client.ended(), "a CLOSE frame keeps Oro's pages from reconnecting")
-        self.assertEqual(waiting.read()[0], 3)
         self.assertNotIn("Traceback", house.log)

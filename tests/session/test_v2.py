@@ -188,11 +188,20 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(self.stage.lobby.guests, set())
 
     def test_shutdown(self):
-        """The router's end: GOODBYE system_shutdown, then CLOSE 1001."""
+        """The router's end: GOODBYE system_shutdown, then CLOSE 1001; where the listener does not want that, what is
+        queued and the end of the connection, also before HELLO and after GOODBYE."""
         client = self.stage.v2()
         client.session.shutdown()
         self.assertEqual(client.heard()[0][2], "wamp.close.system_shutdown")
         self.assertEqual(client.link.ended[:2], ("close", 1001))
+        self.stage.lobby.goodbye = False
+        for client in (self.stage.v2(), self.stage.v2(join=False), self.stage.v2().say([6, {}, "wamp.close.normal"])):
+            client.heard()
+            client.session.shutdown()
+            self.assertEqual((client.heard(), client.link.ended[0]), ([], "drop"))
+            client.say(HELLO)
+            client.session.shutdown()
+        self.assertEqual(self.stage.realm.members, {})
 
     def test_dismissed(self):
         """A login that is gone: GOODBYE wamp.close.killed and CLOSE, the reason stays in the log."""

@@ -13,7 +13,14 @@ from orosync.transport.frames import server_frame
 from orosync.transport.line import BATCH
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.raw_wires import RawListener, raw_frame
-from tests.support.wires import MemoryListener, RecordingSession, client_frame, close_code, server_frames, upgrade
+from tests.support.wires import (
+    MemoryListener,
+    RecordingSession,
+    client_frame,
+    close_code,
+    server_frames,
+    upgrade,
+)
 
 PING, PONG = b"\x89\x00", client_frame(b"", 10)
 
@@ -143,6 +150,33 @@ class PushTests(SynchronousTestCase):
             self.assertLessEqual(len(link._queue), BATCH)
         listener.clock.advance(0)
         self.assertEqual(wire.value(), b"".join(b"%03d" % n for n in range(3 * BATCH)))
+
+
+class DropTests(SynchronousTestCase):
+    """The end without a CLOSE."""
+
+    def test_nothing_is_taken_back(self) -> None:
+        """What is queued is delivered though the client talks on: our side of TCP ends, what arrives is dropped until
+        the client ends too, or has taken too long."""
+        listener = MemoryListener()
+        link, wire, session = listener.open()
+        link.push(b"the last event")
+        link.drop("stopping", linger=True)
+        link.dataReceived(client_frame(b"unheard"))
+        self.assertEqual((wire.value(), wire.ended, wire.disconnecting), (b"the last event", True, False))
+        self.assertEqual(session.messages, [])
+        listener.run(60)
+        self.assertTrue(wire.aborted)
+
+    def test_who_has_to_notice(self) -> None:
+        """PHP, which is never pinged and reads nothing, writes into a connection that is gone, and so does whoever is
+        dropped for good."""
+        link, wire, _ = MemoryListener().open(Traits(pinged=False))
+        link.drop("stopping", linger=True)
+        self.assertEqual((wire.ended, wire.disconnecting), (False, True))
+        link, wire, _ = MemoryListener().open()
+        link.drop("too slow")
+        self.assertEqual((wire.ended, wire.disconnecting), (False, True))
 
 
 class KeepAliveTests(SynchronousTestCase):
