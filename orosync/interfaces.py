@@ -186,11 +186,16 @@ class ILink(Interface):
         """Read no more until resume() is called for the same ``reason``: WAITING or RATE. Again: no difference."""
 
     def resume(reason: int = WAITING) -> None:
-        """There is no such reason any more (``reason`` may hold both); read again if there is no other."""
+        """There is no such reason any more (``reason`` may hold both); read again if there is no other. For RATE alone
+        in turn: others may go on in the same moment."""
 
     def may_continue(later: Callable[[], object]) -> bool:
         """Whether the session may handle one more of several messages that arrived as one, which is counted. False: it
         has had enough for this turn of the reactor; ``later`` is called in another, before anything else is read."""
+
+    def call_in_turn(later: Callable[[], object]) -> None:
+        """Call ``later`` when it is this connection's turn, before anything else is read: the session can go on with
+        messages that arrived as one and were kept for their rate."""
 
     def set_authenticated(authenticated: bool) -> None:
         """The client has joined as a user that we know (WELCOME), or has said goodbye and is nobody again. Until it has

@@ -248,6 +248,10 @@ class RouterEnd:
         """See ILink. A component's messages come one by one."""
         return True
 
+    def call_in_turn(self, later: Callable[[], object]) -> None:
+        """See ILink. Nothing is kept for a rate here."""
+        later()
+
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink. In this process nothing depends on it."""
 

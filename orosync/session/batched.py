@@ -11,7 +11,7 @@ from collections import deque
 from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation
-from orosync.interfaces import WAITING, ILink
+from orosync.interfaces import RATE, WAITING, ILink
 from orosync.session.v2 import V2Session
 from orosync.wamp import batches
 
@@ -65,7 +65,8 @@ class Stop:
         self.waiting: deque[bytes] = deque()
         self.push, self.send = link.push, link.send
         self.close, self.drop = link.close, link.drop
-        self.set_authenticated, self.may_continue = link.set_authenticated, link.may_continue
+        self.set_authenticated = link.set_authenticated
+        self.may_continue, self.call_in_turn = link.may_continue, link.call_in_turn
         self._link = link
         self._session = session
         self._paused = 0
@@ -80,7 +81,10 @@ class Stop:
     def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
         self._paused &= ~reason
-        self.go_on()
+        if reason == RATE:
+            self.call_in_turn(self.go_on)
+        else:
+            self.go_on()
 
     def go_on(self) -> None:
         """Hand over what waits, then let the link read again if it was kept from it."""

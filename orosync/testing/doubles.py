@@ -82,6 +82,9 @@ class MemoryLink:
     def may_continue(self, later: Callable[[], object]) -> bool:
         return True
 
+    def call_in_turn(self, later: Callable[[], object]) -> None:
+        later()
+
     @property
     def paused(self) -> bool:
         return self._reasons != 0

@@ -68,8 +68,6 @@ class Line(Stream):
     slot: set[Member] | None = None
     clear = False
     """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
-    heard = 0
-    """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
     _why = ""
     _large = 0
     """The size of a frame that is larger than all that may wait, and waits: so much more may."""

@@ -144,6 +144,8 @@ class PollLink(TurnTaker):
 
     def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
+        if reason == RATE:
+            self._wait()
         self._paused &= ~reason
         if self._busy:
             return

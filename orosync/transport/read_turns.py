@@ -122,6 +122,11 @@ class TurnTaker:
         self._wait()
         return False
 
+    def call_in_turn(self, later: Callable[[], object]) -> None:
+        """See ILink."""
+        self._more = later
+        self._wait()
+
     def renew(self) -> bool:
         """See Reader."""
         self._left = QUANTUM

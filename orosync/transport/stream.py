@@ -11,9 +11,10 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from orosync.interfaces import TURN, WAITING, ISession
+from orosync.interfaces import RATE, TURN, WAITING, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.half_frames import HalfFrames
+from orosync.transport.keepalive import Wheel
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN
 from orosync.transport.rates import NO_LIMIT, TokenBucket
@@ -34,11 +35,14 @@ class Stream(TurnTaker):
     outbox: Outbox
     facts: ConnectionFacts
     half_frames: HalfFrames
+    wheel: Wheel
     bucket: TokenBucket = NO_LIMIT
     session: ISession | None = None
     message_limit = UNAUTHENTICATED_MESSAGE_LIMIT
     skip_oversized = False
     state: int
+    heard = 0
+    """When anything arrived last, in ticks of the wheel; -1 from a ping until anything arrives."""
     owed = False
     """The peer has been pinged, and has not answered yet."""
 
@@ -87,9 +91,12 @@ class Stream(TurnTaker):
         """See ILink: go on with what has arrived, in order, then with the socket."""
         if not self._paused & reason:
             return
+        if reason == RATE:
+            self._wait()
         self._paused &= ~reason
         if self._paused or self._reading or self.state == CLOSED:
             return
+        self.heard = self.wheel.now  # what arrived meanwhile had not been listened to
         buffer, offset, tail = self._buffer, self._offset, self._tail
         self._buffer, self._tail = b"", None
         if tail:

@@ -11,12 +11,15 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.interfaces import RATE as RATE_REASON
+from orosync.interfaces import WAITING
 from orosync.model import Action, Decision, Traits, Verdict
 from orosync.testing import connection_facts, principal
 from orosync.transport.poll_link import MOST_WAITING, PollLink, Terms
 from orosync.transport.quiet import CLOSED, OPEN
 from orosync.transport.rates import Allowance, Rates
 from orosync.transport.rawsocket import RawSocketFactory
+from orosync.transport.read_turns import READERS
 from tests.session.stage import HELLO, Stage
 from tests.support.wires import MemoryListener, client_frame
 from tests.transport.talkers import BURST, RATE, Client, RatedHost, session
@@ -126,6 +129,39 @@ class JoinedTests(RatesCase):
             self.run_for(13.2)
             self.assertEqual((client.answered(), client.link.state), (list(range(1500)), OPEN), subprotocol)
             self.assertEqual([event for event, *_ in self.stage.journal.notes], ["connection.slowed"])
+
+    def test_deaf_until_now(self) -> None:
+        """A deadline in the very moment in which it is read again: its PONG may be on the way still."""
+        for reason in (RATE_REASON, WAITING):
+            client = self.client("wamp", ping_interval=1.0, ping_timeout=1.0)
+            while not client.heard():
+                self.run_for(1 / 32)
+            client.link.pause(reason)
+            self.run_for(3)
+            client.link.resume(reason)
+            client.heard()
+            client.link.due()
+            self.assertEqual((client.link.state, client.wire.producerState), (OPEN, "producing"))
+            client.send(client.pong())
+            self.run_for(0.5)
+            self.assertEqual(client.link.state, OPEN)
+
+    def test_many_go_on_at_the_same_moment(self) -> None:
+        """They take turns, so that one turn of the reactor costs what it always does."""
+        for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "raw"):
+            listener = self.listener(subprotocol)
+            clients = [Client(listener, subprotocol).join() for _ in range(40)]
+            for client in clients:
+                client.send(client.calls(range(BURST + 50)))
+                self.assertEqual(len(client.answered()), BURST + 1)
+            self.clock.rightNow += 0.5  # all have tokens for all by now
+            most = 0
+            for _ in range(40):
+                before = [client.wire.value() for client in clients]
+                listener.turn()
+                most = max(most, sum(client.wire.value() != old for client, old in zip(clients, before, strict=True)))
+            self.assertTrue(0 < most <= READERS, (subprotocol, most))
+            self.assertEqual({len(client.answered()) for client in clients}, {49})
 
     def test_who_says_nothing_more_is_found(self) -> None:
         """Slowed and then dead: pinged when all has been read, and cut."""

@@ -261,7 +261,9 @@ class PropertyTests(SynchronousTestCase):
         """Over any time: no more than a burst, its 32nd part, one message and the rate; and whoever is paused has used
         up all that came in. In the end everything has been read."""
         clock = Clock()
-        rates = Rates(clock, RecordingJournal(), "public", Allowance(rate, burst))
+        allowance = Allowance.of(rate, burst, None)
+        burst = allowance.burst
+        rates = Rates(clock, RecordingJournal(), "public", allowance)
         sender = Sender(rates, rates.bucket("192.0.2.7"))
         sender.bucket.join("anna", "user")
         history = [(0.0, 0)]
