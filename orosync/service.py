@@ -166,7 +166,7 @@ class RouterService(MultiService):
         opening = gatherResults([self._listen(section) for section in self._configuration.listeners.values()])
         opened: list[bool] = getattr(opening, "result", [False])
         if not all(opened):
-            raise SystemExit(1)
+            self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
         self._parts.reactor.callWhenRunning(self._process.heed, self.reload)
         self._hosting.start(self._ports.values(), self._ready)

@@ -168,6 +168,8 @@ class Ending:
             self._tell("stop.hanging", "part", part=part, seconds=self._patience)
         for name, stands in threads[:MOST_NAMED]:
             self._tell("stop.hanging", "thread", thread=name, at=stands)
+        if not parts and not threads:
+            self._tell("stop.hanging", "unknown", reason="a trigger of the reactor's shutdown has not fired")
         self._tell("stop.cut", "late", parts=len(parts), threads=len(threads), seconds=self._patience)
 
     def _tell(self, event: str, kind: str, **fields: object) -> None:
@@ -182,7 +184,8 @@ class Ending:
                 globalLogPublisher.addObserver(observer)
             say()
             for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+                with suppress(Exception):  # it may be closed, or nobody's any more
+                    stream.flush()
 
         saying = threading.Thread(target=last_words, daemon=True)
         saying.start()
@@ -190,14 +193,15 @@ class Ending:
         for child in children():
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)
+        self.clear()
+        self._leave(status)
+
+    def clear(self) -> None:
+        """Remove what a process leaves behind that ends without its reactor."""
         for path in self.sockets:
             for one in (path, f"{path}.lock"):  # Twisted's lock beside it
                 with suppress(OSError):
                     os.unlink(one)
-        self._remove_pidfile()
-        self._leave(status)
-
-    def _remove_pidfile(self) -> None:
         if self._pidfile:
             with suppress(OSError, ValueError):
                 if int(Path(self._pidfile).read_text()) == os.getpid():

@@ -122,6 +122,7 @@ class Parts:
         features = FEATURES | {FORWARDER}
         uplink = Uplink(section, partial(WirelessSession, hosted, who, features), self.journal, self.reactor)
         self.services.append(uplink)
+        self.titles[id(uplink)] = f"uplink:{name}"
 
     def _watchers(self, publisher: LocalPublisher) -> list[ITopicWatcher]:
         section = self.configuration.notifications

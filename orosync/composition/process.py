@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.task import LoopingCall
 
@@ -31,6 +31,12 @@ class Process:
         """Before anything is opened: whatever happens from now on, the process ends when it is asked to."""
         if self._ending is not None:
             self._ending.watch()
+
+    def cannot_start(self) -> NoReturn:
+        """The end before the beginning, with status 1; why, has been told."""
+        if self._ending is not None:
+            self._ending.clear()
+        raise SystemExit(1)
 
     def heed(self, reload: Callable[[], None] | None = None) -> None:
         """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls

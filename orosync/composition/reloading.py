@@ -79,6 +79,7 @@ class Rules:
             if IService.providedBy(part):
                 part.disownServiceParent()
                 services.remove(part)
+                self._parts.titles.pop(id(part), None)
         for service in services:
             if service.parent is None:
                 service.setServiceParent(self._house)

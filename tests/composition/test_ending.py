@@ -103,6 +103,14 @@ class EndingTests(SynchronousTestCase):
         threads = [fields["thread"] for event, kind, fields in self.journal.notes if kind == "thread"]
         self.assertIn("MainThread", threads)
 
+    def test_nothing_to_be_seen(self) -> None:
+        """Where neither a part nor a thread hangs it is something that waits in the reactor, and the log says so."""
+        self.unfinished.clear()
+        self.patch(ending, "busy_threads", lambda besides: [])
+        self.ending.begin()
+        self.pass_time(15)
+        self.assertEqual([kind for _, kind, _ in self.journal.notes], ["unknown", "late"])
+
     def test_reactor_is_asked(self) -> None:
         """A signal stops the reactor, in a turn of its own; one that has stopped already is no fault."""
         self.ending.noticed(signal.SIGINT)

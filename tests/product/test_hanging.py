@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,10 +24,7 @@ CONFIGURATION = """
 drain = 0s
 state = .
 plugins = .
-[listen:one]
-endpoint = unix:{directory}/socket
-origin = optional
-publisher_from = loopback
+{listen}
 [realm:oro]
 authenticators = tickets
 authorizers = roles
@@ -40,6 +39,17 @@ directory = people
 use = acme_hanging:Hanging
 how = {how}
 {more}
+"""
+LISTEN = """
+[listen:one]
+endpoint = unix:{directory}/socket
+origin = optional
+publisher_from = loopback
+"""
+ATTACH = """
+[attach]
+url = rs://127.0.0.1:1
+realm = oro
 """
 COMPONENT = """
 [component:leaver]
@@ -94,19 +104,22 @@ class Leaver(ApplicationSession):
 class Place:
     """A process with a plugin that hangs in some way, a pidfile and a UNIX socket."""
 
-    def __init__(self, case: SynchronousTestCase, how: str, more: str = "", daemon: bool = False) -> None:
+    def __init__(
+        self, case: SynchronousTestCase, how: str, more: str = "", daemon: bool = False, command: str = "orosync"
+    ) -> None:
         holder = tempfile.TemporaryDirectory(prefix="hanging-")
         case.addCleanup(holder.cleanup)
         self.directory = Path(holder.name)
         (self.directory / "acme_hanging.py").write_text(PLUGIN)
         (self.directory / "secret").write_text("a secret of the application")
-        text = CONFIGURATION.format(directory=self.directory, how=how, more=more)
+        listen = ATTACH if command != "orosync" else LISTEN.format(directory=self.directory)
+        text = CONFIGURATION.format(listen=listen, how=how, more=more)
         (self.directory / "router.ini").write_text(text)
         twistd = str(Path(sys.executable).with_name("twistd"))
         environ = {**os.environ, "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": "1"}
         mode = ["--logfile=router.log"] if daemon else ["--nodaemon"]
-        command = [sys.executable, twistd, *mode, "orosync", "--config", "router.ini"]
-        self.child = Child(command, cwd=self.directory, environ=environ, family=not daemon)
+        whole = [sys.executable, twistd, *mode, command, "--config", "router.ini"]
+        self.child = Child(whole, cwd=self.directory, environ=environ, family=not daemon)
         case.addCleanup(self.child.kill)
 
     @property
@@ -127,6 +140,12 @@ class Place:
 def workers(pid: int) -> list[int]:
     """The child processes of a router."""
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def killed(pid: int) -> None:
+    """Kill what may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Stops(SynchronousTestCase):
@@ -190,6 +209,7 @@ class Stops(SynchronousTestCase):
             self.assertLess(time.monotonic(), deadline, "not in service")
             time.sleep(0.05)
         pid = int((place.directory / "twistd.pid").read_text())
+        self.addCleanup(killed, pid)
         time.sleep(0.3)
         for _ in range(2):
             os.kill(pid, signal.SIGTERM)
@@ -199,6 +219,26 @@ class Stops(SynchronousTestCase):
             time.sleep(0.05)
         self.assertEqual(place.left, [])
         self.assertIn("stop.cut (signal)", log.read_text())
+
+    def test_cannot_start(self) -> None:
+        """A start that fails leaves neither a pidfile nor the sockets that were opened before it failed."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            place = Place(self, "nothing", f"[listen:two]\nendpoint = tcp:{port}:interface=127.0.0.1\nrealm = oro\n")
+            self.assertEqual(place.child.process.wait(60), 1, place.child.output)
+        self.assertIn("cannot listen on", place.child.output)
+        self.assertEqual(place.left, [])
+
+    def test_attached(self) -> None:
+        """The two commands that serve another router end in the same way."""
+        place = Place(self, "deferred", command="orosync-authenticator")
+        place.child.wait_for_line("attach.failed")
+        status, _ = place.signalled(signal.SIGTERM, signal.SIGTERM)
+        self.assertEqual((status, place.left), (143, []), place.child.output)
+        place = Place(self, "nothing", command="orosync-authenticator")
+        place.child.wait_for_line("attach.failed")
+        self.assertEqual(place.signalled(signal.SIGTERM)[0], 0, place.child.output)
 
 
 class TicketWorkers(SynchronousTestCase):

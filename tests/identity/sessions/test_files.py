@@ -92,6 +92,13 @@ class Files(FilesCase):
             os.utime(self.file(), (time.time() - age,) * 2)
             self.assertEqual(await self.store.find(ID), found)
 
+    async def test_clock_set(self) -> None:
+        """How old a session is, the time of day says, which the file system and PHP go by as well."""
+        self.write({ID: ANNA})
+        for ahead, found in ((7190, ANNA), (7210, None), (-600, ANNA)):
+            self.patch(self.store, "_now", lambda ahead=ahead: time.time() + ahead)
+            self.assertEqual(await self.store.find(ID), found)
+
     async def test_touched(self) -> None:
         """A file that something else than PHP has touched is as old as the session itself says."""
         for age, found in ((7190, ANNA), (7210, None)):
