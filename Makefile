@@ -6,6 +6,7 @@
 #   make bench-rules   what the rules of topics cost each publish (docs/topics.md)
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for wrong ones; make timing: what refusals tell (docs/storms.md)
 #   make attack  what floods of one connection after another do to everybody else (docs/floods.md); ATTACK="--kinds ping" chooses
+#   make places  how much memory 10,000 connections take that have not joined (docs/storms.md); PLACES="--connections 2000"
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make clean   takes away everything that was made here, the environment too
 
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTS ?= tests
 
-.PHONY: run test style types bench bench-rules storm attack timing fuzz clean
+.PHONY: run test style types bench bench-rules storm attack places timing fuzz clean
 
 run: $(INSTALLED)
 	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
@@ -41,6 +42,9 @@ bench/flood: bench/flood.c
 
 bench-rules: $(INSTALLED)
 	$(BIN)/python bench/rules.py
+
+places: $(INSTALLED)
+	$(BIN)/python bench/places.py $(PLACES)
 
 timing: $(INSTALLED)
 	$(BIN)/python bench/timing.py

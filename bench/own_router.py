@@ -108,13 +108,13 @@ class OwnRouter:
                 self._process.kill()
                 self._process.wait()
 
-    def memory(self) -> int:
-        """The most memory that the router has had, in MiB; 0 where that is not known."""
+    def memory(self, what: str = "VmHWM") -> float:
+        """The most memory that the router has had, in MiB, or what it has now (VmRSS); 0 where that is not known."""
         if self._process is None:
             return 0
         status = Path(f"/proc/{self._process.pid}/status")
         lines = status.read_text().splitlines() if status.exists() else []
-        return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+        return next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith(what)), 0.0)
 
     def cpu(self) -> list[float]:
         """Seconds of CPU that the reactor has taken, then those of each of its ticket processes."""

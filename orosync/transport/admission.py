@@ -25,11 +25,12 @@ MOST_UNDECIDED = 64
 """Connections beyond all places of which the head of the request may still be read, since the back end may have sent
 it. One more and the oldest has to go: the back end sends its request at once."""
 
-LARGE_HEAD = 2048
-"""Bytes of a request's head that each unauthenticated connection may hold; browsers send less, without many cookies."""
+LARGE_HEAD = 1024
+"""Bytes of a request's head that each unauthenticated connection may hold; with cookies browsers send more."""
 
-LARGE_HEADS = 16 << 20
-"""Bytes beyond that which all of a listener may hold together."""
+LARGE_HEADS = 8 << 20
+"""Bytes beyond that which all of a listener may hold together. Where that is not enough the oldest has to go: a head is
+sent at once, and whoever has sent it is known soon."""
 
 
 class Answer(Enum):
@@ -67,7 +68,7 @@ UNDECIDED, UNAUTHENTICATED, AUTHENTICATED, LEFT = State
 @implementer(IAddress)
 class Place:
     """One connection's, or one long-poll transport's. ``peer`` is who is connected; for Twisted it stands for the
-    peer's address. ``withdraw`` ends a connection that is undecided and has to go."""
+    peer's address. ``withdraw`` ends a connection that has to go for others."""
 
     __slots__ = ("_turnstile", "group", "held", "limit", "paced", "peer", "proceed", "state", "withdraw")
 
@@ -97,9 +98,10 @@ class Place:
         shown = partial(sign.is_shown_by, facts) if sign is not None and facts is not None else _never
         return self._turnstile.located(self, address, shown)
 
-    def holds_head(self, size: int) -> bool:
-        """It holds a head of ``size`` bytes, until it is authenticated or leaves. False: others hold too much."""
-        return self._turnstile.hold(self, size)
+    def hold_head(self, size: int, withdraw: Callable[[], object]) -> None:
+        """It holds a head of ``size`` bytes, until it is authenticated or leaves; ``withdraw`` ends the connection when
+        others need the room."""
+        self._turnstile.hold(self, size, withdraw)
 
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
@@ -125,6 +127,7 @@ class Turnstile:
         self._rates = ConnectionRates(settings.connection_rate, settings.connection_burst)
         self._turns = Turns(clock, self._granted)
         self._undecided: OrderedDict[Place, None] = OrderedDict()
+        self._heads: OrderedDict[Place, None] = OrderedDict()
         self._held = 0
 
     # -- coming
@@ -195,24 +198,31 @@ class Turnstile:
         self._undecided[place] = None
         if len(self._undecided) > MOST_UNDECIDED:
             oldest = next(iter(self._undecided))
-            withdraw = oldest.withdraw
-            self._refuse(oldest.limit, oldest.peer)
-            self.left(oldest)
-            withdraw()
+            self._send_away(oldest, oldest.limit)
+
+    def _send_away(self, place: Place, limit: Limit) -> None:
+        """End a connection, so that others have its room."""
+        withdraw = place.withdraw
+        self._refuse(limit, place.peer)
+        self.left(place)
+        withdraw()
 
     # -- being here, and leaving
 
-    def hold(self, place: Place, size: int) -> bool:
-        """See Place.holds_head."""
+    def hold(self, place: Place, size: int, withdraw: Callable[[], object]) -> None:
+        """See Place.hold_head."""
         if place.state is not UNAUTHENTICATED:
-            return True
-        more = max(size - LARGE_HEAD, 0) - place.held
-        if more > 0 and self._held + more > LARGE_HEADS:
-            self._refuse(Limit.HEADS, place.peer)
-            return False
-        self._held += more
-        place.held += more
-        return True
+            return
+        held = max(size - LARGE_HEAD, 0)
+        self._held += held - place.held
+        place.held = held
+        if not held:
+            self._heads.pop(place, None)
+            return
+        place.withdraw = withdraw
+        self._heads[place] = None
+        while self._held > LARGE_HEADS and (oldest := next(iter(self._heads))) is not place:
+            self._send_away(oldest, Limit.HEADS)
 
     def move(self, place: Place, state: State) -> None:
         """``place`` is authenticated now, or no longer."""
@@ -244,8 +254,10 @@ class Turnstile:
 
     def _let_go(self, place: Place) -> None:
         """Its head is no longer counted."""
-        self._held -= place.held
-        place.held = 0
+        if self._heads.pop(place, 0) is None:
+            self._held -= place.held
+            place.held = 0
+            place.withdraw = _nothing
 
     def _count(self, place: Place) -> None:
         self.inside += 1

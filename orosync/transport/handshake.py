@@ -5,6 +5,7 @@ It must not know what identity is or what a session does: it asks the host and o
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Protocol
@@ -13,6 +14,7 @@ from twisted.python.failure import Failure
 from orosync.headers.forwarding import client_address
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
+from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.answers import ANSWERS
 from orosync.transport.channel import connection_of
 from orosync.transport.deflate import agreed
@@ -55,10 +57,8 @@ class Handshake(Entrance):
             self._refuse(400, "not HTTP")
             return
         end = buffer.find(_END) + len(_END)
-        if end <= limit and not self._link.place.holds_head(len(buffer)):
-            self._over = True
-            self._no_place()
-            return
+        if len(buffer) > LARGE_HEAD and end <= limit:
+            self._link.place.hold_head(len(buffer), partial(self._link.drop_now, "others need the room"))
         if end < len(_END) and len(buffer) <= limit:
             return
         if end < len(_END) or end > limit:
@@ -116,6 +116,7 @@ class Handshake(Entrance):
         assert link.site is not None
         self._delayed = False
         link.wheel.leave(link)
+        link.place.hold_head(0, lambda: None)
         buffer, self._buffer = self._buffer, b""
         web: Any = link.site.buildProtocol(link.transport.getPeer())
         self._web = web

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -28,6 +29,10 @@ from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tcp_keepalive import probe
 
 _log = Logger()
+
+READ_SIZE = 4096
+"""Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
+OpenSSL for ever. A client that has joined is read from as Twisted does."""
 
 BATCH = 128
 """Frames that one turn may queue for a link before they are sent without waiting for its end."""
@@ -84,6 +89,7 @@ class Line(Stream):
         with suppress(AttributeError, OSError):
             transport.setTcpNoDelay(True)
         self._raw, self._deliver = outbox.deliverer(transport)
+        self._raw.bufferSize = READ_SIZE
         self.wheel.enter(self, self.hurried_ticks if self.place.undecided else self.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
@@ -178,6 +184,7 @@ class Line(Stream):
         traits = session.traits
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
+        self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE
         if traits.skip_oversized:
             self.skip_oversized = authenticated
         self.place.set_authenticated(authenticated)

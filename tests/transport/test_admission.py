@@ -117,19 +117,31 @@ class CountTests(PlacesCase):
         self.assertEqual(answers, [ADMITTED, REFUSED, ADMITTED, REFUSED])
 
     def test_heads(self) -> None:
-        """All of a listener may hold only so much of long heads; those who join or leave give it back."""
+        """All of a listener may hold only so much of long heads; the oldest has to go for another, and those who join
+        or leave give theirs back."""
         self.made()
-        size = LARGE_HEAD + LARGE_HEADS // 2
-        first, second, third = self.crowd(3)
-        self.assertTrue(first.holds_head(LARGE_HEAD) and first.holds_head(size) and second.holds_head(size))
-        self.assertFalse(third.holds_head(LARGE_HEAD + 1))
-        self.assertTrue(third.holds_head(LARGE_HEAD))
-        self.assertEqual(self.refused(), ["too_many_large_heads"])
-        first.set_authenticated(True)
-        self.assertTrue(third.holds_head(size))
-        second.leave()
-        third.holds_head(0)
-        self.assertEqual(self.turnstile._held, 0)
+        gone: list[int] = []
+        places = self.crowd(4)
+
+        def hold(number: int, size: int) -> None:
+            places[number].hold_head(size, lambda: gone.append(number))
+
+        half = LARGE_HEAD + LARGE_HEADS // 2
+        hold(0, LARGE_HEAD)
+        hold(1, half - 5)
+        hold(1, half)
+        hold(2, half)
+        self.assertEqual((gone, self.turnstile._held), ([], LARGE_HEADS))
+        hold(3, LARGE_HEAD + 1)
+        self.assertEqual((gone, self.refused(), self.turnstile.inside), ([1], ["too_many_large_heads"], 3))
+        places[2].set_authenticated(True)
+        self.assertEqual(self.turnstile._held, 1)
+        hold(3, 2 * LARGE_HEADS)  # whatever one alone may have, the listener's header_limit says
+        self.assertEqual(gone, [1])
+        hold(3, 0)
+        hold(0, half)
+        places[0].leave()
+        self.assertEqual((self.turnstile._held, len(self.turnstile._heads)), (0, 0))
 
 
 class RateTests(PlacesCase):
