@@ -46,7 +46,6 @@ CANNOT: Mapping[tuple[str, str], str] = {
     ("wampy", DROP_PATTERNS): "takes the pattern for a bad URI",
     ("wampy", SEND_BAD_URIS): "refuses them itself",
     ("wampy", NAME_NOBODY): "takes an empty list for a mistake",
-    ("kraftfahrstrasse", TELL_PROGRESS): "announces its callee's features beside `features`, not in it",
     ("kraftfahrstrasse", BE_INTERRUPTED): "announces its callee's features beside `features`, not in it",
     ("autobahn", BE_INTERRUPTED): "does not know INTERRUPT",
     ("autobahn", CHOOSE_MODE): "kill only: after any other it takes the ERROR that ends the call for a violation",

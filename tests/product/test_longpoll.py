@@ -20,7 +20,7 @@ class LongPollCase(SynchronousTestCase):
     """A router that serves long-poll, plainly and over TLS."""
 
     def setUp(self) -> None:
-        self.house = House(listen="longpoll = /lp\nping_timeout = 1s")
+        self.house = House(listen="longpoll = /lp\nping_timeout = 1s\ngoodbye_at_stop = yes")
         self.addCleanup(self.house.close)
 
     def poller(self, *protocols: str, **options: object) -> Poller:
@@ -154,7 +154,7 @@ class EndTests(LongPollCase):
         self.assertEqual(poller.read()[0], 33)
 
     def test_sigterm(self) -> None:
-        """Whoever waits for a message gets GOODBYE."""
+        """Whoever waits for a message gets GOODBYE, where the listener says so."""
         poller = self.poller().join()
         poller._ways[1].request("POST", f"{poller.path}/receive", b"", {"Origin": "http://127.0.0.1"})
         poller.send([32, 1, {}, "com.example.news"])

@@ -21,6 +21,7 @@ from tests.support.ports import free_port
 LISTENERS = """
 [listen:raw]
 endpoint = tcp:{raw}:interface=127.0.0.1
+goodbye_at_stop = yes
 transport = rawsocket
 realm = oro
 
@@ -258,13 +259,15 @@ class ShutdownTests(RawSocketCase):
     """T2."""
 
     def test_sigterm(self) -> None:
-        """GOODBYE, then the end of TCP; whoever has not joined is told ABORT."""
+        """GOODBYE, then the end of TCP; whoever has not joined is told ABORT. Neither, unless the listener says so."""
         joined = [self.socket().join() for _ in range(10)]
         waiting = self.socket()
         waiting.greet()
+        without = self.socket(self.robots).join()
         self.assertEqual(self.house.child.end(), 0)
         for client in joined:
             (goodbye,) = client.ended()
             self.assertEqual((goodbye[0], goodbye[2]), (6, "wamp.close.system_shutdown"))
         self.assertEqual([message[0] for message in waiting.ended()], [3])
+        self.assertEqual(without.ended(), [])
         self.assertNotIn("Traceback", self.house.log)
