@@ -166,6 +166,10 @@ class ILink(Interface):
         "Turns (payload, binary) into the bytes of one frame. One function for each kind of transport, so that frames "
         "can be shared. Raises NotCarriable for what the peer does not take."
     )
+    bucket: Any = Attribute(
+        "What the client may still send unasked (``orosync.transport.message_rates``): set by a session that limits "
+        "it, which takes from it for messages, as the transport does for what else arrives."
+    )
 
     def push(frame: bytes) -> None:
         """Queue a framed message; sent with everything else of this reactor turn. Never raises; dropped
@@ -206,10 +210,6 @@ class ISession(Interface):
     """One client's life, as a transport sees it."""
 
     traits: Traits = Attribute("How the transport treats the connection.")
-    bucket: Any = Attribute(
-        "What the client may still say unasked (``orosync.transport.rates``). The session takes from it for messages, "
-        "the transport for what else arrives."
-    )
 
     def opened(link: ILink) -> None:
         """The handshake is answered (the 101 is the first thing in the link's queue)."""

@@ -45,8 +45,8 @@ from orosync.session.review import Reviews
 from orosync.session.wire import Wires
 from orosync.transport.accepting import accept_few
 from orosync.transport.listener import ListenerFactory
+from orosync.transport.message_rates import MessageRates
 from orosync.transport.outbox import Outbox
-from orosync.transport.rates import Rates
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
@@ -85,7 +85,7 @@ class RouterService(MultiService):
         self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
-        self._rates: list[Rates] = []
+        self._rates: list[MessageRates] = []
         self._ports: dict[str, IListeningPort] = {}
         self._process = Process(parts.reactor, os.environ, ending)
         self._stopping = Stopping(parts.journal, parts.titles)
@@ -121,7 +121,7 @@ class RouterService(MultiService):
     def _factory(self, section: ListenSection) -> ListenerFactory:
         parts = self._parts
         deadlines = Deadlines(parts.reactor, section.hello_timeout)
-        rates = Rates(parts.reactor, parts.journal, section.name, allowance(section))
+        rates = MessageRates(parts.reactor, parts.journal, section.name, allowance(section))
         lobby = Lobby(
             realms=parts.realms,
             journal=parts.journal,

@@ -26,7 +26,7 @@ OF_THE_WHOLE = {
     "tests/test_bench.py",
     "tests/transport/test_violations.py",  # transport and sessions together
     "tests/session/test_message_rates.py",  # sessions, links and token buckets together
-    "tests/transport/test_message_rates.py",
+    "tests/transport/test_slowed_clients.py",
     "tests/authz/test_properties.py",  # channels, permissions and the chain together
     "tests/identity/php/test_mutation.py",  # spoiled sessions go through the whole reader
 }

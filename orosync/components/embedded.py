@@ -215,6 +215,7 @@ class RouterEnd:
     """What the router's session sees of it."""
 
     framer = staticmethod(whole)
+    bucket: Any = None  # nothing limits a component
 
     def __init__(self, embedding: Embedding, facts: ConnectionFacts) -> None:
         self.facts = facts

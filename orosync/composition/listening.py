@@ -9,7 +9,7 @@ from twisted.web.resource import IResource
 
 from orosync.config.listen import ListenSection
 from orosync.model import Traits
-from orosync.transport.rates import Allowance
+from orosync.transport.message_rates import Allowance
 from orosync.transport.settings import BackEndSign, ListenerSettings
 from orosync.transport.universal import SCHEMES
 

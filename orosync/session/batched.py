@@ -23,6 +23,7 @@ class BatchedSession(V2Session):
 
     def opened(self, link: ILink) -> None:
         self._outer = link
+        link.bucket = self.bucket
         self._stop = Stop(link, self, batches.framer(link.framer, b"" if self._binary else batches.SEPARATOR))
         super().opened(self._stop)
 
@@ -60,7 +61,7 @@ class Stop:
     does what may be done in one turn."""
 
     def __init__(self, link: ILink, session: BatchedSession, framer: batches.Framer) -> None:
-        self.facts = link.facts
+        self.facts, self.bucket = link.facts, link.bucket
         self.framer = framer
         self.waiting: deque[bytes] = deque()
         self.push, self.send = link.push, link.send

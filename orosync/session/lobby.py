@@ -19,7 +19,7 @@ from orosync.session.hosted import HostedRealm
 from orosync.session.recheck import Rechecks
 from orosync.session.review import Tenant
 from orosync.session.wire import Wires
-from orosync.transport.rates import NO_LIMIT, Rates, TokenBucket
+from orosync.transport.message_rates import NO_LIMIT, MessageRates, TokenBucket
 
 
 class Guest(Tenant, Protocol):
@@ -53,7 +53,7 @@ class Lobby:
     subscription_limit: int = 128
     registration_limit: int = 128
     call_limit: int = 1000
-    rates: Rates | None = None
+    rates: MessageRates | None = None
     hidden_proxies: HiddenProxies | None = None
     inside: bool = False
     goodbye: bool = True

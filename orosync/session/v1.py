@@ -69,6 +69,7 @@ class V1Session:
 
     def opened(self, link: ILink) -> None:
         self._link = link
+        link.bucket = self.bucket
         self._wire = self._lobby.wires.v1(link.framer)
         session = self._hosted.free_id()
         self._principal = self._hosted.introduced(self._principal, session, self._facts)
@@ -113,6 +114,7 @@ class V1Session:
             self._failed(Failure())
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
+        self.bucket.gone()
         self._leave()
         self._link = None
         self._lobby.left(self)

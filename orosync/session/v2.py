@@ -67,6 +67,7 @@ class V2Session(Waiting):
 
     def opened(self, link: ILink) -> None:
         self._link = link
+        link.bucket = self.bucket
         self._wire = self._lobby.wires.v2(self._codec, link.framer)
         self._deadline = self._lobby.deadlines.set(self._overdue)
         self._lobby.entered(self)
@@ -101,6 +102,7 @@ class V2Session(Waiting):
             self._failed(Failure())
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
+        self.bucket.gone()
         self._over, self._link = True, None
         self._deadline.cancel()
         self._leave()

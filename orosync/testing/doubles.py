@@ -56,6 +56,7 @@ class MemoryLink:
         self.facts = facts or connection_facts()
         self.framer: Callable[[bytes, bool], bytes] = plain_frame
         self.pushed: list[bytes] = []
+        self.bucket: Any = None
         self.ended: tuple[Any, ...] | None = None
         self._reasons = 0
         self.authenticated = False

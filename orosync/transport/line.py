@@ -114,7 +114,6 @@ class Line(Stream):
         if handshake is not None:
             handshake.lost(reason)
         if session is not None:
-            self.bucket.gone()
             try:
                 session.closed(*self._ending(reason))
             except Exception:
@@ -130,7 +129,7 @@ class Line(Stream):
     def begin(self, session: ISession, facts: ConnectionFacts, head: bytes, early: bytes) -> None:
         """Admitted: the answer and what the session says first leave together, then reading begins."""
         self._handshake = None
-        self.session, self.bucket = session, session.bucket
+        self.session = session
         self.facts = facts
         traits = session.traits
         self.set_authenticated(False)

@@ -17,6 +17,7 @@ from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.keepalive import Member, Wheel
+from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, CLOSING, OPEN
 from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
@@ -70,6 +71,7 @@ class PollLink(TurnTaker):
     """One session's. ``left`` is called once it is over."""
 
     framer = staticmethod(poll_frame)
+    bucket: TokenBucket = NO_LIMIT
     slot: set[Member] | None = None
 
     def __init__(self, terms: Terms, facts: ConnectionFacts, session: ISession, batched: bool, binary: bool) -> None:
@@ -313,7 +315,6 @@ class PollLink(TurnTaker):
         while self._late:
             self._late.popleft()[1].answer(404)
         self.left()
-        self._session.bucket.gone()
         try:
             self._session.closed(clean, None, reason)
         except Exception:

@@ -15,9 +15,9 @@ from orosync.interfaces import RATE, TURN, WAITING, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.keepalive import Wheel
+from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN
-from orosync.transport.rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import TurnTaker
 
 _log = Logger()

@@ -11,7 +11,7 @@ from orosync.config.listen import ListenSection
 from orosync.identity.backend_sign import ListenerBackEnd
 from orosync.identity.publisher_right import PublisherRight
 from orosync.model import Traits
-from orosync.transport.rates import Allowance
+from orosync.transport.message_rates import Allowance
 
 
 def section(**keys: Any) -> ListenSection:

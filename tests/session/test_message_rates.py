@@ -12,7 +12,7 @@ from orosync.interfaces import RATE, WAITING
 from orosync.model import Action, Decision, Traits, Verdict
 from orosync.session.batched import BatchedSession
 from orosync.testing import connection_facts, principal
-from orosync.transport.rates import NO_LIMIT, Allowance, Rates
+from orosync.transport.message_rates import NO_LIMIT, Allowance, MessageRates
 from orosync.wamp.codec import CODECS
 from tests.session.stage import HELLO, Player, Stage
 
@@ -25,7 +25,7 @@ class RatedStage(Stage):
 
     def __init__(self, rate: int = 1000, burst: int = 2000, cut: float | None = None) -> None:
         super().__init__()
-        self.rates = self.lobby.rates = Rates(self.clock, self.journal, "public", Allowance(rate, burst, cut))
+        self.rates = self.lobby.rates = MessageRates(self.clock, self.journal, "public", Allowance(rate, burst, cut))
 
     def batched(self) -> Batcher:
         session = BatchedSession(self.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())

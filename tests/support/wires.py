@@ -15,7 +15,6 @@ from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHos
 from orosync.model import ConnectionFacts, Traits
 from orosync.transport.link import Link
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.rates import NO_LIMIT
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.websocket import WebSocketFactory
 
@@ -47,7 +46,6 @@ class RecordingSession:
 
     def __init__(self, traits: Traits | None = None, greeting: bytes = b"") -> None:
         self.traits = traits or Traits()
-        self.bucket = NO_LIMIT
         self.greeting = greeting
         self.link: Any = None
         self.messages: list[tuple[bytes, bool]] = []

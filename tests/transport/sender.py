@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from orosync.interfaces import RATE
-from orosync.transport.rates import Rates, TokenBucket
+from orosync.transport.message_rates import MessageRates, TokenBucket
 
 
 class Sender:
     """``wanted`` messages have been sent, ``passed`` of them read; ``ended`` is why its connection was dropped."""
 
-    def __init__(self, rates: Rates, bucket: TokenBucket) -> None:
+    def __init__(self, rates: MessageRates, bucket: TokenBucket) -> None:
         self.bucket = bucket
         self.passed = 0
         self.wanted = 0

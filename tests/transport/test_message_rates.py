@@ -1,313 +1,293 @@
-"""Whoever says too much is read more slowly, on every transport: what passes, in which order, and what it costs others
-and itself."""
+"""What passes at once, what passes each second, and what is told of those who send more."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from math import inf
 
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.python.failure import Failure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.interfaces import RATE as RATE_REASON
-from orosync.interfaces import WAITING
-from orosync.model import Action, Decision, Traits, Verdict
-from orosync.testing import connection_facts, principal
-from orosync.transport.poll_link import MOST_WAITING, PollLink, Terms
-from orosync.transport.quiet import CLOSED, OPEN
-from orosync.transport.rates import Allowance, Rates
-from orosync.transport.rawsocket import RawSocketFactory
-from orosync.transport.read_turns import READERS
-from tests.session.stage import HELLO, Stage
-from tests.support.wires import MemoryListener, client_frame
-from tests.transport.talkers import BURST, RATE, Client, RatedHost, session
+from orosync.testing import RecordingJournal
+from orosync.transport.message_rates import NO_LIMIT, UNKNOWN, Allowance, MessageRates
+from tests.transport.sender import Sender
+
+SLOWED, CUT = ("connection.slowed", "message_rate"), ("connection.cut", "message_rate")
 
 
 class RatesCase(SynchronousTestCase):
-    def listener(self, kind: str = "", traits: Traits | None = None, **settings: Any) -> MemoryListener:
-        self.stage = Stage()
-        factory = {"kind": RawSocketFactory} if kind == "raw" else {}
-        host: Any = RatedHost(self.stage, traits or Traits())
-        listener = MemoryListener(host, **factory, **settings)  # type: ignore[arg-type]
-        self.stage.clock = self.clock = listener.clock
-        self.stage.lobby.rates = Rates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))
-        return listener
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.journal = RecordingJournal()
+        self.senders = 0
 
-    def client(self, subprotocol: str = "wamp.2.json", join: bool = True, **settings: Any) -> Client:
-        client = Client(self.listener(subprotocol, **settings), subprotocol)
-        return client.join() if join else client
+    def sender(self, joined: Allowance | None = None, unlimited: bool = False) -> Sender:
+        """A new connection; ``joined`` where it has joined already."""
+        rates = self.rates = MessageRates(self.clock, self.journal, "public", joined or Allowance(1000, 2000))
+        sender = Sender(rates, rates.bucket("192.0.2.7", unlimited))
+        if joined is not None:
+            sender.bucket.join("anna", "user")
+        return sender
 
     def run_for(self, seconds: float) -> None:
-        self.clock.pump([1 / 32] * round(seconds * 32))
+        for _ in range(round(seconds * 32)):
+            self.clock.advance(1 / 32)
 
-    def told(self, event: str) -> list[str]:
-        return [kind for happened, kind, _ in self.stage.journal.notes if happened == event]
+
+class BeforeJoiningTests(RatesCase):
+    def test_twenty_at_once_and_ten_a_second(self) -> None:
+        """One more is handled, which is paid for by the pause that follows; then ten in each second."""
+        sender = self.sender()
+        self.assertEqual((sender.say(20), sender.pauses), (20, 0))
+        self.assertEqual((sender.say(1000), sender.pauses), (1, 1))
+        for second in range(1, 5):
+            self.run_for(1)
+            self.assertEqual(sender.passed, 21 + 10 * second)
+
+    def test_who_stays_below_is_never_paused(self) -> None:
+        """Ten a second for a minute, after a burst."""
+        sender = self.sender()
+        sender.say(20)
+        for _ in range(600):
+            self.clock.advance(0.1)
+            self.assertEqual(sender.say(1), 1)
+        self.assertEqual((sender.pauses, self.journal.notes), (0, []))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_burst_comes_back_with_time_and_no_more(self) -> None:
+        """However long it was silent."""
+        sender = self.sender()
+        for pause in (2.0, 3600.0):
+            self.assertEqual(sender.say(20), 20)
+            self.clock.advance(pause)
+        self.assertEqual(sender.say(100), 21)
+
+    def test_cut_after_five_seconds(self) -> None:
+        """Told once with address and listener; what still waits is not read any more, and no timer is left."""
+        sender = self.sender()
+        sender.say(10_000)
+        self.run_for(4.5)
+        self.assertEqual(sender.ended, "")
+        self.run_for(1)
+        self.assertEqual(sender.ended, "cut: message_rate")
+        passed = sender.passed
+        self.run_for(10)
+        self.assertEqual((sender.passed, passed), (passed, 71))
+        self.assertEqual(self.journal.counts[CUT], 1)
+        (fields,) = [fields for event, _, fields in self.journal.notes if event == CUT[0]]
+        self.assertEqual(fields, {"listener": "public", "address": "192.0.2.7", "user": None, "seconds": 5.0})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_five_seconds_in_a_row(self) -> None:
+        """Who was over its rate now and then is not cut, however often."""
+        sender = self.sender()
+        for _ in range(10):
+            sender.say(40)
+            self.run_for(10)
+            self.assertEqual(sender.passed, sender.wanted)
+        self.assertEqual((sender.pauses > 10, sender.ended), (True, ""))
 
 
 class JoinedTests(RatesCase):
-    def test_what_passes(self) -> None:
-        """At once, and then in each second; in order; nothing is lost; told once."""
-        for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "wamp", "raw"):
-            for step in (0, 13, 4096):
-                client = self.client(subprotocol)
-                client.send(client.calls(range(600)), step)
-                self.assertEqual(client.answered(), list(range(BURST + 1)), (subprotocol, step))
-                self.assertEqual(client.wire.producerState, "paused")
-                for second in range(3):
-                    self.run_for(1)
-                    first = BURST + 1 + RATE * second
-                    self.assertEqual(client.answered(), list(range(first, first + RATE)), (subprotocol, step))
-                self.run_for(2)
-                self.assertEqual(client.answered(), list(range(501, 600)))
-                self.assertEqual((client.wire.producerState, client.link.state), ("producing", OPEN))
-                self.assertEqual(self.told("connection.slowed"), ["message_rate"])
-
-    def test_pings(self) -> None:
-        """They cost what messages cost, and share their bucket; so do PONGs that nobody wanted."""
-        for subprotocol in ("wamp.2.json", "wamp", "raw"):
-            client = self.client(subprotocol)
-            client.send(client.calls(range(100)) + client.pong() * 50 + client.ping(b"x") * 200)
-            self.assertEqual(len(client.heard()), 100 + 51, subprotocol)
+    def test_what_the_listener_allows(self) -> None:
+        """The burst at once, exactly the rate from then on."""
+        sender = self.sender(Allowance(1000, 2000))
+        self.assertEqual((sender.say(2000), sender.pauses), (2000, 0))
+        self.assertEqual(sender.say(100_000), 1)
+        for second in range(1, 11):
             self.run_for(1)
-            self.assertEqual(len(client.heard()), 100)
+            self.assertEqual(sender.passed, 2001 + 1000 * second)
 
-    def test_the_pong_that_we_wanted(self) -> None:
-        """Costs nothing; a second one does."""
-        for subprotocol in ("wamp", "wamp.2.json", "raw"):
-            client = self.client(subprotocol, ping_interval=1.0, ping_timeout=5.0)
-            if subprotocol == "raw":
-                client.send(client.ping())  # it knows pings
-                client.heard()
-            for _ in range(10):
-                while not (pinged := client.heard()):
-                    self.run_for(1 / 32)
-                self.assertEqual(pinged[0][1], b"")
-                before = client.link.bucket._balance + client.link.bucket.left
-                client.send(client.pong())
-                self.assertEqual(client.link.bucket._balance + client.link.bucket.left, before)
-            client.send(client.pong())
-            self.assertEqual(client.link.bucket._balance + client.link.bucket.left, before - 1)
+    def test_no_timer_for_each_message(self) -> None:
+        """A pause lasts until there are tokens for as long as a look at the clock is worth."""
+        sender = self.sender(Allowance(1000, 2000))
+        sender.say(100_000)
+        self.run_for(10)
+        self.assertLessEqual(sender.pauses, 10 * 16 + 1)
 
-    def test_fragments_are_no_messages(self) -> None:
-        """A message costs one, in however many pieces; its CLOSE nothing."""
-        client = self.client()
-        before = client.link.bucket._balance + client.link.bucket.left
-        plain = json.dumps([48, 1, {}, "no.such"]).encode()
-        client.send(client_frame(plain[:3], fin=False) + client_frame(b"", 0, fin=False) * 30)
-        client.send(client_frame(plain[3:], 0))
-        self.assertEqual(client.answered(), [1])
-        self.assertEqual(client.link.bucket._balance + client.link.bucket.left, before - 1)
-        client.send(client_frame(b"\x03\xe8", 8))
-        self.assertEqual(client.link.bucket._balance + client.link.bucket.left, before - 1)
+    def test_slow_rates(self) -> None:
+        """Also one a second, and others that no tick divides."""
+        for rate, burst in ((1, 1), (3, 7), (7, 5), (333, 100), (50_000, 6250)):
+            sender = self.sender(Allowance(rate, burst))
+            self.assertEqual(sender.say(rate * 100), burst + 1)
+            self.run_for(20)
+            self.assertAlmostEqual(sender.passed, burst + 1 + 20 * rate, delta=rate / 16 + 1)
 
-    def test_an_authorizer_takes_its_time(self) -> None:
-        """In the middle of it: what comes behind waits for both, and keeps its order."""
-        for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "wamp", "raw"):
-            client = self.client(subprotocol)
-            pending: Deferred[Decision] = Deferred()
-            self.stage.authorizer.answers[Action.CALL, "slow"] = pending
-            slow = [2, "999", "slow"] if subprotocol == "wamp" else [48, 999, {}, "slow"]
-            client.send(client.calls(range(BURST)) + client.frame(slow) + client.calls(range(BURST, 400)))
-            self.assertEqual(client.answered(), list(range(BURST)))
-            self.run_for(5)
-            self.assertEqual(client.answered(), [])
-            pending.callback(Decision(Verdict.DENY))
-            self.assertEqual(client.answered(), [999, *range(BURST, 400)])
-            self.assertEqual(client.wire.producerState, "producing")
+    def test_a_page_and_a_publisher(self) -> None:
+        """Twelve subscriptions at once, 500 publishes at once: not slowed, and once more after half a second."""
+        sender = self.sender(Allowance(1000, 2000))
+        for _ in range(20):
+            self.assertEqual(sender.say(512), 512)
+            self.clock.advance(0.512)
+        self.assertEqual((sender.pauses, self.journal.counts), (0, {}))
 
-    def test_it_is_not_taken_for_dead(self) -> None:
-        """While it waits for tokens its PONG waits with it, and what is behind is no incomplete frame."""
-        for subprotocol in ("wamp", "wamp.2.json", "raw"):
-            client = self.client(subprotocol, ping_interval=1.0, ping_timeout=0.5, frame_timeout=1.0)
-            if subprotocol == "raw":
-                client.send(client.ping())
-            self.run_for(1.4)
-            self.assertEqual(client.heard()[-1][1], b"")  # it has been pinged, and its PONG comes last
-            client.send(client.calls(range(1500)) + client.pong())
-            self.run_for(13.2)
-            self.assertEqual((client.answered(), client.link.state), (list(range(1500)), OPEN), subprotocol)
-            self.assertEqual([event for event, *_ in self.stage.journal.notes], ["connection.slowed"])
+    def test_only_slowed(self) -> None:
+        """A busy service is never lost, unless the listener says so."""
+        sender = self.sender(Allowance(100, 200))
+        sender.say(100_000)
+        self.run_for(60)
+        self.assertEqual((sender.ended, sender.passed), ("", 201 + 6000))
 
-    def test_deaf_until_now(self) -> None:
-        """A deadline in the very moment in which it is read again: its PONG may be on the way still."""
-        for reason in (RATE_REASON, WAITING):
-            client = self.client("wamp", ping_interval=1.0, ping_timeout=1.0)
-            while not client.heard():
-                self.run_for(1 / 32)
-            client.link.pause(reason)
-            self.run_for(3)
-            client.link.resume(reason)
-            client.heard()
-            client.link.due()
-            self.assertEqual((client.link.state, client.wire.producerState), (OPEN, "producing"))
-            client.send(client.pong())
-            self.run_for(0.5)
-            self.assertEqual(client.link.state, OPEN)
-
-    def test_many_go_on_at_the_same_moment(self) -> None:
-        """They take turns, so that one turn of the reactor costs what it always does."""
-        for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "raw"):
-            listener = self.listener(subprotocol)
-            clients = [Client(listener, subprotocol).join() for _ in range(40)]
-            for client in clients:
-                client.send(client.calls(range(BURST + 50)))
-                self.assertEqual(len(client.answered()), BURST + 1)
-            self.clock.rightNow += 0.5  # all have tokens for all by now
-            most = 0
-            for _ in range(40):
-                before = [client.wire.value() for client in clients]
-                listener.turn()
-                most = max(most, sum(client.wire.value() != old for client, old in zip(clients, before, strict=True)))
-            self.assertTrue(0 < most <= READERS, (subprotocol, most))
-            self.assertEqual({len(client.answered()) for client in clients}, {49})
-
-    def test_who_says_nothing_more_is_found(self) -> None:
-        """Slowed and then dead: pinged when all has been read, and cut."""
-        listener = self.listener(ping_interval=1.0, ping_timeout=1.0)
-        client = Client(listener, "wamp.2.json").join()
-        client.send(client.calls(range(400)))
-        self.run_for(8)
-        self.assertEqual(
-            [kind for event, kind, _ in listener.journal.notes if event == "consumer.cut"], ["ping_timeout"]
-        )
-
-    def test_its_end(self) -> None:
-        """A connection that goes while it is paused is gone at once, and no timer is kept."""
-        for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "wamp", "raw"):
-            client = self.client(subprotocol)
-            client.send(client.calls(range(600)))
-            client.answered()
-            left = len(self.stage.hosted.realm.members)
-            link: Any = client.link
-            link.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((left, len(self.stage.hosted.realm.members)), (1, 0))
-            self.assertIsNone(client.link.bucket.slot)
-            self.run_for(3)
-            self.assertEqual(client.wire.value(), b"")
-
-    def test_closing_one_that_is_paused(self) -> None:
-        """Our CLOSE ends the pause: the peer's is read."""
-        client = self.client()
-        client.send(client.calls(range(600)) + client_frame(b"\x03\xe8", 8))
-        client.answered()
-        client.link.close(1000, "done")
-        self.assertEqual((client.heard()[-1][0], client.wire.producerState), (0x88, "producing"))
-        self.run_for(0.5)
-        self.assertEqual((client.answered(), client.wire.disconnecting), ([], True))
-
-
-class BeforeHelloTests(RatesCase):
-    KINDS = ("wamp.2.json", "wamp.2.json.batched", "raw")
-
-    def test_pings(self) -> None:
-        """Twenty at once, one for which there is no token any more, ten a second; cut after five seconds."""
-        for subprotocol in self.KINDS:
-            client = self.client(subprotocol, join=False)
-            client.send(client.ping() * 20)
-            self.assertEqual((len(client.heard()), client.link._paused), (20, 0))
-            client.send(client.ping() * 1000)
-            self.assertEqual(len(client.heard()), 1, subprotocol)
-            for _ in range(4):
-                self.run_for(1)
-                self.assertEqual(len(client.heard()), 10)
-            self.run_for(1.5)
-            self.assertEqual((client.link.state, client.wire.disconnecting), (CLOSED, True))
-            self.assertEqual(self.told("connection.cut"), ["message_rate"])
-            self.assertEqual(self.told("connection.slowed"), ["message_rate"])
-            client.heard()
-            self.run_for(5)
-            self.assertEqual(client.heard(), [])
-
-    def test_empty_continuations(self) -> None:
-        """Each frame counts, however small."""
-        client = self.client(join=False)
-        client.send(client_frame(b"", fin=False) + client_frame(b"", 0, fin=False) * 3000)
-        self.assertEqual(client.link._fragments, 21)
-        self.run_for(3)
-        self.assertEqual(client.link._fragments, 51)
-        self.run_for(2.5)
-        self.assertEqual((client.link.state, self.told("connection.cut")), (CLOSED, ["message_rate"]))
-
-    def test_a_normal_login_fits(self) -> None:
-        """HELLO in pieces, a few pings: nobody notices."""
-        for subprotocol in self.KINDS:
-            client = self.client(subprotocol, join=False)
-            client.send(client.ping() * 10 + client.frame(HELLO), 7)
-            self.assertIn(b"[2,", client.heard()[-1][1])
-            client.send(client.calls(range(BURST)))
-            self.assertEqual((client.answered(), self.stage.journal.notes), (list(range(BURST)), []))
-
-    def test_hello_in_time(self) -> None:
-        """It may come while its connection waits for tokens; from then on it has those of a client that has joined."""
-        client = self.client(join=False)
-        client.send(client.ping() * 30 + client.frame(HELLO) + client.calls(range(BURST)))
-        self.assertEqual(len(client.heard()), 21)
-        self.run_for(2)
-        heard = client.heard()
-        self.assertEqual(len(heard), 9 + 1 + BURST)
-        self.assertTrue(client.link.bucket.joined)
-
-
-class BackEndTests(RatesCase):
-    def test_precious(self) -> None:
-        """Nothing is counted."""
-        listener = self.listener()
-        stage = self.stage
-        client = Client(listener, "wamp")
-        one: Any = client.link.session
-        one.bucket = stage.lobby.bucket(connection_facts(), principal("", precious=True))
-        client.link.bucket = one.bucket
-        client.send(client.calls(range(5000)))
-        self.assertEqual((len(client.answered()), client.wire.producerState), (5000, "producing"))
-
-
-class Poll:
-    """A request that remembers its answer."""
-
-    def __init__(self) -> None:
-        self.gone: Any = None
-        self.status = 0
-
-    def answer(self, status: int, body: bytes = b"") -> None:
-        self.status = status
-
-
-class LongPollTests(RatesCase):
-    def open(self, subprotocol: str = "wamp.2.json") -> PollLink:
-        listener = self.listener()
-        facts = connection_facts()
-        batched = subprotocol.endswith(".batched")
-        one = session(self.stage, facts, subprotocol, Traits())
-        link = PollLink(Terms(listener.factory, 10.0), facts, one, batched, False)
-        link.begin()
-        return link
-
-    def say(self, link: PollLink, message: Any) -> Poll:
-        poll = Poll()
-        link.sent(json.dumps(message).encode() + b"\x1e" * link._batched, poll)
-        return poll
-
-    def test_over_the_rate(self) -> None:
-        """A request is answered when its message has been handled, late; those beyond a few with 503."""
-        link = self.open()
-        self.say(link, HELLO)
-        first = [self.say(link, [16, n, {}, "a.topic"]) for n in range(BURST + 1)]
-        self.clock.advance(0)
-        self.assertEqual({poll.status for poll in first}, {204})
-        late = [self.say(link, [16, n, {}, "a.topic"]) for n in range(MOST_WAITING + 3)]
-        self.assertEqual([poll.status for poll in late], [0] * MOST_WAITING + [503] * 3)
+    def test_cut_where_it_is_wanted(self) -> None:
+        """message_rate_cut, for those who have joined."""
+        sender = self.sender(Allowance(100, 200, cut=30.0))
+        sender.say(100_000)
+        self.run_for(29.5)
+        self.assertEqual(sender.ended, "")
         self.run_for(1)
-        self.assertEqual([poll.status for poll in late], [204] * MOST_WAITING + [503] * 3)
+        self.assertEqual((sender.ended, self.journal.notes[-1][2]["user"]), ("cut: message_rate", "anna"))
 
-    def test_batched(self) -> None:
-        """The bucket counts messages, not requests."""
-        link = self.open("wamp.2.json.batched")
-        self.say(link, HELLO)
-        data = b"".join(json.dumps([48, n, {}, "no.such"]).encode() + b"\x1e" for n in range(600))
-        link.sent(data, Poll())
-        self.clock.advance(0)
-        self.assertEqual(len(link._queue), 1 + BURST + 1)
+    def test_told_once_and_counted_each_time(self) -> None:
+        """One line for a connection, with all that is needed to find it."""
+        sender = self.sender(Allowance(100, 200))
+        for _ in range(3):
+            sender.say(300)
+            self.run_for(10)
+        self.assertEqual(self.journal.counts[SLOWED], sender.pauses)
+        self.assertGreater(sender.pauses, 3)
+        ((event, kind, fields),) = self.journal.notes
+        self.assertEqual((event, kind), SLOWED)
+        told = {"listener": "public", "address": "192.0.2.7", "user": "anna", "rate": 100, "burst": 200}
+        self.assertEqual(fields, told)
+
+    def test_nothing_is_lost_and_nothing_is_left(self) -> None:
+        """Whoever stops is read to the end; then there is no timer."""
+        sender = self.sender(Allowance(100, 200))
+        sender.say(777)
+        self.run_for(6)
+        self.assertEqual((sender.passed, sender.paused), (777, False))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone_while_it_waits(self) -> None:
+        """It is not resumed any more, and no timer is kept for it."""
+        sender = self.sender(Allowance(100, 200))
+        sender.say(1000)
+        sender.bucket.gone()
+        self.rates.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.run_for(5)
+        self.assertEqual(sender.passed, 201)
+
+    def test_a_clock_that_is_set_back(self) -> None:
+        """Nobody gets more by it, and nobody waits for the time that was."""
+        sender = self.sender(Allowance(100, 200))
+        self.clock.advance(1000)
+        sender.say(200)
+        self.clock.rightNow -= 500
+        self.assertEqual(sender.say(1), 1)
+        self.assertTrue(sender.paused)
+        self.run_for(1)
+        self.assertFalse(sender.paused)
+
+
+class ExemptTests(RatesCase):
+    def test_known_from_the_beginning(self) -> None:
+        """The back end: its bucket is never empty, whatever happens to it."""
+        sender = self.sender(unlimited=True)
+        for act in (lambda: sender.bucket.join("", "backend"), sender.bucket.leave, sender.bucket.gone):
+            self.assertEqual(sender.say(10_000), 10_000)
+            act()
+        self.assertEqual((NO_LIMIT.left, NO_LIMIT.joined, self.journal.notes), (inf, False, []))
+
+    def test_known_when_it_joins(self) -> None:
+        """A back end that says in HELLO who it is; after its goodbye it is anybody."""
+        sender = self.sender()
+        sender.bucket.join("", "backend", unlimited=True)
+        self.assertEqual(sender.say(100_000), 100_000)
+        sender.bucket.leave()
+        self.assertEqual(sender.say(100), 21)
+
+    def test_roles(self) -> None:
+        """A role without a limit, as long as it has none: rules may be read anew."""
+        roles = {"service"}
+        sender = self.sender()
+        sender.bucket.join("robot", "service", roles)
+        self.assertEqual((sender.say(50_000), sender.pauses), (50_000, 0))
+        roles.clear()
+        self.assertLessEqual(sender.say(50_000), 2001)
+        self.assertTrue(sender.paused)
+        roles.add("service")
+        self.run_for(0.125)
+        self.assertEqual(sender.passed, sender.wanted)
+
+    def test_other_roles(self) -> None:
+        """One that is not named is none of them."""
+        sender = self.sender()
+        sender.bucket.join("anna", "user", {"service"})
+        self.assertEqual(sender.say(50_000), 2001)
+
+
+class JoiningTests(RatesCase):
+    def test_joining_gives_what_the_listener_allows(self) -> None:
+        """Whatever was used up before, though not what is still owed."""
+        sender = self.sender()
+        sender.say(20)
+        sender.bucket.join("anna", "user")
+        self.assertEqual(sender.say(5000), 2001)
+
+    def test_going_round(self) -> None:
+        """Joining again and again gives nothing: what was used up stays used up, on both sides."""
+        sender = self.sender()
+        for round_ in range(5):
+            sender.bucket.join("anna", "user")
+            self.assertEqual(sender.say(400), 400)
+            sender.bucket.leave()
+            self.assertEqual(sender.say(4), 4, round_)
+        self.assertEqual(sender.say(10), 1)
         self.run_for(2)
-        self.assertEqual(len(link._queue), 1 + BURST + 1 + 2 * RATE)
+        sender.bucket.join("anna", "user")
+        self.assertEqual(sender.passed, sender.wanted)
+        self.assertEqual(sender.say(5000), 2001)
+
+    def test_joining_while_it_is_paused(self) -> None:
+        """An answer that comes while a client waits for tokens: it waits no longer than it has to."""
+        sender = self.sender()
+        sender.say(25)
+        self.assertTrue(sender.paused)
+        sender.bucket.join("anna", "user")
+        self.run_for(0.125)
+        self.assertEqual((sender.passed, sender.paused), (25, False))
+
+
+class PropertyTests(SynchronousTestCase):
+    @settings(max_examples=100, deadline=None)
+    @given(
+        st.integers(1, 500),
+        st.integers(1, 500),
+        st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), min_size=1, max_size=30),
+    )
+    def test_never_more_and_never_less(self, rate: int, burst: int, talk: list[tuple[int, int]]) -> None:
+        """Over any time: no more than a burst, its 32nd part, one message and the rate; and whoever is paused has used
+        up all that came in. In the end everything has been read."""
+        clock = Clock()
+        allowance = Allowance.of(rate, burst, None)
+        burst = allowance.burst
+        rates = MessageRates(clock, RecordingJournal(), "public", allowance)
+        sender = Sender(rates, rates.bucket("192.0.2.7"))
+        sender.bucket.join("anna", "user")
+        history = [(0.0, 0)]
+        for messages, ticks in talk:
+            sender.say(messages)
+            for _ in range(ticks):
+                history.append((clock.seconds(), sender.passed))
+                clock.advance(1 / 32)
+        history.append((clock.seconds(), sender.passed))
+        for n, (began, before) in enumerate(history):
+            for ended, after in history[n:]:
+                self.assertLessEqual(after - before, burst + burst // 32 + 1 + rate * (ended - began) + 1e-3)
+        if sender.paused:
+            self.assertGreaterEqual(sender.passed, burst)
+        clock.pump([1 / 32] * (32 * (sender.wanted // rate + 2)))
+        self.assertEqual((sender.passed, clock.getDelayedCalls()), (sender.wanted, []))
+
+
+class AllowanceTests(SynchronousTestCase):
+    def test_what_strangers_have(self) -> None:
+        """Written down in docs/transports.md."""
+        self.assertEqual((UNKNOWN.burst, UNKNOWN.rate, UNKNOWN.cut), (20, 10, 5.0))
+        self.assertEqual(Allowance.of(1000, 2000, None), Allowance(1000, 2000))
+
+    def test_a_burst_is_no_less_than_what_comes_between_two_looks(self) -> None:
+        """Otherwise the rate could not be reached."""
+        self.assertEqual(Allowance.of(50_000, 64, 30.0), Allowance(50_000, 6250, 30.0))

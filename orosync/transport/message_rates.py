@@ -63,7 +63,7 @@ class Pausable(Protocol):
     def drop(self, reason: str) -> None: ...
 
 
-class Rates:
+class MessageRates:
     """What all buckets of a listener share. ``joined`` is what a client has that has joined."""
 
     def __init__(self, clock: IReactorTime, journal: IJournal, listener: str, joined: Allowance) -> None:
@@ -96,7 +96,7 @@ class TokenBucket:
 
     slot: set[Member] | None
 
-    def __init__(self, rates: Rates | None, address: str = "") -> None:
+    def __init__(self, rates: MessageRates | None, address: str = "") -> None:
         self.joined = False
         self.slot = None
         self.left = inf if rates is None else 0.0
@@ -199,7 +199,7 @@ class TokenBucket:
         """Until the debt is paid, or nearly."""
         return max(1, ceil(min(-self._balance / allowance.rate, _HORIZON) / TICK + _ALMOST))
 
-    def _tell(self, rates: Rates, allowance: Allowance) -> None:
+    def _tell(self, rates: MessageRates, allowance: Allowance) -> None:
         if self._told:
             rates.journal.count("connection.slowed", "message_rate")
             return
@@ -214,7 +214,7 @@ class TokenBucket:
             burst=allowance.burst,
         )
 
-    def _cut(self, rates: Rates, link: Pausable, seconds: float) -> None:
+    def _cut(self, rates: MessageRates, link: Pausable, seconds: float) -> None:
         rates.journal.note(
             "connection.cut",
             "message_rate",
