@@ -9,6 +9,7 @@ This file knows nothing of sockets, Oro or configuration syntax; it only names s
      +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
      +-- RequestError          the peer's: costs it one ERROR, the session lives on
      +-- CallFailed            a callee's: a call that orosync made itself brought no result
+     +-- Unfit                 the peer's: a message that holds what nobody can be given costs its request an ERROR
      +-- NotCarriable          nobody's: a payload that a receiver's serializer cannot express
           +-- TooLong          nobody's: a message longer than its receiver takes
 """
@@ -64,6 +65,17 @@ class RequestError(OrosyncError):
     def __init__(self, uri: str, message: str) -> None:
         super().__init__(f"{uri}: {message}")
         self.uri = uri
+        self.message = message
+
+
+class Unfit(OrosyncError):
+    """A well-formed message holds what nobody can be given (a CBOR tag that is not carried, too many levels).
+
+    ``message`` is without its payload, and without those of its options that are the reason.
+    """
+
+    def __init__(self, reason: str, message: Any) -> None:
+        super().__init__(reason)
         self.message = message
 
 

@@ -24,6 +24,7 @@ OF_THE_WHOLE = {
     "tests/test_plugin.py",
     "tests/test_units.py",
     "tests/test_bench.py",
+    "tests/session/test_values.py",  # sessions, serializers and router together
     "tests/transport/test_violations.py",  # transport and sessions together
     "tests/session/test_message_rates.py",  # sessions, links and token buckets together
     "tests/transport/test_slowed_clients.py",

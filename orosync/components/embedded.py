@@ -32,6 +32,7 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.wamp import cbor_rules
+from orosync.wamp.formats import Odd
 
 SUBPROTOCOL = "wamp.2.cbor"
 LIMIT = 16 * 1024 * 1024
@@ -287,8 +288,8 @@ class ComponentEnd:
     def _written(self, message: Any) -> bytes:
         try:
             data: bytes = self.serializer.serialize(message)[0]
-            cbor_rules.read(data)  # CBOR has words for dates, sets and the like, which the router would not take
-        except ProtocolViolation as error:
+            cbor_rules.check(data)  # CBOR has words for more than others can be told
+        except (ProtocolViolation, Odd) as error:
             raise SerializationError(f"this cannot be sent: {error}") from None
         except Exception as error:
             raise SerializationError(f"this cannot be sent: {type(error).__name__}: {error}") from error

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from orosync import __version__
 from orosync.components.lines import Line
 from orosync.components.login import Login
-from orosync.errors import NotCarriable, ProtocolViolation
+from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.interfaces import IJournal
 from orosync.model import Match
 from orosync.wamp import names, trail
@@ -173,10 +173,26 @@ class FarSession:
         except ProtocolViolation as violation:
             self._journal.note("uplink.dropped", "unreadable", uplink=self._uplink, reason=str(violation))
             return
+        except Unfit as unfit:
+            self._spare(unfit.message, str(unfit))
+            return
         about_others = isinstance(message, Error) and message.request_type in (PUBLISH, CALL)
         if self._open and (about_others or isinstance(message, _DELIVERED)):
             self._deliver(message, payload)
         else:
+            self._handle(message)
+
+    def _spare(self, message: Message, reason: str) -> None:
+        """A message of the router's holds what nobody can be given: those who wait for an answer are told."""
+        self._journal.note("uplink.dropped", "unreadable", uplink=self._uplink, reason=reason)
+        if not self._open:
+            self._handle(message)
+        elif isinstance(message, Invocation):
+            self._put(Error(INVOCATION, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
+        elif isinstance(message, Result) or (isinstance(message, Error) and message.request_type in (PUBLISH, CALL)):
+            request = CALL if isinstance(message, Result) else message.request_type
+            self._deliver(Error(request, message.request, {}, names.INVALID_ARGUMENT), Payload.of([reason], None))
+        elif not isinstance(message, Event):
             self._handle(message)
 
     def closed(self, reason: str) -> None:

@@ -39,7 +39,7 @@ def hear(component: ApplicationSession, serializer: Serializer, data: bytes) -> 
         component.onMessage(_bearable(message))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        kind, *rest = cbor_rules.read(data)
+        kind, *rest = map(cbor_rules.element, cbor_rules.parts(data)[0][:3])
         if kind == Event.MESSAGE_TYPE or (kind == Result.MESSAGE_TYPE and rest[1].get("progress")):
             raise Unheard("event", reason) from error
         if kind == Invocation.MESSAGE_TYPE:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from orosync.clocks import Now
+from orosync.errors import NotCarriable
 from orosync.model import Match
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
@@ -163,7 +165,11 @@ class Histories:
             return [], False
         history.expire(self._seconds())
         events, more = history.read(reader, query)
-        return [event.described(subscription) for event in events], more
+        found = []
+        for event in events:
+            with suppress(NotCarriable):  # its values have no form outside the publisher's serializer
+                found.append(event.described(subscription))
+        return found, more
 
     def _time(self) -> int:
         return int(self._now() * 1000) * _MILLISECOND

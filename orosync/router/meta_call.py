@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orosync.errors import ProtocolViolation, RequestError
+from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.delivery import Delivery, Member
 from orosync.router.options import choice
@@ -31,7 +31,10 @@ class MetaCall:
     def __init__(self, caller: Member, request: int, payload: Payload | None) -> None:
         self.caller = caller
         self.request = request
-        self.args, self.kwargs = ([], {}) if payload is None else payload.values()
+        try:
+            self.args, self.kwargs = ([], {}) if payload is None else payload.values()
+        except NotCarriable as error:
+            raise RequestError(names.INVALID_ARGUMENT, str(error)) from None
         self.also: list[Delivery] = []
         self.about: dict[str, Any] = {}
 

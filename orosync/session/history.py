@@ -19,8 +19,8 @@ from orosync.router.realm import Realm
 from orosync.session.later import answered_later
 from orosync.session.post import PostOffice
 from orosync.session.refusal import refusal
-from orosync.wamp import names
-from orosync.wamp.payload import Payload
+from orosync.wamp import names, transcode
+from orosync.wamp.formats import Format
 
 
 class Archive:
@@ -46,7 +46,7 @@ class Archive:
                 raise refusal(self._journal, principal, Action.SUBSCRIBE, topic, decision)
             events, more = self._realm.history.read(subscription, call.caller, query)
             call.about = {"is_limit_reached": True} if more else {}
-            return list(_carriable(events))
+            return list(_carriable(events, getattr(call.caller.wire, "format", Format.JSON)))
 
         decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, NOTHING)
         if isinstance(decision, Decision):
@@ -55,11 +55,11 @@ class Archive:
         return None
 
 
-def _carriable(events: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """One event that no serializer can express does not cost the others."""
+def _carriable(events: Iterable[dict[str, Any]], format: Format) -> Iterable[dict[str, Any]]:
+    """One event that the reader's serializer cannot express does not cost the others."""
     for event in events:
         try:
-            Payload.of([event])
+            transcode.write(event, format)
         except (NotCarriable, TypeError, ValueError):
             continue
         yield event

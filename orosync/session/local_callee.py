@@ -12,7 +12,7 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from orosync.errors import RequestError
+from orosync.errors import NotCarriable, RequestError
 from orosync.router.delivery import Member
 from orosync.session.hosted import HostedRealm
 from orosync.session.local_caller import OROSYNC
@@ -62,6 +62,8 @@ class LocalCallee:
         """What the caller is told: of a fault of ours nothing but that."""
         if isinstance(error, RequestError):
             return error.uri, Payload.of([error.message])
+        if isinstance(error, NotCarriable):
+            return names.INVALID_ARGUMENT, Payload.of([str(error)])
         if isinstance(error, TypeError):
             return names.INVALID_ARGUMENT, Payload.of(["the procedure takes other arguments"])
         self._log.failure("a procedure of orosync's own failed", failure=Failure(error))

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from orosync.authz.grants import Grants
-from orosync.errors import NotCarriable, RequestError, TooLong
+from orosync.errors import NotCarriable, RequestError, TooLong, Unfit
+from orosync.interfaces import IJournal
 from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Verdict
 from orosync.router.delivery import Member
 from orosync.router.options import flag
@@ -42,7 +43,7 @@ from orosync.wamp.messages import (
 )
 from orosync.wamp.passthru import described
 from orosync.wamp.payload import Payload
-from orosync.wamp.v2 import CALL, PUBLISH
+from orosync.wamp.v2 import CALL, INVOCATION, PUBLISH
 
 # Looking a member up on its Enum is slow before Python 3.12.
 _EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
@@ -95,9 +96,25 @@ class Requests(CallRequests):
         if isinstance(message, Invocation):
             self._post(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
         elif isinstance(message, Result | Error):
+            if isinstance(message, Result):
+                # One on the way: nothing more may follow on the ERROR.
+                self._post(self._realm.dealer.withdraw(self.member, int(message.request)))
             request = CALL if isinstance(message, Result) else message.request_type
             # This one fits: it is short, and plain text.
             self.member.tell(Error(request, message.request, {}, error), payload)
+
+    def _unfit(self, unfit: Unfit, payload: None) -> None:
+        """A request of this member holds what nobody can be given: whoever waits for an answer is told so."""
+        message, why = unfit.message, str(unfit)
+        if isinstance(message, Cancel):
+            self._cancel(message, None)  # without the option
+        elif isinstance(message, Yield | Error):
+            if isinstance(message, Yield):
+                message = Error(INVOCATION, message.request, {}, "")
+            message.details, message.error = {}, names.INVALID_ARGUMENT
+            self._error(message, Payload.of([why], None))
+        else:
+            self.refuse(message, RequestError(names.INVALID_ARGUMENT, why))
 
     # -- publish and subscribe
 
@@ -236,9 +253,9 @@ class Requests(CallRequests):
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
 
 
-Handler = Callable[[Requests, Any, Payload | None], None]
+Handler = Callable[[Requests, Any, Any], None]
 
-ASKING: dict[type[Message], Handler] = {
+ASKING: dict[type[Message | Unfit], Handler] = {
     Publish: Requests._publish,
     Subscribe: Requests._subscribe,
     Unsubscribe: Requests._unsubscribe,
@@ -246,11 +263,20 @@ ASKING: dict[type[Message], Handler] = {
     Cancel: Requests._cancel,
     Register: Requests._register,
     Unregister: Requests._unregister,
+    Unfit: Requests._unfit,
 }
 """What handles each message that comes unasked, by its class. A handler raises RequestError (for ``refuse``) or
 ProtocolViolation."""
 
-ANSWERING: dict[type[Message], Handler] = {Yield: Requests._yield, Error: Requests._error}
+ANSWERING: dict[type[Message | Unfit], Handler] = {Yield: Requests._yield, Error: Requests._error}
 """What handles each that answers an INVOCATION."""
 
-HANDLERS = {**ASKING, **ANSWERING}
+HANDLERS: dict[type[Message | Unfit], Handler] = {**ASKING, **ANSWERING}
+
+
+def spared(unfit: Unfit, journal: IJournal, joined: bool) -> Any:
+    """What is left of a message with what nobody can be given: of a client that has joined a request is refused, by
+    this; other messages go without it."""
+    message = unfit.message
+    journal.note("payload.refused", type(message).__name__.lower(), reason=str(unfit))
+    return unfit if joined and message.__class__ in HANDLERS else message

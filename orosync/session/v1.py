@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from orosync.authz.grants import Grants
-from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError
+from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unfit
 from orosync.interfaces import ILink, ISession
 from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Principal, Traits, Verdict
 from orosync.router.delivery import Member
@@ -107,6 +107,10 @@ class V1Session:
                 self._authorise(Action.CALL, message.procedure, message, self._call)
         except ProtocolViolation as violation:
             self._violated(violation)
+        except Unfit as unfit:
+            self._lobby.journal.note("payload.refused", type(unfit.message).__name__.lower(), reason=str(unfit))
+            if isinstance(unfit.message, v1.Call):
+                self._say(v1.encode_error(unfit.message.call_id, names.INVALID_ARGUMENT, str(unfit)))
         except RequestError as error:
             # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
             self._lobby.journal.count("request.refused", error.uri)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable
+from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable, Unfit
 from orosync.interfaces import Challenge as Question
 from orosync.interfaces import IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, Principal, Traits
@@ -24,7 +24,7 @@ from orosync.session.counted import COUNTED_HANDLERS
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings, standings_of, suffices, told, watches
 from orosync.session.lobby import Lobby
-from orosync.session.requests import ANSWERING, ASKING, Requests
+from orosync.session.requests import ANSWERING, ASKING, Requests, spared
 from orosync.session.review import Joined
 from orosync.session.waiting import Waiting
 from orosync.wamp import names, uris
@@ -78,7 +78,10 @@ class V2Session(Waiting):
         try:
             if binary is not self._binary:
                 raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
-            message, payload = self._decode(data)
+            try:
+                message, payload = self._decode(data)
+            except Unfit as unfit:
+                message, payload = spared(unfit, self._lobby.journal, self._requests is not None), None
             requests: Any = self._requests
             handler = None
             if requests is None or (handler := self._handlers.get(message.__class__)) is not None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from orosync.errors import NotCarriable
 from orosync.wamp import v1
 from orosync.wamp.codec import Codec
+from orosync.wamp.formats import Format
 from orosync.wamp.messages import Message
 from orosync.wamp.passthru import is_sealed
 from orosync.wamp.payload import Payload
@@ -31,6 +32,7 @@ class V2Wire:
 
     def __init__(self, codec: Codec, framer: Framer) -> None:
         self.codec = codec
+        self.format = codec.format
         self._framer = framer
 
     def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
@@ -49,6 +51,8 @@ class V1Wire:
 
     A sealed payload goes to nobody here: v1 cannot say that it is one.
     """
+
+    format = Format.JSON
 
     def __init__(self, framer: Framer) -> None:
         self._framer = framer
@@ -69,6 +73,8 @@ class V1Wire:
 
 class LocalWire:
     """For members inside this process: the event as it is."""
+
+    format = Format.JSON
 
     def event(self, message: Message, payload: Payload | None, topic: str) -> tuple[Message, Payload | None, str]:
         return message, payload, topic

@@ -17,12 +17,12 @@ from typing import Any
 import cbor2
 import msgspec
 
-from orosync.errors import ProtocolViolation
+from orosync.errors import ProtocolViolation, Unfit
 from orosync.wamp import cbor_rules, ids, json_rules, msgpack_rules, transcode
-from orosync.wamp.formats import UNREADABLE, Format, refusal
+from orosync.wamp.formats import UNREADABLE, Format, Odd, refusal
 from orosync.wamp.messages import ABSENT, Call, Event, Invocation, Message, Publish, Result, Welcome, Yield
 from orosync.wamp.payload import Payload
-from orosync.wamp.readers import SHAPES, read_cbor, read_json, read_msgpack
+from orosync.wamp.readers import SHAPES, Rules, read_cbor, read_json, read_msgpack
 
 SEALING = ("enc_algo", "ppt_scheme")
 """Options under which a message may carry one binary in the place of ``args`` (payload passthru)."""
@@ -44,8 +44,7 @@ class Codec:
         format: Format,
         nil: bytes,
         read: Callable[[bytes], Any],
-        check_array: Callable[[bytes], object],
-        kind: Callable[[bytes], type],
+        rules: Rules,
         splice: Callable[[list[Any], int, bytes], bytes],
     ) -> None:
         self.format = format
@@ -53,14 +52,19 @@ class Codec:
         self.binary = format is not Format.JSON
         self._nil = nil
         self._read = read
-        self._check_array = check_array  # raises UNREADABLE; must be quick
-        self._kind = kind
+        self._check_array = rules.check_array
+        self._kind = rules.kind
+        self._outer = rules.outer
         self._splice = splice
 
     def decode(self, data: bytes) -> tuple[Message, Payload | None]:
-        """The message in ``data``, and its payload if it has one. Raises ProtocolViolation."""
+        """The message in ``data``, and its payload if it has one. Raises ProtocolViolation, and Unfit for a message
+        whose values nobody can be given."""
         try:
             message = self._read(data)
+        except Unfit as unfit:
+            self._regular(unfit.message, data)
+            raise
         except UNREADABLE as error:
             raise refusal(error) from None
         options: dict[str, Any] = {}
@@ -72,10 +76,14 @@ class Codec:
             return message, None
         args = bytes(raw)
         try:
-            self._check_array(args)
-        except UNREADABLE:
-            args = self._no_array(args, options)
-        kwargs = b"" if (raw := message.kwargs) is ABSENT else self._kwargs(bytes(raw))
+            try:
+                self._check_array(args)
+            except UNREADABLE:
+                args = self._no_array(args, options)
+            kwargs = b"" if (raw := message.kwargs) is ABSENT else self._kwargs(bytes(raw))
+        except Odd as odd:
+            message.args = message.kwargs = ABSENT
+            raise Unfit(str(odd), message) from None
         if not (args or kwargs):
             return message, None
         return message, Payload(self.format, args, kwargs)
@@ -99,7 +107,12 @@ class Codec:
         """What stands in place of an array: nothing, an array with a slip, or one binary. Raises ProtocolViolation."""
         if args == self._nil:
             return b""
-        kind = self._kind(args)
+        try:
+            kind = self._kind(args)
+        except Odd:
+            if self._outer(args) is not list:
+                raise ProtocolViolation("args must be an array") from None
+            raise
         if kind is not list and not (kind is bytes and any(option in options for option in SEALING)):
             raise ProtocolViolation("args must be an array")
         return args
@@ -107,8 +120,8 @@ class Codec:
     def _kwargs(self, kwargs: bytes) -> bytes:
         if kwargs == self._nil:
             return b""
-        if self._kind(kwargs) is not dict:
-            raise ProtocolViolation("kwargs must be a map with text for keys")
+        if self._outer(kwargs) is not dict or self._kind(kwargs) is not dict:
+            raise ProtocolViolation("kwargs must be a map")
         return kwargs
 
     def encode(self, message: Any, payload: Payload | None = None) -> bytes:
@@ -153,9 +166,9 @@ def _splice_cbor(head: list[Any], count: int, tail: bytes) -> bytes:
 CODECS: dict[str, Codec] = {
     codec.subprotocol: codec
     for codec in (
-        Codec(Format.JSON, b"null", read_json, json_rules.check_array, json_rules.kind, _splice_json),
-        Codec(Format.MSGPACK, b"\xc0", read_msgpack, msgpack_rules.check_array, msgpack_rules.kind, _splice_msgpack),
-        Codec(Format.CBOR, b"\xf6", read_cbor, cbor_rules.check_array, cbor_rules.kind, _splice_cbor),
+        Codec(Format.JSON, b"null", read_json, json_rules, _splice_json),
+        Codec(Format.MSGPACK, b"\xc0", read_msgpack, msgpack_rules, _splice_msgpack),
+        Codec(Format.CBOR, b"\xf6", read_cbor, cbor_rules, _splice_cbor),
     )
 }
 """The codec of each WebSocket subprotocol of WAMP v2, by its name."""

@@ -2,7 +2,8 @@
 
 A string that was cut in the middle of an emoji holds one half of a surrogate pair. JavaScript writes it as a
 lone ``\\ud83d``; msgspec refuses it. Such a text is read with U+FFFD in the half's place, and stays as it was
-for receivers of JSON. NaN, Infinity, numbers beyond a double and invalid UTF-8 are refused.
+for receivers of JSON. NaN, Infinity and invalid UTF-8 are refused; numbers beyond a double, integers of some hundred
+digits among them, and nesting beyond MAX_DEPTH are well-formed and reach nobody.
 
 This file must not know messages.
 """
@@ -10,13 +11,17 @@ This file must not know messages.
 from __future__ import annotations
 
 import binascii
+import json
 import re
+from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from orosync.wamp.formats import MAX_DEPTH, UNREADABLE, refusal, too_deep
+from orosync.errors import ProtocolViolation
+from orosync.wamp.formats import MAX_DEPTH, TOO_DEEP, UNREADABLE, Odd, refusal
 
 SHALLOW = 2 * MAX_DEPTH
 """No text up to this many bytes can nest too deep."""
@@ -33,10 +38,13 @@ _ESCAPE = re.compile(
     rb"|.)",  # any other, so that an escaped backslash is stepped over
     re.DOTALL,
 )
-_OPENING = re.compile(rb"\s*\[")
-_GAP = re.compile(rb"[\s,]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_JOINT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]+|[\]}]+|,', re.DOTALL)
+_KEY = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:', re.DOTALL)
+_SPACE = b" \t\r\n"
 _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
+_STEPS = [1 if byte == 0x5B else -1 for byte in range(256)]
+_QUICK_LEVELS = 16
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 check_value = _decode
@@ -47,17 +55,36 @@ check_array = msgspec.json.Decoder(list[Any]).decode
 
 
 def read(text: bytes) -> Any:
-    """The value of one JSON text; a lone surrogate is read as U+FFFD. Raises ProtocolViolation."""
+    """The value of one JSON text; a lone surrogate is read as U+FFFD. Raises ProtocolViolation, and Odd for a number
+    that is out of range or too many levels."""
     try:
         return _decode(text)
     except UNREADABLE as error:
         mended = mend(text)
         if mended == text:
-            raise refusal(error) from None
+            raise _fault(text, error) from None
     try:
         return _decode(mended)
     except UNREADABLE as error:
-        raise refusal(error) from None
+        raise _fault(mended, error) from None
+
+
+def _fault(text: bytes, error: Exception) -> Exception:
+    """What is wrong with a text that msgspec does not decode."""
+    if isinstance(error, RecursionError):
+        split(text)
+        return Odd(TOO_DEEP)  # as deep as that nothing of it is looked at
+    if "out of range" not in str(error):
+        return refusal(error)
+    try:
+        json.loads(text, parse_int=len, parse_float=len, parse_constant=_refuse)
+    except UNREADABLE:
+        return refusal(error)
+    return Odd("a number is out of range")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def kind(text: bytes) -> type:
@@ -80,22 +107,72 @@ def elements(text: bytes) -> list[bytes]:
     """The elements of a JSON array, each as it stands in ``text``; read() them one by one. Raises ProtocolViolation."""
     try:
         return [bytes(element) for element in _decode_array(text)]
-    except UNREADABLE as error:
-        mended = mend(text)
-        if mended == text:
-            raise refusal(error) from None
-    try:
-        found = _decode_array(mended)
-    except UNREADABLE as error:
-        raise refusal(error) from None
-    # Mending keeps every place in the text.
-    parts = []
-    place = _end(_OPENING, text, 0)
-    for element in found:
-        start = _end(_GAP, text, place)
-        place = start + len(element)
-        parts.append(text[start:place])
-    return parts
+    except UNREADABLE:
+        return parts(text)[0]
+
+
+def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
+    """The elements of a message's array, and of those that nobody can be given the place and the reason. Raises
+    ProtocolViolation for what is no JSON."""
+    if message.lstrip(_SPACE)[:1] != b"[":
+        raise ProtocolViolation("a message must be an array")
+    found = split(message)
+    odd: dict[int, str] = {}
+    for place, part in enumerate(found):
+        try:
+            read(part)
+            check_depth(part, 1)
+        except Odd as why:
+            odd[place] = str(why)
+    return found, odd
+
+
+def outer(text: bytes) -> type:
+    """``kind`` by the first character alone."""
+    return {b"[": list, b"{": dict}.get(text[:1], object)
+
+
+def element(text: bytes) -> Any:
+    """``read`` for an element of a message's fixed part."""
+    return read(text)
+
+
+def entries(text: bytes) -> dict[str, Any]:
+    """Of an object that nobody can be given the entries that are not the reason. ProtocolViolation: it is none."""
+    if text.lstrip(_SPACE)[:1] != b"{":
+        raise ProtocolViolation("an element of the message has a wrong type")
+    found: dict[str, Any] = {}
+    for entry in split(text):
+        key = _KEY.match(entry)
+        if key is not None:
+            with suppress(Odd):
+                check_depth(entry, 2)
+                found[read(key[1])] = read(entry[key.end() :])
+    return found
+
+
+def split(text: bytes) -> list[bytes]:
+    """What stands between the commas of an array or object, however deep it goes. Raises ProtocolViolation where
+    brackets do not match in number; nothing else is looked at."""
+    text = text.strip(_SPACE)
+    found: list[bytes] = []
+    depth = 0
+    start = 1
+    for joint in _JOINT.finditer(text):
+        first = text[joint.start()]
+        if first in b"[{":
+            depth += joint.end() - joint.start()
+        elif first in b"]}":
+            depth -= joint.end() - joint.start()
+            if depth <= 0:
+                break
+        elif first == 0x2C and depth == 1:
+            found.append(text[start : joint.start()].strip(_SPACE))
+            start = joint.end()
+    if depth or not text or joint.end() != len(text):
+        raise ProtocolViolation("the message is no JSON, or was truncated")
+    last = text[start:-1].strip(_SPACE)
+    return [*found, last] if found or last else []
 
 
 def mend(text: bytes) -> bytes:
@@ -103,22 +180,17 @@ def mend(text: bytes) -> bytes:
     return _ESCAPE.sub(_mended_escape, text) if b"\\u" in text else text
 
 
-def check_depth(text: bytes) -> None:
-    """Refuse well-formed JSON that nests too deep (ProtocolViolation)."""
-    if len(text) <= SHALLOW or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+def check_depth(text: bytes, level: int = 0) -> None:
+    """Refuse well-formed JSON that nests too deep, inside ``level`` containers (Odd)."""
+    if len(text) <= SHALLOW or text.count(b"[") + text.count(b"{") <= MAX_DEPTH - level:
         return
     brackets = _STRING.sub(b"", text).translate(_AS_ARRAYS, _NO_BRACKET)
-    for _level in range(MAX_DEPTH):
+    for _level in range(_QUICK_LEVELS):
         if not brackets:
             return
         brackets = brackets.replace(b"[]", b"")  # peels the innermost level
-    if brackets:
-        raise too_deep()
-
-
-def _end(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
-    match = pattern.match(text, start)
-    return start if match is None else match.end()
+    if brackets and max(accumulate(map(_STEPS.__getitem__, brackets))) > MAX_DEPTH - level - _QUICK_LEVELS:
+        raise Odd(TOO_DEEP)
 
 
 def _mended_escape(escape: re.Match[bytes]) -> bytes:

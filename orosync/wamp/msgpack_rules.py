@@ -1,113 +1,161 @@
-"""What orosync takes for MessagePack: WAMP's types within bounds.
+"""What orosync takes for MessagePack: anything well-formed; some of it reaches nobody.
 
-Refused before anything is built of them: extension types but UNDEFINED, nesting beyond MAX_DEPTH, and in messages of
-some size arrays as keys of a map (many can be chosen so that a hash table takes quadratic time). Other keys than text,
-such as the integers of PHP's arrays, are let through to receivers of MessagePack; only ``kwargs`` and options must
-have text.
+Not carried are extension types but instants (-1) and undefined, keys of maps that are not text (the libraries of some
+clients end a session over one) and nesting beyond MAX_DEPTH. Undefined is nil for everybody. Instants stay as they are
+for receivers of MessagePack and are text for others.
 
-This file must not know more of messages than that their first map is their options, whose keys are text.
+This file must not know more of messages than that their first map is their options.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
-from orosync.errors import ProtocolViolation
-from orosync.wamp.formats import MAX_DEPTH, UNREADABLE, refusal, too_deep
+from orosync.errors import NotCarriable, ProtocolViolation
+from orosync.wamp import msgpack_scan
+from orosync.wamp.formats import KEYS, MAX_DEPTH, UNREADABLE, Odd, refusal
 
 SMALL = 1024
 """Up to so many bytes nobody minds how long a hash table takes."""
 
-UNDEFINED = b"\xd4\x00\x00"
-"""How JavaScript's msgpackr, and so wampy.js, writes undefined: an extension that counts as nil."""
-
 _MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 _ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
 _EXTENSIONS = frozenset([*range(0xC7, 0xCA), *range(0xD4, 0xD9)])
-
 _REMARKABLE = _MAPS | _ARRAYS | _EXTENSIONS
-
 _UNREMARKABLE = bytes(byte for byte in range(256) if byte not in _REMARKABLE)
 _NO_EXTENSION = re.compile(rb"[\x80-\x9f\xdc-\xdf]*")
 _PLAIN = re.compile(rb"[\x90-\x9f\xdc\xdd]*[\x80-\x8f\xde\xdf]?[\x90-\x9f\xdc\xdd]*[\x80-\x8f\xde\xdf]?")
 
-_decode = msgspec.msgpack.Decoder().decode
-_encode = msgspec.msgpack.Encoder().encode
-_decode_array = msgspec.msgpack.Decoder(list[Raw]).decode
+_PATCHED = 1  # the extension type under which msgspec does not read an instant by itself, to the microsecond
+_CONTAINERS = frozenset([list, dict])
 
-_decode_undefined = msgspec.msgpack.Decoder(ext_hook=lambda code, data: None).decode
-
-check_array = msgspec.msgpack.Decoder(list[Any]).decode
-"""Whether an item is an array; raises UNREADABLE if not."""
+_decode_array = msgspec.msgpack.Decoder(list[Any]).decode
+_decode = msgspec.msgpack.Decoder(ext_hook=msgpack_scan.text_of).decode
 
 
-def read(data: bytes) -> Any:
-    """The value of one MessagePack item whose structure has been checked. Raises ProtocolViolation."""
-    try:
-        return _decode(data)
-    except UNREADABLE as error:
-        raise refusal(error) from None
+def is_simple(message: bytes) -> bool:
+    """Whether a message can be read without a scan, as its bytes tell; malformed input may pass.
 
-
-def kind(data: bytes) -> type:
-    """Check one item and tell what it holds: list, dict (with text for all its keys), bytes or another type."""
-    value = read(data)
-    return object if type(value) is dict and any(type(key) is not str for key in value) else type(value)
-
-
-def check_structure(message: bytes) -> bytes:
-    """Refuse a message whose structure is out of bounds (ProtocolViolation); malformed input may pass.
-
-    Gives the message back, written anew with nil where it had UNDEFINED.
-
-    Most messages need no walk, as their bytes tell: they hold no extension and are small, or their options are their
-    only map, or the second map is the last container and so has none for a key.
+    It holds no extension and is small, or its options are its only map, or the second map is the last container and so
+    has none for a key.
     """
     remarkable = message.translate(None, _UNREMARKABLE)
     harmless = _NO_EXTENSION if len(message) <= SMALL else _PLAIN
-    if len(remarkable) <= MAX_DEPTH and harmless.fullmatch(remarkable):
-        return message
+    return len(remarkable) <= MAX_DEPTH and harmless.fullmatch(remarkable) is not None
+
+
+def read(data: bytes) -> Any:
+    """The value of one item that was scanned, or read before. Raises ProtocolViolation."""
     try:
-        undefined = _walk(message)
-        return _encode(_decode_undefined(message)) if undefined else message
-    except UNREADABLE as error:
+        if b"\xff" in data:
+            found = msgpack_scan.Findings()
+            msgpack_scan.skip(data, 0, found)
+            if found.instants:
+                patched = bytearray(data)
+                for place in found.instants:
+                    patched[place] = _PATCHED
+                data = bytes(patched)
+        return _decode(data)
+    except (*UNREADABLE, IndexError) as error:
         raise refusal(error) from None
 
 
-def _walk(message: bytes) -> bool:
-    """Whether UNDEFINED is in it."""
-    undefined = False
-    level: list[bytes | Raw] = [message]
-    for _depth in range(MAX_DEPTH + 1):
-        inner: list[bytes | Raw] = []
-        for item in level:
-            first = memoryview(item)[0]
-            if first in _ARRAYS:
-                inner += _decode_array(item)
-            elif first in _MAPS:
-                content = _decode_array(_as_array(bytes(item)))
-                if any(memoryview(key)[0] in _REMARKABLE for key in content[::2]):
-                    raise ProtocolViolation("a key of a map must not be an array, a map or an extension")
-                inner += content
-            elif first in _EXTENSIONS:
-                if bytes(item) != UNDEFINED:
-                    raise ProtocolViolation("MessagePack extension types are not WAMP's")
-                undefined = True
-        if not inner:
-            return undefined
-        level = inner
-    raise too_deep()
+def check_array(data: bytes) -> None:
+    """Whether an item is an array with nothing but text for keys; raises Odd or UNREADABLE if not."""
+    check_keys(_decode_array(data))
 
 
-def _as_array(item: bytes) -> bytes:
-    """A map as the array of its keys and values in turn: so it can be looked into without building a hash table."""
-    first = item[0]
-    start = {0xDE: 3, 0xDF: 5}.get(first, 1)
-    count = int.from_bytes(item[1:start]) if start > 1 else first - 0x80
-    if count > len(item):
-        raise ProtocolViolation("the message was truncated")
-    return b"\xdd" + (2 * count).to_bytes(4) + item[start:]
+def check_keys(values: Any) -> None:
+    """Whether all maps in ``values``, a list or dict, have text for keys. Raises Odd."""
+    inner = [values]
+    for value in inner:
+        if value.__class__ is dict:
+            try:
+                "".join(value)
+            except TypeError:
+                raise Odd(KEYS) from None
+            value = value.values()
+        for each in value:
+            if each.__class__ in _CONTAINERS:
+                inner.append(each)
+
+
+def kind(data: bytes) -> type:
+    """Check one item and tell what it holds: list, dict, bytes or another type. Raises Odd."""
+    try:
+        value = _decode(data)
+    except UNREADABLE:
+        odd = _items(data, 0, 1)[1]  # not well-formed, or with a key that Python cannot have
+        if not odd:
+            raise
+        raise Odd(odd[0]) from None
+    if type(value) in _CONTAINERS:
+        check_keys(value)
+    return type(value)
+
+
+def outer(data: bytes) -> type:
+    """``kind`` by the first byte alone."""
+    return list if data[0] in _ARRAYS else dict if data[0] in _MAPS else object
+
+
+def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
+    """The elements of a message's array, with nil for undefined, and of those that nobody can be given the place and
+    the reason. Raises ProtocolViolation for what is not well-formed."""
+    if not message or message[0] not in _ARRAYS:
+        raise ProtocolViolation("a message must be an array")
+    start = {0xDC: 3, 0xDD: 5}.get(message[0], 1)
+    return _items(message, start, int.from_bytes(message[1:start]) if start > 1 else message[0] - 0x90)
+
+
+def element(data: bytes) -> Any:
+    """``read`` for an element of a message's fixed part."""
+    return read(data)
+
+
+def entries(data: bytes) -> dict[str, Any]:
+    """Of a map that nobody can be given the entries that are not the reason. ProtocolViolation: it is no map."""
+    if data[0] not in _MAPS:
+        raise ProtocolViolation("an element of the message has a wrong type")
+    start = {0xDE: 3, 0xDF: 5}.get(data[0], 1)
+    count = int.from_bytes(data[1:start]) if start > 1 else data[0] - 0x80
+    items, odd = _items(data, start, 2 * count)
+    found: dict[str, Any] = {}
+    for place in range(0, len(items), 2):
+        if place in odd or place + 1 in odd:
+            continue
+        with suppress(NotCarriable):
+            key = read(items[place])
+            if type(key) is str:
+                found[key] = read(items[place + 1])
+    return found
+
+
+def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, str]]:
+    """So many items, which reach to the end of ``data``. Raises ProtocolViolation."""
+    items: list[bytes] = []
+    odd: dict[int, str] = {}
+    while len(items) < count:
+        found = msgpack_scan.Findings()
+        try:
+            end = msgpack_scan.skip(data, place, found)
+        except IndexError:
+            end = len(data) + 1
+        except ValueError as error:
+            raise refusal(error) from None
+        if end > len(data):
+            raise ProtocolViolation("the message was truncated")
+        if found.odd:
+            odd[len(items)] = min(found.odd)
+        if found.undefined:
+            items.append(msgpack_scan.with_nil(data[:end], found.undefined)[place:])
+        else:
+            items.append(data[place:end])
+        place = end
+    if place != len(data):
+        raise ProtocolViolation("bytes follow the message")
+    return items, odd

@@ -41,10 +41,12 @@ class Payload(Struct, gc=False, eq=False):
 
         Raises NotCarriable if no serialization can express it, TypeError if it holds what is not WAMP's.
         """
-        try:
-            return cls._written(Format.JSON, args, kwargs)
-        except NotCarriable:
-            return cls._written(Format.MSGPACK, args, kwargs)
+        for format in (Format.JSON, Format.MSGPACK):
+            try:
+                return cls._written(format, args, kwargs)
+            except NotCarriable:
+                continue
+        return cls._written(Format.CBOR, args, kwargs)
 
     @classmethod
     def _written(cls, format: Format, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> Payload:

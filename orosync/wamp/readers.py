@@ -1,21 +1,24 @@
 """From bytes to the structs of ``messages``, one reader for each serialization.
 
 A reader checks structure: JSON, MessagePack or CBOR within bounds, and the types of a message's fields. ``args`` and
-``kwargs`` stay encoded. Readers raise ProtocolViolation, or what msgspec raises (``formats.UNREADABLE``).
+``kwargs`` stay encoded. Readers raise ProtocolViolation, or what msgspec raises (``formats.UNREADABLE``), and Unfit for
+a message that is well-formed and whose values nobody can be given. Each has a quick way for what most messages are.
 
 This file must not know what a payload holds, or what a message means.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
 
-from orosync.errors import ProtocolViolation
-from orosync.wamp import cbor_rules, json_rules, msgpack_rules
-from orosync.wamp.formats import UNREADABLE, refusal
+from orosync.errors import NotCarriable, ProtocolViolation, Unfit
+from orosync.wamp import cbor_rules, cbor_scan, json_rules, msgpack_rules
+from orosync.wamp.cbor_scan import STEPS
+from orosync.wamp.formats import UNREADABLE, Odd
 from orosync.wamp.messages import ABSENT, AnyMessage, Message
 
 
@@ -50,45 +53,111 @@ def read_json(data: bytes) -> Any:
     """A message in JSON; a lone surrogate in its fixed part is read as U+FFFD."""
     try:
         message: Any = _decode_json(data)
-    except UNREADABLE as error:
-        mended = json_rules.mend(data)
-        if mended == data:
-            raise refusal(error) from None
-        return _read_mended(data, mended)
+    except UNREADABLE:
+        return _built(json_rules, *json_rules.parts(data))
     if data.count(b"[") > json_rules.SHALLOW_BRACKETS or data.count(b"{") > json_rules.SHALLOW_BRACKETS:
-        json_rules.check_depth(data)
-    return message
-
-
-def _read_mended(data: bytes, mended: bytes) -> Any:
-    """A message that reads well once lone surrogates are mended; its payload stays as it came."""
-    message = read_json(mended)
-    _, _, carries, fixed = SHAPES[type(message)]
-    if carries:
-        message.args, message.kwargs = _payload_of(json_rules.elements(data)[fixed:])
+        try:
+            json_rules.check_depth(data)
+        except Odd:
+            return _built(json_rules, *json_rules.parts(data))
     return message
 
 
 def read_msgpack(data: bytes) -> Any:
-    """A message in MessagePack."""
-    return _decode_msgpack(msgpack_rules.check_structure(data))
+    """A message in MessagePack, whose structure has been checked."""
+    if msgpack_rules.is_simple(data):
+        try:
+            return _decode_msgpack(data)
+        except UNREADABLE:
+            pass  # the long way finds out what it costs
+    return _built(msgpack_rules, *msgpack_rules.parts(data))
 
 
 def read_cbor(data: bytes) -> Any:
     """A message in CBOR, whose payload has been checked as well."""
-    values, ends = cbor_rules.elements(data)
-    kind = _KINDS.get(values[0]) if values and type(values[0]) is int else None
+    try:
+        usual = _usual_cbor(data)
+    except (IndexError, ValueError, NotCarriable, ProtocolViolation):
+        usual = None  # the long way finds out what it costs
+    return _built(cbor_rules, *cbor_rules.parts(data)) if usual is None else usual
+
+
+def _usual_cbor(data: bytes) -> Any:
+    """A message that is plain all through, in one go; None where the long way has to look."""
+    count = data[0] - 0x80
+    if not 0 < count < 0x18:
+        return None
+    place, end = 1, 0
+    found = cbor_scan.Findings()
+    values: list[Any] = []
+    kind: type[Message] | None = None
+    fixed = 1
+    while len(values) < fixed:
+        head = data[place]
+        if 0x5F < head < 0x78:
+            end = place + head - 0x5F
+        else:
+            end = place + STEPS[head]
+            if end == place:
+                end = cbor_scan.skip(data, place, found)
+        values.append(cbor_rules.element(data[place:end]))
+        place = end
+        if kind is None:
+            kind = _KINDS.get(values[0]) if type(values[0]) is int else None
+            if kind is None:
+                return None
+            _, _, carries, fixed = SHAPES[kind]
+            fixed = min(fixed, count)
+    left = count - fixed
+    if found.odd or left > 2 * carries:
+        return None
+    message: Any = msgspec.convert(values, kind)
+    if left == 2:
+        end = cbor_scan.skip(data, place, found)
+        message.args, message.kwargs = Raw(data[place:end]), Raw(data[end:])
+        place, left = end, 1
+    elif left:
+        message.args = Raw(data[place:])
+    return message if not (found.odd or found.uint8) and cbor_rules.is_plain(data[place:], left) else None
+
+
+class Rules(Protocol):
+    """What is to be known of a serialization. ``check_array`` raises UNREADABLE, and must be quick."""
+
+    def check_array(self, data: bytes, /) -> object: ...
+    def kind(self, data: bytes, /) -> type: ...
+    def element(self, data: bytes, /) -> Any: ...
+    def outer(self, data: bytes, /) -> type: ...
+    def entries(self, data: bytes, /) -> dict[str, Any]: ...
+
+
+def _built(rules: Rules, parts: list[bytes], odd: Mapping[int, str]) -> Any:
+    """A message of its elements, of which ``odd`` tells those that nobody can be given."""
+    code = rules.element(parts[0]) if parts and 0 not in odd else None
+    kind = _KINDS.get(code) if type(code) is int else None
     if kind is None:
         raise ProtocolViolation("the message has no known code")
     _, _, carries, fixed = SHAPES[kind]
-    if len(values) > fixed + 2 * carries:
+    if len(parts) > fixed + 2 * carries:
         raise ProtocolViolation("the message has too many elements")
-    message: Any = msgspec.convert(values[:fixed], kind)
+    values: list[Any] = [code]
+    reason = ""
+    for place in range(fixed, len(parts)):
+        if place in odd:
+            reason = odd[place]
+            if rules.outer(parts[place]) is not (list, dict)[place - fixed]:
+                raise ProtocolViolation("args must be an array, and kwargs a map")
+    for place, part in enumerate(parts[1:fixed], 1):
+        try:
+            if place in odd:
+                raise NotCarriable(odd[place])
+            values.append(rules.element(part))
+        except NotCarriable as error:
+            reason = str(error)
+            values.append(rules.entries(part))
+    message: Any = msgspec.convert(values, kind)
+    if reason:
+        raise Unfit(reason, message)
     if carries:
-        message.args, message.kwargs = _payload_of([data[ends[i - 1] : ends[i]] for i in range(fixed, len(values))])
+        message.args, message.kwargs = (*map(Raw, parts[fixed:]), ABSENT, ABSENT)[:2]
     return message
-
-
-def _payload_of(parts: list[bytes]) -> tuple[Raw, Raw]:
-    args, kwargs = (*map(Raw, parts), ABSENT, ABSENT)[:2]
-    return args, kwargs

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from orosync.errors import ProtocolViolation, RequestError
+from orosync.errors import NotCarriable, ProtocolViolation, RequestError, Unfit
 from orosync.wamp import json_rules, transcode
-from orosync.wamp.formats import UNREADABLE, Format
+from orosync.wamp.formats import UNREADABLE, Format, Odd
 from orosync.wamp.names import INVALID_URI
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import LONGEST, TOO_LONG
@@ -109,19 +109,26 @@ Request = Prefix | Call | Subscribe | Unsubscribe | Publish
 def parse(data: bytes, prefixes: Prefixes) -> Request:
     """What a client says in ``data``, be it a text or a binary message. CURIEs are resolved, a PREFIX is remembered.
 
-    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation, and RequestError
-    for a PREFIX that is too long.
+    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation, RequestError for a
+    PREFIX that is too long, and Unfit for a request whose values nobody can be given.
     """
     if data.startswith(b"[7,"):
         publish = _usual_publish(data, prefixes)
         if publish is not None:
             return publish
     elements = json_rules.elements(data)
-    json_rules.check_depth(data)
     reader = _READERS.get(elements[0]) if elements else None
     if reader is None:
         raise ProtocolViolation("the message has no known code")
-    return reader(elements, prefixes)
+    try:
+        json_rules.check_depth(data)
+        return reader(elements, prefixes)
+    except Odd as odd:
+        try:
+            spared = reader(elements[: 2 if reader is _read_publish else 3], prefixes)
+        except Odd:  # in the place of a topic
+            raise ProtocolViolation(str(odd)) from None
+        raise Unfit(str(odd), spared) from None
 
 
 class _UsualPublish(Struct, array_like=True, tag_field="type", tag=7):
@@ -142,9 +149,9 @@ def _usual_publish(data: bytes, prefixes: Prefixes) -> Publish | None:
             return None
         event = bytes(publish.event)
         json_rules.check_value(event)
+        json_rules.check_depth(data)
     except UNREADABLE:
         return None
-    json_rules.check_depth(data)
     return Publish(prefixes.resolve(publish.topic), Payload.from_v1(event))
 
 
@@ -235,7 +242,10 @@ def encode_error(call_id: str, uri: str, description: str, details: Any = None) 
 
 def description_of(payload: Payload | None) -> tuple[str, Any]:
     """CALLERROR's description and details, out of a v2 ERROR's payload."""
-    args, kwargs = payload.values() if payload is not None else ([], {})
+    try:
+        args, kwargs = payload.values() if payload is not None else ([], {})
+    except NotCarriable:
+        args, kwargs = [], {}
     description = args[0] if args and isinstance(args[0], str) else ""
     return description, (kwargs or args[1:] or None)
 

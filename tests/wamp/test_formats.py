@@ -6,7 +6,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation
-from orosync.wamp.formats import MAX_DEPTH, UNREADABLE, Format, refusal, too_deep
+from orosync.wamp.formats import MAX_DEPTH, TOO_DEEP, UNREADABLE, Format, refusal
 
 
 class Refusals(SynchronousTestCase):
@@ -46,8 +46,8 @@ class Refusals(SynchronousTestCase):
 
     def test_too_deep(self) -> None:
         """The bound is named, whether we noticed or the decoder gave up."""
-        self.assertIn(str(MAX_DEPTH), str(too_deep()))
-        self.assertEqual(str(refusal(RecursionError())), str(too_deep()))
+        self.assertIn(str(MAX_DEPTH), TOO_DEEP)
+        self.assertEqual(str(refusal(RecursionError())), TOO_DEEP)
 
     def test_names(self) -> None:
         """Formats are called as in the names of WAMP's subprotocols."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation
 from orosync.wamp import json_rules
-from orosync.wamp.formats import MAX_DEPTH
+from orosync.wamp.formats import MAX_DEPTH, Odd
 
 LONE = [
     (rb'"\ud83d"', "\ufffd"),
@@ -40,8 +40,6 @@ REFUSED = [
     b"[NaN]",
     b"[Infinity]",
     b"[-Infinity]",
-    b"[1e400]",
-    b"[-1e999]",
     b"[1,]",
     b"[1] 2",
     b"['a']",
@@ -57,8 +55,20 @@ REFUSED = [
     b'["\\ud8"]',
     b'["\\uzzzz"]',
     b"[" * 100000,
-    b"[" + b"9" * 5000 + b"]",
+    b"[1e400, NaN]",
+    b"[1e400, nope]",
+    b"[1e400",
 ]
+
+ODD = [
+    b"1e400",
+    b'[-1e999, {"a": "x"}]',
+    b"[" + b"9" * 5000 + b"]",
+    b'["\\ud83d", 1e400]',
+    b"[" * 100000 + b"]" * 100000,
+    b'[["\\"["],' + b'{"a":' * 5000 + b"[]" + b"}" * 5000 + b"]",
+]
+"""Well-formed, and for nobody."""
 
 
 class Reading(SynchronousTestCase):
@@ -79,6 +89,11 @@ class Reading(SynchronousTestCase):
         """What no receiver could read is refused, alone or as an element."""
         for text in REFUSED:
             self.assertRaises(ProtocolViolation, json_rules.read, text)
+
+    def test_for_nobody(self) -> None:
+        """Numbers beyond a double and levels beyond any stack are well-formed: they cost the request alone."""
+        for text in ODD:
+            self.assertRaises(Odd, json_rules.read, text)
 
     @settings(max_examples=200, deadline=None, database=None)
     @given(st.text(st.sampled_from('a\\"\ud83d\ude00\ud800é\n'), max_size=12))
@@ -139,6 +154,61 @@ class Elements(SynchronousTestCase):
             self.assertRaises(ProtocolViolation, json_rules.elements, text)
 
 
+class Parts(SynchronousTestCase):
+    """A message of which something is for nobody."""
+
+    def test_parts(self) -> None:
+        """Each element as it came, and which of them nobody can be given."""
+        deep = b"[" * 5000 + b"]" * 5000
+        for text, expected, odd in [
+            (b" [ ] ", [], []),
+            (b'[16,1,{"a":[1,"]"]}, "t" ,[1e400]]', [b"16", b"1", b'{"a":[1,"]"]}', b'"t"', b"[1e400]"], [4]),
+            (b'[16,1,{},"t",' + deep + b',{"k":1}]', [b"16", b"1", b"{}", b'"t"', deep, b'{"k":1}'], [4]),
+        ]:
+            parts, found = json_rules.parts(text)
+            self.assertEqual((parts, sorted(found)), (expected, odd))
+        for text in [
+            b"",
+            b"{}",
+            b"[1,]",
+            b"[1",
+            b"[1]]",
+            b"[1] 2",
+            b"[1e400,nope]",
+            b"[,1]",
+            b"[1e400,,1]",
+            b'["x]',
+            deep[:-1],
+        ]:
+            self.assertRaises(ProtocolViolation, json_rules.parts, text)
+
+    def test_entries(self) -> None:
+        """Of options that nobody can be given, what is not the reason."""
+        deep = b"[" * 5000 + b"]" * 5000
+        for text, expected in [
+            (b'{"a": true , "b" : 1e400, "c":["x,y"]}', {"a": True, "c": ["x,y"]}),
+            (b'{"a":' + deep + b',"\\"b\\"":{"c":2}}', {'"b"': {"c": 2}}),
+        ]:
+            self.assertEqual(json_rules.entries(text), expected)
+        self.assertRaises(ProtocolViolation, json_rules.entries, b"[1e400]")
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(
+        st.recursive(
+            st.none() | st.text(st.sampled_from('a,"[]{}:\\'), max_size=6) | st.integers(),
+            lambda inner: (
+                st.lists(inner, max_size=4)
+                | st.dictionaries(st.text(st.sampled_from('a,"[]{}:\\'), max_size=4), inner, max_size=3)
+            ),
+            max_leaves=12,
+        )
+    )
+    def test_taken_apart(self, value: object) -> None:
+        """The pieces of an array or object are its elements, whatever stands in its text."""
+        pieces = json_rules.split(json.dumps([value, [value], {"k": value}], indent=1).encode())
+        self.assertEqual([json.loads(piece) for piece in pieces], [value, [value], {"k": value}])
+
+
 class Depth(SynchronousTestCase):
     """How deep arrays and objects may nest."""
 
@@ -153,7 +223,7 @@ class Depth(SynchronousTestCase):
         """MAX_DEPTH levels are fine, one more is not, whatever stands inside and beside."""
         for filler in [b"", b'"[[[[{{{{"', b'"\\"[", "]"', b"1"]:
             json_rules.check_depth(self.nested(MAX_DEPTH, filler=filler))
-            self.assertRaises(ProtocolViolation, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
+            self.assertRaises(Odd, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
 
     def test_many_are_not_deep(self) -> None:
         """A long list of small objects is no deep nesting."""

@@ -86,7 +86,7 @@ class Values(SynchronousTestCase):
 
     def test_what_nobody_could_carry(self) -> None:
         """A payload that no serialization can express is refused when it is made."""
-        for args in [[2**64], ["\ud83d"], [{1.5: 1}]]:
+        for args in [["\ud83d"], [{1.5: 1}]]:
             self.assertRaises(NotCarriable, Payload.of, args)
         self.assertRaises(TypeError, Payload.of, [object()])
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.errors import NotCarriable, ProtocolViolation
+from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.wamp import v1
 from orosync.wamp.payload import Payload
 from tests.wamp.clients import MUTATIONS, mutate
@@ -172,11 +172,23 @@ class Refusing(SynchronousTestCase):
     def test_no_json(self) -> None:
         """What is no JSON, wherever it stands."""
         for data in [
-            b"", b"x", b"[5,", b"[5,'t']", b'[5,"t"] x', b'[5,"\xff"]', b'[7,"t",NaN]', b'[7,"t",1e400]',
-            b'[7,"t",["\xff"]]', b'[7,"t",1,[NaN]]', b'[2,"id","p",[1e400]]', b'[2,"id","p",1,"\xff"]', b"[" * 100000,
-            b'[7,"t",' + b"[" * 90 + b"]" * 90 + b"]",
+            b"", b"x", b"[5,", b"[5,'t']", b'[5,"t"] x', b'[5,"\xff"]', b'[7,"t",NaN]', b'[7,"t",[1e400,NaN]]',
+            b'[7,"t",["\xff"]]', b'[7,"t",1,[NaN]]', b'[2,"id","p",1,"\xff"]', b"[" * 100000, b"[5,1e400]",
+            b"[5," + b"[" * 900 + b"]" * 900 + b"]", b"[5," + b"[" * 9000 + b"]" * 9000 + b"]", b'[1,"a",1e400]',
         ]:  # fmt: skip
             self.assertRaises(ProtocolViolation, parse, data)
+
+    def test_values_for_nobody(self) -> None:
+        """What is well-formed JSON and nobody can be given costs the request alone."""
+        for value in [b"1e400", b"[" * 300 + b"]" * 300, b"[" * 9000 + b"]" * 9000, b'{"a":' * 300 + b"1" + b"}" * 300]:
+            for text, kind, name in [
+                (b'[7,"t",%b]', v1.Publish, "t"), (b'[7,"t",%b,[],[]]', v1.Publish, "t"),
+                (b'[7, "t" ,[%b]]', v1.Publish, "t"),
+                (b'[2,"id","p",%b]', v1.Call, "p"), (b'[2,"id","p",1,{"a":%b}]', v1.Call, "p"),
+            ]:  # fmt: skip
+                error = self.assertRaises(Unfit, parse, text % value)
+                self.assertIsInstance(error.message, kind)
+                self.assertIn(name, error.message)
 
     def test_cut_at_every_byte(self) -> None:
         """A message that ends too early is refused wherever it ends."""
@@ -188,7 +200,7 @@ class Refusing(SynchronousTestCase):
     def survive(self, data: bytes) -> None:
         try:
             message = parse(data)
-        except ProtocolViolation:
+        except (ProtocolViolation, Unfit):
             return
         if isinstance(message, v1.Publish | v1.Call):
             message.payload.values()
