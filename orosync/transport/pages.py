@@ -23,10 +23,7 @@ BODY_LIMIT = 65536
 """Bytes of a request's body."""
 
 PATIENCE = 60.0
-"""Seconds from one answer to the end of the next request."""
-
-CLOSING = 10.0
-"""Seconds that a connection may take to end once we have ended it."""
+"""Seconds from one answer to the end of the next request, and from our end of a connection to the peer's."""
 
 REQUESTS = 8
 """Requests of one connection in one turn: each is as much work as a dozen messages."""
@@ -34,7 +31,7 @@ BYTES = 4096
 """Bytes of heads and of chunked bodies in one turn: Twisted's parser takes microseconds for each, where they are chunks
 of one byte. Other bodies may be a quantum long."""
 
-_REQUEST, _BYTE = QUANTUM // REQUESTS, QUANTUM // BYTES
+_BYTE = QUANTUM // BYTES
 _EAGER = 16384
 """Bytes that are read on while a request is being answered: only who reads notices that the client has gone."""
 
@@ -54,6 +51,7 @@ class BoundedChannel(http.HTTPChannel):
 
     site: QuietSite
     _left = QUANTUM
+    _requests_left = REQUESTS
     _waiting = _feeding = _held = False
     body_left = 0
     """Bytes that are still to come of a body whose length was announced."""
@@ -74,8 +72,8 @@ class BoundedChannel(http.HTTPChannel):
             super().dataReceived(extra)  # type: ignore[no-untyped-call]
 
     def allContentReceived(self) -> None:
-        self._left -= _REQUEST
-        self.paused = self._left <= 0
+        self._requests_left -= 1
+        self.paused = self._requests_left <= 0
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: http.Request) -> None:
@@ -88,8 +86,12 @@ class BoundedChannel(http.HTTPChannel):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def loseConnection(self) -> None:
+        transport: Any = self.transport
+        if self._held:
+            self._held = False
+            transport.resumeProducing()  # TLS waits for the peer's goodbye
         super().loseConnection()  # type: ignore[no-untyped-call]
-        self.setTimeout(CLOSING)
+        self.setTimeout(PATIENCE)
 
     place: Place | None = None
     """The connection's, on a listener."""
@@ -106,7 +108,7 @@ class BoundedChannel(http.HTTPChannel):
 
     def renew(self) -> bool:
         """See read_turns.Reader."""
-        self._left = QUANTUM
+        self._left, self._requests_left = QUANTUM, REQUESTS
         if self._handlingRequest or not (self._arrived or self.paused):
             self._waiting = False
             self._feed()
@@ -117,7 +119,7 @@ class BoundedChannel(http.HTTPChannel):
         """See read_turns.Reader."""
         self._waiting = False
         self._feed()
-        return QUANTUM - self._left
+        return max(QUANTUM - self._left, QUANTUM * (REQUESTS - self._requests_left) // REQUESTS)
 
     def failed(self) -> None:
         """See read_turns.Reader."""
@@ -125,13 +127,16 @@ class BoundedChannel(http.HTTPChannel):
 
     def _feed(self) -> None:
         """Give the parser what it may have, as long as no request is being answered."""
-        if self._feeding or self._waiting:
+        if self._feeding:
             return
-        self._feeding = True
         transport: Any = self.transport
         arrived = self._arrived
+        if self._waiting:
+            self._hold(transport, bool(arrived or self.paused))
+            return
+        self._feeding = True
         stopped, self.paused = self.paused, False
-        while (arrived or stopped) and self._left > 0 and not (self._handlingRequest or transport.disconnecting):
+        while (arrived or stopped) and self._may_go_on():
             stopped, cost = False, 1 if self.body_left else _BYTE
             piece = bytes(arrived[: min(self.body_left, self._left) or max(1, self._left // _BYTE)])
             del arrived[: len(piece)]
@@ -141,10 +146,19 @@ class BoundedChannel(http.HTTPChannel):
         self._feeding = False
         if transport.disconnecting:
             arrived.clear()
-        elif self._left <= 0:
+            return
+        if self._left <= 0 or self._requests_left <= 0:
             self._waiting = True
             self.site.turns.enter(self)
-        self._hold(transport, len(arrived) > (_EAGER if self._handlingRequest else 0))
+        if self._handlingRequest:
+            self._hold(transport, len(arrived) > _EAGER)
+        else:
+            self._hold(transport, bool(arrived or self.paused))
+
+    def _may_go_on(self) -> bool:
+        transport: Any = self.transport
+        ended = self._handlingRequest or transport.disconnecting
+        return self._left > 0 and self._requests_left > 0 and not ended
 
     def _hold(self, transport: Any, hold: bool) -> None:
         if hold:

@@ -28,7 +28,9 @@ LEAST = 1024
 READERS = 16
 """Connections of the queue that are served in one turn."""
 MOST = 8 * QUANTUM
-"""What all of them together may cost: 512 small messages, a few milliseconds."""
+"""What all of them together may cost: 512 small messages."""
+TIME = 0.005
+"""Seconds after which nobody else of the queue is served in this turn, whatever it was that cost so much."""
 
 
 class Reader(Protocol):
@@ -80,7 +82,7 @@ class ReadTurns:
         for reader in used_up:
             if reader.renew():
                 queue[reader] = None
-        cost = 0
+        cost, end = 0, self._clock.seconds() + TIME
         for _ in range(min(len(queue), READERS)):
             reader, _ = queue.popitem(last=False)
             try:
@@ -88,7 +90,7 @@ class ReadTurns:
             except Exception:
                 _log.failure("a connection could not go on with what it had received")
                 reader.failed()
-            if cost >= MOST or not queue:
+            if cost >= MOST or not queue or self._clock.seconds() > end:
                 break
         if self._call is None and queue:
             self._call = self._clock.callLater(0, self._turn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -44,6 +45,27 @@ class Batcher:
                 assert batches.separator(batch) == self.mark, batch
             found += [msgpack.unpackb(one) if self.binary else json.loads(one) for one in messages]
         return found
+
+
+class TurnLink(MemoryLink):
+    """A link that lets so many messages of a batch through in each turn."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = self.left = most
+        self.later: Callable[[], object] | None = None
+
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        self.left -= 1
+        if self.left <= 0:
+            self.later = later
+        return self.left > 0
+
+    def turn(self) -> None:
+        self.left = self.most
+        later, self.later = self.later, None
+        if later is not None:
+            later()
 
 
 class BatchedTests(SynchronousTestCase):
@@ -96,6 +118,41 @@ class BatchedTests(SynchronousTestCase):
         self.assertEqual(([one[4] for one in listener.heard()], client.link.paused), ([[1], [2]], True))
         answers[1].callback(Decision(Verdict.ALLOW))
         self.assertEqual(([one[4] for one in listener.heard()], client.link.paused), ([[3], [4]], False))
+
+    def test_a_turn_of_the_link(self) -> None:
+        """A large batch is handled in as many turns as its link says; what waits for an authorizer holds beyond them,
+        nothing is lost, and nothing is handled twice."""
+        for slow in (None, 3, 4, 5):
+            client, listener = Batcher(self.stage), self.stage.v2()
+            client.link = link = TurnLink(4)
+            client.session.opened(link)
+            client.say(HELLO)
+            listener.ask([32, 1, {}, "news"], [32, 2, {}, "slow"])
+            answer: Deferred[Any] = Deferred()
+            self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answer
+            client.say(*([16, n, {}, "slow" if n == slow else "news", [n]] for n in range(1, 15)))
+            heard = [one[4][0] for one in listener.heard()]
+            self.assertEqual(heard, list(range(1, min(slow or 5, 5))))
+            for _ in range(5):
+                link.turn()
+            self.assertEqual([one[4][0] for one in listener.heard()], list(range(5, 15)) if slow is None else [])
+            answer.callback(Decision(Verdict.ALLOW))
+            for _ in range(5):
+                link.turn()
+            self.assertEqual([one[4][0] for one in listener.heard()], [] if slow is None else list(range(slow, 15)))
+            self.assertEqual((link.paused, len(client.session._stop.waiting)), (False, 0))  # type: ignore[union-attr]
+
+    def test_leaving_between_two_turns(self) -> None:
+        """Nothing of the rest is handled."""
+        client, listener = Batcher(self.stage), self.stage.v2()
+        client.link = link = TurnLink(4)
+        client.session.opened(link)
+        client.say(HELLO)
+        listener.ask([32, 1, {}, "news"])
+        client.say(*([16, n, {}, "news", [n]] for n in range(1, 15)))
+        client.session.closed(False, None, "gone")
+        link.turn()
+        self.assertEqual(len(listener.heard()), 4)
 
     def test_a_bad_message(self) -> None:
         """It costs what it costs unbatched: a violation the session, with what came before it done; a bad request one

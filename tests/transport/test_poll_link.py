@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -218,6 +219,74 @@ class SendingTests(PollCase):
         link.resume()
         self.assertEqual([data for data, _ in self.session.messages], [b"%d" % n for n in range(MOST_WAITING)])
         self.assertEqual({poll.status for poll in polls[:-1]}, {204})
+
+
+class TurnTests(PollCase):
+    """How much is handled in one turn (see read_turns)."""
+
+    def test_many_requests(self) -> None:
+        """As many messages as of any other connection; the others wait with their requests, and are not refused."""
+        link = self.open()
+        polls = [self.say(link, b"%d" % n) for n in range(200)]
+        for handled in (64, 128, 192, 200):
+            self.assertEqual([poll.status for poll in polls], [204] * handled + [0] * (200 - handled))
+            self.listener.turn()
+        self.assertEqual([int(data) for data, _ in self.session.messages], list(range(200)))
+        self.assertEqual((len(self.listener.factory.turns), link._late_size), (0, 0))
+
+    def test_too_much(self) -> None:
+        """What waits is bounded."""
+        link = self.open(traits=Traits(message_limit=1 << 20))
+        polls = [self.say(link, bytes(60000)) for _ in range(20)]
+        self.assertEqual([poll.status for poll in polls], [204] * 2 + [0] * 8 + [503] * 10)
+        self.clock.advance(0)
+        self.assertEqual([poll.status for poll in polls], [204] * 10 + [503] * 10)
+
+    def batch(self, link: PollLink, messages: int, end: Callable[[int], object] = lambda n: None) -> list[int]:
+        """A session that handles a batch as BatchedSession does; what it has handled."""
+        handled: list[int] = []
+
+        def go_on() -> None:
+            while len(handled) < messages:
+                handled.append(len(handled))
+                end(len(handled))
+                if len(handled) < messages and not link.may_continue(go_on):
+                    return
+
+        self.session.on_message = lambda data, binary: go_on()
+        return handled
+
+    def test_a_batch(self) -> None:
+        """Its request is answered when all of it has been handled; those behind it wait."""
+        link = self.open(batched=True)
+        handled = self.batch(link, 150)
+        poll = self.say(link, b"batch")
+        self.session.on_message = lambda data, binary: None
+        behind = self.say(link, b"behind")
+        for most in (64, 128):
+            self.assertEqual((len(handled), poll.status, behind.status), (most, 0, 0))
+            self.listener.turn()
+        self.assertEqual((len(handled), poll.status, behind.status), (150, 204, 204))
+
+    def test_a_batch_that_breaks_the_protocol(self) -> None:
+        """Its request learns it, however late."""
+        link = self.open(batched=True)
+        self.batch(link, 150, lambda n: link.close(1002, "bad") if n == 100 else None)
+        poll = self.say(link, b"batch")
+        self.assertEqual(poll.status, 0)
+        self.listener.turn()
+        self.assertEqual(poll.status, 400)
+
+    def test_an_end_while_a_batch_waits(self) -> None:
+        """Every request is answered, and the queue is left."""
+        ends: list[Callable[[PollLink], object]] = [PollLink.leave, lambda link: link.close(1000, "bye")]
+        for end in ends:
+            link = self.open(batched=True)
+            self.batch(link, 150)
+            poll = self.say(link, b"batch")
+            behind = self.say(link, b"behind")
+            end(link)
+            self.assertEqual((poll.status, behind.status, len(self.listener.factory.turns)), (204, 404, 0))
 
 
 class EndTests(PollCase):

@@ -1,9 +1,22 @@
 """What arrives of a stream and cannot be handed over yet: in pieces, paused, too large, or for a session that fails."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.interfaces import RATE, TURN
 from orosync.model import Traits
-from tests.support.wires import MemoryListener, client_frame, close_code
+from orosync.transport.quiet import CLOSED, CLOSING
+from orosync.transport.read_turns import LEAST, QUANTUM
+from tests.support.raw_wires import RawListener, raw_frame
+from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
 
 
 class SkippingTests(SynchronousTestCase):
@@ -125,3 +138,250 @@ class FailingSessionTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((len(session.messages), close_code(wire.value())), (1, 1011))
         self.assertEqual(listener.journal.kinds("link.failed"), ["internal"])
+
+
+FULL = QUANTUM // LEAST
+CLOSE = client_frame(b"\x03\xe8", 8)
+
+
+def texts(count: int) -> bytes:
+    return b"".join(client_frame(b"%d" % n) for n in range(count))
+
+
+class TurnTests(SynchronousTestCase):
+    """What waits for its turn (see test_read_turns for how much that is)."""
+
+    def setUp(self) -> None:
+        self.listener = MemoryListener()
+        self.link, self.wire, self.session = self.listener.open()
+
+    def seen(self) -> int:
+        return len(self.session.messages)
+
+    def waiting(self) -> int:
+        return len(self.listener.factory.turns)
+
+    def test_a_neighbour_between_two_floods(self) -> None:
+        """Each turn has a share of every flood and all that the neighbour says; all of it arrives in order."""
+        log: list[str] = []
+        links = {}
+        for name in ("a", "b", "neighbour"):
+            links[name], _, session = self.listener.open()
+            session.on_message = lambda data, binary, name=name: log.append(name)  # type: ignore[misc]
+        links["a"].dataReceived(texts(10 * FULL))
+        links["b"].dataReceived(texts(10 * FULL))
+        for _ in range(20):
+            links["neighbour"].dataReceived(client_frame(b"x"))
+            self.listener.turn()
+        turns = "".join(name[0] for name in log).split("n")
+        self.assertEqual(turns[:10], ["a" * FULL + "b" * FULL] * 10)
+        self.assertEqual((log.count("a"), log.count("b"), log.count("neighbour")), (10 * FULL, 10 * FULL, 20))
+
+    def test_who_speaks_now_and_then_never_waits(self) -> None:
+        """A message in each turn is handled in that turn, and costs no turn of the queue beyond one in 64."""
+        for n in range(1, 500):
+            self.link.dataReceived(client_frame(b"x"))
+            self.assertEqual(self.seen(), n)
+            self.assertEqual(self.wire.producerState, "producing")
+            self.listener.turn()
+        self.assertEqual((self.waiting(), self.link._odd), (0, False))
+
+    def test_a_pause_holds_beyond_the_turn(self) -> None:
+        """A session that waits for an answer gets nothing in its turn, and goes on where it was when it has one."""
+        self.session.on_message = lambda data, binary: self.link.pause() if data in (b"10", b"100") else None
+        self.link.dataReceived(texts(300))
+        self.assertEqual((self.seen(), self.waiting()), (11, 0))
+        self.link.resume()
+        self.assertEqual((self.seen(), self.waiting()), (FULL, 1))
+        self.listener.turn()
+        self.assertEqual((self.seen(), self.waiting()), (101, 0))
+        for _ in range(3):
+            self.listener.turn()
+        self.assertEqual(self.seen(), 101)
+        self.link.resume()
+        self.listener.clock.advance(0)
+        self.assertEqual([int(data) for data, _ in self.session.messages], list(range(300)))
+        self.assertEqual(self.wire.producerState, "producing")
+
+    def test_a_pause_while_it_waits(self) -> None:
+        """Whatever comes first, its turn or the answer."""
+        for resume_first in (True, False):
+            link, _, session = self.listener.open()
+            link.dataReceived(texts(100))
+            link.pause()
+            if resume_first:
+                link.resume()
+                self.assertEqual(len(session.messages), FULL)
+                self.listener.turn()
+            else:
+                self.listener.turn()
+                self.assertEqual(len(session.messages), FULL)
+                link.resume()
+            self.assertEqual((len(session.messages), self.waiting()), (100, 0))
+
+    def test_tokens_that_come_for_many_at_once(self) -> None:
+        """Those who go on because their rate allows it go on in their turns."""
+        links = []
+        for _ in range(20):
+            link, _, session = self.listener.open()
+            link.pause(RATE)
+            link.dataReceived(texts(FULL))
+            links.append((link, session))
+        for link, _ in links:
+            link.resume(RATE)
+        self.assertEqual(sum(len(session.messages) for _, session in links), 0)
+        self.listener.turn()
+        self.assertEqual(sum(len(session.messages) for _, session in links), 8 * FULL)
+        self.listener.clock.advance(0)
+        self.assertEqual(sum(len(session.messages) for _, session in links), 20 * FULL)
+
+    def test_closing_while_it_waits(self) -> None:
+        """What waits is not given to a session that closes, in as many turns as anything else; the CLOSE behind it
+        ends the connection properly."""
+        self.link.dataReceived(texts(200) + CLOSE)
+        self.link.close(1000, "done")
+        self.assertEqual((self.seen(), self.link.state), (FULL, CLOSING))
+        self.listener.turn()
+        self.assertEqual(self.link.state, CLOSING)
+        self.listener.clock.advance(0)
+        self.assertEqual((self.seen(), self.link.state, self.link.wasClean), (FULL, CLOSED, True))
+
+    def test_every_end_leaves_the_queue(self) -> None:
+        """And keeps nothing."""
+        ends: list[Callable[[Any], object]] = [
+            lambda link: link.close(1002, "failed"),
+            lambda link: link.drop("away"),
+            lambda link: link.drop_now("away"),
+            lambda link: link.connectionLost(Failure(ConnectionDone())),
+        ]
+        for listener, stream in ((MemoryListener(), texts(200)), (RawListener(), raw_frame(b"x") * 200)):
+            for number, end in enumerate(ends):
+                link, _, session = listener.open()
+                link.dataReceived(stream)
+                self.assertEqual(len(listener.factory.turns), 1)
+                end(link)
+                self.assertEqual((len(listener.factory.turns), link._buffer, link._more), (0, b"", None), number)
+                listener.clock.advance(0)
+                self.assertEqual(len(session.messages), FULL)
+
+    def test_silence(self) -> None:
+        """Whoever waits for its turn is not silent: it is not pinged, nor cut."""
+        self.link.dataReceived(texts(200))
+        self.listener.factory.wheel.now += 1000
+        self.link.due()
+        self.assertEqual((self.wire.value(), self.wire.aborted), (b"", False))
+        self.listener.run(30)
+        self.assertEqual(self.seen(), 200)
+        self.assertEqual(server_frames(self.wire.value())[0], [(0x89, b"")])
+
+    def test_an_incomplete_frame_behind_it(self) -> None:
+        """Is not missed before we have come there; then it is waited for as any other."""
+        listener = MemoryListener(frame_timeout=5.0)
+        link, wire, session = listener.open()
+        link.dataReceived(texts(200) + client_frame(b"x" * 100)[:50])
+        self.assertIsNone(link.awaited())
+        listener.clock.advance(0)
+        self.assertEqual((len(session.messages), link.awaited()), (200, True))
+        listener.run(4)
+        self.assertFalse(wire.aborted)
+        listener.run(3)
+        self.assertTrue(wire.aborted)
+
+    def test_flags(self) -> None:
+        """Nobody but the queue takes the reason TURN away."""
+        self.link.dataReceived(texts(200))
+        self.link.resume()
+        self.link.resume(RATE)
+        self.assertEqual((self.seen(), self.link._paused), (FULL, TURN))
+
+
+_ITEMS = {
+    "text": (client_frame(b"t"), [b"t"]),
+    "binary": (client_frame(b"b" * 200, 2), [b"b" * 200]),
+    "long": (client_frame(b"l" * 9000, 2, mask=b"\0\0\0\0"), [b"l" * 9000]),
+    "ping": (client_frame(b"p", 9), [b"p"]),
+    "pong": (client_frame(b"", 10), []),
+    "fragments": (
+        client_frame(b"f", fin=False) + client_frame(b"p", 9) + client_frame(b"g", 0),
+        [b"p", b"fg"],
+    ),
+    "texts": (client_frame(b"t") * 80, [b"t"] * 80),
+    "pings": (client_frame(b"p", 9) * 80, [b"p"] * 80),
+}
+_RAW_ITEMS = {
+    "text": (raw_frame(b"t"), [b"t"]),
+    "long": (raw_frame(b"l" * 9000), [b"l" * 9000]),
+    "ping": (raw_frame(b"p", 1), [b"p"]),
+    "texts": (raw_frame(b"t") * 80, [b"t"] * 80),
+}
+_STEPS = st.lists(
+    st.one_of(st.integers(1, 5000), st.sampled_from(["turn", "resume", "pause"])), min_size=1, max_size=60
+)
+
+
+class TurnPropertyTests(SynchronousTestCase):
+    """However the stream is cut, whenever its turns come, wherever the session pauses: everything is answered once, in
+    order, as if there were no turns."""
+
+    def check(self, listener: MemoryListener, items: dict[str, Any], names: list[str], steps: list[Any]) -> None:
+        link, wire, session = listener.open(Traits(message_limit=16384))
+        link.set_authenticated(True)
+        pausing = len(names) % 7
+        state = {"paused": False}
+
+        def on_message(data: bytes, binary: bool) -> None:
+            self.assertFalse(state["paused"], "a message while the session was paused")
+            link.push(link.framer(data, True))
+            if pausing and len(session.messages) % pausing == 0:
+                state["paused"] = True
+                link.pause()
+
+        def resume() -> None:
+            state["paused"] = False
+            link.resume()
+
+        session.on_message = on_message
+        stream = b"".join(items[name][0] for name in names)
+        most = 0
+        for step in steps:
+            before = len(session.messages)
+            if step == "turn":
+                listener.turn()
+            elif step == "resume":
+                resume()
+            elif step == "pause":
+                state["paused"] = True
+                link.pause()
+            elif wire.producerState == "producing" or step % 5 == 0:
+                link.dataReceived(stream[:step])
+                stream = stream[step:]
+            if step not in ("resume", "pause"):
+                most = max(most, len(session.messages) - before)
+        link.dataReceived(stream) if stream else None
+        while state["paused"] or len(listener.factory.turns):
+            resume()
+            listener.turn()
+        link.flush()
+        listener.clock.advance(0)
+        answered = [payload for _, payload in server_frames(wire.value())[0]]
+        if items is _RAW_ITEMS:
+            answered, rest = [], wire.value()
+            while rest:
+                size = int.from_bytes(rest[1:4], "big")
+                answered.append(rest[4 : 4 + size])
+                rest = rest[4 + size :]
+        self.assertEqual(answered, [part for name in names for part in items[name][1]])
+        self.assertLessEqual(most, FULL)
+        self.assertEqual((link._odd, wire.producerState, link._buffer, link._tail), (False, "producing", b"", None))
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(st.sampled_from(sorted(_ITEMS)), max_size=25), _STEPS)
+    def test_websocket(self, names: list[str], steps: list[Any]) -> None:
+        """Messages, pings and fragments."""
+        self.check(MemoryListener(), _ITEMS, names, steps)
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.sampled_from(sorted(_RAW_ITEMS)), max_size=25), _STEPS)
+    def test_rawsocket(self, names: list[str], steps: list[Any]) -> None:
+        """Messages and pings."""
+        self.check(RawListener(), _RAW_ITEMS, names, steps)
