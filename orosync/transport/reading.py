@@ -96,6 +96,8 @@ class FrameReader(Stream, QuietProtocol):
                         self.unasked()
                     else:
                         self.pong()
+                    if self.state == CLOSED:
+                        return size, 0
                     position = end
                     continue
                 position = self._pass_on(data, position)
@@ -140,7 +142,8 @@ class FrameReader(Stream, QuietProtocol):
 
     def _pass_on(self, data: bytes, position: int) -> int:
         """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends, which
-        is behind ``position``. Raises RuntimeError when autobahn's idea of where it is cannot be true."""
+        is behind ``position``, and the end of ``data`` once nothing more is to be read. Raises RuntimeError when
+        autobahn's idea of where it is cannot be true."""
         if self.utf8validator is None:
             self.utf8validator = Utf8Validator()
         frame = self.current_frame
@@ -155,7 +158,7 @@ class FrameReader(Stream, QuietProtocol):
         except ConnectionFailed:
             return len(data)
         self._foreign = self.state != OPEN or self.inside_message or self.current_frame is not None
-        return end
+        return len(data) if self.state == CLOSED else end
 
     def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
         """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
