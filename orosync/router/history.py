@@ -20,6 +20,7 @@ from orosync.model import Match
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.router.meta_events import timestamp
+from orosync.router.options import text_size
 from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
 from orosync.router.subscriptions import Subscription
@@ -61,7 +62,8 @@ class Past:
     @property
     def size(self) -> int:
         arguments = 0 if self.payload is None else self.payload.size
-        return len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
+        filters = 0 if self.filters is None else self.filters.size
+        return len(self.topic) + arguments + text_size(self.told) + filters
 
     def is_for(self, reader: Member) -> bool:
         return self.filters is None or bool(self.filters.select({reader.session: reader}))

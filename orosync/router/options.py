@@ -43,6 +43,11 @@ def choice(options: Mapping[str, Any], name: str, default: Word) -> Word:
     raise RequestError(names.INVALID_ARGUMENT, f"{name} must be one of {', '.join(word.value for word in words)}")
 
 
+def text_size(details: Mapping[str, Any]) -> int:
+    """How many characters the texts among ``details`` have together: for those who keep them."""
+    return sum(len(value) for value in details.values() if isinstance(value, str))
+
+
 def whole(options: Mapping[str, Any], name: str, least: int = 0) -> int | None:
     """A whole number from ``least`` on (integral floats too), None where there is none. RequestError INVALID_ARGUMENT
     for anything else."""

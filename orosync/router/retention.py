@@ -4,8 +4,8 @@ Whoever gets a retained event would have got it when it was published: all its f
 its publisher too. Of each topic the last event that reaches everybody is kept, and behind it those for some alone.
 Session ids mean somebody only while that session is here, and are forgotten with it.
 
-The store is bounded, in events and in bytes of their arguments and lists; when it is full the oldest event goes. This
-file must not know who may retain what, nor why an event was retained.
+The store is bounded, in events and in bytes of their arguments, lists and details; when it is full the oldest event
+goes. This file must not know who may retain what, nor why an event was retained.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import attrs
 from orosync.model import NOTHING, Match
 from orosync.router.delivery import Member
 from orosync.router.filters import Filters
+from orosync.router.options import text_size
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
 
@@ -43,7 +44,8 @@ class Retained:
     def __attrs_post_init__(self) -> None:
         # Counted once: its lists become shorter when sessions leave.
         arguments = 0 if self.payload is None else self.payload.size
-        self.size = len(self.topic) + arguments + (0 if self.filters is None else self.filters.size)
+        filters = 0 if self.filters is None else self.filters.size
+        self.size = len(self.topic) + arguments + text_size(self.told) + filters
 
     @property
     def for_everybody(self) -> bool:

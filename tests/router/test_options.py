@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.options import choice, flag
+from orosync.router.options import choice, flag, text_size
 from orosync.wamp import names
 
 NOT_BOOLEAN = [0, 1, 1.0, "true", "", [], {}, [True]]
@@ -48,3 +48,14 @@ class Choice(SynchronousTestCase):
             error = self.assertRaises(RequestError, choice, {"match": value}, "match", Match.EXACT)
             self.assertEqual(error.uri, names.INVALID_ARGUMENT, value)
             self.assertIn("match must be one of exact, prefix, wildcard", error.message)
+
+
+class TextSize(SynchronousTestCase):
+    """What is kept of details takes room."""
+
+    def test_texts(self) -> None:
+        """Only texts count: they alone can be long."""
+        self.assertEqual(
+            text_size({"ppt_scheme": "x" * 60, "transaction_hash": "abc", "publisher": 7, "retained": True}), 63
+        )
+        self.assertEqual(text_size({}), 0)

@@ -185,6 +185,13 @@ class Bounded(SynchronousTestCase):
         self.keep(retention, "d", "x" * 40)
         self.assertEqual(self.topics(retention), ["c", "d"])
 
+    def test_details_count(self) -> None:
+        """What a publisher has its event say besides its arguments takes room as they do."""
+        retention = Retention(self.members, most_bytes=100)
+        for topic in "ab":
+            retention.keep(topic, 1, None, {"ppt_scheme": "x" * 60}, None, None)
+        self.assertEqual(self.topics(retention), ["b"])
+
     def test_lists_count(self) -> None:
         """Long lists of who may not have it take room as arguments do, and give it back whole."""
         members = {FAR + number: member(number) for number in range(50)}
