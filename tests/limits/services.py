@@ -1,0 +1,174 @@
+"""What orosync remembers of what clients do: tickets, failures, look-ups, decisions, the log."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.rulings import RulingCache
+from orosync.authz.topics import TopicRules
+from orosync.errors import CallFailed, Refused, Unavailable
+from orosync.identity.directories.lookups import MOST_KEPT, ROOM, Flights
+from orosync.identity.failures import MOST_ADDRESSES as FAILING
+from orosync.identity.failures import FailureBuckets
+from orosync.identity.hashing import ROOM as DIGESTS
+from orosync.identity.lanes import Lanes
+from orosync.identity.tickets import Ticket
+from orosync.identity.used import REMEMBERED as USED
+from orosync.identity.used import UsedTickets
+from orosync.model import Decision, Verdict
+from orosync.ops.journal import Journal
+from orosync.session.local_caller import MOST as OWN_CALLS
+from orosync.session.local_caller import LocalCaller
+from orosync.testing import RecordingJournal
+from orosync.wamp.trail import MOST_REMEMBERED, Memory
+from tests.limits.table import Outcome, drives, number
+from tests.session.stage import Stage
+
+
+def ticket(n: int) -> Ticket:
+    key = sha256(b"%d" % n).digest()
+    return Ticket(digest="", username="anna", nonce=b"", created=b"", created_at=0, key=key, signed=key)
+
+
+@drives("Tickets that are known to have been used (`once`)", number(USED))
+def used() -> Outcome:
+    tickets = UsedTickets()
+    for n in range(USED + 1):
+        tickets.use(ticket(n), "192.0.2.1")
+    assert len(tickets._users) == USED
+    try:
+        tickets.use(ticket(1), "192.0.2.1")
+    except Refused:
+        return Outcome()
+    raise AssertionError("a ticket was forgotten before its time")
+
+
+@drives("Addresses whose wrong tickets are counted", number(FAILING))
+def failing_addresses() -> Outcome:
+    buckets = FailureBuckets()
+    for n in range(FAILING + 1):
+        buckets.record(str(n), 0.0)
+    assert len(buckets) == FAILING
+    return Outcome()
+
+
+@drives("Wrong tickets of one address")
+def failures() -> Outcome:
+    buckets = FailureBuckets(burst=100)
+    for _ in range(100):
+        buckets.check("192.0.2.1", 0.0, "tickets")
+        buckets.record("192.0.2.1", 0.0)
+    try:
+        buckets.check("192.0.2.1", 0.0, "tickets")
+    except Unavailable as refusal:
+        assert refusal.kind == "too_many_failures"
+        return Outcome("503", ("handshake.refused", refusal.kind), False)
+    raise AssertionError("it may go on")
+
+
+@drives("Look-ups that wait for a directory or a session store", number(ROOM))
+def lookups() -> Outcome:
+    never: list[Deferred[Any]] = []
+
+    def ask(key: str) -> Deferred[Any]:
+        never.append(Deferred())
+        return never[-1]
+
+    flights: Flights[Any] = Flights("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
+    answers = [flights.look_up(str(n)) for n in range(ROOM + 2)]
+    kinds: list[Any] = []
+    answers[-1].addErrback(lambda failure: kinds.append(failure.value.kind))
+    assert len(never) == 1
+    return Outcome("503", ("handshake.refused", kinds[0]), False)
+
+
+@drives("Answers of a directory that are kept for a moment", number(MOST_KEPT))
+def kept_answers() -> Outcome:
+    def ask(key: str) -> Deferred[Any]:
+        found: Deferred[Any] = Deferred()
+        found.callback(None)
+        return found
+
+    flights: Flights[Any] = Flights("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
+    for n in range(MOST_KEPT + 1):
+        flights.look_up(str(n))
+    assert len(flights._known) == MOST_KEPT
+    return Outcome()
+
+
+class Digest:
+    """A ticket whose digest waits."""
+
+    size = 1
+
+    def __init__(self, lane: str) -> None:
+        self.lane = lane
+
+
+@drives("Digests of tickets that wait to be computed", number(DIGESTS))
+def digests() -> Outcome:
+    lanes: Lanes[Digest] = Lanes(DIGESTS)
+    for n in range(DIGESTS):
+        assert lanes.add(Digest("one" if n else "other")) == []
+    (leaving,) = lanes.add(Digest("other"))
+    assert leaving.lane == "one"
+    return Outcome("503", ("handshake.refused", "hash_queue_full"), False)
+
+
+@drives("Decisions of a remote authorizer that are remembered")
+def rulings() -> Outcome:
+    cache = RulingCache(60.0, 10_000, Clock())
+    for n in range(10_001):
+        cache.put(b"%d" % n, Decision(Verdict.ALLOW), cache.epoch)
+    assert len(cache) == 10_000
+    return Outcome()
+
+
+@drives("Calls of orosync's own in a realm (remote authorizers and authenticators)", number(OWN_CALLS))
+def own_calls() -> Outcome:
+    stage = Stage()
+    caller = LocalCaller(stage.hosted)
+    callee = stage.v2()
+    callee.ask([64, 1, {}, "com.decide"])
+    for _ in range(OWN_CALLS):
+        caller.call("com.decide")
+    kinds: list[Any] = []
+    caller.call("com.decide").addErrback(lambda failure: kinds.append((failure.type, failure.value.uri)))
+    assert kinds == [(CallFailed, "wamp.error.unavailable")]
+    return Outcome()
+
+
+@drives("Topics that topic rules remember, declared and not", "4,096 each")
+def topics() -> Outcome:
+    rules = TopicRules(ORO_CHANNELS)
+    for n in range(5000):
+        rules.retained(f"oro/email_event/{n}/1")
+        rules.retained(f"other/{n}")
+    assert 0 < len(rules._known) <= 4096
+    assert 0 < len(rules._strangers) <= 4096
+    return Outcome()
+
+
+@drives("Events that came over an uplink and are known when they come again", number(MOST_REMEMBERED))
+def forwarded() -> Outcome:
+    memory = Memory()
+    for n in range(MOST_REMEMBERED + 1):
+        assert not memory.seen(n)
+    assert len(memory._known) == MOST_REMEMBERED
+    return Outcome()
+
+
+@drives("Kinds of events in the log, each with its ration of lines", number(1024))
+def journal() -> Outcome:
+    kept = Journal(Clock())
+    for n in range(3000):
+        kept.note("event", f"kind-{n}")
+    assert len(kept.counts) <= 1025
+    assert len(kept._rations) <= 1025
+    kept.close()
+    return Outcome()

@@ -1,0 +1,284 @@
+"""What one session, and all of a realm, may have: driven through whole sessions in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orosync.config.history import history as history_lines
+from orosync.config.values import NOWHERE
+from orosync.model import Match, Traits
+from orosync.router.dealer import PENDING_LIMIT
+from orosync.router.history import ANSWER, Kept
+from orosync.router.invocations import KEPT_BYTES, REMEMBERED, PendingCalls
+from orosync.router.queries import Query
+from orosync.router.realm import Realm
+from orosync.router.recording import Recorder
+from orosync.router.retention import OF_A_TOPIC
+from orosync.router.testaments import MOST, MOST_BYTES
+from orosync.session.batched import BatchedSession
+from orosync.testing import connection_facts, principal
+from orosync.wamp import batches, uris, v1
+from orosync.wamp.codec import CODECS
+from orosync.wamp.payload import Payload
+from tests.limits.table import Outcome, drives, listen, number, size
+from tests.router.people import member
+from tests.session.stage import HELLO, Player, Stage
+
+
+def last(stage: Stage, event: str) -> tuple[str, str] | None:
+    """The line of ``event`` that was written last."""
+    return next(((name, kind) for name, kind, _ in reversed(stage.journal.notes) if name == event), None)
+
+
+def of(stage: Stage, player: Player, answer: list[Any], event: str = "") -> Outcome:
+    """What an ERROR in ``answer`` says."""
+    told = next((message[4] for message in answer if message[0] == 8), "")
+    return Outcome(told, last(stage, event), player.link.ended is None)
+
+
+@drives("Subscriptions of a connection")
+def subscriptions() -> Outcome:
+    limit = listen("subscriptions_per_connection")
+    stage = Stage(subscription_limit=limit)
+    old, new = stage.v1(), stage.v2()
+    for n in range(limit):
+        assert new.ask([32, n + 1, {}, f"a.b{n}"])[0][0] == 33
+        assert old.ask([5, f"a.b{n}"]) == []
+    assert old.ask([5, "one.more"]) == ['You are not allowed to subscribe on topic "one.more".']
+    assert new.ask([32, 999, {}, "a.b0"])[0][0] == 33
+    outcome = of(stage, new, new.ask([32, 1000, {}, "one.more"]), "subscribe.refused")
+    assert stage.journal.counts["subscribe.refused", "limit"] == 2
+    assert old.link.ended is None
+    return outcome
+
+
+@drives("Registrations of a connection")
+def registrations() -> Outcome:
+    limit = listen("registrations_per_connection")
+    stage = Stage(registration_limit=limit)
+    client = stage.v2()
+    for n in range(limit):
+        assert client.ask([64, n + 1, {}, f"a.b{n}"])[0][0] == 65
+    assert client.ask([64, 999, {}, "a.b0"])[0][4] == "wamp.error.procedure_already_exists"
+    return of(stage, client, client.ask([64, 1000, {}, "one.more"]), "register.refused")
+
+
+@drives("Calls of a connection that are in progress")
+def calls() -> Outcome:
+    limit = listen("calls_per_connection")
+    stage = Stage(call_limit=limit)
+    old, new = stage.v1(), stage.v2()
+    stage.v2().ask([64, 1, {}, "a.b"])
+    for n in range(limit):
+        assert new.ask([48, n + 1, {}, "a.b"]) == []
+        assert old.ask([2, f"c{n}", "a.b"]) == []
+    [error] = old.ask([2, "one more", "a.b"])
+    assert error[:3] == [4, "one more", "wamp.error.unavailable"]
+    return of(stage, new, new.ask([48, limit + 1, {}, "a.b"]))
+
+
+@drives("Calls that one callee works on", number(PENDING_LIMIT))
+def invocations() -> Outcome:
+    stage = Stage(call_limit=PENDING_LIMIT + 1)
+    callee, caller = stage.v2(), stage.v2()
+    callee.ask([64, 1, {}, "a.b"])
+    for n in range(PENDING_LIMIT):
+        caller.say([48, n + 1, {}, "a.b"])
+    assert caller.heard() == []
+    return of(stage, caller, caller.ask([48, PENDING_LIMIT + 1, {}, "a.b"]))
+
+
+@drives("Arguments that calls in progress keep, to be sent later or again", size(KEPT_BYTES))
+def kept() -> Outcome:
+    stage = Stage()
+    callee, caller = stage.v2(), stage.v2()
+    callee.ask([64, 1, {"concurrency": 1}, "a.b"])
+    caller.say([48, 1, {}, "a.b"])
+    for n in range(7):
+        assert caller.ask([48, n + 2, {}, "a.b", ["x" * (1 << 20)]]) == []
+    return of(stage, caller, caller.ask([48, 99, {}, "a.b", ["x" * (1 << 20)]]))
+
+
+@drives("Calls that wait for the callees of one procedure")
+def queue() -> Outcome:
+    stage = Stage()
+    callee, caller = stage.v2(), stage.v2()
+    callee.ask([64, 1, {"concurrency": 1}, "a.b"])
+    for n in range(101):
+        assert caller.ask([48, n + 1, {}, "a.b"]) == []
+    return of(stage, caller, caller.ask([48, 102, {}, "a.b"]))
+
+
+@drives("Characters of a URI: topic, procedure, error, realm", number(uris.LONGEST))
+def uri() -> Outcome:
+    stage = Stage()
+    long = "x" * (uris.LONGEST + 1)
+    client = stage.v2()
+    outcomes = []
+    for message in ([32, 1, {}, long], [64, 2, {}, long], [48, 3, {}, long], [16, 4, {"acknowledge": True}, long]):
+        outcomes.append(of(stage, client, client.ask(message)))
+    assert client.ask([32, 5, {"match": "prefix"}, long[1:]])[0][0] == 33
+    client.ask([64, 6, {}, "fails"])
+    client.say([48, 7, {}, "fails"])
+    client.say([8, 68, client.heard()[0][1], {}, long])
+    outcomes.append(of(stage, client, client.heard()))
+    [abort] = stage.v2(join=False).ask([1, long, HELLO[2]])
+    outcomes.append(Outcome(abort[2]))
+    old = stage.v1()
+    old.say([1, "p", long[1:]])
+    outcomes.append(Outcome(old.ask([2, "c", "p:x"])[0][2], None, old.link.ended is None))
+    assert len(set(outcomes)) == 1, outcomes
+    return outcomes[0]
+
+
+@drives("CURIE prefixes of a WAMP v1 session", number(v1.MAX_PREFIXES))
+def prefixes() -> Outcome:
+    stage = Stage()
+    old = stage.v1()
+    old.say(*([1, f"p{n}", "http://example.com"] for n in range(v1.MAX_PREFIXES)), [1, "p0", "http://example.org"])
+    assert old.link.ended is None
+    old.say([1, "more", "http://example.com"])
+    assert old.link.ended is not None
+    return Outcome(str(old.link.ended[1]), last(stage, "session.violation"), False)
+
+
+@drives("Testaments of a session", number(MOST))
+def testaments() -> Outcome:
+    stage = Stage()
+    client = stage.v2()
+    for n in range(MOST):
+        assert client.ask([48, n + 1, {}, "wamp.session.add_testament", ["a.b", [], {}]])[0][0] == 50
+    return of(stage, client, client.ask([48, 99, {}, "wamp.session.add_testament", ["a.b", [], {}]]))
+
+
+@drives("Bytes of all testaments of a session", size(MOST_BYTES))
+def testament_bytes() -> Outcome:
+    stage = Stage()
+    client = stage.v2()
+    large = ["a.b", ["x" * (MOST_BYTES // 2)], {}]
+    assert client.ask([48, 1, {}, "wamp.session.add_testament", large])[0][0] == 50
+    return of(stage, client, client.ask([48, 2, {}, "wamp.session.add_testament", large]))
+
+
+def retaining(count: int, text: str) -> Stage:
+    stage = Stage()
+    client = stage.v2()
+    for n in range(count):
+        client.say([16, n + 1, {"retain": True}, f"a.b{n}", [text]])
+    assert client.heard() == []
+    assert client.link.ended is None
+    return stage
+
+
+@drives("Retained events of a realm")
+def retained() -> Outcome:
+    stage = retaining(1001, "")
+    assert len(stage.realm.retention) == 1000
+    assert stage.v2().ask([32, 1, {"get_retained": True}, "a.b0"])[1:] == []
+    return Outcome("", ("retained.dropped", "full") if stage.journal.counts["retained.dropped", "full"] == 1 else None)
+
+
+@drives("Bytes of them: arguments, lists and details")
+def retained_bytes() -> Outcome:
+    stage = retaining(9, "x" * 65000)
+    assert len(stage.realm.retention) == 8
+    return Outcome("", ("retained.dropped", "full") if stage.journal.counts["retained.dropped", "full"] == 1 else None)
+
+
+@drives("Retained events of one topic", number(OF_A_TOPIC))
+def retained_of_a_topic() -> Outcome:
+    stage = Stage()
+    client = stage.v2()
+    for n in range(OF_A_TOPIC + 1):
+        client.say([16, n + 1, {"retain": True, "eligible_authid": [f"user-{n}"]}, "a.b", [n]])
+    assert len(stage.realm.retention) == OF_A_TOPIC
+    return Outcome("", ("retained.dropped", "full") if stage.journal.counts["retained.dropped", "full"] == 1 else None)
+
+
+_LINE = history_lines("exact a.b", NOWHERE)[0]
+
+
+def recorded(payload: str, count: int) -> tuple[Realm, Any]:
+    realm = Realm("x", history=[Kept(Match.EXACT, "a.b", _LINE.events, _LINE.bytes)])
+    realm.broker.recorder = Recorder(realm.retention, lambda topic: False, realm.history)
+    for _ in range(count):
+        realm.broker.publish("a.b", Payload.of([payload]))
+    return realm, realm.broker.lookup("a.b")
+
+
+@drives("Events of one line of `history`", f"{number(_LINE.events)}, {size(_LINE.bytes)}")
+def history() -> Outcome:
+    for payload, count, left in (("", _LINE.events + 1, _LINE.events), ("x" * 65500, 17, 16)):
+        realm, subscription = recorded(payload, count)
+        assert len(realm.history._histories[subscription.id]._events) == left
+    return Outcome()
+
+
+@drives("Events in one answer about history", size(ANSWER))
+def history_answer() -> Outcome:
+    realm, subscription = recorded("x" * 65000, 12)
+    events, more = realm.history.read(subscription, member(1), Query())
+    assert more
+    assert len(events) < 12
+    return Outcome("is_limit_reached" if more else "")
+
+
+@drives("Messages in a batch", number(batches.MOST))
+def batch() -> Outcome:
+    stage = Stage()
+    session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())
+    player = Player(session)
+    session.received(b'[1,"oro",{"roles":{"caller":{}}}]\x1e', False)
+    player.link.take()
+    session.received(b'[48,1,{},"a.b"]\x1e' * (batches.MOST + 1), False)
+    told = b"".join(player.link.take()).decode()
+    assert "wamp.error.protocol_violation" in told
+    return Outcome("wamp.error.protocol_violation", last(stage, "session.violation"), player.link.ended is None)
+
+
+@drives("Features that a client announces", "those that mean something")
+def features() -> Outcome:
+    stage = Stage()
+    client = stage.v2(join=False)
+    known = {"call_canceling": True}
+    client.ask([1, "oro", {"roles": {"callee": {"features": {**known, **{f"x{n}": True for n in range(2000)}}}}}])
+    (someone,) = stage.realm.members.values()
+    assert someone.features == {"callee.call_canceling"}
+    assert client.session._hello is None
+    return Outcome("", None, client.link.ended is None)
+
+
+@drives("URIs of which a session's permission is remembered", "256 to publish, 256 to call")
+def grants() -> Outcome:
+    stage = Stage()
+    stage.authorizer.constant = True  # type: ignore[attr-defined]
+    stage.hosted.chain.replace([stage.authorizer])
+    client = stage.v2()
+    for n in range(1000):
+        client.say([16, n + 1, {}, f"a.b{n}"], [48, n + 5000, {}, f"a.b{n}"])
+    requests = client.session._requests
+    assert 0 < len(requests._granted_topics) <= 256
+    assert 0 < len(requests._granted_procedures) <= 256
+    return Outcome("", None, client.link.ended is None)
+
+
+@drives("Calls in several parts that are over and may get one more part", number(REMEMBERED))
+def streams() -> Outcome:
+    pending, caller = PendingCalls(10), member(1)
+    for request in range(REMEMBERED + 1):
+        pending.stream_is_over(caller, request)
+    assert [pending.is_stream(caller, request) for request in (0, 1)] == [False, True]
+    return Outcome()
+
+
+@drives("Connections of one user")
+def sessions_of_a_user() -> Outcome:
+    stage = Stage(user_limit=listen("connections_per_user"))
+    anna = principal("anna", authprovider="guests")
+    first = stage.v2(anna)
+    for _ in range(listen("connections_per_user") - 1):
+        stage.v2(anna)
+    one_more = stage.v2(anna, join=False)
+    [abort] = one_more.ask(HELLO)
+    assert first.link.ended is None
+    return Outcome(abort[2], last(stage, "hello.refused"), one_more.link.ended is None)

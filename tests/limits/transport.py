@@ -1,0 +1,259 @@
+"""What connections may hold, before and after a client has joined: driven through links in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from orosync.interfaces import TURN, WAITING
+from orosync.model import Traits
+from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Turnstile
+from orosync.transport.connection_rates import MOST_ADDRESSES, ConnectionRates
+from orosync.transport.link import Link
+from orosync.transport.poll_link import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
+from orosync.transport.rates import Allowance, Rates
+from orosync.transport.reading import FRAGMENT, FRAGMENTS
+from orosync.transport.settings import ListenerSettings
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
+from tests.limits.table import Outcome, drives, listen, number, size
+from tests.session.stage import Stage
+from tests.support.wires import (
+    MemoryListener,
+    MemoryWire,
+    RecordingJournal,
+    RecordingSession,
+    client_frame,
+    close_code,
+    upgrade,
+)
+from tests.transport.places_machine import Sign
+from tests.transport.test_longpoll import post, wanting
+
+MASK = b"\0\0\0\0"
+
+
+def last(listener: MemoryListener | RecordingJournal, event: str) -> tuple[str, str] | None:
+    journal = listener.journal if isinstance(listener, MemoryListener) else listener
+    return next(((name, kind) for name, kind, _ in reversed(journal.notes) if name == event), None)
+
+
+def opened(limit: int, joined: bool = True, **traits: Any) -> tuple[MemoryListener, Link, MemoryWire, RecordingSession]:
+    listener = MemoryListener()
+    link, wire, session = listener.open(Traits(message_limit=limit, **traits))
+    link.set_authenticated(joined)
+    return listener, link, wire, session
+
+
+def turns(listener: MemoryListener) -> None:
+    """Let everything happen that needs no time."""
+    while any(call.getTime() <= listener.clock.seconds() for call in listener.clock.getDelayedCalls()):
+        listener.clock.advance(0)
+
+
+def too_large(limit: int, joined: bool) -> Outcome:
+    listener, link, wire, session = opened(listen("message_limit"), joined)
+    link.dataReceived(client_frame(b"x" * limit, 2, mask=MASK))
+    turns(listener)
+    assert len(session.messages) == 1
+    link.dataReceived(client_frame(b"x" * (limit + 1), 2, mask=MASK))
+    turns(listener)
+    return Outcome(str(close_code(wire.value())), last(listener, "frame.refused"), len(session.messages) != 1)
+
+
+@drives("Bytes of a message")
+def message() -> Outcome:
+    return too_large(listen("message_limit"), True)
+
+
+@drives("Bytes of a message of a client that has not joined", size(UNAUTHENTICATED_MESSAGE_LIMIT))
+def first_messages() -> Outcome:
+    return too_large(UNAUTHENTICATED_MESSAGE_LIMIT, False)
+
+
+@drives("Bytes of a message of the back end")
+def back_end() -> Outcome:
+    limit = listen("publisher_message_limit")
+    listener, link, wire, session = opened(limit, skip_oversized=True)
+    link.dataReceived(client_frame(b"x" * (limit + 1), 2, mask=MASK) + client_frame(b"next"))
+    turns(listener)
+    assert session.messages == [(b"next", False)]
+    return Outcome("", last(listener, "frame.skipped"), not wire.disconnecting)
+
+
+@drives("Fragments of a message", f"{number(FRAGMENTS)}, or one for each {FRAGMENT} bytes of the largest message")
+def fragments() -> Outcome:
+    listener, link, wire, session = opened(listen("message_limit"))
+    link.dataReceived(client_frame(b"x", 2, fin=False))
+    for _ in range(FRAGMENTS):
+        link.dataReceived(client_frame(b"x", 0, fin=False))
+        turns(listener)
+    return Outcome(str(close_code(wire.value())), last(listener, "frame.refused"), bool(session.messages))
+
+
+@drives("Bytes that wait for a client that reads too slowly")
+def output() -> Outcome:
+    limit = listen("output_limit")
+    listener, link, wire, _ = opened(65536)
+    waiting = 0
+
+    def deliver(data: bytes) -> int:
+        nonlocal waiting
+        waiting += len(data)
+        return waiting
+
+    link._deliver = deliver
+    for part in (b"x" * limit, b"x"):
+        assert not wire.aborted
+        link.push(part)
+        listener.clock.advance(0)
+    return Outcome("", last(listener, "consumer.cut"), not wire.aborted)
+
+
+class Polls:
+    """A client that polls over a listener in memory."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.listener = MemoryListener(longpoll="/lp", **settings)
+
+    def ask(self, stream: bytes) -> MemoryWire:
+        link, wire = self.listener.connect()
+        link.dataReceived(stream)
+        turns(self.listener)
+        return wire
+
+    def status(self, stream: bytes) -> str:
+        return self.ask(stream).value().split()[1].decode()
+
+    def open(self) -> tuple[str, RecordingSession]:
+        body = self.ask(post("/lp/open", wanting("wamp.2.json"))).value().partition(b"\r\n\r\n")[2]
+        return f"/lp/{json.loads(body)['transport']}", self.listener.host.sessions[-1]
+
+
+@drives("Requests with messages of a long-poll that wait while an authorizer decides", number(MOST_WAITING))
+def poll_requests() -> Outcome:
+    polls = Polls()
+    path, session = polls.open()
+    session.link.set_authenticated(True)
+    session.link.pause(WAITING)
+    for _ in range(MOST_WAITING):
+        assert polls.ask(post(f"{path}/send", b"[]")).value() == b""
+    status = polls.status(post(f"{path}/send", b"[]"))
+    return Outcome(status, None, not session.ends)
+
+
+@drives("Bytes of requests of a long-poll that wait for their turn", size(BYTES_WAITING))
+def poll_bytes() -> Outcome:
+    polls = Polls()
+    path, session = polls.open()
+    session.link.set_authenticated(True)
+    session.link.pause(TURN)
+    full = post(f"{path}/send", b"x" * 32768)
+    for _ in range(BYTES_WAITING // 32768):
+        assert polls.ask(full).value() == b""
+    return Outcome(polls.status(full), None, not session.ends)
+
+
+@drives("HTTP connections that count as those of a client of long-poll", number(MOST_CONNECTIONS))
+def poll_connections() -> Outcome:
+    polls = Polls()
+    path, session = polls.open()
+    session.link.set_authenticated(True)
+    for _ in range(MOST_CONNECTIONS + 1):
+        polls.ask(post(f"{path}/receive"))
+    assert len(session.link._vouched_for) == MOST_CONNECTIONS
+    return Outcome("", None, not session.ends)
+
+
+@drives("Open long-poll transports, counted as connections")
+def poll_transports() -> Outcome:
+    polls = Polls(max_connections=6, unauthenticated_per_address=99, max_unauthenticated=6)
+    statuses = [polls.status(post("/lp/open", wanting("wamp.2.json"))) for _ in range(4)]
+    assert statuses[:3] == ["200"] * 3, statuses
+    return Outcome(statuses[-1], last(polls.listener, "connection.refused"))
+
+
+@drives("Bytes of an HTTP request's head")
+def head() -> Outcome:
+    listener = MemoryListener()
+    link, wire = listener.connect()
+    link.dataReceived(upgrade(extra="X-Long: " + "x" * listen("header_limit") + "\r\n"))
+    return Outcome(wire.value().split()[1].decode(), last(listener, "handshake.refused"), not wire.disconnecting)
+
+
+def turnstile(**settings: Any) -> tuple[Turnstile, RecordingJournal]:
+    journal = RecordingJournal()
+    made = ListenerSettings(name="public", back_end=Sign(), **settings)
+    return Turnstile(made, Clock(), journal), journal
+
+
+@drives("Connections of a listener")
+def connections() -> Outcome:
+    listener = MemoryListener(max_connections=3, max_unauthenticated=3, backend_places=0)
+    for _ in range(3):
+        listener.connect()
+    status = listener.connect()[1].value().split()[1].decode()
+    return Outcome(status, last(listener, "connection.refused"), listener.factory.turnstile.inside > 3)
+
+
+@drives("Connections of one address that have not joined, in a crowd")
+def of_one_address() -> Outcome:
+    limit = listen("unauthenticated_per_address")
+    turns_at, journal = turnstile(
+        unauthenticated_per_address=limit, max_unauthenticated=limit + 100, connection_burst=999
+    )
+    answers = []
+    for _ in range(limit + 1):
+        place = turns_at.enter("192.0.2.1")
+        assert place is not None
+        answers.append(place.located("192.0.2.1"))
+    assert answers[:-1] == [Answer.ADMITTED] * limit
+    return Outcome("503" if answers[-1] is Answer.REFUSED else "", last(journal, "connection.refused"), False)
+
+
+@drives("Connections that may be the back end's while every place is taken", number(MOST_UNDECIDED))
+def undecided() -> Outcome:
+    turns_at, journal = turnstile(max_connections=1, max_unauthenticated=1, backend_places=2)
+    turns_at.enter("10.0.0.1")
+    gone: list[int] = []
+    for n in range(MOST_UNDECIDED + 1):
+        place = turns_at.enter("10.0.0.1")
+        assert place is not None
+        place.withdraw = lambda n=n: gone.append(n)
+    assert gone == [0]
+    return Outcome("503", last(journal, "connection.refused"), False)
+
+
+@drives("Bytes of large heads that connections which have not joined hold together", size(LARGE_HEADS))
+def heads() -> Outcome:
+    turns_at, journal = turnstile(max_unauthenticated=5000, unauthenticated_per_address=5000, connection_burst=5000)
+    answers = []
+    for _ in range(LARGE_HEADS // 16384 + 1):
+        place = turns_at.enter("192.0.2.1")
+        assert place is not None
+        answers.append(place.holds_head(16384 + LARGE_HEAD))
+    assert answers == [True] * (len(answers) - 1) + [False]
+    return Outcome("503", last(journal, "connection.refused"), False)
+
+
+@drives("Addresses whose connections are counted", number(MOST_ADDRESSES))
+def rated_addresses() -> Outcome:
+    rates = ConnectionRates(200, 2000)
+    for n in range(MOST_ADDRESSES + 1):
+        rates.take(str(n), 0.0)
+    assert len(rates._buckets) == MOST_ADDRESSES
+    return Outcome()
+
+
+@drives("Messages that a client sends unasked")
+def rate() -> Outcome:
+    stage = Stage()
+    allowance = Allowance(listen("message_rate"), listen("message_burst"), None)
+    stage.lobby.rates = Rates(stage.clock, stage.journal, "public", allowance)
+    client = stage.v2()
+    for n in range(allowance.burst + 64):
+        client.say([34, n, 99])
+    assert client.link.paused
+    noted = next((name, kind) for name, kind, _ in stage.journal.notes if name == "connection.slowed")
+    return Outcome("", noted, client.link.ended is None)
