@@ -12,8 +12,8 @@ from orosync.model import Traits
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Turnstile
 from orosync.transport.connection_rates import MOST_ADDRESSES, ConnectionRates
 from orosync.transport.link import Link
+from orosync.transport.message_rates import Allowance, Rates
 from orosync.transport.poll_link import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
-from orosync.transport.rates import Allowance, Rates
 from orosync.transport.reading import FRAGMENT, FRAGMENTS
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
