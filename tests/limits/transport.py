@@ -12,13 +12,12 @@ from orosync.model import Traits
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Turnstile
 from orosync.transport.connection_rates import MOST_ADDRESSES, ConnectionRates
 from orosync.transport.link import Link
-from orosync.transport.message_rates import Allowance, Rates
 from orosync.transport.poll_link import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
 from orosync.transport.reading import FRAGMENT, FRAGMENTS
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.limits.table import Outcome, drives, listen, number, size
-from tests.session.stage import Stage
+from tests.session.test_message_rates import RatedStage
 from tests.support.wires import (
     MemoryListener,
     MemoryWire,
@@ -248,11 +247,9 @@ def rated_addresses() -> Outcome:
 
 @drives("Messages that a client sends unasked")
 def rate() -> Outcome:
-    stage = Stage()
-    allowance = Allowance(listen("message_rate"), listen("message_burst"), None)
-    stage.lobby.rates = Rates(stage.clock, stage.journal, "public", allowance)
+    stage = RatedStage(listen("message_rate"), listen("message_burst"))
     client = stage.v2()
-    for n in range(allowance.burst + 64):
+    for n in range(listen("message_burst") + 64):
         client.say([34, n, 99])
     assert client.link.paused
     noted = next((name, kind) for name, kind, _ in stage.journal.notes if name == "connection.slowed")
