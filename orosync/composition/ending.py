@@ -87,6 +87,7 @@ class Ending:
         already and its reactor does not run yet."""
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._take_signals()
+        os.register_at_fork(after_in_child=self._forked)
         # Behind the reactor's own, which takes them at this moment.
         self._reactor.addSystemEventTrigger("during", "startup", self._take_signals)
         # twistd takes its observers away before it waits for threads.
@@ -100,6 +101,14 @@ class Ending:
             self._chained = os.dup(before)
         for number in ASKING:
             signal.signal(number, self._handle)
+
+    def _forked(self) -> None:
+        """In a child process that goes on with our code: its signals are its own, and not for our descriptor."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for descriptor in (self._reader, self._writer):
+            os.close(descriptor)
 
     def begin(self) -> None:
         """The end has begun, by a signal or because the reactor stops: it is over in time. Any thread may say so."""
@@ -199,7 +208,8 @@ class Ending:
     def clear(self) -> None:
         """Remove what a process leaves behind that ends without its reactor."""
         for path in self.sockets:
-            for one in (path, f"{path}.lock"):  # Twisted's lock beside it
+            lock = f"{path}.lock"  # a symbolic link of Twisted's
+            for one in (path, lock) if os.path.islink(lock) else (path,):
                 with suppress(OSError):
                     os.unlink(one)
         if self._pidfile:

@@ -21,7 +21,7 @@ from orosync.composition.ending import GRACE, Ending, children
 from orosync.testing import RecordingJournal
 
 SIGNALLED = """\
-import os, signal, sys
+import os, signal, sys, time
 from twisted.internet import reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from orosync.composition.ending import Ending
@@ -34,10 +34,18 @@ def later():
     from twisted.internet.utils import getProcessOutput
     getProcessOutput("/bin/echo", [b"hello"]).addCallback(told)
 def told(said):
+    if sys.argv[3] == "fork":
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+        time.sleep(0.1)
+        os.kill(child, signal.SIGTERM)
+        print("child", os.waitpid(child, 0)[1], flush=True)
+        reactor.callLater(0.2, lambda: print("still here", end.left(), flush=True))
+        reactor.callLater(0.2, reactor.stop)
     print("a child said", said.decode().strip(), flush=True)
     for _ in range(int(sys.argv[2])):
         os.kill(os.getpid(), signal.SIGTERM)
-        import time
         time.sleep(0.2)
 end.watch()
 if sys.argv[3] == "early":
@@ -148,13 +156,13 @@ class EndingTests(SynchronousTestCase):
 
     def test_nothing_is_left(self) -> None:
         """The pidfile, sockets with their locks and child processes go."""
-        there = [self.directory / name for name in ("socket", "socket.lock", "other")]
-        for path in there:
-            path.touch()
-        self.ending.sockets += [str(there[0]), str(self.directory / "was never there")]
+        (self.directory / "socket.lock").symlink_to(str(os.getpid()))
+        for name in ("socket", "second", "second.lock"):
+            (self.directory / name).touch()
+        self.ending.sockets += [str(self.directory / name) for name in ("socket", "second", "was never there")]
         self.ending.noticed(signal.SIGTERM)
         self.ending.noticed(signal.SIGTERM)
-        self.assertEqual([path.name for path in self.directory.iterdir()], ["other"])
+        self.assertEqual([path.name for path in self.directory.iterdir()], ["second.lock"], "no lock of Twisted's")
         self.assertEqual(self.killed, [4711])
 
     def test_foreign_pidfile(self) -> None:
@@ -195,7 +203,7 @@ class RealSignals(SynchronousTestCase):
     def end(self, signals: int, when: str = "later") -> tuple[int, str]:
         command = [sys.executable, "-c", SIGNALLED, "/nonexistent/pid", str(signals), when]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        self.assertIn("a child said hello" if when == "later" else "", done.stdout, done.stderr)
+        self.assertIn("" if when == "early" else "a child said hello", done.stdout, done.stderr)
         return done.returncode, done.stdout + done.stderr
 
     def test_one(self) -> None:
@@ -205,6 +213,13 @@ class RealSignals(SynchronousTestCase):
     def test_early(self) -> None:
         """One that comes before the reactor runs is not lost."""
         self.assertEqual(self.end(0, "early")[0], 0)
+
+    def test_children_have_their_own(self) -> None:
+        """A forked child that goes on with our code dies of its signals, and we do not notice them."""
+        status, said = self.end(0, "fork")
+        self.assertEqual(status, 0)
+        self.assertIn("child 15\n", said)
+        self.assertIn("still here None\n", said)
 
     def test_two(self) -> None:
         """The second is noticed though the reactor does not turn."""
