@@ -22,6 +22,7 @@ def settings_of(section: ListenSection, web: IResource | None, back_end: BackEnd
         origins=section.origins,
         origin_required=section.origin == "required",
         trusted_proxies=section.proxies,
+        proxy_protocol=section.proxy_protocol,
         header_limit=section.header_limit,
         handshake_timeout=section.handshake_timeout,
         max_connections=section.max_connections,

@@ -194,9 +194,11 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
         fault(section, "max_unauthenticated", f"is more than max_connections ({most}), lower it or raise that")
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
+    if listener.proxy_protocol and not listener.proxies:
+        fault(section, "proxies", "is missing, with proxy_protocol name the load balancers that connections come from")
     if listener.transport == "rawsocket":
         for key in ("path", "longpoll", "pages", "proxies"):
-            if getattr(listener, key):
+            if getattr(listener, key) and not (key == "proxies" and listener.proxy_protocol):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":
             fault(section, "compression", "is for WebSocket alone, remove the line or write transport = universal")
@@ -214,7 +216,8 @@ def _publishing(configuration: Configuration, listener: ListenSection, fault: Fa
     for network in listener.publisher_from:
         if network.prefixlen == 0:
             fault(section, "publisher_from", f"{network} is everybody, name the back end's own addresses")
-    if listener.publisher and listener.reach is Reach.ANYBODY and not listener.publisher_from:
+    anybody = listener.reach is Reach.ANYBODY or listener.proxy_protocol
+    if listener.publisher and anybody and not listener.publisher_from:
         fault(
             section,
             "publisher",

@@ -86,6 +86,12 @@ class ListenSection:
         unset=(),
         example="loopback",
     )
+    proxy_protocol: bool = setting(
+        values.boolean,
+        "For load balancers that pass on TCP as it is: each connection comes from `proxies` and begins with a header "
+        "of the PROXY protocol (version 1 or 2), before TLS, which tells the client's address. Others are refused.",
+        default="no",
+    )
     realm: str = setting(
         values.name, "The realm of clients that name none (WAMP v1).", unset="", otherwise="the only realm"
     )

@@ -34,6 +34,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "maintenance.unknown",
             "ping.failed",
             "proxy.hidden",
+            "proxy.refused",
             "review.postponed",
             "stop.cut",
             "stop.failed",

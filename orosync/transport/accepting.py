@@ -47,9 +47,13 @@ def accept_few(port: Any, most: int = ACCEPTS) -> None:
 
 def hand_over(connection: Protocol, chosen: Any) -> None:
     """From now on ``chosen`` serves the connection: Twisted finds its methods where it looks for the other's."""
-    connection.dataReceived = chosen.dataReceived  # type: ignore[method-assign]
-    connection.connectionLost = chosen.connectionLost  # type: ignore[method-assign]
-    chosen.makeConnection(connection.transport)
+    transport: Any = connection.transport
+    if getattr(transport, "protocol", None) is connection:
+        transport.protocol = chosen  # so that whoever is handed it may hand it on
+    else:
+        connection.dataReceived = chosen.dataReceived  # type: ignore[method-assign]
+        connection.connectionLost = chosen.connectionLost  # type: ignore[method-assign]
+    chosen.makeConnection(transport)
 
 
 class Delayed(Protocol):

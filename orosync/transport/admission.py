@@ -67,14 +67,30 @@ UNDECIDED, UNAUTHENTICATED, AUTHENTICATED, LEFT = State
 
 @implementer(IAddress)
 class Place:
-    """One connection's, or one long-poll transport's. ``peer`` is who is connected; for Twisted it stands for the
-    peer's address. ``withdraw`` ends a connection that has to go for others."""
+    """One connection's, or one long-poll transport's. ``peer`` is who is connected, past a proxy that passes on TCP as
+    it is: then ``proxy`` is the TCP peer, else "". ``unnamed``: such a proxy does not say whom the connection is for.
+    For Twisted a place stands for the peer's address. ``withdraw`` ends a connection that has to go for others.
+    """
 
-    __slots__ = ("_turnstile", "group", "held", "limit", "paced", "peer", "proceed", "state", "withdraw")
+    __slots__ = (
+        "_turnstile",
+        "group",
+        "held",
+        "limit",
+        "paced",
+        "peer",
+        "proceed",
+        "proxy",
+        "state",
+        "unnamed",
+        "withdraw",
+    )
 
     def __init__(self, turnstile: Turnstile, peer: str) -> None:
         self._turnstile = turnstile
         self.peer = peer
+        self.proxy = ""
+        self.unnamed = False
         self.state = UNAUTHENTICATED
         self.group: str | None = None
         self.limit = Limit.CONNECTIONS
@@ -86,6 +102,12 @@ class Place:
     def undecided(self) -> bool:
         """Beyond all places, until the head of its request has been read."""
         return self.state is UNDECIDED
+
+    def comes_from(self, source: str, unnamed: bool) -> None:
+        """A proxy has said whom the connection is for: ``source``, "" for itself or, with ``unnamed``, somebody."""
+        if source:
+            self.proxy, self.peer = self.peer, source
+        self.unnamed = unnamed
 
     def located(self, address: str) -> Answer:
         """The client's address is known now, nothing of its request."""

@@ -89,7 +89,9 @@ class Handshake(Entrance):
             return
         host = request.host
         key, subprotocols = judge(request)
-        facts = connection_facts(settings, link.peer, request, host, subprotocols, connection_of(link.transport))
+        facts = connection_facts(
+            settings, link.peer, request, host, subprotocols, connection_of(link.transport), link.place
+        )
         if not link.origin_rule.allows(facts.origin):
             missing, listed = "no Origin header", f"not one of the origins of [listen:{settings.name}]"
             reason = missing if facts.origin is None else listed

@@ -18,6 +18,7 @@ from orosync.transport.admission import Answer, Place, Turnstile
 from orosync.transport.half_frames import HalfFrames
 from orosync.transport.keepalive import Wheel
 from orosync.transport.outbox import Outbox
+from orosync.transport.proxy_protocol import ProxyHeader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
@@ -62,6 +63,9 @@ class ListenerFactory(Factory):
         self.host = host
         self.outbox = outbox
         self.turns = turns
+        self.handshake_ticks = wheel.ticks(settings.handshake_timeout)
+        self.hurried_ticks = wheel.ticks(min(settings.handshake_timeout, HURRIED))
+        self.header_limit = settings.header_limit
         self.farewells = Farewells(wheel, wheel.ticks(settings.close_timeout), self.told, self.full is not None)
         self._shared = {
             "settings": settings,
@@ -74,8 +78,8 @@ class ListenerFactory(Factory):
             "_output_limit": settings.output_limit,
             "slow_readers": SlowReaders(clock, settings.tick, settings.output_stall),
             "half_frames": HalfFrames(clock, settings.tick, settings.frame_timeout, journal),
-            "handshake_ticks": wheel.ticks(settings.handshake_timeout),
-            "hurried_ticks": wheel.ticks(min(settings.handshake_timeout, HURRIED)),
+            "handshake_ticks": self.handshake_ticks,
+            "hurried_ticks": self.hurried_ticks,
             "close_ticks": wheel.ticks(settings.close_timeout),
             "ping_ticks": wheel.ticks(settings.ping_interval),
             "pong_ticks": wheel.ticks(settings.ping_timeout),
@@ -107,13 +111,24 @@ class ListenerFactory(Factory):
 
     def arrived(self, addr: IAddress | None, build: Build) -> Protocol | None:
         """What a connection gets that has just been accepted: ``build``'s, or something that makes it wait or go."""
-        peer = plain_address(getattr(addr, "host", UNIX))
+        peer, settings = plain_address(getattr(addr, "host", UNIX)), self.settings
+        if settings.proxy_protocol and not speaks_for_others(peer, settings.trusted_proxies):
+            self.refuse_proxy("not_a_proxy", peer, f"its address is none of the proxies of [listen:{settings.name}]")
+            return HangUp()
         place = self.turnstile.enter(peer)
         if place is None:
             return self.hang_up()
-        if speaks_for_others(peer, self.settings.trusted_proxies):
+        return ProxyHeader(self, place, build) if settings.proxy_protocol else self.identified(place, build)
+
+    def identified(self, place: Place, build: Build) -> Protocol | None:
+        """As ``arrived``, for one of which it is known whom it is for, past proxies that pass on TCP as it is."""
+        if speaks_for_others(place.peer, self.settings.trusted_proxies):
             return build(place)  # its request will tell whose it is
-        return self.located(place, peer, build)
+        return self.located(place, place.peer, build)
+
+    def refuse_proxy(self, kind: str, peer: str, reason: str) -> None:
+        """Write down that a connection without a good header of the PROXY protocol is not served."""
+        self.journal.note("proxy.refused", kind, listener=self.settings.name, address=peer, reason=reason)
 
     def located(self, place: Place, address: str, build: Build) -> Protocol | None:
         """As ``arrived``, for one whose client's address is known now; nothing of its request has been read."""

@@ -70,7 +70,8 @@ class LongPoll(Resource):
     def render(self, request: server.Request) -> int:
         """Every request; answered here or later."""
         poll, settings = PollRequest(request), self._listener.settings
-        peer = plain_address(getattr(request.getClientAddress(), "host", UNIX))
+        place = place_of(request)
+        peer = plain_address(getattr(request.getClientAddress(), "host", UNIX)) if place is None else place.peer
         try:
             head = head_of(request)
             host = head.host
@@ -93,7 +94,7 @@ class LongPoll(Resource):
         elif (name, verb) == ("open", ""):
             transport = transport_of(request)
             protocols = _protocols(body_of(request))
-            facts = connection_facts(settings, peer, head, host, protocols, connection_of(transport))
+            facts = connection_facts(settings, peer, head, host, protocols, connection_of(transport), place)
             self._open(poll, facts)
         else:
             link, act = self._links.get(name), _VERBS.get(verb)
@@ -112,7 +113,7 @@ class LongPoll(Resource):
             self._deny(poll, 403, "origin", "no Origin header", facts)
         elif not facts.subprotocols:
             self._deny(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
-        elif (place := listener.turnstile.enter(facts.peer)) is None:
+        elif (place := listener.turnstile.enter(facts.source)) is None:
             poll.answer(503)
         else:
             poll.gone = place.leave

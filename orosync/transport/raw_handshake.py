@@ -65,7 +65,7 @@ class RawHandshake(Entrance):
         self._buffer = buffer[4:]
         link = self._link
         subprotocol = rawsocket.SUBPROTOCOLS[request.serializer]
-        facts = socket_facts(link.settings, link.peer, subprotocol, connection_of(link.transport))
+        facts = socket_facts(link.settings, link.peer, subprotocol, connection_of(link.transport), link.place)
         self._ask(facts, request)
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Request) -> None:

@@ -36,11 +36,12 @@ class ListenerSettings:
     """One listener. Times in seconds, sizes in bytes.
 
     ``path`` None serves every path. ``origins`` holds bare hosts (any scheme and port) and full origins; see
-    ``origin.OriginRule``. ``trusted_proxies`` are networks whose X-Forwarded-For is believed. ``handshake_timeout``
-    covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing handshake and how long a
-    finished connection may linger. ``output_limit`` bounds what waits for one slow reader, ``output_stall`` how
-    long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive. ``web`` answers plain
-    HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
+    ``origin.OriginRule``. ``trusted_proxies`` are networks whose X-Forwarded-For is believed; with
+    ``proxy_protocol`` each connection is one of theirs and begins with a header of the PROXY protocol.
+    ``handshake_timeout`` covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing
+    handshake and how long a finished connection may linger. ``output_limit`` bounds what waits for one slow reader,
+    ``output_stall`` how long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive.
+    ``web`` answers plain HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
     ``longpoll`` is the path below which clients may poll, ``body_limit`` bounds the body of a plain HTTP request.
     Of ``max_connections`` at most ``max_unauthenticated`` may not have joined yet. While more than half of those places
     are taken, one address has at most ``unauthenticated_per_address`` of them, and of its new connections
@@ -54,6 +55,7 @@ class ListenerSettings:
     origins: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
     origin_required: bool = True
     trusted_proxies: tuple[Network, ...] = attrs.field(default=(), converter=_networks)
+    proxy_protocol: bool = False
     header_limit: int = 16384
     handshake_timeout: float = 5.0
     close_timeout: float = 2.0

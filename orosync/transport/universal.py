@@ -16,7 +16,7 @@ from orosync.transport.accepting import hand_over
 from orosync.transport.admission import Place
 from orosync.transport.answers import ANSWERS
 from orosync.transport.keepalive import Member
-from orosync.transport.listener import HURRIED, ListenerFactory
+from orosync.transport.listener import ListenerFactory
 from orosync.transport.raw_link import RawLink
 from orosync.transport.rawsocket import RawSocketFactory
 from orosync.transport.websocket import WebSocketFactory, websocket_link
@@ -79,8 +79,6 @@ class UniversalFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.handshake_ticks = self.wheel.ticks(self.settings.handshake_timeout)
-        self.hurried_ticks = self.wheel.ticks(min(self.settings.handshake_timeout, HURRIED))
         self._websocket: Callable[[str], Any] = websocket_link(self)
         self._rawsocket: Callable[[str], Any] = self.kind(RawLink)
 

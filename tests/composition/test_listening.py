@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,6 +33,8 @@ class ListeningTests(SynchronousTestCase):
                 origins=("https://a.example",),
                 origin="optional",
                 tls=True,
+                proxies=(ip_network("10.0.0.0/8"),),
+                proxy_protocol=True,
                 longpoll="/lp",
                 compression="deflate",
                 message_limit=1000,
@@ -50,6 +53,8 @@ class ListeningTests(SynchronousTestCase):
         self.assertEqual((made.connection_rate, made.connection_burst, made.backend_places), (3, 2, 1))
         self.assertIs(made.back_end, sign)
         self.assertEqual((made.path, made.origins, made.origin_required), ("/ws", ("https://a.example",), False))
+        self.assertEqual((made.trusted_proxies, made.proxy_protocol), ((ip_network("10.0.0.0/8"),), True))
+        self.assertFalse(plain.proxy_protocol)
         self.assertEqual((made.tls, made.longpoll, made.deflate), (True, "/lp", True))
         self.assertEqual((made.body_limit, made.max_connections, made.ping_interval), (1000, 7, 3.0))
 

@@ -177,6 +177,25 @@ class Doors(FilesCase):
         both = "certificate = file.pem\nkey = file.pem\nendpoint"
         self.assertTrue(self.load(SOUND.replace("endpoint", both)).listeners["public"].tls)
 
+    def test_proxy_protocol(self) -> None:
+        """It needs proxies that it is believed from, on RawSocket too; and it brings everybody."""
+        where = "endpoint = tcp:1:interface=127.0.0.1\n"
+        missing = (
+            "[listen:public] proxies: is missing, with proxy_protocol name the load balancers that connections come "
+            "from (line 1)"
+        )
+        self.assertEqual(self.listener(where + "proxy_protocol = yes\n"), [missing])
+        for transport in ("websocket", "rawsocket", "universal"):
+            lines = f"{where}transport = {transport}\nproxy_protocol = yes\nproxies = loopback\n"
+            self.assertTrue(self.load(SOUND.replace(LISTEN, f"[listen:public]\n{lines}")).listeners)
+        self.assertEqual(
+            self.listener(where + "proxy_protocol = yes\nproxies = loopback\npublisher = yes\n"),
+            [
+                "[listen:public] publisher: anybody can connect here, listen on loopback or name the back end's "
+                "addresses in publisher_from (line 5)"
+            ],
+        )
+
     def test_publishers_from_everywhere(self) -> None:
         """The right to publish is not given to all the world."""
         public = "endpoint = tcp:1\norigin = optional\n"
