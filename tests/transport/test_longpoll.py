@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
+from orosync.transport.poll_link import MOST_CONNECTIONS
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 
 ORIGIN = "http://localhost"
@@ -249,3 +251,87 @@ class TransportTests(LongPollCase):
         for stream, status in ((post("/other"), 426), (post("/lpx/open"), 426)):
             self.assertEqual(self.status(stream), status)
         self.assertEqual(self.status(post("/other"), self.made(path="/ws")), 404)
+
+
+class PlacesTests(LongPollCase):
+    """Transports are places, wherever their requests come from."""
+
+    def made(self, **settings: Any) -> MemoryListener:
+        listener = super().made(**settings)
+        listener.host.make = self.silent
+        return listener
+
+    def silent(self) -> RecordingSession:
+        session = RecordingSession()
+        session.authenticates = False
+        return session
+
+    def opened(self, count: int, listener: MemoryListener, extra: str = "") -> tuple[Any, list[int]]:
+        """Statuses of opening so many transports over one connection, one after the other."""
+        link, wire = listener.connect()
+        statuses = []
+        for _ in range(count):
+            link.dataReceived(post("/lp/open", wanting("wamp.2.json"), extra=extra))
+            listener.clock.advance(0)
+            statuses.append(int(wire.value().split()[1]))
+            wire.clear()
+        return link, statuses
+
+    def test_many_transports_over_one_connection(self) -> None:
+        """Each is a place of its client's address; over the count it is 503, and those who join count no longer."""
+        listener = self.made(max_unauthenticated=10, unauthenticated_per_address=3)
+        link, statuses = self.opened(9, listener)
+        self.assertEqual(statuses, [200] * 5 + [503] * 4)  # the connection that asks is the sixth
+        self.assertEqual(listener.factory.turnstile.unauthenticated, 6)
+        self.assertEqual(listener.journal.kinds("connection.refused"), ["too_many_of_address"] * 4)
+        for session in listener.host.sessions:
+            session.link.set_authenticated(True)
+        self.assertEqual(listener.factory.turnstile.unauthenticated, 1)
+        self.assertEqual(self.opened(4, listener)[1], [200] * 4)
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(listener.factory.turnstile.inside, 10)
+        for session in list(listener.host.sessions):
+            session.link.leave()
+        self.assertEqual((listener.factory.turnstile.inside, listener.factory.turnstile.unauthenticated), (1, 1))
+
+    def test_too_fast(self) -> None:
+        """Over the rate the request waits for its turn; one that leaves meanwhile waits no longer."""
+        listener = self.made(max_unauthenticated=9, connection_rate=20.0, connection_burst=1)
+        host, (link, wire), *_ = listener.host, *(listener.connect() for _ in range(5))
+        link.dataReceived(post("/lp/open", wanting("wamp.2.json")))
+        self.assertEqual((wire.value(), len(host.facts)), (b"", 0))
+        listener.run(0.2)
+        self.assertEqual((wire.value()[:12], len(host.facts)), (b"HTTP/1.1 200", 1))
+        wire.clear()
+        for count in (0, 1):  # there is a token again, for one
+            link.dataReceived(post("/lp/open", wanting("wamp.2.json")))
+            listener.clock.advance(0)
+            self.assertEqual(len(listener.factory.turnstile._turns), count)
+        link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((len(listener.factory.turnstile._turns), listener.factory.turnstile.inside), (0, 6))
+
+    def test_the_connections_of_one_who_has_joined(self) -> None:
+        """A few that its requests come by are authenticated too, as long as it is."""
+        listener = self.made()
+        turnstile = listener.factory.turnstile
+        base, session = self.open(listener=listener)
+        self.ask(post(f"{base}/send", b"[1]"), listener)
+        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (3, 3))
+        session.link.set_authenticated(True)
+        for count in range(1, MOST_CONNECTIONS + 3):
+            self.ask(post(f"{base}/send", b"[1]"), listener)
+            authenticated = turnstile.inside - turnstile.unauthenticated
+            self.assertEqual(authenticated, 1 + min(count, MOST_CONNECTIONS))
+        session.link.leave()
+        self.assertEqual(turnstile.inside, turnstile.unauthenticated)
+
+    def test_bodies_of_those_who_have_not_joined(self) -> None:
+        """8 KiB, announced or not, whatever path they name; then what the listener says."""
+        listener = self.made()
+        base, session = self.open(listener=listener)
+        long = b"x" * (UNAUTHENTICATED_MESSAGE_LIMIT + 1)
+        for path in (f"{base}/send", "/lp/open", "/lp/nothing/send"):
+            self.assertEqual(self.status(post(path, long), listener), 413, path)
+        self.assertEqual(self.status(post(f"{base}/send", long[1:]), listener), 204)
+        session.link.set_authenticated(True)
+        self.assertEqual(self.status(post(f"{base}/send", long), listener), 204)

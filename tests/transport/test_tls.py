@@ -215,6 +215,43 @@ class WireTests(TlsListenerCase):
         self.assertEqual(await self.beside(visit), b"")
         self.assertEqual(self.journal.kinds("connection.refused"), ["too_many"])
 
+    async def test_those_who_wait(self) -> None:
+        """TLS does not begin before it is their turn; one who hangs up meanwhile is not waited for."""
+        keys = {"max_unauthenticated": 5, "connection_rate": 2, "connection_burst": 1}
+        port = await self.listen(self.credentials, **keys)
+        crowd = [await self.client(port) for _ in range(3)]
+        turnstile = self.factories[0].turnstile
+        await self.until(lambda: turnstile.unauthenticated == 3)
+        gone = await self.client(port)
+        await self.until(lambda: len(turnstile._turns) == 1)
+        gone.close()
+        served = await self.beside(lambda: Client(port, tls=self.trusting()))
+        self.addCleanup(served.close)
+        self.assertIn(b" 101 ", await self.beside(served.upgrade))
+        self.assertEqual(self.journal.kinds("connection.delayed"), ["rate"] * 2)
+        await self.until(lambda: turnstile.inside == 4)
+        for client in crowd:
+            client.close()
+
+    async def test_behind_a_proxy(self) -> None:
+        """Its client is only known when TLS is there: then it is told."""
+        keys = {"max_unauthenticated": 3, "unauthenticated_per_address": 1, "trusted_proxies": ["127.0.0.0/8"]}
+        port = await self.listen(self.credentials, **keys)
+
+        def silent() -> RecordingSession:
+            session = RecordingSession()
+            session.authenticates = False
+            return session
+
+        self.host.make = silent
+        header = "X-Forwarded-For: 198.51.100.1\r\n"
+        answers = []
+        for _ in range(3):
+            client = await self.client(port, tls=self.trusting())
+            answers.append((await self.beside(lambda client=client: client.upgrade(extra=header)))[9:12])
+        self.assertEqual(answers, [b"101", b"101", b"503"])
+        self.assertEqual(self.journal.kinds("connection.refused"), ["too_many_of_address"])
+
 
 class RenewalTests(TlsListenerCase):
     async def served(self, port: int) -> str:
