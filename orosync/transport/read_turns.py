@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from orosync.interfaces import TURN, WAITING
+from orosync.transport.quiet import CLOSED
 
 _log = Logger()
 
@@ -100,6 +101,7 @@ class TurnTaker:
     """A Reader that stops with the reason TURN (see ILink.pause) until its turn comes."""
 
     turns: ReadTurns
+    state: int
 
     # _left: of its quantum. _paused: the reasons why nothing is handed over (see ILink), 0 for none. _more: what the
     # session still has to handle of what it was given.
@@ -119,15 +121,15 @@ class TurnTaker:
         """See ILink."""
         if self._left > 0:
             self._left -= LEAST
-            return True
-        self._more = later
-        self._wait()
+            return self.state != CLOSED
+        self.call_in_turn(later)
         return False
 
     def call_in_turn(self, later: Callable[[], object]) -> None:
         """See ILink."""
-        self._more = later
-        self._wait()
+        if self.state != CLOSED:
+            self._more = later
+            self._wait()
 
     def renew(self) -> bool:
         """See Reader."""

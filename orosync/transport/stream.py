@@ -216,6 +216,8 @@ class Stream(TurnTaker):
         left = position < len(data)
         if left:
             if self._paused:
+                if self._paused != TURN and position > len(data) // 2:
+                    data, position = data[position:], 0  # it may be kept for long
                 self._buffer, self._offset = data, position
             else:
                 self._tail, self._need = bytearray(data[position:]), need
