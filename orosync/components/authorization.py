@@ -61,7 +61,7 @@ class Authorization:
             return _answered(False)
         before = self._last.get(question.session)
         decision = self._decide(question)
-        if before is None and isinstance(decision, Decision):
+        if isinstance(decision, Decision) and (before is None or self._outstanding >= MOST_AT_ONCE):
             return self._told(question, decision)
         answer: Deferred[dict[str, bool]] = Deferred()
         Deferred.fromCoroutine(self._in_order(question, before, decision, answer))

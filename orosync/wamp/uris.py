@@ -7,7 +7,8 @@ Rules (WAMP, sections "URIs" and "Pattern-based Subscriptions"):
 * A wildcard pattern may have empty components, anywhere; each stands for one component.
 * A prefix pattern is compared as a string, so it may end in the middle of a component or with a "."; the empty
   prefix is well formed too and matches everything. Whether somebody may use it is authorization's matter.
-* A URI or pattern has at most LONGEST characters: each may be remembered many times over.
+* A URI or pattern has at most LONGEST characters: each may be remembered many times over. A wildcard pattern has
+  at most COMPONENTS components.
 
 Topics of WAMP v1 are opaque strings, of which only the length is checked. This file must not know who may do what.
 """
@@ -26,6 +27,9 @@ LONGEST = 1024
 
 TOO_LONG = f"a URI has at most {LONGEST} characters"
 
+COMPONENTS = 64
+"""Components of a wildcard pattern: each is a node of a tree, and costs much more than its characters."""
+
 
 def _patterns(component: str) -> dict[Match, re.Pattern[str]]:
     # The length is part of the pattern: who checks very many makes no second call for it.
@@ -33,7 +37,7 @@ def _patterns(component: str) -> dict[Match, re.Pattern[str]]:
     return {
         Match.EXACT: re.compile(rf"{short}{component}+(?:\.{component}+)*"),
         Match.PREFIX: re.compile(rf"{short}(?:{component}+\.)*{component}*"),
-        Match.WILDCARD: re.compile(rf"{short}{component}*(?:\.{component}*)*"),
+        Match.WILDCARD: re.compile(rf"{short}{component}*(?:\.{component}*){{0,{COMPONENTS - 1}}}"),
     }
 
 
@@ -57,6 +61,8 @@ def check(uri: str, match: Match = Match.EXACT, *, strict: bool = False) -> None
         return
     if len(uri) > LONGEST:
         raise RequestError(INVALID_URI, TOO_LONG)
+    if match is Match.WILDCARD and uri.count(".") >= COMPONENTS:
+        raise RequestError(INVALID_URI, f"a wildcard pattern has at most {COMPONENTS} components")
     raise RequestError(INVALID_URI, f"not a well-formed URI for {match.value} matching")
 
 

@@ -160,10 +160,14 @@ class Answers(SynchronousTestCase):
         self.assertEqual(self.authorization._last, {})
 
     def test_too_many_at_once(self) -> None:
-        """A bound on what may be outstanding."""
-        self.authorization._outstanding = MOST_AT_ONCE
-        self.assertEqual(self.ask(MAIL), NO)
-        self.assertEqual(self.journal.notes[-1][1], "failed")
+        """A bound on what may be outstanding; beyond it nobody waits, behind another question of the session neither."""
+        self.scripted.answers[Action.PUBLISH, "one"] = Deferred()
+        for _ in range(2):
+            self.authorization._outstanding = MOST_AT_ONCE
+            self.assertEqual(self.ask(MAIL), NO)
+            self.assertEqual(self.journal.notes[-1][1], "failed")
+            self.authorization._outstanding = 0
+            self.ask("one", "publish")
 
 
 class Principals(SynchronousTestCase):

@@ -131,6 +131,28 @@ def uri() -> Outcome:
     return outcomes[0]
 
 
+@drives("Components of a wildcard pattern", number(uris.COMPONENTS))
+def components() -> Outcome:
+    stage = Stage()
+    client = stage.v2()
+    pattern = "." * (uris.COMPONENTS - 1)
+    assert client.ask([32, 1, {"match": "wildcard"}, pattern])[0][0] == 33
+    assert client.ask([64, 2, {"match": "wildcard"}, f"{pattern}."])[0][4] == "wamp.error.invalid_uri"
+    return of(stage, client, client.ask([32, 3, {"match": "wildcard"}, f"{pattern}."]))
+
+
+@drives("Callees of one procedure", "one for each connection")
+def callees() -> Outcome:
+    stage = Stage()
+    client = stage.v2()
+    assert client.ask([64, 1, {"invoke": "roundrobin"}, "a.b"])[0][0] == 65
+    outcome = of(stage, client, client.ask([64, 2, {"invoke": "roundrobin"}, "a.b"]))
+    registration = stage.realm.dealer.lookup("a.b")
+    assert registration is not None
+    assert len(registration.callees) == 1
+    return outcome
+
+
 @drives("CURIE prefixes of a WAMP v1 session", number(v1.MAX_PREFIXES))
 def prefixes() -> Outcome:
     stage = Stage()
