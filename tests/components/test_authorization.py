@@ -160,7 +160,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual(self.authorization._last, {})
 
     def test_too_many_at_once(self) -> None:
-        """A bound on what may be outstanding; beyond it nobody waits, behind another question of the session neither."""
+        """A bound on what may be outstanding; beyond it nobody waits, not behind the session's last question either."""
         self.scripted.answers[Action.PUBLISH, "one"] = Deferred()
         for _ in range(2):
             self.authorization._outstanding = MOST_AT_ONCE
