@@ -8,6 +8,7 @@ tickets, users or secrets.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -36,6 +37,9 @@ JOBS_AT_A_WORKER = 2
 
 MOST_WORKERS = 4
 
+MOST_LOSSES = 2
+"""Workers that one job may cost: another loss may be its own doing."""
+
 MOST_HUNG = 3
 """Workers in a row that hang and have never answered: the next one would not either."""
 
@@ -57,7 +61,7 @@ class _Job:
     lane: str
     urgent: bool
     done: Deferred[list[str]] = attrs.field(repr=False)
-    lost: bool = False
+    losses: int = 0
 
     @property
     def size(self) -> int:
@@ -90,6 +94,7 @@ class Hasher(Service):
         self._start_worker = start_worker or (lambda: ProcessWorker(reactor))
         self._workers: list[Worker] = []
         self._hung = 0
+        self._again: deque[_Job] = deque()  # lost with a worker
         self._urgent: Lanes[_Job] = Lanes(urgent_room)
         self._others: Lanes[_Job] = Lanes(room)
 
@@ -107,10 +112,12 @@ class Hasher(Service):
     def stopService(self) -> Deferred[None]:
         """Fail what waits with Unavailable, and fire when no process or thread of ours is left."""
         Service.stopService(self)
-        waiting = [*self._urgent.clear(), *self._others.clear()]
+        waiting = [*self._again, *self._urgent.clear(), *self._others.clear()]
+        self._again.clear()
         workers, self._workers = self._workers, []
         for job in waiting:
-            job.done.errback(_down())
+            if not job.done.called:
+                job.done.errback(_down())
         return defer.gatherResults([worker.stop() for worker in workers]).addCallback(lambda _: None)
 
     def digests(self, pairs: Pairs, lane: str, *, urgent: bool = False) -> Deferred[list[str]]:
@@ -133,10 +140,11 @@ class Hasher(Service):
             worker = min(self._workers, key=lambda candidate: candidate.load)
             if worker.load >= JOBS_AT_A_WORKER:
                 return
-            job = self._urgent.take() or self._others.take()
+            job = self._again.popleft() if self._again else self._urgent.take() or self._others.take()
             if job is None:
                 return
-            self._give(worker, job)
+            if not job.done.called:  # else the one who asked has given up
+                self._give(worker, job)
 
     def _give(self, worker: Worker, job: _Job) -> None:
         worker.compute(job.pairs).addCallbacks(
@@ -155,14 +163,14 @@ class Hasher(Service):
         assert isinstance(loss, WorkerLost)
         if worker in self._workers:
             self._replace(worker, str(loss), loss.hung)
+        job.losses += 1
+        # Work that costs milliseconds does not make a worker hang: then the next may be one that hung already.
         if job.done.called:
             pass  # the one who asked has given up
-        elif job.lost or not self._workers:
-            # A second loss may be the job's own doing: no third worker for it.
+        elif job.losses >= MOST_LOSSES + loss.hung or not self._workers:
             job.done.errback(_down())
         else:
-            job.lost = True
-            self._give(min(self._workers, key=lambda candidate: candidate.load), job)
+            self._again.append(job)
         self._pump()
 
     def _abandon(self, job: _Job) -> None:

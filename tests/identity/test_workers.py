@@ -227,7 +227,7 @@ class HungHasherTests(HasherCase):
         self.successResultOf(hasher.stopService())
 
     def test_the_queue_goes_on(self) -> None:
-        """Jobs that cost two workers, or that were given up, leave their places to those who wait."""
+        """A job that has cost two workers, or that was given up, leaves its place to those who wait."""
         for given_up in (False, True):
             self.hasher()
             jobs = [self.ask(f"u{number}") for number in range(4)]
@@ -239,12 +239,33 @@ class HungHasherTests(HasherCase):
             else:
                 self.started[0].lose()
                 self.started[1].lose()
-                for job in jobs[:2]:
-                    self.refused(job, "hasher_down")
+                self.refused(jobs[0], "hasher_down")
             last = self.started[-1]
             while last.jobs:
                 last.answer()
-            self.assertEqual([self.successResultOf(job) for job in jobs[2:]], [["u2"], ["u3"]])
+            first = 2 if given_up else 1
+            names = [self.successResultOf(job) for job in jobs[first:]]
+            self.assertEqual(names, [["u1"], ["u2"], ["u3"]][first - 1 :])
+
+    def test_all_hang(self) -> None:
+        """What was at workers that hang is done by those that come in their place, not by others that hang as well."""
+        self.hasher(workers=2)
+        jobs = [self.ask(f"u{number}") for number in range(6)]
+        for worker in self.started[:2]:
+            worker.lose(hung=True)
+        for worker in self.started[2:]:
+            while worker.jobs:
+                worker.answer()
+        self.assertEqual([self.successResultOf(job) for job in jobs], [[f"u{number}"] for number in range(6)])
+
+    def test_hung_three_times(self) -> None:
+        """A job that has cost three workers in this way is refused."""
+        self.hasher()
+        job = self.ask("deadly")
+        for number in range(3):
+            self.assertNoResult(job)
+            self.started[number].lose(hung=True)
+        self.refused(job, "hasher_down")
 
 
 class RealWorkers(TestCase):
