@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from multiprocessing import Pool
 from pathlib import Path
@@ -84,8 +85,13 @@ class OwnRouter:
         twistd = str(Path(sys.executable).with_name("twistd"))
         command = [sys.executable, twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]
         environ = {**os.environ, "PYTHONPATH": str(TREE), "STORM_SECRET": self.secret, "STORM_HASH": self.hash}
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=config.parent, env=environ, stdout=log, stderr=log)
+        self._start = lambda log: subprocess.Popen(command, cwd=config.parent, env=environ, stdout=log, stderr=log)
+        self.start()
+
+    def start(self) -> None:
+        """Have it run; done by itself at first."""
+        with self.log.open("ab") as log:
+            self._process = self._start(log)
         for _ in range(200):
             if self._process.poll() is None and self._answers():
                 return
@@ -99,7 +105,13 @@ class OwnRouter:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def restart(self) -> None:
+        """As an administrator does it: it lets its clients go, ends, and is started again."""
+        self.close()
+        self.start()
+
     def close(self) -> None:
+        """End it."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -125,10 +137,12 @@ class OwnRouter:
         fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in (pid, *children)]
         return [(int(one[11]) + int(one[12])) / os.sysconf("SC_CLK_TCK") for one in fields]
 
-    def tickets(self, count: int) -> list[str]:
-        """Good tickets of anna, made on all cores."""
+    def tickets(self, count: int, users: Mapping[str, str] | None = None) -> list[str]:
+        """Good tickets of anna, made on all cores; or of ``users`` in turn (their password hashes by their names)."""
+        names = list((users or {"anna": self.hash}).items())
+        wanted = [(*names[number % len(names)], self.secret) for number in range(count)]
         with Pool() as pool:
-            return pool.starmap(ticket, [("anna", self.hash, self.secret)] * count, 50)
+            return pool.starmap(ticket, wanted, 50)
 
     def _answers(self) -> bool:
         try:

@@ -41,6 +41,11 @@ class StormTests(SynchronousTestCase):
             # One address has a hundred failures at once and twenty a second, then it is told to come back later.
             self.assertEqual("503" in told["outcomes"], addresses == "1", told)
 
+    def test_a_restart(self) -> None:
+        """Two hundred pages of one address, whom no proxy speaks for, come back to what is shipped; none is refused."""
+        told = self.storm("--restart", "--tickets", "200", "--seconds", "0.5", "--within", "15")
+        self.assertEqual((told["after the restart"]["outcomes"], told["faults"]), ({"welcome": 200}, []))
+
     def test_the_tool_finds_fault(self) -> None:
         """What is not done within the bounds is said and ends it with a failure."""
         with self.assertRaises(AssertionError) as caught:
