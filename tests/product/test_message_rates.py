@@ -68,13 +68,20 @@ class SlowedTests(SynchronousTestCase):
             self.assertEqual(house.log.count("connection.slowed (message_rate): listener=public"), 1)
 
     def test_before_hello(self):
-        """Pings without end and without a HELLO: cut after five seconds, with a line in the log."""
-        with House() as house, RawClient(house.url()) as flooder:
-            flooder.socket.sendall(client_frame(b"", 9) * 2000)
-            with self.assertRaises((Closed, OSError)):
-                while True:
-                    flooder.read_frame()
-            house.child.wait_for_line("connection.cut (message_rate): listener=public address=127.0.0.1")
+        """Pings without end and without a HELLO: cut after five seconds, with a line in the log; over TLS too, which
+        hands over what it has decrypted already."""
+        with House() as house:
+            flooders = {name: RawClient(house.url(secure=name == "secure")) for name in ("public", "secure")}
+            for flooder in flooders.values():
+                self.addCleanup(flooder.close)
+                flooder.socket.sendall(client_frame(b"", 9) * 2000)
+            for name, flooder in flooders.items():
+                pongs = 0
+                with self.assertRaises((Closed, OSError)):
+                    while flooder.read_frame()[0] == 10:
+                        pongs += 1
+                self.assertTrue(60 <= pongs <= 120, pongs)
+                house.child.wait_for_line(f"connection.cut (message_rate): listener={name} address=127.0.0.1")
 
 
 def _calls(count):
