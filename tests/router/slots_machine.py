@@ -107,6 +107,16 @@ class SlotsMachine(RuleBasedStateMachine):
             del self.seats[procedure, callee.session]
             self.take((self.dealer.revoke if revoked else self.dealer.unregister)(callee, number))
 
+    @rule(who=WHO, procedure=st.sampled_from(PROCEDURES), most=st.sampled_from([None, 1, 2]))
+    def take_over(self, who: int, procedure: str, most: int | None) -> None:
+        """A member takes a procedure from all who have it: what waits comes to it, what is worked on stays."""
+        callee, policy = self.people[who], POLICIES[procedure]
+        made = self.dealer.register(callee, procedure, Match.EXACT, policy, Wishes(concurrency=most), True)
+        for key in [key for key in self.seats if key[0] == procedure]:
+            del self.seats[key]
+        self.seats[procedure, callee.session] = Seats(most)
+        self.take(made[1])
+
     @precondition(lambda self: self.calls)
     @rule(which=ANY, most=st.sampled_from([1, 1, 2]), calls=st.lists(WHO, max_size=4), late=END)
     def again(self, which: int, most: int, calls: list[int], late: str) -> None:
