@@ -132,8 +132,8 @@ class ListenSection:
     )
     output_limit: int = setting(
         values.size,
-        "How much may wait for a slow client before it is cut off. One message that is larger may wait where no more than "
-        "this waited before it: a client that goes on reading gets it.",
+        "How much may wait for a slow client before it is cut off. One larger message may wait where no more "
+        "than this waited before it: a client that goes on reading gets it.",
         default="1MiB",
     )
     output_stall: float = setting(values.duration, "How long a client may take nothing of it.", default="10s")
