@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
@@ -198,6 +200,48 @@ class JoinedTests(RatesCase):
         self.assertEqual((client.answered(), client.wire.disconnecting), ([], True))
 
 
+class MixedTests(RatesCase):
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.sampled_from(["wamp.2.json", "wamp.2.json.batched", "wamp", "raw"]),
+        st.lists(st.sampled_from(["call", "burst", "slow", "ping", "pong"]), min_size=1, max_size=12),
+        st.integers(0, 400),
+        st.lists(st.sampled_from([0.0, 1 / 16, 1.0]), max_size=20),
+    )
+    def test_order(self, subprotocol: str, script: list[str], step: int, waits: list[float]) -> None:
+        """Whatever it waits for, alternately or at the same time: in the end everything is answered, in order."""
+        client = self.client(subprotocol)
+        pending: list[Deferred[Decision]] = []
+        expected: list[int] = []
+        stream = b""
+        for word in script:
+            number = len(expected)
+            if word == "slow":
+                pending.append(Deferred())
+                uri = f"slow.{number}"
+                self.stage.authorizer.answers[Action.CALL, uri] = pending[-1]
+                slow = [2, str(number), uri] if subprotocol == "wamp" else [48, number, {}, uri]
+                stream += client.frame(slow)
+                expected.append(number)
+            elif word in ("call", "burst"):
+                numbers = range(number, number + (150 if word == "burst" else 1))
+                expected += numbers
+                stream += client.calls(numbers)
+            else:
+                stream += client.ping() if word == "ping" else client.pong()
+        answered: list[int] = []
+        waits = [*waits, *[1.0] * 20]
+        client.send(stream, step)
+        for wait in waits:
+            self.run_for(wait)
+            answered += client.answered()
+            if pending:
+                pending.pop(0).callback(Decision(Verdict.DENY))
+            answered += client.answered()
+        self.assertEqual(answered, expected)
+        self.assertEqual((client.link.state, client.wire.producerState, client.link._paused), (OPEN, "producing", 0))
+
+
 class BeforeHelloTests(RatesCase):
     KINDS = ("wamp.2.json", "wamp.2.json.batched", "raw")
 
@@ -222,13 +266,16 @@ class BeforeHelloTests(RatesCase):
 
     def test_empty_continuations(self) -> None:
         """Each frame counts, however small."""
-        client = self.client(join=False)
-        client.send(client_frame(b"", fin=False) + client_frame(b"", 0, fin=False) * 3000)
-        self.assertEqual(client.link._fragments, 21)
-        self.run_for(3)
-        self.assertEqual(client.link._fragments, 51)
-        self.run_for(2.5)
-        self.assertEqual((client.link.state, self.told("connection.cut")), (CLOSED, ["message_rate"]))
+        for piece in (b"", b"xyz"):
+            listener = self.listener()
+            client = Client(listener, "wamp.2.json")
+            client.send(client_frame(piece, fin=False) + client_frame(piece, 0, fin=False) * 3000)
+            self.assertEqual(client.link._fragments, 21)
+            self.run_for(3)
+            self.assertEqual(client.link._fragments, 51)
+            self.run_for(2.5)
+            self.assertEqual((client.link.state, self.told("connection.cut")), (CLOSED, ["message_rate"]))
+            self.assertEqual((listener.journal.notes, self.flushLoggedErrors()), ([], []))
 
     def test_a_normal_login_fits(self) -> None:
         """HELLO in pieces, a few pings: nobody notices."""
