@@ -248,7 +248,7 @@ class Turnstile:
 
     def move(self, place: Place, state: State) -> None:
         """``place`` is authenticated now, or no longer."""
-        if place.state in (UNAUTHENTICATED, AUTHENTICATED):
+        if place.state is not state and place.state in (UNAUTHENTICATED, AUTHENTICATED):
             self._let_go(place)
             self._uncount(place)
             place.state = state

@@ -49,6 +49,12 @@ class Entrance:
         self._over = True
         self._line.drop_now("handshake timed out")
 
+    def withdraw(self) -> None:
+        """Others need the connection's room."""
+        if not self._over:
+            self._over = True
+            self._no_place()
+
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         over, self._over = self._over, True

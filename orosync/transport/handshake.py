@@ -5,7 +5,6 @@ It must not know what identity is or what a session does: it asks the host and o
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Protocol
@@ -58,7 +57,7 @@ class Handshake(Entrance):
             return
         end = buffer.find(_END) + len(_END)
         if len(buffer) > LARGE_HEAD and end <= limit:
-            self._link.place.hold_head(len(buffer), partial(self._link.drop_now, "others need the room"))
+            self._link.place.hold_head(len(buffer), self._link.withdraw)
         if end < len(_END) and len(buffer) <= limit:
             return
         if end < len(_END) or end > limit:

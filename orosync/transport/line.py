@@ -45,6 +45,8 @@ class Greeting(Protocol):
 
     def timed_out(self) -> None: ...
 
+    def withdraw(self) -> None: ...
+
     def lost(self, reason: Failure) -> None: ...
 
 
@@ -246,6 +248,13 @@ class Line(Stream):
             self.drop_now(f"cut: {kind}")
 
     # -- ending
+
+    def withdraw(self) -> None:
+        """Others need its room. Over TLS nothing is said, which might have to wait for the TLS handshake."""
+        if self._handshake is None or self.settings.tls:
+            self.drop_now("others need the room")
+        else:
+            self._handshake.withdraw()
 
     def due(self) -> None:
         """The wheel: the deadline of whatever state the connection is in."""

@@ -5,7 +5,6 @@ It must not know what travels in a message, who the client is, or where a listen
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -105,7 +104,7 @@ class ListenerFactory(Factory):
         connection = self.connection(addr.peer)
         connection.place = addr
         if addr.undecided:
-            addr.withdraw = partial(connection.drop_now, "no place")
+            addr.withdraw = connection.withdraw
         served: Protocol = connection
         return served
 

@@ -6,7 +6,6 @@ It must not know what either does with a connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet.protocol import Protocol, connectionDone
@@ -43,7 +42,7 @@ class Fork(Protocol):
         chosen = self._listener.choose(data[0])(self._peer)
         chosen.place = self.place
         if self.place.undecided:
-            self.place.withdraw = partial(chosen.drop_now, "no place")
+            self.place.withdraw = chosen.withdraw
         hand_over(self, chosen)
         chosen.dataReceived(data)
 
@@ -53,8 +52,8 @@ class Fork(Protocol):
         if not self._timed_out:
             self._listener.journal.count("handshake.lost", "silent")
 
-    def drop_now(self, reason: str) -> None:
-        """See Line."""
+    def withdraw(self) -> None:
+        """See Line. What it would understand is not known."""
         self._timed_out = True
         self._listener.wheel.leave(self)
         self.transport.abortConnection()  # type: ignore[union-attr]

@@ -5,11 +5,13 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import ConnectionFacts, Traits
+from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED
 from orosync.transport.answers import ANSWERS
 from orosync.transport.universal import UniversalFactory
 from tests.support.listeners import ListenerCase
@@ -141,6 +143,33 @@ class PlacesTests(SynchronousTestCase):
             self.assertEqual([self.status(listener, "127.0.0.1", path="/php") for _ in range(3)], [101, 101, 503])
             self.assertEqual(self.status(listener, "192.0.2.1", path="/php"), 503)
             self.assertEqual(listener.factory.turnstile.inside, 5)
+
+    def test_one_that_has_to_go_for_others(self) -> None:
+        """It is told 503, over TLS nothing; what is known of it by then goes with it."""
+        for tls in (False, True):
+            listener = MemoryListener(max_connections=1, back_end=Php(), tls=tls)
+            listener.connect("192.0.2.1")
+            wires = [listener.connect("127.0.0.1")[1] for _ in range(MOST_UNDECIDED + 1)]
+            self.assertEqual((wires[0].value(), wires[0].aborted), (b"" if tls else ANSWERS[503], tls))
+            self.assertEqual((wires[1].value(), wires[1].aborted), (b"", False))
+
+    def test_long_heads_that_have_to_go_for_others(self) -> None:
+        """While their request is read or judged they are told; a client past that, which has not joined, is dropped."""
+        long = upgrade(extra="Cookie: a=" + "x" * 14_000 + "\r\n")
+        for judged, end in ((0, 20), (1, 0), (2, 0)):
+            most = LARGE_HEADS // (len(long) - end - LARGE_HEAD)
+            listener = MemoryListener()
+            listener.host.make = lambda: _silent(RecordingSession())
+            listener.host.answer = None if judged == 2 else Deferred()
+            wires = []
+            for _ in range(most + 1):
+                link, wire = listener.connect()
+                link.dataReceived(long[: len(long) - end])
+                wires.append(wire)
+            told = wires[0].value().endswith(ANSWERS[503])
+            self.assertEqual((told, wires[0].aborted, wires[0].disconnecting), (judged < 2, judged == 2, True))
+            self.assertFalse(wires[1].disconnecting)
+            self.assertEqual(listener.journal.kinds(REFUSED), ["too_many_large_heads"])
 
     def test_it_has_to_be_quick(self) -> None:
         """Who has come in only in case it is the back end has a second, and leaves nothing."""
