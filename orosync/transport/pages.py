@@ -104,12 +104,18 @@ class BoundedChannel(http.HTTPChannel):
         transport: Any = self.transport
         transport.abortConnection()
 
+    def resumeProducing(self) -> None:
+        """The client has read what it was sent. Until then none of its requests is answered: thousands fit into one
+        read, and all the answers would wait here."""
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+        self._feed()
+
     # -- read_turns.Reader
 
     def renew(self) -> bool:
         """See read_turns.Reader."""
         self._left, self._requests_left = QUANTUM, REQUESTS
-        if self._handlingRequest or not (self._arrived or self.paused):
+        if self._handlingRequest or self._waitingForTransport or not (self._arrived or self.paused):
             self._waiting = False
             self._feed()
             return False
@@ -126,7 +132,7 @@ class BoundedChannel(http.HTTPChannel):
         self.timeoutConnection()
 
     def _feed(self) -> None:
-        """Give the parser what it may have, as long as no request is being answered."""
+        """Give the parser what it may have, as long as no request is being answered, and the client reads."""
         if self._feeding:
             return
         transport: Any = self.transport
@@ -157,7 +163,7 @@ class BoundedChannel(http.HTTPChannel):
 
     def _may_go_on(self) -> bool:
         transport: Any = self.transport
-        ended = self._handlingRequest or transport.disconnecting
+        ended = self._handlingRequest or self._waitingForTransport or transport.disconnecting
         return self._left > 0 and self._requests_left > 0 and not ended
 
     def _hold(self, transport: Any, hold: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -300,3 +300,38 @@ class HandOverTests(ListenerCase):
         credentials = ReloadingCredentials(directory / "certificate.pem", directory / "key.pem")
         context = ssl.create_default_context(cafile=directory / "certificate.pem")
         await self.pages_and_websocket(await self.listen(credentials, web=Echo()), 1, tls=context)
+
+
+class Large(Resource):
+    """A page of a mebibyte; ``answered`` counts."""
+
+    isLeaf = True
+    answered = 0
+
+    def render(self, request: Request) -> bytes:
+        self.answered += 1
+        return b"x" * (1 << 20)
+
+
+class Pipelined(ListenerCase):
+    """Many requests in one read, on real sockets."""
+
+    async def test_who_does_not_read_is_not_answered(self) -> None:
+        """One answer waits for a client that takes none, and no more is made until it reads; then all come."""
+        page, count = Large(), 60
+        port = await self.listen(web=page)
+        client = await self.client(port, buffer=4096)
+        await self.beside(client.send, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * count)
+        for _ in range(20):
+            await deferLater(reactor, 0.01)
+        self.assertLess(page.answered, 16, "what the system takes, and one")
+        self.assertGreater(page.answered, 0)
+
+        def everything() -> int:
+            taken, bodies = 0, count << 20
+            while taken < bodies:
+                taken += len(client.once(1 << 20))
+            return taken
+
+        self.assertGreater(await self.beside(everything), count << 20)
+        self.assertEqual(page.answered, count)
