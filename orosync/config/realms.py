@@ -70,7 +70,8 @@ class RealmSection:
 
 @frozen(kw_only=True)
 class RoleSection:
-    """[role:REALM/NAME] or, for every realm, [role:NAME]: what `roles` in a realm's authorizers reads."""
+    """[role:REALM/NAME] or, for every realm, [role:NAME]: the permissions that `roles` in a realm's authorizers reads,
+    and what else there is to be said of a role."""
 
     name: str
     realm: str | None

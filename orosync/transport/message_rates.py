@@ -132,6 +132,7 @@ class TokenBucket:
         """The client has left its realm, and may join again: what it has used up until now stays used up."""
         if self.joined:
             self.joined = False
+            self._user, self._role, self._exempt = None, "", ()
             self._exchange()
 
     def gone(self) -> None:

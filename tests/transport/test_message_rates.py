@@ -211,6 +211,15 @@ class ExemptTests(RatesCase):
         self.run_for(0.125)
         self.assertEqual(sender.passed, sender.wanted)
 
+    def test_a_role_that_was_given_back(self) -> None:
+        """After its goodbye a client has no role."""
+        sender = self.sender()
+        sender.bucket.join("robot", "service", {"service"})
+        self.assertEqual(sender.say(5000), 5000)
+        sender.bucket.leave()
+        self.assertEqual(sender.say(100), 21)
+        self.assertIsNone(self.journal.notes[-1][2]["user"])
+
     def test_other_roles(self) -> None:
         """One that is not named is none of them."""
         sender = self.sender()
