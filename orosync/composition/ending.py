@@ -38,6 +38,7 @@ SAYING = 1.0
 BACKSTOP = 3.0
 """Seconds later the interpreter itself ends the process, should our thread not get its turn."""
 
+LONGEST_WAIT = 3600.0
 MOST_NAMED = 15
 NAME = "orosync-ending"
 ASKING = (signal.SIGTERM, signal.SIGINT)
@@ -151,9 +152,9 @@ class Ending:
             left = self.left()
             if left is not None and not armed:
                 armed = True
-                with suppress(OSError, ValueError, RuntimeError):
+                with suppress(OSError, ValueError, RuntimeError, OverflowError):
                     faulthandler.dump_traceback_later(left + SAYING + BACKSTOP, exit=True, file=2)
-            poll.poll(None if left is None else left * 1000 + 1)
+            poll.poll(None if left is None else min(left, LONGEST_WAIT) * 1000 + 1)
             with suppress(BlockingIOError):
                 for number in os.read(self._reader, 4096):
                     if number == signal.SIGCHLD and self._chained >= 0:
