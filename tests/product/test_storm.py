@@ -60,8 +60,8 @@ class ProxyTests(SynchronousTestCase):
         self.house = House(tickets="failure_burst = 3\nfailure_rate = 1\nonce = yes")
         self.addCleanup(self.house.close)
 
-    def status(self, url: str, *headers: str) -> int:
-        client = RawClient(url, "wamp", headers=headers)
+    def status(self, url: str, *headers: str, origin: str = "http://127.0.0.1") -> int:
+        client = RawClient(url, "wamp", origin, headers)
         self.addCleanup(client.close)
         if client.status == 101:
             client.read()
@@ -90,7 +90,7 @@ class ProxyTests(SynchronousTestCase):
         url = self.house.url("anna")
         self.assertEqual([self.status(url), self.status(url)], [101, 403])
         back_end = self.house.url("")
-        self.assertEqual([self.status(back_end), self.status(back_end)], [101, 101])
+        self.assertEqual([self.status(back_end, origin="127.0.0.1") for _ in range(2)], [101, 101])
 
 
 class HalfFrameTests(SynchronousTestCase):
