@@ -16,17 +16,36 @@ from orosync.model import Decision
 from orosync.router.delivery import Delivery
 from orosync.router.meta_call import MetaCall, result
 from orosync.session.post import PostOffice
+from orosync.wamp import names
 from orosync.wamp.messages import Error
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import CALL
 
 _log = Logger()
 
+MOST = 100
+"""Such calls of one session that may wait: they are in no book of the dealer."""
+
 
 def answered_later(
     call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], office: PostOffice
 ) -> None:
-    """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises."""
+    """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises.
+
+    RequestError UNAVAILABLE, and the decision is waited for no more, when the caller waits for MOST already.
+    """
+    session, awaited = call.caller.session, office.awaited
+    if awaited.get(session, 0) >= MOST:
+        decision.addErrback(lambda _: None)
+        decision.cancel()
+        raise RequestError(names.UNAVAILABLE, f"more than {MOST} answers of the router itself are awaited")
+    awaited[session] = awaited.get(session, 0) + 1
+
+    def settled(result: Any) -> Any:
+        awaited[session] -= 1
+        if not awaited[session]:
+            del awaited[session]
+        return result
 
     def decided(decision: Decision) -> None:
         try:
@@ -37,5 +56,6 @@ def answered_later(
         else:
             office.post([result(call, answer)])
 
+    decision.addBoth(settled)
     decision.addCallback(decided)
     decision.addErrback(lambda failure: _log.failure("a call could not be answered", failure=failure))

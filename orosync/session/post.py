@@ -18,11 +18,13 @@ class PostOffice:
     """Encodes an EVENT once for each wire among its receivers, and hands everything else to its receiver.
 
     ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's
-    delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted.
+    delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted. ``awaited``, by session:
+    how many answers to its calls are still to be decided (``later``).
     """
 
     def __init__(self, journal: IJournal) -> None:
         self._journal = journal
+        self.awaited: dict[int, int] = {}
 
     def post(self, deliveries: Iterable[Delivery]) -> None:
         """Queue every delivery, in order."""

@@ -74,7 +74,11 @@ class Executor:
         if isinstance(decision, Decision):
             return decided(decision)
         # It stands in the book meanwhile, in its turn; whoever leaves before the answer is judged again then.
-        answered_later(call, decision, decided, self._office)
+        try:
+            answered_later(call, decision, decided, self._office)
+        except RequestError:
+            self._book.withdraw(member.session, testament)
+            raise
         return None
 
     def flush(self, call: MetaCall) -> list[Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from orosync.config.history import history as history_lines
 from orosync.config.values import NOWHERE
-from orosync.model import Match, Traits
+from orosync.model import Action, Match, Traits
 from orosync.router.dealer import PENDING_LIMIT
 from orosync.router.history import ANSWER, Kept
 from orosync.router.invocations import KEPT_BYTES, REMEMBERED, PendingCalls
@@ -16,6 +18,7 @@ from orosync.router.recording import Recorder
 from orosync.router.retention import OF_A_TOPIC
 from orosync.router.testaments import MOST, MOST_BYTES
 from orosync.session.batched import BatchedSession
+from orosync.session.later import MOST as LATER
 from orosync.testing import connection_facts, principal
 from orosync.wamp import batches, uris, v1
 from orosync.wamp.codec import CODECS
@@ -291,6 +294,19 @@ def streams() -> Outcome:
         pending.stream_is_over(caller, request)
     assert [pending.is_stream(caller, request) for request in (0, 1)] == [False, True]
     return Outcome()
+
+
+@drives("Calls of orosync's own procedures whose permission is still being decided", number(LATER))
+def later() -> Outcome:
+    stage = Stage()
+    stage.authorizer.answers[Action.PUBLISH, "a.b"] = Deferred()
+    client = stage.v2()
+    for n in range(LATER):
+        call = [48, n + 1, {}, "wamp.session.add_testament", [f"a.b{n}", [], {}]]
+        stage.authorizer.answers[Action.PUBLISH, f"a.b{n}"] = Deferred()
+        client.say(call, [48, n + 1000, {}, "wamp.session.flush_testaments"])
+        assert [message[:2] for message in client.heard()] == [[50, n + 1000]]
+    return of(stage, client, client.ask([48, 999, {}, "wamp.session.add_testament", ["a.b", [], {}]]))
 
 
 @drives("Connections of one user")

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from orosync.interfaces import TURN, WAITING
 from orosync.model import Traits
@@ -179,6 +181,30 @@ def head() -> Outcome:
     link, wire = listener.connect()
     link.dataReceived(upgrade(extra="X-Long: " + "x" * listen("header_limit") + "\r\n"))
     return Outcome(wire.value().split()[1].decode(), last(listener, "handshake.refused"), not wire.disconnecting)
+
+
+class Page(Resource):
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        return b"a page"
+
+
+@drives("Answers to HTTP requests that wait for a client that does not read", "64 KiB and one answer")
+def answers() -> Outcome:
+    listener = MemoryListener(web=Page())
+    link, wire = listener.connect()
+    get = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    link.dataReceived(get)
+    channel: Any = wire.producer
+    channel.pauseProducing()  # as a transport does that holds 64 KiB
+    link.dataReceived(get * 5)
+    turns(listener)
+    assert wire.value().count(b"200 OK") == 1
+    channel.resumeProducing()
+    turns(listener)
+    assert wire.value().count(b"200 OK") == 6
+    return Outcome()
 
 
 def turnstile(**settings: Any) -> tuple[Turnstile, RecordingJournal]:

@@ -9,7 +9,7 @@ from orosync.errors import RequestError
 from orosync.model import Decision, Principal, Verdict
 from orosync.router.delivery import Member
 from orosync.router.meta_call import MetaCall
-from orosync.session.later import answered_later
+from orosync.session.later import MOST, answered_later
 from orosync.session.post import PostOffice
 from orosync.testing import RecordingJournal
 from orosync.wamp import names
@@ -53,3 +53,24 @@ class Answering(SynchronousTestCase):
         self.ask(ZeroDivisionError())
         self.assertEqual(self.told, [])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_bound(self) -> None:
+        """A session waits for so many at a time; one more is refused and not decided. What is settled makes room."""
+        office = PostOffice(RecordingJournal())
+        decisions: list[Deferred[Decision]] = [Deferred() for _ in range(MOST + 3)]
+        for decision in decisions[:MOST]:
+            answered_later(self.call, decision, lambda _: [], office)
+        gone: list[object] = []
+        decisions[MOST] = Deferred(gone.append)
+        error = self.assertRaises(RequestError, answered_later, self.call, decisions[MOST], lambda _: [], office)
+        self.assertEqual((error.uri, len(gone)), (names.UNAVAILABLE, 1))
+        other = MetaCall(Member(2, self.call.caller.principal, tell=self.tell), 1, None)
+        answered_later(other, decisions[MOST + 1], lambda _: [], office)
+        decisions[0].callback(Decision(Verdict.ALLOW))
+        decisions[1].cancel()
+        self.flushLoggedErrors()
+        answered_later(self.call, decisions[MOST + 2], lambda _: [], office)
+        for decision in decisions:
+            if not decision.called:
+                decision.callback(Decision(Verdict.ALLOW))
+        self.assertEqual(office.awaited, {})
