@@ -105,7 +105,10 @@ def judgement(extra: Any, what: str, realm: str = "") -> Judgement:
         configuration = load(_path(extra), os.environ)
         for warning in configuration.warnings:
             _log.warn("{text}", text=warning)
-        return Judgement(Parts(configuration, reactor), what, realm)
+        try:
+            return Judgement(Parts(configuration, reactor), what, realm)
+        except ConfigError as error:
+            raise ConfigError(configuration.located(error.faults)) from error
     except ConfigError as error:
         for fault in error.faults:
             _log.error("{text}", text=fault)

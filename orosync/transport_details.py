@@ -17,12 +17,16 @@ HEADERS = ("accept-language", "host", "origin", "user-agent")
 
 LONGEST_HEADER = 1024
 
+SOMEBODY = "for=unknown"
+"""What is told of proxies on the way (RFC 7239, section 6.2): that there was one, and nothing that it said."""
+
 
 def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
     """The keys that Crossbar.io's components read, all of them; what is not told is null or empty.
 
-    ``peer`` is the client's own address, behind trusted proxies too; its port is not told (0). A component in this
-    process (and orosync itself, None) has ``{"type": "stdio"}``.
+    ``peer`` is the client's own address, behind trusted proxies too; its port is not told (0). That it came through a
+    proxy is told by a header "forwarded" of our own, for an authenticator that lets nobody publish through one. A
+    component in this process (and orosync itself, None) has ``{"type": "stdio"}``.
     """
     if facts is None or not facts.peer:
         return {"type": "stdio"}
@@ -39,12 +43,15 @@ def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
         "peer_cert": certificate_details(facts.client_certificate),
         "websocket_protocol": _protocol(facts.subprotocols) if framing == "websocket" else None,
         "websocket_extensions_in_use": [],
-        "http_headers_received": {
-            name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER
-        },
+        "http_headers_received": _headers(facts),
         "http_headers_sent": {},
         "http_cbtid": None,
     }
+
+
+def _headers(facts: ConnectionFacts) -> dict[str, str]:
+    told = {name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER}
+    return {**told, "forwarded": SOMEBODY} if facts.forwarded else told
 
 
 def certificate_details(certificate: bytes | None) -> dict[str, str] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.components.transport_details import connection_facts as read_facts
 from orosync.testing import connection_facts
 from orosync.transport_details import certificate_details, transport_details
 
@@ -42,6 +44,15 @@ class TransportDetailsTests(SynchronousTestCase):
         self.assertNotIn(secret, json.dumps(told))
         self.assertEqual(set(told["http_headers_received"]), {"accept-language", "host", "origin", "user-agent"})
         self.assertEqual(told["websocket_protocol"], "wamp")
+
+    def test_proxies(self):
+        """That there was a proxy is told, as who asks will read it; what it said is not."""
+        facts = connection_facts(forwarded=True, headers={"x-forwarded-for": "198.51.100.1", "via": "1.1 secret"})
+        told = transport_details(facts)
+        self.assertEqual(told["http_headers_received"], {"forwarded": "for=unknown"})
+        there = read_facts("attach", told, [ip_network("0.0.0.0/0")])
+        self.assertEqual((there.forwarded, there.address), (True, "127.0.0.1"))
+        self.assertFalse(read_facts("attach", transport_details(connection_facts()), ()).forwarded)
 
     def test_long_headers(self):
         """A header of a size that nobody needs is not carried from session to session."""

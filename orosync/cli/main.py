@@ -82,6 +82,13 @@ async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
 
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    try:
+        return await _made(configuration, reactor, options, streams)
+    except ConfigError as error:
+        raise ConfigError(configuration.located(error.faults)) from error
+
+
+async def _made(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "explain":
         answer = await explain.explain(configuration, reactor, asked(options))
         return GOOD if answer.allowed else REFUSED, "\n".join(_line(one) for one in answer.lines)

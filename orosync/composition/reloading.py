@@ -52,13 +52,13 @@ class Rules:
         """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay: False."""
         try:
             found = load(self._now.path, environ if environ is not None else os.environ)
+        except ConfigError as error:
+            return self._keep(error.faults)
+        try:
             rules = effective(self._now, found)
             made = self._parts.deciders.make(rules)
         except ConfigError as error:
-            for fault in error.faults:
-                self._log.error("{fault}", fault=fault)
-            self._log.error("{path} is not used: the old rules stay", path=str(self._now.path))
-            return False
+            return self._keep(found.located(error.faults))
         for title in needing_a_restart(self._now, found):
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
         # A warning is the same wherever its line stands now.
@@ -72,6 +72,13 @@ class Rules:
         self._log.info("rules read anew: what {count} clients have is judged by them", count=len(guests))
         self._reviews.review(guests)
         return True
+
+    def _keep(self, faults: Iterable[str]) -> bool:
+        """The rules stay as they are; the log says why."""
+        for fault in faults:
+            self._log.error("{fault}", fault=fault)
+        self._log.error("{path} is not used: the old rules stay", path=str(self._now.path))
+        return False
 
     def _services(self, gone: Iterable[Any]) -> None:
         services = self._parts.services

@@ -54,7 +54,8 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
         fault("router", "state", f"{configuration.router.state} cannot be written, name one that can")
 
 
-def _named(fault: Fault, section: str, key: str, kind: str, wanted: str, titles: Titles) -> None:
+def named(fault: Fault, section: str, key: str, kind: str, wanted: str, titles: Titles) -> None:
+    """``wanted`` has to be the name of a [kind:NAME]."""
     known = titles.get(kind, ())
     if wanted not in known:
         hint = did_you_mean(wanted, known)
@@ -65,10 +66,10 @@ def _realms(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     for realm in configuration.realms.values():
         section = f"realm:{realm.name}"
         for wanted in realm.authenticators:
-            _named(fault, section, "authenticators", "authenticator", wanted, titles)
+            named(fault, section, "authenticators", "authenticator", wanted, titles)
         for wanted in realm.authorizers:
             if wanted.startswith("topics:"):
-                _named(fault, section, "authorizers", "topics", wanted.removeprefix("topics:"), titles)
+                named(fault, section, "authorizers", "topics", wanted.removeprefix("topics:"), titles)
             elif wanted != "roles" and wanted not in titles.get("authorizer", ()):
                 topics = [f"topics:{name}" for name in titles.get("topics", ())]
                 known = ["roles", *topics, *titles.get("authorizer", ())]
@@ -87,14 +88,14 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
     for authenticator in configuration.authenticators.values():
         if isinstance(authenticator, CookieSection):
             section = f"authenticator:{authenticator.name}"
-            _named(fault, section, "directory", "directory", authenticator.directory, titles)
-            _named(fault, section, "sessions", "sessions", authenticator.sessions, titles)
+            named(fault, section, "directory", "directory", authenticator.directory, titles)
+            named(fault, section, "sessions", "sessions", authenticator.sessions, titles)
             store = configuration.session_stores.get(authenticator.sessions)
             if isinstance(store, TicketExchangeSection) and store.cookie != authenticator.cookie:
                 fault(section, "cookie", f"[sessions:{store.name}] sends its value on as {store.cookie}, make them one")
         if isinstance(authenticator, TicketSection):
             section = f"authenticator:{authenticator.name}"
-            _named(fault, section, "directory", "directory", authenticator.directory, titles)
+            named(fault, section, "directory", "directory", authenticator.directory, titles)
             _published(authenticator, section, fault)
             previous = authenticator.previous_secret
             if previous is not None and previous.value == authenticator.secret.value:
@@ -102,14 +103,14 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
     for store in configuration.session_stores.values():
         if isinstance(store, TicketExchangeSection):
             section = f"sessions:{store.name}"
-            _named(fault, section, "authenticator", "authenticator", store.authenticator, titles)
+            named(fault, section, "authenticator", "authenticator", store.authenticator, titles)
             judge = configuration.authenticators.get(store.authenticator)
             if judge is not None and not isinstance(judge, TicketSection):
                 fault(section, "authenticator", f"{judge.name} judges no tickets, name one with use = ticket")
     if titles.get("realm") and titles.get("listen") and not configuration.notifications.realm:
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
     elif titles.get("realm") and titles.get("listen"):
-        _named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
+        named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
 
 
 def _published(authenticator: TicketSection, section: str, fault: Fault) -> None:
@@ -130,7 +131,7 @@ def _components(configuration: Configuration, titles: Titles, fault: Fault) -> N
     for component in configuration.components.values():
         section = f"component:{component.name}"
         if component.realm:
-            _named(fault, section, "realm", "realm", component.realm, titles)
+            named(fault, section, "realm", "realm", component.realm, titles)
         elif titles.get("realm"):
             fault(section, "realm", "there are several realms, say which one this component joins")
 
@@ -168,7 +169,7 @@ def _listener(configuration: Configuration, listener: ListenSection, titles: Tit
     if not listener.realm:
         fault(section, "realm", "there are several realms, say which one this listener leads to")
         return
-    _named(fault, section, "realm", "realm", listener.realm, titles)
+    named(fault, section, "realm", "realm", listener.realm, titles)
     if set(configuration.realms) != set(titles["realm"]):
         return
     allowed = _authenticators(configuration)

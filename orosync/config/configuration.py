@@ -37,7 +37,7 @@ from orosync.config.sections import (
 from orosync.config.sessions import SESSIONS
 from orosync.config.shape import Configuration
 from orosync.config.uplinks import UplinkSection
-from orosync.config.values import Place, did_you_mean, factory
+from orosync.config.values import Place, did_you_mean, factory, words
 from orosync.errors import ConfigError
 
 T = TypeVar("T")
@@ -47,6 +47,16 @@ NAMED = (
     "listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component", "uplink",
 )  # fmt: skip
 """The kinds of section: those that stand once, and those that have a name ([kind:name])."""
+
+REFERENCES = (
+    ("authenticator", "directory", "directory"),
+    ("authenticator", "sessions", "sessions"),
+    ("listen", "realm", "realm"),
+    ("listen", "authenticators", "authenticator"),
+    ("realm", "authenticators", "authenticator"),
+    ("sessions", "authenticator", "authenticator"),
+)
+"""(kind, key, kind that the key names)."""
 
 
 def load(
@@ -71,7 +81,7 @@ def load(
     configuration = loading.configuration()
     if open_files is None:
         open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return attrs.evolve(configuration, warnings=loading.warnings(configuration, open_files))
+    return attrs.evolve(configuration, warnings=loading.warnings(configuration, open_files), lines=loading.lines())
 
 
 class _Loading:
@@ -117,6 +127,7 @@ class _Loading:
             uplinks=self._uplinks(realms, titles["uplink"]),
         )
         checks.check(configuration, titles, self._fault)
+        self._dangling(configuration, titles)
         self.end()
         return configuration
 
@@ -132,6 +143,14 @@ class _Loading:
             self._warnings.append((0, text))
         return _ordered(self._warnings)
 
+    def lines(self) -> dict[tuple[str, str], int]:
+        """See Configuration."""
+        found = {(title, ""): raw.line for title, raw in self._raw.items()}
+        found.update(
+            ((title, key), value.line) for title, raw in self._raw.items() for key, value in raw.values.items()
+        )
+        return found
+
     def _fault(self, title: str, key: str, text: str) -> None:
         self._faults.append(self._told(title, f" {key}:" if key else ":", key, text))
 
@@ -145,6 +164,24 @@ class _Loading:
         if raw is not None:
             line = raw.values[key].line if key in raw.values else raw.line
         return line, _with_line(f"[{title}]{what} {text}", line)
+
+    def _dangling(self, configuration: Configuration, titles: Mapping[str, Mapping[str, RawSection]]) -> None:
+        """Names that lead nowhere in sections that could not be made for another fault: all are told at once."""
+        made: Mapping[str, Collection[str]] = {
+            "authenticator": configuration.authenticators,
+            "listen": configuration.listeners,
+            "realm": configuration.realms,
+            "sessions": configuration.session_stores,
+        }
+        for kind, key, wanted in REFERENCES:
+            for name, raw in titles[kind].items():
+                if (
+                    name not in made[kind]
+                    and key in raw.values
+                    and ":" not in raw.values.get("use", raw.values[key]).text
+                ):
+                    for word in words(raw.values[key].text):
+                        checks.named(self._fault, raw.title, key, wanted, word, titles)
 
     def _title_sound(self, raw: RawSection) -> bool:
         kind, name = raw.kind, raw.name

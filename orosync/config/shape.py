@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -31,6 +32,7 @@ class Configuration:
     there is one for each realm that has one, with a section of its own or without.
 
     ``warnings`` holds lines of the same form as faults, for things that work and are yet likely to be mistakes.
+    ``lines`` has the lines (from 1) of keys by (section's title, key), and of sections by (title, "").
     """
 
     path: Path
@@ -48,6 +50,18 @@ class Configuration:
     uplinks: Mapping[str, UplinkSection] = attrs.field(factory=dict)
     attach: AttachSection | None = None
     warnings: tuple[str, ...] = ()
+    lines: Mapping[tuple[str, str], int] = attrs.field(factory=dict, eq=False, repr=False)
+
+    def located(self, faults: Iterable[str]) -> list[str]:
+        """``faults`` that making something of this configuration has brought up, each with its line."""
+        return [self._located(fault) for fault in faults]
+
+    def _located(self, fault: str) -> str:
+        found = re.match(r"\[(?P<title>[^\]]+)\](?: (?P<key>[^\s:]+):)?", fault)
+        if found is None or re.search(r"\(line [0-9]+\)$", fault):
+            return fault
+        line = self.lines.get((found["title"], found["key"] or "")) or self.lines.get((found["title"], ""))
+        return f"{fault} (line {line})" if line else fault
 
     def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:
         """By role: what holds in ``realm``, the realm's own lines before those for every realm."""

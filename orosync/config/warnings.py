@@ -1,7 +1,8 @@
 """What works and is yet likely to be a mistake, as far as it shows when sections are read together.
 
 Each check looks at values and reports (section, key, what is wrong and what to do). What a single value shows is told
-by its reader (``values.Place.warn``). This file must not read files or change anything.
+by its reader (``values.Place.warn``). This file looks whether directories are there; it must not read files or change
+anything.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from orosync.config import attach_checks, uplink_checks
 from orosync.config.endpoints import take_apart
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
+from orosync.config.realms import RealmSection
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.sections import AnonymousSection, CookieSection, ForeignSection, TicketSection
-from orosync.config.sessions import TicketExchangeSection
+from orosync.config.sessions import SessionFilesSection, TicketExchangeSection
 from orosync.config.shape import Configuration
 from orosync.config.values import did_you_mean
 
 Warn = Callable[[str, str, str], None]
+
+ALONE = frozenset({"ticket", "wampcra", "scram", "cryptosign", "anonymous"})
+"""Methods of which a realm's first authenticator judges all that comes."""
 
 SPARE_FILES = 192
 """Open files that a router needs besides its connections, those among them to which it says that there is no place."""
@@ -39,7 +44,12 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
         _listener(listener, warn)
         if not configuration.router.demo:
             _unencrypted(listener, warn)
+    lock = configuration.notifications.maintenance_lock
+    if lock is not None and not lock.parent.is_dir():
+        warn("notifications", "maintenance_lock", f"{lock.parent} is no directory, so that maintenance is never seen")
     for store in configuration.session_stores.values():
+        if isinstance(store, SessionFilesSection) and not store.path.is_dir():
+            warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie lets anybody in")
         if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
             warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
     uplink_checks.warnings(configuration.uplinks.values(), warn)
@@ -47,6 +57,26 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     if configuration.authenticators:
         _strangers(configuration, warn)
     _authenticators(configuration, warn)
+    for realm in configuration.realms.values():
+        _never_asked(configuration, realm, warn)
+
+
+def _never_asked(configuration: Configuration, realm: RealmSection, warn: Warn) -> None:
+    """Of two authenticators of one method the first is asked, unless a listener admits the other one alone."""
+    first: dict[str, str] = {}
+    for name in realm.authenticators:
+        section = configuration.authenticators.get(name)
+        before = None if section is None or section.use not in ALONE else first.setdefault(section.use, name)
+        if before in (None, name):
+            continue
+        apart = [one.authenticators for one in configuration.listeners.values() if one.realm in ("", realm.name)]
+        if not any(name in admitted and before not in admitted for admitted in apart):
+            warn(
+                f"realm:{realm.name}",
+                "authenticators",
+                f"{name} is never asked, since {before} takes everybody with use = {section.use if section else ''}: "
+                "remove one of the two, or give each a listener that names it in authenticators",
+            )
 
 
 def _listener(listener: ListenSection, warn: Warn) -> None:

@@ -25,4 +25,5 @@ def makeService(options: Options) -> IService:
 
     router.steady(reactor)
     ending = router.ending(options, reactor)
-    return router.or_give_up(lambda: build(options["configuration"], reactor, "authenticator", ending))
+    configuration = options["configuration"]
+    return router.or_give_up(lambda: build(configuration, reactor, "authenticator", ending), configuration)

@@ -19,7 +19,7 @@ from twisted.python import usage
 
 from orosync import __version__
 from orosync.clocks import make_monotonic
-from orosync.config import load
+from orosync.config import Configuration, load
 from orosync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def makeService(options: Options) -> IService:
     if not configuration.listeners:
         give_up(ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"]))
     steady(reactor)
-    router = or_give_up(lambda: build(configuration, reactor, ending(options, reactor)))
+    router = or_give_up(lambda: build(configuration, reactor, ending(options, reactor)), configuration)
     reactor.callWhenRunning(settle_memory)
     return router
 
@@ -106,12 +106,13 @@ def raise_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def or_give_up(make: Callable[[], T]) -> T:
-    """What ``make`` makes; a configuration of which nothing can be made ends the process."""
+def or_give_up(make: Callable[[], T], configuration: Configuration | None = None) -> T:
+    """What ``make`` makes; a configuration of which nothing can be made ends the process. The ``configuration`` knows
+    the lines that the faults concern."""
     try:
         return make()
     except ConfigError as error:
-        give_up(error)
+        give_up(error if configuration is None else ConfigError(configuration.located(error.faults)))
 
 
 def give_up(error: ConfigError) -> NoReturn:

@@ -55,6 +55,7 @@ class CheckConfigTests(DeskCase):
         self.configure("use = tests.cli.desk:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
         self.assertEqual(await self.orosync("check-config"), 1)
         self.assertIn("[sessions:office] use:", self.err)
+        self.assertRegex(self.err, r" \(line \d+\)\n$")
 
     async def test_certificate_that_cannot_be_used(self):
         """A file that would end the start is found out before it."""
@@ -63,6 +64,7 @@ class CheckConfigTests(DeskCase):
         self.configure("publisher_from", f"certificate = {broken}\nkey = {broken}\npublisher_from")
         self.assertEqual(await self.orosync("check-config"), 1)
         self.assertIn(f"orosync: [listen:public] {broken}: not a PEM file", self.err)
+        self.assertRegex(self.err, r" \(line \d+\)\n")
 
     async def test_fault_of_another_command(self):
         """Whoever asks something else with such a configuration has used the command in a wrong way."""

@@ -67,6 +67,21 @@ class Sound(FilesCase):
 class Faulty(FilesCase):
     """Configurations with faults."""
 
+    def test_two_in_one_section(self) -> None:
+        """A section that cannot be made for one fault is looked at for names that lead nowhere all the same."""
+        text = SOUND.replace("env:ORO_SECRET", "file:nowhere").replace("directory = people", "directory = peopel")
+        text = text.replace("endpoint", "header_limit = x\nrealm = orro\nauthenticators = tiket\nendpoint")
+        self.assertEqual(
+            [fault.partition(",")[0] for fault in self.faults(text)],
+            [
+                "[listen:public] header_limit: 'x' is not a size",
+                "[listen:public] realm: there is no [realm:orro]",
+                "[listen:public] authenticators: there is no [authenticator:tiket]",
+                f"[authenticator:ticket] secret: {self.directory}/nowhere cannot be read (No such file or directory)",
+                "[authenticator:ticket] directory: there is no [directory:peopel]",
+            ],
+        )
+
     def test_all_at_once(self) -> None:
         """Faults of syntax, of sections, of values and between sections: one line each, in the order of the file."""
         text = """\
@@ -109,6 +124,7 @@ channel.acme/{x = subscribe user
                 "this line is neither [section], nor key = value, nor a # comment, correct it (line 4)",
                 f"[listen:public] endpoint: ssl: {own_tls} wrap it (line 6)",
                 "[listen:public] header_limit: '16K' is not a size, write it like 512B, 64KiB or 1MiB (line 7)",
+                "[listen:public] realm: there is no [realm:orro], did you mean oro? (line 8)",
                 "[listner:x]: is not a section of orosync, did you mean listen? (line 9)",
                 "[listen]: needs a name of letters, digits and . _ -, write [listen:NAME] (line 11)",
                 "[router:one]: takes no name, write [router] (line 13)",
@@ -224,6 +240,7 @@ class Shipped(FilesCase):
         text = (ETC / "router.production.ini").read_text()
         text = re.sub(r"(?m)^#(?=\[|[a-z_]+(\.\S+)? = )", "", text)
         text = text.replace("oro_routing = /var/www/oro", f"oro_routing = {self.directory}")
+        text = text.replace("maintenance_lock = /var/www/oro/var/cache", f"maintenance_lock = {self.directory}")
         self.assertEqual(self.production(text), ["shared", "public", "backend"])
 
     def test_production_without_its_secrets(self) -> None:

@@ -8,6 +8,21 @@ from tests.config.files import SOUND, FilesCase
 class Shape(FilesCase):
     """The configuration as one value."""
 
+    def test_lines_of_faults(self) -> None:
+        """What only shows when parts are made has the line of its key, or of its section; a line that stands there
+        already is not told twice."""
+        configuration = self.load(SOUND)
+        for fault, told in (
+            ("[directory:people] use: cannot", "[directory:people] use: cannot (line 14)"),
+            ("[directory:people] dsn: cannot", "[directory:people] dsn: cannot (line 13)"),
+            ("[listen:public] /a/b.pem: no PEM file", "[listen:public] /a/b.pem: no PEM file (line 1)"),
+            ("[topics:oro] is odd", "[topics:oro] is odd (line 17)"),
+            ("[nowhere:x] use: is odd", "[nowhere:x] use: is odd"),
+            ("is odd", "is odd"),
+            ("[topics:oro] use: is odd (line 3)", "[topics:oro] use: is odd (line 3)"),
+        ):
+            self.assertEqual(configuration.located([fault]), [told])
+
     def test_unlimited_roles(self) -> None:
         """Of a realm: those of its own and those of every realm; they need no permissions of their own."""
         text = SOUND + (

@@ -123,3 +123,32 @@ class Warnings(FilesCase):
         self.assertIn("may open 64 files", " ".join(found[len(starts) :]))
         self.assertIn(f"{path} can be changed by everybody", " ".join(found[len(starts) :]))
         self.assertEqual(len(found), len(starts) + 2)
+
+    def test_places_that_are_not_there(self) -> None:
+        """Files of sessions, and the directory of the maintenance lock: the router starts and never sees them."""
+        text = SOUND + "[notifications]\nmaintenance_lock = {0}/lock\n[sessions:office]\nuse = files\npath = {0}\n"
+        found = self.load(text.format("/nowhere/oro")).warnings
+        self.assertEqual(
+            found,
+            (
+                "[notifications] maintenance_lock: /nowhere/oro is no directory, so that maintenance is never seen "
+                "(line 18)",
+                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie lets anybody in (line 21)",
+            ),
+        )
+        self.assertEqual(self.load(text.format(self.directory)).warnings, ())
+
+    def test_never_asked(self) -> None:
+        """A second authenticator of a method in a realm, unless a listener is there for it."""
+        second = "[authenticator:later]\nuse = ticket\nsecret = env:ORO_SECRET\ndirectory = people\n"
+        text = SOUND.replace("authenticators = ticket", "authenticators = ticket later") + second
+        (warning,) = self.load(text).warnings
+        self.assertTrue(
+            warning.startswith("[realm:oro] authenticators: later is never asked, since ticket takes everybody"),
+            warning,
+        )
+        apart = text + "[listen:own]\nendpoint = tcp:8081:interface=127.0.0.1\nauthenticators = later\n"
+        self.assertEqual(self.load(apart).warnings, ())
+        both = text + "[listen:own]\nendpoint = tcp:8081:interface=127.0.0.1\nauthenticators = ticket later\n"
+        self.assertEqual(len(self.load(both).warnings), 1)
+        self.assertEqual(self.load(text.replace(second, "[authenticator:later]\nuse = anonymous\n")).warnings, ())
