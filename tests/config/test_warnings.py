@@ -132,8 +132,8 @@ class Warnings(FilesCase):
             found,
             (
                 "[notifications] maintenance_lock: /nowhere/oro is no directory, so that maintenance is never seen "
-                "(line 18)",
-                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie lets anybody in (line 21)",
+                "(line 20)",
+                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie lets anybody in (line 23)",
             ),
         )
         self.assertEqual(self.load(text.format(self.directory)).warnings, ())
