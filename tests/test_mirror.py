@@ -23,6 +23,7 @@ OF_THE_WHOLE = {
     "tests/test_mirror.py",
     "tests/test_packaging.py",
     "tests/test_plugin.py",
+    "tests/test_structure.py",
     "tests/test_units.py",
     "tests/test_bench.py",
     "tests/session/test_values.py",  # sessions, serializers and router together
