@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 TREE = Path(__file__).resolve().parent.parent
 
 MOST_CRUMBS = 12
-"""Small modules with a single importer that may be there: formats, defaults and the like keep the graph free of cycles."""
+"""Small modules with a single importer that may be there: some of them keep the graph free of cycles."""
 
 
 def _structure() -> ModuleType:
