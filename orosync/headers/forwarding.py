@@ -149,6 +149,7 @@ def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> 
     return address
 
 
+@lru_cache(maxsize=4096)
 def address_group(address: str) -> str:
     """What is counted as one address: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
 

@@ -188,9 +188,9 @@ class Turnstile:
                 if shown is None or not shown():
                     self._refuse(Limit.ADDRESS, address)
                     return REFUSED
-            self._uncount(place)
             place.group = group
-            self._count(place)
+            if place.state is UNAUTHENTICATED:
+                self._count_address(group, 1)
         if place.paced or later:
             return ADMITTED
         place.paced = True
@@ -248,17 +248,22 @@ class Turnstile:
 
     def move(self, place: Place, state: State) -> None:
         """``place`` is authenticated now, or no longer."""
-        if place.state is not state and place.state in (UNAUTHENTICATED, AUTHENTICATED):
+        if place.state is state or (place.state is not UNAUTHENTICATED and place.state is not AUTHENTICATED):
+            return
+        if place.held:
             self._let_go(place)
-            self._uncount(place)
-            place.state = state
-            self._count(place)
+        place.state = state
+        more = 1 if state is UNAUTHENTICATED else -1
+        self.unauthenticated += more
+        if place.group is not None:
+            self._count_address(place.group, more)
 
     def left(self, place: Place) -> None:
         """See Place.leave."""
         if place.state is LEFT:
             return
-        self._let_go(place)
+        if place.held:
+            self._let_go(place)
         if place.state is UNDECIDED:
             del self._undecided[place]
         else:
@@ -276,26 +281,32 @@ class Turnstile:
 
     def _let_go(self, place: Place) -> None:
         """Its head is no longer counted."""
-        if self._heads.pop(place, 0) is None:
-            self._held -= place.held
-            place.held = 0
-            place.withdraw = _nothing
+        self._heads.pop(place, None)
+        self._held -= place.held
+        place.held = 0
+        place.withdraw = _nothing
 
     def _count(self, place: Place) -> None:
         self.inside += 1
         if place.state is UNAUTHENTICATED:
             self.unauthenticated += 1
             if place.group is not None:
-                self._addresses[place.group] = self._addresses.get(place.group, 0) + 1
+                self._count_address(place.group, 1)
 
     def _uncount(self, place: Place) -> None:
         self.inside -= 1
         if place.state is UNAUTHENTICATED:
             self.unauthenticated -= 1
             if place.group is not None:
-                count = self._addresses[place.group] = self._addresses[place.group] - 1
-                if not count:
-                    del self._addresses[place.group]
+                self._count_address(place.group, -1)
+
+    def _count_address(self, group: str, more: int) -> None:
+        """As many more unauthenticated places of ``group``."""
+        count = self._addresses.get(group, 0) + more
+        if count:
+            self._addresses[group] = count
+        else:
+            del self._addresses[group]
 
     def _full(self, more: int) -> Limit | None:
         """What is used up, with ``more`` places than there are for everybody."""

@@ -134,7 +134,8 @@ class Line(Stream):
         self.session = session
         self.facts = facts
         traits = session.traits
-        self.set_authenticated(False)
+        if traits.message_limit < self.message_limit:
+            self._limit(traits.message_limit)
         self.state = OPEN
         self.heard = self.wheel.now
         if traits.pinged:
