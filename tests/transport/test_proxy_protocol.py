@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+from collections.abc import Callable
 from ipaddress import IPv4Address as V4
 from ipaddress import IPv6Address as V6
 from pathlib import Path
@@ -419,6 +420,44 @@ class Wires(ListenerCase):
             with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
                 secure.sendall(upgrade())
                 return secure.recv(4096)
+
+    async def test_in_one_packet_with_tls(self) -> None:
+        """The beginning of TLS may come with the header, and wait with it for its turn."""
+        files, _ = self.files()
+        credentials = ReloadingCredentials(files.certificate, files.key)
+        context = ssl.create_default_context(cafile=files.authority)
+        places = {"max_unauthenticated": 3, "connection_rate": 0.001, "connection_burst": 1}
+        for kind in (WebSocketFactory, UniversalFactory):
+            port = await self.listen(credentials, kind, proxy_protocol=True, trusted_proxies=("127.0.0.0/8",), **places)
+            turnstile = self.factories[-1].turnstile
+            silent = [await self.client(port), await self.client(port)]
+            for client in silent:
+                client.send(V1)
+            await self.until(lambda turnstile=turnstile: sum(turnstile._addresses.values()) == 2)
+            answer = self.beside(self.in_one_packet, port, context)
+            await self.until(lambda: self.journal.kinds("connection.delayed") == ["rate"])
+            self.journal.notes.clear()
+            silent[0].close()
+            self.assertIn(b" 101 ", await answer)
+            silent[1].close()
+
+    def in_one_packet(self, port: int, context: ssl.SSLContext) -> bytes:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", port), 10) as plain:
+
+            def until_done(step: Callable[[], Any], before: bytes = b"") -> Any:
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        plain.sendall(before + outgoing.read())
+                        before = b""
+                        incoming.write(plain.recv(65536))
+
+            until_done(tls.do_handshake, V1)
+            tls.write(upgrade())
+            return bytes(until_done(lambda: tls.read(4096)))
 
     async def test_on_a_unix_socket(self) -> None:
         """A proxy on the same machine, by a socket file."""
