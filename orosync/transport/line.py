@@ -123,8 +123,11 @@ class Line(Stream):
 
     def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
         """What the session is told: whether it ended properly, the peer's code, and why."""
-        done = "peer ended the TCP connection without a goodbye"
-        return False, None, self._why or (done if reason.check(ConnectionDone) else reason.getErrorMessage())
+        if isinstance(reason.value, ConnectionDone):
+            told = "peer ended the TCP connection without a goodbye"
+        else:
+            told = reason.getErrorMessage()
+        return False, None, self._why or told
 
     # -- the handshake's side
 
