@@ -254,9 +254,9 @@ class MalformedTests(SynchronousTestCase):
         self.addCleanup(listener.close)
         self.assertEqual(listener.read()[0], 0)
         listener.send([5, "oro/data/update"])
-        for user in ("anna", ""):
+        for user, origin in (("anna", "http://127.0.0.1"), ("", "127.0.0.1")):
             for message in wrong_v1():
-                with RawClient(self.house.url(user), "wamp") as client:
+                with RawClient(self.house.url(user), "wamp", origin) as client:
                     client.read()
                     self.assertEqual(self.outcome(client, json.dumps(message).encode(), 1), 1007, (user, message))
         self.assertTrue(listener.silent())
