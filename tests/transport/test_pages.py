@@ -153,6 +153,16 @@ class OneTurnTests(SynchronousTestCase):
         self.listener.clock.advance(0)
         self.assertEqual((len(self.pages.asked), self.wire.producerState), (REQUESTS + 20, "producing"))
 
+    def test_more_behind_half_a_body(self) -> None:
+        """The same where the bytes of a turn were used up, and nothing was left."""
+        stream = chunked("/a", 3000)
+        self.link.dataReceived(stream[:BYTES])
+        self.assertEqual(self.wire.producerState, "producing")
+        self.link.dataReceived(stream[BYTES:])
+        self.assertEqual((self.wire.producerState, len(self.channel()._arrived)), ("paused", len(stream) - BYTES))
+        self.listener.clock.advance(0)
+        self.assertEqual((self.wire.producerState, self.pages.asked), ("producing", [b"/a" + b"x" * 3000]))
+
     def test_two_who_ask_and_a_neighbour(self) -> None:
         """Whoever asks once is answered at once, whatever stands in the queue."""
         other, other_wire = self.listener.connect()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import Traits
 from orosync.session.batched import BatchedSession
 from orosync.testing import connection_facts
-from orosync.transport.read_turns import LEAST, MOST, QUANTUM, READERS, ReadTurns
+from orosync.transport.read_turns import LEAST, MOST, QUANTUM, READERS, TIME, ReadTurns
 from orosync.wamp.codec import CODECS
 from tests.session.stage import HELLO, Stage
 from tests.support.raw_wires import RawListener, raw_frame
@@ -96,6 +96,12 @@ class ReadTurnsTests(SynchronousTestCase):
         self.work("large", 1, each=MOST)
         self.work("small", 1)
         self.assertEqual([self.turn(), self.turn()], [["large"], ["small"]])
+
+    def test_what_takes_long(self) -> None:
+        """Nobody else of the queue is served in a turn that has lasted long enough."""
+        for name in ("a", "b", "c"):
+            self.work(name, 1).then = lambda: setattr(self.clock, "rightNow", self.clock.rightNow + 0.6 * TIME)
+        self.assertEqual([self.turn(), self.turn()], [["a", "b"], ["c"]])
 
     def test_who_has_nothing_left_waits_for_nobody(self) -> None:
         """Its quantum begins anew with the next turn, however many stand in the queue."""
