@@ -34,6 +34,10 @@ READ_SIZE = 4096
 """Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
 OpenSSL for ever. A client that has joined is read from as Twisted does."""
 
+DROPPED = 4 << 20
+"""Bytes that are read and dropped of a peer that goes on after we have ended our side. It has been told; one that does
+not listen is read no further, and cut when the time for closing is over."""
+
 BATCH = 128
 """Frames that one turn may queue for a link before they are sent without waiting for its end."""
 
@@ -76,6 +80,7 @@ class Line(Stream):
     clear = False
     """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
     _why = ""
+    _dropped = 0
     _large = 0
     """The size of a frame that is larger than all that may wait, and waits: so much more may."""
 
@@ -99,6 +104,10 @@ class Line(Stream):
         if self.state >= CLOSING:
             if self._odd or not self.read_one(data):
                 self.read(data)
+        elif self.state == CLOSED:
+            self._dropped += len(data)
+            if self._dropped > DROPPED:
+                self._hold()
         elif self._handshake is not None:
             self._handshake.received(data)
 

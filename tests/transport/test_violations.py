@@ -19,6 +19,7 @@ from orosync.session.batched import BatchedSession
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.testing import principal
+from orosync.transport.line import DROPPED
 from orosync.transport.link import Link
 from orosync.transport.quiet import CLOSED, CLOSING
 from orosync.wamp.codec import CODECS
@@ -202,6 +203,18 @@ class ViolationsTests(SynchronousTestCase):
         self.assertFalse(wire.aborted)
         self.edge.listener.run(2)
         self.assertTrue(wire.aborted)
+
+    def test_who_sends_and_sends(self) -> None:
+        """A peer that does not listen is read no further than a message of some length, and cut then."""
+        link, wire = self.edge.visitor("v2 before HELLO", False)
+        link.dataReceived(FRAMING["garbage"][0])
+        for sent in range(0, DROPPED + 1, 65536):
+            self.assertEqual(wire.producerState, "producing", sent)
+            link.dataReceived(bytes(65536))
+        self.assertEqual((wire.producerState, link._tail, link._buffer), ("paused", None, b""))
+        self.edge.listener.run(2.5)
+        self.assertTrue(wire.aborted)
+        self.assertTrue(self.edge.served())
 
 
 class ClosingTests(SynchronousTestCase):
