@@ -13,7 +13,18 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, Rights, Traits, User
+from orosync.model import (
+    Action,
+    AdminSession,
+    ConnectionFacts,
+    Decision,
+    Match,
+    Principal,
+    Rights,
+    SharedPassword,
+    Traits,
+    User,
+)
 
 WAITING, RATE, TURN = 1, 2, 4
 """Why a link is not read, as flags: its session waits for somebody else's answer; its client says more than it may; it
@@ -99,6 +110,15 @@ class IDirectory(Interface):
     def find(login: str) -> Deferred[User | None]:
         """The user whose username is ``login``, else whose e-mail it is, as Oro does. Fires with None
         when there is none (disabled users are found, and say so); fails with Unavailable."""
+
+
+class ISharedPasswords(Interface):
+    """What a directory has besides when it can tell which users have one password hash in common."""
+
+    def shared_passwords() -> Deferred[Sequence[SharedPassword]]:
+        """Every hash that more than one user has, blank ones left out; hashes that differ in case alone are different
+        ones. A bounded number (``model.MOST_SHARED``), and of each the ids of the first users in order. Fails with
+        Unavailable. Asked at the start and every minute, beside look-ups, which must not wait for it."""
 
 
 class ISessionStore(Interface):

@@ -5,7 +5,7 @@ Frozen values only. This file must not know how any of them is found out, stored
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -79,6 +79,39 @@ class User:
     email: str = ""
     organizations: frozenset[int] = frozenset()
     roles: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class SharedPassword:
+    """A password hash that ``count`` users of a directory have, ``enabled`` of them not disabled; ``users`` are the ids
+    of some of them, at least two."""
+
+    password_hash: str = attrs.field(repr=False)
+    count: int
+    enabled: int
+    users: tuple[int, ...]
+
+
+MOST_SHARED, MOST_SHARERS = 10_000, 10
+"""How many shared hashes a directory tells, and how many users of each."""
+
+
+def shared_by(users: Iterable[User]) -> list[SharedPassword]:
+    """The hashes that more than one of ``users`` has, as ISharedPasswords tells them."""
+    by_hash: dict[str, list[User]] = {}
+    for user in users:
+        if user.password_hash.strip():
+            by_hash.setdefault(user.password_hash, []).append(user)
+    return [
+        SharedPassword(
+            password_hash,
+            len(sharers),
+            sum(user.enabled for user in sharers),
+            tuple(sorted(user.id for user in sharers)[:MOST_SHARERS]),
+        )
+        for password_hash, sharers in by_hash.items()
+        if len(sharers) > 1
+    ][:MOST_SHARED]
 
 
 @attrs.frozen

@@ -100,7 +100,7 @@ class RouterService(MultiService):
         }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
-        for part in parts.services:
+        for part in [*parts.services, parts.sharing]:
             part.setServiceParent(self)
         self._credentials = {
             one.name: credentials(one, parts.configuration.router.state, parts.now)
@@ -225,6 +225,7 @@ class RouterService(MultiService):
     def reload(self) -> None:
         """Read certificates, keys, pages and rules anew; a file that cannot be used leaves the old ones in service."""
         self._rules.reload()
+        self._parts.sharing.refresh()
         for name, pages in self._pages.items():
             try:
                 pages.read()

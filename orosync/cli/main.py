@@ -20,7 +20,7 @@ from twisted.internet.task import react
 
 from orosync.cli import explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
-from orosync.cli.running import Misused
+from orosync.cli.running import Misused, shared_passwords
 from orosync.clocks import make_monotonic, time_of_day
 from orosync.composition import Parts
 from orosync.composition.credentials import check
@@ -98,7 +98,7 @@ async def _made(configuration: Configuration, reactor: Any, options: Namespace, 
 async def _said(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> str:
     """The answer of a command that is good if it is answered at all."""
     if options.command == "check-config":
-        return _sound(configuration, reactor)
+        return await _sound(configuration, reactor)
     if options.command == "topics":
         return "\n".join(_line(one) for one in topics.tables(configuration))
     if options.command == "session":
@@ -113,12 +113,13 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
     return made
 
 
-def _sound(configuration: Configuration, reactor: Any) -> str:
-    """Make every part, start none; certificates are read too."""
+async def _sound(configuration: Configuration, reactor: Any) -> str:
+    """Make every part; certificates are read too, and directories asked for shared passwords, as far as they answer."""
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
     parts = Parts(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
-    return "\n".join([*(f"warning: {warning}" for warning in configuration.warnings), "sound"])
+    warnings = [*configuration.warnings, *await shared_passwords(parts)]
+    return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "sound"])
 
 
 def _given(file: str, streams: Streams) -> str:

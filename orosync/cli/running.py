@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 import attrs
-from twisted.application.service import MultiService
+from twisted.application.service import IService, MultiService
 
 from orosync.composition import Parts
 from orosync.config import Configuration
-from orosync.config.sections import CookieSection, TicketSection
+from orosync.config.sections import CookieSection, ForeignSection, TicketSection
 from orosync.config.sessions import TicketExchangeSection
 from orosync.config.values import did_you_mean
+from orosync.identity.directories.pool import SqlDirectory
 
 T = TypeVar("T")
 
@@ -67,11 +68,30 @@ async def ask(
     services = list(parts.services)
     if any(isinstance(one, TicketSection) for one in configuration.authenticators.values()):
         services.append(parts.hasher)
-    for service in services:
+    for service in [*services, parts.sharing]:
         service.setServiceParent(house)
     house.startService()
     try:
         return await question(parts)
+    finally:
+        await house.stopService()
+        parts.journal.close()
+
+
+async def shared_passwords(parts: Parts) -> list[str]:
+    """Warnings of users who have one password hash, or that a directory does not tell. Databases are asked, directories
+    from elsewhere are not; what goes wrong is no fault of the configuration."""
+    sections, known = parts.configuration.directories, parts.sharing.directories
+    asked = [one for name, one in known.items() if not isinstance(sections[name], ForeignSection)]
+    house = MultiService()
+    services: list[IService] = [service for service in parts.services if isinstance(service, SqlDirectory)]
+    for service in [*services, *asked]:
+        service.setServiceParent(house)
+    house.startService()
+    try:
+        for one in asked:
+            await one.refresh()
+        return [warning for one in asked if (warning := one.warning())]
     finally:
         await house.stopService()
         parts.journal.close()

@@ -38,8 +38,16 @@ async def make(
             ticket = make_ticket(found.username, found.password_hash, section.secret.value, nonce, created)
         except ValueError as error:
             raise Misused(str(error)) from None
-        good = found.enabled or section.accept_disabled
-        return ticket, "" if good else f"user {found.username!r} is disabled, the ticket will be refused"
+        shared = parts.sharing.directories[section.directory]
+        await shared.refresh()
+        fault = ""
+        if not (found.enabled or section.accept_disabled):
+            fault = "is disabled"
+        elif not (found.password_hash.strip() or section.accept_without_password):
+            fault = "has no password"
+        elif shared.has(found):
+            fault = "has the password hash of another user"
+        return ticket, f"user {found.username!r} {fault}, the ticket will be refused" if fault else ""
 
     return await ask(only(configuration, section.name), reactor, look_up)
 
@@ -49,6 +57,7 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
     section = _section(configuration, authenticator)
 
     async def judge(parts: Parts) -> str:
+        await parts.sharing.directories[section.directory].refresh()
         principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, section, text))
         if principal is None:
             raise Refused("malformed", "there is no ticket in it")

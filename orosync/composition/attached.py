@@ -48,7 +48,7 @@ class Judgement(MultiService):
         else:
             self.uri, self.procedure = section.authorizer, self._authorization(section)
         parts.check()
-        for part in parts.services:
+        for part in [*parts.services, parts.sharing]:
             part.setServiceParent(self)
 
     def _authentication(self, section: AttachSection) -> Procedure:

@@ -36,12 +36,12 @@ from orosync.errors import ConfigError
 from orosync.identity.anonymous import AnonymousAuthenticator
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.directories.making import sql_directory
-from orosync.identity.failures import FailureBuckets
 from orosync.identity.hashing import Hasher
-from orosync.identity.methods import method_authenticator, remote_authenticator
+from orosync.identity.methods import method_authenticator, remote_authenticator, ticket_authenticator
 from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.sessions.making import foreign_store, session_store
 from orosync.identity.sessions.store import SessionLookups
+from orosync.identity.shared_passwords import Sharing
 from orosync.identity.static_directory import StaticDirectory
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.used import UsedTickets
@@ -77,6 +77,7 @@ class Parts:
         self.office = PostOffice(self.journal)
         self.demo_users = demo_users()
         self._used_tickets = UsedTickets()
+        self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []
         self.titles: dict[int, str] = {}
         self._faults: list[str] = []
@@ -170,28 +171,19 @@ class Parts:
         return authenticator
 
     def _tickets(self, section: TicketSection) -> TicketAuthenticator:
-        known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
         directory = self.directories.get(section.directory)
         if directory is None:
             raise ConfigError([])  # said already, by the directory
-        return TicketAuthenticator(
-            section.name,
-            [secret.value for secret in known],
+        return ticket_authenticator(
+            section,
             directory,
             self.hasher,
             self.journal,
             self.reactor,
             self.now,
             publisher_right=self.publisher_right,
-            role=section.role,
-            publisher_role=section.publisher_role,
-            ttl=section.ttl,
-            future=section.future,
-            accept_disabled=section.accept_disabled,
-            accept_published=section.accept_published_secret,
-            once=section.once,
             used=self._used_tickets,
-            failures=FailureBuckets(section.failure_rate, section.failure_burst),
+            shared=self.sharing.of(section.directory, directory, section.accept_disabled),
         )
 
     def _cookies(self, section: CookieSection) -> CookieAuthenticator:

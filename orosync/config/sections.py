@@ -91,6 +91,13 @@ class TicketSection:
         "Let users in who are disabled or have to choose a new password, as Oro's own server does.",
         default="no",
     )
+    accept_without_password: bool = setting(
+        values.boolean,
+        "Let users in by ticket who have no password hash (Oro makes such for OAuth and LDAP). Nothing of their own is "
+        "signed in their tickets, so that each of them can use those of all the others "
+        "([directories.md](directories.md#users-without-a-password-of-their-own)).",
+        default="no",
+    )
     once: bool = setting(
         values.boolean,
         "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "

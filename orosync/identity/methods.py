@@ -1,5 +1,5 @@
-"""WAMP's own authentication methods made from the sections that describe them, with accounts or with a procedure that
-knows them.
+"""Oro's tickets and WAMP's own authentication methods made from the sections that describe them, with users of a
+directory, with accounts, or with a procedure that knows them.
 
 It must not know how a section is written, or what an authenticator does.
 """
@@ -15,14 +15,58 @@ from orosync.config.methods import CertificateSection, CryptosignSection, Method
 from orosync.config.realms import RealmSection
 from orosync.config.remote import RemoteAuthenticatorSection
 from orosync.config.secrets import Secret
+from orosync.config.sections import TicketSection
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
+from orosync.identity.failures import FailureBuckets
+from orosync.identity.hashing import DigestSource
+from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.remote import RemoteAuthenticator
 from orosync.identity.remote_answers import Limits
 from orosync.identity.scram import ScramAuthenticator
+from orosync.identity.shared_passwords import SharedPasswords
+from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.identity.used import UsedTickets
 from orosync.identity.wampcra import WampCraAuthenticator
-from orosync.interfaces import IAuthenticator, ICaller, IJournal
+from orosync.interfaces import IAuthenticator, ICaller, IDirectory, IJournal
+
+
+def ticket_authenticator(
+    section: TicketSection,
+    directory: IDirectory,
+    hasher: DigestSource,
+    journal: IJournal,
+    clock: IReactorTime,
+    now: Now,
+    *,
+    publisher_right: PublisherRight,
+    used: UsedTickets,
+    shared: SharedPasswords,
+) -> TicketAuthenticator:
+    """The authenticator of ``section``, for users of ``directory``. Raises ConfigError."""
+    known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
+    return TicketAuthenticator(
+        section.name,
+        [secret.value for secret in known],
+        directory,
+        hasher,
+        journal,
+        clock,
+        now,
+        publisher_right=publisher_right,
+        role=section.role,
+        publisher_role=section.publisher_role,
+        ttl=section.ttl,
+        future=section.future,
+        accept_disabled=section.accept_disabled,
+        accept_published=section.accept_published_secret,
+        accept_without_password=section.accept_without_password,
+        shared=shared,
+        once=section.once,
+        used=used,
+        failures=FailureBuckets(section.failure_rate, section.failure_burst),
+    )
 
 
 def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:

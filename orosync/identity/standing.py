@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -22,7 +23,12 @@ _KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this
 
 def imprint(user: User) -> bytes:
     """16 bytes that tell ``user``'s password from another one, and nothing else of it."""
-    return blake2b(user.password_hash.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()
+    return imprint_of(user.password_hash)
+
+
+def imprint_of(password_hash: str) -> bytes:
+    """As ``imprint``, of the hash alone."""
+    return blake2b(password_hash.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()
 
 
 class UserStanding(NamedTuple):
@@ -35,11 +41,20 @@ class UserStanding(NamedTuple):
     roles: frozenset[str]
 
 
-class UserStandings:
-    """Standings of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go."""
+def nobody_shares(user: User) -> bool:
+    """Every password is taken for its user's own."""
+    return False
 
-    def __init__(self, directory: IDirectory, accept_disabled: bool = False) -> None:
+
+class UserStandings:
+    """Standings of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go; ``shares`` tells
+    whether another user has the same password hash, which is one."""
+
+    def __init__(
+        self, directory: IDirectory, accept_disabled: bool = False, shares: Callable[[User], bool] = nobody_shares
+    ) -> None:
         self._directory = directory
+        self._shares = shares
         self._accept_disabled = accept_disabled
 
     def of(self, principal: Principal) -> UserStanding | None:
@@ -52,7 +67,7 @@ class UserStandings:
 
     async def check(self, standing: UserStanding) -> Renewal | None:
         """None while everything is as it was, a Renewal when organizations or roles are others. Kinds of Refused:
-        unknown_user, password_changed, disabled; of Unavailable: what the directory says."""
+        unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
         user = await found(self._directory, standing.username)
         who = f"user {standing.username!r}"
         if user is None or (user.id, user.username) != (standing.user_id, standing.username):
@@ -61,6 +76,8 @@ class UserStandings:
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled and not self._accept_disabled:
             raise Refused("disabled", f"{who}: the user has been disabled")
+        if self._shares(user):
+            raise Refused("shared_password", f"{who}: another user has the same password hash")
         if (user.organizations, user.roles) == (standing.organizations, standing.roles):
             return None
         renewed = standing._replace(organizations=user.organizations, roles=user.roles)

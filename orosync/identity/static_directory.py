@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from orosync.errors import ConfigError
-from orosync.interfaces import IDirectory
-from orosync.model import User
+from orosync.interfaces import IDirectory, ISharedPasswords
+from orosync.model import SharedPassword, User, shared_by
 
 
-@implementer(IDirectory)
+@implementer(IDirectory, ISharedPasswords)
 class StaticDirectory:
     """Finds ``users`` as Oro's UserLoader does. ConfigError for two users of one id, username or e-mail."""
 
     def __init__(self, users: Iterable[User]) -> None:
         users = tuple(users)
+        self._users = users
         self._by_username = {user.username: user for user in users}
         self._by_email = {user.email.lower(): user for user in users if user.email}
         faults = [f"users: more than one with the {what} {value!r}" for what, value in _doubles(users)]
@@ -31,6 +32,10 @@ class StaticDirectory:
         if user is None and "@" in login:
             user = self._by_email.get(login.lower())
         return defer.succeed(user)
+
+    def shared_passwords(self) -> Deferred[Sequence[SharedPassword]]:
+        """See ISharedPasswords."""
+        return defer.succeed(shared_by(self._users))
 
 
 def _doubles(users: tuple[User, ...]) -> Iterable[tuple[str, object]]:

@@ -19,8 +19,9 @@ from orosync.identity.failures import FailureBuckets
 from orosync.identity.hashing import DigestSource
 from orosync.identity.publisher_right import PublisherRight
 from orosync.identity.query import last_value
+from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
-from orosync.identity.standing import UserStanding, UserStandings
+from orosync.identity.standing import UserStanding, UserStandings, nobody_shares
 from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
 from orosync.identity.tickets import LONGEST_TICKET
 from orosync.identity.used import UsedTickets
@@ -38,8 +39,9 @@ class TicketAuthenticator:
     With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
     ``forwarding.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
     With ``accept_published`` a secret may be the one that Oro is published with; then a back end comes from this
-    machine alone. ConfigError for secrets that cannot or must not be used. Outcomes are counted; refusals are the
-    caller's to log.
+    machine alone. Users without a password hash come in with ``accept_without_password`` only, those whose hash is
+    among the ``shared`` ones not at all. ConfigError for secrets that cannot or must not be used. Outcomes are counted;
+    refusals are the caller's to log.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class TicketAuthenticator:
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
         accept_published: bool = False,
+        accept_without_password: bool = False,
+        shared: SharedPasswords | None = None,
         once: bool = False,
         used: UsedTickets | None = None,
         failures: FailureBuckets | None = None,
@@ -67,7 +71,7 @@ class TicketAuthenticator:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
         self.recheck_interval: float | None = None
-        self._users = UserStandings(directory, accept_disabled)
+        self._users = UserStandings(directory, accept_disabled, shared.has if shared is not None else nobody_shares)
         self._judge = TicketJudge(
             name,
             Signatures(f"authenticator:{name}", secrets, hasher, accept_published),
@@ -82,6 +86,8 @@ class TicketAuthenticator:
             future=future,
             ticket_limit=ticket_limit,
             accept_disabled=accept_disabled,
+            accept_without_password=accept_without_password,
+            shared=shared,
             used=(UsedTickets() if used is None else used) if once else None,
             failures=failures,
         )

@@ -14,6 +14,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.headers.forwarding import address_group
 from orosync.identity.failures import FailureBuckets
 from orosync.identity.publisher_right import PublisherRight
+from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures
 from orosync.identity.standing import found, imprint
 from orosync.identity.tickets import LONGEST_TICKET, Ticket, check_age, parse
@@ -49,6 +50,8 @@ class TicketJudge:
         future: float = 30,
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
+        accept_without_password: bool = False,
+        shared: SharedPasswords | None = None,
         used: UsedTickets | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
@@ -65,6 +68,8 @@ class TicketJudge:
         self._future = future
         self._ticket_limit = ticket_limit
         self._accept_disabled = accept_disabled
+        self._accept_without_password = accept_without_password
+        self._shared = shared
         self._used = used
         self._failures = FailureBuckets() if failures is None else failures
         self._refused: Remembered[tuple[str, str]] = Remembered(REMEMBERED_REFUSALS)
@@ -73,7 +78,8 @@ class TicketJudge:
         """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
 
         Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
-        disabled, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down, directory_down.
+        disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down,
+        directory_down.
         """
         exempt = False
         try:
@@ -100,9 +106,10 @@ class TicketJudge:
         check_age(ticket, self._now(), self._ttl, self._future)
         if ticket.is_back_end:
             raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
-        return await self._verify(ticket, OWN_LANE)
+        # It comes from the application itself: the name in it is true, whoever else has the same password or none.
+        return await self._verify(ticket, OWN_LANE, own=True)
 
-    async def _verify(self, ticket: Ticket, lane: str) -> Principal:
+    async def _verify(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
         """All that takes time: look up, hash, and only then tell what was wrong."""
         remembered = self._refused.get(ticket.key, self._clock.seconds())
         if remembered is not None:
@@ -110,7 +117,7 @@ class TicketJudge:
         user = None if ticket.is_back_end else await found(self._directory, ticket.username)
         password = None if user is None else user.password_hash.encode()
         moment = self._clock.seconds()
-        barred = user is not None and not user.enabled and not self._accept_disabled
+        barred = None if user is None else self._bar(user, own)
         # That a barred user's ticket was true is not remembered: it would be refused sooner than others are.
         signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
         if ticket.is_back_end:
@@ -122,9 +129,23 @@ class TicketJudge:
             raise self._remember(ticket, "unknown_user", f"{who}: there is no such user")
         if not signed:
             raise self._remember(ticket, "bad_digest", f"{who}: its digest is of another secret or password")
-        if barred:
-            raise self._remember(ticket, "disabled", f"{who}: the user is disabled")
+        if barred is not None:
+            raise self._remember(ticket, barred[0], f"{who}: {barred[1]}")
         return self._principal(user.username, self._role, user)
+
+    def _bar(self, user: User, own: bool) -> tuple[str, str] | None:
+        """Why not even a true ticket lets ``user`` in, as kind and reason."""
+        if not user.enabled and not self._accept_disabled:
+            return "disabled", "the user is disabled"
+        if own:
+            return None
+        if not user.password_hash.strip():
+            if self._accept_without_password:
+                return None
+            return "no_password", "the user has no password in Oro, so anybody's without one would be as good"
+        if self._shared is not None and self._shared.has(user):
+            return "shared_password", f"user {user.id} has the password hash of another user, whose ticket it may be"
+        return None
 
     def _end(self, ticket: Ticket) -> float:
         """When ``ticket`` is good no more if no clock is set meanwhile, by ``clock``: so long it is remembered."""

@@ -47,7 +47,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
 )
 """Events that are not told at the level "info": an administrator may have to do something."""
 
-LENGTHS = {"remedy": 800, "rule": 800}
+LENGTHS = {"remedy": 800, "rule": 800, "users": 800}
 """Characters that are shown of some fields: a rule's sentence has its reason at the end, behind a file's whole path."""
 
 OTHER = ("other", "other")

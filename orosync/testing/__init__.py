@@ -20,7 +20,7 @@ from orosync.testing.doubles import (
     plain_frame,
     principal,
 )
-from orosync.testing.lookup_contracts import DirectoryContract, SessionStoreContract
+from orosync.testing.lookup_contracts import DirectoryContract, SessionStoreContract, SharedPasswordsContract
 from orosync.testing.memory_realm import MemoryRealm
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "ScriptedAuthorizer",
     "ScriptedCaller",
     "SessionStoreContract",
+    "SharedPasswordsContract",
     "connection_facts",
     "plain_frame",
     "principal",

@@ -12,8 +12,28 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from orosync.errors import Refused
-from orosync.interfaces import WAITING, IAuthorizer, ICaller, IDirectory, IJournal, ILink, ISessionStore
-from orosync.model import Action, AdminSession, ConnectionFacts, Decision, Match, Principal, User, Verdict
+from orosync.interfaces import (
+    WAITING,
+    IAuthorizer,
+    ICaller,
+    IDirectory,
+    IJournal,
+    ILink,
+    ISessionStore,
+    ISharedPasswords,
+)
+from orosync.model import (
+    Action,
+    AdminSession,
+    ConnectionFacts,
+    Decision,
+    Match,
+    Principal,
+    SharedPassword,
+    User,
+    Verdict,
+    shared_by,
+)
 
 T = TypeVar("T")
 
@@ -134,7 +154,7 @@ class ScriptedAuthorizer:
         return answer
 
 
-@implementer(IDirectory)
+@implementer(IDirectory, ISharedPasswords)
 class MemoryDirectory:
     """``users`` by username. ``asked`` holds what was looked up; ``failure``, if set, is what every look-up fails
     with, and ``pending`` (a list) makes look-ups wait there."""
@@ -154,6 +174,10 @@ class MemoryDirectory:
         self.asked.append(login)
         mail = (user for user in self.users.values() if user.email and user.email.lower() == login.lower())
         return _answer(self.users.get(login) or next(mail, None), self.failure, self.pending)
+
+    def shared_passwords(self) -> Deferred[Sequence[SharedPassword]]:
+        """See ISharedPasswords."""
+        return fail(self.failure) if self.failure is not None else succeed(shared_by(self.users.values()))
 
 
 @implementer(ISessionStore)

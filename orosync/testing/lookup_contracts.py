@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import IDirectory, ISessionStore
+from orosync.interfaces import IDirectory, ISessionStore, ISharedPasswords
 from orosync.model import AdminSession, User
 
 if TYPE_CHECKING:
@@ -92,6 +92,56 @@ class DirectoryContract(_Case):
             "\uffff@",
         ):
             self.assertIsNone(await self.found(login), repr(login[:20]))
+
+
+class SharedPasswordsContract(_Case):
+    """What every directory that is an ISharedPasswords too keeps; mixed into a trial TestCase as DirectoryContract."""
+
+    def make_directory(self, users: tuple[User, ...]) -> Deferred[IDirectory]:
+        """A directory that holds exactly ``users``."""
+        raise NotImplementedError
+
+    async def shared(self, *hashes: str, disabled: int = 0) -> dict[str, tuple[int, int, tuple[int, ...]]]:
+        """What is told of users with these hashes and the ids 1, 2, ...; the last ``disabled`` of them are disabled."""
+        first_disabled = len(hashes) - disabled + 1
+        users = tuple(
+            User(number, f"user{number}", password_hash, number < first_disabled, f"u{number}@example.com")
+            for number, password_hash in enumerate(hashes, 1)
+        )
+        directory: Any = await self.make_directory(users)
+        verifyObject(ISharedPasswords, directory)
+        found = list(await directory.shared_passwords())
+        told = {one.password_hash: (one.count, one.enabled, tuple(one.users)) for one in found}
+        self.assertEqual(len(told), len(found), "a hash is told twice")
+        return told
+
+    async def test_nothing_is_shared(self) -> None:
+        """Where every user has a password of its own there is nothing to be told."""
+        self.assertEqual(await self.shared(), {})
+        self.assertEqual(await self.shared("p1", "p2", "p3"), {})
+
+    async def test_shared(self) -> None:
+        """Each hash that several users have, with how many they are and who."""
+        told = await self.shared("p", "own", "q", "p", "q", "p")
+        self.assertEqual(told, {"p": (3, 3, (1, 4, 6)), "q": (2, 2, (3, 5))})
+
+    async def test_letter_by_letter(self) -> None:
+        """Hashes are told apart as PHP does: by case, accents and blanks at the end."""
+        told = await self.shared("abc", "ABC", "abc ", " abc", "\u00e4bc", "abc", "$2y$13$x", "$2y$13$X")
+        self.assertEqual(told, {"abc": (2, 2, (1, 6))})
+
+    async def test_no_password(self) -> None:
+        """Users without a hash share none."""
+        self.assertEqual(await self.shared("", "", " ", " ", "   ", "   ", "\t", "\t"), {})
+
+    async def test_disabled(self) -> None:
+        """How many may log in is told too."""
+        self.assertEqual(await self.shared("p", "p", "p", disabled=2), {"p": (3, 1, (1, 2, 3))})
+
+    async def test_many(self) -> None:
+        """However many share a hash, a few of them are named."""
+        told = await self.shared(*["p"] * 40)
+        self.assertEqual(told, {"p": (40, 40, tuple(range(1, 11)))})
 
 
 class SessionStoreContract(_Case):

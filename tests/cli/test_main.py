@@ -26,6 +26,26 @@ class CheckConfigTests(DeskCase):
         self.assertEqual(await self.orosync("check-config"), 0)
         self.assertIn("warning: [topics:oro] role stuff: no authenticator gives it, did you mean staff?", self.out)
 
+    async def test_shared_passwords(self):
+        """Users who have one password hash are named; that a database cannot be asked is no fault of the file."""
+        self.configure("user.gone = 2 env:HASH enabled=no", "user.gone = 2 env:HASH\nuser.dora = 7 env:HASH")
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertIn("warning: [directory:people] users with the ids 1, 2 and 7 have the same password hash", self.out)
+        self.assertEqual(await self.orosync("ticket", "make", "--user", "anna"), 0)
+        self.assertIn("user 'anna' has the password hash of another user, the ticket will be refused", self.err)
+        made = self.out
+        self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 1)
+        self.assertIn("refused (shared_password): ticket of 'anna': user 1 has", self.out)
+        os.environ["DSN"] = "postgres://oro:x@127.0.0.1:1/oro"
+        self.config.write_text(
+            self.config.read_text().replace(
+                "[directory:people]\nuse = static\n", "[directory:people]\nuse = postgresql\ndsn = env:DSN\n#"
+            ).replace("\nuser.", "\n#user.")
+        )  # fmt: skip
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertIn("warning: [directory:people] it is not known which users have one password: [directory", self.out)
+        self.assertEqual(self.out.splitlines()[-1], "sound")
+
     async def test_published_secret(self):
         """Oro's published secret is refused, or accepted where that is said, with a warning each time."""
         os.environ["SECRET"] = "ThisTokenIsNotSoSecretChangeIt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import product
 from pathlib import Path
 
 from twisted.application.service import Service
@@ -202,12 +203,17 @@ class PartsTests(SynchronousTestCase):
         parts.realms  # noqa: B018
         self.assertEqual([type(service) for service in parts.services], [ServiceDirectory])
 
-    def test_stock_behaviour(self):
-        """One line lets disabled users in again."""
-        for line, accepted in (("", False), ("accept_disabled = yes", True)):
-            text = TEXT.replace("directory = people", f"directory = people\n{line}", 1)
-            (tickets, _) = self.parts(text).realms["oro"].authenticators
-            self.assertIs(tickets._judge._accept_disabled, accepted)
+    def test_who_comes_in(self):
+        """One line lets disabled users in again, who then count where passwords are compared, and another one users
+        without a password."""
+        for disabled, without in product(("no", "yes"), repeat=2):
+            lines = f"accept_disabled = {disabled}\naccept_without_password = {without}"
+            parts = self.parts(TEXT.replace("directory = people", f"directory = people\n{lines}", 1))
+            (tickets, _) = parts.realms["oro"].authenticators
+            judge, shared = tickets._judge, parts.sharing.directories["people"]
+            self.assertIs(judge._shared, shared)
+            found = (judge._accept_disabled, shared.disabled_too, judge._accept_without_password)
+            self.assertEqual(found, (disabled == "yes", disabled == "yes", without == "yes"))
 
     def test_tickets_that_are_good_once_and_failures_that_are_borne(self):
         """What the section of tickets says of repeated use and of wrong tickets reaches whoever judges them."""

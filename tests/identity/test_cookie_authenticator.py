@@ -126,6 +126,13 @@ class HandshakeTests(CookieCase):
         self.directory.put(attrs.evolve(ANNA, enabled=False))
         self.refused("disabled", VOUCHED)
 
+    def test_users_without_a_password(self) -> None:
+        """The application says who they are, so neither the want of a hash nor one in common is in the way."""
+        for password in ("", BEN.password_hash):
+            self.directory.put(attrs.evolve(ANNA, password_hash=password))
+            self.store.sessions[COOKIE] = AdminSession("anna", ANNA.id, password)
+            self.assertEqual(self.accepted().authid, "anna")
+
     def test_odd_passwords(self):
         """What is no text in a session or a database is compared all the same."""
         self.directory.put(attrs.evolve(ANNA, password_hash="\udcff"))

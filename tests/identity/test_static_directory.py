@@ -9,11 +9,11 @@ from orosync.errors import ConfigError
 from orosync.identity.static_directory import StaticDirectory
 from orosync.interfaces import IDirectory
 from orosync.model import User
-from orosync.testing import DirectoryContract
+from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.stage import ANNA
 
 
-class Static(DirectoryContract, TestCase):
+class Static(DirectoryContract, SharedPasswordsContract, TestCase):
     """It finds users as every directory does."""
 
     def make_directory(self, users: tuple[User, ...]) -> Deferred[IDirectory]:

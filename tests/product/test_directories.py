@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -76,6 +77,26 @@ class Killed:
         """A browser with a new ticket."""
         url = f"ws://127.0.0.1:{self.port}/ws?ticket={quote(ticket(user.username, user.password_hash, self.secret))}"
         return RawClient(url, subprotocol)
+
+    def test_shared_passwords(self):
+        """Users who have one password hash are named and refused; with one of their own again they come in."""
+        with self.comes(USERS[0]) as client:
+            self.assertEqual(client.status, 101)
+        same = [attrs.evolve(one, password_hash=USERS[0].password_hash) for one in USERS[:2]]
+        oro.fill(self.server, oro.COLUMN, [*same, *USERS[2:]])
+        self.router.process.send_signal(signal.SIGHUP)
+        self.assertIn('users="1 and 2"', self.router.wait_for_line("directory (shared_passwords)"))
+        for user, status in ((same[0], 403), (same[1], 403), (USERS[2], 101)):
+            with self.comes(user) as client:
+                self.assertEqual(client.status, status, user)
+        self.router.wait_for_line("handshake.refused (shared_password)")
+        oro.fill(self.server, oro.COLUMN, USERS)
+        with self.comes(USERS[1]) as client:
+            self.assertEqual(client.status, 101, "it has a password of its own")
+        self.router.process.send_signal(signal.SIGHUP)
+        self.router.wait_for_line("directory (no_shared_passwords)")
+        with self.comes(USERS[0]) as client:
+            self.assertEqual(client.status, 101)
 
     def test_killed_during_traffic(self):
         """Nobody is let in meanwhile, who is connected stays, and logins work again within ten seconds, with no thread

@@ -5,10 +5,16 @@ from __future__ import annotations
 from twisted.internet.defer import succeed
 from twisted.trial.unittest import TestCase
 
-from orosync.testing import DirectoryContract, MemoryDirectory, MemorySessionStore, SessionStoreContract
+from orosync.testing import (
+    DirectoryContract,
+    MemoryDirectory,
+    MemorySessionStore,
+    SessionStoreContract,
+    SharedPasswordsContract,
+)
 
 
-class MemoryDirectoryTests(DirectoryContract, TestCase):
+class MemoryDirectoryTests(DirectoryContract, SharedPasswordsContract, TestCase):
     """The double keeps the contract that it stands in for."""
 
     def make_directory(self, users):

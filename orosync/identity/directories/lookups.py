@@ -24,12 +24,12 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from orosync.errors import Unavailable
 from orosync.identity.directories.sql import is_storable
 from orosync.identity.verified import Remembered
-from orosync.interfaces import IDirectory, IJournal
+from orosync.interfaces import IDirectory, IJournal, ISharedPasswords
 from orosync.model import User
 
 KEPT = 1.0
@@ -176,7 +176,7 @@ class Flights(Generic[Found]):
 
 @implementer(IDirectory)
 class Lookups(Flights[User]):
-    """A directory in front of ``directory``."""
+    """A directory in front of ``directory``; which passwords are shared is asked of that itself."""
 
     def __init__(
         self,
@@ -190,6 +190,10 @@ class Lookups(Flights[User]):
         most_kept: int = MOST_KEPT,
         room: int = ROOM,
     ) -> None:
+        sharing = ISharedPasswords(directory, None)
+        if sharing is not None:
+            self.shared_passwords = sharing.shared_passwords
+            alsoProvides(self, ISharedPasswords)
         super().__init__(
             "directory",
             name,

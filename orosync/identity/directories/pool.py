@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
@@ -27,8 +27,8 @@ from zope.interface import implementer
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
 from orosync.identity.directories.engine import Engine, Limits
-from orosync.interfaces import IDirectory
-from orosync.model import User
+from orosync.interfaces import IDirectory, ISharedPasswords
+from orosync.model import SharedPassword, User
 
 IDLE = 30.0
 """Seconds after which a connection is not trusted any more: firewalls forget, and a query into nothing takes long."""
@@ -152,12 +152,10 @@ class SqlService(Service):
         return answer
 
 
-@implementer(IDirectory)
+@implementer(IDirectory, ISharedPasswords)
 class SqlDirectory(SqlService):
-    """Finds users in Oro's tables while it runs; Unavailable ("directory_down") otherwise.
-
-    ``users`` is the table, or a view of the same columns (``[schema.]name``).
-    """
+    """Finds users in Oro's tables while it runs; Unavailable ("directory_down") otherwise. ``users`` is the table, or
+    a view of the same columns (``[schema.]name``)."""
 
     def __init__(self, name: str, engine: Engine, limits: Limits, reactor: Any, users: str = "oro_user") -> None:
         super().__init__(f"directory:{name}", "directory_down", engine, limits, reactor)
@@ -165,10 +163,15 @@ class SqlDirectory(SqlService):
         self._query: str | None = None
 
     def find(self, login: str) -> Deferred[User | None]:
-        """See IDirectory. Ends after ``Limits.look_up`` seconds at the latest."""
+        """See IDirectory."""
         if self.running and not sql.is_storable(login):
             return defer.succeed(None)
         return self.ask(lambda connection: self._looked_up(connection, login))
+
+    def shared_passwords(self) -> Deferred[Sequence[SharedPassword]]:
+        """See ISharedPasswords."""
+        query = sql.shared(self.engine.dialect, self._users)
+        return self.ask(lambda connection: sql.groups(rows(connection, query, {})))
 
     def _looked_up(self, connection: Any, login: str) -> User | None:
         try:
@@ -217,7 +220,7 @@ class _Lease(adbapi.Connection):
         super().reconnect()  # type: ignore[no-untyped-call]
 
     def commit(self) -> None:
-        """Nothing: each query is a transaction of its own that only reads."""
+        """Nothing: each query is a transaction that only reads."""
 
     def rollback(self) -> None:
         """The look-up failed."""

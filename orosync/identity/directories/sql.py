@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from orosync.model import User
+from orosync.model import MOST_SHARED, SharedPassword, User
 
 LONGEST_LOGIN = 255
 """Characters: ``oro_user.username`` and ``.email`` are varchar(255)."""
@@ -33,10 +33,13 @@ class UnknownSchema(Exception):
 
 @attrs.frozen
 class Dialect:
-    """How one kind of database says things. ``same`` compares a column and a parameter letter by letter."""
+    """How one kind of database says things. ``same`` compares a column and a parameter letter by letter; ``exact`` is a
+    column as a value by which rows are grouped letter by letter, ``ids`` its first ten users."""
 
     here: str
     same: str
+    exact: str
+    ids: str
     json_types: frozenset[str]
     json_status: str
     json_list: str
@@ -45,6 +48,8 @@ class Dialect:
 POSTGRESQL = Dialect(
     here="ANY (current_schemas(false))",
     same="{column} = {value}",
+    exact="{column}",
+    ids="array_to_string((array_agg(id ORDER BY id))[1:10], ',')",
     json_types=frozenset({"json", "jsonb"}),
     json_status="u.serialized_data ->> 'auth_status'",
     json_list="json_agg({item})::text",
@@ -54,6 +59,8 @@ POSTGRESQL = Dialect(
 MYSQL = Dialect(
     here="DATABASE()",
     same="({column} = {value} AND CAST(CONVERT({column} USING utf8mb4) AS BINARY) = CAST({value} AS BINARY))",
+    exact="CAST(CONVERT({column} USING utf8mb4) AS BINARY)",
+    ids="SUBSTRING_INDEX(GROUP_CONCAT(id ORDER BY id), ',', 10)",
     json_types=frozenset({"json", "longtext"}),
     json_status=(
         "CASE WHEN JSON_VALID(u.serialized_data) "
@@ -125,6 +132,25 @@ def _status(dialect: Dialect, users: str, types: Mapping[str, str]) -> str:
     if not found:
         raise UnknownSchema(f"{users}: neither auth_status_id nor serialized_data (as JSON) can be read")
     return f"COALESCE({', '.join(found)})" if len(found) > 1 else found[0]
+
+
+def shared(dialect: Dialect, users: str) -> str:
+    """The query that finds the password hashes which more than one user has; its rows are for ``groups``. It reads no
+    more columns than a look-up does."""
+    password = dialect.exact.format(column="password")
+    return f"""\
+SELECT {password}, COUNT(*), SUM(CASE WHEN enabled THEN 1 ELSE 0 END), {dialect.ids}
+  FROM {users} WHERE TRIM(password) <> ''
+ GROUP BY {password} HAVING COUNT(*) > 1 ORDER BY MIN(id) LIMIT {MOST_SHARED}"""
+
+
+def groups(rows: Iterable[Sequence[Any]]) -> list[SharedPassword]:
+    """What ``shared`` has found. Hashes of white space alone are none."""
+    found = [
+        SharedPassword(_text(password), int(count), int(enabled), tuple(int(one) for one in _text(ids).split(",")))
+        for password, count, enabled, ids in rows
+    ]
+    return [one for one in found if one.password_hash.strip()]
 
 
 def parameters(login: str) -> dict[str, str | None]:

@@ -120,8 +120,10 @@ class BackOfficeTokens:
             return "the token is not authenticated"
         if enabled is not True:
             return "the user is disabled"
-        if not (isinstance(password, bytes) and password and isinstance(username, bytes) and username):
-            return "the user has no name or no password"
+        if password is None:  # Oro's users of OAuth and LDAP may have none
+            password = b""
+        if not (isinstance(password, bytes) and isinstance(username, bytes) and username):
+            return "the user has no name, or no text for a password"
         if type(user_id) is not int or user_id <= 0:
             return "the user was never stored"
         return AdminSession(

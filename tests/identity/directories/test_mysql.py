@@ -15,13 +15,13 @@ from orosync.identity.directories.dsn import parse
 from orosync.identity.directories.engine import Limits
 from orosync.identity.directories.mysql import MySQL
 from orosync.model import User
-from orosync.testing import DirectoryContract
+from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.directories import oro
 from tests.identity.directories.adapter_case import AdapterCase, OnMariaDB, OroTables
 from tests.identity.directories.sha2_server import Sha2Server
 
 
-class WithColumn(OnMariaDB, OroTables, DirectoryContract):
+class WithColumn(OnMariaDB, OroTables, SharedPasswordsContract, DirectoryContract):
     """Oro up to 6.0."""
 
     form = oro.COLUMN

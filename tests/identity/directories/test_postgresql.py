@@ -13,14 +13,14 @@ from orosync.identity.directories.engine import Limits
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.postgresql import PostgreSQL
 from orosync.model import User
-from orosync.testing import DirectoryContract
+from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.directories import oro
 from tests.identity.directories.adapter_case import OnPostgreSQL, OroTables
 
 DEFAULT = Limits()
 
 
-class WithColumn(OnPostgreSQL, OroTables, DirectoryContract):
+class WithColumn(OnPostgreSQL, OroTables, SharedPasswordsContract, DirectoryContract):
     """Oro up to 6.0."""
 
     form = oro.COLUMN
@@ -59,7 +59,7 @@ class Serialized(OnPostgreSQL, OroTables, DirectoryContract):
         self.assertEqual(await directory.find("jürgen"), user)
 
 
-class ThroughView(OnPostgreSQL, OroTables, DirectoryContract):
+class ThroughView(OnPostgreSQL, OroTables, SharedPasswordsContract, DirectoryContract):
     """Oro from 6.1 on, the rest of serialized_data hidden by the view that our SQL makes."""
 
     form = oro.VIEW

@@ -1,0 +1,169 @@
+"""Password hashes that several users of a directory have in common.
+
+A ticket's digest signs the password hash of its user, not the name: whoever has the hash of another user can use that
+one's tickets. So those users cannot come in by ticket until they have passwords of their own. Which hashes are shared
+is asked of the directory at the start, at a reload and every minute, never at a login; until the first answer nobody
+is refused for it. Hashes are remembered, not users: one who has got another password comes in at once, the last one
+left with the old hash within a minute, and for so long a new user with somebody's hash is not noticed. What is kept of
+a hash is good for nothing outside of this process.
+
+It must not know tickets or databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from orosync.errors import Unavailable
+from orosync.identity.standing import imprint_of
+from orosync.interfaces import IDirectory, IJournal, ISharedPasswords
+from orosync.model import SharedPassword, User
+
+INTERVAL = 60.0
+"""Seconds from one question to the next."""
+
+MOST_TOLD = 10
+"""Groups of users that are named at one time, and users of each."""
+
+REMEDY = "their tickets are refused until each of them has a password of its own"
+
+
+class SharedPasswords(Service):
+    """Those of [directory:``name``]; for a directory that cannot tell (ISharedPasswords) there are none.
+
+    A disabled user gets no tickets, and those of others do not let it in: it does not count, unless ``disabled_too``.
+    """
+
+    disabled_too = False
+
+    def __init__(self, name: str, directory: IDirectory, journal: IJournal, clock: IReactorTime) -> None:
+        self.name = f"shared passwords of directory:{name}"
+        self._directory_name = name
+        self._directory = ISharedPasswords(directory, None)
+        self._journal = journal
+        self._clock = clock
+        self._shared: frozenset[bytes] = frozenset()
+        self._told = self._trouble = ""
+        self._asking = False
+        self._waiting: list[Deferred[None]] = []
+        self._timer: IDelayedCall | None = None
+
+    def has(self, user: User) -> bool:
+        """Whether somebody else was found to have the hash of ``user``."""
+        return bool(self._shared) and imprint_of(user.password_hash) in self._shared
+
+    def warning(self) -> str:
+        """What an administrator should know; "" for nothing."""
+        if self._trouble:
+            return f"[directory:{self._directory_name}] it is not known which users have one password: {self._trouble}"
+        if self._told:
+            users = f"users with the ids {self._told} have the same password hash"
+            return f"[directory:{self._directory_name}] {users}: {REMEDY} (shared_password)"
+        return ""
+
+    def startService(self) -> None:
+        """Ask now, and from time to time."""
+        Service.startService(self)
+        self.refresh()
+
+    def stopService(self) -> None:
+        """Ask no more; an answer that is awaited changes nothing."""
+        Service.stopService(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def refresh(self) -> Deferred[None]:
+        """Ask now. Fires when the answer has been taken or there is none; never fails."""
+        done: Deferred[None] = Deferred()
+        if self._directory is None or not self.running:
+            done.callback(None)
+            return done
+        self._waiting.append(done)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._asking:
+            self._asking = True
+            answer: Deferred[Any] = maybeDeferred(self._directory.shared_passwords)
+            answer.addCallback(self._found).addErrback(self._failed).addBoth(self._answered)
+        return done
+
+    def _found(self, groups: Sequence[SharedPassword]) -> None:
+        if not self.running:
+            return
+        self._trouble = ""
+        groups = [group for group in groups if self.disabled_too or group.enabled > 1]
+        self._shared = frozenset(imprint_of(group.password_hash) for group in groups)
+        users = described(groups)
+        if users != self._told:
+            kind = "shared_passwords" if users else "no_shared_passwords"
+            self._journal.note("directory", kind, directory=self._directory_name, users=users, remedy=REMEDY)
+        self._told = users
+
+    def _failed(self, failure: Failure) -> None:
+        """What was found before stays. An error's text may hold what was looked up: its kind is enough."""
+        if not self.running:
+            return
+        error = failure.value
+        reason = error.reason if isinstance(error, Unavailable) else f"it failed with {type(error).__name__}"
+        if not self._trouble:
+            self._journal.note("directory", "shared_passwords_unknown", directory=self._directory_name, reason=reason)
+        self._trouble = reason
+
+    def _answered(self, _: object) -> None:
+        self._asking = False
+        waiting, self._waiting = self._waiting, []
+        if self.running:
+            self._timer = self._clock.callLater(INTERVAL, self._again)
+        for one in waiting:
+            one.callback(None)
+
+    def _again(self) -> None:
+        self._timer = None
+        self.refresh()
+
+
+def described(groups: Sequence[SharedPassword]) -> str:
+    """The ids of users who share a hash, a bounded number of them: "3 and 4; 7, 8 and 9; 12, 13 and 40 more"."""
+    told = [_group(group) for group in groups[:MOST_TOLD]]
+    more = len(groups) - len(told)
+    return "; ".join([*told, *([f"and {more} more groups"] if more else [])])
+
+
+def _group(group: SharedPassword) -> str:
+    ids = [str(number) for number in group.users[:MOST_TOLD]]
+    more = group.count - len(ids)
+    last = f"{more} more" if more > 0 else ids.pop()
+    return f"{', '.join(ids)} and {last}"
+
+
+class Sharing(MultiService):
+    """SharedPasswords by directory, one for all authenticators that look users up there."""
+
+    def __init__(self, journal: IJournal, clock: IReactorTime) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.name = "shared passwords"
+        self.directories: dict[str, SharedPasswords] = {}
+        self._journal = journal
+        self._clock = clock
+
+    def of(self, name: str, directory: IDirectory, disabled_too: bool = False) -> SharedPasswords:
+        """Those of [directory:``name``], which is ``directory``; asked for while this runs."""
+        one = self.directories.get(name)
+        if one is None:
+            one = self.directories[name] = SharedPasswords(name, directory, self._journal, self._clock)
+            one.setServiceParent(self)
+        one.disabled_too |= disabled_too
+        return one
+
+    def refresh(self) -> None:
+        """Ask all of them now."""
+        for one in self.directories.values():
+            one.refresh()
