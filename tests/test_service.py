@@ -114,6 +114,14 @@ class ListeningTests(ServiceCase):
         self.assertTrue(path.is_socket())
         self.assertEqual(len([line for line in self.said() if " serves ws on " in line]), 3, self.said())
 
+    async def test_what_listeners_share(self):
+        """One outbox, and one queue of those who wait for their turn."""
+        service = self.serve(more="[listen:two]\nendpoint = tcp:0:interface=127.0.0.1\ntransport = rawsocket")
+        factories = list(service._factories.values())
+        self.assertEqual(len(factories), 2)
+        self.assertEqual(len({id(factory.outbox) for factory in factories}), 1)
+        self.assertEqual(len({id(factory.turns) for factory in factories}), 1)
+
     async def test_each_kind_of_listener(self):
         """T1, T2: the log says what a listener serves, and it does."""
         listener = "[listen:{0}]\nendpoint = tcp:0:interface=127.0.0.1\ntransport = {1}\n{2}\n"

@@ -48,7 +48,7 @@ class ListenerFactory(Factory):
         turns: ReadTurns | None = None,
     ) -> None:
         outbox = outbox or Outbox(clock)
-        turns = turns or ReadTurns(clock)
+        turns = ReadTurns(clock) if turns is None else turns
         wheel = Wheel(
             clock,
             settings.tick,

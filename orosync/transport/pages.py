@@ -253,5 +253,5 @@ def quiet_site(
     site = QuietSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
     site.branch = branch
     site.body_limit = body_limit
-    site.turns = turns or ReadTurns(clock)
+    site.turns = ReadTurns(clock) if turns is None else turns
     return site

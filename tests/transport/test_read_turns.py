@@ -272,3 +272,36 @@ class OneTurnTests(SynchronousTestCase):
             total = sum(map(len, batches)) - sum(expected)
             answers = [json.loads(payload[:-1]) for _, payload in server_frames(wire.value())[0]]
             self.assertEqual((len(answers), answers[-1][2]), (total, batches[-1][-1][1]))
+
+    def test_long_poll(self) -> None:
+        """Requests in one read, and the messages in the body of one."""
+        stage = Stage()
+        listener = MemoryListener(longpoll="/lp")
+        codec = CODECS["wamp.2.json"]
+        session = BatchedSession(stage.lobby, connection_facts(), codec, None, Traits())
+        listener.host.make = lambda: session  # type: ignore[assignment,return-value]
+
+        def post(verb: str, body: bytes) -> bytes:
+            head = f"POST /lp/{verb} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+            return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+        def packed(*messages: Any) -> bytes:
+            return b"".join(json.dumps(one).encode() + b"\x1e" for one in messages)
+
+        client, wire = listener.connect()
+        client.dataReceived(post("open", b'{"protocols": ["wamp.2.json.batched"]}'))
+        name = json.loads(wire.value().rpartition(b"\r\n\r\n")[2])["transport"]
+        (link,) = client.longpoll._links.values()  # type: ignore[union-attr]
+        client.dataReceived(post(f"{name}/send", packed(HELLO)))
+        listener.clock.advance(0)
+        link._queue.clear()
+        link._left = QUANTUM
+        client.dataReceived(post(f"{name}/send", packed(*([48, n, {}, "no.such"] for n in range(1, 301)))))
+        handled = self.progress(listener, lambda: len(link._queue), 5)
+        self.assertEqual((handled[2:5], max(handled), sum(handled)), ([FULL] * 3, FULL, 300))
+        wire.clear()
+        many = b"".join(post(f"{name}/send", packed([48, n, {}, "no.such"])) for n in range(301, 341))
+        client.dataReceived(many)
+        answers = self.progress(listener, lambda: wire.value().count(b"HTTP/1.1 204"), 6)
+        self.assertLessEqual(max(answers), 8 + 1, "and the one that had waited for the link")
+        self.assertEqual((sum(answers), len(link._queue)), (40, 340))
