@@ -17,7 +17,7 @@ import msgspec
 
 from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import cbor_scan, cbor_tags
-from orosync.wamp.formats import KEYS, MAX_DEPTH, Odd, refusal
+from orosync.wamp.formats import KEYS, MAX_DEPTH, Odd, Scanner, refusal, with_whole_text
 
 _TAGS_OF_CBOR2 = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _encode_json = msgspec.json.Encoder().encode
@@ -126,12 +126,12 @@ def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
         else:
             raise ProtocolViolation("a message must be an array of a few elements")
         place = 1
+        scanner = Scanner(message, cbor_scan.skip, cbor_scan.Findings)
         while len(found) != count:
             if count < 0 and message[place] == _BREAK:
                 place += 1
                 break
-            strange = cbor_scan.Findings()
-            end = cbor_scan.skip(message, place, strange)
+            end, strange = scanner.item(place)
             if strange.odd:
                 odd[len(found)] = min(strange.odd)
             if strange.uint8:
@@ -164,6 +164,7 @@ def entries(data: bytes) -> dict[str, Any]:
     """Of a map that nobody can be given the entries that are not the reason. ProtocolViolation: it is no map."""
     if data[0] >> 5 != 5:
         raise ProtocolViolation("an element of the message has a wrong type")
+    data = with_whole_text(data)
     # As an array it can be taken apart.
     items, odd = parts(b"\x9f%b%b" % (data[cbor_scan.head_end(data, 0) :], b"" if data[0] == 0xBF else b"\xff"))
     found: dict[str, Any] = {}

@@ -7,7 +7,7 @@ than decoding with cbor2 piece by piece. This file must not know messages.
 
 from __future__ import annotations
 
-from orosync.wamp import cbor_tags
+from orosync.wamp import cbor_tags, formats
 from orosync.wamp.formats import KEYS, MAX_DEPTH, TOO_DEEP
 
 TAGS = "a CBOR tag other than 0 to 5, 64 to 87, 258 and 259 is not carried, nor one of those with other content"
@@ -23,13 +23,13 @@ STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
 """How many bytes an item has whose head says it all: integers, floats, false, true, null, undefined. 0: other items."""
 
 
-class Findings:
-    """What a scan came across: reasons against carrying it, and where the heads of the tag UINT8 begin and end."""
+class Findings(formats.Findings):
+    """Also where the heads of the tag UINT8 begin and end."""
 
-    __slots__ = ("odd", "uint8")
+    __slots__ = ("uint8",)
 
     def __init__(self) -> None:
-        self.odd: set[str] = set()
+        super().__init__()
         self.uint8: list[tuple[int, int]] = []
 
 

@@ -3,7 +3,7 @@
 A string that was cut in the middle of an emoji holds one half of a surrogate pair. JavaScript writes it as a
 lone ``\\ud83d``; msgspec refuses it. Such a text is read with U+FFFD in the half's place, and stays as it was
 for receivers of JSON. NaN, Infinity and invalid UTF-8 are refused; numbers beyond a double, integers of some hundred
-digits among them, and nesting beyond MAX_DEPTH are well-formed and reach nobody.
+digits among them, nesting beyond MAX_DEPTH and text that only begins like binary are well-formed and reach nobody.
 
 This file must not know messages.
 """
@@ -41,6 +41,8 @@ _ESCAPE = re.compile(
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _JOINT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]+|[\]}]+|,', re.DOTALL)
 _KEY = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:', re.DOTALL)
+_NO_BINARY = re.compile(rb'"\\u0000(?!(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")')
+NO_BINARY = "text begins with NUL, as binary does in JSON, and is no Base64"
 _SPACE = b" \t\r\n"
 _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _STEPS = [1 if byte == 0x5B else -1 for byte in range(256)]
@@ -103,6 +105,24 @@ def binary(text: str) -> bytes | None:
         return None  # nobody can have meant it as binary
 
 
+def may_be_no_binary(text: bytes) -> bool:
+    """Whether a string may begin with NUL and go on with anything but Base64."""
+    return _NO_BINARY.search(text) is not None
+
+
+def _check_binary(value: Any) -> None:
+    """Refuse text that begins with NUL and stands for no binary (Odd): autobahn-python ends its session over it."""
+    if type(value) is str:
+        if value[:1] == "\0" and binary(value) is None:
+            raise Odd(NO_BINARY)
+    elif type(value) is list:
+        for item in value:
+            _check_binary(item)
+    elif type(value) is dict:
+        for item in value.values():
+            _check_binary(item)
+
+
 def elements(text: bytes) -> list[bytes]:
     """The elements of a JSON array, each as it stands in ``text``; read() them one by one. Raises ProtocolViolation."""
     try:
@@ -120,8 +140,10 @@ def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
     odd: dict[int, str] = {}
     for place, part in enumerate(found):
         try:
-            read(part)
+            value = read(part)
             check_depth(part, 1)
+            if b"\\u0000" in part and part[:1] != b'"':
+                _check_binary(value)
         except Odd as why:
             odd[place] = str(why)
     return found, odd
@@ -147,7 +169,9 @@ def entries(text: bytes) -> dict[str, Any]:
         if key is not None:
             with suppress(Odd):
                 check_depth(entry, 2)
-                found[read(key[1])] = read(entry[key.end() :])
+                value = read(entry[key.end() :])
+                _check_binary(value)
+                found[read(key[1])] = value
     return found
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import msgpack_scan
-from orosync.wamp.formats import KEYS, MAX_DEPTH, UNREADABLE, Odd, refusal
+from orosync.wamp.formats import KEYS, MAX_DEPTH, UNREADABLE, Odd, Scanner, refusal, with_whole_text
 
 SMALL = 1024
 """Up to so many bytes nobody minds how long a hash table takes."""
@@ -121,6 +121,7 @@ def entries(data: bytes) -> dict[str, Any]:
     """Of a map that nobody can be given the entries that are not the reason. ProtocolViolation: it is no map."""
     if data[0] not in _MAPS:
         raise ProtocolViolation("an element of the message has a wrong type")
+    data = with_whole_text(data)
     start = {0xDE: 3, 0xDF: 5}.get(data[0], 1)
     count = int.from_bytes(data[1:start]) if start > 1 else data[0] - 0x80
     items, odd = _items(data, start, 2 * count)
@@ -139,10 +140,10 @@ def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, 
     """So many items, which reach to the end of ``data``. Raises ProtocolViolation."""
     items: list[bytes] = []
     odd: dict[int, str] = {}
+    scanner = Scanner(data, msgpack_scan.skip, msgpack_scan.Findings)
     while len(items) < count:
-        found = msgpack_scan.Findings()
         try:
-            end = msgpack_scan.skip(data, place, found)
+            end, found = scanner.item(place)
         except IndexError:
             end = len(data) + 1
         except ValueError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from orosync.wamp import instants
+from orosync.wamp import formats, instants
 from orosync.wamp.formats import KEYS, MAX_DEPTH, TOO_DEEP
 
 EXTENSIONS = "a MessagePack extension type other than -1 (an instant) is not carried, nor one with another content"
@@ -31,13 +31,13 @@ STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
 _ITEMS, _TEXT_KEYS = 0, 1
 
 
-class Findings:
-    """What a scan came across: reasons against carrying it, and the places of undefined and of instants' types."""
+class Findings(formats.Findings):
+    """Also the places of undefined and of instants' types."""
 
-    __slots__ = ("instants", "odd", "undefined")
+    __slots__ = ("instants", "undefined")
 
     def __init__(self) -> None:
-        self.odd: set[str] = set()
+        super().__init__()
         self.undefined: list[int] = []
         self.instants: list[int] = []
 

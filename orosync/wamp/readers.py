@@ -18,7 +18,7 @@ from msgspec import Raw
 from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.wamp import cbor_rules, cbor_scan, json_rules, msgpack_rules
 from orosync.wamp.cbor_scan import STEPS
-from orosync.wamp.formats import UNREADABLE, Odd
+from orosync.wamp.formats import HALF, UNREADABLE, Odd, with_whole_text
 from orosync.wamp.messages import ABSENT, AnyMessage, Message
 
 
@@ -60,6 +60,8 @@ def read_json(data: bytes) -> Any:
             json_rules.check_depth(data)
         except Odd:
             return _built(json_rules, *json_rules.parts(data))
+    if b"\\u0000" in data and json_rules.may_be_no_binary(data):
+        return _built(json_rules, *json_rules.parts(data))
     return message
 
 
@@ -149,7 +151,9 @@ def _built(rules: Rules, parts: list[bytes], odd: Mapping[int, str]) -> Any:
                 raise ProtocolViolation("args must be an array, and kwargs a map")
     for place, part in enumerate(parts[1:fixed], 1):
         try:
-            if place in odd:
+            if odd.get(place) is HALF:
+                part = with_whole_text(part)
+            elif place in odd:
                 raise NotCarriable(odd[place])
             values.append(rules.element(part))
         except NotCarriable as error:

@@ -22,10 +22,16 @@ const say = (value) => process.stdout.write(JSON.stringify(value, (_, v) =>
   v instanceof Uint8Array ? { binary: Buffer.from(v).toString('hex') }
     : v && v.type === 'Buffer' ? { binary: Buffer.from(v.data).toString('hex') }
     : typeof v === 'bigint' ? Number(v) : v) + '\n');
+// {binary: hex} stands for bytes, {js: code} for what it evaluates to.
 const revive = (value) => value === null || typeof value !== 'object' ? value
   : Array.isArray(value) ? value.map(revive)
+    : typeof value.js === 'string' ? (0, eval)(value.js)
     : typeof value.binary === 'string' ? Buffer.from(value.binary, 'hex')
       : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, revive(v)]));
+
+// As in a browser: what a library throws at a message that it cannot write or read costs that message, and not the page.
+process.on('uncaughtException', () => {});
+process.on('unhandledRejection', () => {});
 
 const waiting = [];
 /** Ends the calls that wait: they are answered after all. */

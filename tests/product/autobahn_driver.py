@@ -11,10 +11,17 @@ a procedure with "whoami" is told the authid that the callee was told, null if n
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import fractions
 import json
+import math
 import sys
+import uuid
 from pathlib import Path
 
+import cbor2
+import msgpack
 from autobahn.rawsocket.util import parse_url
 from autobahn.twisted.rawsocket import WampRawSocketClientFactory
 from autobahn.twisted.wamp import ApplicationSession
@@ -41,21 +48,24 @@ from twisted.protocols.basic import LineReceiver
 
 SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
 OPTIONS = json.loads(sys.argv[2])
+NAMES = {each.__name__: each for each in (cbor2, msgpack, math, uuid, datetime, decimal, fractions)}
 
 
 def say(**what):
-    def binary(value):
-        return {"binary": bytes(value).hex()}
+    def other(value):
+        return {"binary": bytes(value).hex()} if isinstance(value, bytes) else {"other": repr(value)}
 
-    sys.stdout.write(json.dumps(what, default=binary) + "\n")
+    sys.stdout.write(json.dumps(what, default=other) + "\n")
     sys.stdout.flush()
 
 
 def revive(value):
-    """{"binary": hex} stands for bytes."""
+    """{"binary": hex} stands for bytes, {"py": code} for what it evaluates to."""
     if isinstance(value, list):
         return [revive(one) for one in value]
     if isinstance(value, dict):
+        if "py" in value:
+            return eval(value["py"], dict(NAMES))
         return bytes.fromhex(value["binary"]) if "binary" in value else {k: revive(v) for k, v in value.items()}
     return value
 

@@ -9,7 +9,11 @@ from unittest import TestCase
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.errors import NotCarriable, Unfit
 from orosync.session.features import roles
+from orosync.wamp.codec import CODECS
+from orosync.wamp.formats import MAX_DEPTH
+from orosync.wamp.payload import Payload
 from tests.product.crowd import LIBRARIES
 from tests.product.house import TREE
 
@@ -82,3 +86,47 @@ class WampPageTests(SynchronousTestCase):
             pinned = f'{library}": "{version}"' in package
             floor = re.search(rf"{library.partition('-')[0]}(?:\[[\w,]+\])?>={re.escape(version)}\n", setup)
             self.assertTrue(pinned or floor, (library, version))
+
+
+FORMATS = {"JSON": "json", "MessagePack": "msgpack", "CBOR": "cbor"}
+BEFORE = {"JSON": b'[16,1,{},"t",', "MessagePack": b"\x95\x10\x01\x80\xa1t", "CBOR": b"\x85\x10\x01\xa0\x61t"}
+"""A PUBLISH up to its arguments."""
+
+
+class ValuesTests(SynchronousTestCase):
+    """The table of values."""
+
+    def test_every_row(self) -> None:
+        """What is sent arrives as the page says, or not at all."""
+        text = PAGE.read_text()
+        text = text[text.index("## Values") : text.index("**none**")]
+        table = [
+            [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"
+        ]
+        self.assertGreater(len(table), 30)
+        for value, source, sent, *expected in table[2:]:
+            codec = CODECS[f"wamp.2.{FORMATS[source]}"]
+            message = BEFORE[source] + written(source, sent) + b"]" * (source == "JSON")
+            try:
+                payload = codec.decode(message)[1]
+            except Unfit:
+                found = ["ERROR"] * 3
+            else:
+                assert payload is not None
+                found = [self.arrived(payload, target) for target in FORMATS]
+            self.assertEqual(found, expected, value)
+
+    def arrived(self, payload: Payload, target: str) -> str:
+        try:
+            _, data = payload.tail(CODECS[f"wamp.2.{FORMATS[target]}"].format)
+        except NotCarriable:
+            return "none"
+        return f"`{data.decode() if target == 'JSON' else data.hex()}`"
+
+    def test_depth(self) -> None:
+        """The page tells the bound that there is."""
+        self.assertIn(f"**Nesting**: {MAX_DEPTH} levels", PAGE.read_text())
+
+
+def written(source: str, cell: str) -> bytes:
+    return cell.strip("`").encode() if source == "JSON" else bytes.fromhex(cell.strip("`"))

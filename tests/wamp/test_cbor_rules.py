@@ -86,7 +86,12 @@ class Plain(SynchronousTestCase):
         ]:
             self.assertFalse(cbor_rules.is_plain(cbor2.dumps([value]), 1))
 
-    @settings(max_examples=300, deadline=None, database=None)
+    def test_hidden(self) -> None:
+        """A second value under the same key does not hide the first, nor does a break or an end what follows."""
+        for text in ["a2616bf0616b00", "00ff", "00ff00", "0000", "9f00ffff"]:
+            self.assertFalse(cbor_rules.is_plain(bytes.fromhex(text), 1))
+
+    @settings(max_examples=150, deadline=None, database=None)
     @given(ITEMS, st.data())
     def test_scan(self, data: bytes, more: Any) -> None:
         """What the quick look lets pass the scan lets pass, and finds nothing in it: whole, cut and damaged."""

@@ -123,7 +123,7 @@ class Structure(SynchronousTestCase):
 class Models(SynchronousTestCase):
     """Random input."""
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(ITEMS, st.data())
     def test_pseudocode(self, data: bytes, more: Any) -> None:
         """What the specification's pseudocode takes is taken, and nothing else: whole, cut and damaged."""
@@ -135,13 +135,13 @@ class Models(SynchronousTestCase):
         damaged = data[:place] + bytes([more.draw(st.integers(0, 255))]) + data[place + more.draw(st.integers(0, 1)) :]
         self.assertEqual(scanned(damaged) is not None, is_well_formed(damaged), damaged.hex())
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(st.binary(max_size=12))
     def test_noise(self, data: bytes) -> None:
         """The same of bytes without any sense."""
         self.assertEqual(scanned(data) is not None, is_well_formed(data))
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(ITEMS)
     def test_cbor2_takes_what_is_carried(self, data: bytes) -> None:
         """autobahn-python decodes with cbor2, and ends its session over what that refuses: that never passes."""

@@ -119,8 +119,25 @@ class Refusing(SynchronousTestCase):
             ]:  # fmt: skip
                 data = write(value)
                 codec.decode(data)
-                for bad in [b"\xff\xff\xff", b"\xed\xa0\xbd", b"x\xc3z"]:
+                for bad in [b"\xff\xff\xff", b"x\xc3z"]:
                     self.assertRaises(ProtocolViolation, codec.decode, data.replace(b"xyz", bad))
+
+    def test_half_an_emoji_in_binary_formats(self) -> None:
+        """JavaScript's libraries write it as UTF-8 has none: in a payload it costs the request, elsewhere it is read
+        as a replacement character."""
+        for codec, write in WRITE[1:]:
+            for payload in [[["xyz"]], [[{"xyz": 1}]], [[], {"xyz": 1}], [[b"xyz", "xyz"]], [[["xyz"] * 50]]]:
+                data = write([16, 7, {"acknowledge": True}, "t", *payload]).replace(b"xyz", b"\xed\xa0\xbd")
+                error = self.assertRaises(Unfit, codec.decode, data)
+                self.assertEqual(error.message.head(), [16, 7, {"acknowledge": True}, "t"])
+            for value, head in [
+                ([16, 7, {}, "xyz"], [16, 7, {}, "\ufffd"]),
+                ([16, 7, {"a": "xyz"}, "t"], [16, 7, {"a": "\ufffd"}, "t"]),
+            ]:
+                message, _ = codec.decode(write(value).replace(b"xyz", b"\xed\xa0\xbd"))
+                self.assertEqual(message.head(), head)
+            data = write([16, 7, {}, "t", [b"xyz"]]).replace(b"xyz", b"\xed\xa0\xbd")
+            self.assertEqual(codec.decode(data)[1].values(), ([b"\xed\xa0\xbd"], {}))
 
     def test_reasons_quote_nothing(self) -> None:
         """What is logged of a bad message does not hold what was in it."""

@@ -53,7 +53,7 @@ class Text(SynchronousTestCase):
         ]:
             self.assertFalse(instants.is_instant(text), text)
 
-    @settings(max_examples=500, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(st.datetimes(timezones=st.just(UTC)))
     def test_python_reads_it(self, when: datetime) -> None:
         """Python's own reading of the text is the instant that went in."""

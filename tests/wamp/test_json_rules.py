@@ -163,6 +163,12 @@ class Parts(SynchronousTestCase):
         for text, expected, odd in [
             (b" [ ] ", [], []),
             (b'[16,1,{"a":[1,"]"]}, "t" ,[1e400]]', [b"16", b"1", b'{"a":[1,"]"]}', b'"t"', b"[1e400]"], [4]),
+            (
+                rb'[16,1,{},"\u0000x",["\u0000AQI="],{"\u0000x":1}]',
+                [b"16", b"1", b"{}", rb'"\u0000x"', rb'["\u0000AQI="]', rb'{"\u0000x":1}'],
+                [],
+            ),
+            (rb'[16,1,{},"t",[1,{"a":"\u0000x"}]]', [b"16", b"1", b"{}", b'"t"', rb'[1,{"a":"\u0000x"}]'], [4]),
             (b'[16,1,{},"t",' + deep + b',{"k":1}]', [b"16", b"1", b"{}", b'"t"', deep, b'{"k":1}'], [4]),
         ]:
             parts, found = json_rules.parts(text)
@@ -181,6 +187,20 @@ class Parts(SynchronousTestCase):
             deep[:-1],
         ]:
             self.assertRaises(ProtocolViolation, json_rules.parts, text)
+
+    def test_quick_look_for_binary(self) -> None:
+        """Base64 behind a NUL is told at a glance; whatever else begins with NUL has to be looked at."""
+        for text, expected in [
+            (rb'["\u0000AQI="]', False),
+            (rb'["\u0000"]', False),
+            (rb'["\u0000AQIB", "x\u0000y"]', False),
+            (rb'["\u0000x"]', True),
+            (rb'["\u0000AQI="', False),
+            (rb'["\u0000AQI"]', True),
+            (rb'["\u0000//8=", "\u0000\/\/8="]', True),
+        ]:
+            self.assertEqual(json_rules.may_be_no_binary(text), expected, text)
+        self.assertEqual(json_rules.parts(rb'["\u0000\/\/8="]')[1], {})
 
     def test_entries(self) -> None:
         """Of options that nobody can be given, what is not the reason."""

@@ -115,7 +115,7 @@ class Looking(SynchronousTestCase):
 class Models(SynchronousTestCase):
     """Random input."""
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(ITEMS, st.data())
     def test_library(self, data: bytes, more: Any) -> None:
         """What msgpack reads is taken, and nothing else: whole, cut and damaged."""
@@ -130,7 +130,7 @@ class Models(SynchronousTestCase):
         if found is None or EXTENSIONS not in found.odd:
             self.assertEqual(found is not None, is_well_formed(damaged), damaged.hex())
 
-    @settings(max_examples=200, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None)
     @given(ITEMS)
     def test_autobahn_takes_what_is_carried(self, data: bytes) -> None:
         """autobahn-python ends its session over what msgpack refuses, such as integers for keys: that never passes."""
