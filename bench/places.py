@@ -140,10 +140,11 @@ def body(client: socket.socket) -> None:
 
 
 def record(client: socket.socket) -> None:
-    """An unfinished message, then a TLS record of which the last byte is missing."""
-    message(client)
+    """Half a message, then a TLS record of which the last byte is missing, as long as the other half may be."""
+    exchange(client, UPGRADE + b"\r\n", b"\r\n\r\n")
+    client.sendall(frame(0x81, b"x" * LIMIT, LIMIT // 2))
     with socket.socket(fileno=client.detach()) as plain:
-        plain.sendall(b"\x17\x03\x03" + (16_384 + 17).to_bytes(2, "big") + b"x" * 16_400)
+        plain.sendall(b"\x17\x03\x03" + (LIMIT // 2 + 500).to_bytes(2, "big") + b"x" * (LIMIT // 2 + 499))
         HELD.append(plain.dup())
 
 

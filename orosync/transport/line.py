@@ -27,10 +27,11 @@ from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tcp_keepalive import probe
+from orosync.transport.tls_records import MeasuredTLS
 
 _log = Logger()
 
-READ_SIZE = 4096
+READ_SIZE = 2048
 """Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
 OpenSSL for ever. A client that has joined is read from as Twisted does."""
 
@@ -157,6 +158,8 @@ class Line(Stream):
             probe(self.transport, self._raw)
         if self._raw is self.transport:  # not wrapped, as in TLS
             self.send = outbox.event_sender(self, self._raw, self.outbox)  # type: ignore[assignment, method-assign]
+        elif isinstance(self.transport, MeasuredTLS):
+            self.transport.watcher = self
         self._queue.append(head)
         try:
             session.opened(self)
@@ -174,6 +177,19 @@ class Line(Stream):
 
     def _limit(self, size: int) -> None:
         self.message_limit = size
+
+    # -- tls_records.Watcher
+
+    def room(self) -> int:
+        """What is still missing of the longest message that the client may send."""
+        return self.message_limit - len(self._tail or b"")
+
+    def record_too_long(self, size: int) -> None:
+        """It will not be complete before more has arrived than a message may have."""
+        if self.state == OPEN:
+            reason = f"a TLS record of {size} bytes before it has joined, {self.message_limit} have room"
+            self.journal.note("frame.refused", "record", address=self.facts.address, reason=reason)
+            self.drop_now("cut: record")
 
     # -- ILink
 
@@ -199,6 +215,8 @@ class Line(Stream):
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
         self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE
+        if authenticated and isinstance(self.transport, MeasuredTLS):
+            self.transport.stop_measuring()
         if traits.skip_oversized:
             self.skip_oversized = authenticated
         self.place.set_authenticated(authenticated)

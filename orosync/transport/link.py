@@ -53,6 +53,11 @@ class Link(Line, FrameReader):
         self._why = self._why or self.wasNotCleanReason or ""
         return super()._ending(reason)
 
+    def room(self) -> int:
+        """See tls_records.Watcher; less what autobahn has of a message in fragments."""
+        room = super().room()
+        return room - sum(map(len, self.message_data)) if self.inside_message else room
+
     def _limit(self, size: int) -> None:
         self.message_limit = self.maxFramePayloadSize = self.maxMessagePayloadSize = size
 

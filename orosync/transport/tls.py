@@ -24,6 +24,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from orosync.errors import ConfigError
+from orosync.transport.tls_records import MeasuredTLS
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2: only these; TLS 1.3 has no others than their like."""
@@ -125,5 +126,6 @@ class SecuredEndpoint:
     def listen(self, protocolFactory: Any) -> Deferred[IListeningPort]:
         """See IStreamServerEndpoint."""
         tls = TLSMemoryBIOFactory(self._credentials, False, protocolFactory, self._clock)
+        tls.protocol = MeasuredTLS
         listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory.behind(tls.buildProtocol))
         return listening
