@@ -81,20 +81,29 @@ class ReadTurns:
         queue = self._queue
         used_up, self._used_up = self._used_up, {}
         for reader in used_up:
-            if reader.renew():
+            if _safely(reader, reader.renew):
                 queue[reader] = None
         cost, end = 0, self._clock.seconds() + TIME
         for _ in range(min(len(queue), READERS)):
             reader, _ = queue.popitem(last=False)
-            try:
-                cost += reader.take_turn()
-            except Exception:
-                _log.failure("a connection could not go on with what it had received")
-                reader.failed()
+            cost += _safely(reader, reader.take_turn)
             if cost >= MOST or not queue or self._clock.seconds() > end:
                 break
         if self._call is None and queue:
             self._call = self._clock.callLater(0, self._turn)
+
+
+def _safely(reader: Reader, call: Callable[[], int]) -> int:
+    """What one does with its turn must not cost the others theirs."""
+    try:
+        return call()
+    except Exception:
+        _log.failure("a connection could not go on with what it had received")
+    try:
+        reader.failed()
+    except Exception:
+        _log.failure("a connection could not be ended")
+    return 0
 
 
 class TurnTaker:
