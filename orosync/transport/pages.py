@@ -82,7 +82,7 @@ class BoundedChannel(http.HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._arrived.clear()
-        self.clearLineBuffer()  # type: ignore[no-untyped-call]
+        self.clearLineBuffer()
         self.paused = False
         self.site.turns.leave(self)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
