@@ -96,7 +96,7 @@ class V2Session(Waiting):
                     handler(requests, message, payload)
                 except RequestError as error:
                     requests.refuse(message, error)
-            else:
+            elif not (self._parted and message.__class__ is Goodbye):  # some clients answer our answer
                 self._lifecycle.received(message)
                 self._handle(message)
         except ProtocolViolation as violation:

@@ -89,19 +89,27 @@ class DealerMachine(RuleBasedStateMachine):
         offered=st.sampled_from(OFFERED),
         invoke=st.sampled_from(POLICIES),
         concurrency=st.sampled_from([None, None, 1, 2]),
+        force=st.sampled_from([False, False, False, True]),
     )
-    def register(self, who: int, offered: tuple[str, Match], invoke: Invoke, concurrency: int | None) -> None:
-        """Somebody registers a procedure, or it is refused and nothing changes."""
+    def register(
+        self, who: int, offered: tuple[str, Match], invoke: Invoke, concurrency: int | None, force: bool = False
+    ) -> None:
+        """Somebody registers a procedure, or takes it over, or is refused and nothing changes."""
         somebody = self.model.people[who % len(self.model.people)]
         standing = self.realm.dealer.lookup(*offered)
         try:
             wishes = Wishes(concurrency=concurrency)
-            registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, wishes)
+            registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, wishes, force)
         except RequestError as error:
             assert error.uri == names.PROCEDURE_ALREADY_EXISTS
             assert standing is not None
+            assert not force
             return
-        assert standing in (None, registration)
+        if force and standing is not None:
+            for had in self.model.offered.values():
+                had.pop(standing.id, None)
+        else:
+            assert standing in (None, registration)
         self.model.offered[somebody.session][registration.id] = offered
         self.model.slots[somebody.session, registration.id] = object()
         if concurrency is not None:

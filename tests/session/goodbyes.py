@@ -73,6 +73,15 @@ class GoodbyeTests(SynchronousTestCase):
         self.assertEqual((client.link.ended[:2], client.heard()), (("close", 1000), []))
         self.assertEqual(self.stage.journal.notes, [])
 
+    def test_goodbye_to_our_goodbye(self):
+        """A client that answers our answer to its GOODBYE is let alone; before any session a GOODBYE is a violation."""
+        client = self.stage.v2()
+        client.ask([6, {}, "wamp.close.normal"])
+        self.assertEqual((client.ask([6, {}, "wamp.close.goodbye_and_out"]), client.link.ended), ([], None))
+        self.assertEqual(client.ask(HELLO)[0][0], 2)
+        first = self.stage.v2(join=False)
+        self.assertEqual(first.ask([6, {}, "wamp.close.normal"])[0][2], "wamp.error.protocol_violation")
+
     def test_hello_after_goodbye_is_as_the_first(self):
         """A second session that is not established in time is told so, and the administrator too."""
         self.stage.hosted.authenticators = [PasswordAuthenticator()]
