@@ -43,14 +43,17 @@ _MARK = token_hex(8)
 _END = cbor2.dumps(_MARK)
 """No client can know it, so what ends in it has been read up to there."""
 
-_PROBE: dict[str, Any] = {
+_NO_TAG = bytes(byte for byte in range(256) if not 0xC0 <= byte < 0xDC)
+_QUICK_PROBE: dict[str, Any] = {
     "max_depth": MAX_DEPTH - 1,  # cbor2 does not count an empty one at the bottom
     "allow_duplicate_keys": False,  # the second would hide what the first had
     "strict_hashable_types": True,
     "object_hook": _text_keys,
     "tag_hook": _refused,
-    "semantic_decoders": dict.fromkeys(_TAGS_OF_CBOR2, _refused),
 }
+"""Where no byte can be the head of a tag."""
+
+_PROBE: dict[str, Any] = {**_QUICK_PROBE, "semantic_decoders": dict.fromkeys(_TAGS_OF_CBOR2, _refused)}
 
 
 _BOUNDS: dict[str, Any] = {
@@ -61,16 +64,16 @@ _BOUNDS: dict[str, Any] = {
 }
 
 
-def is_plain(items: bytes, count: int) -> bool:
-    """Whether the bytes are so many items of WAMP's types within bounds, and nothing else; False may be said of others
-    that are. Quicker than a scan: cbor2 decodes, and msgspec, which writes nothing else, tells the types.
+def is_plain(item: bytes) -> bool:
+    """Whether the bytes are one item of WAMP's types within bounds, and nothing else; False may be said of others that
+    are. Quicker than a scan: cbor2 decodes, and msgspec, which writes nothing else, tells the types.
     """
     try:
-        values = cbor2.loads(b"%c%b%b" % (0x81 + count, items, _END), **_PROBE)
+        values = cbor2.loads(b"\x82%b%b" % (item, _END), **(_PROBE if item.translate(None, _NO_TAG) else _QUICK_PROBE))
         _encode_json(values)
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError):
         return False
-    return bool(values[-1] == _MARK)  # cbor2 does not tell where it stopped
+    return bool(values[1] == _MARK)  # cbor2 does not tell where it stopped
 
 
 def read(data: bytes) -> Any:

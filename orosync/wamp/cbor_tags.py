@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from math import ldexp
 from typing import Any
 
 import cbor2
@@ -63,17 +64,26 @@ def majors(tag: int) -> tuple[int, ...]:
 
 
 def fits(tag: int, content: bytes) -> bool:
-    """Whether ``content``, one well-formed item of one of those types, is what such a tag is for."""
+    """Whether ``content``, one well-formed item of one of those types, is what such a tag is for.
+
+    Quick, since a message may have a great many of them: cbor2 is asked for what is rare alone.
+    """
+    head = content[0]
     if tag in (2, 3):
         return True
     if tag in (4, 5):
         return _is_fraction(content)
-    value = cbor2.loads(content)
-    if tag == 0:
-        return instants.is_instant(value)
     if tag == 1:
+        if head & 0x1F < 0x1B and head < 0x40:
+            return True  # up to four bytes: in range
+        value = cbor2.loads(content)
         return type(value) in (int, float) and instants.in_range(value)
-    return len(value) % _SIZES[tag] == 0
+    info = head & 0x1F
+    if info == 0x1F:
+        pieces = cbor2.loads(content)
+        return instants.is_instant(pieces) if tag == 0 else len(pieces) % _SIZES[tag] == 0
+    start = 1 if info < 0x18 else 1 + (1 << info - 0x18)
+    return instants.is_instant(content[start:].decode()) if tag == 0 else (len(content) - start) % _SIZES[tag] == 0
 
 
 def _is_fraction(content: bytes) -> bool:
@@ -159,19 +169,32 @@ def _negative(content: Any, immutable: bool) -> int:
 
 def _decimal(parts: Any, immutable: bool) -> int | float | Decimal:
     exponent, mantissa = parts
-    exact: Fraction = Fraction(mantissa) * Fraction(10) ** exponent
-    if exact.denominator == 1:
-        return exact.numerator
-    try:
-        return _as_float(exact)
-    except NotCarriable:
-        return Decimal(mantissa).scaleb(exponent)
+    if mantissa == 0:
+        return 0
+    digits = mantissa.bit_length() * 0.30103 + exponent
+    if not -400 < digits < 400:
+        raise NotCarriable("a number is beyond a double's range")
+    exact = Decimal(f"{mantissa}e{exponent}")
+    if exponent >= 0:
+        return int(exact)
+    value = float(exact)
+    if Decimal(value) != exact:
+        return exact
+    return int(value) if value.is_integer() else value
 
 
 def _bigfloat(parts: Any, immutable: bool) -> int | float:
     exponent, mantissa = parts
-    exact: Fraction = Fraction(mantissa) * Fraction(2) ** exponent
-    return exact.numerator if exact.denominator == 1 else _as_float(exact)
+    zeros = (mantissa & -mantissa).bit_length() - 1
+    if zeros > 0:
+        mantissa, exponent = mantissa >> zeros, exponent + zeros
+    if mantissa.bit_length() + exponent > 1024:
+        raise NotCarriable("a number is beyond a double's range")
+    if exponent >= 0:
+        return int(mantissa << exponent)
+    if mantissa.bit_length() > 53 or exponent < -1074:
+        raise NotCarriable("a number is more exact than a double")
+    return ldexp(mantissa, exponent) if mantissa else 0
 
 
 def _set(members: Any, immutable: bool) -> list[Any]:

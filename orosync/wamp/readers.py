@@ -89,38 +89,49 @@ def _usual_cbor(data: bytes) -> Any:
     count = data[0] - 0x80
     if not 0 < count < 0x18:
         return None
-    place, end = 1, 0
-    found = cbor_scan.Findings()
-    values: list[Any] = []
-    kind: type[Message] | None = None
-    fixed = 1
-    while len(values) < fixed:
-        head = data[place]
-        if 0x5F < head < 0x78:
-            end = place + head - 0x5F
-        else:
-            end = place + STEPS[head]
-            if end == place:
-                end = cbor_scan.skip(data, place, found)
-        values.append(cbor_rules.element(data[place:end]))
-        place = end
-        if kind is None:
-            kind = _KINDS.get(values[0]) if type(values[0]) is int else None
-            if kind is None:
-                return None
-            _, _, carries, fixed = SHAPES[kind]
-            fixed = min(fixed, count)
-    left = count - fixed
-    if found.odd or left > 2 * carries:
+    code, place = (data[1], 2) if data[1] < 0x18 else (data[2], 3)
+    kind = _KINDS.get(code) if place == 2 or data[1] == 0x18 else None
+    if kind is None:
         return None
+    _, _, carries, fixed = SHAPES[kind]
+    values: list[Any] = [code]
+    value: Any
+    for _ in range(min(fixed, count) - 1):
+        head = data[place]
+        end = place + 1
+        if head < 0x18:
+            value = head
+        elif head < 0x1C:
+            end = place + STEPS[head]
+            value = int.from_bytes(data[place + 1 : end])
+        elif head == 0xA0:
+            value = {}
+        elif 0x5F < head < 0x78:
+            end = place + head - 0x5F
+            value = data[place + 1 : end].decode()
+        else:
+            found = cbor_scan.Findings()
+            end = cbor_scan.skip(data, place, found)
+            if found.odd:
+                return None
+            value = cbor_rules.element(data[place:end])
+        values.append(value)
+        place = end
     message: Any = msgspec.convert(values, kind)
+    left = count - fixed
+    if left <= 0:
+        return message if place == len(data) else None
+    if not carries or left > 2:
+        return None
     if left == 2:
+        found = cbor_scan.Findings()
         end = cbor_scan.skip(data, place, found)
+        if found.odd or found.uint8:
+            return None
         message.args, message.kwargs = Raw(data[place:end]), Raw(data[end:])
-        place, left = end, 1
-    elif left:
-        message.args = Raw(data[place:])
-    return message if not (found.odd or found.uint8) and cbor_rules.is_plain(data[place:], left) else None
+        return message if cbor_rules.is_plain(data[end:]) else None
+    message.args = Raw(data[place:])
+    return message if cbor_rules.is_plain(data[place:]) else None
 
 
 class Rules(Protocol):

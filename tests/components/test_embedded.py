@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from uuid import UUID
 
@@ -69,6 +70,19 @@ class EmbeddingTests(SynchronousTestCase):
         called = self.component.call("add", 4, 5)
         self.stage.turns()
         self.assertEqual(self.successResultOf(called), 9)
+
+    def test_values_of_python(self):
+        """What CBOR has tags for goes both ways: as it is to the component and to clients of CBOR, as text, numbers and
+        lists to others."""
+        self.embed()
+        self.subscribed()
+        client = self.stage.v2()
+        client.ask([32, 1, {}, "news"])
+        when = datetime(2026, 12, 1, tzinfo=UTC)
+        self.component.publish("news", when, {1}, 1 << 70, b"x", options=PublishOptions(exclude_me=False))
+        self.stage.turns()
+        self.assertEqual(self.component.take(), [((when, {1}, 1 << 70, b"x"), {})])
+        self.assertEqual(client.heard()[0][4], ["2026-12-01T00:00:00Z", [1], 1 << 70, "\0eA=="])
 
     def test_authorised(self):
         """It may do what its role may, and nothing else."""

@@ -164,6 +164,23 @@ class Open(FarCase):
         self.say([36, 1, 2, {}])
         self.assertEqual((len(self.heard), self.line.ended), (1, ""))
 
+    def test_for_nobody(self) -> None:
+        """A message that holds what nobody can be given costs itself, and whoever waits for it is told: the caller
+        there of an INVOCATION, ours of a RESULT or ERROR. What comes without a request goes without it."""
+        for text in (b"[36,1,2,{},[1e400]]", b"[68,7,1,{},[1e400]]", b"[50,8,{},[1e400]]", b'[8,48,9,{},"e.x",[1e400]]',
+                     b'[8,16,10,{},"e.x",[1e400]]'):  # fmt: skip
+            self.session.received(text, False)
+        self.assertEqual(
+            self.line.take(), [[8, 68, 7, {}, "wamp.error.invalid_argument", ["a number is out of range"]]]
+        )
+        told = [(type(error), error.request_type, error.request, error.error) for error, _ in self.heard]
+        self.assertEqual(
+            told, [(Error, *which, "wamp.error.invalid_argument") for which in ((48, 8), (48, 9), (16, 10))]
+        )
+        self.assertEqual(self.journal.counts["uplink.dropped", "unreadable"], 5)
+        self.session.received(b'[6,{"x":1e400},"wamp.close.system_shutdown"]', False)
+        self.assertEqual(self.line.ended, "hung up")
+
     def test_not_carriable(self) -> None:
         """What the serializer has no form for is not sent; whoever waits for it is told."""
         text = Payload.of([b"x", "\0y"], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cbor2
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
@@ -42,6 +43,14 @@ class LocalCalleeTests(SynchronousTestCase):
         self.assertEqual(self.called(), ["wamp.error.invalid_argument", ["the procedure takes other arguments"]])
         self.assertEqual(self.called("other"), ["wamp.error.runtime_error", ["internal error"]])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_values_without_a_form(self):
+        """Arguments that have no plain values are the caller's fault, and are named so."""
+        caller = self.stage.v2(serializer="cbor", join=False)
+        caller.session.received(cbor2.dumps([1, "oro", {"roles": {"caller": {}}}]), True)
+        caller.session.received(cbor2.dumps([48, 1, {}, "com.add", [cbor2.CBORTag(259, {1: 2})]]), True)
+        error = cbor2.loads(caller.link.take()[-1])
+        self.assertEqual(error[4:], ["wamp.error.invalid_argument", ["keys of maps must be text"]])
 
     def test_withdrawn(self):
         """It is nobody's then, and may be offered anew."""

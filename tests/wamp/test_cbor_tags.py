@@ -87,6 +87,26 @@ class Untagged(SynchronousTestCase):
             self.assertEqual(read(cbor2.dumps(Tag(83, bits.to_bytes(16, "big")))), [expected])
             self.assertEqual(read(cbor2.dumps(Tag(87, bits.to_bytes(16, "little")))), [expected])
 
+    def test_edges_of_fractions(self) -> None:
+        """The smallest and largest doubles, integers of more digits, and what is beyond."""
+        for tag, parts, expected in [
+            (5, [-1074, 1], 5e-324), (5, [971, 2**53 - 1], 2**971 * (2**53 - 1)), (5, [-1074, 2**1074], 1),
+            (5, [-3, 0], 0),
+            (5, [-1, 2**54], 2**53), (5, [-1, -3], -1.5), (4, [-400, 0], 0), (4, [300, 1], 10**300), (4, [-1, 20], 2),
+            (4, [-3, -1500], -1.5), (4, [0, 2**70], 2**70), (4, [-400, 10**100], Decimal("1e-300")),
+        ]:  # fmt: skip
+            value = read(cbor2.dumps(Tag(tag, parts)))
+            self.assertEqual((value, type(value)), (expected, type(expected)), (tag, parts))
+        for tag, parts in [
+            (5, [-1075, 1]),
+            (5, [1024, 1]),
+            (5, [-1, 2**54 + 1]),
+            (4, [500, 1]),
+            (4, [-500, 1]),
+            (5, [9999, 1]),
+        ]:
+            self.assertRaises(NotCarriable, read, cbor2.dumps(Tag(tag, parts)))
+
     @settings(max_examples=150, deadline=None, database=None)
     @given(st.sampled_from([4, 5]), st.integers(-40, 40), st.integers(-(2**60), 2**60))
     def test_fractions(self, tag: int, exponent: int, mantissa: int) -> None:

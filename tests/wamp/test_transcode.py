@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections import OrderedDict
 from datetime import UTC, datetime
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import NotCarriable
 from orosync.wamp import transcode
+from orosync.wamp.codec import CODECS
 from orosync.wamp.formats import Format
 
 JSON, MSGPACK, CBOR = Format
@@ -41,6 +44,8 @@ NOT_FOR_JSON: list[Any] = [
     [{"a": [float("nan")]}],
     {"a": {7: "x"}},
 ]
+
+NOTHING = object()
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES = st.recursive(
@@ -152,3 +157,87 @@ class Writing(SynchronousTestCase):
         self.assertEqual(transcode.prepared([1, {"key": b"x"}], CBOR), [1, {"key": b"x"}])
         self.assertRaises(NotCarriable, transcode.prepared, [1, {"key": float("nan")}], JSON)
         self.assertRaises(NotCarriable, transcode.prepared, [1, {"key": 2**64}], MSGPACK)
+
+
+def decimals(exponent: int, mantissa: int) -> dict[Format, Any]:
+    """JSON has the digits, which read as the nearest double; MessagePack only what a double or an integer equals."""
+    exact = Fraction(mantissa) * Fraction(10) ** exponent
+    near = float(exact)
+    whole = exact.denominator == 1
+    packed: Any = NOTHING
+    if whole:
+        packed = int(exact) if -(2**63) <= exact < 2**64 else NOTHING
+    elif Fraction(near) == exact:
+        packed = near
+    return {JSON: int(exact) if whole else near, MSGPACK: packed, CBOR: None}
+
+
+def listed(values: list[tuple[Any, dict[Format, Any]]]) -> tuple[Any, dict[Format, Any]]:
+    return [sent for sent, _ in values], {format: [told[format] for _, told in values] for format in Format}
+
+
+def mapped(values: list[tuple[Any, dict[Format, Any]]]) -> tuple[Any, dict[Format, Any]]:
+    sent, told = listed(values)
+    keys = [f"k{number}" for number in range(len(values))]
+    return cbor2.CBORTag(259, dict(zip(keys, sent, strict=True))), {
+        format: dict(zip(keys, told[format], strict=True)) for format in Format
+    }
+
+
+def has_nothing(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(has_nothing, value))
+    return any(map(has_nothing, value.values())) if isinstance(value, dict) else value is NOTHING
+
+
+WHEN = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC))
+TAGGED: st.SearchStrategy[tuple[Any, dict[Format, Any]]] = st.one_of(
+    VALUES.map(lambda value: (value, dict.fromkeys(Format, value))),
+    st.integers(-(2**1023), 2**1023).map(
+        lambda value: (
+            cbor2.CBORTag(2, value.to_bytes(130)) if value >= 0 else cbor2.CBORTag(3, (-1 - value).to_bytes(130)),
+            {JSON: value, MSGPACK: value if -(2**63) <= value < 2**64 else NOTHING, CBOR: value},
+        )
+    ),
+    WHEN.map(
+        lambda when: (
+            cbor2.CBORTag(0, when.isoformat()),
+            {JSON: when.isoformat(), MSGPACK: when.isoformat(), CBOR: cbor2.CBORTag(0, when.isoformat())},
+        )
+    ),
+    st.binary(max_size=9).map(lambda data: (cbor2.CBORTag(68, data), dict.fromkeys(Format, data))),
+    st.lists(st.integers(-(2**15), 2**15 - 1), max_size=4).map(
+        lambda values: (cbor2.CBORTag(77, struct.pack(f"<{len(values)}h", *values)), dict.fromkeys(Format, values))
+    ),
+    st.lists(TEXT.filter(lambda text: text[:1] != "\0"), max_size=3).map(
+        lambda values: (cbor2.CBORTag(258, values), dict.fromkeys(Format, values))
+    ),
+    st.tuples(st.integers(-20, 20), st.integers(-(10**14), 10**14)).map(
+        lambda parts: (cbor2.CBORTag(4, list(parts)), decimals(*parts))
+    ),
+)
+"""Values as CBOR has them, and what is to arrive in each serialization; NOTHING where it cannot."""
+
+
+class Models(SynchronousTestCase):
+    """Random values, nested at random, against what the specification of each serialization says of them."""
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(
+        st.recursive(
+            TAGGED, lambda inner: st.lists(inner, max_size=3).map(listed) | st.lists(inner, max_size=3).map(mapped)
+        )
+    )
+    def test_from_cbor(self, value: tuple[Any, dict[Format, Any]]) -> None:
+        """The same bytes to CBOR; to the others what equals it exactly, or nothing."""
+        sent, expected = value
+        data = cbor2.dumps([16, 1, {}, "t", [sent]])
+        payload = CODECS["wamp.2.cbor"].decode(data)[1]
+        assert payload is not None
+        self.assertEqual(payload.tail(CBOR), (1, data[len(cbor2.dumps([16, 1, {}, "t"])) :]))
+        for target in (JSON, MSGPACK):
+            if has_nothing(expected[target]):
+                self.assertRaises(NotCarriable, payload.tail, target)
+            else:
+                arrived = transcode.read(payload.tail(target)[1], target)
+                self.assertEqual(arrived, [expected[target]])
