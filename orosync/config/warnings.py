@@ -57,6 +57,7 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     if configuration.authenticators:
         _strangers(configuration, warn)
     _authenticators(configuration, warn)
+    _once(configuration, warn)
     for realm in configuration.realms.values():
         _never_asked(configuration, realm, warn)
 
@@ -114,6 +115,25 @@ def _authenticators(configuration: Configuration, warn: Warn) -> None:
             warn(section, "", "no listener asks for certificates, give one a client_ca")
         if isinstance(authenticator, TicketSection):
             _published(authenticator, section, warn)
+
+
+def _once(configuration: Configuration, warn: Warn) -> None:
+    """A ticket that has been used once is good again where nobody remembers it."""
+    tickets = [one for one in configuration.authenticators.values() if isinstance(one, TicketSection)]
+    for one in tickets:
+        strict = next((other for other in tickets if other.once and _secrets(other) & _secrets(one)), None)
+        if strict is not None and not one.once:
+            warn(
+                f"authenticator:{one.name}",
+                "once",
+                f"it has a secret of [authenticator:{strict.name}], whose tickets are good once there and as often as "
+                "they come here: say once = yes here too",
+            )
+
+
+def _secrets(authenticator: TicketSection) -> set[str]:
+    known = (authenticator.secret, authenticator.previous_secret)
+    return {secret.value for secret in known if secret is not None}
 
 
 def _published(authenticator: TicketSection, section: str, warn: Warn) -> None:

@@ -42,6 +42,18 @@ class Warnings(FilesCase):
         foreign = text.replace("= ticket\nauthorizers", "= ticket acme\nauthorizers")
         self.assertEqual(self.load(foreign + "[authenticator:acme]\nuse = acme.auth:make\n").warnings, ())
 
+    def test_tickets_that_are_good_once_here_and_often_there(self) -> None:
+        """Two authenticators of one secret, of which one alone remembers what was used."""
+        start = SOUND.index("[authenticator:ticket]")
+        ticket = SOUND[start : SOUND.index("[", start + 1)].rstrip() + "\n"
+        other = ticket.replace("[authenticator:ticket]", "[authenticator:more]")
+        sound = SOUND.replace("authenticators = ticket\n", "authenticators = ticket more\n", 1)
+        for first, second, warned in (("", "", ""), ("yes", "yes", ""), ("yes", "", "more"), ("", "yes", "ticket")):
+            text = sound.replace(ticket, ticket + (f"once = {first}\n" if first else "")) + other
+            found = self.load(text + (f"once = {second}\n" if second else "")).warnings
+            told = [one for one in found if " once: " in one]
+            self.assertEqual([one.partition("]")[0] for one in told], [f"[authenticator:{warned}"] if warned else [])
+
     def test_unused(self) -> None:
         """An authenticator that no realm names."""
         text = SOUND + "[authenticator:guest]\nuse = anonymous\n"
