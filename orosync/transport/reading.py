@@ -16,7 +16,7 @@ from autobahn.websocket.utf8validator import Utf8Validator
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
 from orosync.transport.quiet import CLOSED, OPEN, ConnectionFailed, QuietProtocol
 from orosync.transport.read_turns import LEAST
-from orosync.transport.stream import Stream
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 
 FRAGMENTS = 4096
 """Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
@@ -199,6 +199,10 @@ class FrameReader(Stream, QuietProtocol):
 
     def onMessageFrame(self, pieces: Any) -> None:
         (whole,) = self.message_data
+        if len(whole) < UNAUTHENTICATED_MESSAGE_LIMIT:
+            # Of thousands that wait for their rest before they have joined, each takes what it has and no more.
+            self.message_data = [bytearray().join((whole, *pieces))]
+            return
         for piece in pieces:
             whole += piece
 
