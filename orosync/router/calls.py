@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
 from orosync.errors import RequestError
 from orosync.model import Match
@@ -115,12 +116,15 @@ class Calls:
             self.pending.close(pending)
             late = Error(CALL, pending.request, {}, names.TIMEOUT)
             return [Delivery((pending.caller,), late, TOO_LONG), *self.freed(pending)]
-        particulars.tried.append(callee)
-        while (successor := registration.successor(particulars.tried, self._draw)) is not None:
+        tried = [one for each in particulars.tried if (one := each()) is not None]
+        tried.append(callee)
+        particulars.tried.append(ref(callee))
+        while (successor := registration.successor(tried, self._draw)) is not None:
             if self._lacking(particulars.asked, successor) is None and self.pending.has_room(successor):
                 particulars.give_back()
                 return [self._hand(pending, successor), *self.serve(registration)]
-            particulars.tried.append(successor)
+            tried.append(successor)
+            particulars.tried.append(ref(successor))
         self.pending.close(pending)
         error = Error(CALL, pending.request, {}, names.NO_AVAILABLE_CALLEE)
         return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]

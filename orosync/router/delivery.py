@@ -36,8 +36,8 @@ class Member:
     """
 
     __slots__ = (
-        "call_limit", "expel", "features", "inside", "principal", "push", "registrations", "session", "subscriptions",
-        "tell", "wire",
+        "__weakref__", "call_limit", "expel", "features", "inside", "principal", "push", "registrations", "session",
+        "subscriptions", "tell", "wire",
     )  # fmt: skip
 
     def __init__(

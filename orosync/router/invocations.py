@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ref
 
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.wamp import names
@@ -64,7 +65,7 @@ class Particulars:
     ``asked``         what its CALL asked for, and ``payload`` as long as it may have to be sent again, or later
     ``size``          bytes of what is kept for that
     ``details``       of its INVOCATION
-    ``tried``         callees that could not take it
+    ``tried``         callees that could not take it; some may have left since, and are not kept for that
     ``streaming``     more of its payload follows in further CALLs
     ``relayed``       the caller has heard a result, or the callee more than one part: nobody else can take over
     ``timeout``       how long it may take, in milliseconds; 0 for ever, or where its callee alone sees to that
@@ -87,7 +88,7 @@ class Particulars:
         self.size = 0 if payload is None else payload.size
         if asked.sealed is not None:
             self.size += sum(map(len, asked.sealed.values()))
-        self.tried: list[Member] = []
+        self.tried: list[ref[Member]] = []
         self.streaming = False
         self.relayed = False
         self.timeout = 0

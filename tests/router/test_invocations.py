@@ -216,3 +216,13 @@ class Rerouted(DealerCase):
             self.dealer.call(self.anna, request, "b", {"timeout": 1}, large)
         self.dealer.yielded(self.callees[0], 1, {}, None)
         self.dealer.call(self.anna, 5, "a", {}, large)
+
+    def test_who_has_left_is_named_no_more(self) -> None:
+        """Nothing names a callee that could not take a call and has left since, while the call goes on elsewhere."""
+        self.offered()
+        self.call(self.callees[0])
+        gone = self.callees[0]
+        self.dealer.failed(gone, 1, {}, names.UNAVAILABLE, None)
+        self.dealer.leave(gone)
+        self.assertEqual(names_of(self.dealer, gone), [])
+        self.assertEqual(self.dealer.failed(self.callees[1], 1, {}, names.UNAVAILABLE, None)[0].receivers, (self.anna,))
