@@ -63,7 +63,14 @@ class BoundedChannel(http.HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         """From the network."""
         self._arrived += data
+        turns = self.site.turns
+        if turns.full and not self._waiting:
+            self._waiting = True
+            turns.enter(self)
+        before = self._cost()
         self._feed()
+        if (cost := self._cost() - before) > 0:
+            turns.count(cost)
 
     def setLineMode(self, extra: bytes = b"") -> None:
         """What Twisted kept while a request was being answered goes before what arrived since."""
@@ -127,7 +134,7 @@ class BoundedChannel(http.HTTPChannel):
         """See read_turns.Reader."""
         self._waiting = False
         self._feed()
-        return max(QUANTUM - self._left, QUANTUM * (REQUESTS - self._requests_left) // REQUESTS)
+        return self._cost()
 
     def failed(self) -> None:
         """See read_turns.Reader."""
@@ -162,6 +169,10 @@ class BoundedChannel(http.HTTPChannel):
             self._hold(transport, len(arrived) > _EAGER)
         else:
             self._hold(transport, bool(arrived or self.paused))
+
+    def _cost(self) -> int:
+        """What has been spent of a quantum."""
+        return max(QUANTUM - self._left, QUANTUM * (REQUESTS - self._requests_left) // REQUESTS)
 
     def _may_go_on(self) -> bool:
         transport: Any = self.transport

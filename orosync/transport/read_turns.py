@@ -29,7 +29,11 @@ LEAST = 1024
 READERS = 16
 """Connections of the queue that are served in one turn."""
 MOST = 8 * QUANTUM
-"""What all of them together may cost: 512 small messages."""
+"""What all of them together may cost: 512 small messages. As much may cost what is handled as soon as it is read; who
+is read after that waits in the queue as well."""
+AT_ONCE = 64
+"""Bytes that are handled as soon as they are read however much has been: the PONG, the CLOSE of a client that is
+content with little."""
 TIME = 0.005
 """Seconds after which nobody else of the queue is served in this turn, whatever it was that cost so much."""
 
@@ -50,13 +54,16 @@ class Reader(Protocol):
 class ReadTurns:
     """Those who wait for a turn; one for all listeners of a process."""
 
-    __slots__ = ("_call", "_clock", "_queue", "_used_up")
+    __slots__ = ("_call", "_clock", "_queue", "_read", "_used_up", "full")
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._used_up: dict[Reader, None] = {}
         self._queue: OrderedDict[Reader, None] = OrderedDict()
         self._call: IDelayedCall | None = None
+        self._read = 0
+        self.full = False
+        """Whether no more than a little is to be handled in this turn of those who are read from."""
 
     def __len__(self) -> int:
         """How many wait."""
@@ -65,19 +72,29 @@ class ReadTurns:
     def enter(self, reader: Reader) -> None:
         """``reader`` has used up its quantum (again: no difference); it gets another in a later turn."""
         self._used_up[reader] = None
-        if self._call is None:
-            self._call = self._clock.callLater(0, self._turn)
+        self._plan()
+
+    def count(self, cost: int) -> None:
+        """So much has been handled as soon as it was read; a few messages are not worth the call."""
+        self._read += cost
+        self.full = self._read >= MOST
+        self._plan()
 
     def leave(self, reader: Reader) -> None:
         """Its connection is over."""
         self._used_up.pop(reader, None)
         self._queue.pop(reader, None)
-        if self._call is not None and not self._used_up and not self._queue:
+        if self._call is not None and not (self._used_up or self._queue or self._read):
             self._call.cancel()
             self._call = None
 
+    def _plan(self) -> None:
+        if self._call is None:
+            self._call = self._clock.callLater(0, self._turn)
+
     def _turn(self) -> None:
         self._call = None
+        self._read, self.full = 0, False
         queue = self._queue
         used_up, self._used_up = self._used_up, {}
         for reader in used_up:
@@ -89,8 +106,8 @@ class ReadTurns:
             cost += _safely(reader, reader.take_turn)
             if cost >= MOST or not queue or self._clock.seconds() > end:
                 break
-        if self._call is None and queue:
-            self._call = self._clock.callLater(0, self._turn)
+        if queue:
+            self._plan()
 
 
 def _safely(reader: Reader, call: Callable[[], int]) -> int:

@@ -18,9 +18,12 @@ from orosync.transport.keepalive import Wheel
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.outbox import Outbox
 from orosync.transport.quiet import CLOSED, OPEN
-from orosync.transport.read_turns import TurnTaker
+from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
 
 _log = Logger()
+
+FEW = 4 * LEAST
+"""What a read may cost without being counted: a few messages."""
 
 UNAUTHENTICATED_MESSAGE_LIMIT = 8192
 """Bytes of a message of a client that has not joined yet: HELLO and AUTHENTICATE are shorter by far, and thousands of
@@ -69,7 +72,16 @@ class Stream(TurnTaker):
             if whole is None:
                 return
             data = whole
+        turns = self.turns
+        if turns.full and len(data) > AT_ONCE:
+            self._buffer, self._offset, self._odd = data, 0, True
+            self._wait()
+            self._hold()
+            return
+        left = self._left
         self._read(data, 0)
+        if (cost := left - self._left) > FEW:
+            turns.count(cost)
 
     def read_one(self, data: bytes) -> bool:
         """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.

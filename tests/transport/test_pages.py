@@ -1,5 +1,6 @@
 """Pages and WebSocket on one port: a plain request is handed over with all that it has sent."""
 
+import itertools
 import ssl
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,19 @@ class OneTurnTests(SynchronousTestCase):
             self.assertEqual(wire.value().count(b"HTTP/1.1 200 OK"), n + 1)
             self.listener.turn()
             self.assertEqual(self.answers() - other_wire.value().count(b"HTTP/1.1 200 OK"), 0)
+
+    def test_hundreds_who_ask(self) -> None:
+        """All at the same moment: so many are answered in one turn, and the others in the next ones, in order."""
+        crowd = [self.listener.connect() for _ in range(200)]
+        for number, (link, _) in enumerate(crowd):
+            link.dataReceived(get(f"/{number}"))
+        seen = [len(self.pages.asked)]
+        while seen[-1] < 200:
+            self.listener.turn()
+            seen.append(len(self.pages.asked))
+        self.assertEqual(seen[0], 64)
+        self.assertLessEqual(max(after - before for before, after in itertools.pairwise(seen)), 64)
+        self.assertEqual(self.pages.asked, [b"/%d" % number for number in range(200)])
 
     def test_a_request_that_takes_its_time(self) -> None:
         """Those behind it wait, in a turn of their own or not, and nothing is kept twice."""

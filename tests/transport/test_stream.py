@@ -186,6 +186,34 @@ class TurnTests(SynchronousTestCase):
             self.listener.turn()
         self.assertEqual((self.waiting(), self.link._odd), (0, False))
 
+    def test_hundreds_who_send_a_turns_work(self) -> None:
+        """Each sends what it may in one turn, all at the same moment: what is handled of them together is bounded too,
+        and whoever sends one message is served meanwhile; all of it arrives, in turns."""
+        neighbour, _, heard = self.listener.open()
+        crowd = [self.listener.open() for _ in range(250)]
+
+        def handled() -> int:
+            return sum(len(session.messages) for _, _, session in crowd)
+
+        for link, _, _ in crowd:
+            link.dataReceived(texts(FULL))
+        self.assertEqual(handled(), 8 * FULL)
+        seen = handled()
+        turns = 0
+        while seen < 250 * FULL:
+            neighbour.dataReceived(client_frame(b"x"))
+            neighbour.dataReceived(client_frame(b"p", 9))
+            turns += 1
+            self.assertEqual(len(heard.messages), turns)
+            self.listener.turn()
+            self.assertLessEqual(handled() - seen, 8 * FULL)
+            seen = handled()
+        for _, _, session in crowd:
+            self.assertEqual([int(data) for data, _ in session.messages], list(range(FULL)))
+        self.listener.clock.advance(0)
+        self.assertEqual({wire.producerState for _, wire, _ in crowd}, {"producing"})
+        self.assertEqual((self.waiting(), self.listener.factory.turns.full), (0, False))
+
     def test_a_pause_holds_beyond_the_turn(self) -> None:
         """A session that waits for an answer gets nothing in its turn, and goes on where it was when it has one."""
         self.session.on_message = lambda data, binary: self.link.pause() if data in (b"10", b"100") else None
