@@ -19,7 +19,7 @@ from orosync.router.options import flag
 from orosync.session.call_requests import CallRequests, match_of
 from orosync.session.forwarded import told_of_event
 from orosync.session.hosted import HostedRealm
-from orosync.session.limits import one_too_many
+from orosync.session.limits import no_room, one_too_many
 from orosync.session.publication import Publication
 from orosync.session.refusal import refusal
 from orosync.session.review import Joined
@@ -248,6 +248,8 @@ class Requests(CallRequests):
             return
         request = message.request  # type: ignore[attr-defined]
         if isinstance(message, Call):
+            if error.uri == names.UNAVAILABLE:
+                no_room(self._hosted.journal, self.member.principal, message.procedure, error)
             # Should a call be in progress under this id, then this is its answer.
             self._post(self._realm.dealer.withdraw(self.member, int(request)))
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))

@@ -22,7 +22,7 @@ from orosync.router.delivery import Member
 from orosync.router.filters import Filters
 from orosync.session.hosted import HostedRealm
 from orosync.session.identify import Standings
-from orosync.session.limits import one_too_many
+from orosync.session.limits import no_room, one_too_many
 from orosync.session.lobby import Lobby
 from orosync.session.refusal import error_of, refusal
 from orosync.session.review import Joined
@@ -187,6 +187,8 @@ class V1Session:
         try:
             self._post(call(member, request, message.procedure, {}, message.payload, decision.disclose))
         except RequestError as error:
+            if error.uri == names.UNAVAILABLE:
+                no_room(self._lobby.journal, self._principal, message.procedure, error)
             self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
 
     # -- authorization

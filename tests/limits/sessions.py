@@ -77,7 +77,8 @@ def calls() -> Outcome:
         assert old.ask([2, f"c{n}", "a.b"]) == []
     [error] = old.ask([2, "one more", "a.b"])
     assert error[:3] == [4, "one more", "wamp.error.unavailable"]
-    return of(stage, new, new.ask([48, limit + 1, {}, "a.b"]))
+    assert stage.journal.counts["call.refused", "unavailable"] == 1
+    return of(stage, new, new.ask([48, limit + 1, {}, "a.b"]), "call.refused")
 
 
 @drives("Calls that one callee works on", number(PENDING_LIMIT))
@@ -88,7 +89,7 @@ def invocations() -> Outcome:
     for n in range(PENDING_LIMIT):
         caller.say([48, n + 1, {}, "a.b"])
     assert caller.heard() == []
-    return of(stage, caller, caller.ask([48, PENDING_LIMIT + 1, {}, "a.b"]))
+    return of(stage, caller, caller.ask([48, PENDING_LIMIT + 1, {}, "a.b"]), "call.refused")
 
 
 @drives("Arguments that calls in progress keep, to be sent later or again", size(KEPT_BYTES))
@@ -99,7 +100,7 @@ def kept() -> Outcome:
     caller.say([48, 1, {}, "a.b"])
     for n in range(7):
         assert caller.ask([48, n + 2, {}, "a.b", ["x" * (1 << 20)]]) == []
-    return of(stage, caller, caller.ask([48, 99, {}, "a.b", ["x" * (1 << 20)]]))
+    return of(stage, caller, caller.ask([48, 99, {}, "a.b", ["x" * (1 << 20)]]), "call.refused")
 
 
 @drives("Calls that wait for the callees of one procedure")
@@ -109,7 +110,7 @@ def queue() -> Outcome:
     callee.ask([64, 1, {"concurrency": 1}, "a.b"])
     for n in range(101):
         assert caller.ask([48, n + 1, {}, "a.b"]) == []
-    return of(stage, caller, caller.ask([48, 102, {}, "a.b"]))
+    return of(stage, caller, caller.ask([48, 102, {}, "a.b"]), "call.refused")
 
 
 @drives("Characters of a URI: topic, procedure, error, realm", number(uris.LONGEST))
@@ -173,7 +174,7 @@ def testaments() -> Outcome:
     client = stage.v2()
     for n in range(MOST):
         assert client.ask([48, n + 1, {}, "wamp.session.add_testament", ["a.b", [], {}]])[0][0] == 50
-    return of(stage, client, client.ask([48, 99, {}, "wamp.session.add_testament", ["a.b", [], {}]]))
+    return of(stage, client, client.ask([48, 99, {}, "wamp.session.add_testament", ["a.b", [], {}]]), "call.refused")
 
 
 @drives("Bytes of all testaments of a session", size(MOST_BYTES))
@@ -182,7 +183,7 @@ def testament_bytes() -> Outcome:
     client = stage.v2()
     large = ["a.b", ["x" * (MOST_BYTES // 2)], {}]
     assert client.ask([48, 1, {}, "wamp.session.add_testament", large])[0][0] == 50
-    return of(stage, client, client.ask([48, 2, {}, "wamp.session.add_testament", large]))
+    return of(stage, client, client.ask([48, 2, {}, "wamp.session.add_testament", large]), "call.refused")
 
 
 def retaining(count: int, text: str) -> Stage:
@@ -306,7 +307,7 @@ def later() -> Outcome:
         stage.authorizer.answers[Action.PUBLISH, f"a.b{n}"] = Deferred()
         client.say(call, [48, n + 1000, {}, "wamp.session.flush_testaments"])
         assert [message[:2] for message in client.heard()] == [[50, n + 1000]]
-    return of(stage, client, client.ask([48, 999, {}, "wamp.session.add_testament", ["a.b", [], {}]]))
+    return of(stage, client, client.ask([48, 999, {}, "wamp.session.add_testament", ["a.b", [], {}]]), "call.refused")
 
 
 @drives("Connections of one user")

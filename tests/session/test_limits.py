@@ -78,3 +78,17 @@ class LimitTests(SynchronousTestCase):
             [[code, kind, number, _, told, _]] = caller.heard()
             self.assertEqual((code, kind, number, told), (8, 48, request, "wamp.error.invalid_uri"))
         self.assertIsNone(callee.link.ended)
+
+    def test_calls_that_find_no_room(self):
+        """They are noted with the reason that the caller is told."""
+        callee, caller = self.stage.v2(), self.stage.v2()
+        callee.ask([64, 1, {"concurrency": 1}, "a.b"])
+        for n in range(101):
+            caller.say([48, n + 1, {}, "a.b"])
+        [error] = caller.ask([48, 200, {}, "a.b"])
+        fields = {"user": caller_of(self.stage, caller), "uri": "a.b", "reason": error[5][0]}
+        self.assertEqual(self.stage.journal.notes, [("call.refused", "unavailable", fields)])
+
+
+def caller_of(stage, player):
+    return stage.realm.members[player.session_id].principal.authid
