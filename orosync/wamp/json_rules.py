@@ -110,8 +110,14 @@ def may_be_no_binary(text: bytes) -> bool:
     return _NO_BINARY.search(text) is not None
 
 
+def check_binary(text: bytes) -> None:
+    """Refuse a well-formed text with a string that begins with NUL and stands for no binary (Odd): autobahn-python ends
+    its session over it."""
+    if b"\\u0000" in text and may_be_no_binary(text):
+        _check_binary(read(text))
+
+
 def _check_binary(value: Any) -> None:
-    """Refuse text that begins with NUL and stands for no binary (Odd): autobahn-python ends its session over it."""
     if type(value) is str:
         if value[:1] == "\0" and binary(value) is None:
             raise Odd(NO_BINARY)

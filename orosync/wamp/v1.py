@@ -122,7 +122,10 @@ def parse(data: bytes, prefixes: Prefixes) -> Request:
         raise ProtocolViolation("the message has no known code")
     try:
         json_rules.check_depth(data)
-        return reader(elements, prefixes)
+        request = reader(elements, prefixes)
+        if isinstance(request, Publish | Call):
+            json_rules.check_binary(request.payload.args)
+        return request
     except Odd as odd:
         try:
             spared = reader(elements[: 2 if reader is _read_publish else 3], prefixes)
@@ -150,6 +153,8 @@ def _usual_publish(data: bytes, prefixes: Prefixes) -> Publish | None:
         event = bytes(publish.event)
         json_rules.check_value(event)
         json_rules.check_depth(data)
+        if b"\\u0000" in event:
+            json_rules.check_binary(event)
     except UNREADABLE:
         return None
     return Publish(prefixes.resolve(publish.topic), Payload.from_v1(event))

@@ -180,7 +180,13 @@ class Refusing(SynchronousTestCase):
 
     def test_values_for_nobody(self) -> None:
         """What is well-formed JSON and nobody can be given costs the request alone."""
-        for value in [b"1e400", b"[" * 300 + b"]" * 300, b"[" * 9000 + b"]" * 9000, b'{"a":' * 300 + b"1" + b"}" * 300]:
+        for value in [
+            b"1e400",
+            rb'{"a":"\u0000x"}',
+            b"[" * 300 + b"]" * 300,
+            b"[" * 9000 + b"]" * 9000,
+            b'{"a":' * 300 + b"1" + b"}" * 300,
+        ]:
             for text, kind, name in [
                 (b'[7,"t",%b]', v1.Publish, "t"), (b'[7,"t",%b,[],[]]', v1.Publish, "t"),
                 (b'[7, "t" ,[%b]]', v1.Publish, "t"),
