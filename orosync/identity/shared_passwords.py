@@ -102,10 +102,13 @@ class SharedPasswords(Service):
         groups = [group for group in groups if self.disabled_too or group.enabled > 1]
         self._shared = frozenset(imprint_of(group.password_hash) for group in groups)
         users = described(groups)
-        if users != self._told:
-            kind = "shared_passwords" if users else "no_shared_passwords"
-            self._journal.note("directory", kind, directory=self._directory_name, users=users, remedy=REMEDY)
-        self._told = users
+        before, self._told = self._told, users
+        if users and users != before:
+            self._journal.note(
+                "directory", "shared_passwords", directory=self._directory_name, users=users, remedy=REMEDY
+            )
+        elif before and not users:
+            self._journal.note("directory", "no_shared_passwords", directory=self._directory_name)
 
     def _failed(self, failure: Failure) -> None:
         """What was found before stays. An error's text may hold what was looked up: its kind is enough."""

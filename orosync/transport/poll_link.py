@@ -89,6 +89,7 @@ class PollLink(TurnTaker):
         self._late_size = 0
         self._unfinished: Poll | None = None
         self._busy = self._cut = False
+        self._authenticated = self._done = False
         self.turns = terms.turns
         self._code = 0
         self._why = ""
@@ -160,6 +161,7 @@ class PollLink(TurnTaker):
         """See ILink."""
         limit = self._session.traits.message_limit
         self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+        self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not ask any more
         self._authenticated = authenticated
         for place in (self.place, *self._vouched_for):
             if place is not None:
@@ -239,7 +241,7 @@ class PollLink(TurnTaker):
             self._release(204)
             self._terms.wheel.enter(self, self._terms.absence_ticks)
         else:
-            if self.state == OPEN:
+            if self.state == OPEN and not self._done:
                 self._note("poll_timeout")
             self._end(False, self._why or "cut: poll_timeout")
 

@@ -170,6 +170,14 @@ class DeliveryTests(PollCase):
         self.listener.run(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_who_has_said_goodbye_need_not_ask(self) -> None:
+        """A client whose session is over is gone without a line in the log."""
+        link = self.open()
+        link.set_authenticated(False)
+        self.listener.run(30)
+        self.assertEqual(self.session.ends, [(False, None, "cut: poll_timeout")])
+        self.assertEqual(self.listener.journal.kinds("consumer.cut"), [])
+
 
 class SendingTests(PollCase):
     """T4: what the client says."""
