@@ -116,6 +116,8 @@ def _unsuitable(text: str, spec: Key) -> str:
         return "goes on in the next line because that one is indented, start it at the margin"
     if PUBLISHED in text:
         return "holds the secret that Oro is published with, everybody knows it: choose your own"
+    if len(text) > 1 and text[0] in "\"'" and text.find(text[0], 1) == len(text) - 1:
+        return "stands in quotes, which would be part of it: take them away"
     return ""
 
 

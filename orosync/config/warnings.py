@@ -7,7 +7,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
 from orosync.config import attach_checks, uplink_checks
@@ -15,9 +15,16 @@ from orosync.config.endpoints import take_apart
 from orosync.config.listen import ListenSection
 from orosync.config.methods import CertificateSection
 from orosync.config.realms import RealmSection
-from orosync.config.remote import RemoteAuthenticatorSection
-from orosync.config.sections import AnonymousSection, CookieSection, ForeignSection, TicketSection
+from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config.sections import (
+    AnonymousSection,
+    CookieSection,
+    ForeignSection,
+    StaticDirectorySection,
+    TicketSection,
+)
 from orosync.config.sessions import SessionFilesSection, TicketExchangeSection
+from orosync.config.settle import LOCAL_ORIGINS
 from orosync.config.shape import Configuration
 from orosync.config.values import did_you_mean
 
@@ -52,6 +59,9 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
             warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie lets anybody in")
         if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
             warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
+    for directory in configuration.directories.values():
+        if isinstance(directory, StaticDirectorySection) and not directory.user:
+            warn(f"directory:{directory.name}", "", "has no user, add a line like: user.admin = 1 file:admin.hash")
     uplink_checks.warnings(configuration.uplinks.values(), warn)
     attach_checks.warnings(configuration.attach, warn)
     if configuration.authenticators:
@@ -81,11 +91,19 @@ def _never_asked(configuration: Configuration, realm: RealmSection, warn: Warn) 
 
 
 def _listener(listener: ListenSection, warn: Warn) -> None:
-    """Oro's PHP, whose Origin is always the same, would not come in."""
+    """Oro's PHP, whose Origin is always the same, would not come in, or pages would not."""
     shared = bool(listener.publisher_from) and not listener.publisher
     publishes = shared or (listener.publisher and listener.origin == "required")
     if publishes and listener.transport != "rawsocket" and "127.0.0.1" not in listener.origins:
         warn(f"listen:{listener.name}", "origins", "Oro's publisher sends 127.0.0.1 and is refused, add it")
+    pages = listener.transport != "rawsocket" and not listener.publisher
+    if pages and listener.proxies and set(listener.origins) == set(LOCAL_ORIGINS):
+        warn(
+            f"listen:{listener.name}",
+            "origins",
+            "pages that come through proxies have another Origin than this machine's and are refused: add a line like "
+            "origins = https://oro.example.com 127.0.0.1",
+        )
 
 
 def _unencrypted(listener: ListenSection, warn: Warn) -> None:
@@ -153,7 +171,7 @@ def _published(authenticator: TicketSection, section: str, warn: Warn) -> None:
 
 
 def _strangers(configuration: Configuration, warn: Warn) -> None:
-    """Roles in topics that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
+    """Roles that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
     given = {one.role for one in configuration.uplinks.values()}
     given |= {one.role for one in configuration.components.values()}
     for authenticator in configuration.authenticators.values():
@@ -167,9 +185,23 @@ def _strangers(configuration: Configuration, warn: Warn) -> None:
             given.update(authenticator.roles)
         else:
             given.update(user.role for user in authenticator.user)
+    for section, key, roles in _told_roles(configuration):
+        for role in sorted(set(roles) - given):
+            what = role if key else "it"
+            warn(section, key or f"role {role}", f"no authenticator gives {what}{did_you_mean(role, given)}")
+
+
+def _told_roles(configuration: Configuration) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """(section, key, roles that are meant to do something); without a key, where they stand in many."""
     for topics in configuration.topics.values():
-        roles = {*topics.subscribe, *topics.publish}
-        roles.update(*((*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel))
-        for role in sorted(roles - given):
-            hint = did_you_mean(role, given)
-            warn(f"topics:{topics.name}", f"role {role}", f"no authenticator gives it{hint}")
+        lines = [(*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel]
+        yield f"topics:{topics.name}", "", {*topics.subscribe, *topics.publish}.union(*lines)
+    for role in configuration.roles:
+        yield role.title, "", (role.name,)
+    for name, one in configuration.authorizers.items():
+        if isinstance(one, RemoteAuthorizerSection):
+            yield f"authorizer:{name}", "registered_by", one.registered_by
+            yield f"authorizer:{name}", "purge_role", filter(None, (one.purge_role,))
+    for name, asked in configuration.authenticators.items():
+        if isinstance(asked, RemoteAuthenticatorSection):
+            yield f"authenticator:{name}", "registered_by", asked.registered_by

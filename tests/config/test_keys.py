@@ -87,6 +87,15 @@ class Keys(SynchronousTestCase):
             faults, [("word", "goes on in the next line because that one is indented, start it at the margin")]
         )
 
+    def test_quotes(self) -> None:
+        """No value stands in quotes, as in other kinds of files; one that only has some is left to its reader."""
+        for text in ('"w"', "'w'", '"a b"', '""', '"tcp:8080"'):
+            made, faults = self.build(word="w", note=text, item__a=text)
+            told = "stands in quotes, which would be part of it: take them away"
+            self.assertEqual((made, faults), (None, [("note", told), ("item.a", told)]), text)
+        for text in ('"', '"a" "b"', "'a\"", 'say "a"', "it's"):
+            self.assertEqual(self.build(word="w", note=text)[1], [], text)
+
     def test_published_secret_anywhere(self) -> None:
         """Oro's published secret is refused as any value, whatever stands around it."""
         _, faults = self.build(word="w", note="x=ThisTokenIsNotSoSecretChangeIt")

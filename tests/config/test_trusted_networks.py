@@ -58,7 +58,8 @@ class Keys(FilesCase):
 
     def test_listener(self) -> None:
         """Whose headers are believed, and who may publish; with the line."""
-        text = SOUND.replace("endpoint", "proxies = 0.0.0.0/0\npublisher_from = 0.0.0.0/1 128.0.0.0/1\nendpoint")
+        lines = "proxies = 0.0.0.0/0\npublisher_from = 0.0.0.0/1 128.0.0.0/1\norigins = a.example 127.0.0.1\n"
+        text = SOUND.replace("endpoint", f"{lines}endpoint")
         proxies, publishers = self.load(text).warnings
         self.assertTrue(proxies.startswith("[listen:public] proxies: 0.0.0.0/0: strangers' machines"), proxies)
         self.assertTrue(proxies.endswith("(line 2)"), proxies)

@@ -54,6 +54,40 @@ class Warnings(FilesCase):
             told = [one for one in found if " once: " in one]
             self.assertEqual([one.partition("]")[0] for one in told], [f"[authenticator:{warned}"] if warned else [])
 
+    def test_roles_of_rights_that_nobody_has(self) -> None:
+        """The same for sections of roles and for who may register a procedure that decides."""
+        section = "[authorizer:rules]\nuse = remote\nprocedure = com.acme.decide\nregistered_by = bakend\ncache = 9s\n"
+        purge = "purge = com.acme.forget\npurge_role = usre\n"
+        rights = "permissions = any all\n"
+        realm = SOUND.replace("topics:oro\n\n", "topics:oro rules roles\n\n", 1)
+        text = realm + f"[role:oro/usr]\n{rights}[role:backend]\n{rights}{section}{purge}"
+        self.assertEqual(
+            self.load(text).warnings,
+            (
+                "[role:oro/usr] role usr: no authenticator gives it, did you mean user? (line 19)",
+                "[authorizer:rules] registered_by: no authenticator gives bakend, did you mean backend? (line 26)",
+                "[authorizer:rules] purge_role: no authenticator gives usre, did you mean user? (line 29)",
+            ),
+        )
+        right = text.replace("/usr]", "/user]").replace("bakend", "backend").replace("usre", "user")
+        self.assertEqual(self.load(right).warnings, ())
+
+    def test_the_origin_of_pages_behind_a_proxy(self) -> None:
+        """Without ``origins`` a listener behind a proxy on the same machine lets in this machine's own pages alone."""
+        text = SOUND.replace("endpoint", "proxies = loopback\nendpoint")
+        (warning,) = self.load(text).warnings
+        self.assertIn("[listen:public] origins: pages that come through proxies have another Origin", warning)
+        for line in ("origins = https://a.example\n", "publisher = yes\n", "origin = optional\norigins = a.example\n"):
+            self.assertEqual(self.load(text.replace("endpoint", line + "endpoint")).warnings, (), line)
+
+    def test_a_directory_without_users(self) -> None:
+        """Nobody could come in."""
+        lines = SOUND.replace("user.admin = 1 env:ADMIN_HASH\n", "")
+        self.assertEqual(
+            self.load(lines).warnings,
+            ("[directory:people] has no user, add a line like: user.admin = 1 file:admin.hash (line 13)",),
+        )
+
     def test_unused(self) -> None:
         """An authenticator that no realm names."""
         text = SOUND + "[authenticator:guest]\nuse = anonymous\n"
@@ -125,7 +159,7 @@ class Warnings(FilesCase):
         """In the order of lines, whoever found them; what concerns no line comes last."""
         self.write("x" * 20, "secret").chmod(0o666)
         text = SOUND.replace("env:ORO_SECRET", "file:secret") + "[authenticator:guest]\nuse = anonymous\n"
-        text = text.replace("endpoint", "proxies = 0.0.0.0/0\nendpoint")
+        text = text.replace("endpoint", "proxies = 0.0.0.0/0\norigins = a.example\nendpoint")
         path = self.write(text)
         path.chmod(0o606)
         found = load(path, ENVIRON, 64).warnings
