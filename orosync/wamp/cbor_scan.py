@@ -1,8 +1,8 @@
 """Looks over CBOR without decoding it: is it well-formed (RFC 8949, appendix C), and where does what end?
 
 Found on the way is what nobody can be given: tags but those of ``cbor_tags``, simple values, keys that are not text,
-nesting beyond MAX_DEPTH. A loop, not recursion, so that no depth is too much for it, in Python as it turned out faster
-than decoding with cbor2 piece by piece. This file must not know messages.
+nesting beyond MAX_DEPTH. A loop, not recursion, so that no depth is too much for it. What most payloads are is told
+more quickly by ``cbor_rules.is_plain``. This file must not know messages.
 """
 
 from __future__ import annotations

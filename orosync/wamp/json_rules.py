@@ -212,7 +212,7 @@ def mend(text: bytes) -> bytes:
 
 def check_depth(text: bytes, level: int = 0) -> None:
     """Refuse well-formed JSON that nests too deep, inside ``level`` containers (Odd)."""
-    if len(text) <= SHALLOW or text.count(b"[") + text.count(b"{") <= MAX_DEPTH - level:
+    if len(text) <= SHALLOW - 2 * level or text.count(b"[") + text.count(b"{") <= MAX_DEPTH - level:
         return
     brackets = _STRING.sub(b"", text).translate(_AS_ARRAYS, _NO_BRACKET)
     for _level in range(_QUICK_LEVELS):

@@ -6,7 +6,17 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation
-from orosync.wamp.formats import MAX_DEPTH, TOO_DEEP, UNREADABLE, Format, refusal
+from orosync.wamp.formats import (
+    HALF,
+    MAX_DEPTH,
+    TOO_DEEP,
+    UNREADABLE,
+    Findings,
+    Format,
+    Scanner,
+    refusal,
+    with_whole_text,
+)
 
 
 class Refusals(SynchronousTestCase):
@@ -48,6 +58,29 @@ class Refusals(SynchronousTestCase):
         """The bound is named, whether we noticed or the decoder gave up."""
         self.assertIn(str(MAX_DEPTH), TOO_DEEP)
         self.assertEqual(str(refusal(RecursionError())), TOO_DEEP)
+
+    def test_half_an_emoji(self) -> None:
+        """What JavaScript's libraries write for half a surrogate pair is mended in its place; all else stays."""
+        for data, expected in [
+            (b"a\xed\xa0\xbdb", "a\ufffdb".encode()),
+            (b"\xed\xb8\x80\xed\xa0\xbd", "\ufffd\ufffd".encode()),
+            ("\ud7ff\ue000\U0001f600".encode(), "\ud7ff\ue000\U0001f600".encode()),
+            (b"\xff\xed\xa0", b"\xff\xed\xa0"),
+        ]:
+            self.assertEqual(with_whole_text(data), expected)
+            self.assertEqual(len(expected), len(data))
+
+    def test_scanner(self) -> None:
+        """Items with half a surrogate pair are odd, those before and behind them are not; other bad text is no text."""
+
+        def skip(data: bytes, place: int, found: Findings) -> int:
+            data[place : place + 3].decode()
+            return place + 3
+
+        scanner = Scanner(b"abc\xed\xa0\xbddef\xed\xa0\xbd\xff\xff\xff", skip, Findings)
+        found = [scanner.item(place) for place in (0, 3, 6, 9)]
+        self.assertEqual([(end, each.odd) for end, each in found], [(3, set()), (6, {HALF}), (9, set()), (12, {HALF})])
+        self.assertRaises(UnicodeDecodeError, scanner.item, 12)
 
     def test_names(self) -> None:
         """Formats are called as in the names of WAMP's subprotocols."""

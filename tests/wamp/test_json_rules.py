@@ -245,6 +245,16 @@ class Depth(SynchronousTestCase):
             json_rules.check_depth(self.nested(MAX_DEPTH, filler=filler))
             self.assertRaises(Odd, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
 
+    def test_inside_others(self) -> None:
+        """What stands inside a message has so many levels less."""
+        for level in range(3):
+            for levels, fine in [(MAX_DEPTH - level, True), (MAX_DEPTH - level + 1, False)]:
+                text = b"[" * levels + b"]" * levels
+                if fine:
+                    json_rules.check_depth(text, level)
+                else:
+                    self.assertRaises(Odd, json_rules.check_depth, text, level)
+
     def test_many_are_not_deep(self) -> None:
         """A long list of small objects is no deep nesting."""
         json_rules.check_depth(json.dumps([{"a": [n]} for n in range(500)]).encode())
