@@ -110,7 +110,7 @@ class Calls:
             return None
         if particulars.relayed or particulars.streaming or pending.interrupted:
             return None
-        registration = particulars.registration
+        registration = particulars.registration.current()
         if particulars.watch is not None and not particulars.watch.left():
             # The callee kept the time limit, and gave the call back when it was over: nobody else has time for it.
             self.pending.close(pending)
@@ -122,6 +122,7 @@ class Calls:
         while (successor := registration.successor(tried, self._draw)) is not None:
             if self._lacking(particulars.asked, successor) is None and self.pending.has_room(successor):
                 particulars.give_back()
+                particulars.registration = registration
                 return [self._hand(pending, successor), *self.serve(registration)]
             tried.append(successor)
             particulars.tried.append(ref(successor))

@@ -90,6 +90,7 @@ class Dealer(Answers):
         for callee in tuple(former.callees):
             deliveries += self.revoke(callee, former.id, names.UNREGISTERED)
         registration = self._registrations.join(member, procedure, match, policy, wishes)
+        former.taken_over_by(registration)
         deliveries += self._tell(registered(member, registration))
         return registration, deliveries + self._calls.go_to(registration, waiting)
 

@@ -45,6 +45,14 @@ NOBODY: frozenset[int] = frozenset()
 Draw = Callable[[Sequence["Member"]], "Member"]
 
 
+class Succession:
+    """What a registration and those that it was taken over by have in common: ``current`` is the last of them. The
+    others are kept by calls in progress alone."""
+
+    __slots__ = ("current",)
+    current: Registration
+
+
 class Registration:
     """``callees`` in the order they registered; never empty while it is filed.
 
@@ -55,6 +63,7 @@ class Registration:
 
     __slots__ = (
         "_next", "callees", "capacity", "created", "curious", "id", "invoke", "match", "patient", "procedure",
+        "succession",
     )  # fmt: skip
 
     def __init__(self, id: int, procedure: str, match: Match, invoke: Invoke, created: float = 0.0) -> None:
@@ -67,6 +76,7 @@ class Registration:
         self.curious: set[int] = set()
         self.patient: frozenset[int] = NOBODY
         self.capacity: Capacity[Any] | None = None
+        self.succession: Succession | None = None
         self._next = 0
 
     def __repr__(self) -> str:
@@ -108,10 +118,21 @@ class Registration:
         """Whether ``callee`` takes one more call."""
         return self.capacity is None or self.capacity.is_free(callee.session)
 
+    def current(self) -> Registration:
+        """Itself, or the one by which somebody has taken the procedure over since."""
+        return self if self.succession is None else self.succession.current
+
+    def taken_over_by(self, successor: Registration) -> None:
+        """``successor`` has the procedure now."""
+        if self.succession is None:
+            self.succession = Succession()
+        successor.succession = self.succession
+        self.succession.current = successor
+
     def successor(self, tried: Sequence[Member], draw: Draw) -> Member | None:
         """Who gets a call that the last of ``tried`` was not available for (WAMP, "Call Re-Routing"); None: nobody."""
         left = [callee for callee in self.callees if callee not in tried and self.is_free(callee)]
-        if not left or self.invoke is Invoke.SINGLE:
+        if not left:
             return None
         if self.invoke is Invoke.RANDOM:
             return draw(left)

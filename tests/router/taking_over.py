@@ -6,14 +6,15 @@ from typing import Any
 
 from orosync.errors import RequestError
 from orosync.model import Match
+from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import REGISTRATION_REVOCATION, Dealer
 from orosync.router.delivery import Delivery, Member
 from orosync.router.meta_events import News
-from orosync.router.registrations import NO_WISHES, Invoke, Wishes
+from orosync.router.registrations import NO_WISHES, Invoke, Registration, Wishes
 from orosync.wamp import names
 from orosync.wamp.messages import Error, Invocation, Result, Unregistered
 from tests.router.calling import ANSWER, DealerCase
-from tests.router.people import PAYLOAD, member
+from tests.router.people import PAYLOAD, everything_in, member
 
 
 class TakingOver(DealerCase):
@@ -95,6 +96,24 @@ class TakingOver(DealerCase):
         ((receivers, message, _, _),) = self.dealer.leave(self.plain)
         self.assertEqual((list(receivers), message), ([self.anna], Error(48, 2, {}, names.CANCELED)))
         self.call(self.new, 3)
+
+    def test_handed_on(self) -> None:
+        """A former callee may hand its calls on to the new one, however often the procedure was taken over since; the
+        registrations in between are not kept."""
+        for invoke in ("single", "roundrobin"):
+            self.setUp()
+            old = member(8, features=CALL_REROUTE)
+            self.dealer.register(old, "a", Match.EXACT, invoke, Wishes(concurrency=1))
+            number = self.call(old)
+            for _ in range(3):
+                self.take(by=self.plain)
+            self.take(invoke)
+            kept = {one.id for one in everything_in(self.dealer) if isinstance(one, Registration)}
+            self.assertEqual(kept, {1, 5})
+            message = self.only(self.dealer.failed(old, number, {}, names.UNAVAILABLE, None), self.new, PAYLOAD)
+            self.assertEqual(message, Invocation(1, 5, {}))
+            answer = self.only(self.dealer.yielded(self.new, 1, {}, ANSWER), self.anna, ANSWER)
+            self.assertEqual(answer, Result(1, {}))
 
     def test_calls_that_wait(self) -> None:
         """They go to the new callee, as many at once as it takes."""
