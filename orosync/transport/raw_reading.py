@@ -8,7 +8,7 @@ from __future__ import annotations
 from orosync.errors import ProtocolViolation
 from orosync.transport.quiet import OPEN
 from orosync.transport.read_turns import LEAST
-from orosync.transport.stream import Stream
+from orosync.transport.stream import FEW, Stream
 from orosync.wamp.rawsocket import MESSAGE, MOST, PING, PONG, frame, measure
 
 
@@ -32,7 +32,7 @@ class RawReader(Stream):
         length = len(data) - 4
         if length < 0 or data[0] or int.from_bytes(data[:4], "big") != length or length > self.message_limit:
             return False
-        if self.state != OPEN:
+        if self.state != OPEN or (length > FEW and self.turns.full):
             return False
         left = self._left = self._left - (length if length > LEAST else LEAST)
         outbox = self.outbox
@@ -45,6 +45,8 @@ class RawReader(Stream):
         outbox.alone = self._reading = False
         if left <= 0 or self._paused or self.state != OPEN:
             self._settle(b"", 0, 0, False)
+        if length > FEW:
+            self.turns.count(length)
         return True
 
     def _frames(self, data: bytes, position: int) -> tuple[int, int]:

@@ -35,7 +35,8 @@ AT_ONCE = 64
 """Bytes that are handled as soon as they are read however much has been: the PONG, the CLOSE of a client that is
 content with little."""
 TIME = 0.005
-"""Seconds after which nobody else of the queue is served in this turn, whatever it was that cost so much."""
+"""Seconds after which nobody else of the queue is served in this turn, whatever it was that cost so much. As long may
+take what is handled as soon as it is read."""
 
 
 class Reader(Protocol):
@@ -54,13 +55,14 @@ class Reader(Protocol):
 class ReadTurns:
     """Those who wait for a turn; one for all listeners of a process."""
 
-    __slots__ = ("_call", "_clock", "_queue", "_read", "_used_up", "full")
+    __slots__ = ("_call", "_clock", "_end", "_queue", "_read", "_used_up", "full")
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._used_up: dict[Reader, None] = {}
         self._queue: OrderedDict[Reader, None] = OrderedDict()
         self._call: IDelayedCall | None = None
+        self._end = 0.0
         self._read = 0
         self.full = False
         """Whether no more than a little is to be handled in this turn of those who are read from."""
@@ -77,8 +79,8 @@ class ReadTurns:
     def count(self, cost: int) -> None:
         """So much has been handled as soon as it was read; a few messages are not worth the call."""
         self._read += cost
-        self.full = self._read >= MOST
         self._plan()
+        self.full = self._read >= MOST or self._clock.seconds() > self._end
 
     def leave(self, reader: Reader) -> None:
         """Its connection is over."""
@@ -91,6 +93,7 @@ class ReadTurns:
     def _plan(self) -> None:
         if self._call is None:
             self._call = self._clock.callLater(0, self._turn)
+            self._end = self._clock.seconds() + TIME
 
     def _turn(self) -> None:
         self._call = None
@@ -108,6 +111,7 @@ class ReadTurns:
                 break
         if queue:
             self._plan()
+        self._end = self._clock.seconds() + TIME
 
 
 def _safely(reader: Reader, call: Callable[[], int]) -> int:

@@ -16,7 +16,7 @@ from autobahn.websocket.utf8validator import Utf8Validator
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, unmask
 from orosync.transport.quiet import CLOSED, OPEN, ConnectionFailed, QuietProtocol
 from orosync.transport.read_turns import LEAST
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
+from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 
 FRAGMENTS = 4096
 """Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
@@ -50,6 +50,8 @@ class FrameReader(Stream, QuietProtocol):
         head, length = 6, data[1] - 0x80
         if length == 126:
             head, length = 8, data[2] << 8 | data[3]
+            if length > FEW and self.turns.full:
+                return False
         if head + length != size or (length > 125) is (head == 6) or length > self.message_limit:
             return False
         payload = unmask(data[head:], data[head - 4 : head])
@@ -67,6 +69,8 @@ class FrameReader(Stream, QuietProtocol):
         if left <= 0 or self._paused or self.state != OPEN:
             self._foreign = self.state != OPEN
             self._settle(b"", 0, 0, False)
+        if size > FEW:
+            self.turns.count(size)
         return True
 
     def _frames(self, data: bytes, position: int) -> tuple[int, int]:
@@ -162,6 +166,7 @@ class FrameReader(Stream, QuietProtocol):
 
     def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
         """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
+        self._left = 0  # how much has been inflated until then is not known
         self.refused(code, reason)
         raise ConnectionFailed
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE, TURN
 from orosync.model import Traits
 from orosync.transport.quiet import CLOSED, CLOSING
-from orosync.transport.read_turns import LEAST, QUANTUM
+from orosync.transport.read_turns import LEAST, QUANTUM, TIME
 from tests.support.raw_wires import RawListener, raw_frame
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
 
@@ -213,6 +215,55 @@ class TurnTests(SynchronousTestCase):
         self.listener.clock.advance(0)
         self.assertEqual({wire.producerState for _, wire, _ in crowd}, {"producing"})
         self.assertEqual((self.waiting(), self.listener.factory.turns.full), (0, False))
+
+    def test_many_whose_messages_take_long(self) -> None:
+        """What is read in one turn takes no longer because of how many send it; all of it is handled, in order. Who
+        says little at once waits for none of them."""
+        clock, many = self.listener.clock, []
+        longest = 0.0
+        for _ in range(40):
+            link, wire, session = self.listener.open()
+            session.on_message = lambda data, binary: setattr(clock, "rightNow", clock.rightNow + TIME / 100)
+            many.append((link, wire, session))
+        for _ in range(3):
+            before = clock.rightNow
+            for number, (link, _, _) in enumerate(many):
+                link.dataReceived(texts(FULL) if number % 2 else client_frame(b"0" * 5000) * 13)
+                link.dataReceived(client_frame(b"1" * 5000))
+            self.link.dataReceived(client_frame(b"x"))
+            longest = max(longest, clock.rightNow - before)
+            self.listener.turn()
+        self.assertEqual(self.seen(), 3)
+        self.assertLess(longest, 3 * TIME)  # 40 quanta would take 25
+        while self.waiting():
+            before = clock.rightNow
+            self.listener.turn()
+            self.assertLess(clock.rightNow - before, 3 * TIME)
+        for number, (_, wire, session) in enumerate(many):
+            once = [b"%d" % n for n in range(FULL)] if number % 2 else [b"0" * 5000] * 13
+            self.assertEqual([data for data, _ in session.messages], [*once, b"1" * 5000] * 3)
+            self.assertEqual(wire.producerState, "producing")
+
+    def test_many_who_end_with_a_message_that_takes_long(self) -> None:
+        """What they have cost counts as well, one message each: the others wait for another turn."""
+        for listener, message in ((self.listener, client_frame(b"x" * 5000)), (RawListener(), raw_frame(b"x" * 5000))):
+            many, clock = [], listener.clock
+            for _ in range(20):
+                link, _, session = listener.open()
+
+                def on_message(data: bytes, binary: bool, link: Any = link, clock: Clock = clock) -> None:
+                    clock.rightNow += TIME / 2
+                    link.close(1002, "bad")
+
+                session.on_message = on_message
+                many.append(session)
+                link.dataReceived(message)
+            handled = [0, sum(len(session.messages) for session in many)]
+            while handled[-1] < 20 and len(handled) < 50:
+                listener.turn()
+                handled.append(sum(len(session.messages) for session in many))
+            self.assertEqual(handled[-1], 20)
+            self.assertLess(max(after - before for before, after in itertools.pairwise(handled)), 6)
 
     def test_a_pause_holds_beyond_the_turn(self) -> None:
         """A session that waits for an answer gets nothing in its turn, and goes on where it was when it has one."""
