@@ -26,11 +26,12 @@ class MetaCall:
     ``wamp.error.invalid_argument``; what is too much is nobody's business.
     """
 
-    __slots__ = ("about", "also", "args", "caller", "kwargs", "request")
+    __slots__ = ("about", "also", "args", "caller", "kwargs", "payload", "request")
 
     def __init__(self, caller: Member, request: int, payload: Payload | None) -> None:
         self.caller = caller
         self.request = request
+        self.payload = payload
         try:
             self.args, self.kwargs = ([], {}) if payload is None else payload.values()
         except NotCarriable as error:

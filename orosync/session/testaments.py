@@ -99,7 +99,8 @@ class Executor:
             raise RequestError(names.INVALID_ARGUMENT, "publish_options must be a dictionary")
         self._wish(options or {}, call.caller)
         try:
-            payload = Payload.of(args, kwargs)
+            as_it_came = call.payload.inner(1, 2) if call.payload is not None and not _by_name(call) else None
+            payload = as_it_came or Payload.of(args, kwargs)
         except (NotCarriable, TypeError, ValueError):
             raise RequestError(names.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
         return Testament(topic, payload, options or {}, choice(call.kwargs, "scope", Scope.DESTROYED))
@@ -150,3 +151,8 @@ class Executor:
 
     def _decide(self, principal: Principal, testament: Testament) -> Decision | Deferred[Decision]:
         return self._chain.decide(principal, Action.PUBLISH, testament.topic, Match.EXACT, testament.options)
+
+
+def _by_name(call: MetaCall) -> bool:
+    """Whether the arguments of a testament are among the keywords."""
+    return ("args" in call.kwargs and len(call.args) < 2) or ("kwargs" in call.kwargs and len(call.args) < 3)

@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from orosync.errors import NotCarriable
-from orosync.wamp import json_rules, transcode
+from orosync.errors import NotCarriable, ProtocolViolation
+from orosync.wamp import cbor_rules, json_rules, msgpack_rules, transcode
 from orosync.wamp.formats import Format
 
 __all__ = ["Format", "Payload"]
@@ -20,6 +20,8 @@ __all__ = ["Format", "Payload"]
 _EMPTY_ARRAY = {Format.JSON: b"[]", Format.MSGPACK: b"\x90", Format.CBOR: b"\x80"}
 
 _JSON = Format.JSON
+_NIL = (b"null", b"\xc0", b"\xf6", b"\xf7")
+_RULES: dict[Format, Any] = {Format.JSON: json_rules, Format.MSGPACK: msgpack_rules, Format.CBOR: cbor_rules}
 
 
 class Payload(Struct, gc=False, eq=False):
@@ -73,6 +75,24 @@ class Payload(Struct, gc=False, eq=False):
         args = transcode.read(self.args, self.format) if self.args else []
         kwargs = transcode.read(self.kwargs, self.format) if self.kwargs else {}
         return (args if type(args) is list else [args]), kwargs
+
+    def inner(self, args: int, kwargs: int) -> Payload | None:
+        """A payload of two of the arguments, an array and a map, as they came; None where something else stands there.
+        Either may be nil or missing."""
+        rules = _RULES[self.format]
+        try:
+            parts = rules.parts(self.args)[0] if self.args else []
+        except ProtocolViolation:  # more elements than a message can have
+            return None
+        found = []
+        for place, kind in ((args, list), (kwargs, dict)):
+            part = parts[place] if place < len(parts) else b""
+            if part and rules.outer(part) is not kind:
+                if part not in _NIL:
+                    return None
+                part = b""
+            found.append(part)
+        return Payload(self.format, found[0], found[1])
 
     def tail(self, format: Format) -> tuple[int, bytes]:
         """How many elements follow a message's fixed part (0 to 2), and their bytes (JSON: with a comma between).

@@ -284,12 +284,17 @@ class Calls(ValuesCase):
         self.assertEqual(error[4], INVALID)
 
     def test_testament(self) -> None:
-        """A testament is published with the plain values of what it held."""
+        """A testament is published as it came; one whose arguments have names, with plain values."""
         client, listener = self.clients["cbor"], self.others["cbor"]
-        listener.ask([32, 1, {}, "t"])
+        for each in self.others.values():
+            each.ask([32, 1, {}, "t"])
         self.assertEqual(client.ask([48, 1, {}, "wamp.session.add_testament", ["t", [WHEN, 2**70], {}]])[0][0], 50)
+        named = [48, 1, {}, "wamp.session.add_testament", ["t"], {"args": [WHEN], "kwargs": {"k": {1}}}]
+        self.assertEqual(client.ask(named)[0][0], 50)
         client.session.closed(False, None, "")
-        self.assertEqual(listener.heard()[0][4], [TEXT, 2**70])
+        self.assertEqual([event[4:] for event in listener.heard()], [[[WHEN, 2**70], {}], [[TEXT], {"k": [1]}]])
+        self.assertEqual([event[4] for event in self.others["json"].heard()], [[TEXT, 2**70], [TEXT]])
+        self.assertEqual([event[4] for event in self.others["msgpack"].heard()], [[TEXT]])
 
     def test_history(self) -> None:
         """Events that a reader's serializer cannot carry are left out of what it reads, and cost it nothing else."""

@@ -64,6 +64,30 @@ class Tails(SynchronousTestCase):
         self.assertEqual(sealed.as_v1(), b'"\\u0000AQI="')
 
 
+class Inner(SynchronousTestCase):
+    """Two of the arguments as a payload of their own."""
+
+    def test_as_they_came(self) -> None:
+        """Whatever their bytes, in each serialization; nil and missing ones are absent."""
+        when = cbor2.CBORTag(1, 1)
+        for format, args, expected in [
+            (JSON, b'["t", [ 1e2 ], {"a" :1}]', (b"[ 1e2 ]", b'{"a" :1}')),
+            (JSON, b'["t",null,{}]', (b"", b"{}")),
+            (JSON, b'["t"]', (b"", b"")),
+            (MSGPACK, msgspec.msgpack.encode(["t", [1]]), (b"\x91\x01", b"")),
+            (CBOR, cbor2.dumps(["t", [when], {"k": {1}}]), (cbor2.dumps([when]), cbor2.dumps({"k": {1}}))),
+            (CBOR, cbor2.dumps(["t", None, cbor2.undefined]), (b"", b"")),
+        ]:
+            inner = Payload(format, args).inner(1, 2)
+            assert inner is not None
+            self.assertEqual((inner.format, inner.args, inner.kwargs), (format, *expected))
+
+    def test_of_other_types(self) -> None:
+        """What is neither array nor map, such as a set, is not taken for one."""
+        for format, args in [(JSON, b'["t",1]'), (CBOR, cbor2.dumps(["t", {1}])), (CBOR, cbor2.dumps(["t", [], 5]))]:
+            self.assertIsNone(Payload(format, args).inner(1, 2))
+
+
 class Values(SynchronousTestCase):
     """To and from Python."""
 
