@@ -140,11 +140,10 @@ def body(client: socket.socket) -> None:
 
 
 def record(client: socket.socket) -> None:
-    """Half a message, then a TLS record of which the last byte is missing, as long as the other half may be."""
+    """A message in a TLS record of which the last byte is missing."""
     exchange(client, UPGRADE + b"\r\n", b"\r\n\r\n")
-    client.sendall(frame(0x81, b"x" * LIMIT, LIMIT // 2))
     with socket.socket(fileno=client.detach()) as plain:
-        plain.sendall(b"\x17\x03\x03" + (LIMIT // 2 + 500).to_bytes(2, "big") + b"x" * (LIMIT // 2 + 499))
+        plain.sendall(b"\x17\x03\x03" + (LIMIT + 500).to_bytes(2, "big") + b"x" * (LIMIT + 499))
         HELD.append(plain.dup())
 
 

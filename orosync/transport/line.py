@@ -33,7 +33,7 @@ _log = Logger()
 
 READ_SIZE = 2048
 """Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
-OpenSSL for ever. A client that has joined is read from as Twisted does."""
+OpenSSL for ever (over TLS it is half of that). A client that has joined is read from as Twisted does."""
 
 DROPPED = 4 << 20
 """Bytes that are read and dropped of a peer that goes on after we have ended our side. It has been told; one that does
@@ -97,7 +97,7 @@ class Line(Stream):
         with suppress(AttributeError, OSError):
             transport.setTcpNoDelay(True)
         self._raw, self._deliver = outbox.deliverer(transport)
-        self._raw.bufferSize = READ_SIZE
+        self._raw.bufferSize = READ_SIZE if self._raw is transport else READ_SIZE // 2
         self.wheel.enter(self, self.hurried_ticks if self.place.undecided else self.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
@@ -214,7 +214,7 @@ class Line(Stream):
         traits = session.traits
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
-        self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE
+        self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE // 2
         if authenticated and isinstance(self.transport, MeasuredTLS):
             self.transport.stop_measuring()
         if traits.skip_oversized:

@@ -33,6 +33,28 @@ SINGLE = frozenset(
 """Headers that may appear once: of two, two readers would believe different ones."""
 
 
+SHARED = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "host",
+        "origin",
+        "pragma",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "upgrade",
+        "user-agent",
+    }
+)
+"""Headers in which many clients say the same, and none of which is a secret."""
+
+LONGEST_SHARED = 256
+
+
 class BadRequest(Exception):
     """The head cannot be used. ``status`` is the HTTP answer; ``reason`` quotes nothing of the request."""
 
@@ -82,6 +104,8 @@ def parse(head: bytes) -> Request:
         # What cannot be printed may be a letter in another encoding; a control character never is.
         if not colon or (not value.isprintable() and _CONTROL.search(value)):
             raise BadRequest(400, "malformed header line")
+        if name in SHARED and len(value) <= LONGEST_SHARED:
+            value = _shared(value)
         if name in headers:
             if name in SINGLE:
                 raise BadRequest(400, f"{name} header repeated")
@@ -89,6 +113,12 @@ def parse(head: bytes) -> Request:
         headers[name] = value
     path, _, query = target.partition("?")
     return Request(method, path, query, version, headers)
+
+
+@lru_cache(maxsize=256)
+def _shared(value: str) -> str:
+    """A value of SHARED, one for all who send it: connections keep their headers."""
+    return value
 
 
 @lru_cache(maxsize=128)

@@ -96,3 +96,14 @@ class ParseTests(SynchronousTestCase):
         """HTTP/1.1 demands a Host."""
         with self.assertRaises(BadRequest):
             parse(b"GET / HTTP/1.1\r\n\r\n").host  # noqa: B018
+
+
+class SharedTests(SynchronousTestCase):
+    def test_what_many_say_is_kept_once(self) -> None:
+        """The same program of the same language; never a secret, and nothing long."""
+        extra = "User-Agent: Mozilla/5.0 (X11)\r\nCookie: BAPID=0123456789\r\nAccept: " + "x" * 300 + "\r\n"
+        first, second = (parse(upgrade(extra=extra)).headers for _ in range(2))
+        self.assertEqual(first, second)
+        self.assertIs(first["user-agent"], second["user-agent"])
+        for name in ("cookie", "sec-websocket-key", "accept"):
+            self.assertIsNot(first[name], second[name])
