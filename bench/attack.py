@@ -64,7 +64,6 @@ role = anonymous
 [directory:people]
 use = static
 user.anna = 1 env:STORM_HASH
-user.ben = 2 env:STORM_HASH
 [topics:oro]
 use = oro
 [role:oro/anonymous]
