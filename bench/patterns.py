@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from orosync.model import Match, Principal
 from orosync.router.broker import Broker
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.wamp.payload import Payload
 
 TOPICS = {

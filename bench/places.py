@@ -28,7 +28,7 @@ from typing import Any
 
 from own_router import OwnRouter
 
-from orosync.transport.certificates import self_signed
+from orosync.transport.tls import self_signed
 
 CONFIGURATION = """
 [router]

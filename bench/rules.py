@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from twisted.internet.task import Clock
 
 from orosync.authz.chain import Chain
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.topics import TopicRules
 from orosync.model import Action, Decision, Match, Principal, Verdict
 

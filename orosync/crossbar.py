@@ -8,7 +8,7 @@ Named in the node's configuration (docs/crossbar.md has whole ones):
     "auth": {"ticket": {"type": "function", "create": "orosync.crossbar.authenticator_NAME",
                         "config": {"config": PATH}}}
 
-It must not decide or build anything; ``orosync.composition.attached`` does.
+It must not decide or build anything; ``orosync.app.attached`` does.
 
 Crossbar.io keeps what ``create`` made by its dotted name alone: a second transport with the same name and another
 configuration would silently be judged by the first one's. So every name that begins with ``authenticator_`` is a
@@ -26,9 +26,9 @@ from typing import Any
 from autobahn.wamp.types import ComponentConfig
 from twisted.logger import Logger
 
-from orosync.components.attachment import DecidingSession, register
-from orosync.composition import Parts
-from orosync.composition.attached import Judgement
+from orosync.app.attached import Judgement
+from orosync.app.container import Parts
+from orosync.attached.client import DecidingSession, register
 from orosync.config import load
 from orosync.errors import ConfigError
 

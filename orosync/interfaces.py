@@ -264,7 +264,7 @@ class ILocalSession(Interface):
     """A session of orosync's own in a realm. It speaks WAMP v2 in values: messages of ``orosync.wamp.messages`` and
     payloads of ``orosync.wamp.payload``. Whoever has it made says who it is and where what it is told goes."""
 
-    mark: str = Attribute("Tells the realm from every other (``orosync.wamp.trail``).")
+    mark: str = Attribute("Tells the realm from every other (``orosync.wamp.forwarding``).")
 
     def subscribe(topic: str, match: Match) -> int:
         """Listen, authorised by whoever configured it; the id that EVENTs carry. What was published to nobody else's

@@ -161,7 +161,7 @@ class ConnectionFacts:
     """What is known of a connection when its HTTP upgrade has been parsed.
 
     ``address`` is the client's address: the peer's own, or what trusted proxies say. ``peer`` is always
-    the TCP peer. ``forwarded`` tells whether any forwarding header (``headers.forwarding``) was present, trusted
+    the TCP peer. ``forwarded`` tells whether any forwarding header (``headers``) was present, trusted
     or not. ``proxied_for`` is the address that the PROXY protocol's header names, "" without one. Header names in
     ``headers`` are lower case. ``query`` is raw.
     ``client_certificate`` is the one that TLS has verified (DER), None without. ``channel_id`` has, by kind of channel

@@ -1,4 +1,10 @@
-"""What a deciding procedure is told of a client's connection: Crossbar.io's ``TransportDetails``, as far as it is
+"""What a router tells of a client's connection when it asks who that is, read as ConnectionFacts.
+
+The shape is Crossbar.io's (``TransportDetails.marshal`` of autobahn): ``peer`` is ``tcp4:192.0.2.7:40000``,
+``http_headers_received`` has lower-case names and is there for WebSocket alone. Whatever is missing or of another
+shape counts as not said; nobody is let in for what was not said. Pure; must not know what the facts decide.
+
+What a deciding procedure is told of a client's connection: Crossbar.io's ``TransportDetails``, as far as it is
 anybody's business.
 
 Cookies, credentials, the query string (which holds tickets) and all headers but a few are never told, nor anything of
@@ -7,10 +13,62 @@ this process. It must not know who asks, or what is decided.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha1, sha256
+from ipaddress import ip_address
 from typing import Any
 
-from orosync.model import ConnectionFacts
+from orosync.headers import UNIX, Network, client_address, forwarded, parse_cookies, plain_address
+from orosync.model import NOTHING, ConnectionFacts
+
+UNKNOWN = "unknown"
+"""The peer where the router does not say it: no network has it."""
+
+
+def connection_facts(listener: str, transport: object, proxies: Sequence[Network]) -> ConnectionFacts:
+    """The facts for ``listener`` (our name for the router); ``proxies`` are believed as those of a listener of ours."""
+    told: Mapping[str, Any] = transport if isinstance(transport, Mapping) else NOTHING
+    headers = _headers(told.get("http_headers_received"))
+    peer = peer_address(told.get("peer"))
+    subprotocol = told.get("websocket_protocol")
+    return ConnectionFacts(
+        listener=listener,
+        peer=peer,
+        address=client_address(peer, headers.get("x-forwarded-for"), proxies),
+        host=headers.get("host", ""),
+        path="",
+        query="",
+        origin=headers.get("origin"),
+        subprotocols=(subprotocol,) if isinstance(subprotocol, str) else (),
+        cookies=parse_cookies(headers.get("cookie")),
+        headers=headers,
+        tls=told.get("is_secure") is True,
+        forwarded=forwarded(headers),
+    )
+
+
+def peer_address(peer: object) -> str:
+    """The address in ``tcp4:ADDRESS:PORT`` or ``tcp6:ADDRESS:PORT`` (of our own router's, which tells no port, without
+    one), "unix" for a UNIX socket, else UNKNOWN."""
+    kind, _, rest = peer.partition(":") if isinstance(peer, str) else ("", "", "")
+    if kind == "unix":
+        return UNIX
+    if kind not in ("tcp4", "tcp6", "tcp"):
+        return UNKNOWN
+    for address in (rest.rpartition(":")[0], rest):
+        plain = plain_address(address.removeprefix("[").removesuffix("]"))
+        with suppress(ValueError):
+            return str(ip_address(plain))
+    return UNKNOWN
+
+
+def _headers(told: object) -> Mapping[str, str]:
+    """Names come in lower case from every router that keeps to the contract; of others they are made so."""
+    if not isinstance(told, Mapping):
+        return NOTHING
+    return {name.lower(): value for name, value in told.items() if isinstance(name, str) and isinstance(value, str)}
+
 
 HEADERS = ("accept-language", "host", "origin", "user-agent")
 """The headers that are told. Others may hold credentials: Cookie, Authorization, Referer, whatever a proxy adds."""
@@ -43,13 +101,13 @@ def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
         "peer_cert": certificate_details(facts.client_certificate),
         "websocket_protocol": _protocol(facts.subprotocols) if framing == "websocket" else None,
         "websocket_extensions_in_use": [],
-        "http_headers_received": _headers(facts),
+        "http_headers_received": _headers_transport_details(facts),
         "http_headers_sent": {},
         "http_cbtid": None,
     }
 
 
-def _headers(facts: ConnectionFacts) -> dict[str, str]:
+def _headers_transport_details(facts: ConnectionFacts) -> dict[str, str]:
     told = {name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER}
     return {**told, "forwarded": SOMEBODY} if facts.forwarded else told
 

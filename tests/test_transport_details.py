@@ -7,9 +7,9 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.components.transport_details import connection_facts as read_facts
 from orosync.testing import connection_facts
 from orosync.transport_details import certificate_details, transport_details
+from orosync.transport_details import connection_facts as read_facts
 
 KEYS = {
     "channel_type", "channel_framing", "channel_serializer", "own", "peer", "is_server", "is_secure", "channel_id",

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.composition.ending import BACKSTOP, GRACE, SAYING
+from orosync.app.ending import BACKSTOP, GRACE, SAYING
 from orosync.config import load
 from tests.support.processes import run
 
 TREE = Path(__file__).resolve().parent.parent
-UNIT = TREE / "etc" / "orosync.service"
+UNIT = TREE / "etc" / "orosync.app.service"
 PRODUCTION = TREE / "etc" / "router.production.ini"
 INSTALLED = "/opt/orosync/bin/twistd"
 

@@ -1,4 +1,13 @@
-"""The chain: a realm's authorizers in order, and the one place where leave is given or refused.
+"""What one principal may publish to or call, remembered: most do the same few things again and again.
+
+Only a constant word is remembered (``Chain.constant``), and only a yes. The chain makes everybody forget when its
+authorizers are replaced. This file must not know sessions or topics.
+
+Waiting for an answer, but not for ever.
+
+Knows Deferreds and a clock; must not know authorizers or decisions.
+
+The chain: a realm's authorizers in order, and the one place where leave is given or refused.
 
 The first that does not abstain decides. Nobody's word is a no; and so is an authorizer that raises, fails, answers late
 or answers nonsense. This file must not know what the authorizers judge by.
@@ -10,13 +19,107 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
-from orosync.authz.grants import Grants
-from orosync.authz.patience import Trouble, explain, within
 from orosync.interfaces import IAuthorizer, IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
+
+MOST = 256
+"""URIs that are remembered for one principal and action; when there are more, all are forgotten."""
+
+_EXACT, _ALLOW = Match.EXACT, Verdict.ALLOW
+
+
+class Grants:
+    """Made by ``Chain.grants``, for one ``action``. ``known`` holds the decision that allows it, by the exact URI: look
+    there first."""
+
+    __slots__ = ("__weakref__", "_action", "_chain", "_principal", "known")
+
+    def __init__(self, chain: Chain, principal: Principal, action: Action) -> None:
+        self._chain = chain
+        self._principal = principal
+        self._action = action
+        self.known: dict[str, Decision] = {}
+
+    def decide(self, uri: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+        """See ``Chain.decide``, for an exact URI that is not in ``known``; it may be there afterwards."""
+        chain, known = self._chain, self.known
+        decision = chain.decide(self._principal, self._action, uri, _EXACT, options)
+        if chain.constant and isinstance(decision, Decision) and decision.verdict is _ALLOW:
+            if len(known) >= MOST:
+                known.clear()
+            known[uri] = decision
+        return decision
+
+    def renew(self, before: Principal, after: Principal) -> None:
+        """Forget everything, and from now on ask for ``after``, if it was ``before`` (the very same one)."""
+        if self._principal is before:
+            self._principal = after
+            self.known.clear()
+
+
+@attrs.frozen
+class Trouble:
+    """No answer: ``kind`` is "failed" or "late", ``reason`` says more for the log."""
+
+    kind: str
+    reason: str
+
+
+def within(answer: Deferred[Any], seconds: float, clock: IReactorTime) -> Deferred[Any]:
+    """Fires with what ``answer`` fires with, or with Trouble when it fails or takes longer than ``seconds``.
+
+    Never fails, unless it is cancelled itself: then with CancelledError, and ``answer`` is cancelled too. A late answer
+    is cancelled; whatever it still says or raises is dropped.
+    """
+    timer: IDelayedCall | None = None
+
+    def settle(result: object) -> None:
+        if timer is not None and timer.active():
+            timer.cancel()
+        if outcome.called:
+            return
+        if isinstance(result, Failure):
+            outcome.callback(Trouble("failed", explain(result.value)))
+        else:
+            outcome.callback(result)
+
+    def give_up() -> None:
+        outcome.callback(Trouble("late", f"no answer within {seconds:g} s"))
+        _cancel(answer)
+
+    def withdrawn(_: Deferred[Any]) -> None:
+        outcome.errback(CancelledError())
+        _cancel(answer)
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    outcome: Deferred[Any] = Deferred(withdrawn)
+    answer.addBoth(settle)
+    if not outcome.called:
+        timer = clock.callLater(seconds, give_up)
+    return outcome
+
+
+def explain(error: BaseException | None) -> str:
+    """An exception in one line for the log."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
+def _cancel(answer: Deferred[Any]) -> None:
+    try:
+        answer.cancel()
+    except Exception:
+        # Its canceller is somebody else's code; the outcome is settled already and must stand.
+        return
+
 
 _ALLOW, _DENY, _ABSTAIN = Verdict.ALLOW, Verdict.DENY, Verdict.ABSTAIN
 _SHOWN = 200

@@ -2,16 +2,21 @@
 
 A channel says which topics are its own, which roles may subscribe and publish, and which of its variables belong to the
 principal. It must not know of other channels, sessions or the router.
+
+Variables of channels by their names: whose they are, and what they hold where nothing is said of it.
+
+The same for channels of the configuration and of Oro's files. This file must not know where a channel is written.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
 import attrs
 
-from orosync.authz import template
+from orosync.authz import requirements, template
 from orosync.authz.template import Template
 from orosync.model import NOTHING, Match, Principal
 
@@ -161,3 +166,23 @@ def _not_granted(roles: Granted, principal: Principal, called: str) -> str | Non
     if needed and not needed & principal.roles:
         return f"{principal.authid} has none of the Oro roles that its {called} need ({words(roles)})"
     return None
+
+
+OWNERS: Mapping[str, Owner] = {"user_id": Owner.USER, "organization_id": Owner.ORGANIZATION, "role": Owner.ROLE}
+"""Variables that belong to somebody."""
+
+ID = "[0-9]+"
+WORD = "[A-Za-z0-9_-]+"
+
+ALL = "*"
+"""In the place of what belongs to somebody: for everybody."""
+
+
+def default_requirement(name: str) -> str:
+    """What a variable may hold where nothing is said of it: an id for users and organizations, else a word."""
+    return WORD if OWNERS.get(name, Owner.ROLE) is Owner.ROLE else ID
+
+
+def admits_all(requirement: str) -> bool:
+    """Whether a variable may be ``*``. Raises ValueError for a requirement that cannot be read."""
+    return re.fullmatch(requirements.read(requirement).regex, ALL, re.ASCII) is not None

@@ -1,4 +1,12 @@
-"""Remote authorizer: a procedure of a realm decides, as Crossbar.io's dynamic authorizers do.
+"""What a remote authorizer is asked, in Crossbar.io's words: (session, uri, action, options).
+
+Values only. This file must not know who answers, or what an answer means.
+
+What a remote authorizer may answer, in Crossbar.io's words, and for how long an answer is remembered.
+
+It must not know who was asked, or how.
+
+Remote authorizer: a procedure of a realm decides, as Crossbar.io's dynamic authorizers do.
 
 Whatever is not clearly a yes is a no: an error, silence, nonsense and nobody there all refuse (the chain waits, and
 says so). This file must not know sessions, or how a call travels.
@@ -6,17 +14,186 @@ says so). This file must not know sessions, or how a call travels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from orosync.authz.questions import fingerprint, identity, session_details, told_options
-from orosync.authz.rulings import RulingCache, ruling
 from orosync.interfaces import IAuthorizer, ICaller, IJournal
 from orosync.model import Action, Decision, Match, Principal, SessionFacts, Verdict
+from orosync.transport_details import transport_details
+
+_EXACT = Match.EXACT
+
+
+def _flag(value: object) -> bool:
+    return value is True or value is False
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _ids(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, int | float) and not _flag(one) for one in value)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+_TOLD: Mapping[Action, Mapping[str, Callable[[object], bool]]] = {
+    Action.SUBSCRIBE: {"get_retained": _flag},
+    Action.PUBLISH: {
+        "acknowledge": _flag,
+        "exclude_me": _flag,
+        "exclude": _ids,
+        "exclude_authid": _texts,
+        "exclude_authrole": _texts,
+        "eligible": _ids,
+        "eligible_authid": _texts,
+        "eligible_authrole": _texts,
+        "retain": _flag,
+    },
+    Action.CALL: {"timeout": _number, "receive_progress": _flag},
+    Action.REGISTER: {"invoke": _text, "concurrency": _number, "force_reregister": _flag},
+}
+"""The options that are told. One of a wrong type is not: the router refuses such a request or ignores the option."""
+
+
+def session_details(principal: Principal) -> dict[str, Any]:
+    """Who asks, and over what kind of connection. ``session`` is None where nobody joined (orosync's own bridges).
+
+    Of a user of Oro, authextra has ``user_id``, ``organizations`` and ``roles``: orosync's own authorizer reads them.
+    """
+    session, extra = principal.session, dict(principal.extra)
+    if principal.user_id is not None:
+        extra["user_id"] = principal.user_id
+        extra["organizations"], extra["roles"] = sorted(principal.organizations), sorted(principal.roles)
+    return {
+        "session": None if session is None else session.id,
+        "authid": principal.authid,
+        "authrole": principal.authrole,
+        "authmethod": principal.authmethod,
+        "authprovider": principal.authprovider,
+        "authextra": extra,
+        "transport": transport_details(None if session is None else session.connection),
+    }
+
+
+def told_options(action: Action, match: Match, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the request, without those that are unset; ``match`` and ``invoke`` only where they are other than
+    WAMP's default."""
+    told: dict[str, Any] = {} if match is _EXACT else {"match": match.value}
+    if options:
+        for name, suits in _TOLD[action].items():
+            value = options.get(name)
+            if value is not None and suits(value) and not (name == "invoke" and value == "single"):
+                told[name] = value
+    return told
+
+
+def identity(principal: Principal, session: Mapping[str, Any]) -> bytes:
+    """32 bytes that stand for everything of who asks that an answer may depend on, except the session's own id."""
+    rights = (principal.user_id, sorted(principal.organizations), sorted(principal.roles))
+    return _digest(({**session, "session": None}, rights))
+
+
+def fingerprint(who: bytes, uri: str, action: Action, match: Match, options: Mapping[str, Any]) -> bytes:
+    """32 bytes that stand for a question of ``who`` (``identity``): anything else about it gives others."""
+    return _digest((who, uri, action.value, match.value, options))
+
+
+def _digest(thing: object) -> bytes:
+    return blake2b(repr(thing).encode("utf-8", "surrogatepass"), digest_size=32).digest()
+
+
+_FLAGS = ("allow", "disclose", "cache")
+
+
+@attrs.frozen
+class Ruling:
+    """One answer. ``cache``: it may be given again to the same question."""
+
+    allow: bool
+    disclose: bool = False
+    cache: bool = False
+
+
+def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ruling:
+    """Read a RESULT: a boolean, or a dict of ``allow`` and if need be ``disclose``, ``cache`` and ``validate``.
+
+    ``validate`` (Crossbar.io's payload types) is a dict or None and not heeded. ValueError for anything else, of which
+    nothing is repeated but its type and the names of keys.
+    """
+    if kwargs or len(args) != 1:
+        raise ValueError("the answer is not one value")
+    (answer,) = args
+    if isinstance(answer, bool):
+        return Ruling(answer)
+    if not isinstance(answer, dict):
+        raise ValueError(f"the answer is a {type(answer).__name__}, neither a boolean nor a dict")
+    if "allow" not in answer:
+        raise ValueError("the answer has no allow")
+    for key, value in answer.items():
+        if key in _FLAGS:
+            if not isinstance(value, bool):
+                raise ValueError(f"the answer's {key} is no boolean")
+        elif key != "validate":
+            raise ValueError(f"the answer has a key {str(key)[:40]!r}, which means nothing")
+        elif value is not None and not isinstance(value, dict):
+            raise ValueError("the answer's validate is neither a dict nor null")
+    return Ruling(**{key: answer[key] for key in _FLAGS if key in answer})
+
+
+class RulingCache:
+    """Decisions by the fingerprint of their question, each for ``age`` seconds at most, the ``entries`` last used."""
+
+    def __init__(self, age: float, entries: int, clock: IReactorTime) -> None:
+        self._age = age
+        self._entries = entries
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, Decision]] = OrderedDict()
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, question: bytes) -> Decision | None:
+        """What was decided, if that is not too long ago."""
+        known = self._known.get(question)
+        if known is None:
+            return None
+        until, decision = known
+        if until <= self._clock.seconds():
+            del self._known[question]
+            return None
+        self._known.move_to_end(question)
+        return decision
+
+    def put(self, question: bytes, decision: Decision, epoch: int) -> None:
+        """Remember a decision that was asked for in ``epoch``; one from before a purge is not."""
+        if epoch != self.epoch:
+            return
+        self._known[question] = (self._clock.seconds() + self._age, decision)
+        self._known.move_to_end(question)
+        if len(self._known) > self._entries:
+            self._known.popitem(last=False)
+
+    def purge(self) -> None:
+        """Forget everything, and what is being asked now too."""
+        self._known.clear()
+        self.epoch += 1
 
 
 class _Told(NamedTuple):

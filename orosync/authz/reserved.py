@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from zope.interface import implementer
 
-from orosync.authz.overlap import could_meet
+from orosync.authz.roles import could_meet
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Verdict
 

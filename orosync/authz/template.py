@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import attrs
 
 from orosync.authz import requirements
-from orosync.authz.overlap import could_meet
 from orosync.authz.requirements import Requirement
+from orosync.authz.roles import could_meet
 from orosync.model import Match
 
 LONGEST = 256

@@ -11,10 +11,10 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
+from orosync.app.container import Parts
 from orosync.cli.running import Misused, ask, no_such
-from orosync.composition import Parts
 from orosync.config import Configuration
-from orosync.config.methods import Method
+from orosync.config.authentication import Method
 from orosync.config.sections import Authenticator, CookieSection, TicketSection
 from orosync.errors import Refused, RequestError, Unavailable
 from orosync.model import Action, Match, Principal, Verdict

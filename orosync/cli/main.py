@@ -18,12 +18,12 @@ import attrs
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 
+from orosync.app.container import Parts
+from orosync.app.listeners import check
 from orosync.cli import explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import Misused, shared_passwords
 from orosync.clocks import make_monotonic, time_of_day
-from orosync.composition import Parts
-from orosync.composition.credentials import check
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError, Refused, Unavailable
 

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import attrs
 from twisted.application.service import IService, MultiService
 
-from orosync.composition import Parts
+from orosync.app.container import Parts
 from orosync.config import Configuration
+from orosync.config.readers import did_you_mean
 from orosync.config.sections import CookieSection, ForeignSection, TicketSection
 from orosync.config.sessions import TicketExchangeSection
-from orosync.config.values import did_you_mean
 from orosync.identity.directories.pool import SqlDirectory
 
 T = TypeVar("T")

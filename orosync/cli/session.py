@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from orosync.app.container import Parts
 from orosync.cli.running import ask, no_such, only
-from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.sections import CookieSection
 from orosync.errors import Refused

@@ -9,15 +9,15 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
+from orosync.app.container import Parts
 from orosync.cli.running import Misused, ask, no_such, only
 from orosync.clocks import Now, time_of_day
-from orosync.composition import Parts
 from orosync.config import Configuration
 from orosync.config.listen import ListenSection
 from orosync.config.sections import TicketSection
 from orosync.errors import Refused
-from orosync.identity.publisher_right import ORIGIN
-from orosync.identity.tickets import date_c, make_ticket, parse
+from orosync.identity.ticket import date_c, make_ticket, parse
+from orosync.identity.ticket_verifier import ORIGIN
 from orosync.model import NOTHING, ConnectionFacts
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from orosync.authz import channels
 from orosync.authz.channels import Channel, Owner
-from orosync.authz.making import topic_rules
+from orosync.authz.factory import topic_rules
 from orosync.config import Configuration
 from orosync.errors import ConfigError
 

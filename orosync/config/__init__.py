@@ -16,7 +16,7 @@ The rest of the house uses values from here and nothing of how they came to be. 
 only a name here; ``orosync.registry`` imports it.
 """
 
-from orosync.config.configuration import load
-from orosync.config.shape import Configuration
+from orosync.config.loader import load
+from orosync.config.settings import Configuration
 
 __all__ = ["Configuration", "load"]

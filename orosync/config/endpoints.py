@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 import attrs
 
-from orosync.config.values import Place, did_you_mean
+from orosync.config.readers import Place, did_you_mean
 
 _ALLOWED = {
     "tcp": (("port", "interface", "backlog"), "tcp:8080:interface=127.0.0.1"),

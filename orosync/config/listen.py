@@ -1,7 +1,7 @@
 """The section of a listener as a frozen value: where, who may come, how much of it they may take.
 
 Durations are seconds, sizes bytes. ``realm``, ``tls`` and ``origins`` are settled by
-``orosync.config.settle`` when the file leaves them open. This file must not know transports or how a limit is kept.
+``orosync.config.defaults`` when the file leaves them open. This file must not know transports or how a limit is kept.
 """
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from orosync.config import endpoints, values
-from orosync.config.keys import setting
+from orosync.config import endpoints, readers
+from orosync.config.fields import setting
 from orosync.config.trusted_networks import trusted
 
 
@@ -31,80 +31,80 @@ class ListenSection:
         example="tcp:8080:interface=127.0.0.1",
     )
     transport: str = setting(
-        values.choice("websocket", "rawsocket", "universal"),
+        readers.choice("websocket", "rawsocket", "universal"),
         "What is spoken: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and `proxies` "
         "mean nothing to it; or `universal`, both on one port, told apart by a connection's first byte.",
         default="websocket",
     )
     certificate: Path | None = setting(
-        values.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
+        readers.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
     )
-    key: Path | None = setting(values.private_file, "The certificate's private key (PEM).")
+    key: Path | None = setting(readers.private_file, "The certificate's private key (PEM).")
     client_ca: Path | None = setting(
-        values.existing_file,
+        readers.existing_file,
         "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
         "certificate`. Who has none may come in another way.",
     )
     tls: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Serve TLS. In demo mode a certificate is made on the first start when none is given.",
         unset=False,
         otherwise="yes with a certificate, else no",
     )
     path: str | None = setting(
-        values.web_path, "The only path of a URL that is answered.", otherwise="any path", example="/ws"
+        readers.web_path, "The only path of a URL that is answered.", otherwise="any path", example="/ws"
     )
     origins: tuple[str, ...] = setting(
-        values.origins,
+        readers.origins,
         "Web pages that may connect: `https://host[:port]` means exactly that, `host` any scheme and port. Oro's "
         "publisher sends `127.0.0.1`. Must be given where anybody can connect, unless `origin = optional`.",
         unset=(),
         otherwise="on loopback and UNIX sockets: `localhost 127.0.0.1 [::1]`",
     )
     origin: str = setting(
-        values.choice("required", "optional"),
+        readers.choice("required", "optional"),
         "`required`: no Origin header, no entry. `optional`: clients that are no browsers come without one; an Origin "
         "that is sent must be listed all the same.",
         default="required",
     )
     pages: tuple[Path, ...] = setting(
-        values.directories,
+        readers.directories,
         "Directories whose files are served to whoever asks for a page and not for a WebSocket; of equal names the "
         "first one's. They are read at the start and at SIGHUP; names that begin with a dot and links are passed over.",
         unset=(),
         example="/opt/acme/pages",
     )
     longpoll: str | None = setting(
-        values.web_path,
+        readers.web_path,
         "Serve HTTP long-poll below this path, for WAMP v2 clients whose networks let no WebSocket through.",
         otherwise="no long-poll",
         example="/lp",
     )
-    proxies: tuple[values.Network, ...] = setting(
+    proxies: tuple[readers.Network, ...] = setting(
         trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )
     proxy_protocol: bool = setting(
-        values.boolean,
+        readers.boolean,
         "For load balancers that pass on TCP as it is: each connection comes from `proxies` and begins with a header "
         "of the PROXY protocol (version 1 or 2), before TLS, which tells the client's address. Others are refused.",
         default="no",
     )
     realm: str = setting(
-        values.name, "The realm of clients that name none (WAMP v1).", unset="", otherwise="the only realm"
+        readers.name, "The realm of clients that name none (WAMP v1).", unset="", otherwise="the only realm"
     )
     authenticators: tuple[str, ...] = setting(
-        values.names,
+        readers.names,
         "Which of the realms' authenticators may be used here.",
         unset=(),
         otherwise="all that a client's realm names",
     )
     publisher: bool = setting(
-        values.boolean, "A listener for the back end: a ticket without a user may publish here.", default="no"
+        readers.boolean, "A listener for the back end: a ticket without a user may publish here.", default="no"
     )
-    publisher_from: tuple[values.Network, ...] = setting(
+    publisher_from: tuple[readers.Network, ...] = setting(
         trusted("where PHP is meant to come from, and they may publish with its ticket"),
         "On a port shared with browsers: a ticket without a user may publish when it comes from these networks, "
         "without a forwarding header and a cookie, and with PHP's `Origin: 127.0.0.1`. Together with `publisher = yes` "
@@ -112,47 +112,47 @@ class ListenSection:
         unset=(),
         example="loopback",
     )
-    header_limit: int = setting(values.size, "The largest HTTP request.", default="16KiB")
+    header_limit: int = setting(readers.size, "The largest HTTP request.", default="16KiB")
     handshake_timeout: float = setting(
-        values.duration, "How long a handshake may take, the wait for identity not counted.", default="5s"
+        readers.duration, "How long a handshake may take, the wait for identity not counted.", default="5s"
     )
-    hello_timeout: float = setting(values.duration, "How long WAMP v2's HELLO may keep us waiting.", default="10s")
+    hello_timeout: float = setting(readers.duration, "How long WAMP v2's HELLO may keep us waiting.", default="10s")
     goodbye_at_stop: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Tell WAMP v2 clients GOODBYE (`wamp.close.system_shutdown`) and close with 1001 at a stop, as the "
         "specification has it. JavaScript clients then stay away until their page is loaded anew; without it their "
         "connection just ends, and they come back ([operations.md](operations.md#clients-after-a-restart)).",
         default="no",
     )
-    message_limit: int = setting(values.size, "The largest message of a client.", default="64KiB")
+    message_limit: int = setting(readers.size, "The largest message of a client.", default="64KiB")
     publisher_message_limit: int = setting(
-        values.size,
+        readers.size,
         "The largest message of the back end; a larger one is skipped, the connection stays.",
         default="1MiB",
     )
     output_limit: int = setting(
-        values.size,
+        readers.size,
         "How much may wait for a slow client before it is cut off. One larger message may wait where no more "
         "than this waited before it: a client that goes on reading gets it.",
         default="1MiB",
     )
-    output_stall: float = setting(values.duration, "How long a client may take nothing of it.", default="10s")
+    output_stall: float = setting(readers.duration, "How long a client may take nothing of it.", default="10s")
     compression: str = setting(
-        values.choice("off", "deflate"),
+        readers.choice("off", "deflate"),
         "`deflate`: messages from 256 bytes are compressed for WebSocket clients that offer it (permessage-deflate), "
         "which costs processor time to save bandwidth. Limits count what comes out of a compressed message.",
         default="off",
     )
     frame_timeout: float = setting(
-        values.duration,
+        readers.duration,
         "How long a message may take to arrive from its first byte; the back end's too, which is never pinged.",
         default="30s",
     )
-    ping_interval: float = setting(values.duration, "Keep-alive pings, never to the back end.", default="25s")
-    ping_timeout: float = setting(values.duration, "How long a client may owe the answer.", default="10s")
-    max_connections: int = setting(values.count, "Connections at one time.", default="10000")
+    ping_interval: float = setting(readers.duration, "Keep-alive pings, never to the back end.", default="25s")
+    ping_timeout: float = setting(readers.duration, "How long a client may owe the answer.", default="10s")
+    max_connections: int = setting(readers.count, "Connections at one time.", default="10000")
     max_unauthenticated: int = setting(
-        values.count,
+        readers.count,
         "How many of these may be of clients that have not joined yet, plain HTTP included. While more than half of "
         "them are taken, the three limits below hold for each address: the client's own behind `proxies`, the /64 of "
         "an IPv6 one.",
@@ -160,41 +160,41 @@ class ListenSection:
         otherwise="half of `max_connections`, at least 256",
     )
     unauthenticated_per_address: int = setting(
-        values.count, "Connections of one address that have not joined yet; another one gets 503.", default="256"
+        readers.count, "Connections of one address that have not joined yet; another one gets 503.", default="256"
     )
     connection_rate: int = setting(
-        values.count, "New connections of one address in a second; one that comes too early waits.", default="200"
+        readers.count, "New connections of one address in a second; one that comes too early waits.", default="200"
     )
-    connection_burst: int = setting(values.count, "How many of them may come at once before that.", default="2000")
+    connection_burst: int = setting(readers.count, "How many of them may come at once before that.", default="2000")
     backend_places: int = setting(
-        values.natural,
+        readers.natural,
         "Places beyond all these that only the back end can take, whoever fills the others: what comes with a ticket "
         "without a user as `publisher_from` demands it, or to a listener with `publisher = yes`.",
         default="16",
     )
     connections_per_user: int = setting(
-        values.count, "Connections of one user at one time; the back end is not counted.", default="50"
+        readers.count, "Connections of one user at one time; the back end is not counted.", default="50"
     )
-    subscriptions_per_connection: int = setting(values.count, "Subscriptions of one connection.", default="128")
+    subscriptions_per_connection: int = setting(readers.count, "Subscriptions of one connection.", default="128")
     registrations_per_connection: int = setting(
-        values.count,
+        readers.count,
         "Procedures that one connection may offer (WAMP v2). A service with more has a listener where this is higher.",
         default="128",
     )
     calls_per_connection: int = setting(
-        values.count, "Calls of one connection that may be in progress at one time.", default="1000"
+        readers.count, "Calls of one connection that may be in progress at one time.", default="1000"
     )
     message_rate: int = setting(
-        values.count,
+        readers.count,
         "Messages that a client may send unasked each second; over that it is read more slowly, and nothing is lost "
         "([transports.md](transports.md#message-rates)). The back end is exempt, and roles that are `unlimited`.",
         default="1000",
     )
     message_burst: int = setting(
-        values.count, "How many of them may come at once: an eighth of `message_rate` in any case.", default="2000"
+        readers.count, "How many of them may come at once: an eighth of `message_rate` in any case.", default="2000"
     )
     message_rate_cut: float | None = setting(
-        values.duration,
+        readers.duration,
         "Cut a client off that has been over its rate for so long.",
         otherwise="it is only slowed",
         example="1m",

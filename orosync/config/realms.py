@@ -1,15 +1,103 @@
-"""A realm and its roles as frozen values. Like ``sections``, beside which this stands; it must not know how the values
+"""The section of a component that lives in the router's process, as a frozen value.
+
+Like ``sections``, of which it is a part. This file must not know how a component is made.
+
+The small language of histories: what a realm keeps of what is published. Read here, kept in ``orosync.router``.
+
+A realm and its roles as frozen values. Like ``sections``, beside which this stands; it must not know how the values
 are used.
 """
 
 from __future__ import annotations
 
-from attrs import frozen
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from orosync.config import rules, uplinks, values
-from orosync.config.history import HistoryLine
-from orosync.config.history import history as histories
-from orosync.config.keys import setting
+import attrs
+from attrs import field, frozen
+
+from orosync.config import readers, rules, uplinks
+from orosync.config.fields import setting
+from orosync.config.readers import Place, did_you_mean
+from orosync.model import Match
+
+
+@frozen(kw_only=True)
+class ComponentSection:
+    """[component:NAME]: a component of the application that lives in the router's process.
+
+    ``extra`` has every other key, as in ForeignSection.
+    """
+
+    name: str
+    use: str = setting(
+        readers.factory,
+        "`package.module:Class`, an `ApplicationSession` of Autobahn's for Twisted (or a function that makes one from "
+        "its `ComponentConfig`). It joins the realm without a socket when the router starts, and is started again when "
+        "it fails.",
+        required=True,
+        example="acme.prices:Feed",
+    )
+    realm: str = setting(readers.name, "The realm that it joins.", unset="", otherwise="the only realm")
+    role: str = setting(
+        readers.name,
+        "Its role there; its `authid` is the section's name.",
+        required=True,
+        example="feed",
+    )
+    extra: Mapping[str, str] = field(repr=False, factory=dict)
+
+
+_MATCHES = {match.value: match for match in Match}
+_LIMITS = {"events": readers.count, "bytes": readers.size, "age": readers.duration}
+
+
+@attrs.frozen
+class HistoryLine:
+    """Of all topics that (``uri``, ``match``) matches so many ``events`` and ``bytes``, none older than ``age`` seconds
+    (None: of any age)."""
+
+    match: Match
+    uri: str
+    events: int = 1000
+    bytes: int = 1024 * 1024
+    age: float | None = None
+
+
+def histories(text: str, place: Place) -> tuple[HistoryLine, ...]:
+    """One pattern a line: ``exact|prefix|wildcard URI [events=1000] [bytes=1MiB] [age=24h]``."""
+    faults: list[str] = []
+    found: dict[tuple[Match, str], HistoryLine] = {}
+    for line in filter(None, (line.strip() for line in text.split("\n"))):
+        try:
+            one = _line(line.split(), place)
+        except ValueError as fault:
+            faults.append(f"{line!r}: {fault}")
+            continue
+        if (one.match, one.uri) in found:
+            faults.append(f"{line!r}: another line keeps the same, join the two")
+        found[one.match, one.uri] = one
+    if faults:
+        raise ValueError("; ".join(faults))
+    return tuple(found.values())
+
+
+def _line(parts: list[str], place: Place) -> HistoryLine:
+    if len(parts) < 2 or parts[0] not in _MATCHES:
+        raise ValueError("is no history, write it like: prefix com.example. events=1000 age=24h")
+    match, uri, *limits = parts
+    if uri.startswith("wamp.") or not re.fullmatch(r"[^\s#]+", uri):
+        raise ValueError(f"{uri} is nothing that clients publish, name topics of your own")
+    said: dict[str, Any] = {}
+    for limit in limits:
+        name, equals, value = limit.partition("=")
+        if name not in _LIMITS or not equals:
+            raise ValueError(f"{limit!r} is none of events=, bytes=, age={did_you_mean(name, _LIMITS)}")
+        if name in said:
+            raise ValueError(f"{name} is said twice, remove one")
+        said[name] = _LIMITS[name](value, place)
+    return HistoryLine(_MATCHES[match], uri, **said)
 
 
 @frozen(kw_only=True)
@@ -18,14 +106,14 @@ class RealmSection:
 
     name: str
     authenticators: tuple[str, ...] = setting(
-        values.names,
+        readers.names,
         "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
         unset=(),
         otherwise="required; may be missing where only an authorizer is attached ([attach])",
         example="ticket",
     )
     authorizers: tuple[str, ...] = setting(
-        values.names,
+        readers.names,
         "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
         "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
         unset=(),
@@ -33,31 +121,33 @@ class RealmSection:
         example="topics:oro",
     )
     disclose: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Clients may ask to be named to those whom they call or publish to (`disclose_me`), and callees to be told who "
         "calls (`disclose_caller`). What permissions disclose is disclosed all the same.",
         default="yes",
     )
     request_ids: str = setting(
-        values.choice("any", "sequential"),
+        readers.choice("any", "sequential"),
         "`sequential`: the request ids of a client have to be 1, 2, 3 ..., as WAMP has it; another one ends its "
         "session. Some clients (Thruway) draw them at random.",
         default="any",
     )
     call_queue: int = setting(
-        values.count,
+        readers.count,
         "How many calls may wait for one procedure whose callees all have as many as they take (`concurrency`).",
         default="100",
     )
-    uris: str = setting(values.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose")
+    uris: str = setting(
+        readers.choice("loose", "strict"), "WAMP's loose or strict rule for URIs (v2).", default="loose"
+    )
     uplink: str = uplinks.address()
     forwarders: tuple[str, ...] = uplinks.forwarders()
     retained_events: int = setting(
-        values.count,
+        readers.count,
         "How many events are retained for those who subscribe later; over it the oldest goes ([meta.md](meta.md)).",
         default="1000",
     )
-    retained_bytes: int = setting(values.size, "How many bytes of arguments all of them may have.", default="512KiB")
+    retained_bytes: int = setting(readers.size, "How many bytes of arguments all of them may have.", default="512KiB")
     history: tuple[HistoryLine, ...] = setting(
         histories,
         "What is kept for those who ask later what was published ([meta.md](meta.md)), one pattern a line: "
@@ -86,13 +176,13 @@ class RoleSection:
         multiline=True,
     )
     trustlevel: int | None = setting(
-        values.natural,
+        readers.natural,
         "What others are told of the trust in whoever has this role, publishing or calling: a number from 0 on.",
         otherwise="nothing is told",
         example="3",
     )
     unlimited: bool = setting(
-        values.boolean,
+        readers.boolean,
         "For busy services: who has this role may send as many messages as it likes, whatever `message_rate` says.",
         default="no",
     )

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import attach, components, methods, realms, remote, sections, sessions, uplinks
-from orosync.config.keys import keys_of
+from orosync.config import attached, authentication, realms, sections, sessions, uplinks
+from orosync.config.fields import keys_of
 from orosync.config.listen import ListenSection
 
 TABLES: dict[str, type[Any]] = {
@@ -24,13 +24,13 @@ TABLES: dict[str, type[Any]] = {
     "role:NAME": realms.RoleSection,
     "authenticator:NAME, use = ticket": sections.TicketSection,
     "authenticator:NAME, use = cookie": sections.CookieSection,
-    "authenticator:NAME, use = wampcra": methods.WampCraSection,
-    "authenticator:NAME, use = scram": methods.ScramSection,
-    "authenticator:NAME, use = cryptosign": methods.CryptosignSection,
-    "authenticator:NAME, use = certificate": methods.CertificateSection,
+    "authenticator:NAME, use = wampcra": authentication.WampCraSection,
+    "authenticator:NAME, use = scram": authentication.ScramSection,
+    "authenticator:NAME, use = cryptosign": authentication.CryptosignSection,
+    "authenticator:NAME, use = certificate": authentication.CertificateSection,
     "authenticator:NAME, use = anonymous": sections.AnonymousSection,
-    "authenticator:NAME, use = remote": remote.RemoteAuthenticatorSection,
-    "authorizer:NAME, use = remote": remote.RemoteAuthorizerSection,
+    "authenticator:NAME, use = remote": authentication.RemoteAuthenticatorSection,
+    "authorizer:NAME, use = remote": authentication.RemoteAuthorizerSection,
     "directory:NAME, use = static": sections.StaticDirectorySection,
     "directory:NAME, use = postgresql or mysql": sections.SqlDirectorySection,
     "directory:NAME, use = demo": sections.DemoDirectorySection,
@@ -39,9 +39,9 @@ TABLES: dict[str, type[Any]] = {
     "sessions:NAME, use = pdo": sessions.PdoSessionsSection,
     "sessions:NAME, use = http": sessions.TicketExchangeSection,
     "topics:NAME": sections.TopicsSection,
-    "component:NAME": components.ComponentSection,
+    "component:NAME": realms.ComponentSection,
     "uplink:NAME": uplinks.UplinkSection,
-    "attach": attach.AttachSection,
+    "attach": attached.AttachSection,
     "notifications": sections.NotificationsSection,
 }
 

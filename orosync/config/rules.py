@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from orosync.config.values import Place, did_you_mean, name, words
+from orosync.config.readers import Place, did_you_mean, name, words
 from orosync.model import Action, Match
 
 Roles = Mapping[str, frozenset[str]]

@@ -1,7 +1,7 @@
 """The sections of a configuration as frozen values, key by key: reader, default, meaning.
 
 Durations are seconds, sizes bytes. What depends on other sections or on the machine (``RouterSection.node``,
-``NotificationsSection.realm`` ...) is settled by ``orosync.config.settle`` before anybody sees it. This file must not
+``NotificationsSection.realm`` ...) is settled by ``orosync.config.defaults`` before anybody sees it. This file must not
 know how the values are used; the meanings are the words of the reference page. Listeners are in ``listen``,
 realms and roles in ``realms``, WAMP's own authentication methods in ``methods``.
 """
@@ -16,10 +16,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from orosync.config import rules, secrets, users, values
-from orosync.config.keys import dotted, setting
-from orosync.config.methods import METHODS, Method
-from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config import accounts, readers, rules
+from orosync.config.authentication import METHODS, Method, RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config.fields import dotted, setting
 from orosync.config.sessions import cookie
 from orosync.model import User
 
@@ -29,37 +28,37 @@ class RouterSection:
     """[router]: the process."""
 
     node: str = setting(
-        values.name, "The name of this router in logs and metrics.", unset="", otherwise="the host's name"
+        readers.name, "The name of this router in logs and metrics.", unset="", otherwise="the host's name"
     )
-    drain: float = setting(values.span, "Over how long clients are let go at a stop.", default="5s")
+    drain: float = setting(readers.span, "Over how long clients are let go at a stop.", default="5s")
     state: Path = setting(
-        values.expanded,
+        readers.expanded,
         "The directory for what orosync makes itself: the demo's certificate.",
         unset=Path(),
         otherwise="`$STATE_DIRECTORY`, else the first of `~/.local/state/orosync`, `/var/lib/orosync`, `./var` "
         "that can be written",
     )
     demo: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Demo mode: loopback only, requests that a proxy forwarded are refused; allows `tls = yes` without a "
         "certificate, `secret = generate` and `use = demo`.",
         default="no",
     )
     recheck: float = setting(
-        values.duration,
+        readers.duration,
         "How often it is looked up whether those who are connected may stay: within that time whoever is disabled, "
         "deleted or gets another password is out, and other rights take effect.",
         default="5m",
     )
     plugins: tuple[Path, ...] = setting(
-        values.plugins,
+        readers.plugins,
         "Directories with modules of your own, which `use = package.module:factory` names; searched after Python's own "
         "path. Not everybody may be able to write there.",
         unset=(),
         otherwise="Python's own path alone",
         example="/opt/acme/plugins",
     )
-    ticket_processes: int = setting(values.count, "Processes that check tickets.", default="2")
+    ticket_processes: int = setting(readers.count, "Processes that check tickets.", default="2")
 
 
 @frozen(kw_only=True)
@@ -67,57 +66,57 @@ class TicketSection:
     """[authenticator:NAME] with `use = ticket`: Oro's sync tickets."""
 
     name: str
-    use: str = setting(values.plain, "`ticket`", required=True, example="ticket")
-    secret: secrets.Secret = setting(
-        secrets.salt_or_generate,
+    use: str = setting(readers.plain, "`ticket`", required=True, example="ticket")
+    secret: readers.Secret = setting(
+        readers.salt_or_generate,
         "Oro's secret (`ORO_SECRET`) by reference. In demo mode also `generate`: a new one at each start.",
         required=True,
         example="file:/etc/orosync/oro_secret",
     )
-    previous_secret: secrets.Secret | None = setting(
-        secrets.salt,
+    previous_secret: readers.Secret | None = setting(
+        readers.salt,
         "A second secret that is still good, while the first is being changed.",
         example="file:/etc/orosync/old",
     )
     directory: str = setting(
-        values.name, "The [directory:NAME] where users are looked up.", required=True, example="people"
+        readers.name, "The [directory:NAME] where users are looked up.", required=True, example="people"
     )
-    role: str = setting(values.name, "The role of users.", default="user")
-    publisher_role: str = setting(values.name, "The role of the back end.", default="backend")
-    ttl: float = setting(values.duration, "How old a ticket may be.", default="300s")
-    future: float = setting(values.span, "How far a ticket may be dated ahead of our clock.", default="30s")
+    role: str = setting(readers.name, "The role of users.", default="user")
+    publisher_role: str = setting(readers.name, "The role of the back end.", default="backend")
+    ttl: float = setting(readers.duration, "How old a ticket may be.", default="300s")
+    future: float = setting(readers.span, "How far a ticket may be dated ahead of our clock.", default="30s")
     accept_disabled: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Let users in who are disabled or have to choose a new password, as Oro's own server does.",
         default="no",
     )
     accept_without_password: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Let users in by ticket who have no password hash (Oro makes such for OAuth and LDAP). Nothing of their own is "
         "signed in their tickets, so that each of them can use those of all the others "
         "([directories.md](directories.md#users-without-a-password-of-their-own)).",
         default="no",
     )
     once: bool = setting(
-        values.boolean,
+        readers.boolean,
         "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "
         "by this process for the newest 50,000 tickets, for all authenticators that say so together.",
         default="no",
     )
     accept_published_secret: bool = setting(
-        values.boolean,
+        readers.boolean,
         "Oro runs on the secret that it is published with: accept it until Oro has one of its own. Everybody can make "
         "a ticket of the back end with it, so such tickets count from this machine alone (loopback and UNIX sockets), "
         "whatever `publisher` and `publisher_from` say. A warning says so at each start.",
         default="no",
     )
     failure_burst: int = setting(
-        values.count,
+        readers.count,
         "Wrong tickets that one address (behind `proxies` the client's, of IPv6 the /64) may show at once; after that "
         "it is answered 503 for a while, right or wrong. The back end is exempt.",
         default="100",
     )
-    failure_rate: int = setting(values.count, "How many of them it is forgiven each second.", default="20")
+    failure_rate: int = setting(readers.count, "How many of them it is forgiven each second.", default="20")
 
     @property
     def published(self) -> bool:
@@ -130,17 +129,17 @@ class CookieSection:
     """[authenticator:NAME] with `use = cookie`: the session cookie of Oro's back office."""
 
     name: str
-    use: str = setting(values.plain, "`cookie`", required=True, example="cookie")
+    use: str = setting(readers.plain, "`cookie`", required=True, example="cookie")
     sessions: str = setting(
-        values.name, "The [sessions:NAME] where the cookie's session is found.", required=True, example="office"
+        readers.name, "The [sessions:NAME] where the cookie's session is found.", required=True, example="office"
     )
     directory: str = setting(
-        values.name, "The [directory:NAME] where the session's user is looked up.", required=True, example="people"
+        readers.name, "The [directory:NAME] where the session's user is looked up.", required=True, example="people"
     )
     cookie: str = setting(cookie, "The name of the cookie.", default="BAPID")
-    role: str = setting(values.name, "The role of users.", default="user")
+    role: str = setting(readers.name, "The role of users.", default="user")
     recheck: float | None = setting(
-        values.duration,
+        readers.duration,
         "How often it is looked up whether the sessions of those who are connected are still there: within that time a "
         "logout ends their connections, those that came with a ticket too.",
         otherwise="as in [router]",
@@ -153,8 +152,8 @@ class AnonymousSection:
     """[authenticator:NAME] with `use = anonymous`: anybody, for realms that name it."""
 
     name: str
-    use: str = setting(values.plain, "`anonymous`", required=True, example="anonymous")
-    role: str = setting(values.name, "The role of everybody who comes in this way.", default="anonymous")
+    use: str = setting(readers.plain, "`anonymous`", required=True, example="anonymous")
+    role: str = setting(readers.name, "The role of everybody who comes in this way.", default="anonymous")
 
 
 @frozen(kw_only=True)
@@ -162,9 +161,9 @@ class StaticDirectorySection:
     """[directory:NAME] with `use = static`: users written down here."""
 
     name: str
-    use: str = setting(values.plain, "`static`", required=True, example="static")
+    use: str = setting(readers.plain, "`static`", required=True, example="static")
     user: tuple[User, ...] = dotted(
-        users.user,
+        accounts.user,
         "A user: `ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]`. The reference leads to the "
         "user's `oro_user.password`, verbatim.",
         example="user.admin = 1 file:/etc/orosync/admin.hash",
@@ -176,7 +175,7 @@ class DemoDirectorySection:
     """[directory:NAME] with `use = demo`: the two users of the demo, their secrets made anew at each start."""
 
     name: str
-    use: str = setting(values.plain, "`demo`", required=True, example="demo")
+    use: str = setting(readers.plain, "`demo`", required=True, example="demo")
 
 
 @frozen(kw_only=True)
@@ -184,20 +183,20 @@ class SqlDirectorySection:
     """[directory:NAME] with `use = postgresql` or `use = mysql`: Oro's own users, read from its database."""
 
     name: str
-    use: str = setting(values.plain, "`postgresql` or `mysql` (MariaDB too)", required=True, example="postgresql")
-    dsn: secrets.Secret = setting(
-        secrets.location,
+    use: str = setting(readers.plain, "`postgresql` or `mysql` (MariaDB too)", required=True, example="postgresql")
+    dsn: readers.Secret = setting(
+        readers.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
         "`ORO_DB_DSN` stands. Better of a user who may read no more than is needed ([directories.md](directories.md)).",
         required=True,
         example="file:/etc/orosync/db_dsn",
     )
-    users: str = setting(values.table, "The table of users, or a view of its columns.", default="oro_user")
-    connections: int = setting(values.count, "How many connections there may be; each has a thread.", default="4")
-    connect_timeout: float = setting(values.duration, "How long it may take to get a connection.", default="3s")
-    query_timeout: float = setting(values.duration, "How long a query may take.", default="2s")
+    users: str = setting(readers.table, "The table of users, or a view of its columns.", default="oro_user")
+    connections: int = setting(readers.count, "How many connections there may be; each has a thread.", default="4")
+    connect_timeout: float = setting(readers.duration, "How long it may take to get a connection.", default="3s")
+    query_timeout: float = setting(readers.duration, "How long a query may take.", default="2s")
     cache: float = setting(
-        values.span,
+        readers.span,
         "How old an answer may be that spares a look-up while all connections are busy: for so long a new password or "
         "a disabled user may go unnoticed.",
         default="1s",
@@ -210,12 +209,12 @@ class TopicsSection:
 
     name: str
     use: str = setting(
-        values.choice("oro", "own"),
+        readers.choice("oro", "own"),
         "`oro`: Oro's ten channels and those written here; `own`: only those.",
         default="oro",
     )
     oro_routing: Path | None = setting(
-        values.directory,
+        readers.directory,
         "The directory of an Oro application whose `websocket_routing.yml` files declare Oro's channels, in place of "
         "the ten built in ([topics.md](topics.md)). Needs the extra `oro` "
         "(`/opt/orosync/bin/pip install '.[oro]'` in the checkout).",
@@ -238,14 +237,14 @@ class TopicsSection:
 class NotificationsSection:
     """[notifications]: what orosync itself tells Oro's pages."""
 
-    realm: str = setting(values.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
+    realm: str = setting(readers.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
     maintenance_lock: Path | None = setting(
-        values.expanded,
+        readers.expanded,
         "Oro's lock file of maintenance mode, only ever read; pages opened meanwhile are told too.",
         example="/var/www/oro/var/cache/maintenance_lock",
     )
     ping_interval: float = setting(
-        values.duration, "How often `oro/ping` is published while somebody listens.", default="50s"
+        readers.duration, "How often `oro/ping` is published while somebody listens.", default="50s"
     )
 
 

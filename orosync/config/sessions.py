@@ -14,9 +14,9 @@ from typing import Any
 
 from attrs import frozen
 
-from orosync.config import secrets, values
-from orosync.config.keys import setting
-from orosync.config.values import Place
+from orosync.config import readers
+from orosync.config.fields import setting
+from orosync.config.readers import Place
 
 
 def url(text: str, place: Place) -> str:
@@ -42,7 +42,7 @@ def prefix(text: str, place: Place) -> str:
 
 def classes(text: str, place: Place) -> frozenset[str]:
     """Full names of PHP classes."""
-    found = values.words(text)
+    found = readers.words(text)
     for one in found:
         if not re.fullmatch(r"\\?[A-Za-z_]\w*(\\[A-Za-z_]\w*)*", one, re.ASCII):
             raise ValueError(rf"{one!r} is not the full name of a PHP class, write it like Acme\Security\Token")
@@ -50,12 +50,12 @@ def classes(text: str, place: Place) -> frozenset[str]:
 
 
 def _context() -> Any:
-    return setting(values.name, "The context of the back office's firewall in the application.", default="main")
+    return setting(readers.name, "The context of the back office's firewall in the application.", default="main")
 
 
 def _serializer() -> Any:
     return setting(
-        values.choice("php", "php_binary", "php_serialize"), "PHP's `session.serialize_handler`.", default="php"
+        readers.choice("php", "php_binary", "php_serialize"), "PHP's `session.serialize_handler`.", default="php"
     )
 
 
@@ -76,7 +76,7 @@ def _users() -> Any:
 
 def _ca() -> Any:
     return setting(
-        values.existing_file,
+        readers.existing_file,
         "The authorities whose certificates are believed (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
@@ -88,15 +88,17 @@ class SessionFilesSection:
     """[sessions:NAME] with `use = files`: PHP's own session files."""
 
     name: str
-    use: str = setting(values.plain, "`files`", required=True, example="files")
+    use: str = setting(readers.plain, "`files`", required=True, example="files")
     path: Path = setting(
-        values.expanded,
+        readers.expanded,
         "The directory with the files `sess_...`; PHP must let orosync read them ([sessions.md](sessions.md)).",
         required=True,
         example="/var/www/oro/var/sessions/prod",
     )
     lifetime: float = setting(
-        values.duration, "How long a session lives after its last use: PHP's `session.gc_maxlifetime`.", default="7200s"
+        readers.duration,
+        "How long a session lives after its last use: PHP's `session.gc_maxlifetime`.",
+        default="7200s",
     )
     context: str = _context()
     serializer: str = _serializer()
@@ -109,9 +111,9 @@ class RedisSessionsSection:
     """[sessions:NAME] with `use = redis`: sessions in Redis."""
 
     name: str
-    use: str = setting(values.plain, "`redis`", required=True, example="redis")
-    dsn: secrets.Secret = setting(
-        secrets.location,
+    use: str = setting(readers.plain, "`redis`", required=True, example="redis")
+    dsn: readers.Secret = setting(
+        readers.location,
         "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
         "for Sentinel. Better of a user who may only read sessions ([sessions.md](sessions.md)).",
         required=True,
@@ -119,7 +121,7 @@ class RedisSessionsSection:
     )
     prefix: str = setting(prefix, "What stands before the id in a key.", default="session")
     ca: Path | None = _ca()
-    timeout: float = setting(values.duration, "How long a connection or an answer may take.", default="2s")
+    timeout: float = setting(readers.duration, "How long a connection or an answer may take.", default="2s")
     context: str = _context()
     serializer: str = _serializer()
     tokens: frozenset[str] = _tokens()
@@ -131,18 +133,18 @@ class PdoSessionsSection:
     """[sessions:NAME] with `use = pdo`: sessions in a table of Oro's database."""
 
     name: str
-    use: str = setting(values.plain, "`pdo`", required=True, example="pdo")
-    dsn: secrets.Secret = setting(
-        secrets.location,
+    use: str = setting(readers.plain, "`pdo`", required=True, example="pdo")
+    dsn: readers.Secret = setting(
+        readers.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Better "
         "of a user who may read no more than is needed ([sessions.md](sessions.md)).",
         required=True,
         example="file:/etc/orosync/db_dsn",
     )
-    table: str = setting(values.table, "The table of sessions.", default="oro_session")
-    connections: int = setting(values.count, "How many connections there may be; each has a thread.", default="4")
-    connect_timeout: float = setting(values.duration, "How long it may take to get a connection.", default="3s")
-    query_timeout: float = setting(values.duration, "How long a query may take.", default="2s")
+    table: str = setting(readers.table, "The table of sessions.", default="oro_session")
+    connections: int = setting(readers.count, "How many connections there may be; each has a thread.", default="4")
+    connect_timeout: float = setting(readers.duration, "How long it may take to get a connection.", default="3s")
+    query_timeout: float = setting(readers.duration, "How long a query may take.", default="2s")
     context: str = _context()
     serializer: str = _serializer()
     tokens: frozenset[str] = _tokens()
@@ -154,7 +156,7 @@ class TicketExchangeSection:
     """[sessions:NAME] with `use = http`: the application itself is asked whose session it is."""
 
     name: str
-    use: str = setting(values.plain, "`http`", required=True, example="http")
+    use: str = setting(readers.plain, "`http`", required=True, example="http")
     url: str = setting(
         url,
         "The application's address for sync tickets.",
@@ -162,14 +164,14 @@ class TicketExchangeSection:
         example="https://oro.example.com/admin/sync/ticket",
     )
     authenticator: str = setting(
-        values.name,
+        readers.name,
         "The [authenticator:NAME] with `use = ticket` that judges the tickets.",
         required=True,
         example="ticket",
     )
     cookie: str = setting(cookie, "The name of the application's session cookie.", default="BAPID")
     ca: Path | None = _ca()
-    timeout: float = setting(values.duration, "How long an answer may take.", default="5s")
+    timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
 
 
 SESSIONS: Mapping[str, type[Any]] = {

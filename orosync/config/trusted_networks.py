@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 
-from orosync.config.values import Network, Place, networks
+from orosync.config.readers import Network, Place, networks
 
 _PRIVATE: Mapping[int, tuple[Network, ...]] = {
     4: tuple(

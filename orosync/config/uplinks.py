@@ -14,9 +14,9 @@ from typing import Any
 
 from attrs import frozen
 
-from orosync.config import secrets, values
-from orosync.config.keys import setting
-from orosync.config.values import Place, did_you_mean
+from orosync.config import readers
+from orosync.config.fields import setting
+from orosync.config.readers import Place, did_you_mean
 from orosync.model import Match
 
 _MATCHES = {match.value: match for match in Match}
@@ -101,7 +101,7 @@ def address() -> Any:
 def forwarders() -> Any:
     """The key ``forwarders`` of a realm."""
     return setting(
-        values.names,
+        readers.names,
         "Roles of WAMP v2 clients that may say for whom they publish and call (`forward_for`): other uplinks.",
         unset=(),
         example="uplink",
@@ -146,38 +146,38 @@ class UplinkSection:
         multiline=True,
     )
     role: str = setting(
-        values.name,
+        readers.name,
         "The role of what comes from there: the realm's authorizers judge its events and calls by it.",
         default="uplink",
     )
-    authid: str = setting(values.plain, "Who we are there.", unset="", otherwise="nobody", example="orosync")
-    ticket: secrets.Secret | None = setting(
-        secrets.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/uplink.ticket"
+    authid: str = setting(readers.plain, "Who we are there.", unset="", otherwise="nobody", example="orosync")
+    ticket: readers.Secret | None = setting(
+        readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/uplink.ticket"
     )
-    secret: secrets.Secret | None = setting(
-        secrets.secret, "Log in by WAMP-CRA with this secret, by reference.", example="file:/etc/orosync/uplink.secret"
+    secret: readers.Secret | None = setting(
+        readers.secret, "Log in by WAMP-CRA with this secret, by reference.", example="file:/etc/orosync/uplink.secret"
     )
-    key: secrets.Secret | None = setting(
-        secrets.secret,
+    key: readers.Secret | None = setting(
+        readers.secret,
         "Log in by cryptosign with this key, by reference: the 64 hex digits of its seed.",
         example="file:/etc/orosync/uplink.key",
     )
     ca: Path | None = setting(
-        values.existing_file,
+        readers.existing_file,
         "The authorities whose certificates are believed (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
     )
     serializer: str = setting(
-        values.choice("json", "msgpack", "cbor"),
+        readers.choice("json", "msgpack", "cbor"),
         "The serializer to speak there. `json` carries whatever Oro sends, unchanged.",
         default="json",
     )
-    message_limit: int = setting(values.size, "The largest payload that passes, in either direction.", default="1MiB")
+    message_limit: int = setting(readers.size, "The largest payload that passes, in either direction.", default="1MiB")
     event_rate: int = setting(
-        values.count, "How many events a second pass in each direction; five times as many at once.", default="1000"
+        readers.count, "How many events a second pass in each direction; five times as many at once.", default="1000"
     )
-    queue: int = setting(values.count, "How many events wait for a router that reads too slowly.", default="1000")
-    calls: int = setting(values.count, "How many calls may be in progress in each direction.", default="1000")
-    timeout: float = setting(values.duration, "How long connecting and joining may take.", default="10s")
-    retry: float = setting(values.duration, "The longest pause between attempts to connect.", default="15s")
+    queue: int = setting(readers.count, "How many events wait for a router that reads too slowly.", default="1000")
+    calls: int = setting(readers.count, "How many calls may be in progress in each direction.", default="1000")
+    timeout: float = setting(readers.duration, "How long connecting and joining may take.", default="10s")
+    retry: float = setting(readers.duration, "The longest pause between attempts to connect.", default="15s")

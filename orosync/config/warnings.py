@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
-from orosync.config import attach_checks, uplink_checks
+from orosync.config import checks
+from orosync.config.authentication import CertificateSection, RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config.defaults import LOCAL_ORIGINS
 from orosync.config.endpoints import take_apart
 from orosync.config.listen import ListenSection
-from orosync.config.methods import CertificateSection
+from orosync.config.readers import did_you_mean
 from orosync.config.realms import RealmSection
-from orosync.config.remote import RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.sections import (
     AnonymousSection,
     CookieSection,
@@ -24,9 +25,7 @@ from orosync.config.sections import (
     TicketSection,
 )
 from orosync.config.sessions import SessionFilesSection, TicketExchangeSection
-from orosync.config.settle import LOCAL_ORIGINS
-from orosync.config.shape import Configuration
-from orosync.config.values import did_you_mean
+from orosync.config.settings import Configuration
 
 Warn = Callable[[str, str, str], None]
 
@@ -57,13 +56,13 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     for store in configuration.session_stores.values():
         if isinstance(store, SessionFilesSection) and not store.path.is_dir():
             warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie lets anybody in")
-        if isinstance(store, TicketExchangeSection) and uplink_checks.in_the_clear(store.url):
+        if isinstance(store, TicketExchangeSection) and checks.in_the_clear(store.url):
             warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
     for directory in configuration.directories.values():
         if isinstance(directory, StaticDirectorySection) and not directory.user:
             warn(f"directory:{directory.name}", "", "has no user, add a line like: user.admin = 1 file:admin.hash")
-    uplink_checks.warnings(configuration.uplinks.values(), warn)
-    attach_checks.warnings(configuration.attach, warn)
+    checks.uplink_warnings(configuration.uplinks.values(), warn)
+    checks.attached_warnings(configuration.attach, warn)
     if configuration.authenticators:
         _strangers(configuration, warn)
     _authenticators(configuration, warn)

@@ -14,8 +14,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from orosync.clocks import Now
-from orosync.demo.answers import Answer, Problem, protective_headers
-from orosync.demo.endpoints import Call, Endpoints
+from orosync.demo.endpoints import Answer, Call, Endpoints, Problem, protective_headers
 from orosync.demo.loopback import refusal
 from orosync.interfaces import IPublisher
 from orosync.model import User

@@ -1,4 +1,12 @@
-"""What the demonstration does when it is asked: requests as values in, answers out, notifications published on the way.
+"""What the demonstration answers: values, with the headers that go with every one of them.
+
+It must not know twisted.web, users or records.
+
+The page and its parts, read once at the start: what was not there then is never served, whatever path is asked for.
+
+It must not know HTTP beyond content types.
+
+What the demonstration does when it is asked: requests as values in, answers out, notifications published on the way.
 
 It follows Oro where a browser or the router could tell the difference: the ticket exchange with its double-submit
 CSRF rule (SyncBundle/Controller/TicketController.php), the content tags, the maintenance message, and that during
@@ -16,21 +24,106 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from hmac import compare_digest
+from importlib.resources import files
 from typing import Any
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.clocks import Now
-from orosync.demo import people
-from orosync.demo.answers import Answer, Problem, as_json
-from orosync.demo.records import ENTITY, Record, Records
-from orosync.demo.sessions import DemoSessions
-from orosync.demo.static_files import read_all
-from orosync.identity.tickets import date_c, make_ticket
+from orosync.demo import data
+from orosync.demo.data import ENTITY, DemoSessions, Record, Records
+from orosync.demo.loopback import is_loopback_host
+from orosync.identity.ticket import date_c, make_ticket
 from orosync.interfaces import IPublisher
 from orosync.model import User
 from orosync.notifications import data_update, maintenance
+from orosync.transport.static_pages import PROTECTION
+
+JSON = "application/json; charset=utf-8"
+
+
+@attrs.frozen
+class Answer:
+    """One HTTP response. ``headers`` come on top of ``protective_headers``; ``cookies`` are whole Set-Cookie values."""
+
+    status: int
+    body: bytes = attrs.field(repr=False)
+    content_type: str = JSON
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    cookies: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked: ``status`` and ``sentence`` say so to whoever sent it."""
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.headers = dict(headers or {})
+
+    def answer(self) -> Answer:
+        """As a response: ``{"error": sentence}``."""
+        return as_json({"error": self.sentence}, self.status, headers=self.headers)
+
+
+def as_json(
+    value: object, status: int = 200, *, headers: Mapping[str, str] | None = None, cookies: tuple[str, ...] = ()
+) -> Answer:
+    """``value`` as the body of a response."""
+    return Answer(status, json.dumps(value).encode(), headers=dict(headers or {}), cookies=cookies)
+
+
+def protective_headers(host: str | None) -> dict[str, str]:
+    """What every response carries: nothing is kept, framed, guessed or fetched from elsewhere.
+
+    ``host`` is the request's Host; if it is this machine's, its WebSocket is named too, since not every browser takes
+    'self' for it.
+    """
+    sockets = f"'self' wss://{host}" if host is not None and is_loopback_host(host) else "'self'"
+    policy = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        f"connect-src {sockets}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    return {
+        **PROTECTION,
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "; ".join(policy),
+    }
+
+
+CONTENT_TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@attrs.frozen
+class StaticFile:
+    """One file as it is served."""
+
+    content_type: str
+    body: bytes = attrs.field(repr=False)
+
+
+def read_all() -> dict[str, StaticFile]:
+    """Every file of ``orosync/demo/static`` by its name. KeyError for a kind that has no content type."""
+    found = {}
+    for entry in files("orosync.demo").joinpath("static").iterdir():
+        if entry.is_file():
+            suffix = entry.name[entry.name.rindex(".") :]
+            found[entry.name] = StaticFile(CONTENT_TYPES[suffix], entry.read_bytes())
+    return found
+
 
 LONGEST_BODY = 16384
 SOCKET_PATH = "/ws"
@@ -60,7 +153,7 @@ class Endpoints:
         now: Now,
     ) -> None:
         self._publisher = publisher
-        self._people = people.People(users)
+        self._people = data.People(users)
         self._secret = secret
         self._now = now
         self._sessions = DemoSessions(clock)
@@ -122,7 +215,7 @@ class Endpoints:
         return as_json(
             {
                 "users": self._people.shown(),
-                "user": None if user is None else people.shown(user),
+                "user": None if user is None else data.shown(user),
                 "maintenance": self._maintenance(),
                 "socket": SOCKET_PATH,
             }
@@ -140,7 +233,7 @@ class Endpoints:
             self._sessions.close(old)
         token = self._sessions.open(user.username)
         cookie = f"{session_cookie(user)}={token}; Path=/; HttpOnly; Secure; SameSite=Strict"
-        return as_json({"user": people.shown(user)}, cookies=(cookie,))
+        return as_json({"user": data.shown(user)}, cookies=(cookie,))
 
     def _logout(self, call: Call) -> Answer:
         user = self._user(call)
@@ -210,7 +303,7 @@ class Endpoints:
             "id": record.id,
             "fields": record.fields,
             "version": record.version,
-            "savedBy": None if saver is None else people.shown(saver)["name"],
+            "savedBy": None if saver is None else data.shown(saver)["name"],
             "savedAt": record.saved_at,
             "tags": [data_update.entity_tag(ENTITY, record.id)],
         }

@@ -3,6 +3,10 @@
 A proxy in front of a demonstration would hand its two users to the whole world, and a foreign name that resolves to
 127.0.0.1 would hand them to a foreign page (DNS rebinding). Both show in the headers. This file works on plain
 mappings; it must not know twisted.web, WebSocket or who the peer is.
+
+The demonstration's door for WebSockets: the loopback rule, before the real host is asked.
+
+It must not know identity or sessions.
 """
 
 from __future__ import annotations
@@ -11,7 +15,13 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from orosync.headers.forwarding import forwarded
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from orosync.errors import Refused
+from orosync.headers import forwarded
+from orosync.interfaces import Admission, ISessionHost
+from orosync.model import ConnectionFacts
 
 _HOST = re.compile(r"(?:(?P<name>localhost)|(?P<v4>[0-9.]{7,15})|\[(?P<v6>[0-9a-f:.]{2,45})\])(?::[0-9]{1,5})?", re.I)
 
@@ -43,3 +53,18 @@ def is_loopback_host(host: str) -> bool:
         return IPv4Address(found["v4"]).is_loopback if found["v4"] else IPv6Address(found["v6"]) == IPv6Address("::1")
     except ValueError:
         return False
+
+
+@implementer(ISessionHost)
+class LoopbackOnly:
+    """Whoever comes through a proxy or by another name than loopback is refused."""
+
+    def __init__(self, host: ISessionHost) -> None:
+        self._host = host
+
+    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+        """See ISessionHost."""
+        # No Host, no HTTP: a RawSocket comes through no proxy and from no page, and the listener is on loopback.
+        if facts.forwarded or (facts.host and not is_loopback_request(facts.headers)):
+            return fail(Refused("demo", "the demonstration serves this machine only, and no proxy"))
+        return self._host.admit(facts)

@@ -23,8 +23,8 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
-from orosync.headers.forwarding import address_group
-from orosync.identity.failures import FailureBuckets
+from orosync.headers import address_group
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.standing import UserStanding, UserStandings, found, imprint
 from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IDirectory, IJournal, ISessionStore, Renewal
 from orosync.model import AdminSession, ConnectionFacts, Principal, User

@@ -22,8 +22,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity.accounts import Account, by_mark
-from orosync.identity.attempts import Attempts, wrong_method
-from orosync.identity.failures import FailureBuckets
+from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from orosync.identity import cra_key, scram_keys
+from orosync.identity import scram_keys, wampcra
 from orosync.registry import how_to_install
 
 USAGE = "write: python -m orosync.identity.derive wampcra | scram [argon2id13 | argon2id-13 | pbkdf2]  < password"
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str], source: TextIO, sink: TextIO) -> None:
         if not password or any(character < " " for character in password):
             raise ValueError("one line with the password is expected on standard input")
         if method == "wampcra" and len(arguments) == 1:
-            sink.write(f"{cra_key.derived(password)}\n")
+            sink.write(f"{wampcra.derived(password)}\n")
         elif method == "scram" and len(arguments) <= 2 and kdf in ("", *KDFS):
             sink.write(f"{scram_keys.derived(password, kdf or scram_keys.ARGON2)}\n")
         else:

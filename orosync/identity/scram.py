@@ -23,9 +23,8 @@ from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity import scram_keys
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
-from orosync.identity.attempts import Attempts, wrong_method
-from orosync.identity.directories.engine import missing_driver
-from orosync.identity.failures import FailureBuckets
+from orosync.identity.directories.sql import missing_driver
+from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, ScramKeys, encoded
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal

@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from orosync.errors import ConfigError
-from orosync.identity.digest import LONGEST_PLAIN
-from orosync.identity.hashing import DigestSource
-from orosync.identity.tickets import Ticket
-from orosync.identity.verified import Remembered
+from orosync.identity.cache import Remembered
+from orosync.identity.digests import LONGEST_PLAIN
+from orosync.identity.hasher import DigestSource
+from orosync.identity.ticket import Ticket
 
 PUBLISHED_SECRET = "ThisTokenIsNotSoSecretChangeIt"
 """What Oro's application templates are published with: everybody knows it."""

@@ -15,16 +15,13 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused
-from orosync.identity.failures import FailureBuckets
-from orosync.identity.hashing import DigestSource
-from orosync.identity.publisher_right import PublisherRight
-from orosync.identity.query import last_value
+from orosync.identity.hasher import DigestSource
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
 from orosync.identity.standing import UserStanding, UserStandings, nobody_shares
-from orosync.identity.ticket_judge import BACK_END, METHOD, TicketJudge
-from orosync.identity.tickets import LONGEST_TICKET
-from orosync.identity.used import UsedTickets
+from orosync.identity.ticket import LONGEST_TICKET, UsedTickets, last_value
+from orosync.identity.ticket_verifier import BACK_END, METHOD, PublisherRight, TicketJudge
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
 

@@ -1,4 +1,9 @@
-"""WAMP-CRA: the client signs a challenge with a secret that never travels (WAMP, "Challenge Response Authentication").
+"""What WAMP-CRA keeps of a secret: the secret itself, or a key derived from it with PBKDF2 and its salt.
+
+The derived form is one line: ``pbkdf2$ITERATIONS:SALT$KEY``, the key as ``autobahn.wamp.auth.derive_key`` prints it
+(base64 of ``keylen`` bytes). It must not know who the secret belongs to.
+
+WAMP-CRA: the client signs a challenge with a secret that never travels (WAMP, "Challenge Response Authentication").
 
 Challenges hold a nonce and the session's id, so that an answer is good for one of them only. It must not know realms,
 topics, or where secrets are written.
@@ -6,14 +11,17 @@ topics, or where secrets are written.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from autobahn.wamp.auth import compute_wcs
+import attrs
+from autobahn.wamp.auth import compute_wcs, derive_key
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -21,12 +29,52 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
-from orosync.identity.accounts import Account, Entries, Entry, Seeds
-from orosync.identity.attempts import Attempts, wrong_method
-from orosync.identity.cra_key import CraKey, cra_key
-from orosync.identity.failures import FailureBuckets
+from orosync.identity.accounts import Account, Entries, Entry, Seeds, stretched, text_like
+from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
-from orosync.model import ConnectionFacts, Principal
+from orosync.model import NOTHING, ConnectionFacts, Principal
+
+DERIVED = "pbkdf2$"
+ITERATIONS = 100_000
+KEYLEN = 32
+_FORM = re.compile(r"pbkdf2\$([1-9][0-9]{0,6}):([^$\s]{1,200})\$([A-Za-z0-9+/]{16,}={0,2})")
+
+
+@attrs.frozen
+class CraKey:
+    """``key`` is what challenges are signed with; ``salting`` tells the client how to derive it (``salt``,
+    ``iterations``, ``keylen``), and is empty for a plain secret."""
+
+    key: bytes = attrs.field(repr=False)
+    salting: Mapping[str, Any] = NOTHING
+
+    def decoy(self, seed: bytes) -> CraKey:
+        """See accounts.Proof."""
+        salting = self.salting
+        if salting:
+            salting = {**salting, "salt": text_like(salting["salt"], seed)}
+        return CraKey(base64.b64encode(stretched(seed, KEYLEN)), salting)
+
+
+def cra_key(secret: str) -> CraKey:
+    """Read a secret or its derived form. ValueError for one that begins like the derived form and is none."""
+    if not secret.startswith(DERIVED):
+        return CraKey(secret.encode())
+    found = _FORM.fullmatch(secret)
+    try:
+        keylen = len(base64.b64decode(found[3], validate=True)) if found else 0
+    except ValueError:
+        keylen = 0
+    if found is None or not keylen:
+        raise ValueError("begins like a derived key and is none, write pbkdf2$ITERATIONS:SALT$KEY")
+    return CraKey(found[3].encode(), {"salt": found[2], "iterations": int(found[1]), "keylen": keylen})
+
+
+def derived(secret: str, salt: str | None = None, iterations: int = ITERATIONS, keylen: int = KEYLEN) -> str:
+    """The derived form of ``secret``, with a random salt if none is given."""
+    salt = salt or secrets.token_hex(16)
+    return f"{DERIVED}{iterations}:{salt}${derive_key(secret, salt, iterations, keylen).decode()}"
+
 
 METHOD = "wampcra"
 

@@ -27,8 +27,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from orosync.identity import digest_worker
-from orosync.identity.digest import DIGEST_LENGTH, message_digest
+from orosync.identity import digests as digest_worker
+from orosync.identity.digests import DIGEST_LENGTH, message_digest
 
 Pairs = Sequence[tuple[bytes, bytes]]
 """(plain, salt) for each digest wanted."""

@@ -14,13 +14,13 @@ from typing import Any
 from orosync.clocks import Now, epoch
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters
+from orosync.router.history import Recorder
 from orosync.router.meta_events import News, subscribed, unsubscribed
-from orosync.router.recording import Recorder
 from orosync.router.retention import Retained, Retention
 from orosync.router.subscriptions import Subscription, Subscriptions
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.ids import random_id
 from orosync.wamp.messages import Event, Unsubscribed
 from orosync.wamp.payload import Payload
@@ -84,7 +84,7 @@ class Broker:
         is somebody else's."""
         subscription = member.subscriptions.get(subscription_id)
         if subscription is None:
-            raise RequestError(names.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
+            raise RequestError(uris.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
         if self._subscriptions.part(member, subscription):
             self._deserted([subscription])
         return self.tell(unsubscribed(member, subscription)) if self._subscriptions.heard else []
@@ -161,7 +161,7 @@ class Broker:
             excluded = None
         else:
             if topic.startswith("wamp") and is_reserved(topic):
-                raise RequestError(names.INVALID_URI, "topics beginning with wamp. are reserved")
+                raise RequestError(uris.INVALID_URI, "topics beginning with wamp. are reserved")
             excluded = publisher if exclude_me else None
             if disclose or self._trustlevels:
                 told = self._said_of(publisher, disclose, told)

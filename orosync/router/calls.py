@@ -12,15 +12,12 @@ from weakref import ref
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.asked import STREAMS, Asked, streams_on
-from orosync.router.capacity import Capacity
-from orosync.router.delivery import Delivery, Member
-from orosync.router.invocations import Particulars, PendingCall, PendingCalls
-from orosync.router.registrations import Draw, Registration
-from orosync.wamp import names
+from orosync.router.deliveries import Delivery, Member
+from orosync.router.pending import STREAMS, Asked, Particulars, PendingCall, PendingCalls, streams_on
+from orosync.router.registrations import Capacity, Draw, Registration
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation
-from orosync.wamp.passthru import FEATURE, described, understood
-from orosync.wamp.payload import Payload
+from orosync.wamp.payload import FEATURE, Payload, described, understood
 from orosync.wamp.v2 import CALL
 
 CALL_REROUTE = "callee.call_reroute"
@@ -114,7 +111,7 @@ class Calls:
         if particulars.watch is not None and not particulars.watch.left():
             # The callee kept the time limit, and gave the call back when it was over: nobody else has time for it.
             self.pending.close(pending)
-            late = Error(CALL, pending.request, {}, names.TIMEOUT)
+            late = Error(CALL, pending.request, {}, uris.TIMEOUT)
             return [Delivery((pending.caller,), late, TOO_LONG), *self.freed(pending)]
         tried = [one for each in particulars.tried if (one := each()) is not None]
         tried.append(callee)
@@ -127,7 +124,7 @@ class Calls:
             tried.append(successor)
             particulars.tried.append(ref(successor))
         self.pending.close(pending)
-        error = Error(CALL, pending.request, {}, names.NO_AVAILABLE_CALLEE)
+        error = Error(CALL, pending.request, {}, uris.NO_AVAILABLE_CALLEE)
         return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]
 
     def freed(self, pending: PendingCall) -> list[Delivery]:
@@ -153,7 +150,7 @@ class Calls:
             if not registration.callees:
                 pending = capacity.waiting.popleft()
                 self.pending.close(pending)
-                error = Error(CALL, pending.request, {}, names.CANCELED)
+                error = Error(CALL, pending.request, {}, uris.CANCELED)
                 deliveries.append(Delivery((pending.caller,), error, _NOBODY_LEFT))
                 continue
             callee = registration.pick_free(self._draw)
@@ -166,7 +163,7 @@ class Calls:
                 deliveries.append(self._hand(pending, callee))
                 continue
             self.pending.close(pending)
-            error = Error(CALL, pending.request, {}, names.FEATURE_NOT_SUPPORTED)
+            error = Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED)
             deliveries.append(Delivery((pending.caller,), error, Payload.of([lacking])))
         return deliveries
 
@@ -197,7 +194,7 @@ class Calls:
         capacity = registration.capacity
         assert capacity is not None, "without limits somebody is always free"
         if asked.streaming or len(capacity.waiting) >= self._queue_limit:
-            raise RequestError(names.UNAVAILABLE, "all callees are busy")
+            raise RequestError(uris.UNAVAILABLE, "all callees are busy")
         particulars = Particulars(registration, asked, {}, payload)
         self.pending.check_kept(caller, particulars.size)
         pending = self.pending.wait(caller, request)
@@ -232,7 +229,7 @@ class Calls:
         if lacking is not None:
             if asked.streaming:
                 self.pending.stream_is_over(caller, request)
-            raise RequestError(names.FEATURE_NOT_SUPPORTED, lacking)
+            raise RequestError(uris.FEATURE_NOT_SUPPORTED, lacking)
 
     def _lacking(self, asked: Asked, callee: Member) -> str | None:
         """Why ``callee`` cannot take such a call; None if it can."""

@@ -1,4 +1,9 @@
-"""The dealer: hands calls to callees and their answers back, as deliveries (WAMP, "Routed Remote Procedure Calls").
+"""How calls end: their results and errors on the way back, cancelling, time limits, and somebody leaving (WAMP, "Call
+Canceling", "Call Timeouts", "Progressive Call Results").
+
+It must not know registrations, how a callee is chosen, or the time.
+
+The dealer: hands calls to callees and their answers back, as deliveries (WAMP, "Routed Remote Procedure Calls").
 
 Everything that reaches it has been authorised and its URIs have been checked. It must not know who may do what,
 how a delivery travels, or the time. Payloads pass through it unseen.
@@ -10,23 +15,180 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
-from orosync.errors import RequestError
+from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
-from orosync.router.answers import CALL_CANCELING as CALL_CANCELING
-from orosync.router.answers import Answers
-from orosync.router.calls import Calls
-from orosync.router.delivery import Delivery, Member
-from orosync.router.invocations import LATE, PendingCall
+from orosync.router.calls import TOO_LONG, Calls
+from orosync.router.deliveries import Delivery, Member, choice, flag
 from orosync.router.meta_call import Procedure
 from orosync.router.meta_events import News, registered, unregistered
-from orosync.router.options import choice
+from orosync.router.pending import LATE, PendingCall
 from orosync.router.registrations import NO_WISHES, Draw, Invoke, Registration, Registrations, Wishes
-from orosync.wamp import names
-from orosync.wamp.messages import Unregistered
-from orosync.wamp.payload import Payload
+from orosync.wamp import uris
+from orosync.wamp.messages import Error, Interrupt, Result, Unregistered
+from orosync.wamp.payload import FEATURE, Payload, described, understood
 from orosync.wamp.uris import is_reserved
+from orosync.wamp.v2 import CALL
+
+CALL_CANCELING = "callee.call_canceling"
+
+_CALLEE_LEFT = Payload.of(["the callee has left before it answered"], None)
+_SEALED = Payload.of([f"the caller has not announced {FEATURE}, in which the callee answers"], None)
+
+
+class CancelMode(Enum):
+    """How a caller wants its call ended (WAMP, "Call Canceling")."""
+
+    SKIP = "skip"
+    KILL = "kill"
+    KILLNOWAIT = "killnowait"
+
+
+class Answers:
+    """The half of a dealer that ends calls."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._pending = calls.pending
+
+    def yielded(
+        self, callee: Member, request: int, options: Mapping[str, Any], payload: Payload | None
+    ) -> list[Delivery]:
+        """Relay a YIELD; nothing comes of one for an invocation that is over.
+
+        ProtocolViolation when ``callee`` never got that invocation, for an option of a wrong type, or one that it has
+        not announced.
+        """
+        pending = self._pending.invoked(callee, request)
+        if pending is None:
+            return []
+        details: dict[str, Any] = {}
+        if options:
+            progress = _progress(options)
+            sealed = described(options, callee.features, "callee")
+            if sealed is not None:
+                if not understood(sealed, pending.caller.features, "caller"):
+                    return self._close(pending, Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED), _SEALED)
+                details.update(sealed)
+            if progress:
+                return self._progressed(pending, {"progress": True, **details}, payload)
+        self._pending.close(pending)
+        answer = Delivery((pending.caller,), Result(pending.request, details), payload)
+        return [answer] if pending.particulars is None else [answer, *self._calls.freed(pending)]
+
+    def failed(
+        self, callee: Member, request: int, details: Mapping[str, Any], error: str, payload: Payload | None
+    ) -> list[Delivery]:
+        """Relay an ERROR for an INVOCATION; nothing comes of one for an invocation that is over.
+
+        ``details`` speak of the callee's message and stay behind, but for those of a sealed payload. ProtocolViolation
+        when ``callee`` never got that invocation, or as for ``yielded``.
+        """
+        pending = self._pending.invoked(callee, request)
+        if pending is None:
+            return []
+        if error == uris.UNAVAILABLE:
+            elsewhere = self._calls.reroute(pending)
+            if elsewhere is not None:
+                return elsewhere
+        sealed = described(details, callee.features, "callee") if details else None
+        if sealed is not None and not understood(sealed, pending.caller.features, "caller"):
+            sealed, payload = None, _SEALED
+        return self._close(pending, Error(CALL, pending.request, dict(sealed or {}), error), payload)
+
+    def cancel(self, caller: Member, request: int, options: Mapping[str, Any]) -> list[Delivery]:
+        """End a call of ``caller``; nothing comes of it when the call is over.
+
+        Without a mode it is killnowait: the caller is answered at once and the callee need not go on. A callee that
+        has not announced call canceling is left alone, whatever the mode. ProtocolViolation for an unknown mode:
+        WAMP has no ERROR for a CANCEL.
+        """
+        try:
+            mode = choice(options, "mode", CancelMode.KILLNOWAIT)
+        except RequestError as error:
+            raise ProtocolViolation(error.message) from None
+        pending = self._pending.called(caller, request)
+        if pending is None:
+            return []
+        deliveries: list[Delivery] = []
+        if mode is not CancelMode.SKIP:
+            deliveries += _interrupt(pending, mode)
+        if not _interruptible(pending) or mode is not CancelMode.KILL:
+            deliveries += self._close(pending, Error(CALL, request, {}, uris.CANCELED))
+        return deliveries
+
+    def expired(self, pending: PendingCall) -> list[Delivery]:
+        """A call has taken as long as it may: ERROR ``wamp.error.timeout``, and the callee need not go on. Nothing
+        comes of it when the call is over."""
+        if self._pending.called(pending.caller, pending.request) is not pending:
+            return []
+        error = Error(CALL, pending.request, {}, uris.TIMEOUT)
+        return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, TOO_LONG)
+
+    def withdraw(self, caller: Member, request: int) -> list[Delivery]:
+        """A call of ``caller`` is answered by somebody else; the callee need not go on. Nothing comes of it when there
+        is no such call."""
+        pending = self._pending.called(caller, request)
+        if pending is None:
+            return []
+        deliveries = _interrupt(pending, CancelMode.KILLNOWAIT)
+        self._pending.close(pending)
+        return deliveries + self._calls.freed(pending)
+
+    def _abandon(self, member: Member) -> list[Delivery]:
+        """``member`` leaves: those who wait for it are told, those who work for it may stop."""
+        made, taken = self._pending.leave(member)
+        deliveries: list[Delivery] = []
+        for pending in made:
+            deliveries += _interrupt(pending, CancelMode.KILLNOWAIT)
+        for pending in taken:
+            error = Error(CALL, pending.request, {}, uris.CANCELED)
+            deliveries.append(Delivery((pending.caller,), error, _CALLEE_LEFT))
+        # What waited first: whoever becomes free must not be given what is over.
+        for pending in sorted(made, key=lambda pending: pending.callee is not None):
+            if pending.particulars is not None:
+                deliveries += self._calls.freed(pending)
+        return deliveries
+
+    def _progressed(self, pending: PendingCall, details: dict[str, Any], payload: Payload | None) -> list[Delivery]:
+        # A caller that did not ask would take it for the final one.
+        if not pending.progressive:
+            return []
+        particulars = pending.particulars
+        if particulars is not None:
+            particulars.relayed = True
+            if particulars.watch is not None:
+                particulars.watch.progressed()
+        return [Delivery((pending.caller,), Result(pending.request, details), payload)]
+
+    def _close(self, pending: PendingCall, error: Error, payload: Payload | None = None) -> list[Delivery]:
+        self._pending.close(pending)
+        return [Delivery((pending.caller,), error, payload), *self._calls.freed(pending)]
+
+
+def _interruptible(pending: PendingCall) -> bool:
+    return pending.callee is not None and CALL_CANCELING in pending.callee.features
+
+
+def _interrupt(pending: PendingCall, mode: CancelMode) -> list[Delivery]:
+    """One INTERRUPT at most for each invocation, which the callee may have forgotten after the first; and none for a
+    callee that cannot be interrupted."""
+    if pending.interrupted or not _interruptible(pending):
+        return []
+    assert pending.callee is not None
+    pending.interrupted = True
+    return [Delivery((pending.callee,), Interrupt(pending.invocation, {"mode": mode.value}))]
+
+
+def _progress(options: Mapping[str, Any]) -> bool:
+    try:
+        return flag(options, "progress")
+    except RequestError as error:
+        # There is no request of the callee's that an ERROR could answer.
+        raise ProtocolViolation(error.message) from None
+
 
 PENDING_LIMIT = 10_000
 QUEUE_LIMIT = 100
@@ -77,18 +239,18 @@ class Dealer(Answers):
         ``force`` when the router's own process has it.
         """
         if is_reserved(procedure):
-            raise RequestError(names.INVALID_URI, "procedures beginning with wamp. are reserved")
+            raise RequestError(uris.INVALID_URI, "procedures beginning with wamp. are reserved")
         policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
         former = self._index.get(procedure, match) if force else None
         if former is None:
             registration = self._registrations.join(member, procedure, match, policy, wishes)
             return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
         if any(callee.inside for callee in former.callees):
-            raise RequestError(names.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
+            raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
         waiting = self._calls.not_begun(former)
         deliveries: list[Delivery] = []
         for callee in tuple(former.callees):
-            deliveries += self.revoke(callee, former.id, names.UNREGISTERED)
+            deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
         registration = self._registrations.join(member, procedure, match, policy, wishes)
         former.taken_over_by(registration)
         deliveries += self._tell(registered(member, registration))
@@ -101,7 +263,7 @@ class Dealer(Answers):
         """
         registration = member.registrations.pop(registration_id, None)
         if registration is None:
-            raise RequestError(names.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
+            raise RequestError(uris.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
         self._registrations.part(member, registration)
         return self._tell(unregistered(member, registration)) + self._calls.serve(registration)
 
@@ -169,7 +331,7 @@ class Dealer(Answers):
             own = self.own.get(procedure)
             if own is not None:
                 return own(caller, request, payload)
-            raise RequestError(names.NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
+            raise RequestError(uris.NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
         return self._calls.begin(caller, request, registration, procedure, options, payload, disclose, told)
 
     def is_stream(self, caller: Member, request: int) -> bool:

@@ -3,6 +3,10 @@
 WAMP, "Subscriber Black- and Whitelisting": six lists, each optional, all of which must let a receiver pass. A list
 that is present but empty is a list all the same: an empty ``eligible`` means nobody (v2). In v1 it means everybody,
 as Ratchet has it. This file must not know of topics, subscriptions or what is published.
+
+What PUBLISH.Options ask for, read and checked once.
+
+It must not know whether it may be had, nor who gets the event.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from orosync.errors import ProtocolViolation, RequestError
-from orosync.wamp import ids, names
+from orosync.router.deliveries import flag
+from orosync.wamp import ids, uris
 
 if TYPE_CHECKING:
-    from orosync.router.delivery import Member
+    from orosync.router.deliveries import Member
+
 
 _OPTIONS = frozenset(
     ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
@@ -78,7 +84,7 @@ class Filters:
             # Ids that name nobody still are somebody else's: what is left may be empty and then means nobody.
             chosen = _v1_session_ids(eligible) if eligible else None
         elif eligible is not None:
-            raise RequestError(names.INVALID_ARGUMENT, "eligible must be a list of session ids")
+            raise RequestError(uris.INVALID_ARGUMENT, "eligible must be a list of session ids")
         if excluded is None and chosen is None:
             return exclude_me, None
         return exclude_me, cls(exclude=excluded, eligible=chosen)
@@ -137,7 +143,7 @@ def _elements(options: Mapping[str, Any], name: str) -> list[Any] | tuple[Any, .
     value = options.get(name)
     if value is None or isinstance(value, list | tuple):
         return value
-    raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list")
+    raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list")
 
 
 def _session_ids(options: Mapping[str, Any], name: str) -> frozenset[int] | None:
@@ -148,7 +154,7 @@ def _session_ids(options: Mapping[str, Any], name: str) -> frozenset[int] | None
         return frozenset([ids.normalise(element) for element in elements])
     except ProtocolViolation:
         # In a message's own place a wrong id ends the session; inside an option it costs no more than the request.
-        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list of session ids") from None
+        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of session ids") from None
 
 
 def _strings(options: Mapping[str, Any], name: str) -> frozenset[str] | None:
@@ -156,7 +162,7 @@ def _strings(options: Mapping[str, Any], name: str) -> frozenset[str] | None:
     if elements is None:
         return None
     if not all(isinstance(element, str) for element in elements):
-        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list of strings")
+        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of strings")
     return frozenset(elements)
 
 
@@ -171,3 +177,26 @@ def _v1_session_ids(elements: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> f
             if str(number) == value:
                 found.add(number)
     return frozenset(found)
+
+
+@attrs.frozen
+class Publication:
+    """``disclose``: the publisher wants to be named to the receivers. ``retain``: the event is to be kept for those who
+    subscribe later."""
+
+    acknowledge: bool
+    exclude_me: bool
+    filters: Filters | None
+    disclose: bool
+    retain: bool
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Publication:
+        """RequestError INVALID_ARGUMENT for an option of a wrong type."""
+        return cls(
+            flag(options, "acknowledge"),
+            flag(options, "exclude_me", True),
+            Filters.from_options(options),
+            flag(options, "disclose_me"),
+            flag(options, "retain"),
+        )

@@ -3,6 +3,10 @@
 One history for each pattern that the configuration names, bounded in events, bytes and age, the oldest out first. An
 event for certain sessions is not kept, since nobody could tell later whom it was meant for; lists of authids and
 authroles hold for who reads. This file must not know who may read, nor anything of the clock but what it is told.
+
+What becomes of publications besides deliveries: retained where a topic is declared so, kept as history.
+
+The broker has a recorder only where there is something to record. This file must not know who declares topics.
 """
 
 from __future__ import annotations
@@ -17,12 +21,12 @@ import attrs
 from orosync.clocks import Now
 from orosync.errors import NotCarriable
 from orosync.model import Match
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member, text_size
 from orosync.router.filters import Filters
 from orosync.router.meta_events import timestamp
-from orosync.router.options import text_size
 from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
+from orosync.router.retention import Retention
 from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
@@ -175,3 +179,28 @@ class Histories:
 
     def _time(self) -> int:
         return int(self._now() * 1000) * _MILLISECOND
+
+
+class Recorder:
+    """``retained`` tells whether what is published to a topic is to be retained, wanted by its publisher or not."""
+
+    def __init__(self, retention: Retention, retained: Callable[[str], bool], history: Histories) -> None:
+        self._retention = retention
+        self._retained = retained
+        self._history = history
+
+    def record(
+        self,
+        number: int,
+        topic: str,
+        payload: Payload | None,
+        publisher: Member | None,
+        exclude_me: bool,
+        filters: Filters | None,
+        told: Mapping[str, Any] | None,
+    ) -> None:
+        """A publication with its id. What the router itself says is said for that moment, and not retained."""
+        if publisher is not None and self._retained(topic):
+            self._retention.keep(topic, number, payload, told, filters, publisher.session if exclude_me else None)
+        if self._history:
+            self._history.record(number, topic, payload, filters, told)

@@ -11,9 +11,8 @@ from typing import Any
 
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.model import Match
-from orosync.router.delivery import Delivery, Member
-from orosync.router.options import choice
-from orosync.wamp import ids, names, uris
+from orosync.router.deliveries import Delivery, Member, choice
+from orosync.wamp import ids, uris
 from orosync.wamp.messages import Result
 from orosync.wamp.payload import Payload
 
@@ -35,7 +34,7 @@ class MetaCall:
         try:
             self.args, self.kwargs = ([], {}) if payload is None else payload.values()
         except NotCarriable as error:
-            raise RequestError(names.INVALID_ARGUMENT, str(error)) from None
+            raise RequestError(uris.INVALID_ARGUMENT, str(error)) from None
         self.also: list[Delivery] = []
         self.about: dict[str, Any] = {}
 
@@ -51,7 +50,7 @@ class MetaCall:
         """A string."""
         value = self.value(position, name)
         if not isinstance(value, str):
-            raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a string")
+            raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a string")
         return value
 
     def texts(self, position: int, name: str) -> list[str] | None:
@@ -60,7 +59,7 @@ class MetaCall:
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a list of strings")
+            raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of strings")
         return value
 
     def options(self, position: int, name: str) -> Mapping[str, Any]:
@@ -69,7 +68,7 @@ class MetaCall:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a dictionary")
+            raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a dictionary")
         return value
 
     def reason(self, position: int) -> str | None:
@@ -79,7 +78,7 @@ class MetaCall:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise RequestError(names.INVALID_URI, "reason must be a URI")
+            raise RequestError(uris.INVALID_URI, "reason must be a URI")
         uris.check(value)
         return value
 
@@ -93,7 +92,7 @@ def read_id(value: object, name: str) -> int:
     try:
         return ids.normalise(value)
     except ProtocolViolation:
-        raise RequestError(names.INVALID_ARGUMENT, f"{name} must be an id") from None
+        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be an id") from None
 
 
 Handler = Callable[[MetaCall], list[Any] | None]

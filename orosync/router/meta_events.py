@@ -16,7 +16,7 @@ from orosync.model import Match
 from orosync.wamp.uris import matches
 
 if TYPE_CHECKING:
-    from orosync.router.delivery import Member
+    from orosync.router.deliveries import Member
     from orosync.router.registrations import Registration
     from orosync.router.subscriptions import Subscription
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from orosync.errors import RequestError
+from orosync.router.deliveries import flag
 from orosync.router.meta_call import read_id
-from orosync.router.options import flag
-from orosync.wamp import names
+from orosync.wamp import uris
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,7 +58,7 @@ class Query:
         """The keyword arguments of ``wamp.subscription.get_events``. RequestError INVALID_ARGUMENT."""
         topic = options.get("topic")
         if not isinstance(topic, str | None):
-            raise RequestError(names.INVALID_ARGUMENT, "topic must be a string")
+            raise RequestError(uris.INVALID_ARGUMENT, "topic must be a string")
         found: dict[str, Any] = {"topic": topic, "reverse": flag(options, "reverse"), "limit": _limit(options)}
         for side in ("from", "after", "before", "until"):
             name = f"{side}_time"
@@ -116,7 +116,7 @@ def _limit(options: Mapping[str, Any]) -> int | None:
         return None
     limit = read_id(value, "limit")
     if limit < 1:
-        raise RequestError(names.INVALID_ARGUMENT, "limit must be a positive number")
+        raise RequestError(uris.INVALID_ARGUMENT, "limit must be a positive number")
     return limit
 
 
@@ -127,4 +127,4 @@ def _moment(value: object, name: str) -> int:
             return (datetime.fromisoformat(value) - _EPOCH) // _MICROSECOND
     except (ValueError, TypeError, OverflowError):
         pass  # no date, or one without a time zone
-    raise RequestError(names.INVALID_ARGUMENT, f"{name} must be a timestamp like 2026-07-23T14:00:00.000Z")
+    raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a timestamp like 2026-07-23T14:00:00.000Z")

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from orosync.clocks import Now, epoch
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.history import Histories, Kept
+from orosync.router.meta import registration_procedures, session_procedures, subscription_procedures
 from orosync.router.meta_call import Handler, procedure
 from orosync.router.meta_events import News, joined, left
-from orosync.router.meta_registrations import registration_procedures
-from orosync.router.meta_sessions import session_procedures
-from orosync.router.meta_subscriptions import subscription_procedures
 from orosync.router.retention import BYTES, EVENTS, Retention
 from orosync.router.testaments import Testaments
 

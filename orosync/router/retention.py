@@ -16,9 +16,8 @@ from typing import Any
 import attrs
 
 from orosync.model import NOTHING, Match
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member, text_size
 from orosync.router.filters import Filters
-from orosync.router.options import text_size
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from orosync.clocks import Now, epoch
 from orosync.model import Match
-from orosync.router.delivery import Audience
+from orosync.router.deliveries import Audience
 from orosync.router.meta_events import TOPICS, heard_by
 from orosync.router.patterns import UriIndex
 
 if TYPE_CHECKING:
-    from orosync.router.delivery import Member
+    from orosync.router.deliveries import Member
 
 
 class Subscription:

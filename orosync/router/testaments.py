@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from orosync.errors import RequestError
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.payload import Payload
 
 MOST = 32
@@ -57,9 +57,9 @@ class Testaments:
         """The last will so far. RequestError UNAVAILABLE over the bound."""
         book = self._books.get(session, [])
         if len(book) >= MOST:
-            raise RequestError(names.UNAVAILABLE, f"a session may leave {MOST} testaments")
+            raise RequestError(uris.UNAVAILABLE, f"a session may leave {MOST} testaments")
         if sum(one.size for one in book) + testament.size > MOST_BYTES:
-            raise RequestError(names.UNAVAILABLE, f"the testaments of a session may have {MOST_BYTES} bytes")
+            raise RequestError(uris.UNAVAILABLE, f"the testaments of a session may have {MOST_BYTES} bytes")
         self._books[session] = [*book, testament]
 
     def withdraw(self, session: int, testament: Testament) -> bool:

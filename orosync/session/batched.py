@@ -13,7 +13,7 @@ from zope.interface import implementer
 from orosync.errors import ProtocolViolation
 from orosync.interfaces import RATE, WAITING, ILink
 from orosync.session.v2 import V2Session
-from orosync.wamp import batches
+from orosync.wamp import batching
 
 
 class BatchedSession(V2Session):
@@ -24,7 +24,7 @@ class BatchedSession(V2Session):
     def opened(self, link: ILink) -> None:
         self._outer = link
         link.bucket = self.bucket
-        self._stop = Stop(link, self, batches.framer(link.framer, b"" if self._binary else batches.SEPARATOR))
+        self._stop = Stop(link, self, batching.framer(link.framer, b"" if self._binary else batching.SEPARATOR))
         super().opened(self._stop)
 
     def received(self, data: bytes, binary: bool) -> None:
@@ -33,13 +33,15 @@ class BatchedSession(V2Session):
         try:
             if binary is not self._binary:
                 raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
-            messages = batches.taken_apart(data, binary)
+            messages = batching.taken_apart(data, binary)
         except ProtocolViolation as violation:
             self.violated(str(violation))
             return
-        if not binary and batches.separator(data) != batches.SEPARATOR and self._requests is None:
+        if not binary and batching.separator(data) != batching.SEPARATOR and self._requests is None:
             # Answered with what the client uses; from HELLO on it stays with that.
-            self._wire = self._lobby.wires.v2(self._codec, batches.framer(self._outer.framer, batches.separator(data)))
+            self._wire = self._lobby.wires.v2(
+                self._codec, batching.framer(self._outer.framer, batching.separator(data))
+            )
         self._stop.waiting.extend(messages)
         self._stop.go_on()
 
@@ -60,7 +62,7 @@ class Stop:
     """The link as a batched session sees it: pausing holds between any two messages of a batch too (see ILink), and so
     does what may be done in one turn."""
 
-    def __init__(self, link: ILink, session: BatchedSession, framer: batches.Framer) -> None:
+    def __init__(self, link: ILink, session: BatchedSession, framer: batching.Framer) -> None:
         self.facts, self.bucket = link.facts, link.bucket
         self.framer = framer
         self.waiting: deque[bytes] = deque()

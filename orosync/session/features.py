@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orosync.model import NOTHING, Principal
-from orosync.wamp import trail
+from orosync.wamp import forwarding
 
 ROLES: dict[str, Any] = {
     "broker": {
@@ -72,8 +72,8 @@ def welcomed(
     }
     if principal.extra is not NOTHING:
         details["authextra"] = dict(principal.extra)
-    if hello.get(trail.UPLINK) is True:
-        details[trail.REALM] = mark
+    if hello.get(forwarding.UPLINK) is True:
+        details[forwarding.REALM] = mark
     return details
 
 

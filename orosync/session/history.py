@@ -16,10 +16,9 @@ from orosync.model import NOTHING, Action, Decision, Verdict
 from orosync.router.meta_call import MetaCall
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
-from orosync.session.later import answered_later
-from orosync.session.post import PostOffice
-from orosync.session.refusal import refusal
-from orosync.wamp import names, transcode
+from orosync.session.dispatch import PostOffice
+from orosync.session.replies import answered_later, refusal
+from orosync.wamp import transcode, uris
 from orosync.wamp.formats import Format
 
 
@@ -38,7 +37,7 @@ class Archive:
         query = Query.of(call.kwargs)
         subscription = self._realm.broker.find(call.id(0, "subscription"))
         if subscription is None:
-            raise RequestError(names.NO_SUCH_SUBSCRIPTION, "no subscription with this id is in the realm")
+            raise RequestError(uris.NO_SUCH_SUBSCRIPTION, "no subscription with this id is in the realm")
         principal, topic = call.caller.principal, subscription.topic
 
         def decided(decision: Decision) -> list[Any]:

@@ -17,18 +17,15 @@ from orosync.authz.chain import Chain
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.interfaces import IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member, choice
+from orosync.router.filters import Publication
 from orosync.router.meta_call import MetaCall
-from orosync.router.options import choice
 from orosync.router.realm import Realm
 from orosync.router.testaments import Scope, Testament
-from orosync.session.later import answered_later
-from orosync.session.post import PostOffice
-from orosync.session.publication import Publication
-from orosync.session.refusal import refusal
-from orosync.wamp import names, uris
-from orosync.wamp.passthru import described
-from orosync.wamp.payload import Payload
+from orosync.session.dispatch import PostOffice
+from orosync.session.replies import answered_later, refusal
+from orosync.wamp import uris
+from orosync.wamp.payload import Payload, described
 
 
 class Executor:
@@ -61,7 +58,7 @@ class Executor:
         testament = self._read(call)
         member, topic = call.caller, testament.topic
         if member.session not in self._realm.members:
-            raise RequestError(names.NO_SUCH_SESSION, "only a session can leave a testament")
+            raise RequestError(uris.NO_SUCH_SESSION, "only a session can leave a testament")
         decision = self._decide(member.principal, testament)
         self._book.add(member.session, testament)
 
@@ -90,31 +87,31 @@ class Executor:
         topic = call.text(0, "topic")
         uris.check(topic, strict=self._strict)
         if uris.is_reserved(topic):
-            raise RequestError(names.INVALID_URI, "topics beginning with wamp. are reserved")
+            raise RequestError(uris.INVALID_URI, "topics beginning with wamp. are reserved")
         args, kwargs = call.value(1, "args"), call.value(2, "kwargs")
         if not isinstance(args, list | None) or not isinstance(kwargs, dict | None):
-            raise RequestError(names.INVALID_ARGUMENT, "args must be a list and kwargs a dictionary")
+            raise RequestError(uris.INVALID_ARGUMENT, "args must be a list and kwargs a dictionary")
         options = call.kwargs.get("publish_options")
         if not isinstance(options, dict | None):
-            raise RequestError(names.INVALID_ARGUMENT, "publish_options must be a dictionary")
+            raise RequestError(uris.INVALID_ARGUMENT, "publish_options must be a dictionary")
         self._wish(options or {}, call.caller)
         try:
             as_it_came = call.payload.inner(1, 2) if call.payload is not None and not _by_name(call) else None
             payload = as_it_came or Payload.of(args, kwargs)
         except (NotCarriable, TypeError, ValueError):
-            raise RequestError(names.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
+            raise RequestError(uris.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
         return Testament(topic, payload, options or {}, choice(call.kwargs, "scope", Scope.DESTROYED))
 
     def _wish(self, options: Mapping[str, Any], member: Member) -> tuple[Publication, dict[str, Any] | None]:
         """What is to be published how, and what else its events tell. RequestError as for PUBLISH."""
         wish = Publication.of(options)
         if wish.disclose and not self._disclosing:
-            raise RequestError(names.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm")
+            raise RequestError(uris.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm")
         try:
             return wish, described(options, member.features, "publisher")
         except ProtocolViolation as violation:
             # It is not the call's own option, so it costs the call alone.
-            raise RequestError(names.INVALID_ARGUMENT, str(violation)) from None
+            raise RequestError(uris.INVALID_ARGUMENT, str(violation)) from None
 
     # -- when a session is gone
 

@@ -14,19 +14,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.authz.grants import Grants
+from orosync.authz.chain import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unfit
 from orosync.interfaces import ILink, ISession
 from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Principal, Traits, Verdict
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.router.filters import Filters
-from orosync.session.hosted import HostedRealm
-from orosync.session.identify import Standings
+from orosync.session.authentication import Standings
+from orosync.session.context import Lobby
 from orosync.session.limits import no_room, one_too_many
-from orosync.session.lobby import Lobby
-from orosync.session.refusal import error_of, refusal
-from orosync.session.review import Joined
-from orosync.wamp import names, uris, v1
+from orosync.session.realm_context import HostedRealm
+from orosync.session.reauthorization import Joined
+from orosync.session.replies import error_of, refusal
+from orosync.wamp import uris, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import CALL
@@ -110,7 +110,7 @@ class V1Session:
         except Unfit as unfit:
             self._lobby.journal.note("payload.refused", type(unfit.message).__name__.lower(), reason=str(unfit))
             if isinstance(unfit.message, v1.Call):
-                self._say(v1.encode_error(unfit.message.call_id, names.INVALID_ARGUMENT, str(unfit)))
+                self._say(v1.encode_error(unfit.message.call_id, uris.INVALID_ARGUMENT, str(unfit)))
         except RequestError as error:
             # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
             self._lobby.journal.count("request.refused", error.uri)
@@ -187,7 +187,7 @@ class V1Session:
         try:
             self._post(call(member, request, message.procedure, {}, message.payload, decision.disclose))
         except RequestError as error:
-            if error.uri == names.UNAVAILABLE:
+            if error.uri == uris.UNAVAILABLE:
                 no_room(self._lobby.journal, self._principal, message.procedure, error)
             self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
 
@@ -251,9 +251,9 @@ class V1Session:
             self._say(v1.not_allowed(uri))
 
     def _too_long(self, action: Action, message: Any) -> None:
-        self._lobby.journal.count("request.refused", names.INVALID_URI)
+        self._lobby.journal.count("request.refused", uris.INVALID_URI)
         if action is Action.CALL:
-            self._say(v1.encode_error(message.call_id, names.INVALID_URI, _TOO_LONG))
+            self._say(v1.encode_error(message.call_id, uris.INVALID_URI, _TOO_LONG))
         elif action is Action.SUBSCRIBE:
             self._say(v1.not_allowed(message.topic))
 
@@ -273,7 +273,7 @@ class V1Session:
             self._say(v1.encode_result(call_id, payload))
         except NotCarriable as error:
             self._lobby.journal.note("payload.undeliverable", "result", reason=str(error))
-            self._say(v1.encode_error(call_id, names.INVALID_ARGUMENT, str(error)))
+            self._say(v1.encode_error(call_id, uris.INVALID_ARGUMENT, str(error)))
 
     def _say(self, text: bytes) -> None:
         if self._link is not None:

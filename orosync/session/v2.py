@@ -1,6 +1,10 @@
-"""The life of one WAMP v2 client: HELLO, identity, join, requests, goodbye.
+"""A session that waits for somebody else's answer (an authenticator's, an authorizer's) before it reads on.
 
-What is legal when stands in ``wamp.v2``; what a request does stands in ``session.requests``. This file joins
+It must not know who answers, or what becomes of the answer.
+
+The life of one WAMP v2 client: HELLO, identity, join, requests, goodbye.
+
+What is legal when stands in ``wamp.v2``; what a request does stands in ``session.v2_requests``. This file joins
 transport, identity and realm for one client and must not know bytes on the wire or how users are stored.
 """
 
@@ -18,20 +22,40 @@ from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestErro
 from orosync.interfaces import Challenge as Question
 from orosync.interfaces import IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, Principal, Traits
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.session import features
-from orosync.session.counted import COUNTED_HANDLERS
-from orosync.session.hosted import HostedRealm
-from orosync.session.identify import Standings, standings_of, suffices, told, watches
-from orosync.session.lobby import Lobby
-from orosync.session.requests import ANSWERING, ASKING, Requests, spared
-from orosync.session.review import Joined
-from orosync.session.waiting import Waiting
-from orosync.wamp import names, uris
+from orosync.session.authentication import Standings, standings_of, suffices, told, watches
+from orosync.session.context import Lobby
+from orosync.session.realm_context import HostedRealm
+from orosync.session.reauthorization import Joined
+from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, spared
+from orosync.wamp import uris
 from orosync.wamp.codec import Codec
 from orosync.wamp.messages import Abort, Authenticate, Challenge, Goodbye, Hello, Message, Welcome
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import Lifecycle
+
+
+class Waiting:
+    """A part of a session: ``_refused`` gets every failure, ``_over`` tells that nothing matters any more."""
+
+    _link: ILink | None
+    _over: bool
+    _refused: Callable[[Failure], None]
+
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
+        that keeps its messages in order."""
+        link = self._link
+        assert link is not None
+        outcome.addCallback(self._if_still_here, then)
+        outcome.addErrback(self._refused)
+        if not outcome.called or outcome.paused:  # the common case costs no pause
+            link.pause()
+            outcome.addBoth(lambda _: link.resume())
+
+    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
+        return None if self._over else then(outcome)
 
 
 @implementer(ISession)
@@ -119,7 +143,7 @@ class V2Session(Waiting):
         """The router is going down. GOODBYE and CLOSE 1001 (WAMP, section "Session Close") where the listener wants it.
         Elsewhere the connection just ends: autobahn-js and wampy.js never come back after a GOODBYE or ABORT."""
         if self._lobby.goodbye:
-            self.end(names.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
+            self.end(uris.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
         elif not self._over:
             self._finish(None, "the router is shutting down")
 
@@ -128,7 +152,7 @@ class V2Session(Waiting):
         if self._requests is not None:
             user = self._requests.member.principal.authid
             self._lobby.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
-        self.end(names.KILLED, "this login is no longer good")
+        self.end(uris.KILLED, "this login is no longer good")
 
     def expel(self, goodbye: Goodbye) -> None:
         """Killed by another session; it is out already."""
@@ -165,7 +189,7 @@ class V2Session(Waiting):
             return self._turn_away("malformed_realm", error.uri, error.message)
         hosted = self._lobby.realm(hello.realm)
         if hosted is None:
-            return self._turn_away("no_such_realm", names.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
+            return self._turn_away("no_such_realm", uris.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
         if not features.has_role(hello.details.get("roles")):
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._hosted, self._parted = hello, hosted, False
@@ -175,7 +199,7 @@ class V2Session(Waiting):
             return self._join(known, self._standings)
         chosen = self._lobby.authenticator(hosted, facts.authmethods)
         if chosen is None:
-            reason, uri = "none of the offered authmethods is served here", names.NO_MATCHING_AUTH_METHOD
+            reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
             return self._turn_away("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
         self._authenticator, method = chosen
         self.wait(self._authenticator.at_hello(self._facts, facts, method, self._session_id), self._accept)
@@ -199,7 +223,7 @@ class V2Session(Waiting):
         self._hosted = hosted = self._lobby.led(principal, self._hosted, self._session_id)
         if not self._lobby.has_room(hosted, principal):
             reason, limit, user = "too many connections for this user", self._lobby.user_limit, principal.authid
-            return self._turn_away("too_many_sessions", names.NOT_AUTHORIZED, reason, user=user, limit=limit)
+            return self._turn_away("too_many_sessions", uris.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
         self._lobby.admitted_from(self._facts, principal)
         announced = features.announced(self._hello.details.get("roles"))
@@ -224,7 +248,7 @@ class V2Session(Waiting):
     def _take_leave(self) -> None:
         self._leave()
         self.bucket.leave()
-        self._send(Goodbye({}, names.GOODBYE_AND_OUT))
+        self._send(Goodbye({}, uris.GOODBYE_AND_OUT))
         # Until the client says HELLO again there is no session that could end wrongly.
         self._known, self._parted = None, True
         if self._link is not None:
@@ -250,14 +274,14 @@ class V2Session(Waiting):
         """See ISession; what this session finds itself ends here too."""
         user = None if self._requests is None else self._requests.member.principal.authid
         self._lobby.journal.note("session.violation", "v2", user=user, address=self._facts.address, reason=reason)
-        self._send(Abort({"message": reason}, names.PROTOCOL_VIOLATION))
+        self._send(Abort({"message": reason}, uris.PROTOCOL_VIOLATION))
         self._finish(1002, "protocol violation")
 
     def _failed(self, failure: Failure) -> None:
         """A fault of ours must cost this client only, and nobody must have to guess what it was."""
         self._log.failure("a message could not be handled", failure=failure)
         self._lobby.journal.count("session.failed", "v2")
-        self._send(Abort({"message": "internal error"}, names.RUNTIME_ERROR))
+        self._send(Abort({"message": "internal error"}, uris.RUNTIME_ERROR))
         self._finish(1011, "internal error")
 
     def _finish(self, code: int | None, reason: str) -> None:
@@ -272,7 +296,7 @@ class V2Session(Waiting):
         if self._parted:
             return self._finish(1000, "")
         self._lobby.journal.note("session.overdue", "v2", address=self._facts.address)
-        self._abort(names.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
+        self._abort(uris.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
 
     # -- sending, and waiting for somebody else's answer
 
@@ -301,8 +325,8 @@ class V2Session(Waiting):
         elif isinstance(refusal, Refused):
             self._lobby.journal.note("hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason)
             if isinstance(refusal, Unavailable):
-                self._abort(names.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
+                self._abort(uris.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
             else:
-                self._abort(names.AUTHENTICATION_DENIED, "not let in")
+                self._abort(uris.AUTHENTICATION_DENIED, "not let in")
         else:
             self._failed(failure)

@@ -1,6 +1,6 @@
 """The face of ``twistd orosync-authorizer``: an authorizer attached to a router, ours or a Crossbar.io.
 
-It must not build anything itself; ``orosync.composition.attached`` does.
+It must not build anything itself; ``orosync.app.attached`` does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def makeService(options: Options) -> IService:
     """Build the authorizer; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 
-    from orosync.composition.attached import build
+    from orosync.app.attached import build
 
     router.steady(reactor)
     ending = router.ending(options, reactor)

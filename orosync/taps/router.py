@@ -1,6 +1,6 @@
 """The face of ``twistd orosync``: its options, and the service that twistd runs.
 
-It must not build anything itself; ``orosync.service`` does.
+It must not build anything itself; ``orosync.app.service`` does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orosync.config import Configuration, load
 from orosync.errors import ConfigError
 
 if TYPE_CHECKING:
-    from orosync.composition.ending import Ending
+    from orosync.app.ending import Ending
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def makeService(options: Options) -> IService:
     """Build the whole router; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 
-    from orosync.service import build
+    from orosync.app.service import build
 
     configuration = options["configuration"]
     if not configuration.listeners:
@@ -77,7 +77,7 @@ def steady(reactor: Any) -> None:
 
 def ending(options: usage.Options, reactor: Any) -> Ending:
     """The end of the process, which is ours; twistd's own options say where its pidfile is."""
-    from orosync.composition.ending import Ending
+    from orosync.app.ending import Ending
 
     whole = getattr(options, "parent", None)
     return Ending(reactor, "" if whole is None else whole["pidfile"] or "")

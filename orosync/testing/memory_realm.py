@@ -15,19 +15,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from orosync.authz.chain import Chain
-from orosync.components.embedded import Embedding, component_facts
+from orosync.embedded.connection import Embedding, component_facts
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Traits, Verdict
 from orosync.ops.journal import Journal
 from orosync.router.realm import Realm
-from orosync.session.deadlines import Deadlines
-from orosync.session.hosted import HostedRealm
-from orosync.session.inside import InsideHost
-from orosync.session.lobby import Lobby
-from orosync.session.post import PostOffice
-from orosync.session.recheck import Rechecks
-from orosync.session.review import Reviews
-from orosync.session.wire import Wires
+from orosync.session.context import Lobby
+from orosync.session.dispatch import PostOffice, Wires
+from orosync.session.hosts import InsideHost
+from orosync.session.realm_context import HostedRealm
+from orosync.session.reauthorization import Reviews
+from orosync.session.revalidation import Rechecks
+from orosync.session.timers import Deadlines
 
 S = TypeVar("S", bound=ApplicationSession)
 

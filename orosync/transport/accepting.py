@@ -14,7 +14,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from orosync.transport.admission import Place
-from orosync.transport.keepalive import Member, Wheel
+from orosync.transport.timers import Member, Wheel
 
 ACCEPTS = 16
 """In one turn: several milliseconds of handshakes. The others wait in the system's queue, which is long."""

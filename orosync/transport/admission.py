@@ -1,4 +1,9 @@
-"""Places of a listener: how many connections may be inside, how many of them unauthenticated, and how many of those of
+"""How fast the connections of an address come: one token bucket for each address.
+
+A bucket that has filled up again is the same as none, so it is forgotten. It must not know connections, or what becomes
+of those that come too fast.
+
+Places of a listener: how many connections may be inside, how many of them unauthenticated, and how many of those of
 one address; how fast those of one address come in; and the few places that only the back end can take.
 
 It must not know transports or what a connection is: it counts, says yes, "later" or no, and writes down each no.
@@ -14,12 +19,54 @@ from functools import partial
 from twisted.internet.interfaces import IAddress, IReactorTime
 from zope.interface import implementer
 
-from orosync.headers.forwarding import address_group
+from orosync.headers import address_group
 from orosync.interfaces import IJournal
 from orosync.model import ConnectionFacts
-from orosync.transport.connection_rates import ConnectionRates
 from orosync.transport.settings import BackEndSign, ListenerSettings
-from orosync.transport.turns import Turns
+from orosync.transport.waiting_line import Turns
+
+MOST_ADDRESSES = 50_000
+
+
+class ConnectionRates:
+    """``burst`` at once, then ``rate`` a second, for each group of addresses (``forwarding.address_group``).
+
+    Past ``limit`` groups the one whose connection is the longest ago is forgotten.
+    """
+
+    def __init__(self, rate: float, burst: int, limit: int = MOST_ADDRESSES) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._limit = limit
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # group: tokens left, at
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, group: str, now: float) -> bool:
+        """One more connection of ``group``, at ``now`` (monotonic, in seconds): False where that is over its rate."""
+        buckets = self._buckets
+        self.forget(now)
+        tokens, at = buckets.get(group, (self._burst, now))
+        tokens = min(self._burst, tokens + max(now - at, 0.0) * self._rate)
+        # A tick of the timer need not be exact: what is a token but for rounding is one.
+        taken = tokens > 1.0 - 1e-6
+        buckets[group] = (max(tokens - 1.0, 0.0) if taken else tokens, now)
+        buckets.move_to_end(group)
+        if len(buckets) > self._limit:
+            buckets.popitem(last=False)
+        return taken
+
+    def forget(self, now: float) -> None:
+        """Drop the buckets that have filled up again; the oldest come first, so that nearly always none is looked at
+        twice."""
+        buckets, full = self._buckets, now - self._burst / self._rate
+        while buckets:
+            group, (_, at) = next(iter(buckets.items()))
+            if at > full:
+                break
+            del buckets[group]
+
 
 MOST_UNDECIDED = 64
 """Connections beyond all places of which the head of the request may still be read, since the back end may have sent

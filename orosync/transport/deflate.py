@@ -16,8 +16,8 @@ import attrs
 from autobahn.exception import PayloadCorruptError
 from autobahn.websocket.compress_deflate import PerMessageDeflate, PerMessageDeflateOffer
 
+from orosync.transport.autobahn_protocol import QuietProtocol
 from orosync.transport.frames import server_frame
-from orosync.transport.quiet import QuietProtocol
 
 EXTENSION = "permessage-deflate"
 

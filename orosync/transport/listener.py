@@ -10,17 +10,15 @@ from typing import Any, TypeVar
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
-from orosync.headers.forwarding import UNIX, plain_address, speaks_for_others
+from orosync.headers import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.accepting import Build, Delayed, Farewells, HangUp
 from orosync.transport.admission import Answer, Place, Turnstile
-from orosync.transport.half_frames import HalfFrames
-from orosync.transport.keepalive import Wheel
-from orosync.transport.outbox import Outbox
 from orosync.transport.proxy_protocol import ProxyHeader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.slow_readers import SlowReaders
+from orosync.transport.timers import HalfFrames, SlowReaders, Wheel
+from orosync.transport.write_queue import Outbox
 
 K = TypeVar("K")
 

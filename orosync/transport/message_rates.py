@@ -18,7 +18,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.interfaces import RATE, IJournal
-from orosync.transport.keepalive import Member, Wheel
+from orosync.transport.timers import Member, Wheel
 
 TICK = 1 / 16
 """Seconds between two looks at those who wait for tokens."""

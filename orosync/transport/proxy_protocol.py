@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from orosync.interfaces import IJournal
 from orosync.transport.accepting import Build, Delayed, HangUp, hand_over
 from orosync.transport.admission import Place
-from orosync.transport.keepalive import Member, Wheel
+from orosync.transport.timers import Member, Wheel
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """What version 2 begins with (section 2.2 of the specification)."""

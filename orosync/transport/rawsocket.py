@@ -1,26 +1,260 @@
-"""The RawSocket listener.
+"""A RawSocket connection until its four octets are answered: what the client asks for, the wait for identity, refusals.
+
+It must not know what identity is or what a session does: it asks the host and obeys.
+
+The way in over RawSocket: whole messages are taken out of the stream in place, pings answered, violations told.
+
+Frames are measured by ``wamp.rawsocket``. Nothing here knows what a message means.
+
+The link between one RawSocket connection and its session: what both sides see of each other.
 
 It must not know what travels in a message, who the client is, or where a listener's settings come from.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-from orosync.transport.listener import ListenerFactory
-from orosync.transport.raw_link import RawLink
-from orosync.wamp.rawsocket import Refusal, refused
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from orosync.errors import ProtocolViolation
+from orosync.interfaces import Admission
+from orosync.model import ConnectionFacts
+from orosync.transport.autobahn_protocol import CONNECTING, OPEN
+from orosync.transport.connection import Line, probe
+from orosync.transport.handshake import Entrance
+from orosync.transport.http_request import socket_facts
+from orosync.transport.read_turns import LEAST
+from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
+from orosync.transport.tls import connection_of
+from orosync.wamp import rawsocket
+from orosync.wamp.rawsocket import (
+    FRAMERS,
+    MESSAGE,
+    MOST,
+    PING,
+    PONG,
+    BadHandshake,
+    Refusal,
+    Request,
+    announced,
+    frame,
+    measure,
+)
+
+SHORTEST = 1024
+"""A client that takes less cannot be told WELCOME."""
+
+_REFUSALS = {400: Refusal.SERIALIZER, 403: Refusal.CONNECTIONS, 503: Refusal.CONNECTIONS}
+"""RawSocket knows no better word for one who is not let in than that there is no room for it."""
+
+_KINDS = {
+    None: "not_rawsocket",
+    Refusal.SERIALIZER: "serializer",
+    Refusal.LENGTH: "length",
+    Refusal.RESERVED: "reserved",
+}
 
 
-class RawSocketFactory(ListenerFactory):
-    """RawSocket alone."""
+class RawHandshake(Entrance):
+    """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
 
-    full = refused(Refusal.CONNECTIONS)
+    def __init__(self, link: RawLink) -> None:
+        super().__init__(link)
+        self._link = link
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._link = self.kind(RawLink)
+    def received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._over:
+            return
+        buffer = self._buffer = self._buffer + data
+        if self._asked:
+            # A client that talks before it has been answered: kept for later, within a bound.
+            if len(buffer) > min(self._link.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
+                self._refuse(503, "talked before it was admitted", "early", None)
+            return
+        if len(buffer) < 4 and buffer[0] == rawsocket.MAGIC:
+            return
+        try:
+            # What does not even begin like a handshake is not waited for.
+            request = rawsocket.read_request(buffer[:4].ljust(4, b"\0"))
+            if request.limit < SHORTEST:
+                raise BadHandshake(
+                    Refusal.LENGTH, f"the client takes messages of {request.limit} bytes at most, {SHORTEST} are needed"
+                )
+        except BadHandshake as fault:
+            self._turn_away(fault.refusal, fault.reason, _KINDS[fault.refusal], None)
+            return
+        self._buffer = buffer[4:]
+        link = self._link
+        subprotocol = rawsocket.SUBPROTOCOLS[request.serializer]
+        facts = socket_facts(link.settings, link.peer, subprotocol, connection_of(link.transport), link.place)
+        self._ask(facts, request)
 
-    def connection(self, peer: str) -> Any:
-        """See ListenerFactory."""
-        return self._link(peer)
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Request) -> None:
+        (request,) = more
+        link = self._link
+        link.agree(request, binary=facts.subprotocols != (rawsocket.SUBPROTOCOLS[1],))
+        limit = rawsocket.announced(admission.session.traits.message_limit)
+        link.begin(admission.session, facts, rawsocket.accepted(request.serializer, limit), early)
+
+    def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
+        self._turn_away(_REFUSALS[status], reason, kind, facts)
+
+    def _no_place(self) -> None:
+        self._buffer = b""
+        self._link.answer(rawsocket.refused(Refusal.CONNECTIONS))
+
+    def _turn_away(self, refusal: Refusal | None, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
+        self._over = True
+        self._buffer = b""
+        self._note(kind, reason, facts)
+        # Whoever speaks something else would not understand an answer.
+        self._link.answer(b"" if refusal is None else rawsocket.refused(refusal))
+
+
+class RawReader(Stream):
+    """Reads RawSocket frames (see Stream); ``binary`` tells the session which kind its messages are of, ``peer_limit``
+    is the longest that the peer takes."""
+
+    binary = False
+    peer_limit = MOST
+
+    def answering(self) -> None:
+        """The peer knows pings: it has sent one, or answered one."""
+        raise NotImplementedError
+
+    def violated(self, reason: str) -> None:
+        """The peer broke the rules of RawSocket: nothing more of it is read."""
+        raise NotImplementedError
+
+    def read_one(self, data: bytes) -> bool:
+        """See Stream."""
+        length = len(data) - 4
+        if length < 0 or data[0] or int.from_bytes(data[:4], "big") != length or length > self.message_limit:
+            return False
+        if self.state != OPEN or (length > FEW and self.turns.full):
+            return False
+        left = self._left = self._left - (length if length > LEAST else LEAST)
+        outbox = self.outbox
+        self._reading = True
+        outbox.alone = not outbox.dirty
+        try:
+            self.session.received(data[4:], self.binary)  # type: ignore[union-attr]
+        except Exception:
+            self._could_not_hand_over()
+        outbox.alone = self._reading = False
+        if left <= 0 or self._paused or self.state != OPEN:
+            self._settle(b"", 0, 0, False)
+        if length > FEW:
+            self.turns.count(length)
+        return True
+
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
+        size, binary = len(data), self.binary
+        session = self.session
+        if self.state != OPEN or session is None:
+            return size, 0  # it has been told goodbye
+        received = session.received
+        while size - position >= 4 and not self._paused and self._left > 0:
+            length, kind = int.from_bytes(data[position : position + 4], "big"), MESSAGE
+            if length >= MOST:
+                try:
+                    kind, length = measure(length)
+                except ProtocolViolation as violation:
+                    self.violated(str(violation))
+                    return size, 0
+            end = position + 4 + length
+            if length > (limit := self.message_limit):  # a message before this one may have changed it
+                if kind != MESSAGE or not self.skip_oversized:
+                    self.violated(f"a RawSocket frame of {length} bytes, {limit} are taken at most")
+                    return size, 0
+                self.oversized(length)
+                self._left -= LEAST
+                self._skip = max(0, end - size)
+                position = min(end, size)
+            elif end > size:
+                return position, end - position
+            elif kind == MESSAGE:
+                payload = data[position + 4 : end]
+                position = end
+                self._left -= length if length > LEAST else LEAST
+                received(payload, binary)
+            else:
+                self._left -= max(LEAST, length)
+                self._ping(kind, data[position + 4 : end])
+                position = end
+            if self.state != OPEN:
+                return size, 0
+        return position, 4
+
+    def _ping(self, kind: int, payload: bytes) -> None:
+        self.answering()
+        if kind == PING:
+            if len(payload) > self.peer_limit:
+                self.violated("a PING is longer than the PONG that its sender takes")
+            else:
+                self.push(frame(PONG, payload))
+                self.unasked()
+        else:
+            self.pong()
+
+
+class RawLink(Line, RawReader, Protocol):
+    """One RawSocket connection."""
+
+    state = CONNECTING
+    ping = frame(PING, b"")
+    framer: Callable[[bytes, bool], bytes] = staticmethod(FRAMERS[MOST])
+    _closed = False
+    _answers = False
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self._queue: list[bytes] = []
+        self._handshake = RawHandshake(self)
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        probe(self.transport, self._raw)
+
+    def agree(self, request: Request, binary: bool) -> None:
+        """The client's own terms: the longest message that it takes, and the kind of its serializer."""
+        self.peer_limit = request.limit
+        self.framer = FRAMERS[request.limit]
+        self.binary = binary
+
+    def close(self, code: int, reason: str) -> None:
+        """See ILink. RawSocket has no goodbye of its own: what is queued is sent and our side of TCP ended; what still
+        arrives is dropped."""
+        if self.state == OPEN:
+            self._why = f"closed by us with {code}: {reason}"
+            self._closed = True
+            self.flush()
+            self._end(linger=True)
+
+    def violated(self, reason: str) -> None:
+        if self.session is not None:
+            self.session.violated(reason)
+        self.close(1002, reason)
+
+    def due(self) -> None:
+        """See keepalive.Member. Only those are pinged who have shown that they know pings: autobahn takes one for the
+        head of a message of 16 MiB. For the others there is TCP's keep-alive."""
+        if self.state != OPEN or self._answers:
+            super().due()
+
+    def answering(self) -> None:
+        if not self._answers and self.session is not None:
+            self._answers = True
+            if self.session.traits.pinged:
+                self.wheel.enter(self, self.ping_ticks)
+
+    def _limit(self, size: int) -> None:
+        self.message_limit = announced(size)
+
+    def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
+        _, code, why = super()._ending(reason)
+        return self._closed and isinstance(reason.value, ConnectionDone), code, why

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from orosync.interfaces import TURN, WAITING
-from orosync.transport.quiet import CLOSED
+from orosync.transport.autobahn_protocol import CLOSED
 
 _log = Logger()
 

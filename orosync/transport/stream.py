@@ -13,12 +13,11 @@ from twisted.logger import Logger
 
 from orosync.interfaces import RATE, TURN, WAITING, ISession
 from orosync.model import ConnectionFacts
-from orosync.transport.half_frames import HalfFrames
-from orosync.transport.keepalive import Wheel
+from orosync.transport.autobahn_protocol import CLOSED, OPEN
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
-from orosync.transport.outbox import Outbox
-from orosync.transport.quiet import CLOSED, OPEN
 from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
+from orosync.transport.timers import HalfFrames, Wheel
+from orosync.transport.write_queue import Outbox
 
 _log = Logger()
 

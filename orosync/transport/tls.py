@@ -1,15 +1,30 @@
-"""TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, and a certificate that can be
+"""A self-signed certificate for trying things out: never for a real installation, which has its own.
+
+It writes two files and knows nothing else.
+
+What TLS says of a connection beyond its bytes: the client's certificate, and ids to bind credentials to.
+
+It must not know what either is good for.
+
+TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, and a certificate that can be
 renewed while connections live on. It knows files and endpoints; nothing of what is spoken inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
 from twisted.internet.defer import Deferred
@@ -23,8 +38,122 @@ from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersi
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from orosync.clocks import Now, time_of_day
 from orosync.errors import ConfigError
+from orosync.model import NOTHING
 from orosync.transport.tls_records import MeasuredTLS
+
+
+def self_signed(
+    certificate_path: str | Path,
+    key_path: str | Path,
+    names: Sequence[str] = ("localhost", "127.0.0.1", "::1"),
+    days: int = 365,
+    now: Now = time_of_day,
+) -> None:
+    """Make an ECDSA P-256 key and a certificate for ``names`` (host names and addresses), as PEM files.
+
+    It is good for ``days`` from ``now()`` on.
+
+    The key is readable by its owner alone from the moment it exists. Files that are there are replaced. Raises OSError.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    today = datetime.fromtimestamp(now(), UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - timedelta(hours=1))
+        .not_valid_after(today + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(Path(key_path), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    _write(Path(certificate_path), certificate.public_bytes(Encoding.PEM), 0o644)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Beside its place first, then moved there: nobody ever sees half a file."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    beside.replace(path)
+
+
+Connection = Any
+"""An OpenSSL.SSL.Connection (its types depend on which stubs are installed)."""
+
+EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+SIZE = 32
+
+
+def connection_of(transport: Any) -> Connection | None:
+    """The TLS connection under a transport, None for one without."""
+    return transport.getHandle() if isinstance(transport, TLSMemoryBIOProtocol) else None
+
+
+def client_certificate(connection: Connection | None) -> bytes | None:
+    """The verified certificate of the client in DER; None where it gave none, or was asked for none."""
+    certificate = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+
+
+def channel_ids(connection: Connection | None) -> Mapping[str, bytes]:
+    """The ids of a connection by kind, each computed when it is asked for: nearly nobody does."""
+    return NOTHING if connection is None else ChannelIds(connection)
+
+
+def _tls_unique(connection: Connection) -> bytes | None:
+    """RFC 5929 section 3: the first Finished message, which is the client's since no session is ever resumed here. As
+    autobahn has it: hashed to 32 bytes, and in TLS 1.3 too (for which the RFC defines none)."""
+    finished = connection.get_peer_finished()
+    return None if finished is None else hashlib.sha256(finished).digest()
+
+
+def _tls_exporter(connection: Connection) -> bytes | None:
+    """RFC 9266 section 2; in TLS 1.3 alone, where it is unique without conditions."""
+    if connection.get_protocol_version() != SSL.TLS1_3_VERSION:
+        return None
+    return bytes(connection.export_keying_material(EXPORTER_LABEL, SIZE, b""))
+
+
+_KINDS: Mapping[str, Callable[[Connection], bytes | None]] = {
+    "tls-unique": _tls_unique,
+    "tls-exporter": _tls_exporter,
+}
+
+
+class ChannelIds(Mapping[str, bytes]):
+    """32 bytes by kind; a kind that the connection cannot offer is not there."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getitem__(self, kind: str) -> bytes:
+        channel_id = _KINDS[kind](self._connection)
+        if channel_id is None:
+            raise KeyError(kind)
+        return channel_id
+
+    def __iter__(self) -> Iterator[str]:
+        return (kind for kind, compute in _KINDS.items() if compute(self._connection) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2: only these; TLS 1.3 has no others than their like."""

@@ -16,8 +16,8 @@ import attrs
 from autobahn.websocket.protocol import WebSocketServerFactory
 from autobahn.websocket.types import ConnectionRequest
 
-from orosync.transport.quiet import QuietProtocol
-from orosync.transport.request import BadRequest, Request
+from orosync.transport.autobahn_protocol import QuietProtocol
+from orosync.transport.http_request import BadRequest, Request
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 _ANY_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="

@@ -1,42 +1,448 @@
-"""The WebSocket listener: what its connections share besides what those of every listener do.
+"""A connection until its 101: the HTTP head, the origin rule, and every refusal on the way.
+
+It must not know what identity is or what a session does: it asks the host and obeys.
+
+The way in: whole messages are taken out of the stream in place; every other shape is autobahn's.
+
+Taken here: complete, masked, unfragmented text and binary frames without reserved bits, within the message limit,
+text that is UTF-8; and pings and pongs, since a flood of them must not cost more than one of messages. Anything
+else (fragments, CLOSE, violations, bad text, what is too large) is handed to autobahn, one frame at a time, so that
+the loop goes on behind it and pausing holds between any two messages. After a violation nothing is parsed any more.
+Nothing here knows what a message means.
+
+The link between one WebSocket connection and its session: what both sides see of each other.
 
 It must not know what travels in a message, who the client is, or where a listener's settings come from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from orosync.headers.origin import OriginRule
-from orosync.transport.answers import ANSWERS
-from orosync.transport.link import Link
-from orosync.transport.listener import ListenerFactory
-from orosync.transport.longpoll import LongPoll
-from orosync.transport.pages import quiet_site
+from autobahn.util import encode_truncate
+from autobahn.websocket.utf8validator import Utf8Validator
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from orosync.headers import OriginRule, client_address
+from orosync.interfaces import RATE, WAITING, Admission
+from orosync.model import ConnectionFacts
+from orosync.transport.admission import LARGE_HEAD
+from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, ConnectionFailed, QuietProtocol
+from orosync.transport.connection import Line
+from orosync.transport.deflate import Agreement, Inflater, agreed
+from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, server_frame, unmask
+from orosync.transport.handshake import Entrance
+from orosync.transport.http_request import BadRequest, Request, connection_facts, parse
+from orosync.transport.http_responses import ANSWERS
+from orosync.transport.http_site import Branch
+from orosync.transport.read_turns import LEAST
+from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
+from orosync.transport.tls import connection_of
+from orosync.transport.upgrade import accepted, judge, wants_websocket
+
+_END = b"\r\n\r\n"
+_KINDS = {404: "path", 426: "plain_http", 431: "header_too_large"}
 
 
-def websocket_link(listener: ListenerFactory) -> type[Link]:
-    """The kind of link that WebSocket clients of ``listener`` get."""
-    settings = listener.settings
-    longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
-    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
-    return listener.kind(
-        Link,
-        origin_rule=OriginRule(settings.origins, settings.origin_required),
-        site=None if settings.web is None and longpoll is None else site,
-        longpoll=longpoll,
-    )
+class Handshake(Entrance):
+    """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self._link = link
+        self._web: Protocol | None = None
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._web is not None:
+            self._web.dataReceived(data)
+            return
+        if self._over:
+            return
+        buffer = self._buffer = self._buffer + data
+        limit = self._link.settings.header_limit
+        if self._asked:
+            # A client that talks before it has been answered: kept for later, within a bound.
+            if len(buffer) > min(limit, UNAUTHENTICATED_MESSAGE_LIMIT):
+                self._refuse(431, "talked before it was admitted")
+            return
+        if not 0x41 <= buffer[0] <= 0x5A:
+            self._refuse(400, "not HTTP")
+            return
+        end = buffer.find(_END) + len(_END)
+        if len(buffer) > LARGE_HEAD and end <= limit:
+            self._link.place.hold_head(len(buffer), self._link.withdraw)
+        if end < len(_END) and len(buffer) <= limit:
+            return
+        if end < len(_END) or end > limit:
+            self._refuse(431, f"head larger than {limit} bytes")
+            return
+        try:
+            self._judge(buffer[:end], end)
+        except BadRequest as fault:
+            self._refuse(fault.status, fault.reason)
+
+    def lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        if self._web is None:
+            super().lost(reason)
+        else:
+            self._over = True
+            self._web.connectionLost(reason)
+
+    def _judge(self, head: bytes, end: int) -> None:
+        link = self._link
+        settings = link.settings
+        request = parse(head)
+        if not wants_websocket(request):
+            self._serve(request)
+            return
+        if settings.path is not None and request.path != settings.path:
+            self._refuse(404, f"[listen:{settings.name}] answers the path {settings.path} alone")
+            return
+        host = request.host
+        key, subprotocols = judge(request)
+        facts = connection_facts(
+            settings, link.peer, request, host, subprotocols, connection_of(link.transport), link.place
+        )
+        if not link.origin_rule.allows(facts.origin):
+            missing, listed = "no Origin header", f"not one of the origins of [listen:{settings.name}]"
+            reason = missing if facts.origin is None else listed
+            self._refuse(403, reason, "origin", facts)
+            return
+        self._buffer = self._buffer[end:]
+        offered = request.headers.get("sec-websocket-extensions") if settings.deflate else None
+        self._ask(facts, key, agreed(offered) if offered else None)
+
+    def _serve(self, request: Request) -> None:
+        """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
+        link = self._link
+        polled = link.longpoll is not None and link.longpoll.serves(request.path)
+        if link.site is None or not (polled or link.settings.web is not None):
+            settled = link.settings.path is None or request.path == link.settings.path
+            self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
+            return
+        chain = request.headers.get("x-forwarded-for")
+        address = client_address(link.peer, chain, link.settings.trusted_proxies)
+        self._place(address, None, self._hand_to_site)
+
+    def _hand_to_site(self) -> None:
+        link = self._link
+        assert link.site is not None
+        self._delayed = False
+        link.wheel.leave(link)
+        link.place.hold_head(0, lambda: None)
+        buffer, self._buffer = self._buffer, b""
+        web: Any = link.site.buildProtocol(link.transport.getPeer())
+        self._web = web
+        web.place = link.place
+        web.makeConnection(link.transport)
+        web.dataReceived(buffer)
+
+    def _no_place(self) -> None:
+        self._buffer = b""
+        self._link.answer(ANSWERS[503])
+
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
+        key, agreement = more
+        extensions = ""
+        if agreement is not None:
+            self._link.compress(agreement)
+            extensions = agreement.answer
+        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol, extensions), early)
+
+    def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
+        self._over = True
+        self._buffer = b""
+        self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
+        self._link.answer(ANSWERS[status])
 
 
-class WebSocketFactory(ListenerFactory):
-    """WebSocket, and plain HTTP where the listener has pages."""
+FRAGMENTS = 4096
+"""Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
 
-    full = ANSWERS[503]
+FRAGMENT = 64
+"""Bytes of a fragment on average, of a message that is allowed more fragments than that because it may be larger."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._link = websocket_link(self)
+_GULP = 4096
+"""A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
 
-    def connection(self, peer: str) -> Any:
-        """See ListenerFactory."""
-        return self._link(peer)
+
+class FrameReader(Stream, QuietProtocol):
+    """Reads WebSocket frames (see Stream). Of messages that are too large only unfragmented ones can be skipped."""
+
+    peer: str
+    maxFramePayloadSize = maxMessagePayloadSize = Stream.message_limit
+    utf8validator: Any = None
+    _isMessageCompressed = False
+    _fragments = _empty = 0
+    message_data: Any
+
+    def read_one(self, data: bytes) -> bool:
+        """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
+
+        For connections on which nothing is half done (not ``_odd``). The same as ``read`` would do, written out: every
+        message pays for each call on its way.
+        """
+        size = len(data)
+        if size < 6 or ((first := data[0]) != TEXT and first != BINARY):
+            return False
+        head, length = 6, data[1] - 0x80
+        if length == 126:
+            head, length = 8, data[2] << 8 | data[3]
+            if length > FEW and self.turns.full:
+                return False
+        if head + length != size or (length > 125) is (head == 6) or length > self.message_limit:
+            return False
+        payload = unmask(data[head:], data[head - 4 : head])
+        if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
+            return False
+        left = self._left = self._left - (size if size > LEAST else LEAST)
+        outbox = self.outbox
+        self._reading = True
+        outbox.alone = not outbox.dirty
+        try:
+            self.session.received(payload, first == BINARY)  # type: ignore[union-attr]
+        except Exception:
+            self._could_not_hand_over()
+        outbox.alone = self._reading = False
+        if left <= 0 or self._paused or self.state != OPEN:
+            self._foreign = self.state != OPEN
+            self._settle(b"", 0, 0, False)
+        if size > FEW:
+            self.turns.count(size)
+        return True
+
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
+        """See Stream. Every way through the loop leaves it or moves ``position``."""
+        size = len(data)
+        session = self.session
+        assert session is not None
+        received = session.received
+        frame = self.current_frame
+        if frame is not None and size > position:
+            worth = min(frame.length - self.current_frame_masker.pointer(), _GULP)
+            if size - position < worth:
+                return position, worth
+            position = self._pass_on(data, position)
+        while size - position >= 2 and not self._paused and self._left > 0:
+            first, length = data[position], data[position + 1] - 0x80
+            if (first != TEXT and first != BINARY) or length < 0 or self._foreign:
+                if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
+                    end = position + 6 + length
+                    if end > size:
+                        return position, end - position
+                    self._left -= LEAST
+                    if first == PING:
+                        self.push(
+                            control_frame(PONG, unmask(data[position + 6 : end], data[position + 2 : position + 6]))
+                        )
+                        self.unasked()
+                    else:
+                        self.pong()
+                    if self.state == CLOSED:
+                        return size, 0
+                    position = end
+                    continue
+                position = self._pass_on(data, position)
+            else:
+                head = position + 6
+                if length > 125:
+                    head += 2 if length == 126 else 8
+                    if head > size:
+                        return position, head - position
+                    least = 126 if length == 126 else 65536
+                    length = int.from_bytes(data[position + 2 : head - 4], "big")
+                    if length < least:
+                        position = self._pass_on(data, position)
+                        continue
+                end = head + length
+                if length > self.message_limit:  # a message before this one may have changed it
+                    position = self._too_large(data, position, length, end)
+                elif end > size:
+                    return position, end - position
+                else:
+                    payload = unmask(data[head:end], data[head - 4 : head])
+                    if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
+                        position = self._pass_on(data, position)
+                    else:
+                        cost = end - position
+                        self._left -= cost if cost > LEAST else LEAST
+                        position = end
+                        received(payload, first == BINARY)
+            if self.state != OPEN:
+                if self.state == CLOSED:
+                    return size, 0
+                self._foreign = True
+        return position, 2
+
+    def _too_large(self, data: bytes, position: int, length: int, end: int) -> int:
+        if not self.skip_oversized:
+            return self._pass_on(data, position)
+        self.oversized(length)
+        self._left -= LEAST
+        self._skip = max(0, end - len(data))
+        return min(end, len(data))
+
+    def _pass_on(self, data: bytes, position: int) -> int:
+        """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends, which
+        is behind ``position``, and the end of ``data`` once nothing more is to be read. Raises RuntimeError when
+        autobahn's idea of where it is cannot be true."""
+        if self.utf8validator is None:
+            self.utf8validator = Utf8Validator()
+        frame = self.current_frame
+        end = extent(data, position) if frame is None else position + frame.length - self.current_frame_masker.pointer()
+        end = len(data) if end is None else min(end, len(data))
+        if end <= position:
+            raise RuntimeError("autobahn holds a frame that is complete")
+        self._left -= max(LEAST, end - position)
+        self.data = data[position:end]
+        try:
+            self.consumeData()
+        except ConnectionFailed:
+            return len(data)
+        self._foreign = self.state != OPEN or self.inside_message or self.current_frame is not None
+        return len(data) if self.state == CLOSED else end
+
+    def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
+        """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
+        self._left = 0  # how much has been inflated until then is not known
+        self.refused(code, reason)
+        raise ConnectionFailed
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.current_frame = self._perMessageCompress = None
+        self.message_data, self.frame_data, self.control_frame_data = [], [], []
+
+    def refused(self, code: int, reason: str) -> None:
+        """The peer broke the rules of WebSocket: it is told ``code``, the log why, and nothing more of it is read."""
+        raise NotImplementedError
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self._fragments += 1
+        if not (self.bucket.joined or self.current_frame.fin):
+            self.unasked()  # the last one, which makes it a message, is the session's
+        self._empty += not length
+        most = max(FRAGMENTS, self.message_limit // FRAGMENT)
+        if self._fragments > most:
+            self._max_message_size_exceeded(self._fragments, most, f"message in more than {most} fragments")
+        elif self._empty > FRAGMENTS:
+            what = f"message with more than {FRAGMENTS} empty fragments"
+            self._max_message_size_exceeded(self._empty, FRAGMENTS, what)
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        if payload:
+            if self._isMessageCompressed:
+                self._left -= len(payload)  # what comes out is work as well
+            super().onMessageFrameData(payload)
+
+    def onMessageBegin(self, is_binary: bool) -> None:
+        super().onMessageBegin(is_binary)
+        self.message_data = [bytearray()]  # very many small pieces would take several times their bytes
+
+    def onMessageFrame(self, pieces: Any) -> None:
+        (whole,) = self.message_data
+        if len(whole) < UNAUTHENTICATED_MESSAGE_LIMIT:
+            # Of thousands that wait for their rest before they have joined, each takes what it has and no more.
+            self.message_data = [bytearray().join((whole, *pieces))]
+            return
+        for piece in pieces:
+            whole += piece
+
+    def onMessageEnd(self) -> None:
+        """A message that autobahn assembled; what arrives after our own CLOSE is not given to anybody."""
+        self._fragments = self._empty = 0
+        whole, self.message_data = self.message_data, []
+        if self.state == OPEN and self.session is not None:
+            self.session.received(b"".join(whole), self.message_is_binary)
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
+"""Codes after which the connection has failed (RFC 6455 section 7.1.7): our side ends, and nothing more is parsed.
+After any other the peer's CLOSE is waited for (section 7.1.2)."""
+
+
+class Link(Line, FrameReader):
+    """One WebSocket connection."""
+
+    peer: str
+    origin_rule: OriginRule
+    site: Site | None
+    longpoll: Branch | None = None
+
+    framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
+    ping = control_frame(PING)
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self._queue: list[bytes] = []
+        self._handshake = Handshake(self)
+
+    def compress(self, agreement: Agreement) -> None:
+        """Compression has been agreed upon."""
+        self.framer = agreement.framer
+        self._perMessageCompress = Inflater()
+
+    def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
+        if self.wasClean:
+            return True, self.remoteCloseCode, self.remoteCloseReason or ""
+        self._why = self._why or self.wasNotCleanReason or ""
+        return super()._ending(reason)
+
+    def room(self) -> int:
+        """See tls_records.Watcher; less what autobahn has of a message in fragments."""
+        room = super().room()
+        return room - sum(map(len, self.message_data)) if self.inside_message else room
+
+    def _limit(self, size: int) -> None:
+        self.message_limit = self.maxFramePayloadSize = self.maxMessagePayloadSize = size
+
+    def close(self, code: int, reason: str) -> None:
+        """See ILink."""
+        if self.state == OPEN:
+            self._why = f"closed by us with {code}: {reason}"
+            self.sendCloseFrame(code=code, reasonUtf8=encode_truncate(reason, 123))
+            if code in _FAILURES:
+                self._end(linger=True)
+            else:
+                self.resume(WAITING | RATE)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """The way out of autobahn's CLOSE frames: behind what is queued, and at once."""
+        self._queue.append(data)
+        self.flush()
+
+    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        if self.state == CLOSING:
+            # What still arrives is autobahn's: it waits for the peer's CLOSE.
+            self._foreign = self._odd = True
+            self.clear = False
+            self.wheel.enter(self, self.close_ticks)
+
+    def refused(self, code: int, reason: str) -> None:
+        if self.state == OPEN:
+            self.journal.note("frame.refused", str(code), address=self.facts.address, reason=reason)
+            self.close(code, reason)
+        else:
+            self._end(linger=True)
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        """autobahn has done with the connection; after a proper closing handshake it need not be torn down."""
+        if abort and not self.wasClean:
+            self.drop_now("dropped")
+        else:
+            self._end()

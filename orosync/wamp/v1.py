@@ -19,9 +19,8 @@ from msgspec import Raw, Struct
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, Unfit
 from orosync.wamp import json_rules, transcode
 from orosync.wamp.formats import UNREADABLE, Format, Odd
-from orosync.wamp.names import INVALID_URI
 from orosync.wamp.payload import Payload
-from orosync.wamp.uris import LONGEST, TOO_LONG
+from orosync.wamp.uris import INVALID_URI, LONGEST, TOO_LONG
 
 SUBPROTOCOL = "wamp"
 NOT_ALLOWED = 'You are not allowed to subscribe on topic "{topic}".'

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from orosync.authz.chain import Chain
 from orosync.authz.channels import Channel
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
 from orosync.interfaces import IAuthorizer

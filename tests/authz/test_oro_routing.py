@@ -12,7 +12,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.channels import Binding, Channel, Owner, granted
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.oro_routing import routed_channels
 from orosync.errors import ConfigError
 from tests.authz.oro_application import FILE, FILES, PLATFORM, route, written

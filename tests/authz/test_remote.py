@@ -11,9 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from orosync.authz.chain import Chain
-from orosync.authz.questions import session_details
-from orosync.authz.remote import RemoteAuthorizer
-from orosync.authz.rulings import RulingCache
+from orosync.authz.remote import RemoteAuthorizer, RulingCache, session_details
 from orosync.errors import CallFailed
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, SessionFacts

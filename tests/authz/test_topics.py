@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.authz.channels import Binding, Channel, Owner
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.topics import TopicRules
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Verdict

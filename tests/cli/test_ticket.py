@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from orosync.identity.tickets import date_c, make_ticket
+from orosync.identity.ticket import date_c, make_ticket
 from tests.cli.desk import HASH, RUNNING, SECRET, DeskCase
 
 

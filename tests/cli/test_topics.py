@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.channels import Binding, Channel, Owner
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.cli.topics import HEAD, table
 from tests.authz.oro_application import FILE, FILES, PLATFORM, route, written
 from tests.cli.desk import DeskCase

@@ -7,8 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.accounts import AccountLine, with_certificates, with_keys, with_secret
-from orosync.config.secrets import Secret
-from orosync.config.values import Place
+from orosync.config.readers import Place, Secret
 
 SECRET = "a secret of some length"
 PLACE = Place(Path("/"), {"ANNA": SECRET})

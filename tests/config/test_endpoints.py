@@ -7,7 +7,7 @@ from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.endpoints import BACKLOG, Reach, endpoint, take_apart, with_backlog
-from orosync.config.values import NOWHERE
+from orosync.config.readers import NOWHERE
 
 GOOD = {
     "tcp:8080": Reach.ANYBODY,

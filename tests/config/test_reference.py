@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orosync.config import (
-    attach,
-    components,
-    configuration,
-    listen,
-    methods,
-    realms,
-    reference,
-    remote,
-    sections,
-    sessions,
-    uplinks,
-)
-from orosync.config.keys import keys_of
+from orosync.config import attached, authentication, listen, loader, realms, reference, sections, sessions, uplinks
+from orosync.config.fields import keys_of
 from tests.config.files import FilesCase
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
@@ -39,15 +27,25 @@ class Page(FilesCase):
         """No section class is left out, and the page has a heading for every kind of section."""
         there = {
             value
-            for module in (attach, components, listen, methods, realms, remote, sections, sessions, uplinks)
+            for module in (
+                attached,
+                realms,
+                listen,
+                authentication,
+                realms,
+                authentication,
+                sections,
+                sessions,
+                uplinks,
+            )
             for name, value in vars(module).items()
             if name.endswith("Section") and name != "ForeignSection"
         }
         self.assertEqual(there, set(reference.TABLES.values()))
         page = PAGE.read_text()
-        for kind in configuration.ALONE:
+        for kind in loader.ALONE:
             self.assertIn(f"\n## `[{kind}]`\n", page)
-        for kind in configuration.NAMED:
+        for kind in loader.NAMED:
             self.assertRegex(page, rf"\n## `\[{kind}:")
 
     def test_a_page_out_of_date(self) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import rules
+from orosync.config.readers import NOWHERE, Place
 from orosync.config.rules import ChannelLine, Permission
-from orosync.config.values import NOWHERE, Place
 from orosync.model import Action, Match
 
 CALL, PUBLISH, SUBSCRIBE = Action.CALL, Action.PUBLISH, Action.SUBSCRIBE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import sections
-from orosync.config.methods import METHODS
-from orosync.config.secrets import Secret
+from orosync.config.authentication import METHODS
+from orosync.config.readers import Secret
 from orosync.model import User
 from tests.config.files import SOUND, FilesCase
 

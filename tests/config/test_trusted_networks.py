@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.config.readers import LOOPBACK, NOWHERE
 from orosync.config.trusted_networks import MOST_PUBLIC, trusted
-from orosync.config.values import LOOPBACK, NOWHERE
 from tests.config.files import SOUND, FilesCase
 
 BROAD = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orosync.config import uplinks
+from orosync.config.readers import NOWHERE
 from orosync.config.uplinks import Pattern, UplinkSection
-from orosync.config.values import NOWHERE
 from orosync.model import Match
 from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
 

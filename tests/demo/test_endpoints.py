@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.demo.endpoints import LONGEST_BODY, Call, session_cookie, token_cookie
-from orosync.identity.tickets import make_ticket, parse
+from orosync.identity.ticket import make_ticket, parse
 from tests.demo.visitor import ANNA, BEN, SECRET, Ears, Visitor, application
 
 TAG = "Oro_Bundle_AccountBundle_Entity_Account_12"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.demo.loopback import is_loopback_host, is_loopback_request, refusal
-from orosync.headers.forwarding import NAMES, PREFIXES
+from orosync.headers import NAMES, PREFIXES
 
 OURS = ["localhost", "LOCALHOST:8443", "127.0.0.1", "127.0.0.1:8443", "127.9.8.7:1", "[::1]", "[::1]:8443"]
 FOREIGN = [

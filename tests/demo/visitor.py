@@ -9,8 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from orosync.demo.answers import Answer
-from orosync.demo.endpoints import Call, Endpoints, token_cookie
+from orosync.demo.endpoints import Answer, Call, Endpoints, token_cookie
 from orosync.interfaces import IPublisher
 from orosync.model import User
 

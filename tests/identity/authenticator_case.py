@@ -10,9 +10,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
-from orosync.identity.publisher_right import PublisherRight
-from orosync.identity.static_directory import StaticDirectory
+from orosync.identity.directories.static import StaticDirectory
 from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.identity.ticket_verifier import PublisherRight
 from orosync.model import ConnectionFacts, Principal, User
 from orosync.testing import RecordingJournal, connection_facts
 from tests.identity.stage import ANNA, GONE, NOW, SECRET, RecordingHasher

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 
-from orosync.identity.digest import message_digest
-from orosync.identity.tickets import make_ticket
+from orosync.identity.digests import message_digest
+from orosync.identity.ticket import make_ticket
 from orosync.model import User
 
 VECTORS: list[dict[str, Any]] = json.loads(

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from orosync import testing
 from orosync.errors import Refused, Unavailable
 from orosync.identity.cookie_authenticator import CookieAuthenticator
-from orosync.identity.failures import FailureBuckets
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import Hello, IAmbientAuthenticator
 from orosync.model import AdminSession, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts, principal

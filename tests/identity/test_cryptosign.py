@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.cryptosign import CryptosignAuthenticator
-from orosync.identity.failures import FailureBuckets
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import Challenge, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.cryptosign_vectors import CHANNEL, VECTORS

@@ -11,9 +11,9 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.cra_key import cra_key, derived
 from orosync.identity.derive import main
 from orosync.identity.scram_keys import parse
+from orosync.identity.wampcra import cra_key, derived
 from tests.identity.methods_stage import SECRET
 
 TREE = Path(__file__).resolve().parents[2]

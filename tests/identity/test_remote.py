@@ -12,17 +12,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from orosync.errors import CallFailed, Unavailable
-from orosync.identity.cra_key import derived
-from orosync.identity.failures import FailureBuckets
-from orosync.identity.remote import RemoteAuthenticator
-from orosync.identity.remote_answers import Limits
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
+from orosync.identity.wampcra import derived
 from orosync.interfaces import Challenge, Hello, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, ScriptedCaller, connection_facts
 from orosync.transport_details import transport_details
 from tests.identity.methods_stage import SECRET, MethodCase
 from tests.identity.test_wampcra import signed
 
-LIMITS = Limits(("user", "clerk"), "", ("oro", "shop"))
+LIMITS = RemoteLimits(("user", "clerk"), "", ("oro", "shop"))
 DOWN = ("wamp.error.no_such_procedure", "wamp.error.canceled", "wamp.error.unavailable", "wamp.error.runtime_error")
 
 

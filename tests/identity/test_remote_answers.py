@@ -9,15 +9,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused, Unavailable
 from orosync.identity.accounts import Account
-from orosync.identity.cra_key import derived
-from orosync.identity.remote_answers import Limits, RemoteAnswer, account, read
+from orosync.identity.remote import RemoteAnswer, RemoteLimits, account, read
+from orosync.identity.wampcra import derived
 
-LIMITS = Limits(("user", "clerk"), "", ("oro", "shop"))
+LIMITS = RemoteLimits(("user", "clerk"), "", ("oro", "shop"))
 SECRET = "a secret of anna alone"
 
 
 class ReadTests(SynchronousTestCase):
-    def answer(self, answer: Any, method: str = "ticket", authid: str | None = "anna", limits: Limits = LIMITS) -> Any:
+    def answer(
+        self, answer: Any, method: str = "ticket", authid: str | None = "anna", limits: RemoteLimits = LIMITS
+    ) -> Any:
         return read(method, authid, [answer], {}, limits)
 
     def test_role_alone(self) -> None:
@@ -36,7 +38,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_default_role(self) -> None:
         """Where the answer names none, if there is one."""
-        limits = Limits(("user",), "user", ())
+        limits = RemoteLimits(("user",), "user", ())
         self.assertEqual(self.answer({"authid": "x"}, limits=limits).role, "user")
         self.assertEqual(self.answer({"role": None}, limits=limits).role, "user")
 

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.errors import Refused, Unavailable
+from orosync.identity.directories.static import StaticDirectory
 from orosync.identity.shared_passwords import INTERVAL, Sharing, described
-from orosync.identity.static_directory import StaticDirectory
 from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 from orosync.testing import MemoryDirectory, RecordingJournal

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
 from orosync.identity.signatures import Signatures, published
-from orosync.identity.tickets import parse
+from orosync.identity.ticket import parse
 from tests.identity.stage import ANNA, NOW, OLD_SECRET, PUBLISHED, SECRET, RecordingHasher, ticket_of
 
 PASSWORD = ANNA.password_hash.encode()

@@ -10,8 +10,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from orosync.errors import ConfigError, Refused, Unavailable
-from orosync.identity.failures import FailureBuckets
-from orosync.identity.tickets import date_c
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.ticket import date_c
 from orosync.interfaces import Challenge, Hello, IAuthenticator, IRecheck
 from orosync.model import Principal, User
 from orosync.testing import AuthenticatorContract, connection_facts

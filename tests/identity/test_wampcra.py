@@ -13,9 +13,8 @@ from twisted.trial.unittest import TestCase
 from orosync.errors import ConfigError, Unavailable
 from orosync.identity import wampcra
 from orosync.identity.accounts import Account
-from orosync.identity.cra_key import derived
-from orosync.identity.failures import FailureBuckets
-from orosync.identity.wampcra import WampCraAuthenticator
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.wampcra import WampCraAuthenticator, derived
 from orosync.interfaces import Challenge, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.methods_stage import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
@@ -144,7 +143,7 @@ class Exchange(MethodCase):
                 mock.patch.object(wampcra, "compute_wcs", counting("sign", compute_wcs)),
                 mock.patch("hmac.compare_digest", counting("compare", lambda a, b: a == b)),
                 mock.patch("hmac.digest", counting("seed", lambda *_: b"\1" * 64)),
-                mock.patch("orosync.identity.cra_key.text_like", counting("salt", lambda *_: "s")),
+                mock.patch("orosync.identity.wampcra.text_like", counting("salt", lambda *_: "s")),
             ):
                 self.failureResultOf(self.asked(name).answer("wrong", {}))
             found.append(work.copy())

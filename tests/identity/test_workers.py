@@ -13,10 +13,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.errors import Unavailable
-from orosync.identity.digest import message_digest
-from orosync.identity.hashing import MOST_HUNG
+from orosync.identity.digests import message_digest
+from orosync.identity.hasher import MOST_HUNG
 from orosync.identity.workers import PATIENCE, SECOND_LOOK, ProcessWorker, ThreadWorker, WorkerLost
-from tests.identity.test_hashing import HasherCase
+from tests.identity.test_hasher_hashing import HasherCase
 
 PAIRS = [(b"a", b""), (b"b", b"salt")]
 DIGESTS = [message_digest(plain, salt) for plain, salt in PAIRS]

@@ -8,24 +8,23 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from orosync.authz.oro_channels import ORO_CHANNELS
-from orosync.authz.rulings import RulingCache
+from orosync.authz.factory import ORO_CHANNELS
+from orosync.authz.remote import RulingCache
 from orosync.authz.topics import TopicRules
 from orosync.errors import CallFailed, Refused, Unavailable
-from orosync.identity.directories.lookups import MOST_KEPT, ROOM, Flights
-from orosync.identity.failures import MOST_ADDRESSES as FAILING
-from orosync.identity.failures import FailureBuckets
-from orosync.identity.hashing import ROOM as DIGESTS
-from orosync.identity.lanes import Lanes
-from orosync.identity.tickets import Ticket
-from orosync.identity.used import REMEMBERED as USED
-from orosync.identity.used import UsedTickets
+from orosync.identity.hasher import ROOM as DIGESTS
+from orosync.identity.hasher import Lanes
+from orosync.identity.rate_limit import MOST_ADDRESSES as FAILING
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.single_flight import MOST_KEPT, ROOM, Flights
+from orosync.identity.ticket import REMEMBERED as USED
+from orosync.identity.ticket import Ticket, UsedTickets
 from orosync.model import Decision, Verdict
 from orosync.ops.journal import Journal
-from orosync.session.local_caller import MOST as OWN_CALLS
-from orosync.session.local_caller import LocalCaller
+from orosync.session.local import MOST as OWN_CALLS
+from orosync.session.local import LocalCaller
 from orosync.testing import RecordingJournal
-from orosync.wamp.trail import MOST_REMEMBERED, Memory
+from orosync.wamp.forwarding import MOST_REMEMBERED, Memory
 from tests.limits.table import Outcome, drives, number
 from tests.session.stage import Stage
 

@@ -6,21 +6,20 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from orosync.config.history import history as history_lines
-from orosync.config.values import NOWHERE
+from orosync.config.readers import NOWHERE
+from orosync.config.realms import histories as history_lines
 from orosync.model import Action, Match, Traits
 from orosync.router.dealer import PENDING_LIMIT
-from orosync.router.history import ANSWER, Kept
-from orosync.router.invocations import KEPT_BYTES, REMEMBERED, PendingCalls
+from orosync.router.history import ANSWER, Kept, Recorder
+from orosync.router.pending import KEPT_BYTES, REMEMBERED, PendingCalls
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
-from orosync.router.recording import Recorder
 from orosync.router.retention import OF_A_TOPIC
 from orosync.router.testaments import MOST, MOST_BYTES
 from orosync.session.batched import BatchedSession
-from orosync.session.later import MOST as LATER
+from orosync.session.replies import MOST as LATER
 from orosync.testing import connection_facts, principal
-from orosync.wamp import batches, uris, v1
+from orosync.wamp import batching, uris, v1
 from orosync.wamp.codec import CODECS
 from orosync.wamp.payload import Payload
 from tests.limits.table import Outcome, drives, listen, number, size
@@ -249,14 +248,14 @@ def history_answer() -> Outcome:
     return Outcome("is_limit_reached" if more else "")
 
 
-@drives("Messages in a batch", number(batches.MOST))
+@drives("Messages in a batch", number(batching.MOST))
 def batch() -> Outcome:
     stage = Stage()
     session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())
     player = Player(session)
     session.received(b'[1,"oro",{"roles":{"caller":{}}}]\x1e', False)
     player.link.take()
-    session.received(b'[48,1,{},"a.b"]\x1e' * (batches.MOST + 1), False)
+    session.received(b'[48,1,{},"a.b"]\x1e' * (batching.MOST + 1), False)
     told = b"".join(player.link.take()).decode()
     assert "wamp.error.protocol_violation" in told
     return Outcome("wamp.error.protocol_violation", last(stage, "session.violation"), player.link.ended is None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from orosync.config.keys import keys_of
+from orosync.config.fields import keys_of
 from orosync.config.reference import TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "limits.md"

@@ -11,13 +11,19 @@ from twisted.web.server import Request
 
 from orosync.interfaces import TURN, WAITING
 from orosync.model import Traits
-from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Turnstile
-from orosync.transport.connection_rates import MOST_ADDRESSES, ConnectionRates
-from orosync.transport.link import Link
-from orosync.transport.poll_link import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
-from orosync.transport.reading import FRAGMENT, FRAGMENTS
+from orosync.transport.admission import (
+    LARGE_HEAD,
+    LARGE_HEADS,
+    MOST_ADDRESSES,
+    MOST_UNDECIDED,
+    Answer,
+    ConnectionRates,
+    Turnstile,
+)
+from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
+from orosync.transport.websocket import FRAGMENT, FRAGMENTS, Link
 from tests.limits.table import Outcome, drives, listen, number, size
 from tests.session.test_message_rates import RatedStage
 from tests.support.wires import (

@@ -13,7 +13,7 @@ import trustme
 from nacl.signing import SigningKey
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity import cra_key, scram_keys
+from orosync.identity import scram_keys, wampcra
 from tests.product.clients import Client, Refused
 from tests.product.house import House
 from tests.product.raw import RawClient
@@ -109,7 +109,7 @@ class DoorsCase(SynchronousTestCase):
         files = {
             "people.pem": people.cert_pem.bytes().decode(),
             "anna.secret": SECRET,
-            "ben.cra": cra_key.derived(OTHER, iterations=1000),
+            "ben.cra": wampcra.derived(OTHER, iterations=1000),
             "ben.scram": str(scram_keys.derived(OTHER, scram_keys.PBKDF2, None, 4096)),
             "router.key": "05" * 32,
         }

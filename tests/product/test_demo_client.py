@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.demo import static_files
+from orosync.demo import endpoints
 from tests.support.processes import run
 
 CHECK = Path(__file__).with_name("wamp1_check.mjs")
@@ -23,7 +23,7 @@ class Client(SynchronousTestCase):
         self.assertIsNotNone(node, "node is not installed")
         place = Path(self.mktemp())
         place.mkdir()
-        shutil.copy(Path(static_files.__file__).with_name("static") / "wamp1.js", place)
+        shutil.copy(Path(endpoints.__file__).with_name("static") / "wamp1.js", place)
         shutil.copy(CHECK, place)
         (place / "package.json").write_text('{"type": "module"}')
         said = run(str(node), CHECK.name, cwd=place, seconds=60)

@@ -8,11 +8,11 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel
 
+from orosync.app.service import build
 from orosync.errors import ConfigError
-from orosync.service import build
 from orosync.transport import static_pages
+from tests.app.test_service import OPEN, ServiceCase
 from tests.product.raw import RawClient
-from tests.test_service import OPEN, ServiceCase
 
 
 class PagesTests(ServiceCase):

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.composition import Parts
+from orosync.app.container import Parts
 from orosync.config import load
 from orosync.model import Action, Match, Verdict
 from orosync.testing import principal

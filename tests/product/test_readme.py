@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.composition import Parts
+from orosync.app.container import Parts
 from orosync.config import load
 from orosync.model import Action, Match, Verdict
 from orosync.ops.journal import LEVELS

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters
 from orosync.router.meta_events import (
     ON_JOIN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.router.dealer import CALL_CANCELING, Dealer
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.wamp.messages import Invocation, Message
 from orosync.wamp.payload import Payload
 from tests.router.people import PAYLOAD, member

@@ -11,7 +11,7 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.realm import Realm
 from orosync.router.registrations import Invoke, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Result
 from orosync.wamp.payload import Payload
 from tests.router.dealer_model import CANCELING, PROGRESS, REROUTE, STREAM, DealerModel, Made
@@ -101,7 +101,7 @@ class DealerMachine(RuleBasedStateMachine):
             wishes = Wishes(concurrency=concurrency)
             registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, wishes, force)
         except RequestError as error:
-            assert error.uri == names.PROCEDURE_ALREADY_EXISTS
+            assert error.uri == uris.PROCEDURE_ALREADY_EXISTS
             assert standing is not None
             assert not force
             return
@@ -196,7 +196,7 @@ class DealerMachine(RuleBasedStateMachine):
         waiting, callee = not made.over, made.callee
         if answer == "busy":
             elsewhere = model.refused(made)
-            model.take(dealer.failed(callee, made.invocation, {}, names.UNAVAILABLE, None))
+            model.take(dealer.failed(callee, made.invocation, {}, uris.UNAVAILABLE, None))
             assert made.over or (elsewhere and made.callee is not callee)
             return
         if answer == "error":

@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 
 from orosync.model import Match
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.realm import Realm
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
@@ -147,4 +147,4 @@ class DealerModel:
             if found.capacity is not None and found.capacity.waiting:
                 assert not any(map(found.is_free, found.callees)), "somebody is free, and calls wait"
 
-    NOT_NOW = frozenset({names.UNAVAILABLE, names.FEATURE_NOT_SUPPORTED})
+    NOT_NOW = frozenset({uris.UNAVAILABLE, uris.FEATURE_NOT_SUPPORTED})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from orosync.model import Principal
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.wamp.payload import Payload
 
 FAR = 2**40

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from orosync.model import Match
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.router.filters import Filters
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches

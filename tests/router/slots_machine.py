@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.dealer import Dealer
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.registrations import Invoke, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -91,7 +91,7 @@ class SlotsMachine(RuleBasedStateMachine):
         try:
             made = self.dealer.register(callee, procedure, Match.EXACT, POLICIES[procedure], Wishes(concurrency=most))
         except RequestError as error:
-            assert error.uri == names.PROCEDURE_ALREADY_EXISTS
+            assert error.uri == uris.PROCEDURE_ALREADY_EXISTS
             assert (procedure, callee.session) in self.seats
             return
         assert (procedure, callee.session) not in self.seats
@@ -150,7 +150,7 @@ class SlotsMachine(RuleBasedStateMachine):
                 wanted.caller, wanted.request, procedure, {"timeout": 500} if timeout else {}, wanted.payload
             )
         except RequestError as error:
-            assert error.uri == (names.UNAVAILABLE if offered else names.NO_SUCH_PROCEDURE)
+            assert error.uri == (uris.UNAVAILABLE if offered else uris.NO_SUCH_PROCEDURE)
             assert not offered or (len(queue) == QUEUE and not any(seats.free for seats in offered))
             return
         self.calls.append(wanted)
@@ -179,7 +179,7 @@ class SlotsMachine(RuleBasedStateMachine):
         if answer == "yield":
             made = self.dealer.yielded(callee, wanted.invocation, {}, None)
         else:
-            error = names.UNAVAILABLE if answer == "busy" else "com.app.error"
+            error = uris.UNAVAILABLE if answer == "busy" else "com.app.error"
             made = self.dealer.failed(callee, wanted.invocation, {}, error, None)
         self.take(made)
 

@@ -8,10 +8,10 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import REGISTRATION_REVOCATION, Dealer
-from orosync.router.delivery import Delivery, Member
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_events import News
 from orosync.router.registrations import NO_WISHES, Invoke, Registration, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation, Result, Unregistered
 from tests.router.calling import ANSWER, DealerCase
 from tests.router.people import PAYLOAD, everything_in, member
@@ -54,7 +54,7 @@ class TakingOver(DealerCase):
                 self.call(self.new)
                 with self.assertRaises(RequestError) as caught:
                     self.dealer.unregister(callees[0], 1)
-                self.assertEqual(caught.exception.uri, names.NO_SUCH_REGISTRATION)
+                self.assertEqual(caught.exception.uri, uris.NO_SUCH_REGISTRATION)
 
     def test_nobody_has_it(self) -> None:
         """Then it is a REGISTER as any other; another match of the same text is another procedure."""
@@ -94,7 +94,7 @@ class TakingOver(DealerCase):
         answer = self.only(self.dealer.yielded(self.plain, first, {}, ANSWER), self.anna, ANSWER)
         self.assertEqual(answer, Result(1, {}))
         ((receivers, message, _, _),) = self.dealer.leave(self.plain)
-        self.assertEqual((list(receivers), message), ([self.anna], Error(48, 2, {}, names.CANCELED)))
+        self.assertEqual((list(receivers), message), ([self.anna], Error(48, 2, {}, uris.CANCELED)))
         self.call(self.new, 3)
 
     def test_handed_on(self) -> None:
@@ -110,7 +110,7 @@ class TakingOver(DealerCase):
             self.take(invoke)
             kept = {one.id for one in everything_in(self.dealer) if isinstance(one, Registration)}
             self.assertEqual(kept, {1, 5})
-            message = self.only(self.dealer.failed(old, number, {}, names.UNAVAILABLE, None), self.new, PAYLOAD)
+            message = self.only(self.dealer.failed(old, number, {}, uris.UNAVAILABLE, None), self.new, PAYLOAD)
             self.assertEqual(message, Invocation(1, 5, {}))
             answer = self.only(self.dealer.yielded(self.new, 1, {}, ANSWER), self.anna, ANSWER)
             self.assertEqual(answer, Result(1, {}))
@@ -139,7 +139,7 @@ class TakingOver(DealerCase):
                 self.dealer.register(holder, "a", Match.EXACT, invoke)
                 with self.assertRaises(RequestError) as caught:
                     self.take(invoke)
-                self.assertEqual(caught.exception.uri, names.PROCEDURE_ALREADY_EXISTS)
+                self.assertEqual(caught.exception.uri, uris.PROCEDURE_ALREADY_EXISTS)
                 self.call(holder)
                 self.dealer.leave(holder)
 

@@ -13,7 +13,7 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.broker import Broker
 from orosync.router.filters import Filters
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Event
 from orosync.wamp.payload import Payload
 from tests.router.broker_machine import BrokerMachine
@@ -70,7 +70,7 @@ class Subscribing(Setting):
         self.broker.unsubscribe(self.bert, mine.id)
         for number in (subscription.id, mine.id, 0, 99, -1):
             error = self.assertRaises(RequestError, self.broker.unsubscribe, self.bert, number)
-            self.assertEqual(error.uri, names.NO_SUCH_SUBSCRIPTION, number)
+            self.assertEqual(error.uri, uris.NO_SUCH_SUBSCRIPTION, number)
         self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna"]])
 
     def test_reserved_topics_can_be_heard(self) -> None:
@@ -118,7 +118,7 @@ class Revoking(Setting):
         number = self.broker.subscribe(self.anna, "a")[0].id
         for wrong in (number, 99):
             error = self.assertRaises(RequestError, self.broker.revoke, self.carl, wrong)
-            self.assertEqual(error.uri, names.NO_SUCH_SUBSCRIPTION)
+            self.assertEqual(error.uri, uris.NO_SUCH_SUBSCRIPTION)
         self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna"]])
 
     def test_deserted(self) -> None:
@@ -261,7 +261,7 @@ class Publishing(Setting):
         self.broker.subscribe(self.anna, "", Match.PREFIX)
         for topic in RESERVED:
             error = self.assertRaises(RequestError, self.broker.publish, topic, PAYLOAD, self.peter)
-            self.assertEqual(error.uri, names.INVALID_URI, topic)
+            self.assertEqual(error.uri, uris.INVALID_URI, topic)
         for topic in NOT_RESERVED:
             self.assertEqual(self.receivers(topic, PAYLOAD, self.peter), [["anna"]], topic)
 

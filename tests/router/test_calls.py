@@ -9,9 +9,9 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import CALL_CANCELING, Dealer
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.router.registrations import Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
 from tests.router.calling import ANSWER, PROGRESSIVE_RESULTS, DealerCase
@@ -76,7 +76,7 @@ class Streams(DealerCase):
         """One ERROR for the first part, silence for the rest."""
         self.dealer.register(self.plain, "a")
         error = self.assertRaises(RequestError, self.part, MORE)
-        self.assertEqual(error.uri, names.FEATURE_NOT_SUPPORTED)
+        self.assertEqual(error.uri, uris.FEATURE_NOT_SUPPORTED)
         self.assertEqual(self.part(MORE), [])
 
     def test_not_announced(self) -> None:
@@ -91,8 +91,8 @@ class Streams(DealerCase):
         self.part(MORE)
         self.only(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), self.reader)
         self.assertEqual(self.part(MORE), [])
-        message = self.only(self.dealer.failed(self.reader, 1, {}, names.CANCELED, None), self.anna)
-        self.assertEqual(message, Error(48, 1, {}, names.CANCELED))
+        message = self.only(self.dealer.failed(self.reader, 1, {}, uris.CANCELED, None), self.anna)
+        self.assertEqual(message, Error(48, 1, {}, uris.CANCELED))
 
 
 class Rerouting(DealerCase):
@@ -103,7 +103,7 @@ class Rerouting(DealerCase):
         self.callees = [member(number, features=CALL_REROUTE) for number in (5, 6, 7)]
 
     def refused(self, callee: Member, invocation: int = 1) -> Any:
-        return self.dealer.failed(callee, invocation, {}, names.UNAVAILABLE, None)
+        return self.dealer.failed(callee, invocation, {}, uris.UNAVAILABLE, None)
 
     def offered(self, invoke: str, callees: list[Member]) -> None:
         for callee in callees:
@@ -127,20 +127,20 @@ class Rerouting(DealerCase):
                 self.assertEqual(message, Invocation(1, 1, {}), invoke)
             answer = self.refused(self.callees[order[-1]])
             ((receivers, message, _, _),) = answer
-            self.assertEqual((list(receivers), message), ([self.anna], Error(48, 1, {}, names.NO_AVAILABLE_CALLEE)))
+            self.assertEqual((list(receivers), message), ([self.anna], Error(48, 1, {}, uris.NO_AVAILABLE_CALLEE)))
 
     def test_single(self) -> None:
         """Nobody else can take it."""
         self.offered("single", self.callees[:1])
         self.call(self.callees[0])
         ((_, message, _, _),) = self.refused(self.callees[0])
-        self.assertEqual(message.error, names.NO_AVAILABLE_CALLEE)
+        self.assertEqual(message.error, uris.NO_AVAILABLE_CALLEE)
 
     def test_not_announced(self) -> None:
         """The ERROR of a callee that has not announced it goes to the caller as it is."""
         self.offered("first", [self.plain, self.callees[0]])
         self.call(self.plain)
-        self.assertEqual(self.only(self.refused(self.plain), self.anna), Error(48, 1, {}, names.UNAVAILABLE))
+        self.assertEqual(self.only(self.refused(self.plain), self.anna), Error(48, 1, {}, uris.UNAVAILABLE))
 
     def test_not_after_progress(self) -> None:
         """Of whose results the caller has heard some, that one answers for."""
@@ -148,7 +148,7 @@ class Rerouting(DealerCase):
         self.offered("first", [chatty, *self.callees])
         self.call(chatty, receive_progress=True)
         self.dealer.yielded(chatty, 1, {"progress": True}, None)
-        self.assertEqual(self.only(self.refused(chatty), self.anna), Error(48, 1, {}, names.UNAVAILABLE))
+        self.assertEqual(self.only(self.refused(chatty), self.anna), Error(48, 1, {}, uris.UNAVAILABLE))
 
     def test_what_the_first_one_says_then(self) -> None:
         """Once a call has gone elsewhere its first callee has no part in it."""
@@ -184,7 +184,7 @@ class Concurrency(DealerCase):
         self.offered(1, 1)
         self.assertEqual([self.try_call(n) for n in (1, 2, 3, 4)], [[self.one], [self.two], [], []])
         error = self.assertRaises(RequestError, self.try_call, 5)
-        self.assertEqual(error.uri, names.UNAVAILABLE)
+        self.assertEqual(error.uri, uris.UNAVAILABLE)
         answer, handed = self.dealer.yielded(self.two, 1, {}, ANSWER)
         self.assertEqual((list(answer.receivers), answer.message), ([self.anna], Result(2, {})))
         self.assertEqual(
@@ -206,7 +206,7 @@ class Concurrency(DealerCase):
             self.try_call(1)
             self.try_call(2)
             message = self.only(self.dealer.cancel(self.anna, 2, {"mode": mode}), self.anna)
-            self.assertEqual(message, Error(48, 2, {}, names.CANCELED))
+            self.assertEqual(message, Error(48, 2, {}, uris.CANCELED))
             self.dealer.cancel(self.anna, 1, {"mode": "skip"})
 
     def test_caller_leaves(self) -> None:
@@ -225,7 +225,7 @@ class Concurrency(DealerCase):
         self.try_call(1)
         self.try_call(2)
         messages = [one.message for one in self.dealer.leave(self.one)]
-        self.assertEqual(messages, [Error(48, 1, {}, names.CANCELED), Error(48, 2, {}, names.CANCELED)])
+        self.assertEqual(messages, [Error(48, 1, {}, uris.CANCELED), Error(48, 2, {}, uris.CANCELED)])
 
     def test_somebody_comes(self) -> None:
         """A new callee gets what waits."""
@@ -266,7 +266,7 @@ class Details(DealerCase):
             self.only(self.dealer.call(caller, 1, "a", sealed, PAYLOAD), able, PAYLOAD), Invocation(1, 1, sealed)
         )
         error = self.assertRaises(RequestError, self.dealer.call, caller, 2, "b", sealed, PAYLOAD)
-        self.assertEqual(error.uri, names.FEATURE_NOT_SUPPORTED)
+        self.assertEqual(error.uri, uris.FEATURE_NOT_SUPPORTED)
         self.assertRaises(ProtocolViolation, self.dealer.call, self.anna, 1, "a", sealed, PAYLOAD)
 
     def test_interrupt_after_give(self) -> None:
@@ -275,7 +275,7 @@ class Details(DealerCase):
         for callee in (first, second):
             self.dealer.register(callee, "a", Match.EXACT, "first")
         self.call(first)
-        self.dealer.failed(first, 1, {}, names.UNAVAILABLE, None)
+        self.dealer.failed(first, 1, {}, uris.UNAVAILABLE, None)
         message = self.only(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), second)
         self.assertEqual(message, Interrupt(1, {"mode": "kill"}))
         self.assertEqual(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), [])

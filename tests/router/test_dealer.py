@@ -12,7 +12,7 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.dealer import Dealer
 from orosync.router.registrations import Invoke, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from tests.router.calling import ANSWER, DealerCase
 from tests.router.dealer_machine import DealerMachine
@@ -48,7 +48,7 @@ class Registering(DealerCase):
         self.dealer.unregister(self.plain, registration.id)
         self.assertIsNone(self.dealer.lookup("a"))
         error = self.assertRaises(RequestError, self.dealer.call, self.anna, 2, "a", {}, None)
-        self.assertEqual(error.uri, names.NO_SUCH_PROCEDURE)
+        self.assertEqual(error.uri, uris.NO_SUCH_PROCEDURE)
         self.assertEqual(self.plain.registrations, {})
 
     def test_withdrawn_while_working(self) -> None:
@@ -69,14 +69,14 @@ class Registering(DealerCase):
                 self.call(callees[number], request)
         for invoke in ("", "Single", "loadbalance"):
             error = self.assertRaises(RequestError, self.dealer.register, self.plain, "b", Match.EXACT, invoke)
-            self.assertEqual(error.uri, names.INVALID_ARGUMENT, invoke)
+            self.assertEqual(error.uri, uris.INVALID_ARGUMENT, invoke)
 
     def test_not_ones_own(self) -> None:
         """Unknown and other people's registrations are refused alike, and nothing changes."""
         registration = self.dealer.register(self.plain, "a")[0]
         for number in (registration.id, 0, 99, -1):
             error = self.assertRaises(RequestError, self.dealer.unregister, self.kind, number)
-            self.assertEqual(error.uri, names.NO_SUCH_REGISTRATION, number)
+            self.assertEqual(error.uri, uris.NO_SUCH_REGISTRATION, number)
         self.call(self.plain)
 
     def test_reserved(self) -> None:
@@ -87,11 +87,11 @@ class Registering(DealerCase):
             ("wamp.", Match.WILDCARD),
         ):
             error = self.assertRaises(RequestError, self.dealer.register, self.plain, procedure, match)
-            self.assertEqual(error.uri, names.INVALID_URI, procedure)
+            self.assertEqual(error.uri, uris.INVALID_URI, procedure)
         for pattern, match in (("", Match.PREFIX), ("wam", Match.PREFIX), ("..", Match.WILDCARD)):
             self.dealer.register(self.plain, pattern, match)
         error = self.assertRaises(RequestError, self.dealer.call, self.anna, 1, "wamp.session.count", {}, None)
-        self.assertEqual(error.uri, names.NO_SUCH_PROCEDURE)
+        self.assertEqual(error.uri, uris.NO_SUCH_PROCEDURE)
         self.call(self.plain, procedure="wampum.session.count")
 
 
@@ -131,10 +131,10 @@ class Calling(DealerCase):
     def test_refused(self) -> None:
         """An unknown procedure or an option of a wrong type is refused, and the request id is free again."""
         error = self.assertRaises(RequestError, self.dealer.call, self.anna, 1, "a", {}, None)
-        self.assertEqual(error.uri, names.NO_SUCH_PROCEDURE)
+        self.assertEqual(error.uri, uris.NO_SUCH_PROCEDURE)
         self.dealer.register(self.plain, "a")
         error = self.assertRaises(RequestError, self.dealer.call, self.anna, 1, "a", {"receive_progress": 1}, None)
-        self.assertEqual(error.uri, names.INVALID_ARGUMENT)
+        self.assertEqual(error.uri, uris.INVALID_ARGUMENT)
         self.assertEqual(self.call(self.plain, 1), 1)
 
     def test_request_in_progress(self) -> None:
@@ -152,7 +152,7 @@ class Calling(DealerCase):
         self.call(self.plain, 2)
         for caller in (self.anna, self.kind):
             error = self.assertRaises(RequestError, self.dealer.call, caller, 3, "a", {}, None)
-            self.assertEqual(error.uri, names.UNAVAILABLE)
+            self.assertEqual(error.uri, uris.UNAVAILABLE)
         self.dealer.yielded(self.plain, number, {}, None)
         self.call(self.plain, 3)
 
@@ -245,7 +245,7 @@ class Cancelling(DealerCase):
             deliveries = self.dealer.cancel(self.anna, 77, options)
             told = [(list(found.receivers), found.message) for found in deliveries]
             expected: list[object] = [] if interrupt is None else [([callee], Interrupt(number, interrupt))]
-            expected += [([self.anna], Error(48, 77, {}, names.CANCELED))] if at_once else []
+            expected += [([self.anna], Error(48, 77, {}, uris.CANCELED))] if at_once else []
             self.assertEqual(told, expected, (interruptible, options))
             late = self.dealer.yielded(callee, number, {}, ANSWER)
             self.assertEqual(len(late), 0 if at_once else 1, "a late word")
@@ -253,11 +253,11 @@ class Cancelling(DealerCase):
     def test_killed(self) -> None:
         """With kill the caller gets what the callee says in the end, be it an error or still the result."""
         self.dealer.register(self.kind, "a")
-        for request, final in ((1, Error(48, 1, {}, names.CANCELED)), (2, Result(2, {}))):
+        for request, final in ((1, Error(48, 1, {}, uris.CANCELED)), (2, Result(2, {}))):
             number = self.call(self.kind, request)
             self.dealer.cancel(self.anna, request, KILL)
             deliveries = (
-                self.dealer.failed(self.kind, number, {}, names.CANCELED, ANSWER)
+                self.dealer.failed(self.kind, number, {}, uris.CANCELED, ANSWER)
                 if isinstance(final, Error)
                 else self.dealer.yielded(self.kind, number, {}, ANSWER)
             )
@@ -271,7 +271,7 @@ class Cancelling(DealerCase):
             self.only(self.dealer.cancel(self.anna, request, KILL), self.kind)
             self.assertEqual(self.dealer.cancel(self.anna, request, KILL), [])
             error = self.only(self.dealer.cancel(self.anna, request, second), self.anna)
-            self.assertEqual(error, Error(48, request, {}, names.CANCELED))
+            self.assertEqual(error, Error(48, request, {}, uris.CANCELED))
 
     def test_nothing_to_cancel(self) -> None:
         """Cancelling what is over, never was or is another's call does nothing."""

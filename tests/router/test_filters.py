@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.router.filters import Filters
-from orosync.wamp import names
+from orosync.wamp import uris
 from tests.router.people import FAR, member
 
 PEOPLE = {
@@ -145,7 +145,7 @@ class FromOptions(SynchronousTestCase):
         cases += [(name, ["anna", value]) for name in SHAPES if "_" in name for value in WRONG_STRINGS]
         for name, value in cases:
             error = self.assertRaises(RequestError, Filters.from_options, {name: value})
-            self.assertEqual(error.uri, names.INVALID_ARGUMENT, (name, value))
+            self.assertEqual(error.uri, uris.INVALID_ARGUMENT, (name, value))
             self.assertIn(name, error.message)
 
 
@@ -178,7 +178,7 @@ class FromV1(SynchronousTestCase):
         """An eligible that is no list, which takes stock's server down, costs its sender that publication."""
         for eligible in V1_WRONG_ELIGIBLE:
             error = self.assertRaises(RequestError, Filters.from_v1, None, eligible)
-            self.assertEqual(error.uri, names.INVALID_ARGUMENT, eligible)
+            self.assertEqual(error.uri, uris.INVALID_ARGUMENT, eligible)
 
 
 class Keeping(SynchronousTestCase):

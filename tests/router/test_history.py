@@ -9,10 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import Match
 from orosync.router import history
 from orosync.router.filters import Filters
-from orosync.router.history import Kept
+from orosync.router.history import Kept, Recorder
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
-from orosync.router.recording import Recorder
 from orosync.wamp.payload import Payload
 from tests.router.people import member
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.meta_call import MetaCall, procedure, read_id
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Result
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -26,7 +26,7 @@ class Reading(SynchronousTestCase):
         """Ids may be integral floats, whatever client counts in them; anything else is a bad argument."""
         self.assertEqual([read_id(value, "x") for value in (5, 5.0, 2**53)], [5, 5, 2**53])
         for bad in (None, "5", 5.5, -1, True, [5], 2**53 + 1):
-            self.assertEqual(self.assertRaises(RequestError, read_id, bad, "x").uri, names.INVALID_ARGUMENT, bad)
+            self.assertEqual(self.assertRaises(RequestError, read_id, bad, "x").uri, uris.INVALID_ARGUMENT, bad)
 
     def test_by_name(self) -> None:
         """What is not there by position is looked for by its name."""
@@ -39,16 +39,16 @@ class Reading(SynchronousTestCase):
         nothing = MetaCall(member(1), 7, None)
         self.assertEqual((nothing.texts(0, "a"), nothing.options(0, "b"), nothing.match(0)), (None, {}, Match.EXACT))
         for read in (nothing.id, nothing.text):
-            self.assertEqual(self.assertRaises(RequestError, read, 0, "a").uri, names.INVALID_ARGUMENT)
+            self.assertEqual(self.assertRaises(RequestError, read, 0, "a").uri, uris.INVALID_ARGUMENT)
 
     def test_wrong_types(self) -> None:
         """Each reader refuses what is not its own."""
         call = called(7)
         for read in (call.text, call.texts, call.options):
-            self.assertEqual(self.assertRaises(RequestError, read, 0, "a").uri, names.INVALID_ARGUMENT)
-        self.assertEqual(self.assertRaises(RequestError, called(["a", 1]).texts, 0, "a").uri, names.INVALID_ARGUMENT)
+            self.assertEqual(self.assertRaises(RequestError, read, 0, "a").uri, uris.INVALID_ARGUMENT)
+        self.assertEqual(self.assertRaises(RequestError, called(["a", 1]).texts, 0, "a").uri, uris.INVALID_ARGUMENT)
         wrong = called({"match": "fuzzy"})
-        self.assertEqual(self.assertRaises(RequestError, wrong.match, 0).uri, names.INVALID_ARGUMENT)
+        self.assertEqual(self.assertRaises(RequestError, wrong.match, 0).uri, uris.INVALID_ARGUMENT)
 
 
 class Answering(SynchronousTestCase):

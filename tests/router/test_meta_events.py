@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.roles import Permission, RolePermissions
+from orosync.config.readers import NOWHERE
 from orosync.config.rules import permissions
-from orosync.config.values import NOWHERE
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.router.meta_events import TOPICS, heard_by, timestamp
 from orosync.testing import principal

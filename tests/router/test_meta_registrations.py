@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.router.realm import Realm
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Event, Unregistered
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -93,15 +93,15 @@ class Procedures(MetaCase):
     def test_errors(self) -> None:
         """Unknown ids and wrong arguments, each with its URI."""
         for name in ("get", "list_callees", "count_callees", "remove_callee"):
-            self.assertEqual(self.refused(f"wamp.registration.{name}", 99, 1), names.NO_SUCH_REGISTRATION)
-            self.assertEqual(self.refused(f"wamp.registration.{name}", "x", 1), names.INVALID_ARGUMENT)
-        self.assertEqual(self.refused("wamp.registration.remove_callee", 1, 5), names.NO_SUCH_SESSION)
+            self.assertEqual(self.refused(f"wamp.registration.{name}", 99, 1), uris.NO_SUCH_REGISTRATION)
+            self.assertEqual(self.refused(f"wamp.registration.{name}", "x", 1), uris.INVALID_ARGUMENT)
+        self.assertEqual(self.refused("wamp.registration.remove_callee", 1, 5), uris.NO_SUCH_SESSION)
         for reason in (5, "no longer"):
             refused = self.refused("wamp.registration.remove_callee", 1, self.ben.session, reason)
-            self.assertEqual(refused, names.INVALID_URI)
+            self.assertEqual(refused, uris.INVALID_URI)
         for name in ("lookup", "match"):
-            self.assertEqual(self.refused(f"wamp.registration.{name}", 7), names.INVALID_ARGUMENT)
-        self.assertEqual(self.refused("wamp.registration.lookup", "a", {"match": "regex"}), names.INVALID_ARGUMENT)
+            self.assertEqual(self.refused(f"wamp.registration.{name}", 7), uris.INVALID_ARGUMENT)
+        self.assertEqual(self.refused("wamp.registration.lookup", "a", {"match": "regex"}), uris.INVALID_ARGUMENT)
 
 
 class Events(MetaCase):

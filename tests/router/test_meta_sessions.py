@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.session.wireless import WirelessSession
+from orosync.session.local import WirelessSession
 from orosync.testing import principal
 from tests.session.meta_case import MISSING, MetaCase
 from tests.session.stage import HELLO, Player

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.router.queries import Query
-from orosync.wamp import names
+from orosync.wamp import uris
 
 SECOND = 1_000_000
 
@@ -77,7 +77,7 @@ class Selecting(SynchronousTestCase):
         for name, values in bad.items():
             for value in values:
                 error = self.assertRaises(RequestError, Query.of, {name: value})
-                self.assertEqual(error.uri, names.INVALID_ARGUMENT, (name, value))
+                self.assertEqual(error.uri, uris.INVALID_ARGUMENT, (name, value))
 
     def test_order(self) -> None:
         """Limit and direction are read, integral floats too."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Delivery
+from orosync.router.deliveries import Delivery
 from orosync.router.realm import Realm
 from orosync.router.registrations import Invoke, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt
 from tests.router.calling import DealerCase
 from tests.router.people import FAR, PAYLOAD, everything_in, member, names_of
@@ -69,7 +69,7 @@ class Members(RealmCase):
         self.dealer.register(self.plain, "a")
         self.call(self.plain, 1)
         error = self.assertRaises(RequestError, self.dealer.call, self.anna, 2, "a", {}, None)
-        self.assertEqual(error.uri, names.UNAVAILABLE)
+        self.assertEqual(error.uri, uris.UNAVAILABLE)
 
 
 class Leaving(RealmCase):
@@ -102,7 +102,7 @@ class Leaving(RealmCase):
         deliveries = self.realm.leave(self.plain)
         canceled = [(["anna"], 11), (["anna"], 12), (["user-3"], 11)]
         self.assertEqual(
-            self.told(deliveries), [(to, Error(48, request, {}, names.CANCELED)) for to, request in canceled]
+            self.told(deliveries), [(to, Error(48, request, {}, uris.CANCELED)) for to, request in canceled]
         )
         for delivery in deliveries:
             assert delivery.payload is not None

@@ -6,9 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.delivery import Member
+from orosync.router.deliveries import Member
 from orosync.router.registrations import Draw, Invoke, Registration, Registrations, Wishes
-from orosync.wamp import names
+from orosync.wamp import uris
 from tests.router.people import member
 
 # policy -> which of three callees get six calls in a row; random draws the middle one here
@@ -52,7 +52,7 @@ class Sharing(SynchronousTestCase):
     def refused(self, callee: Member, invoke: Invoke) -> None:
         before = [tuple(found.callees) for found in self.registrations.index.exact.values()]
         error = self.assertRaises(RequestError, self.registrations.join, callee, "a", Match.EXACT, invoke)
-        self.assertEqual(error.uri, names.PROCEDURE_ALREADY_EXISTS)
+        self.assertEqual(error.uri, uris.PROCEDURE_ALREADY_EXISTS)
         self.assertEqual([tuple(found.callees) for found in self.registrations.index.exact.values()], before)
 
     def test_turns(self) -> None:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.router.testaments import MOST, MOST_BYTES, Scope, Testament, Testaments
-from orosync.wamp import names
+from orosync.wamp import uris
 from orosync.wamp.payload import Payload
 
 
@@ -58,7 +58,7 @@ class Books(SynchronousTestCase):
         for number in range(MOST):
             self.books.add(5, testament(f"t{number}"))
         error = self.assertRaises(RequestError, self.books.add, 5, testament("more"))
-        self.assertEqual((error.uri, len(self.topics(5))), (names.UNAVAILABLE, MOST))
+        self.assertEqual((error.uri, len(self.topics(5))), (uris.UNAVAILABLE, MOST))
         half = "x" * (MOST_BYTES // 2)
         self.books.add(6, testament("a", text=half))
         self.assertRaises(RequestError, self.books.add, 6, testament("b", text=half))

@@ -8,18 +8,17 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from orosync.authz.chain import Chain
-from orosync.identity.anonymous import AnonymousAuthenticator
+from orosync.identity.factory import AnonymousAuthenticator
 from orosync.model import Principal, Traits
 from orosync.router.realm import Realm
-from orosync.session.deadlines import Deadlines
-from orosync.session.hosted import HostedRealm
-from orosync.session.lobby import Lobby
-from orosync.session.post import PostOffice
-from orosync.session.recheck import Rechecks
-from orosync.session.review import Reviews
+from orosync.session.context import Lobby
+from orosync.session.dispatch import PostOffice, Wires
+from orosync.session.realm_context import HostedRealm
+from orosync.session.reauthorization import Reviews
+from orosync.session.revalidation import Rechecks
+from orosync.session.timers import Deadlines
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
-from orosync.session.wire import Wires
 from orosync.testing import MemoryLink, RecordingJournal, ScriptedAuthorizer, connection_facts, principal
 from orosync.wamp.codec import CODECS
 

@@ -15,7 +15,7 @@ from orosync.interfaces import ILink, ISession
 from orosync.model import Action, Decision, Traits, Verdict
 from orosync.session.batched import BatchedSession
 from orosync.testing import MemoryLink, connection_facts
-from orosync.wamp import batches
+from orosync.wamp import batching
 from orosync.wamp.codec import CODECS
 from tests.session.stage import HELLO, Stage
 
@@ -40,9 +40,9 @@ class Batcher:
     def heard(self) -> list[Any]:
         found: list[Any] = []
         for batch in self.link.take():
-            messages = batches.taken_apart(batch, self.binary)
+            messages = batching.taken_apart(batch, self.binary)
             if not self.binary:
-                assert batches.separator(batch) == self.mark, batch
+                assert batching.separator(batch) == self.mark, batch
             found += [msgpack.unpackb(one) if self.binary else json.loads(one) for one in messages]
         return found
 

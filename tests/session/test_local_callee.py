@@ -6,7 +6,7 @@ import cbor2
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
-from orosync.session.local_callee import LocalCallee
+from orosync.session.local import LocalCallee
 from tests.session.stage import Stage
 
 

@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import CallFailed
 from orosync.interfaces import ICaller
-from orosync.session.local_caller import LocalCaller
+from orosync.session.local import LocalCaller
 from orosync.testing import principal
 from tests.session.stage import Stage
 

@@ -15,10 +15,10 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from orosync.transport.factories import WebSocketFactory
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import secured
-from orosync.transport.websocket import WebSocketFactory
 from tests.support.wires import RecordingHost, RecordingJournal, upgrade
 
 reactor: Any = installed_reactor

@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 
 from orosync.model import Traits
+from orosync.transport.factories import RawSocketFactory
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.raw_link import RawLink
-from orosync.transport.rawsocket import RawSocketFactory
+from orosync.transport.rawsocket import RawLink
 from tests.support.wires import MemoryListener, MemoryWire, RecordingSession
 
 HELLO = b"\x7f\xf1\0\0"

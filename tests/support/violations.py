@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 
-from orosync.transport.reading import FRAGMENTS
+from orosync.transport.websocket import FRAGMENTS
 from tests.support.wires import client_frame
 
 LIMIT = 6000

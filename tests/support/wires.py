@@ -13,10 +13,10 @@ from zope.interface import implementer
 
 from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts, Traits
-from orosync.transport.link import Link
+from orosync.transport.factories import WebSocketFactory
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.websocket import WebSocketFactory
+from orosync.transport.websocket import Link
 
 
 @implementer(IJournal)

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from orosync import testing
 from orosync.authz.channels import Binding, Channel, Owner
-from orosync.authz.oro_channels import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
 from orosync.errors import Refused, Unavailable

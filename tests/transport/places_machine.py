@@ -10,7 +10,7 @@ from orosync.model import ConnectionFacts
 from orosync.testing import connection_facts
 from orosync.transport.admission import Answer, Place, Turnstile
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.turns import TICK
+from orosync.transport.waiting_line import TICK
 from tests.support.wires import RecordingJournal
 
 _, DELAYED, REFUSED = Answer

@@ -13,9 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.transport.accepting import MOST_DRAINED, MOST_LINGERING, accept_few
-from orosync.transport.answers import ANSWERS
-from orosync.transport.turns import TICK
-from orosync.transport.universal import UniversalFactory
+from orosync.transport.factories import UniversalFactory
+from orosync.transport.http_responses import ANSWERS
+from orosync.transport.waiting_line import TICK
 from tests.support.raw_wires import HELLO, RawListener
 from tests.support.wires import MemoryListener, upgrade
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Place, Turnstile
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.turns import TICK
+from orosync.transport.waiting_line import TICK
 from tests.support.wires import RecordingJournal
 from tests.transport.places_machine import BROWSER, PHP, PlacesMachine, Sign
 

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import ConnectionFacts, Traits
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED
-from orosync.transport.answers import ANSWERS
-from orosync.transport.universal import UniversalFactory
+from orosync.transport.factories import UniversalFactory
+from orosync.transport.http_responses import ANSWERS
 from tests.support.listeners import ListenerCase
 from tests.support.raw_wires import HELLO, RawListener
 from tests.support.wires import MemoryListener, RecordingSession, upgrade

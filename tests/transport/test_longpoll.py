@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
-from orosync.transport.poll_link import MOST_CONNECTIONS
+from orosync.transport.longpoll_connection import MOST_CONNECTIONS
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 

@@ -21,21 +21,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.answers import ANSWERS
+from orosync.transport.factories import RawSocketFactory, UniversalFactory, WebSocketFactory
+from orosync.transport.http_responses import ANSWERS
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.proxy_protocol import (
-    LONGEST_BINARY,
-    LONGEST_TEXT,
-    SIGNATURE,
-    BadHeader,
-    Header,
-    parse,
-)
-from orosync.transport.rawsocket import RawSocketFactory
+from orosync.transport.proxy_protocol import LONGEST_BINARY, LONGEST_TEXT, SIGNATURE, BadHeader, Header, parse
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import ReloadingCredentials
-from orosync.transport.universal import UniversalFactory
-from orosync.transport.websocket import WebSocketFactory
 from tests.support import server_tls
 from tests.support.listeners import ListenerCase, reactor
 from tests.support.wires import MemoryListener, MemoryWire, client_frame, upgrade

@@ -17,10 +17,10 @@ from orosync.interfaces import RATE as RATE_REASON
 from orosync.interfaces import WAITING
 from orosync.model import Action, Decision, Traits, Verdict
 from orosync.testing import connection_facts, principal
+from orosync.transport.autobahn_protocol import CLOSED, OPEN
+from orosync.transport.factories import RawSocketFactory
+from orosync.transport.longpoll_connection import MOST_WAITING, PollLink, Terms
 from orosync.transport.message_rates import Allowance, MessageRates
-from orosync.transport.poll_link import MOST_WAITING, PollLink, Terms
-from orosync.transport.quiet import CLOSED, OPEN
-from orosync.transport.rawsocket import RawSocketFactory
 from orosync.transport.read_turns import READERS
 from tests.session.stage import HELLO, Stage
 from tests.support.wires import MemoryListener, client_frame

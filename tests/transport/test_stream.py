@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE, TURN
 from orosync.model import Traits
-from orosync.transport.quiet import CLOSED, CLOSING
+from orosync.transport.autobahn_protocol import CLOSED, CLOSING
 from orosync.transport.read_turns import LEAST, QUANTUM, TIME
 from tests.support.raw_wires import RawListener, raw_frame
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames

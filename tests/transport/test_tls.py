@@ -9,9 +9,8 @@ from time import monotonic
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
-from orosync.transport.certificates import self_signed
 from orosync.transport.frames import server_frame
-from orosync.transport.tls import ReloadingCredentials
+from orosync.transport.tls import ReloadingCredentials, self_signed
 from orosync.transport.upgrade import accepted
 from tests.support.listeners import Client, ListenerCase
 from tests.support.wires import KEY, RecordingSession, client_frame, close_code, upgrade

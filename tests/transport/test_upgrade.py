@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.request import BadRequest, parse
+from orosync.transport.http_request import BadRequest, parse
 from orosync.transport.upgrade import accepted, judge, wants_websocket
 from tests.support.wires import KEY, upgrade
 

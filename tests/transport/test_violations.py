@@ -19,9 +19,9 @@ from orosync.session.batched import BatchedSession
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.testing import principal
-from orosync.transport.line import DROPPED
-from orosync.transport.link import Link
-from orosync.transport.quiet import CLOSED, CLOSING
+from orosync.transport.autobahn_protocol import CLOSED, CLOSING
+from orosync.transport.connection import DROPPED
+from orosync.transport.websocket import Link
 from orosync.wamp.codec import CODECS
 from tests.session.stage import HELLO, Stage
 from tests.support.violations import DEFLATE, FOLLOWING, FRAMING, LIMIT, UNAGREED

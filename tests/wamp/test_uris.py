@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.wamp import names, uris
+from orosync.wamp import uris
 
 EXACT, PREFIX, WILDCARD = Match.EXACT, Match.PREFIX, Match.WILDCARD
 
@@ -74,7 +74,7 @@ class Form(SynchronousTestCase):
         try:
             uris.check(uri, match, strict=strict)
         except RequestError as error:
-            self.assertEqual(error.uri, names.INVALID_URI)
+            self.assertEqual(error.uri, uris.INVALID_URI)
             return False
         return True
 

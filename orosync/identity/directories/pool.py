@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
-from orosync.identity.directories.engine import Engine, Limits
+from orosync.identity.directories.sql import Engine, Limits
 from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 

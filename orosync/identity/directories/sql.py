@@ -4,17 +4,36 @@ Text in, text out; rows in, users out. What it reads (Oro, UserBundle, OroUserBu
 organisations as far as they are enabled, its roles. Where a user's authentication status stands differs: in
 ``auth_status_id`` up to Oro 6.0, in ``serialized_data`` from 6.1 on, in ``auth_status`` of a view of one's own. A
 probe of the columns that may be read tells. This file must not know connections, threads or drivers.
+
+What a kind of database has to say for itself, and the settings that are the same for all.
+
+It must not know Oro's tables (``sql``) or threads (``pool``).
+
+MariaDB and MySQL, through PyMySQL.
+
+It must not know Oro's tables or the threads that it runs in. PyMySQL is imported when it is put to
+use, never before.
+
+PostgreSQL, through psycopg 3.
+
+It must not know Oro's tables or the threads that it runs in. psycopg is imported when it is put to
+use, never before.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 
 import attrs
 
+from orosync.identity.directories.dsn import MYSQL, POSTGRESQL, Dsn
 from orosync.model import MOST_SHARED, SharedPassword, User
+from orosync.registry import how_to_install
 
 LONGEST_LOGIN = 255
 """Characters: ``oro_user.username`` and ``.email`` are varchar(255)."""
@@ -45,7 +64,7 @@ class Dialect:
     json_list: str
 
 
-POSTGRESQL = Dialect(
+POSTGRESQL_DIALECT = Dialect(
     here="ANY (current_schemas(false))",
     same="{column} = {value}",
     exact="{column}",
@@ -56,7 +75,7 @@ POSTGRESQL = Dialect(
 )
 # The first half of ``same`` is for the index; collations of MySQL ignore case, accents and blanks at the end.
 # MariaDB keeps JSON as text.
-MYSQL = Dialect(
+MYSQL_DIALECT = Dialect(
     here="DATABASE()",
     same="({column} = {value} AND CAST(CONVERT({column} USING utf8mb4) AS BINARY) = CAST({value} AS BINARY))",
     exact="CAST(CONVERT({column} USING utf8mb4) AS BINARY)",
@@ -182,3 +201,196 @@ def _user(row: Sequence[Any]) -> User:
 def _text(value: str | bytes | None) -> str:
     """Text; some columns and functions of MySQL give bytes."""
     return value.decode() if isinstance(value, bytes) else value or ""
+
+
+@attrs.frozen
+class Limits:
+    """Seconds: to get a connection, and for one query; ``connections`` is how many there are at most."""
+
+    connect: float = 3.0
+    query: float = 2.0
+    connections: int = 4
+
+    @property
+    def look_up(self) -> float:
+        """How long one look-up may take at the worst: a connection, and a query that the database did not end."""
+        return self.connect + self.query + 1
+
+
+class Engine(Protocol):
+    """One database, reached by one driver. Its methods run in threads."""
+
+    dialect: Dialect
+    module: str
+    """The DB-API 2.0 module that connects."""
+
+    extra: str
+    """The extra of ours that installs it."""
+
+    def arguments(self) -> Mapping[str, Any]:
+        """What the module's ``connect`` is called with."""
+
+    def opened(self, connection: Any) -> None:
+        """Set a new connection up: read-only, and time-outs."""
+
+    def descriptor(self, connection: Any) -> int:
+        """The connection's socket, so that a look-up can be cut off."""
+
+    def is_lost(self, connection: Any) -> bool:
+        """Whether the connection turned out to be gone (the server was started again, an idle time-out)."""
+
+    def cannot_hold(self, error: Exception) -> bool:
+        """Whether the database refused the login itself as no text of its own: nobody can be called so."""
+
+
+def missing_driver(module: str, extra: str) -> str:
+    """ "" when ``module`` can be imported; else what is missing and how to get it."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        return f"needs the module {module} ({error}), {how_to_install(extra)}"
+    return ""
+
+
+MYSQL_BAD_TEXT = frozenset({1267, 1300, 1366, 3854, 3988})
+"""Illegal mix of collations, invalid character string, incorrect string value, cannot convert string (twice)."""
+
+TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
+
+
+class MySQL:
+    """Implements Engine. ValueError for a DSN of another kind of database, or TLS files that cannot be used."""
+
+    module = "pymysql"
+    extra = "mysql"
+    dialect = MYSQL_DIALECT
+
+    def __init__(self, dsn: Dsn, limits: Limits) -> None:
+        if dsn.engine != MYSQL:
+            raise ValueError(f"is the DSN of {dsn.engine}, not of MySQL")
+        self._dsn = dsn
+        self._limits = limits
+        self._tls = _tls(dsn.options)
+
+    def arguments(self) -> Mapping[str, Any]:
+        """See Engine. The password goes as the bytes that PHP sends (PyMySQL would make Latin-1 of a text)."""
+        dsn, limits = self._dsn, self._limits
+        found: dict[str, Any] = {
+            "user": dsn.user,
+            "password": dsn.password.encode(),
+            "database": dsn.database,
+            "charset": "utf8mb4",
+            "autocommit": True,
+            "connect_timeout": limits.connect,
+            "read_timeout": limits.query + 1,
+            "write_timeout": limits.query + 1,
+            "program_name": "orosync",
+            **self._tls,
+        }
+        if dsn.socket:  # nobody listens in between: no TLS unless it is asked for
+            return {"ssl_disabled": not self._tls, **found, "unix_socket": dsn.socket}
+        return {**found, "host": dsn.host, "port": dsn.port or 3306}
+
+    def opened(self, connection: Any) -> None:
+        """See Engine. The two servers name and count the time-out differently."""
+        seconds = self._limits.query
+        if "mariadb" in connection.get_server_info().lower():
+            limit = f"max_statement_time = {seconds:.3f}"
+        else:
+            limit = f"max_execution_time = {math.ceil(seconds * 1000)}"
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute(f"SET SESSION {limit}")
+
+    def descriptor(self, connection: Any) -> int:
+        """See Engine."""
+        number: int = connection._sock.fileno()
+        return number
+
+    def is_lost(self, connection: Any) -> bool:
+        """See Engine."""
+        return not connection.open
+
+    def cannot_hold(self, error: Exception) -> bool:
+        """See Engine."""
+        return bool(error.args) and error.args[0] in MYSQL_BAD_TEXT
+
+
+def _tls(options: Mapping[str, str]) -> Mapping[str, Any]:
+    """libpq's meanings of sslmode; without one a root certificate means that the server is checked, as with PDO."""
+    root = options.get("sslrootcert")
+    mode = options.get("sslmode", "verify-full" if root else "prefer")
+    if mode not in TLS_MODES:
+        raise ValueError(f"has an sslmode that is none of {', '.join(TLS_MODES)}")
+    if mode == "disable":
+        return {"ssl_disabled": True}
+    if mode == "prefer" and "sslcert" not in options:
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=root)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the certificates that MySQL makes for itself do not pass it
+        if "sslcert" in options:
+            context.load_cert_chain(options["sslcert"], options.get("sslkey"))
+    except OSError as error:
+        raise ValueError(f"names a certificate or key that cannot be used ({error.strerror or error})") from None
+    context.check_hostname = mode == "verify-full"
+    if mode in ("prefer", "require") and not root:
+        context.verify_mode = ssl.CERT_NONE
+    return {"ssl": context}
+
+
+POSTGRESQL_BAD_TEXT = frozenset({"22021", "22P05"})
+"""character_not_in_repertoire, untranslatable_character (PostgreSQL, appendix A)."""
+
+
+class PostgreSQL:
+    """Implements Engine. ValueError for a DSN of another kind of database."""
+
+    module = "psycopg"
+    extra = "postgres"
+    dialect = POSTGRESQL_DIALECT
+
+    def __init__(self, dsn: Dsn, limits: Limits) -> None:
+        if dsn.engine != POSTGRESQL:
+            raise ValueError(f"is the DSN of {dsn.engine}, not of PostgreSQL")
+        self._dsn = dsn
+        self._limits = limits
+
+    def arguments(self) -> Mapping[str, Any]:
+        """See Engine. Time-out and read-only are asked for while connecting, never by SET: behind a pooler that
+        would stay on a connection which the application gets next. No prepared statements, for the same reason."""
+        dsn, milliseconds = self._dsn, math.ceil(self._limits.query * 1000)
+        found: dict[str, Any] = {
+            "application_name": "orosync",
+            **dsn.options,
+            "host": dsn.socket or dsn.host,
+            "user": dsn.user,
+            "dbname": dsn.database,
+            "client_encoding": "UTF8",
+            "connect_timeout": max(2, math.ceil(self._limits.connect)),  # libpq takes whole seconds from 2
+            "tcp_user_timeout": milliseconds + 1000,
+            "options": f"-c statement_timeout={milliseconds} -c default_transaction_read_only=on",
+            "autocommit": True,
+            "prepare_threshold": None,
+        }
+        if dsn.port is not None:
+            found["port"] = dsn.port
+        if dsn.password:
+            found["password"] = dsn.password
+        return found
+
+    def opened(self, connection: Any) -> None:
+        """See Engine: ``arguments`` has said it all."""
+
+    def descriptor(self, connection: Any) -> int:
+        """See Engine."""
+        number: int = connection.fileno()
+        return number
+
+    def is_lost(self, connection: Any) -> bool:
+        """See Engine."""
+        return bool(connection.closed)
+
+    def cannot_hold(self, error: Exception) -> bool:
+        """See Engine."""
+        return getattr(error, "sqlstate", None) in POSTGRESQL_BAD_TEXT

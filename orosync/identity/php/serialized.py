@@ -1,6 +1,16 @@
-"""PHP's serialize() format, read into inert values (PHP's ext/standard/var_unserializer.re is the definition).
+"""What PHP's serialized data can hold, as inert values: bytes for strings, and names where PHP has classes.
 
-    N;  b:1;  i:-5;  d:0.1;  s:5:"bytes";  S:1:"\\41";   scalars; lengths count bytes
+No class of Python is ever looked up by a name that was read, and nothing read is ever called. Containers may hold
+themselves, as PHP's references allow: whoever walks through them remembers where he has been. None of them shows its
+content in a ``repr``: sessions are full of hashes and secrets. This file must not know how any of it is written.
+
+How PHP's serialize() spells single values: their heads as patterns, and what is in names and keys.
+
+Only spellings that PHP writes. Nothing here knows where a value stands or what came before it.
+
+PHP's serialize() format, read into inert values (PHP's ext/standard/var_unserializer.re is the definition).
+
+    N;  b:1;  i:-5;  d:0.1;  s:5:"bytes";  S:1:"\41";   scalars; lengths count bytes
     a:1:{key value}  O:3:"Cls":1:{key value}            arrays and objects; keys are i, s or S
     E:8:"Cls:Case";                                     a case of an enumeration
     C:3:"Cls":4:{free}                                  an object of a class with a format of its own
@@ -16,44 +26,153 @@ every byte is looked at once. It must not know what a session is, nor any class 
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Final, TypeAlias
 
 import attrs
 
-from orosync.identity.php.grammar import (
-    ARRAY,
-    BOOLEAN,
-    BRACE,
-    DIGITS,
-    ENUMERATION,
-    ESCAPED,
-    FLOAT,
-    INTEGER,
-    KEY,
-    LARGEST,
-    NULL,
-    OBJECT,
-    OWN_FORMAT,
-    SAME_OBJECT,
-    SAME_VARIABLE,
-    SMALLEST,
-    STRING,
-    VALUE,
-    Fault,
-    array_key,
-    enumeration,
-    escaped,
-    name_and_number,
+
+class SessionUnreadable(ValueError):
+    """The bytes are not what PHP would have written, or exceed a limit. Says where and why, never what was read.
+
+    Whoever asked for the session turns it into ``Refused("malformed_session", ...)``.
+    """
+
+
+class PhpArray(dict["int | bytes", "PhpValue"]):
+    """An array, in PHP's order. Decimal string keys have become numbers, as in PHP."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<PhpArray of {len(self)}>"
+
+
+@attrs.define(eq=False, repr=False)
+class PhpObject:
+    """An object: the name of its class and what was written for it.
+
+    ``properties`` are what ``__serialize`` returned, or the properties under PHP's own names (``\\0*\\0name`` for a
+    protected one, ``\\0Class\\0name`` for a private one).
+    """
+
+    class_name: bytes
+    properties: PhpArray
+
+    def __repr__(self) -> str:
+        return f"<PhpObject {shown(self.class_name)}>"
+
+
+@attrs.define(eq=False, repr=False)
+class PhpCustom:
+    """An object of a class with its own format (PHP's ``Serializable``; Oro's entities before 5.0).
+
+    Where that format is PHP's own, ``value`` is what it held and ``payload`` is None; otherwise ``payload`` holds it.
+    """
+
+    class_name: bytes
+    value: PhpValue = None
+    payload: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<PhpCustom {shown(self.class_name)}>"
+
+
+@attrs.frozen(repr=False)
+class PhpEnum:
+    """A case of an enumeration."""
+
+    class_name: bytes
+    case: bytes
+
+    def __repr__(self) -> str:
+        return f"<PhpEnum {shown(self.class_name)}::{shown(self.case)}>"
+
+
+@attrs.frozen
+class PhpUnresolved:
+    """A reference whose target cannot be known: it counts past an opaque PhpCustom, and that may hold many values."""
+
+    number: int
+
+
+PhpValue: TypeAlias = bytes | int | float | bool | PhpArray | PhpObject | PhpCustom | PhpEnum | PhpUnresolved | None
+
+
+def shown(name: bytes) -> str:
+    """A class name for a log line: escaped, and cut."""
+    return name[:200].decode("ascii", "backslashreplace")
+
+
+class Fault(Exception):
+    """Not PHP's format. Inside the payload of a class with its own format that only means that it is not PHP's."""
+
+
+_LENGTH = rb"(?:0|[1-9][0-9]{0,8})"
+_CLASS = rb"[0-9A-Za-z_\\\x7f-\xff]{1,1000}"
+# Each alternative has one group: the number of the group (lastindex) tells what it is.
+STRING, INTEGER = 1, 2
+KEY = re.compile(rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|S:(%(n)s):"' % {b"n": _LENGTH})
+NULL, BOOLEAN, ARRAY, OBJECT, SAME_OBJECT, SAME_VARIABLE, FLOAT, ENUMERATION, OWN_FORMAT, ESCAPED = range(3, 13)
+VALUE = re.compile(
+    rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|(N);|b:([01]);'
+    rb'|a:(%(n)s):\{|O:(%(n)s:"%(c)s":%(n)s):\{|r:([1-9][0-9]{0,8});|R:([1-9][0-9]{0,8});'
+    rb"|d:(-?[0-9]{1,400}(?:\.[0-9]{1,1100})?(?:[eE][+-]?[0-9]{1,4})?|-?INF|NAN);"
+    rb'|E:(%(n)s:"%(c)s:[0-9A-Za-z_\x7f-\xff]{1,1000})";|C:(%(n)s:"%(c)s":%(n)s):\{|S:(%(n)s):"'
+    % {b"n": _LENGTH, b"c": _CLASS}
 )
-from orosync.identity.php.values import (
-    PhpArray,
-    PhpCustom,
-    PhpEnum,
-    PhpObject,
-    PhpUnresolved,
-    PhpValue,
-    SessionUnreadable,
-)
+_DECIMAL = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+_HEX = re.compile(rb"\\([0-9A-Fa-f]{2})")
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+BRACE = ord("}")
+DIGITS = frozenset(b"%d" % digit for digit in range(10)) | {b"-"}
+
+
+def array_key(key: bytes) -> int | bytes:
+    """A key as PHP's arrays have it: decimal numbers of 64 bits are numbers."""
+    if _DECIMAL.fullmatch(key):
+        number = int(key)
+        if SMALLEST <= number <= LARGEST:
+            return number
+    return key
+
+
+def name_and_number(text: bytes) -> tuple[bytes, int]:
+    """The name and the number in ``length:"name":number``."""
+    length, name, number = text.split(b'"')
+    if int(length[:-1]) != len(name):
+        raise Fault("the name of a class is not as long as it says")
+    return name, int(number[1:])
+
+
+def enumeration(text: bytes) -> PhpEnum:
+    """The case in ``length:"class:case``."""
+    length, name = text.split(b'"')
+    if int(length[:-1]) != len(name):
+        raise Fault("the name of a case is not as long as it says")
+    class_name, _, case = name.partition(b":")
+    return PhpEnum(class_name, case)
+
+
+def escaped(data: bytes, position: int, end: int, length: int) -> tuple[bytes, int]:
+    """The ``length`` bytes of an ``S:`` string, and where it ends; a backslash and two hexadecimal digits are one."""
+    pieces: list[bytes] = []
+    while length:
+        slash = data.find(b"\\", position, min(position + length, end))
+        stop = position + length if slash < 0 else slash
+        pieces.append(data[position:stop])
+        length -= stop - position
+        position = stop
+        if slash >= 0:
+            escape = _HEX.match(data, slash, end)
+            if escape is None:
+                raise Fault("a backslash without two hexadecimal digits")
+            pieces.append(bytes.fromhex(escape[1].decode("ascii")))
+            position = escape.end()
+            length -= 1
+    if data[position : position + 2] != b'";' or position + 2 > end:
+        raise Fault("a string does not end where it says")
+    return b"".join(pieces), position + 2
 
 
 @attrs.frozen

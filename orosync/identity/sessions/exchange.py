@@ -27,9 +27,9 @@ from zope.interface import implementer
 
 from orosync import __version__
 from orosync.errors import Refused, Unavailable
-from orosync.identity.sessions.ids import checked
-from orosync.identity.sessions.store import DOWN
-from orosync.identity.tickets import parse
+from orosync.identity.php.session import checked
+from orosync.identity.single_flight import DOWN
+from orosync.identity.ticket import parse
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession, Principal
 

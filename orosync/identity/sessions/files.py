@@ -23,10 +23,9 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
-from orosync.identity.sessions.ids import checked
-from orosync.identity.sessions.reading import LARGEST, SessionReader
-from orosync.identity.sessions.store import DOWN
+from orosync.identity.php.session import LARGEST, SessionReader, checked
 from orosync.identity.sessions.threads import Stuck, Threads
+from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 

@@ -17,11 +17,10 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused
-from orosync.identity.directories.engine import Engine, Limits
 from orosync.identity.directories.pool import SqlService, rows
-from orosync.identity.sessions.ids import checked
-from orosync.identity.sessions.reading import LARGEST, SessionReader
-from orosync.identity.sessions.store import DOWN
+from orosync.identity.directories.sql import Engine, Limits
+from orosync.identity.php.session import LARGEST, SessionReader, checked
+from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 

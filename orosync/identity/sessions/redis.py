@@ -14,13 +14,11 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from orosync.errors import Unavailable
-from orosync.identity.sessions.ids import checked
-from orosync.identity.sessions.reading import LARGEST, QUICK, SessionReader
+from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
 from orosync.identity.sessions.redis_dsn import RedisDsn
-from orosync.identity.sessions.redis_link import NoConnection, RedisLink, words
-from orosync.identity.sessions.redis_protocol import protocol_class
-from orosync.identity.sessions.store import DOWN
+from orosync.identity.sessions.redis_link import NoConnection, RedisLink, protocol_class, words
 from orosync.identity.sessions.threads import Stuck, Threads
+from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 

@@ -14,10 +14,8 @@ from twisted.trial.unittest import TestCase
 
 from orosync.errors import Unavailable
 from orosync.identity.directories.dsn import Dsn, parse
-from orosync.identity.directories.engine import Limits
-from orosync.identity.directories.mysql import MySQL
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.postgresql import PostgreSQL
+from orosync.identity.directories.sql import Limits, MySQL, PostgreSQL
 from orosync.interfaces import IDirectory
 from orosync.model import User
 from tests.identity.directories import oro

@@ -15,8 +15,8 @@ from twisted.internet.task import deferLater
 
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
-from orosync.identity.directories.engine import Limits
-from orosync.identity.directories.lookups import Lookups
+from orosync.identity.directories.sql import Limits
+from orosync.identity.single_flight import Lookups
 from orosync.model import User
 from orosync.testing import RecordingJournal
 from tests.identity.directories import oro

@@ -5,7 +5,15 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.directories import sql
-from orosync.identity.directories.sql import MYSQL, POSTGRESQL, UnknownSchema, choose, is_storable, look_up, parameters
+from orosync.identity.directories.sql import (
+    MYSQL_DIALECT,
+    POSTGRESQL_DIALECT,
+    UnknownSchema,
+    choose,
+    is_storable,
+    look_up,
+    parameters,
+)
 from orosync.model import User
 
 NEEDED = [(name, "varchar") for name in sql.NEEDED]
@@ -38,14 +46,14 @@ class Forms(SynchronousTestCase):
         """A column of its own, a key of serialized_data, a view's; both, while an upgrade leaves both."""
         column, json = ("auth_status_id", "character varying"), ("serialized_data", "jsonb")
         key = "u.serialized_data ->> 'auth_status'"
-        self.assertEqual(self.status(POSTGRESQL, column), "u.auth_status_id")
-        self.assertEqual(self.status(POSTGRESQL, json), key)
-        self.assertEqual(self.status(POSTGRESQL, ("serialized_data", "json")), key)
-        self.assertEqual(self.status(POSTGRESQL, column, json), f"COALESCE({key}, u.auth_status_id)")
-        self.assertEqual(self.status(POSTGRESQL, column, ("serialized_data", "text")), "u.auth_status_id")
-        self.assertEqual(self.status(POSTGRESQL, column, json, ("auth_status", "text")), "u.auth_status")
-        self.assertIn("$.auth_status", self.status(MYSQL, ("SERIALIZED_DATA", "longtext")))
-        self.assertEqual(self.status(MYSQL, ("AUTH_STATUS_ID", "varchar")), "u.auth_status_id")
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, column), "u.auth_status_id")
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, json), key)
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, ("serialized_data", "json")), key)
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, column, json), f"COALESCE({key}, u.auth_status_id)")
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, column, ("serialized_data", "text")), "u.auth_status_id")
+        self.assertEqual(self.status(POSTGRESQL_DIALECT, column, json, ("auth_status", "text")), "u.auth_status")
+        self.assertIn("$.auth_status", self.status(MYSQL_DIALECT, ("SERIALIZED_DATA", "longtext")))
+        self.assertEqual(self.status(MYSQL_DIALECT, ("AUTH_STATUS_ID", "varchar")), "u.auth_status_id")
 
     def test_not_enough(self) -> None:
         """What is missing or not granted is named: nobody is let in whose status cannot be read."""
@@ -56,19 +64,19 @@ class Forms(SynchronousTestCase):
             ([*NEEDED, ("serialized_data", "text")], "people.users: neither auth_status_id nor serialized_data"),
         ]
         for columns, words in table:
-            error = self.assertRaises(UnknownSchema, look_up, POSTGRESQL, "people.users", columns)
+            error = self.assertRaises(UnknownSchema, look_up, POSTGRESQL_DIALECT, "people.users", columns)
             self.assertTrue(str(error).startswith(words), str(error))
 
     def test_schema(self) -> None:
         """A schema before the table's name holds for the tables beside it, and for the probe."""
-        text = look_up(POSTGRESQL, "shop.orosync_user", [*NEEDED, ("auth_status", "text")])
+        text = look_up(POSTGRESQL_DIALECT, "shop.orosync_user", [*NEEDED, ("auth_status", "text")])
         for table in ("orosync_user", "oro_user_organization", "oro_organization", "oro_user_access_role"):
             self.assertIn(f" shop.{table} ", text)
-        probe, found = sql.probe(POSTGRESQL, "shop.orosync_user")
+        probe, found = sql.probe(POSTGRESQL_DIALECT, "shop.orosync_user")
         self.assertIn("table_schema = %(schema)s", probe)
         self.assertEqual(found, {"schema": "shop", "table": "orosync_user"})
-        self.assertIn("table_schema = DATABASE()", sql.probe(MYSQL, "oro_user")[0])
-        self.assertIn("table_schema = ANY (current_schemas(false))", sql.probe(POSTGRESQL, "oro_user")[0])
+        self.assertIn("table_schema = DATABASE()", sql.probe(MYSQL_DIALECT, "oro_user")[0])
+        self.assertIn("table_schema = ANY (current_schemas(false))", sql.probe(POSTGRESQL_DIALECT, "oro_user")[0])
 
 
 class Rows(SynchronousTestCase):

@@ -18,9 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from orosync.identity.php.oro_token import BackOfficeTokens
-from orosync.identity.php.serialized import unserialize
-from orosync.identity.php.values import SessionUnreadable
+from orosync.identity.php.serialized import SessionUnreadable, unserialize
+from orosync.identity.php.session import BackOfficeTokens
 
 LARGEST = 256 * 1024
 KEPT = 3000

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orosync.identity.php.values import PhpArray, PhpCustom, PhpEnum, PhpObject, PhpUnresolved, PhpValue
+from orosync.identity.php.serialized import PhpArray, PhpCustom, PhpEnum, PhpObject, PhpUnresolved, PhpValue
 from tests.support.processes import run
 
 TESTS = Path(__file__).resolve().parent.parent.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orosync.identity.php.values import PhpArray, PhpValue
+from orosync.identity.php.serialized import PhpArray, PhpValue
 
 SCALARS: list[tuple[bytes, PhpValue]] = [
     (b"N;", None),

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.php.serialized import OPAQUE, Limits, ValueReader, unserialize
-from orosync.identity.php.values import (
+from orosync.identity.php.serialized import (
+    OPAQUE,
+    Limits,
     PhpCustom,
     PhpEnum,
     PhpObject,
     PhpUnresolved,
     SessionUnreadable,
+    ValueReader,
+    unserialize,
 )
 from tests.identity.php.oracle import View, judged
 from tests.identity.php.spellings import BAD, BAD_ALONE, SCALARS, WHOLE, array, custom

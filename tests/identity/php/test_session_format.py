@@ -6,9 +6,8 @@ import itertools
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.php.serialized import Limits, unserialize
-from orosync.identity.php.session_format import HANDLERS, read_session
-from orosync.identity.php.values import PhpArray, PhpObject, SessionUnreadable
+from orosync.identity.php.serialized import Limits, PhpArray, PhpObject, SessionUnreadable, unserialize
+from orosync.identity.php.session import HANDLERS, read_session
 from tests.identity.php.oracle import SAMPLE, View, judged, sessions
 
 BAD = {

@@ -15,7 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from orosync.identity.sessions.exchange import TicketExchange
-from orosync.identity.tickets import date_c, make_ticket, parse
+from orosync.identity.ticket import date_c, make_ticket, parse
 from orosync.model import AdminSession, Principal
 from orosync.testing import SessionStoreContract, principal
 

@@ -15,7 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from orosync.errors import Refused, Unavailable
 from orosync.identity.sessions.exchange import AT_ONCE, TicketExchange
-from orosync.identity.sessions.store import SessionLookups
+from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 from orosync.testing import RecordingJournal, SessionStoreContract

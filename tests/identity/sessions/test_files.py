@@ -19,9 +19,9 @@ from twisted.trial.unittest import TestCase
 
 from orosync.clocks import time_of_day
 from orosync.errors import Refused, Unavailable
+from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.files import SessionFiles
-from orosync.identity.sessions.reading import LARGEST, SessionReader
-from orosync.identity.sessions.store import SessionLookups
+from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 from orosync.testing import RecordingJournal, SessionStoreContract
@@ -37,7 +37,7 @@ from pathlib import Path
 from twisted.internet import reactor
 from orosync.clocks import time_of_day
 from orosync.identity.sessions.files import SessionFiles
-from orosync.identity.sessions.reading import SessionReader
+from orosync.identity.php.session import SessionReader
 store = SessionFiles("php", Path(sys.argv[1]), SessionReader("sessions:php"), reactor, time_of_day)
 def show(result):
     print(getattr(result, "username", None) or getattr(result, "value", result))

@@ -16,12 +16,10 @@ from twisted.trial.unittest import TestCase
 from orosync.clocks import time_of_day
 from orosync.errors import Refused, Unavailable
 from orosync.identity.directories.dsn import parse
-from orosync.identity.directories.engine import Limits
-from orosync.identity.directories.mysql import MySQL
-from orosync.identity.directories.postgresql import PostgreSQL
+from orosync.identity.directories.sql import Limits, MySQL, PostgreSQL
+from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.pdo import PdoSessions
-from orosync.identity.sessions.reading import LARGEST, SessionReader
-from orosync.identity.sessions.store import SessionLookups
+from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 from orosync.testing import RecordingJournal, SessionStoreContract

@@ -1,0 +1,291 @@
+"""Every part of one process, made from its configuration, with all the faults that making them brings up.
+
+It must not parse anything, decide anything of a protocol, or know of listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+
+from orosync import registry
+from orosync.app.authorizers import Deciders
+from orosync.authz.chain import Chain
+from orosync.clocks import Now, time_of_day
+from orosync.config import Configuration
+from orosync.config.attached import LISTENER
+from orosync.config.authentication import Method, RemoteAuthenticatorSection
+from orosync.config.sections import (
+    AnonymousSection,
+    CookieSection,
+    DemoDirectorySection,
+    ForeignSection,
+    SqlDirectorySection,
+    StaticDirectorySection,
+    TicketSection,
+)
+from orosync.demo.data import demo_users
+from orosync.embedded.component import component_maker
+from orosync.errors import ConfigError
+from orosync.identity.cookie_authenticator import CookieAuthenticator
+from orosync.identity.directories.static import StaticDirectory
+from orosync.identity.factory import (
+    AnonymousAuthenticator,
+    foreign_store,
+    method_authenticator,
+    remote_authenticator,
+    session_store,
+    sql_directory,
+    ticket_authenticator,
+)
+from orosync.identity.hasher import Hasher
+from orosync.identity.shared_passwords import Sharing
+from orosync.identity.single_flight import SessionLookups
+from orosync.identity.ticket import UsedTickets
+from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.identity.ticket_verifier import PublisherRight
+from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
+from orosync.model import Principal
+from orosync.notifications.maintenance import MaintenanceNotice
+from orosync.notifications.ping import KeepAlivePing
+from orosync.ops.journal import Journal
+from orosync.router.filters import FORWARDER
+from orosync.session.dispatch import PostOffice
+from orosync.session.local import LocalPublisher, WirelessSession
+from orosync.session.realm_context import HostedRealm, hosted_realm
+from orosync.uplink.uplink import FEATURES, Uplink
+
+T = TypeVar("T")
+
+
+class Parts:
+    """The parts of a router, each made when first asked for, and once.
+
+    Raises ConfigError, with every fault that making them brought up, from ``realms``. ``services`` holds the parts
+    that have to be started and stopped, once ``realms`` has been asked for; ``titles`` names those from elsewhere (by
+    identity) as their sections do.
+    """
+
+    def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
+        self.configuration = configuration
+        self.reactor = reactor
+        self.now = now
+        self.journal = Journal(reactor)
+        self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
+        self.office = PostOffice(self.journal)
+        self.demo_users = demo_users()
+        self._used_tickets = UsedTickets()
+        self.sharing = Sharing(self.journal, reactor)
+        self.services: list[IService] = []
+        self.titles: dict[int, str] = {}
+        self._faults: list[str] = []
+        self._chains: dict[str, Chain] = {}
+        self._hosted: dict[str, HostedRealm] = {}
+        self.deciders = Deciders(self._hosted, self.journal, reactor, self._foreign_authorizer)
+        registry.search(configuration.router.plugins)
+
+    @cached_property
+    def realms(self) -> Mapping[str, HostedRealm]:
+        """Every realm in service, with its authenticators, authorizers and watchers."""
+        hosted = self._hosted
+        hosted.update({name: self._realm(name) for name in self.configuration.realms})
+        authorizers = self._attempt(self.deciders.make, self.configuration)
+        self.components  # noqa: B018 (made when asked for, that its faults are told too)
+        self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
+        for name in self.configuration.uplinks:
+            self._attempt(self._uplink, name, hosted[name])
+        if self._faults or authorizers is None:
+            raise ConfigError(self._faults)
+        self.deciders.put(authorizers)
+        oro = hosted.get(self.configuration.notifications.realm)
+        if oro is not None:
+            oro.watch(self._watchers(LocalPublisher(oro)))
+        return hosted
+
+    def check(self) -> None:
+        """Raise ConfigError with every fault that the parts made so far have brought up."""
+        if self._faults:
+            raise ConfigError(self._faults)
+
+    def _realm(self, name: str) -> HostedRealm:
+        section = self.configuration.realms[name]
+        authenticators = [self.authenticators.get(one) for one in section.authenticators]
+        # Its authorizers come when all realms are there.
+        chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
+        known = [one for one in authenticators if one is not None]
+        return hosted_realm(section, chain, known, self.journal, self.office, self.reactor, self.now)
+
+    def _uplink(self, name: str, hosted: HostedRealm) -> None:
+        section = self.configuration.uplinks[name]
+        who = Principal(f"uplink:{name}", section.role, "uplink", f"uplink:{name}")
+        features = FEATURES | {FORWARDER}
+        uplink = Uplink(section, partial(WirelessSession, hosted, who, features), self.journal, self.reactor)
+        self.services.append(uplink)
+        self.titles[id(uplink)] = f"uplink:{name}"
+
+    def _watchers(self, publisher: LocalPublisher) -> list[ITopicWatcher]:
+        section = self.configuration.notifications
+        lock = None if section.maintenance_lock is None else str(section.maintenance_lock)
+        return [
+            MaintenanceNotice(publisher, lock, self.now, journal=self.journal),
+            KeepAlivePing(publisher, self.reactor, section.ping_interval, journal=self.journal),
+        ]
+
+    # -- who may what
+
+    def chain(self, realm: str) -> Chain:
+        """The authorizers of a realm in order, without the realm; what is wrong with them stands among the faults
+        (``check``)."""
+        if realm not in self._chains:
+            authorizers = self._attempt(self.deciders.of, self.configuration, realm)
+            self._chains[realm] = Chain(authorizers or [], self.journal, clock=self.reactor)
+        return self._chains[realm]
+
+    def _foreign_authorizer(self, section: ForeignSection) -> IAuthorizer:
+        authorizer: IAuthorizer = self._foreign("authorizer", section, IAuthorizer)
+        return authorizer
+
+    # -- who is it
+
+    @cached_property
+    def authenticators(self) -> Mapping[str, IAuthenticator]:
+        """Every [authenticator:NAME] that could be made, by its name."""
+        return self._each(self._authenticator, self.configuration.authenticators)
+
+    def _authenticator(self, name: str) -> IAuthenticator:
+        section = self.configuration.authenticators[name]
+        if isinstance(section, AnonymousSection):
+            return AnonymousAuthenticator(name, section.role)
+        if isinstance(section, TicketSection):
+            return self._tickets(section)
+        if isinstance(section, CookieSection):
+            return self._cookies(section)
+        if isinstance(section, Method):
+            return method_authenticator(section, self.journal, self.reactor, self.now)
+        if isinstance(section, RemoteAuthenticatorSection):
+            realms = self.configuration.realms
+            return remote_authenticator(section, self.deciders.caller, realms, self.journal, self.reactor, self.now)
+        authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
+        return authenticator
+
+    def _tickets(self, section: TicketSection) -> TicketAuthenticator:
+        directory = self.directories.get(section.directory)
+        if directory is None:
+            raise ConfigError([])  # said already, by the directory
+        return ticket_authenticator(
+            section,
+            directory,
+            self.hasher,
+            self.journal,
+            self.reactor,
+            self.now,
+            publisher_right=self.publisher_right,
+            used=self._used_tickets,
+            shared=self.sharing.of(section.directory, directory, section.accept_disabled),
+        )
+
+    def _cookies(self, section: CookieSection) -> CookieAuthenticator:
+        store, directory = self.session_stores.get(section.sessions), self.directories.get(section.directory)
+        if store is None or directory is None:
+            raise ConfigError([])  # said already, by the one that is missing
+        return CookieAuthenticator(
+            section.name,
+            store,
+            directory,
+            self.journal,
+            self.reactor,
+            self.now,
+            cookie=section.cookie,
+            role=section.role,
+            prolongs=store.prolongs,
+            recheck_interval=section.recheck,
+        )
+
+    @cached_property
+    def publisher_right(self) -> PublisherRight:
+        """Who may publish, on each listener."""
+        listeners, attach = self.configuration.listeners.values(), self.configuration.attach
+        return PublisherRight(
+            granted=[one.name for one in listeners if one.publisher],
+            publisher_from={LISTENER: () if attach is None else attach.publisher_from}
+            | {one.name: one.publisher_from for one in listeners if one.publisher_from},
+            programs=[LISTENER],
+        )
+
+    @cached_property
+    def directories(self) -> Mapping[str, IDirectory]:
+        """Every [directory:NAME] that could be made, by its name."""
+        return self._each(self._directory, self.configuration.directories)
+
+    def _directory(self, name: str) -> IDirectory:
+        section = self.configuration.directories[name]
+        if isinstance(section, StaticDirectorySection):
+            return StaticDirectory(section.user)
+        if isinstance(section, DemoDirectorySection):
+            return StaticDirectory(self.demo_users)
+        if isinstance(section, SqlDirectorySection):
+            lookups, service = sql_directory(section, self.journal, self.reactor)
+            self.services.append(service)
+            return lookups
+        directory: IDirectory = self._foreign("directory", section, IDirectory)
+        return directory
+
+    @cached_property
+    def session_stores(self) -> Mapping[str, SessionLookups]:
+        """Every [sessions:NAME] that could be made, by its name."""
+        return self._each(self._session_store, self.configuration.session_stores)
+
+    def _session_store(self, name: str) -> SessionLookups:
+        section = self.configuration.session_stores[name]
+        if isinstance(section, ForeignSection):
+            store = self._foreign("sessions", section, ISessionStore)
+            return foreign_store(name, store, self.journal, self.reactor)
+        judge = getattr(section, "authenticator", "")
+
+        def verify(ticket: str) -> Deferred[Principal]:
+            # Looked up when there is a ticket: authenticators are made after the stores that they ask.
+            authenticator = self.authenticators[judge]
+            assert isinstance(authenticator, TicketAuthenticator)
+            return authenticator.verify(ticket)
+
+        lookups, service = session_store(section, self.journal, self.reactor, self.now, verify)
+        self.services.append(service)
+        return lookups
+
+    @cached_property
+    def components(self) -> Mapping[str, Callable[[], Any]]:
+        """What makes the component of every [component:NAME], by its name."""
+        return self._each(self._component_maker, self.configuration.components)
+
+    def _component_maker(self, name: str) -> Callable[[], Any]:
+        section = self.configuration.components[name]
+        return component_maker(f"component:{name}", section.use, section.realm, section.extra)
+
+    # -- parts from elsewhere, and faults
+
+    def _foreign(self, kind: str, section: ForeignSection, interface: Any) -> Any:
+        """``package.module:factory``, called with its section's name and options."""
+        title = f"{kind}:{section.name}"
+        factory = registry.resolve(title, section.use, {}, interface)
+        made = registry.create(title, factory, interface, section.name, section.options)
+        if IService.providedBy(made):
+            self.services.append(made)
+            self.titles[id(made)] = title
+        return made
+
+    def _each(self, make: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
+        """Whatever of ``names`` could be made."""
+        made = {name: self._attempt(make, name) for name in names}
+        return {name: one for name, one in made.items() if one is not None}
+
+    def _attempt(self, make: Callable[..., T], *args: Any) -> T | None:
+        """Collect what is wrong instead of stopping at the first."""
+        try:
+            return make(*args)
+        except ConfigError as error:
+            self._faults += [fault for fault in error.faults if fault not in self._faults]
+            return None

@@ -1,0 +1,229 @@
+"""The end of this process: over in time, whatever hangs.
+
+A signal asks for it. The reactor stops, and with it everything else; a thread of our own waits for that, since a stuck
+reactor cannot. What has not ended in time is named in the log, and the process ends with status 1. A second
+signal ends it at once. It must not know what parts there are or how they stop.
+
+Signals are noticed by the wake-up descriptor: Python's handlers wait for the main thread, which may be in a system call
+that does not come back. Source: https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import process
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import globalLogPublisher
+
+from orosync.app.threads import busy_threads
+from orosync.interfaces import IJournal
+
+GRACE = 10.0
+"""Seconds that everything has to stop besides the drain."""
+
+SAYING = 1.0
+"""Seconds for the last words: a log that nobody reads may take none."""
+
+BACKSTOP = 3.0
+"""Seconds later the interpreter itself ends the process, should our thread not get its turn."""
+
+LONGEST_WAIT = 3600.0
+MOST_NAMED = 15
+NAME = "orosync-ending"
+ASKING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Ending:
+    """Made by a face whose process it is. ``pidfile``: of twistd, "" for none; it and ``sockets`` are removed.
+
+    ``seconds`` is a monotonic clock, ``leave`` ends the process with a status.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        pidfile: str = "",
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+        leave: Callable[[int], Any] = os._exit,
+    ) -> None:
+        self.sockets: list[str] = []
+        self._reactor = reactor
+        self._pidfile = pidfile
+        self._seconds = seconds
+        self._leave = leave
+        self._journal: IJournal | None = None
+        self._patience = GRACE
+        self._unfinished: Callable[[], Iterable[str]] = list
+        self._asked = False
+        self._deadline: float | None = None
+        self._chained = -1
+        self._reader, self._writer = -1, -1
+        self._observers: list[Any] = []
+
+    def concerns(self, journal: IJournal, drain: float, unfinished: Callable[[], Iterable[str]]) -> None:
+        """What ends: it may take ``drain`` seconds and ``GRACE``; ``unfinished`` names, in any thread, what has not."""
+        self._journal = journal
+        self._patience = drain + GRACE
+        self._unfinished = unfinished
+
+    @property
+    def patience(self) -> float:
+        """Seconds from the first signal to the end."""
+        return self._patience
+
+    def watch(self) -> None:
+        """From now on SIGTERM and SIGINT end the process. In the main thread, when the process is in the background
+        already and its reactor does not run yet."""
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._take_signals()
+        os.register_at_fork(after_in_child=self._forked)
+        # Behind the reactor's own, which takes them at this moment.
+        self._reactor.addSystemEventTrigger("during", "startup", self._take_signals)
+        # twistd takes its observers away before it waits for threads.
+        self._observers = list(globalLogPublisher._observers)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.begin)
+        threading.Thread(target=self._wait, name=NAME, daemon=True).start()
+
+    def _take_signals(self) -> None:
+        before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        if before not in (-1, self._writer):  # Twisted's, which learns there of children that have ended
+            self._chained = os.dup(before)
+        for number in ASKING:
+            signal.signal(number, self._handle)
+
+    def _forked(self) -> None:
+        """In a child process that goes on with our code: its signals are its own, and not for our descriptor."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for descriptor in (self._reader, self._writer):
+            os.close(descriptor)
+
+    def begin(self) -> None:
+        """The end has begun, by a signal or because the reactor stops: it is over in time. Any thread may say so."""
+        if self._deadline is None:
+            self._deadline = self._seconds() + self._patience
+            if self._writer >= 0:
+                with suppress(BlockingIOError):
+                    os.write(self._writer, b"\0")
+
+    # -- signals
+
+    def _handle(self, number: int, frame: object) -> None:
+        """In the main thread, when it gets round to it. Twisted takes the descriptor away when its reactor ends."""
+        if signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False) != self._writer:
+            os.write(self._writer, bytes((number,)))
+
+    def noticed(self, number: int) -> None:
+        """A signal has come."""
+        if number not in ASKING:
+            return
+        if self._asked:
+            name = signal.Signals(number).name
+            self._end(128 + number, lambda: self._tell("stop.cut", "signal", signal=name))
+            return
+        self._asked = True
+        self.begin()
+        self._reactor.callFromThread(self._stop)
+
+    def _stop(self) -> None:
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+    # -- our own thread
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        armed = False
+        while True:
+            left = self.left()
+            if left is not None and not armed:
+                armed = True
+                with suppress(OSError, ValueError, RuntimeError, OverflowError):
+                    faulthandler.dump_traceback_later(left + SAYING + BACKSTOP, exit=True, file=2)
+            poll.poll(None if left is None else min(left, LONGEST_WAIT) * 1000 + 1)
+            with suppress(BlockingIOError):
+                for number in os.read(self._reader, 4096):
+                    if number == signal.SIGCHLD and self._chained >= 0:
+                        with suppress(OSError):
+                            os.write(self._chained, bytes((number,)))
+                    self.noticed(number)
+            self.look()
+
+    def left(self) -> float | None:
+        """Seconds until it has to be over; None while nothing has ended."""
+        return None if self._deadline is None else max(0.0, self._deadline - self._seconds())
+
+    def look(self) -> None:
+        """End what should be over."""
+        if self.left() == 0.0:
+            self._end(1, self._name_what_hangs)
+
+    def _name_what_hangs(self) -> None:
+        parts, threads = list(self._unfinished()), list(busy_threads({NAME}))
+        for part in parts[:MOST_NAMED]:
+            self._tell("stop.hanging", "part", part=part, seconds=self._patience)
+        for name, stands in threads[:MOST_NAMED]:
+            self._tell("stop.hanging", "thread", thread=name, at=stands)
+        if not parts and not threads:
+            self._tell("stop.hanging", "unknown", reason="a trigger of the reactor's shutdown has not fired")
+        self._tell("stop.cut", "late", parts=len(parts), threads=len(threads), seconds=self._patience)
+
+    def _tell(self, event: str, kind: str, **fields: object) -> None:
+        if self._journal is not None:
+            self._journal.note(event, kind, **fields)
+
+    def _end(self, status: int, say: Callable[[], None]) -> None:
+        """The end, now. What is said last has little time: a full pipe or a lock may keep it for ever."""
+
+        def last_words() -> None:
+            for observer in self._observers:
+                globalLogPublisher.addObserver(observer)
+            say()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):  # it may be closed, or nobody's any more
+                    stream.flush()
+
+        saying = threading.Thread(target=last_words, daemon=True)
+        saying.start()
+        saying.join(SAYING)
+        for child in children():
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        self.clear()
+        self._leave(status)
+
+    def clear(self) -> None:
+        """Remove what a process leaves behind that ends without its reactor."""
+        for path in self.sockets:
+            lock = f"{path}.lock"  # a symbolic link of Twisted's
+            for one in (path, lock) if os.path.islink(lock) else (path,):
+                with suppress(OSError):
+                    os.unlink(one)
+        if self._pidfile:
+            with suppress(OSError, ValueError):
+                if int(Path(self._pidfile).read_text()) == os.getpid():
+                    os.unlink(self._pidfile)
+
+
+def children() -> set[int]:
+    """The child processes of this one."""
+    found = set(process.reapProcessHandlers)
+    with suppress(OSError):
+        for task in os.listdir("/proc/self/task"):
+            with suppress(OSError):
+                found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
+    return found

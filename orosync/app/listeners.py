@@ -1,0 +1,127 @@
+"""What a listener with TLS shows: the files of its section, or in the demonstration a certificate of our own making.
+
+It must not know TLS itself.
+
+What a listener's section means to the transport that serves it.
+
+Values in, values out; it must not open anything or know what is spoken on a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from twisted.web.resource import IResource
+
+from orosync.clocks import Now
+from orosync.config.listen import ListenSection
+from orosync.errors import ConfigError
+from orosync.model import Traits
+from orosync.transport.factories import SCHEMES
+from orosync.transport.message_rates import Allowance
+from orosync.transport.settings import BackEndSign, ListenerSettings
+from orosync.transport.tls import ReloadingCredentials, self_signed
+
+
+def credentials(section: ListenSection, state: Path, now: Now) -> ReloadingCredentials:
+    """What a listener with TLS shows; ``state`` is the directory for a certificate of our own making.
+
+    Raises ConfigError when files cannot be used."""
+    certificate, key = section.certificate, section.key
+    if certificate is None or key is None:
+        certificate, key = own_certificate(state, now)
+    try:
+        return ReloadingCredentials(certificate, key, section.client_ca)
+    except ConfigError as error:
+        raise ConfigError(
+            [f"[listen:{section.name}] {fault}, correct the file or name another" for fault in error.faults]
+        ) from None
+
+
+def check(sections: Iterable[ListenSection], state: Path, now: Now) -> None:
+    """Read the files of all that have some, as at a start. Raises ConfigError with a line for each listener at fault.
+    Nothing is made: the demonstration's certificate comes with its start."""
+    faults: list[str] = []
+    for one in sections:
+        if one.certificate is not None and one.key is not None:
+            try:
+                credentials(one, state, now)
+            except ConfigError as error:
+                faults.extend(error.faults)
+    if faults:
+        raise ConfigError(faults)
+
+
+def own_certificate(state: Path, now: Now) -> tuple[Path, Path]:
+    """The demonstration's certificate and key, made when there are none or they are about to run out."""
+    certificate, key = state / "certificate.pem", state / "key.pem"
+    if not (certificate.exists() and key.exists()) or now() - certificate.stat().st_mtime > 300 * 86400:
+        try:
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self_signed(certificate, key, now=now)
+        except OSError as error:
+            raise ConfigError(
+                [f"[router] state: {error.filename}: {error.strerror}, name a directory to write in"]
+            ) from None
+    return certificate, key
+
+
+def settings_of(section: ListenSection, web: IResource | None, back_end: BackEndSign | None = None) -> ListenerSettings:
+    """The settings of a listener; ``web`` answers its plain HTTP requests, ``back_end`` knows the back end's."""
+    return ListenerSettings(
+        name=section.name,
+        path=section.path,
+        origins=section.origins,
+        origin_required=section.origin == "required",
+        trusted_proxies=section.proxies,
+        proxy_protocol=section.proxy_protocol,
+        header_limit=section.header_limit,
+        handshake_timeout=section.handshake_timeout,
+        max_connections=section.max_connections,
+        max_unauthenticated=section.max_unauthenticated,
+        unauthenticated_per_address=section.unauthenticated_per_address,
+        connection_rate=section.connection_rate,
+        connection_burst=section.connection_burst,
+        backend_places=section.backend_places,
+        back_end=back_end,
+        output_limit=section.output_limit,
+        output_stall=section.output_stall,
+        frame_timeout=section.frame_timeout,
+        ping_interval=section.ping_interval,
+        ping_timeout=section.ping_timeout,
+        tls=section.tls,
+        longpoll=section.longpoll,
+        body_limit=section.message_limit,
+        deflate=section.compression == "deflate",
+        web=web,
+    )
+
+
+def client_traits(section: ListenSection) -> Traits:
+    """How everybody is treated who is no back end, or not known to be one.
+
+    A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon.
+    """
+    alone = section.publisher and section.transport == "rawsocket"
+    return Traits(message_limit=section.publisher_message_limit if alone else section.message_limit)
+
+
+def publisher_traits(section: ListenSection) -> Traits:
+    """How a back end is treated that the handshake has made known."""
+    return Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
+
+
+def allowance(section: ListenSection) -> Allowance:
+    """How many messages a client that has joined may send unasked."""
+    return Allowance.of(section.message_rate, section.message_burst, section.message_rate_cut)
+
+
+def spoken(section: ListenSection) -> str:
+    """What URLs of the listener begin with, in words: "ws", "wss and rss"."""
+    return " and ".join(one + "s" * section.tls for one in SCHEMES[section.transport])
+
+
+def serves_http(section: ListenSection) -> bool:
+    """Whether a browser can ask for a page here."""
+    return "ws" in SCHEMES[section.transport]

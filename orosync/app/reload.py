@@ -1,0 +1,140 @@
+"""The rules read anew while the router runs: from the configuration's file to what decides, or nothing at all.
+
+Roles, topics and authorizers take effect at once, and what sessions have is judged by them. Everything else needs a
+restart; where it has changed the log says so. It must not parse anything or decide anything itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
+
+from orosync.app.container import Parts
+from orosync.config import Configuration, load
+from orosync.config.loader import without_line
+from orosync.config.readers import Secret
+from orosync.errors import ConfigError
+from orosync.session.context import Guest
+from orosync.session.reauthorization import Reviews
+
+KINDS: Mapping[str, str] = {
+    "listeners": "listen",
+    "authenticators": "authenticator",
+    "directories": "directory",
+    "session_stores": "sessions",
+    "components": "component",
+    "uplinks": "uplink",
+}
+"""Sections that are read at a start alone, by their names in the Configuration; [realm:...] for the most part too."""
+
+
+class Rules:
+    """``guests`` gives everybody who is here; parts from elsewhere that are services are started and stopped in
+    ``house``."""
+
+    _log = Logger()
+
+    def __init__(
+        self, parts: Parts, reviews: Reviews, guests: Callable[[], Iterable[Guest]], house: MultiService
+    ) -> None:
+        self._parts = parts
+        self._reviews = reviews
+        self._guests = guests
+        self._house = house
+        self._now = parts.configuration
+
+    def reload(self, environ: Mapping[str, str] | None = None) -> bool:
+        """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay: False."""
+        try:
+            found = load(self._now.path, environ if environ is not None else os.environ)
+        except ConfigError as error:
+            return self._keep(error.faults)
+        try:
+            rules = effective(self._now, found)
+            made = self._parts.deciders.make(rules)
+        except ConfigError as error:
+            return self._keep(found.located(error.faults))
+        for title in needing_a_restart(self._now, found):
+            self._log.warn("{title} has changed, which takes effect at a restart", title=title)
+        # A warning is the same wherever its line stands now.
+        told = set(map(without_line, self._now.warnings))
+        for warning in found.warnings:
+            if without_line(warning) not in told:
+                self._log.warn("{text}", text=warning)
+        self._services(self._parts.deciders.put(made))
+        self._now = rules
+        guests = list(self._guests())
+        self._log.info("rules read anew: what {count} clients have is judged by them", count=len(guests))
+        self._reviews.review(guests)
+        return True
+
+    def _keep(self, faults: Iterable[str]) -> bool:
+        """The rules stay as they are; the log says why."""
+        for fault in faults:
+            self._log.error("{fault}", fault=fault)
+        self._log.error("{path} is not used: the old rules stay", path=str(self._now.path))
+        return False
+
+    def _services(self, gone: Iterable[Any]) -> None:
+        services = self._parts.services
+        for part in gone:
+            if IService.providedBy(part):
+                part.disownServiceParent()
+                services.remove(part)
+                self._parts.titles.pop(id(part), None)
+        for service in services:
+            if service.parent is None:
+                service.setServiceParent(self._house)
+
+
+def effective(now: Configuration, found: Configuration) -> Configuration:
+    """``now`` with the rules of ``found``: those of realms that are there no longer stay as they are."""
+    realms = {
+        name: attrs.evolve(one, authorizers=found.realms[name].authorizers) if name in found.realms else one
+        for name, one in now.realms.items()
+    }
+    kept = [one for one in now.roles if one.realm is not None and one.realm not in found.realms]
+    return attrs.evolve(
+        now,
+        realms=realms,
+        roles=(*found.roles, *kept),
+        topics={**now.topics, **found.topics},
+        authorizers={**now.authorizers, **found.authorizers},
+        warnings=found.warnings,
+    )
+
+
+def needing_a_restart(now: Configuration, found: Configuration) -> Iterator[str]:
+    """The titles of sections that differ and are not rules."""
+    for name in ("router", "notifications"):
+        if getattr(now, name) != getattr(found, name):
+            yield f"[{name}]"
+    for attribute, kind in KINDS.items():
+        one, other = (
+            {name: _ungenerated(section) for name, section in getattr(each, attribute).items()} for each in (now, found)
+        )
+        yield from _different(kind, one, other)
+    yield from _different("realm", _without_rules(now), _without_rules(found))
+
+
+def _different(kind: str, now: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    for name in dict.fromkeys((*now, *found)):
+        if now.get(name) != found.get(name):
+            yield f"[{kind}:{name}]"
+
+
+def _ungenerated(section: Any) -> Any:
+    """A section without a secret that is another one each time it is read."""
+    secret = getattr(section, "secret", None)
+    if isinstance(secret, Secret) and secret.reference == "generate":
+        return attrs.evolve(section, secret=Secret("", secret.reference))
+    return section
+
+
+def _without_rules(configuration: Configuration) -> dict[str, Any]:
+    return {name: attrs.evolve(one, authorizers=()) for name, one in configuration.realms.items()}

@@ -1,0 +1,292 @@
+"""The router as a service: listeners opened, clients served, and everything let go in order.
+
+It joins what ``composition`` made to listeners, and is the one place that does. It must not parse anything or decide
+anything of a protocol.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync.app.container import Parts
+from orosync.app.ending import GRACE, Ending
+from orosync.app.listeners import (
+    allowance,
+    client_traits,
+    credentials,
+    publisher_traits,
+    serves_http,
+    settings_of,
+    spoken,
+)
+from orosync.app.process import Hosting, Process
+from orosync.app.reload import Rules
+from orosync.app.stopping import Stopping
+from orosync.config import Configuration
+from orosync.config.endpoints import with_backlog
+from orosync.config.listen import ListenSection
+from orosync.demo.application import DemoApplication
+from orosync.demo.loopback import LoopbackOnly
+from orosync.errors import ConfigError
+from orosync.identity.ticket_verifier import ListenerBackEnd
+from orosync.interfaces import IJournal, ISessionHost
+from orosync.session.context import Guest, HiddenProxies, Lobby, drain
+from orosync.session.dispatch import Wires
+from orosync.session.hosts import SessionHost
+from orosync.session.local import LocalPublisher
+from orosync.session.reauthorization import Reviews
+from orosync.session.revalidation import Rechecks
+from orosync.session.timers import Deadlines
+from orosync.transport.accepting import accept_few
+from orosync.transport.factories import FACTORIES
+from orosync.transport.listener import ListenerFactory
+from orosync.transport.message_rates import MessageRates
+from orosync.transport.read_turns import ReadTurns
+from orosync.transport.static_pages import StaticPages
+from orosync.transport.tls import secured
+from orosync.transport.write_queue import Outbox
+
+ADVICE = {
+    errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
+    errno.EADDRINUSE: "stop the program that does (ss -ltnp names it) or choose another port",
+    errno.EADDRNOTAVAIL: "choose an address of this machine",
+}
+"""What to do about a listener that cannot be opened."""
+
+
+def build(configuration: Configuration, reactor: Any, ending: Ending | None = None) -> RouterService:
+    """The whole router, not yet started; ``ending`` where the process is its own. Raises ConfigError."""
+    return RouterService(Parts(configuration, reactor), ending)
+
+
+class RouterService(MultiService):
+    """Opens every listener at start, and at stop lets everybody go before the process ends.
+
+    ``address_of`` tells tests and logs where a listener really listens. SIGHUP reads rules and
+    certificates anew.
+    """
+
+    log = Logger()
+
+    def __init__(self, parts: Parts, ending: Ending | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parts = parts
+        self._configuration = parts.configuration
+        self._guests: set[Guest] = set()
+        self._wires = Wires()
+        self._outbox, self._turns = Outbox(parts.reactor), ReadTurns(parts.reactor)
+        self._reviews = Reviews(parts.reactor, parts.journal)
+        self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
+        self._hosts: list[SessionHost] = []
+        self._deadlines: list[Deadlines] = []
+        self._rates: list[MessageRates] = []
+        self._ports: dict[str, IListeningPort] = {}
+        self._process = Process(parts.reactor, os.environ, ending)
+        self._stopping = Stopping(parts.journal, parts.titles)
+        self._sockets = [] if ending is None else ending.sockets
+        if ending is not None:
+            ending.concerns(parts.journal, parts.configuration.router.drain, lambda: self._stopping.unfinished)
+        parts.hasher.setServiceParent(self)
+        self._hosting = Hosting(parts, self._wires, self._rechecks)
+        self._rules = Rules(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
+        self._pages = {
+            one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
+        }
+        self._demo = self._demonstration()
+        self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
+        for part in [*parts.services, parts.sharing]:
+            part.setServiceParent(self)
+        self._credentials = {
+            one.name: credentials(one, parts.configuration.router.state, parts.now)
+            for one in self._configuration.listeners.values()
+            if one.tls
+        }
+
+    # -- making
+
+    def _demonstration(self) -> DemoApplication | None:
+        parts, configuration = self._parts, self._configuration
+        if not configuration.router.demo or set(self._pages) == set(configuration.listeners):
+            return None
+        secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
+        oro = parts.realms[configuration.notifications.realm]
+        return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor, parts.now)
+
+    def _factory(self, section: ListenSection) -> ListenerFactory:
+        parts = self._parts
+        deadlines = Deadlines(parts.reactor, section.hello_timeout)
+        rates = MessageRates(parts.reactor, parts.journal, section.name, allowance(section))
+        lobby = Lobby(
+            realms=parts.realms,
+            journal=parts.journal,
+            wires=self._wires,
+            deadlines=deadlines,
+            rechecks=self._rechecks,
+            guests=self._guests,
+            authenticators=section.authenticators or None,
+            user_limit=section.connections_per_user,
+            subscription_limit=section.subscriptions_per_connection,
+            registration_limit=section.registrations_per_connection,
+            call_limit=section.calls_per_connection,
+            rates=rates,
+            goodbye=section.goodbye_at_stop,
+            hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
+        )
+        host = SessionHost(
+            lobby,
+            parts.realms.get(section.realm),
+            client=client_traits(section),
+            publisher=publisher_traits(section),
+        )
+        self._deadlines.append(deadlines)
+        self._rates.append(rates)
+        self._hosts.append(host)
+        front: ISessionHost = LoopbackOnly(host) if self._configuration.router.demo else host
+        factory = FACTORIES[section.transport]
+        back_end = None
+        if section.publisher or section.publisher_from:
+            back_end = ListenerBackEnd(parts.publisher_right, section.name, alone=section.publisher)
+        settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
+        return factory(settings, front, parts.journal, parts.reactor, self._outbox, self._turns)
+
+    # -- starting
+
+    def startService(self) -> None:
+        """Open every listener. Those that cannot be had end the process with a line each and status 1."""
+        self._process.guard()
+        for warning in self._configuration.warnings:
+            self.log.warn("{text}", text=warning)
+        # All kinds of endpoints that a configuration may name answer at once.
+        opening = gatherResults([self._listen(section) for section in self._configuration.listeners.values()])
+        opened: list[bool] = getattr(opening, "result", [False])
+        if not all(opened):
+            self._process.cannot_start()
+        super().startService()  # type: ignore[no-untyped-call]
+        self._parts.reactor.callWhenRunning(self._process.heed, self.reload)
+        self._hosting.start(self._ports.values(), self._ready)
+
+    def _listen(self, section: ListenSection) -> Deferred[bool]:
+        """Fires with whether the listener is open; the log knows why not."""
+        try:
+            endpoint: IStreamServerEndpoint = serverFromString(self._parts.reactor, with_backlog(section.endpoint))
+        except Exception as error:  # systemd: hands over no such socket
+            why = f"{type(error).__name__}: {error}"
+            self._cannot_listen(section, why, "have a .socket unit hand it over by that name")
+            return succeed(False)
+        if section.tls:
+            endpoint = secured(endpoint, self._credentials[section.name])
+        listening: Deferred[IListeningPort] = endpoint.listen(self._factories[section.name])
+
+        def opened(port: IListeningPort) -> bool:
+            self._ports[section.name] = port
+            if section.endpoint.startswith("unix:"):
+                self._sockets.append(os.path.abspath(os.fsdecode(getattr(port.getHost(), "name", ""))))
+            accept_few(port)
+            self.log.info(
+                "[listen:{name}] serves {scheme} on {endpoint}",
+                name=section.name, scheme=spoken(section), endpoint=section.endpoint,
+            )  # fmt: skip
+            return True
+
+        def failed(failure: Failure) -> bool:
+            fault = getattr(failure.value, "socketError", failure.value)
+            advice = ADVICE.get(getattr(fault, "errno", None) or 0, "name another")
+            self._cannot_listen(section, getattr(fault, "strerror", None) or str(fault), advice)
+            return False
+
+        return listening.addCallbacks(opened, failed)
+
+    def _cannot_listen(self, section: ListenSection, why: str, advice: str) -> None:
+        self.log.critical(
+            "[listen:{name}] endpoint: cannot listen on {endpoint} ({why}), {advice}",
+            name=section.name, endpoint=section.endpoint, why=why, advice=advice,
+        )  # fmt: skip
+
+    def _ready(self) -> None:
+        self._process.ready()
+        for section in self._configuration.listeners.values():
+            if serves_http(section) and (section.pages or self._demo is not None):
+                what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"
+                scheme, host = "https" if section.tls else "http", self.address_of(section.name)
+                self.log.info("{what} at {scheme}://{host}/", what=what, scheme=scheme, host=host)
+
+    def address_of(self, name: str) -> str:
+        """host:port of a TCP listener, or the text of another address."""
+        address = self._ports[name].getHost()
+        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        return str(address) if host is None else f"{host}:{port}"
+
+    def reload(self) -> None:
+        """Read certificates, keys, pages and rules anew; a file that cannot be used leaves the old ones in service."""
+        self._rules.reload()
+        self._parts.sharing.refresh()
+        for name, pages in self._pages.items():
+            try:
+                pages.read()
+            except ValueError as error:
+                self.log.error("[listen:{name}] pages: {error}, the old ones are served", name=name, error=str(error))
+        for name, one in self._credentials.items():
+            try:
+                one.reload()
+            except Exception as error:
+                self.log.error(
+                    "[listen:{name}] certificate: cannot be read anew, the old one stays in service: {error}",
+                    name=name, error=str(error),
+                )  # fmt: skip
+            else:
+                self.log.info("[listen:{name}] certificate read anew, new connections get it", name=name)
+
+    # -- stopping
+
+    def stopService(self) -> Deferred[None]:
+        """Nobody new is let in, everybody here is let go within ``drain``, then the rest stops."""
+        for host in self._hosts:
+            host.closing = True
+        seconds = self._configuration.router.drain
+        count = len(self._guests)
+        self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
+        self._process.stopping(seconds + GRACE + 2)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        stop = self._stopping.stop
+        closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
+        clients = partial(drain, self._guests, self._parts.reactor, self._configuration.router.drain)
+        await stop("clients", clients)
+        await stop("components", self._hosting.stop)
+        await gatherResults(closing)
+        self._rechecks.stop()
+        self._reviews.stop()
+        for deadlines in self._deadlines:
+            deadlines.stop()
+        for rates in self._rates:
+            rates.stop()
+        for hosted in self._parts.realms.values():
+            for watcher in hosted.watchers.values():
+                watcher.deserted()
+        self._process.stopped()
+        Service.stopService(self)
+        await self._stopping.stop_all(reversed(list(self)))
+        self._parts.journal.close()
+
+
+def hidden_proxies(section: ListenSection, journal: IJournal) -> HiddenProxies:
+    """What notices proxies in front of a listener that hide their clients."""
+    return HiddenProxies(journal, section.name, () if section.publisher else section.publisher_from)
+
+
+def _pages(section: ListenSection, reactor: Any) -> StaticPages:
+    try:
+        return StaticPages(section.pages, reactor)
+    except ValueError as error:
+        raise ConfigError([f"[listen:{section.name}] pages: {error}"]) from None

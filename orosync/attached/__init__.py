@@ -1,0 +1,1 @@
+"""Authenticator and authorizer that serve another router (``[attach]``)."""

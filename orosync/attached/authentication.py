@@ -1,0 +1,178 @@
+"""Who a client of another router is, by the word of a realm's authenticators.
+
+The rule is the house's own: what somebody presents on purpose, a ticket, decides; a cookie, which browsers send by
+themselves, is asked only when nothing was presented, and beside a ticket it may only show that two users are mixed up.
+It must not know how the router asked, or how a credential is judged.
+
+The procedure that a router calls to ask who a client is: Crossbar.io's dynamic authenticator.
+
+Called with (realm, authid, details), it answers ``{"role", "authid", "extra"}`` or raises ApplicationError
+``wamp.error.authentication_denied`` with one text for all causes; the cause is in our log. ``extra`` is what our own
+authorizer goes by later: ``user_id``, ``organizations``, ``roles``. The client gets it in WELCOME, and none of it is a
+secret to its user.
+
+What a client can make up reaches us as such: its authid and authextra, and every header. An authid only ever narrows
+(a ticket or cookie of somebody else is then refused), authextra is not read, and of headers only what the configuration
+believes counts. Who may call the procedure can try tickets as from any address: the router must let nobody but itself.
+It must not know connections to the router, or how credentials are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from autobahn.wamp.exception import ApplicationError
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from orosync.errors import Refused, Unavailable
+from orosync.headers import Network, OriginRule
+from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IAuthenticator, IJournal
+from orosync.model import NOTHING, ConnectionFacts, Principal
+from orosync.transport_details import connection_facts
+
+ANONYMOUS = "anonymous"
+TICKET = "ticket"
+
+
+async def identify(
+    facts: ConnectionFacts,
+    hello: Hello,
+    method: str,
+    ticket: str,
+    authenticators: Sequence[IAuthenticator],
+    session: int,
+) -> Principal:
+    """Who it is. ``method`` is the router's own word for how it asks, "ticket" or "anonymous"; ``ticket`` is what was
+    presented, empty if nothing was.
+
+    Fails as the authenticators do, and with Refused: no_method (a ticket that nobody judges), nothing_presented,
+    authid_mismatch.
+    """
+    if method == TICKET and ticket:
+        return await _by_ticket(facts, hello, ticket, authenticators, session)
+    for ambient in _ambient(authenticators):
+        principal = await ambient.at_handshake(facts)
+        if principal is not None:
+            if hello.authid not in (None, principal.authid):
+                raise Refused("authid_mismatch", f"HELLO names {hello.authid!r}, its cookie {principal.authid!r}")
+            return principal
+    if method == ANONYMOUS:
+        for authenticator in authenticators:
+            if ANONYMOUS in authenticator.methods:
+                outcome = await authenticator.at_hello(facts, hello, ANONYMOUS, session)
+                if isinstance(outcome, Principal):
+                    return outcome
+    raise Refused("nothing_presented", "neither a ticket nor a cookie that an authenticator of the realm could judge")
+
+
+async def _by_ticket(
+    facts: ConnectionFacts, hello: Hello, ticket: str, authenticators: Sequence[IAuthenticator], session: int
+) -> Principal:
+    for authenticator in authenticators:
+        if TICKET in authenticator.methods:
+            question = await authenticator.at_hello(facts, hello, TICKET, session)
+            principal = await question.answer(ticket, {}) if isinstance(question, Challenge) else question
+            for ambient in _ambient(authenticators):
+                await ambient.watch(facts, principal)  # refuses what belongs to somebody else
+            return principal
+    raise Refused("no_method", "no authenticator of the realm judges tickets")
+
+
+def _ambient(authenticators: Iterable[IAuthenticator]) -> Iterator[IAmbientAuthenticator]:
+    for one in authenticators:
+        if IAmbientAuthenticator.providedBy(one):
+            yield one
+
+
+DENIED = "wamp.error.authentication_denied"
+ANSWER = "not let in"
+"""All that a client is told."""
+
+MOST_AT_ONCE = 10_000
+"""Answers that may be outstanding; whoever comes then is refused."""
+
+ALMIGHTY = "trusted"
+"""The role of the router's own sessions; nobody asks an authorizer about it."""
+
+
+class Authentication:
+    """Judges for ``realms``, each with its authenticators; clients that name no realm get ``default``.
+
+    ``origins`` says which pages may come; ``proxies`` whose X-Forwarded-For is believed; ``listener`` is our name for
+    the router, by which the publisher's right is granted.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        realms: Mapping[str, Sequence[IAuthenticator]],
+        default: str,
+        origins: OriginRule,
+        proxies: Sequence[Network],
+        journal: IJournal,
+        listener: str,
+    ) -> None:
+        self._realms = realms
+        self._default = default
+        self._origins = origins
+        self._proxies = proxies
+        self._journal = journal
+        self._listener = listener
+        self._outstanding = 0
+
+    async def answer(self, realm: object = None, authid: object = None, details: object = None) -> dict[str, Any]:
+        """The procedure. Raises ApplicationError; never anything else."""
+        told: Mapping[str, Any] = details if isinstance(details, Mapping) else NOTHING
+        facts = connection_facts(self._listener, told.get("transport"), self._proxies)
+        self._outstanding += 1
+        try:
+            if self._outstanding > MOST_AT_ONCE:
+                raise Unavailable("too_many_at_once", f"{MOST_AT_ONCE} clients wait already")
+            principal = await self._judge(facts, realm, authid, told)
+        except Refused as refusal:
+            self._journal.note("hello.refused", refusal.kind, address=facts.address, reason=refusal.reason)
+        except CancelledError:
+            raise
+        except Exception:
+            self._log.failure("a client could not be judged")
+            self._journal.count("session.failed", "authentication")
+        else:
+            return _accepted(principal, {} if realm else {"realm": self._default})
+        finally:
+            self._outstanding -= 1
+        raise ApplicationError(DENIED, ANSWER)
+
+    async def _judge(self, facts: ConnectionFacts, realm: object, authid: object, told: Mapping[str, Any]) -> Principal:
+        method, ticket, session = told.get("authmethod"), told.get("ticket", ""), told.get("session")
+        if not isinstance(realm, str | None) or not isinstance(authid, str | None):
+            raise Refused("malformed", "the router asks with a realm or an authid that is no text")
+        if not isinstance(method, str) or not isinstance(ticket, str):
+            raise Refused("malformed", "the router asks without an authmethod, or with a ticket that is no text")
+        authenticators = self._realms.get(realm or self._default)
+        if authenticators is None:
+            raise Refused("no_such_realm", f"there is no [realm:{realm}] in the configuration")
+        if not self._origins.allows(facts.origin):
+            raise Refused("origin", f"pages of {facts.origin!r} may not connect")
+        # Crossbar.io makes up an authid for who is anonymous.
+        named = None if method == ANONYMOUS else authid or None
+        hello = Hello(realm or self._default, named, (method,), NOTHING)
+        number = session if isinstance(session, int) else 0
+        principal = await identify(facts, hello, method, ticket, authenticators, number)
+        if principal.authrole == ALMIGHTY:
+            raise Refused(
+                "almighty_role", f"the role {ALMIGHTY!r} is the router's own, give {principal.authid!r} another"
+            )
+        return principal
+
+
+def _accepted(principal: Principal, more: Mapping[str, Any]) -> dict[str, Any]:
+    known = {
+        "user_id": principal.user_id,
+        "organizations": sorted(principal.organizations),
+        "roles": sorted(principal.roles),
+    }
+    extra = {**principal.extra, **known}
+    return {"role": principal.authrole, "authid": principal.authid, "extra": extra, **more}

@@ -1,0 +1,1 @@
+"""orosync as a WAMP client: outgoing transports, login, reconnecting."""

@@ -1,0 +1,133 @@
+"""The section that attaches orosync's judgement to a router, ours or a Crossbar.io, as a frozen value.
+
+Like ``sections``, of which this is a part; it must not know how the values are used.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from attrs import frozen
+
+from orosync.config import readers, uplinks
+from orosync.config.fields import setting
+from orosync.config.readers import Place, words
+from orosync.config.trusted_networks import trusted
+
+# ruff: noqa: RUF009 (setting() returns attrs fields)
+
+
+LISTENER = "[attach]"
+"""What stands for the router where a listener of our own has its name."""
+
+
+def url(text: str, place: Place) -> str:
+    """Where a router listens: WebSocket, RawSocket, or RawSocket on a UNIX socket (``rs://unix:/path``)."""
+    return text if re.fullmatch(r"rs://unix:/[!-~]+", text) else uplinks.url(text, place)
+
+
+def procedure(text: str, place: Place) -> str:
+    """The URI of a procedure."""
+    if not re.fullmatch(r"[0-9a-z_]+(\.[0-9a-z_]+)+", text) or text.startswith("wamp."):
+        raise ValueError(f"{text!r} is no procedure of an application, write it like com.orosync.authenticate")
+    return text
+
+
+def key(text: str, place: Place) -> readers.Secret:
+    """A private key of Ed25519 by reference: the 64 hex digits of its seed."""
+    found = readers.secret(text, place)
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", found.value):
+        raise ValueError(f"{text} holds no private key, put the 64 hex digits of its seed there")
+    return found
+
+
+def believed(text: str, place: Place) -> tuple[tuple[str, str], ...]:
+    """``AUTHPROVIDER/AUTHMETHOD``, several divided by blanks."""
+    pairs = [tuple(word.split("/")) for word in words(text)]
+    for pair in pairs:
+        if len(pair) != 2 or not all(re.fullmatch(r"[\w.-]+", part, re.ASCII) for part in pair):
+            raise ValueError(f"{'/'.join(pair)!r} is not AUTHPROVIDER/AUTHMETHOD, write it like dynamic/ticket")
+        if pair[0] in ("static", "cookie"):
+            raise ValueError(f"{'/'.join(pair)}: what such a login says of a user, the client may have written itself")
+    return tuple((provider, method) for provider, method in pairs)
+
+
+@frozen(kw_only=True)
+class AttachSection:
+    """[attach]: a router that asks orosync who its clients are and what they may."""
+
+    url: str | None = setting(
+        url,
+        "Where the router listens: `ws://HOST:PORT/PATH`, `wss://...`, `rs://HOST:PORT` (RawSocket), `rss://...` or "
+        "`rs://unix:/PATH`. Components that Crossbar.io itself loads need none.",
+        otherwise="none",
+        example="ws://127.0.0.1:8080/ws",
+    )
+    realm: str = setting(
+        readers.name,
+        "The realm to join. The authorizer judges by the [realm:...] of that name, the authenticator by that of the "
+        "realm which the client asks for.",
+        unset="",
+        otherwise="the only realm",
+        example="realm1",
+    )
+    authid: str = setting(readers.plain, "Who we are there.", default="orosync")
+    key: readers.Secret | None = setting(
+        key,
+        "Log in by cryptosign with this private key, by reference: the 64 hex digits of its seed.",
+        example="file:/etc/orosync/attach.key",
+    )
+    secret: readers.Secret | None = setting(
+        readers.secret, "Log in by WAMP-CRA with this secret, by reference.", example="file:/etc/orosync/attach.secret"
+    )
+    ticket: readers.Secret | None = setting(
+        readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/attach.ticket"
+    )
+    ca: Path | None = setting(
+        readers.existing_file,
+        "The authorities whose certificates are believed (PEM); host names are always checked.",
+        otherwise="the system's",
+        example="/etc/orosync/ca.pem",
+    )
+    authenticator: str = setting(
+        procedure, "The procedure by which the router asks who somebody is.", default="com.orosync.authenticate"
+    )
+    authorizer: str = setting(
+        procedure, "The procedure by which the router asks what somebody may.", default="com.orosync.authorize"
+    )
+    origins: tuple[str, ...] = setting(
+        readers.origins,
+        "Web pages that may come in, as in [listen:...]. A cookie needs one of them; whoever sends no Origin can come "
+        "with a ticket alone.",
+        unset=(),
+        example="https://oro.example.com",
+    )
+    proxies: tuple[readers.Network, ...] = setting(
+        trusted("they can write an X-Forwarded-For and pass for any client"),
+        "Proxies in front of the router whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
+        unset=(),
+        example="loopback",
+    )
+    publisher_from: tuple[readers.Network, ...] = setting(
+        trusted("where the back end is meant to come from, and they may publish with its ticket"),
+        "A ticket without a user may publish when it comes from these networks, without a forwarding header and a "
+        "cookie, and without an Origin or with PHP's (`127.0.0.1`).",
+        unset=(),
+        example="loopback",
+    )
+    believe: tuple[tuple[str, str], ...] = setting(
+        believed,
+        "Whose word counts on what Oro knows of a user: logins in which our authenticator answered, as "
+        "`AUTHPROVIDER/AUTHMETHOD`. For a router of orosync's own: the name of its authenticator, `tickets/ticket`. "
+        "Nobody else may answer for such logins.",
+        default="dynamic/ticket dynamic/anonymous function/ticket",
+    )
+    timeout: float = setting(readers.duration, "How long connecting and joining may take.", default="10s")
+    retry: float = setting(readers.duration, "The longest pause between attempts to connect.", default="15s")
+
+    @property
+    def credentials(self) -> dict[str, readers.Secret]:
+        """Those that are given, by their authmethod."""
+        given = {"cryptosign": self.key, "wampcra": self.secret, "ticket": self.ticket}
+        return {method: secret for method, secret in given.items() if secret is not None}

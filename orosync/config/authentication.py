@@ -1,0 +1,204 @@
+"""The sections of WAMP's own authentication methods as frozen values, key by key: reader, default, meaning.
+
+Like ``sections``, of which they are a part. This file must not know how the values are used.
+
+The sections of remote parts, where procedures of a realm decide: as frozen values, key by key.
+
+Like ``sections``, of which they are a part. This file must not know how the values are used.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from orosync.config import accounts, readers
+from orosync.config.fields import dotted, setting
+from orosync.config.readers import Place
+
+# ruff: noqa: RUF009 (setting() and dotted() return attrs fields)
+
+
+_DECOYS = "What the salts of {} are made from, by reference; needed where they have to be the same after every start."
+
+
+@frozen(kw_only=True)
+class WampCraSection:
+    """[authenticator:NAME] with `use = wampcra`: a challenge is signed with a secret, which does not travel."""
+
+    name: str
+    use: str = setting(readers.plain, "`wampcra`", required=True, example="wampcra")
+    user: tuple[accounts.AccountLine, ...] = dotted(
+        accounts.with_secret,
+        "A user: `ROLE REFERENCE`. The reference leads to the secret, or to what was derived from one: "
+        "`pbkdf2$ITERATIONS:SALT$KEY`, the key in base64.",
+        example="user.anna = user file:/etc/orosync/anna.secret",
+    )
+    decoy_secret: readers.Secret | None = setting(
+        readers.secret,
+        _DECOYS.format("unknown users"),
+        otherwise="a new one at each start",
+        example="file:/etc/orosync/decoys",
+    )
+
+
+@frozen(kw_only=True)
+class ScramSection:
+    """[authenticator:NAME] with `use = scram`: client and router prove to each other that they know a password."""
+
+    name: str
+    use: str = setting(readers.plain, "`scram`", required=True, example="scram")
+    user: tuple[accounts.AccountLine, ...] = dotted(
+        accounts.with_secret,
+        "A user: `ROLE REFERENCE`. The reference leads to the password, or to what was derived from one: "
+        "`KDF$ITERATIONS[,MEMORY]:SALT$STORED_KEY:SERVER_KEY`, as PostgreSQL has it.",
+        example="user.anna = user file:/etc/orosync/anna.scram",
+    )
+    kdf: str = setting(
+        readers.choice("argon2id13", "pbkdf2"),
+        "How plain passwords are derived, here and by clients.",
+        default="argon2id13",
+    )
+    iterations: int | None = setting(
+        readers.count, "How often, for plain passwords.", otherwise="2 for argon2id13, 600000 for pbkdf2"
+    )
+    memory: int | None = setting(readers.size, "Memory that argon2id13 takes, for plain passwords.", otherwise="19MiB")
+    decoy_secret: readers.Secret | None = setting(
+        readers.secret,
+        _DECOYS.format("plain passwords and of unknown users"),
+        otherwise="a new one at each start",
+        example="file:/etc/orosync/decoys",
+    )
+
+
+@frozen(kw_only=True)
+class CryptosignSection:
+    """[authenticator:NAME] with `use = cryptosign`: a challenge is signed with an Ed25519 key."""
+
+    name: str
+    use: str = setting(readers.plain, "`cryptosign`", required=True, example="cryptosign")
+    user: tuple[accounts.AccountLine, ...] = dotted(
+        accounts.with_keys,
+        "A user: `ROLE KEY ...`, public keys as 64 hex digits.",
+        example="user.robot = backend 545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122",
+    )
+    channel_binding: str = setting(
+        readers.choice("optional", "required"),
+        "`required`: clients have to bind their signature to their TLS connection (which no browser can).",
+        default="optional",
+    )
+    key: readers.Secret | None = setting(
+        readers.secret,
+        "The router's own key by reference, the 64 hex digits of its seed: for clients that want to know who it is.",
+        example="file:/etc/orosync/router.key",
+    )
+
+
+@frozen(kw_only=True)
+class CertificateSection:
+    """[authenticator:NAME] with `use = certificate`: a TLS client certificate, on listeners with `client_ca`."""
+
+    name: str
+    use: str = setting(readers.plain, "`certificate`", required=True, example="certificate")
+    user: tuple[accounts.AccountLine, ...] = dotted(
+        accounts.with_certificates,
+        "A user: `ROLE sha256:FINGERPRINT ... cn:NAME ...`, certificates by their fingerprint (`openssl x509 "
+        "-fingerprint -sha256`) or by the common name of their subject.",
+        example="user.desk = user cn:desk.example.com",
+    )
+
+
+Method = WampCraSection | ScramSection | CryptosignSection | CertificateSection
+METHODS: dict[str, type[WampCraSection] | type[ScramSection] | type[CryptosignSection] | type[CertificateSection]] = {
+    "wampcra": WampCraSection,
+    "scram": ScramSection,
+    "cryptosign": CryptosignSection,
+    "certificate": CertificateSection,
+}
+
+
+REMOTE_METHODS = ("ticket", "wampcra", "scram", "cryptosign", "tls", "anonymous")
+"""The ways to come in that a procedure can decide about, by Crossbar.io's names."""
+
+
+def procedure_uri(text: str, place: Place) -> str:
+    """The URI of a procedure of the application."""
+    if not re.fullmatch(r"[^\s.#]+(\.[^\s.#]+)*", text):
+        raise ValueError(f"{text!r} is no URI of a procedure, write it like com.example.authorize")
+    if text == "wamp" or text.startswith("wamp."):
+        raise ValueError(f"{text} is reserved for WAMP itself, name one of your own")
+    return text
+
+
+@frozen(kw_only=True)
+class RemoteAuthorizerSection:
+    """[authorizer:NAME] with `use = remote`: a procedure of a realm decides, like Crossbar.io's dynamic authorizers."""
+
+    name: str
+    use: str = setting(readers.plain, "`remote`", required=True, example="remote")
+    procedure: str = setting(
+        procedure_uri,
+        "The procedure that decides; it is called with (session, uri, action, options) ([dynamic.md](dynamic.md)). "
+        "Nobody but orosync may call it.",
+        required=True,
+        example="com.example.authorize",
+    )
+    realm: str = setting(readers.name, "Where it is registered.", unset="", otherwise="the realm that names it")
+    registered_by: tuple[str, ...] = setting(
+        readers.names,
+        "The roles that may register it, alone or by a pattern; sessions of these roles are not judged by it.",
+        default="authorizer",
+    )
+    timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
+    cache: float | None = setting(
+        readers.duration,
+        "How old an answer may be that is given again to the same question; only those that say `cache: true`.",
+        otherwise="every question is asked",
+        example="30s",
+    )
+    cache_entries: int = setting(readers.count, "How many answers are remembered.", default="10000")
+    purge: str = setting(
+        procedure_uri,
+        "A procedure of orosync's own that makes it forget all remembered answers.",
+        unset="",
+        example="com.example.authorize.purge",
+    )
+    purge_role: str = setting(readers.name, "The role that may call it.", unset="", otherwise="nobody")
+
+
+@frozen(kw_only=True)
+class RemoteAuthenticatorSection:
+    """[authenticator:NAME] with `use = remote`: a procedure of a realm says who a client is, as Crossbar.io's dynamic
+    authenticators do."""
+
+    name: str
+    use: str = setting(readers.plain, "`remote`", required=True, example="remote")
+    method: str = setting(
+        readers.choice(*REMOTE_METHODS),
+        "How clients (of WAMP v2) show who they are: `ticket`, `wampcra`, `scram`, `cryptosign`, `tls` (by a client "
+        "certificate) or `anonymous`.",
+        required=True,
+        example="ticket",
+    )
+    procedure: str = setting(
+        procedure_uri,
+        "The procedure that knows; it is called with (realm, authid, details) ([dynamic.md](dynamic.md)). Nobody but "
+        "orosync may call it.",
+        required=True,
+        example="com.example.authenticate",
+    )
+    realm: str = setting(readers.name, "Where it is registered.", unset="", otherwise="the realm that HELLO names")
+    registered_by: tuple[str, ...] = setting(
+        readers.names, "The roles that may register it, alone or by a pattern.", default="authenticator"
+    )
+    timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
+    roles: tuple[str, ...] = setting(
+        readers.names,
+        "The roles that it may give; an answer with any other lets nobody in.",
+        required=True,
+        example="user",
+    )
+    default_role: str = setting(
+        readers.name, "The role where the answer names none; one of `roles`.", unset="", otherwise="none: refused"
+    )

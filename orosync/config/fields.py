@@ -1,0 +1,128 @@
+"""How a section is described, and how one is made from its raw text.
+
+A section is a frozen attrs class whose fields are made by ``setting`` (or ``dotted``): reader, default and meaning
+stand together, for the loader as for the reference page. This file must not know any particular section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+
+from orosync.config.readers import NOWHERE, PUBLISHED, Place, Reader, did_you_mean
+from orosync.config.source import RawSection
+
+T = TypeVar("T")
+Report = Callable[[str, str], None]
+"""Takes (key, what is wrong and what to do)."""
+
+DottedReader = Callable[[str, str, Place], Any]
+
+_METADATA = "orosync.config.key"
+
+
+@attrs.frozen
+class Key:
+    """What the loader and the reference page know of one key. ``shown`` is the default in words."""
+
+    read: Callable[..., Any]
+    meaning: str
+    shown: str
+    required: bool = False
+    example: str = ""
+    multiline: bool = False
+    dotted: bool = False
+
+
+def setting(
+    read: Reader,
+    meaning: str,
+    *,
+    default: str | None = None,
+    unset: Any = None,
+    otherwise: str = "none",
+    required: bool = False,
+    example: str = "",
+    multiline: bool = False,
+) -> Any:
+    """A field. ``default`` is written as in a file; without one the value is ``unset``, and ``otherwise`` says what
+    that means."""
+    if required:
+        spec = Key(read, meaning, "required", True, example, multiline)
+        return attrs.field(metadata={_METADATA: spec})
+    shown = otherwise if default is None else f"`{default}`"
+    spec = Key(read, meaning, shown, False, example, multiline)
+    value = unset if default is None else read(default, NOWHERE)
+    return attrs.field(default=value, metadata={_METADATA: spec})
+
+
+def dotted(read: DottedReader, meaning: str, *, example: str) -> Any:
+    """A field for keys ``NAME.anything``: a tuple of what ``read(anything, text, place)`` returns, in order."""
+    spec = Key(read, meaning, "none", False, example, dotted=True)
+    return attrs.field(default=(), metadata={_METADATA: spec})
+
+
+def keys_of(section: type[Any]) -> dict[str, Key]:
+    """The keys of a section class by field name, in order."""
+    fields = attrs.fields(section)
+    return {field.name: field.metadata[_METADATA] for field in fields if _METADATA in field.metadata}
+
+
+def build(
+    section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, Any], report: Report, warn: Report
+) -> T | None:
+    """Make a section; every fault is reported, and None returned if there was one. ``warn`` takes what is likely to be
+    a mistake. ``fixed`` holds the fields that are no keys (the section's name)."""
+    keys = keys_of(section)
+    found: dict[str, Any] = dict(fixed)
+    faults: list[str] = []
+
+    def fault(at: str, text: str) -> None:
+        faults.append(at)
+        report(at, text)
+
+    for written, value in raw.values.items():
+        head, dot, tail = written.partition(".")
+        spec = keys.get(head if dot else written)
+        if spec is None or spec.dotted != bool(dot):
+            fault(written, _unknown(written, raw, keys))
+            continue
+        problem = _unsuitable(value.text, spec)
+        if problem:
+            fault(written, problem)
+            continue
+        here = attrs.evolve(place, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, written))
+        try:
+            if spec.dotted:
+                found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))
+            else:
+                found[written] = spec.read(value.text, here)
+        except ValueError as error:
+            fault(written, str(error))
+    for name, spec in keys.items():
+        if spec.required and name not in found and name not in raw.values:
+            fault(name, f"is missing, add a line like: {name} = {spec.example}")
+    return None if faults else section(**found)
+
+
+def _unsuitable(text: str, spec: Key) -> str:
+    if not text:
+        return "is empty, give a value or remove the line"
+    if "\n" in text and not spec.multiline:
+        return "goes on in the next line because that one is indented, start it at the margin"
+    if PUBLISHED in text:
+        return "holds the secret that Oro is published with, everybody knows it: choose your own"
+    if len(text) > 1 and text[0] in "\"'" and text.find(text[0], 1) == len(text) - 1:
+        return "stands in quotes, which would be part of it: take them away"
+    return ""
+
+
+def _unknown(written: str, raw: RawSection, keys: Mapping[str, Key]) -> str:
+    names = {name: f"{name}.NAME" if spec.dotted else name for name, spec in keys.items()}
+    hint = did_you_mean(written.partition(".")[0], names)
+    for name, shown in names.items():
+        hint = hint.replace(f" {name}?", f" {shown}?")
+    return f"is no key of [{raw.title}]{hint or ', its keys are ' + ', '.join(sorted(names.values()))}"

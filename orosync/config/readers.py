@@ -1,0 +1,418 @@
+"""Readers: from the text of one key to its value.
+
+A reader takes the text and its Place and returns the value, or raises ValueError with words that complete
+"[section] key: ..." : what is wrong, and what to do. Nothing here may know sections or other keys. Secrets have a
+file of their own (``secrets``), for they are never repeated in a fault.
+
+Secrets, which a configuration only ever refers to: ``file:/path`` or ``env:NAME``.
+
+A fault names the reference, never what was found behind it. What can only be wrong is a fault; what is likely to be
+wrong, and rights of a file that let others read or change it, are warnings. Nothing here may know what a secret is used
+for, except for one rule of Oro's: its kernel secret is the salt of Symfony's message digest hasher.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets as randomness
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from orosync.config import exposure
+
+Network = IPv4Network | IPv6Network
+T = TypeVar("T")
+
+
+def _unheard(text: str) -> None:
+    """A warning that concerns no file."""
+
+
+@attrs.frozen
+class Place:
+    """Where a text stands: relative paths start at ``directory``, ``${NAME}`` is looked up in ``environ``.
+
+    ``file`` is the configuration's name, ``section`` the title of the section, ``lines`` the number of each line of the
+    text (from 1). All three are empty for what stands in no file, such as defaults. ``warn`` takes what a reader finds
+    likely to be a mistake, in the words of a fault.
+    """
+
+    directory: Path
+    environ: Mapping[str, str] = attrs.field(repr=False)
+    file: str = ""
+    section: str = ""
+    lines: tuple[int, ...] = ()
+    warn: Callable[[str], None] = attrs.field(default=_unheard, repr=False, eq=False)
+
+    def at(self, row: int = 0) -> str:
+        """``router.ini:34`` for a line of the text (from 0), for explanations; "" in no file."""
+        return f"{self.file}:{self.lines[row]}" if self.file and row < len(self.lines) else self.file
+
+
+Reader = Callable[[str, Place], Any]
+
+NOWHERE = Place(Path("/"), {})
+"""The place of defaults: they are written in the same words as in a file."""
+
+LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ ", did you mean X?" when a known word is near, else an empty text."""
+    candidates = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(word.lower(), candidates, 1, 0.6)
+    return f", did you mean {candidates[near[0]]}?" if near else ""
+
+
+def words(text: str) -> list[str]:
+    """A list as written: parts divided by commas or blanks."""
+    return [part for part in re.split(r"[\s,]+", text) if part]
+
+
+def plain(text: str, place: Place) -> str:
+    """Any text."""
+    return text
+
+
+def name(text: str, place: Place) -> str:
+    """One word that names a section, a role or a node."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*", text):
+        raise ValueError(f"{text!r} is not a name, use letters, digits and . _ - only")
+    return text
+
+
+def names(text: str, place: Place) -> tuple[str, ...]:
+    """Names in order, none of them twice."""
+    listed = [name(part, place) for part in words(text)]
+    for part in listed:
+        if listed.count(part) > 1:
+            raise ValueError(f"{part} is listed twice, remove one of the two")
+    return tuple(listed)
+
+
+def boolean(text: str, place: Place) -> bool:
+    """yes or no (also true, false, on, off)."""
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise ValueError(f"{text!r} is neither yes nor no, write one of them") from None
+
+
+def choice(*offered: str) -> Callable[[str, Place], str]:
+    """A reader of one of some words."""
+
+    def read(text: str, place: Place) -> str:
+        if text not in offered:
+            raise ValueError(f"{text!r} is not known, write {' or '.join(offered)}{did_you_mean(text, offered)}")
+        return text
+
+    return read
+
+
+def span(text: str, place: Place) -> float:
+    """A duration in seconds, which may be none at all ("0s")."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
+    if found is None:
+        hint = f"write {text}s for seconds" if re.fullmatch(r"[0-9.]+", text) else "write it like 250ms, 5s, 2m or 1h"
+        raise ValueError(f"{text!r} is not a duration, {hint}")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def duration(text: str, place: Place) -> float:
+    """A duration in seconds, more than nothing."""
+    seconds = span(text, place)
+    if seconds <= 0:
+        raise ValueError(f"{text} is no time at all, write more than that")
+    return seconds
+
+
+def size(text: str, place: Place) -> int:
+    """A size in bytes, at least one."""
+    found = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB|GiB)", text)
+    if found is None:
+        hint = f"write {text}B for bytes" if re.fullmatch(r"[0-9]+", text) else "write it like 512B, 64KiB or 1MiB"
+        raise ValueError(f"{text!r} is not a size, {hint}")
+    if int(found[1]) == 0:
+        raise ValueError(f"{text} lets nothing through, write at least 1B")
+    return int(found[1]) * _BYTES[found[2]]
+
+
+def count(text: str, place: Place) -> int:
+    """A whole number from 1."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise ValueError(f"{text!r} is not a number from 1 to 999999999, write one")
+    return int(text)
+
+
+def natural(text: str, place: Place) -> int:
+    """A whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is not a number from 0 to 999999999, write one")
+    return int(text)
+
+
+def networks(text: str, place: Place) -> tuple[Network, ...]:
+    """Networks and single addresses; the word ``loopback`` stands for 127.0.0.0/8 and ::1."""
+    found: list[Network] = []
+    for part in words(text):
+        if part == "loopback":
+            found.extend(LOOPBACK)
+            continue
+        try:
+            found.append(ip_network(part))
+        except ValueError:
+            raise ValueError(_network_fault(part)) from None
+    return tuple(found)
+
+
+def _network_fault(part: str) -> str:
+    try:
+        meant = ip_network(part, strict=False)
+    except ValueError:
+        return f"{part!r} is not a network, write it like 10.0.0.0/8, 192.0.2.7 or loopback"
+    return f"{part} names a host within a network, write {meant} or the address alone"
+
+
+def origins(text: str, place: Place) -> tuple[str, ...]:
+    """Origins in lower case: ``https://host[:port]`` (exactly that) or ``host`` (any scheme and port)."""
+    return tuple(_origin(part) for part in words(text))
+
+
+_HOST = r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+
+
+def _origin(part: str) -> str:
+    origin = part.lower()
+    if "*" in origin or origin == "null":
+        raise ValueError(f"{part!r} could be any page, list each host by its name")
+    if re.fullmatch(rf"https?://{_HOST}(:[0-9]{{1,5}})?|{_HOST}", origin):
+        return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+    if re.fullmatch(rf"https?://{_HOST}(:[0-9]+)?/.*", origin):
+        raise ValueError(f"{part!r} has a path, end it after the host")
+    raise ValueError(f"{part!r} is not an origin, write https://host, https://host:port or host")
+
+
+def expanded(text: str, place: Place) -> Path:
+    """A path: ``${NAME}`` becomes the environment's variable, a relative one starts beside the configuration."""
+
+    def look_up(found: re.Match[str]) -> str:
+        value = place.environ.get(found[1], "")
+        if not value:
+            raise ValueError(f"the environment has no {found[1]}, set it or write the path out")
+        return value
+
+    written = re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", look_up, text)
+    if "$" in written or "\0" in written:
+        raise ValueError("the path holds a $ that is no ${NAME}, write variables in braces")
+    return place.directory / written
+
+
+def existing_file(text: str, place: Place) -> Path:
+    """The path of a file that can be read now."""
+    path = expanded(text, place)
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+
+
+def private_file(text: str, place: Place) -> Path:
+    """The path of a file with a secret that can be read now; a warning where others of this machine can read or change
+    it."""
+    path = existing_file(text, place)
+    for doubt in exposure.of_secret(path, path.stat()):
+        place.warn(doubt)
+    return path
+
+
+def plugins(text: str, place: Place) -> tuple[Path, ...]:
+    """Directories that modules are imported from; a warning where others of this machine can put some there."""
+    found = directories(text, place)
+    for path in found:
+        for doubt in exposure.of_plugins(path):
+            place.warn(doubt)
+    return found
+
+
+def directories(text: str, place: Place) -> tuple[Path, ...]:
+    """Directories that are there and that not everybody may write to."""
+    return tuple(directory(part, place) for part in words(text))
+
+
+def directory(text: str, place: Place) -> Path:
+    """A directory that is there and that not everybody may write to."""
+    path = expanded(text, place)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+    if not stat.S_ISDIR(mode):
+        raise ValueError(f"{path} is no directory, name one")
+    if mode & stat.S_IWOTH:
+        raise ValueError(f"{path} can be written by everybody on this machine, take that right away (chmod o-w)")
+    return path
+
+
+def web_path(text: str, place: Place) -> str:
+    """The path of a URL, from its slash on."""
+    if not re.fullmatch(r"/[!-~]*", text) or re.search(r"[?#]", text):
+        raise ValueError(f"{text!r} is not a path of a URL, write it like /ws")
+    return text
+
+
+def table(text: str, place: Place) -> str:
+    """The name of a table or view, after its schema's if need be. It becomes part of queries as it stands."""
+    if not re.fullmatch(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError(f"{text!r} is no name of a table, write it like oro_user or public.oro_user")
+    return text
+
+
+def factory(text: str, place: Place) -> str:
+    """``package.module:factory``, as a name only: nothing is imported here."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", text, re.ASCII):
+        raise ValueError(f"{text!r} names no factory, write it like package.module:factory")
+    for doubt in exposure.of_module(text):
+        place.warn(doubt)
+    return text
+
+
+SHORTEST = 16
+LONGEST = 4000
+PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
+"""The secret that Oro's application templates are published with."""
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
+"""Blanks around a text, those that nobody sees too."""
+
+_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
+"""The beginning of a whole line of .env or parameters.yml."""
+
+
+@attrs.frozen
+class Secret:
+    """A secret and how it was referred to; ``repr`` and ``str`` tell the reference only."""
+
+    value: str = attrs.field(repr=False)
+    reference: str
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def published(self) -> bool:
+        """Whether everybody knows it."""
+        return PUBLISHED in self.value
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text refers to a secret."""
+    return text.startswith(("file:", "env:"))
+
+
+def secret(text: str, place: Place) -> Secret:
+    """Follow a reference. The secret is text in UTF-8, one line of 16 to 4000 bytes, and not Oro's published one."""
+    return unpublished(_any(text, place, strict=False))
+
+
+def unpublished(found: Secret) -> Secret:
+    """``found``, unless everybody knows it."""
+    if found.published:
+        raise ValueError(f"{found} holds the secret that Oro is published with, everybody knows it: choose your own")
+    return found
+
+
+def location(text: str, place: Place) -> Secret:
+    """Where something is, with the password to it: one line of text, of any length."""
+    return Secret(_line(text, place, "address", strict=True), text)
+
+
+def salt(text: str, place: Place) -> Secret:
+    """Oro's secret, be it the published one (``unpublished`` refuses that). Symfony puts the salt into braces and
+    therefore refuses one that holds a brace; with such a secret no Oro makes a ticket (MessageDigestPasswordHasher:
+    "Cannot use { or } in salt.")."""
+    found = _any(text, place, strict=True)
+    if "{" in found.value or "}" in found.value:
+        raise ValueError(f"{text} holds a {{ or }}, with which Oro itself cannot make tickets: choose another secret")
+    return found
+
+
+def salt_or_generate(text: str, place: Place) -> Secret:
+    """Oro's secret, or the word ``generate``: a new one each time the configuration is read (the demo's)."""
+    if text == "generate":
+        return Secret(randomness.token_hex(32), "generate")
+    return salt(text, place)
+
+
+def _any(text: str, place: Place, strict: bool) -> Secret:
+    value = _line(text, place, "secret", strict)
+    length = len(value.encode())
+    if length < SHORTEST:
+        raise ValueError(f"{text} is too short ({length} bytes), use at least {SHORTEST}")
+    if length > LONGEST:
+        raise ValueError(f"{text} is too long ({length} bytes), use at most {LONGEST}")
+    return Secret(value, text)
+
+
+def _line(text: str, place: Place, what: str, strict: bool) -> str:
+    """What is behind a reference, if it is one line. With ``strict`` quotes around it are a fault, for what is never in
+    quotes; else a warning, for a password may be."""
+    value = _followed(text, place)
+    if not value:
+        raise ValueError(f"{text} is empty, put the {what} there")
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        raise ValueError(f"{text} holds more than one line or a control character, leave the {what} alone in it")
+    bare = _OUTER.sub("", value)
+    if not bare:
+        raise ValueError(f"{text} holds nothing but blanks, put the {what} there")
+    if strict and _ASSIGNMENT.match(bare):
+        raise ValueError(f"{text} holds a whole line of a file of settings, leave the {what} alone in it")
+    if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
+        if strict:
+            raise ValueError(f"{text} holds the {what} in quotes, as .env files do: take the quotes away")
+        place.warn(
+            f"{text} holds the {what} in quotes, which count as part of it: take them away if they are none of it"
+        )
+    elif bare != value:
+        place.warn(
+            f"{text} begins or ends with a blank, which counts as part of the {what}: take it away if it is none"
+        )
+    elif "\t" in value:
+        raise ValueError(f"{text} holds more than one line or a control character, leave the {what} alone in it")
+    return value
+
+
+def _followed(text: str, place: Place) -> str:
+    kind, _, target = text.partition(":")
+    if kind == "env" and target:
+        value = place.environ.get(target)
+        if value is None:
+            raise ValueError(f"the environment has no {target}, set it")
+        return value.rstrip("\r\n")
+    if kind == "file" and target:
+        path = expanded(target, place)
+        try:
+            with path.open("rb") as opened:
+                content = opened.read(LONGEST * 2)
+                status = os.fstat(opened.fileno())
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
+        for doubt in exposure.of_secret(path, status):
+            place.warn(doubt)
+        try:
+            return content.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ValueError(f"{text} is not text in UTF-8, write it anew") from None
+    raise ValueError("a secret never stands in this file, write file:/path or env:NAME to say where it is")

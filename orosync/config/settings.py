@@ -1,0 +1,83 @@
+"""The configuration as one value: every section in its place, nothing read, nothing judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import attrs
+
+from orosync.config.attached import AttachSection
+from orosync.config.listen import ListenSection
+from orosync.config.realms import ComponentSection, RealmSection, RoleSection
+from orosync.config.rules import Permission
+from orosync.config.sections import (
+    Authenticator,
+    Authorizer,
+    Directory,
+    ForeignSection,
+    NotificationsSection,
+    RouterSection,
+    TopicsSection,
+)
+from orosync.config.sessions import AnySessions
+from orosync.config.uplinks import UplinkSection
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """A whole file, found sound. Sections of one kind stand under their names, in the order of the file; of ``uplinks``
+    there is one for each realm that has one, with a section of its own or without.
+
+    ``warnings`` holds lines of the same form as faults, for things that work and are yet likely to be mistakes.
+    ``lines`` has the lines (from 1) of keys by (section's title, key), and of sections by (title, "").
+    """
+
+    path: Path
+    router: RouterSection
+    listeners: Mapping[str, ListenSection]
+    realms: Mapping[str, RealmSection]
+    roles: tuple[RoleSection, ...]
+    authenticators: Mapping[str, Authenticator]
+    authorizers: Mapping[str, Authorizer]
+    directories: Mapping[str, Directory]
+    session_stores: Mapping[str, AnySessions | ForeignSection]
+    topics: Mapping[str, TopicsSection]
+    notifications: NotificationsSection
+    components: Mapping[str, ComponentSection] = attrs.field(factory=dict)
+    uplinks: Mapping[str, UplinkSection] = attrs.field(factory=dict)
+    attach: AttachSection | None = None
+    warnings: tuple[str, ...] = ()
+    lines: Mapping[tuple[str, str], int] = attrs.field(factory=dict, eq=False, repr=False)
+
+    def located(self, faults: Iterable[str]) -> list[str]:
+        """``faults`` that making something of this configuration has brought up, each with its line."""
+        return [self._located(fault) for fault in faults]
+
+    def _located(self, fault: str) -> str:
+        found = re.match(r"\[(?P<title>[^\]]+)\](?: (?P<key>[^\s:]+):)?", fault)
+        if found is None or re.search(r"\(line [0-9]+\)$", fault):
+            return fault
+        line = self.lines.get((found["title"], found["key"] or "")) or self.lines.get((found["title"], ""))
+        return f"{fault} (line {line})" if line else fault
+
+    def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:
+        """By role: what holds in ``realm``, the realm's own lines before those for every realm."""
+        found: dict[str, tuple[Permission, ...]] = {}
+        for role in sorted(self.roles, key=lambda role: role.realm is None):
+            if role.realm in (None, realm):
+                found[role.name] = (*found.get(role.name, ()), *role.permissions)
+        return found
+
+    def unlimited(self, realm: str) -> frozenset[str]:
+        """The roles without a message rate in ``realm``."""
+        return frozenset(role.name for role in self.roles if role.unlimited and role.realm in (None, realm))
+
+    def trustlevels(self, realm: str) -> dict[str, int]:
+        """By role: the trust in it that holds in ``realm``, the realm's own word before that for every realm."""
+        found: dict[str, int] = {}
+        for role in sorted(self.roles, key=lambda role: role.realm is not None):
+            if role.realm in (None, realm) and role.trustlevel is not None:
+                found[role.name] = role.trustlevel
+        return found

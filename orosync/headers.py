@@ -1,0 +1,266 @@
+"""A Cookie header as Oro's PHP reads it. Pure; must not know what any cookie means.
+
+Who a request comes from, past the proxies on its way. Pure, and nothing here raises.
+
+It must not know what an address is good for.
+
+Which web pages may connect: the Origin header against a list. Pure; knows neither requests nor answers.
+
+A browser always sends Origin and scripts cannot forge it, which is what protects a session cookie from a foreign
+page. Other clients may send what they like, so the rule says nothing about them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from orosync.model import NOTHING
+
+
+def parse_cookies(header: str | None) -> Mapping[str, str]:
+    """A Cookie header as PHP reads it: values verbatim, and of two cookies of one name the first counts.
+
+    A browser sends the cookie of the longer path first (RFC 6265 section 5.4). Pieces without "=" are passed over.
+    """
+    if not header:
+        return NOTHING
+    cookies: dict[str, str] = {}
+    for piece in header.split(";"):
+        name, equals, value = piece.strip(" \t").partition("=")
+        if equals and name:
+            cookies.setdefault(name, value)
+    return cookies
+
+
+Network = IPv4Network | IPv6Network
+
+UNIX = "unix"
+"""What stands for the address of a peer on a UNIX socket."""
+
+NAMES = frozenset(
+    {
+        # Standards: RFC 7239, RFC 9110 section 7.6.3, RFC 8586; and the words that came before them.
+        "cdn-loop",
+        "forwarded",
+        "forwarded-for",
+        "forwarded-proto",
+        "max-forwards",
+        "via",
+        # What reverse proxies and load balancers write: nginx, Apache, HAProxy, IIS, Envoy, WebLogic, hardware.
+        "client-ip",
+        "front-end-https",
+        "http-client-ip",
+        "http-forwarded",
+        "http-via",
+        "http-x-forwarded-for",
+        "proxy-client-ip",
+        "remote-addr",
+        "surrogate-capability",
+        "true-client-ip",
+        "x-bluecoat-via",
+        "x-client-ip",
+        "x-client-port",
+        "x-client-proto",
+        "x-client-scheme",
+        "x-cluster-client-ip",
+        "x-coming-from",
+        "x-custom-ip-authorization",
+        "x-http-client-ip",
+        "x-http-forwarded-for",
+        "x-originating-ip",
+        "x-proxyuser-ip",
+        "x-scheme",
+        "x-source-ip",
+        "x-ssl",
+        "x-true-client-ip",
+        "x-true-ip",
+        "x-url-scheme",
+        "x-varnish",
+        "x-via",
+        # What content networks and hosting platforms write.
+        "do-connecting-ip",
+        "x-nf-client-connection-ip",
+        "x-nf-request-id",
+        "x-vercel-id",
+        "x-zeit-co-forwarded-for",
+    }
+)
+"""Header names, in lower case, that proxies, load balancers and content networks add to what they pass on."""
+
+PREFIXES = (
+    "ali-",
+    "akamai-",
+    "cdn-",
+    "cf-",
+    "cloudfront-",
+    "eagleid",
+    "fastly-",
+    "fly-",
+    "incap-",
+    "wl-proxy-",
+    "x-akamai-",
+    "x-amz-cf-",
+    "x-amzn-",
+    "x-appengine-",
+    "x-arr-",
+    "x-azure-",
+    "x-cdn",
+    "x-cloud-trace-",
+    "x-envoy-",
+    "x-forwarded",
+    "x-gateway-",
+    "x-goog-",
+    "x-haproxy-",
+    "x-original-",
+    "x-proxy",
+    "x-real-",
+    "x-remote-",
+    "x-sucuri-",
+    "x-traefik-",
+    "x-vercel-",
+)
+"""What such names begin with where a product writes several: ``x-forwarded-for``, ``-proto``, ``-host`` and so on."""
+
+_MARK = re.compile("|".join(map(re.escape, PREFIXES)))
+
+
+def plain_address(host: str) -> str:
+    """An IPv4 address that arrived on an IPv6 socket (``::ffff:192.0.2.1``) written as itself."""
+    if host[:7].lower() == "::ffff:" and "." in host:
+        return host[7:]
+    return host
+
+
+def forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether any proxy left its mark, believed or not, whatever the header's value: one of NAMES or PREFIXES.
+
+    The one definition of "came through a proxy". Header names are in lower case; an underscore counts as a hyphen.
+    """
+    return _marked(tuple(headers))
+
+
+@lru_cache(maxsize=128)
+def _marked(names: tuple[str, ...]) -> bool:
+    """Of the names of a request's headers; nearly all clients send the same few."""
+    return any(name in NAMES or _MARK.match(name) for name in (one.replace("_", "-") for one in names))
+
+
+def speaks_for_others(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether a peer may be a proxy, so that only a request's headers tell whose it is: one of ``trusted``, or what is
+    behind a UNIX socket."""
+    return peer == UNIX or (bool(trusted) and within(peer, trusted))
+
+
+def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> str:
+    """The client's address: the peer's own, or what trusted proxies say of it.
+
+    ``chain`` is X-Forwarded-For. It is read from its right end, where the nearest proxy wrote, for as long as
+    the one who wrote is trusted; the first address that is not a trusted proxy is the client. What cannot be read
+    ends the search at the last address that was believed. A peer on a UNIX socket is trusted where anybody is.
+    """
+    if not chain or not trusted or not (peer == UNIX or within(peer, trusted)):
+        return peer
+    address = peer
+    for entry in reversed(chain.split(",")):
+        hop = _hop(entry.strip())
+        if hop is None:
+            break
+        address = hop
+        if not within(hop, trusted):
+            break
+    return address
+
+
+@lru_cache(maxsize=4096)
+def address_group(address: str) -> str:
+    """What is counted as one address: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
+
+    A mapped IPv4 address counts as itself; what is no IP address (a UNIX socket) stands for itself.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(ip, IPv6Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
+
+
+def _hop(entry: str) -> str | None:
+    """One entry of X-Forwarded-For, which some proxies write with a port or in brackets."""
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    entry = plain_address(entry)
+    try:
+        return str(ip_address(entry))
+    except ValueError:
+        return None
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is in one of ``networks``; what is no address (UNIX) is in none. A scope (``%eth0``) does not
+    count, and an IPv4 address that arrived on an IPv6 socket counts as itself."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
+
+
+_ORIGIN = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.\-]*)://)?(?P<host>[0-9A-Za-z._\-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+
+class OriginRule:
+    """The listener's rule.
+
+    An entry that is a bare host (``shop.example``) allows that host with any scheme and port, and without a
+    scheme, as Oro's server does; a full origin (``https://shop.example:8443``) is compared exactly, a scheme's
+    default port apart. Hosts are compared as browsers send them: an upper-case Origin is refused. ``null``, an
+    empty Origin, and anything with a path or user information are always refused. A missing Origin is
+    allowed only where ``required`` is False. Raises ValueError for an entry that is neither.
+    """
+
+    def __init__(self, entries: Iterable[str], required: bool = True) -> None:
+        hosts, origins = set(), set()
+        for entry in entries:
+            found = _ORIGIN.fullmatch(entry.lower())
+            if found is None or found["host"] == "null" or (found["port"] and not found["scheme"]):
+                raise ValueError(f"{entry!r} is neither a host nor a full origin such as https://shop.example")
+            if found["scheme"]:
+                origins.add(_exact(found))
+            else:
+                hosts.add(found["host"])
+        self._hosts = frozenset(hosts)
+        self._origins = frozenset(origins)
+        self._required = required
+
+    def allows(self, origin: str | None) -> bool:
+        """Whether a request with this Origin header (None: it had none) may go on."""
+        if origin is None:
+            return not self._required
+        found = _ORIGIN.fullmatch(origin)
+        if found is None:
+            return False
+        if found["host"] in self._hosts:
+            return True
+        return found["scheme"] is not None and _exact(found) in self._origins
+
+
+def _exact(found: re.Match[str]) -> str:
+    scheme, host, port = found["scheme"], found["host"], found["port"]
+    if not port or port == _DEFAULT_PORTS.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{port}"

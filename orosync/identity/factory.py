@@ -1,0 +1,320 @@
+"""Lets in whoever presents nothing, under a role of its own.
+
+Only where a realm's configuration names it. It must not know what that role may do.
+
+Directories in databases made from the sections that describe them.
+
+It must not know how a section is written, or what is asked of a database.
+
+Oro's tickets and WAMP's own authentication methods made from the sections that describe them, with users of a
+directory, with accounts, or with a procedure that knows them.
+
+It must not know how a section is written, or what an authenticator does.
+
+Session stores made from the sections that describe them.
+
+It must not know how a section is written, or what a store does.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from zope.interface import implementer
+
+from orosync.clocks import Now
+from orosync.config.authentication import (
+    CertificateSection,
+    CryptosignSection,
+    Method,
+    RemoteAuthenticatorSection,
+    WampCraSection,
+)
+from orosync.config.readers import Secret
+from orosync.config.realms import RealmSection
+from orosync.config.sections import SqlDirectorySection, TicketSection
+from orosync.config.sessions import (
+    AnySessions,
+    PdoSessionsSection,
+    RedisSessionsSection,
+    SessionFilesSection,
+    StoredSessions,
+)
+from orosync.errors import ConfigError, Refused
+from orosync.identity.accounts import Account
+from orosync.identity.certificate import CertificateAuthenticator
+from orosync.identity.cryptosign import CryptosignAuthenticator
+from orosync.identity.directories import dsn
+from orosync.identity.directories import dsn as database_dsn
+from orosync.identity.directories.pool import SqlDirectory
+from orosync.identity.directories.sql import Engine, Limits, MySQL, PostgreSQL, missing_driver
+from orosync.identity.hasher import DigestSource
+from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
+from orosync.identity.scram import ScramAuthenticator
+from orosync.identity.sessions import exchange, files, redis, redis_dsn, redis_link
+from orosync.identity.sessions.exchange import TicketExchange, Verify
+from orosync.identity.sessions.files import SessionFiles
+from orosync.identity.sessions.pdo import PdoSessions
+from orosync.identity.sessions.redis import RedisSessions
+from orosync.identity.shared_passwords import SharedPasswords
+from orosync.identity.single_flight import Lookups, SessionLookups
+from orosync.identity.ticket import UsedTickets
+from orosync.identity.ticket_authenticator import TicketAuthenticator
+from orosync.identity.ticket_verifier import PublisherRight
+from orosync.identity.wampcra import WampCraAuthenticator
+from orosync.interfaces import Challenge, Hello, IAuthenticator, ICaller, IDirectory, IJournal, ISessionStore
+from orosync.model import ConnectionFacts, Principal
+
+METHOD = "anonymous"
+V1_SUBPROTOCOL = "wamp"
+V2_SUBPROTOCOLS = "wamp.2."
+
+
+@implementer(IAuthenticator)
+class AnonymousAuthenticator:
+    """Every client becomes somebody new with ``role``: a v1 client at the handshake, since it has no other
+    moment; a v2 client when its HELLO asks for "anonymous"."""
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self._role = role
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Never fails."""
+        return defer.succeed(self._somebody() if _speaks_v1(facts.subprotocols) else None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
+    ) -> Deferred[Principal | Challenge]:
+        """See IAuthenticator. An authid in HELLO is a wish that nothing proves: it is not granted."""
+        if method != METHOD:
+            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
+        return defer.succeed(self._somebody())
+
+    def _somebody(self) -> Principal:
+        return Principal(authid=secrets.token_hex(12), authrole=self._role, authmethod=METHOD, authprovider=self.name)
+
+
+def _speaks_v1(offered: tuple[str, ...]) -> bool:
+    """Whether the client will speak v1: it offered nothing (as stock accepts), or "wamp" before any of v2."""
+    if not offered:
+        return True
+    known = (name for name in offered if name == V1_SUBPROTOCOL or name.startswith(V2_SUBPROTOCOLS))
+    return next(known, "") == V1_SUBPROTOCOL
+
+
+ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {"postgresql": PostgreSQL, "mysql": MySQL}
+
+
+def sql_directory(section: SqlDirectorySection, journal: IJournal, reactor: Any) -> tuple[Lookups, SqlDirectory]:
+    """The directory of ``section`` with its queue in front, and what has to be started and stopped for it.
+
+    Raises ConfigError."""
+    title = f"directory:{section.name}"
+    limits = Limits(section.connect_timeout, section.query_timeout, section.connections)
+    kind = ENGINES[section.use]
+    missing = missing_driver(kind.module, kind.extra)
+    if missing:
+        raise ConfigError([f"[{title}] use: {section.use} {missing}"])
+    try:
+        engine = kind(dsn.parse(section.dsn.value), limits)
+    except ValueError as error:
+        raise ConfigError([f"[{title}] dsn: {section.dsn} {error}"]) from None
+    directory = SqlDirectory(section.name, engine, limits, reactor, section.users)
+    lookups = Lookups(section.name, directory, journal, reactor, at_once=section.connections, kept=section.cache)
+    return lookups, directory
+
+
+def ticket_authenticator(
+    section: TicketSection,
+    directory: IDirectory,
+    hasher: DigestSource,
+    journal: IJournal,
+    clock: IReactorTime,
+    now: Now,
+    *,
+    publisher_right: PublisherRight,
+    used: UsedTickets,
+    shared: SharedPasswords,
+) -> TicketAuthenticator:
+    """The authenticator of ``section``, for users of ``directory``. Raises ConfigError."""
+    known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
+    return TicketAuthenticator(
+        section.name,
+        [secret.value for secret in known],
+        directory,
+        hasher,
+        journal,
+        clock,
+        now,
+        publisher_right=publisher_right,
+        role=section.role,
+        publisher_role=section.publisher_role,
+        ttl=section.ttl,
+        future=section.future,
+        accept_disabled=section.accept_disabled,
+        accept_published=section.accept_published_secret,
+        accept_without_password=section.accept_without_password,
+        shared=shared,
+        once=section.once,
+        used=used,
+        failures=FailureBuckets(section.failure_rate, section.failure_burst),
+    )
+
+
+def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:
+    """The authenticator of ``section``, with the users that are written in it. Raises ConfigError."""
+    name = section.name
+    users = [Account(one.authid, one.role, _value(one.secret), one.marks) for one in section.user]
+    if isinstance(section, CertificateSection):
+        return CertificateAuthenticator(name, users, journal, clock, now)
+    if isinstance(section, CryptosignSection):
+        required = section.channel_binding == "required"
+        return CryptosignAuthenticator(
+            name, users, journal, clock, now, private_key=_value(section.key), binding_required=required
+        )
+    decoy_secret = _value(section.decoy_secret)
+    if isinstance(section, WampCraSection):
+        return WampCraAuthenticator(name, users, journal, clock, now, decoy_secret=decoy_secret)
+    return ScramAuthenticator(
+        name,
+        users,
+        journal,
+        clock,
+        now,
+        kdf=section.kdf,
+        iterations=section.iterations,
+        memory=None if section.memory is None else section.memory // 1024,
+        decoy_secret=decoy_secret,
+    )
+
+
+def remote_authenticator(
+    section: RemoteAuthenticatorSection,
+    caller: Callable[[str], ICaller],
+    realms: Mapping[str, RealmSection],
+    journal: IJournal,
+    clock: IReactorTime,
+    now: Now,
+) -> RemoteAuthenticator:
+    """The authenticator of ``section``; it may send clients to those of ``realms`` that name it."""
+    led = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
+    return RemoteAuthenticator(
+        section.name,
+        section.method,
+        caller,
+        section.procedure,
+        journal,
+        clock,
+        now,
+        limits=RemoteLimits(section.roles, section.default_role, led),
+        registered_by=section.registered_by,
+        realm=section.realm,
+        timeout=section.timeout,
+    )
+
+
+def _value(secret: Secret | None) -> str:
+    return "" if secret is None else secret.value
+
+
+FOREIGN_AT_ONCE = 32
+"""Look-ups at a time in a store from elsewhere."""
+
+_END = b"-----END CERTIFICATE-----"
+_ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {
+    database_dsn.POSTGRESQL: PostgreSQL,
+    database_dsn.MYSQL: MySQL,
+}
+
+
+def session_store(
+    section: AnySessions, journal: IJournal, reactor: Any, now: Now, verify: Verify
+) -> tuple[SessionLookups, IService]:
+    """The store of ``section``, and what has to be started and stopped for it. ``verify`` judges exchanged tickets.
+
+    Raises ConfigError."""
+    made, at_once = _made(section, reactor, now, verify)
+    prolongs = isinstance(made, TicketExchange)
+    return SessionLookups(section.name, made, journal, reactor, at_once=at_once, prolongs=prolongs), made
+
+
+def foreign_store(name: str, store: ISessionStore, journal: IJournal, reactor: Any) -> SessionLookups:
+    """A store from elsewhere, with the same in front."""
+    prolongs = bool(getattr(store, "prolongs", False))
+    return SessionLookups(name, store, journal, reactor, at_once=FOREIGN_AT_ONCE, prolongs=prolongs)
+
+
+def _made(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple[Any, int]:
+    name = section.name
+    if isinstance(section, SessionFilesSection):
+        return SessionFiles(name, section.path, _reader(section), reactor, now, section.lifetime), files.THREADS
+    if isinstance(section, RedisSessionsSection):
+        missing = missing_driver(redis_link.MODULE, redis_link.EXTRA)
+        if missing:
+            raise ConfigError([f"[sessions:{name}] use: redis {missing}"])
+        try:
+            place = redis_dsn.parse(section.dsn.value)
+        except ValueError as error:
+            raise ConfigError([f"[sessions:{name}] dsn: {section.dsn} {error}"]) from None
+        root = _trust_root(name, section.ca)
+        store = RedisSessions(name, place, _reader(section), reactor, section.prefix, section.timeout, root)
+        return store, redis.AT_ONCE
+    if isinstance(section, PdoSessionsSection):
+        limits = Limits(section.connect_timeout, section.query_timeout, section.connections)
+        engine = _engine(section, limits)
+        return PdoSessions(name, engine, limits, _reader(section), reactor, now, section.table), section.connections
+    root = _trust_root(name, section.ca)
+    asking = TicketExchange(
+        name, section.url, verify, reactor, cookie=section.cookie, timeout=section.timeout, trust_root=root
+    )
+    return asking, exchange.AT_ONCE
+
+
+def _reader(section: StoredSessions) -> SessionReader:
+    tokens = BackOfficeTokens(
+        section.context,
+        token_classes=TOKEN_CLASSES | section.tokens,
+        user_classes=USER_CLASSES | section.users,
+        handler=section.serializer,
+    )
+    return SessionReader(f"sessions:{section.name}", tokens)
+
+
+def _engine(section: PdoSessionsSection, limits: Limits) -> Engine:
+    """Which database it is, the DSN says."""
+    title = f"sessions:{section.name}"
+    try:
+        place = database_dsn.parse(section.dsn.value)
+        kind = _ENGINES[place.engine]
+        missing = missing_driver(kind.module, kind.extra)
+        if missing:
+            raise ConfigError([f"[{title}] use: pdo on {place.engine} {missing}"])
+        return kind(place, limits)
+    except ValueError as error:
+        raise ConfigError([f"[{title}] dsn: {section.dsn} {error}"]) from None
+
+
+def _trust_root(name: str, path: Path | None) -> Any:
+    """The authorities in a file, None for the system's."""
+    if path is None:
+        return None
+    try:
+        whole = path.read_bytes().split(_END)[:-1]
+        found = [Certificate.loadPEM(one.lstrip() + _END + b"\n") for one in whole]
+    except Exception:
+        found = []
+    if not found:
+        raise ConfigError([f"[sessions:{name}] ca: {path} holds no certificate that can be read (PEM), name another"])
+    return trustRootFromCertificates(found)

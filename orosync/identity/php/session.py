@@ -1,0 +1,348 @@
+"""PHP's session formats: what ``session_encode()`` writes, for each value of ``session.serialize_handler``.
+
+    php             key|value key|value ...       the default; no separator after a value, no "|" in a key
+    php_binary      <length byte>key value ...    keys of up to 127 bytes
+    php_serialize   value                         one array, as serialize() writes it
+
+References count through a whole session: a value may be the same object as one under an earlier key. (PHP's
+ext/session/session.c.) It must not know what the keys are for.
+
+The user of Oro's back office who is logged in to a session.
+
+A session of Symfony holds ``_sf2_attributes``, there under ``_security_<context>`` a string, in which the token of a
+login is serialized once more. Only the token of the configured context counts: ``_security.last_error`` may carry a
+user who never logged in, other contexts are other doors (the storefront's, for one).
+
+In the token (Symfony's AbstractToken, Oro's token traits; 4.2 to 7.x) the *state* counts, wherever it stands:
+
+    [user, authenticated, null or old roles, attributes, names of roles (missing from Symfony 7.3 on)]
+
+It is looked for in the token's own arrays alone. What other objects hold is not the token's: so a "switch user" token
+speaks for the user it became, never for the original one, and a token that still waits for a second factor speaks for
+nobody. The attributes of a token may hold anything and are not looked at. Two states with different users make the
+session unreadable.
+
+Classes must be known by name: tokens ``TOKEN_CLASSES``, users ``USER_CLASSES`` and Doctrine's proxies of them. Whatever
+else a token may be, it admits nobody until its class is named in the configuration. This file must not know stores,
+clocks or directories.
+
+What may be a session's id at all: checked before it becomes part of a path, a key, a query or a header.
+
+PHP's own alphabet and lengths (session.sid_bits_per_character, session.sid_length). An id is a credential: it is never
+repeated in a reason. This file must not know where sessions are kept.
+
+From a session's bytes to its user, in the words of the session stores.
+
+It must not know where the bytes came from, nor when a session has expired.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+import attrs
+
+from orosync.errors import Refused
+from orosync.identity.php.serialized import (
+    DEFAULT_LIMITS,
+    Limits,
+    PhpArray,
+    PhpCustom,
+    PhpObject,
+    PhpValue,
+    SessionUnreadable,
+    ValueReader,
+    shown,
+    unserialize,
+)
+from orosync.model import AdminSession
+
+HANDLERS: Final = ("php", "php_binary", "php_serialize")
+
+
+def read_session(data: bytes, handler: str = "php", limits: Limits = DEFAULT_LIMITS) -> PhpArray:
+    """The values of a session by their keys; empty for no bytes, as PHP has it.
+
+    SessionUnreadable when the bytes are not what PHP writes; ValueError for a ``handler`` that is none of ``HANDLERS``.
+    """
+    if handler == "php_serialize":
+        whole = unserialize(data, limits) if data else PhpArray()
+        if not isinstance(whole, PhpArray):
+            raise SessionUnreadable("the session is not an array")
+        return whole
+    if handler not in HANDLERS:
+        raise ValueError(f"{handler!r} is none of {', '.join(HANDLERS)}")
+    split = _up_to_bar if handler == "php" else _counted
+    reader = ValueReader(data, limits)
+    session = PhpArray()
+    position = 0
+    while position < len(data):
+        key, position = split(data, position)
+        if key in session:
+            raise SessionUnreadable(f"byte {position}: a key occurs twice")
+        session[key], position = reader.read(position)
+    return session
+
+
+def _up_to_bar(data: bytes, position: int) -> tuple[bytes, int]:
+    bar = data.find(b"|", position)
+    if bar < 0:
+        raise SessionUnreadable(f"byte {position}: a key without a value")
+    return data[position:bar], bar + 1
+
+
+def _counted(data: bytes, position: int) -> tuple[bytes, int]:
+    start = position + 1
+    stop = start + data[position]
+    if data[position] > 127 or stop >= len(data):
+        raise SessionUnreadable(f"byte {position}: a key longer than PHP writes, or without a value")
+    return data[start:stop], stop
+
+
+TOKEN_CLASSES: Final = frozenset(
+    {
+        r"Oro\Bundle\SecurityBundle\Authentication\Token\UsernamePasswordOrganizationToken",
+        r"Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken",
+        r"Oro\Bundle\UserBundle\Security\ImpersonationUsernamePasswordOrganizationToken",
+        r"Oro\Bundle\SSOBundle\Security\OAuthToken",
+    }
+)
+USER_CLASSES: Final = frozenset({r"Oro\Bundle\UserBundle\Entity\User"})
+
+_ORGANIZATION = rb"Oro\Bundle\OrganizationBundle\Entity\Organization"
+_ROLE_ENTITY = rb"Oro\Bundle\UserBundle\Entity\Role"
+_ROLE_MODEL = rb"Oro\Bundle\SecurityBundle\Model\Role"
+_PROXY = b"\\__CG__\\"
+
+
+@attrs.frozen
+class SessionReading:
+    """What a session says: its back-office user, or None with the reason in one line, for an administrator.
+
+    ``last_used`` is when the application last used it (``_sf2_meta``), in seconds since 1970; None if it does not say.
+    """
+
+    admin: AdminSession | None
+    reason: str
+    last_used: int | None
+
+
+class BackOfficeTokens:
+    """Finds the back-office user of a session."""
+
+    def __init__(
+        self,
+        context: str = "main",
+        *,
+        token_classes: Collection[str] = TOKEN_CLASSES,
+        user_classes: Collection[str] = USER_CLASSES,
+        handler: str = "php",
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        r"""``context`` is that of the back office's firewall; ``handler`` PHP's ``session.serialize_handler``.
+
+        Class names are PHP's full ones; a leading backslash is not minded.
+        """
+        self._key = b"_security_" + context.encode()
+        self._token_classes = _encoded(token_classes)
+        self._user_classes = _encoded(user_classes)
+        self._handler = handler
+        self._limits = limits
+
+    def read(self, data: bytes) -> SessionReading:
+        """Who is logged in to the session ``data``; SessionUnreadable when that cannot be told."""
+        session = read_session(data, self._handler, self._limits)
+        last_used = _last_used(session.get(b"_sf2_meta"))
+        attributes = session.get(b"_sf2_attributes", PhpArray())
+        if not isinstance(attributes, PhpArray):
+            raise SessionUnreadable("_sf2_attributes is not an array")
+        serialized = attributes.get(self._key)
+        if serialized is None:
+            return SessionReading(None, f"nobody is logged in ({self._key.decode()} is missing)", last_used)
+        if not isinstance(serialized, bytes):
+            raise SessionUnreadable("the token is not a string")
+        token = unserialize(serialized, self._limits)
+        if not isinstance(token, PhpObject | PhpCustom):
+            raise SessionUnreadable("the token is not an object")
+        if token.class_name not in self._token_classes:
+            return SessionReading(
+                None, f"tokens of class {shown(token.class_name)} are not among those believed", last_used
+            )
+        admin = self._judge(_Parts.of(token))
+        return (
+            SessionReading(None, admin, last_used) if isinstance(admin, str) else SessionReading(admin, "", last_used)
+        )
+
+    def _judge(self, parts: _Parts) -> AdminSession | str:
+        """The token's user, or why there is none."""
+        users = [state[0] for state in parts.states]
+        if not users:
+            return "the token holds no user"
+        for user in users:
+            name = _real_class(user)
+            if name not in self._user_classes:
+                return f"users of class {shown(name)} are not of the back office"
+        password, _salt, username, enabled, _confirmation, user_id = first = _user_fields(users[0])
+        if any(_user_fields(user) != first for user in users[1:]):
+            raise SessionUnreadable("the token holds several users")
+        if not all(state[1] is True for state in parts.states):
+            return "the token is not authenticated"
+        if enabled is not True:
+            return "the user is disabled"
+        if password is None:  # Oro's users of OAuth and LDAP may have none
+            password = b""
+        if not (isinstance(password, bytes) and isinstance(username, bytes) and username):
+            return "the user has no name, or no text for a password"
+        if type(user_id) is not int or user_id <= 0:
+            return "the user was never stored"
+        return AdminSession(
+            _text(username),
+            user_id,
+            _text(password),
+            parts.organization_id(),
+            frozenset(map(_text, parts.role_names())),
+        )
+
+
+@attrs.define
+class _Parts:
+    """What a token's own arrays hold: states, and objects beside them."""
+
+    states: list[PhpArray] = attrs.Factory(list)
+    others: list[PhpObject | PhpCustom] = attrs.Factory(list)
+
+    @classmethod
+    def of(cls, token: PhpObject | PhpCustom) -> _Parts:
+        parts = cls()
+        content = _content(token)
+        waiting = [] if content is None else [content]
+        seen = set()
+        while waiting:
+            array = waiting.pop()
+            if id(array) in seen:
+                continue
+            seen.add(id(array))
+            if _is_state(array):
+                parts.states.append(array)
+                continue
+            for value in array.values():
+                if isinstance(value, PhpArray):
+                    waiting.append(value)
+                elif isinstance(value, PhpObject | PhpCustom):
+                    parts.others.append(value)
+        return parts
+
+    def organization_id(self) -> int | None:
+        """That of the organisation the user has chosen; SessionUnreadable when there are several."""
+        found = set()
+        for value in self.others:
+            content = _content(value) if _real_class(value) == _ORGANIZATION else None
+            number = content.get(2) if content is not None else None
+            if type(number) is int:
+                found.add(number)
+        if len(found) > 1:
+            raise SessionUnreadable("the token holds several organizations")
+        return found.pop() if found else None
+
+    def role_names(self) -> list[bytes]:
+        """The names in the state; where Symfony leaves them out, those of the roles that Oro keeps beside it."""
+        listed = self.states[0].get(4)
+        names: list[PhpValue] = list(listed.values()) if isinstance(listed, PhpArray) else []
+        if listed is None:
+            for value in self.others:
+                content, name = _content(value), _real_class(value)
+                if content is not None and name == _ROLE_ENTITY:
+                    names.append(content.get(1))
+                elif content is not None and name == _ROLE_MODEL:
+                    names.append(content.get(b"\0" + _ROLE_MODEL + b"\0role"))
+        return [name for name in names if isinstance(name, bytes)]
+
+
+def _is_state(array: PhpArray) -> bool:
+    """Whether it is what AbstractToken::__serialize returns, with a user that is an object."""
+    return (
+        4 <= len(array) <= 5
+        and list(array) == list(range(len(array)))
+        and isinstance(array[0], PhpObject | PhpCustom)
+        and isinstance(array[1], bool)
+        and isinstance(array[2], PhpArray | None)
+        and isinstance(array[3], PhpArray)
+        and isinstance(array.get(4), PhpArray | None)
+    )
+
+
+def _content(value: PhpValue) -> PhpArray | None:
+    """What an object wrote, in PHP's format or, before Oro 5.0, through its own."""
+    if isinstance(value, PhpObject):
+        return value.properties
+    return value.value if isinstance(value, PhpCustom) and isinstance(value.value, PhpArray) else None
+
+
+def _real_class(value: PhpValue) -> bytes:
+    """The class of an object; for one of Doctrine's proxies the class behind it."""
+    assert isinstance(value, PhpObject | PhpCustom)
+    return value.class_name.rpartition(_PROXY)[2]
+
+
+def _user_fields(user: PhpValue) -> list[PhpValue]:
+    """password, salt, username, enabled, confirmation token, id (AbstractUser::__serialize; serialize() in 4.2)."""
+    content = _content(user)
+    if content is None or not all(number in content for number in range(6)):
+        raise SessionUnreadable("the user is not written as Oro writes users")
+    return [content[number] for number in range(6)]
+
+
+def _last_used(meta: PhpValue) -> int | None:
+    used = meta.get(b"u") if isinstance(meta, PhpArray) else None
+    return used if type(used) is int else None
+
+
+def _encoded(names: Collection[str]) -> frozenset[bytes]:
+    return frozenset(name.removeprefix("\\").encode() for name in names)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SessionUnreadable("a name or password of the token is not UTF-8") from None
+
+
+MALFORMED: Final = "malformed_session"
+
+_ID = re.compile(r"[A-Za-z0-9,-]{22,256}")
+
+
+def checked(session_id: str) -> str:
+    """``session_id``, if PHP could have made it; else Refused("malformed_session")."""
+    if _ID.fullmatch(session_id) is None:
+        raise Refused(MALFORMED, "a session id is 22 to 256 letters, digits, commas and dashes, this one is not")
+    return session_id
+
+
+LARGEST = DEFAULT_LIMITS.size
+"""Bytes. A store need not fetch more of a session than one byte beyond."""
+
+QUICK = 16 * 1024
+"""Bytes that are read in a few milliseconds; what is longer is better read in a thread."""
+
+
+@attrs.frozen
+class SessionReader:
+    """Reads sessions of the store ``title`` (its section). Knows neither clock nor I/O; any thread may use it."""
+
+    title: str
+    tokens: BackOfficeTokens = attrs.field(factory=BackOfficeTokens)
+
+    def read(self, data: bytes) -> SessionReading:
+        """What ``data`` says; Refused("malformed_session") when that cannot be told."""
+        try:
+            return self.tokens.read(data)
+        except SessionUnreadable as error:
+            raise self.unreadable(str(error)) from None
+
+    def unreadable(self, why: str) -> Refused:
+        """The refusal of one session."""
+        return Refused(MALFORMED, f"[{self.title}] the session cannot be read: {why}")

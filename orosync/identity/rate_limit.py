@@ -1,0 +1,99 @@
+"""How many wrong credentials an address may present: one token bucket for each address.
+
+Counts failures only, so that a whole company behind one address may log in at once. It must not know what
+failed, or what becomes of an address that has failed too often.
+
+The bookkeeping of attempts to say who one is: counted by outcome, and bounded for each address that fails.
+
+It must not know what is presented or how it is judged.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.clocks import Now
+from orosync.errors import Refused, Unavailable
+from orosync.headers import address_group
+from orosync.interfaces import IJournal
+from orosync.model import ConnectionFacts, Principal
+
+MOST_ADDRESSES = 10_000
+
+
+class FailureBuckets:
+    """``burst`` failures at once, then ``rate`` a second. Past ``limit`` groups the one that failed longest ago is
+    forgotten (and would have been forgiven first)."""
+
+    def __init__(self, rate: float = 20.0, burst: int = 100, limit: int = MOST_ADDRESSES) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._limit = limit
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # group: tokens left, at
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def exhausted(self, group: str, now: float) -> bool:
+        """Whether ``group`` has no failure left to make."""
+        return self._tokens(group, now) < 1.0
+
+    def check(self, group: str, now: float, what: str) -> None:
+        """Unavailable ("too_many_failures") for a ``group`` that has no failure left to make; ``what`` it presents."""
+        if self.exhausted(group, now):
+            raise Unavailable("too_many_failures", f"too many wrong {what} from {group}")
+
+    def record(self, group: str, now: float) -> None:
+        """``group`` has failed once."""
+        self._buckets[group] = (max(self._tokens(group, now) - 1.0, 0.0), now)
+        self._buckets.move_to_end(group)
+        if len(self._buckets) > self._limit:
+            self._buckets.popitem(last=False)
+
+    def _tokens(self, group: str, now: float) -> float:
+        tokens, at = self._buckets.get(group, (float(self._burst), now))
+        return min(float(self._burst), tokens + max(now - at, 0.0) * self._rate)
+
+
+T = TypeVar("T")
+
+
+class Attempts:
+    """Attempts of one kind (``event``, for the counters). Failures are forgiven by ``clock``; ``now`` tells the time of
+    day, in seconds since 1970."""
+
+    def __init__(
+        self, event: str, journal: IJournal, clock: IReactorTime, now: Now, failures: FailureBuckets | None = None
+    ) -> None:
+        self.now = now
+        self._event = event
+        self._journal = journal
+        self._clock = clock
+        self._failures = FailureBuckets() if failures is None else failures
+
+    def judge(self, facts: ConnectionFacts, verdict: Callable[[], T]) -> Deferred[T]:
+        """Fires with what ``verdict`` returns, or fails with the Refused that it raises, which is counted against the
+        address; with Unavailable ("too_many_failures") from an address that has failed too often."""
+        group = address_group(facts.address)
+        try:
+            self._failures.check(group, self._clock.seconds(), "answers")
+            outcome = verdict()
+        except Refused as refusal:
+            self._journal.count(self._event, refusal.kind)
+            if not isinstance(refusal, Unavailable):
+                self._failures.record(group, self._clock.seconds())
+            return defer.fail(refusal)
+        if isinstance(outcome, Principal):
+            self._journal.count(self._event, "accepted")
+        return defer.succeed(outcome)
+
+
+def wrong_method(name: str, method: str) -> Refused:
+    """The refusal of a method that the authenticator ``name`` cannot do."""
+    return Refused("unknown_method", f"{name} cannot do authmethod {method!r}")

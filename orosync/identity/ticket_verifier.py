@@ -1,0 +1,309 @@
+"""Who may present a back-end ticket, and with it publish.
+
+A user may subscribe, the back end may publish. A back-end ticket proves that its bearer holds the
+application's secret, or that the application gave it away: it hands the very same ticket to any visitor
+without a user who reaches its ticket route. So the ticket alone is not enough: a listener grants the right
+outright (PHP's own, on loopback), or, on a port that browsers share, the connection must come from
+where PHP runs and look as PHP's does: no proxy in between, no cookie, and the Origin that PHP sends.
+
+It must not know what publishing is, or what a ticket looks like.
+
+What the back end looks like before anything has been verified: for places that are kept for it (BackEndSign).
+
+Whoever comes from where the back end may, and writes a ticket as it does, gets such a place and no more: the ticket is
+judged as any other (``ticket_judge``). It must not know what a place is.
+
+The judgement of one ticket: the order of the checks, and the bookkeeping of what came out.
+
+First all that is cheap, then the look-up and the digest. Whether the user exists, is disabled or has another
+password is found out on one and the same path, so that time tells nothing. It must not know how a ticket was
+presented, realms or topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
+from ipaddress import ip_network
+
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.clocks import Now
+from orosync.errors import ConfigError, Refused, Unavailable
+from orosync.headers import UNIX, Network, address_group, within
+from orosync.identity.cache import Remembered
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.shared_passwords import SharedPasswords
+from orosync.identity.signatures import Signatures
+from orosync.identity.standing import found, imprint
+from orosync.identity.ticket import LONGEST_TICKET, Ticket, UsedTickets, check_age, last_value, parse
+from orosync.interfaces import IDirectory, IJournal
+from orosync.model import ConnectionFacts, Principal, User
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+ORIGIN = "127.0.0.1"
+"""The Origin that Oro's PHP sends, whatever host it connects to, in every version since 4.1 (SyncBundle,
+``Client/Wamp/Factory/WampClientFactory.php``)."""
+
+
+class PublisherRight:
+    """By listener: ``granted`` names those that grant it outright, ``publisher_from`` has the networks of the others.
+
+    A listener in neither gives it to nobody. Networks given for a listener that grants it limit that to them. On
+    ``programs``, where WAMP v1 is not spoken and so no PHP of Oro's comes, a back end may have no Origin.
+    ConfigError for what is no network; "127.0.0.1", "10.0.0.0/8" and "::1" are.
+    """
+
+    def __init__(
+        self,
+        granted: Collection[str] = (),
+        publisher_from: Mapping[str, Iterable[str | Network]] | None = None,
+        programs: Collection[str] = (),
+    ) -> None:
+        self._granted = frozenset(granted)
+        self._programs = frozenset(programs)
+        self._remote = True
+        self._networks: dict[str, tuple[Network, ...]] = {}
+        faults: list[str] = []
+        for listener, networks in (publisher_from or {}).items():
+            parsed: list[Network] = []
+            for network in networks:
+                try:
+                    parsed.append(ip_network(network))
+                except ValueError as error:
+                    faults.append(f"[listen:{listener}] publisher_from: {error}")
+            self._networks[listener] = tuple(parsed)
+        if faults:
+            raise ConfigError(faults)
+
+    def may_come_from(self, listener: str, peer: str) -> bool:
+        """Whether a connection of ``peer`` to ``listener`` may turn out to have the right, before anything is read."""
+        networks = self._networks.get(listener, ())
+        return within(peer, networks) if networks else listener in self._granted
+
+    def on_this_machine(self) -> PublisherRight:
+        """The same, and besides from this machine alone, on every listener: for a secret that everybody knows.
+
+        That is loopback and UNIX sockets without a forwarding header. Only programs of this machine reach a UNIX
+        socket, and its mode says which; a proxy that leads to one tells by its headers, as on loopback.
+        """
+        narrowed = copy(self)
+        narrowed._remote = False
+        return narrowed
+
+    def objection(self, facts: ConnectionFacts) -> str | None:
+        """Why this connection may not publish, for the administrator; None if it may."""
+        if not self._remote and (facts.forwarded or not (facts.source == UNIX or within(facts.source, LOOPBACK))):
+            return "the secret is the one that Oro is published with, so the back end may come from this machine alone"
+        networks = self._networks.get(facts.listener, ())
+        granted = facts.listener in self._granted
+        if not granted and not networks:
+            return f"listener {facts.listener} gives nobody the right to publish"
+        if networks and not within(facts.source, networks):
+            return f"peer {facts.source} is not in publisher_from of listener {facts.listener}"
+        if granted:
+            return None
+        if facts.forwarded:
+            return "it came through a proxy (it has a forwarding header)"
+        if facts.cookies or "cookie" in facts.headers:
+            return "it has a cookie, as browsers do"
+        # Without HTTP (RawSocket) there is no Origin, and no browser.
+        without = facts.origin is None and (facts.listener in self._programs or not (facts.host or facts.headers))
+        if facts.origin != ORIGIN and not without:
+            return f"its Origin is not the {ORIGIN} that Oro's PHP sends"
+        return None
+
+
+class ListenerBackEnd:
+    """The back end's connections to ``listener``; ``alone``: it is there for the back end alone."""
+
+    def __init__(self, right: PublisherRight, listener: str, alone: bool) -> None:
+        self._right = right
+        self._listener = listener
+        self._alone = alone
+
+    def may_come_from(self, peer: str) -> bool:
+        """See BackEndSign."""
+        return self._right.may_come_from(self._listener, peer)
+
+    def is_shown_by(self, facts: ConnectionFacts) -> bool:
+        """See BackEndSign: it may publish, and brings a ticket without a user, or comes to its own listener."""
+        if self._right.objection(facts) is not None:
+            return False
+        return self._alone or _has_back_end_ticket(facts.query)
+
+
+def _has_back_end_ticket(query: str) -> bool:
+    try:
+        value = last_value(query, "ticket")
+        return value is not None and parse(value.decode("ascii").replace(" ", "+")).is_back_end
+    except (ValueError, Refused):
+        return False
+
+
+METHOD = "ticket"
+BACK_END = "backend"
+REMEMBERED_REFUSALS = 10_000
+REFUSED_FOR = 10.0
+OWN_LANE = "own"
+"""Where tickets queue for their digest that orosync itself has asked for; others by their address."""
+
+
+class TicketJudge:
+    """Judges tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
+
+    def __init__(
+        self,
+        name: str,
+        signatures: Signatures,
+        directory: IDirectory,
+        journal: IJournal,
+        clock: IReactorTime,
+        now: Now,
+        *,
+        publisher_right: PublisherRight,
+        role: str,
+        publisher_role: str,
+        ttl: float = 300,
+        future: float = 30,
+        ticket_limit: int = LONGEST_TICKET,
+        accept_disabled: bool = False,
+        accept_without_password: bool = False,
+        shared: SharedPasswords | None = None,
+        used: UsedTickets | None = None,
+        failures: FailureBuckets | None = None,
+    ) -> None:
+        self._name = name
+        self._signatures = signatures
+        self._directory = directory
+        self._journal = journal
+        self._clock = clock
+        self._now = now
+        self._publisher_right = publisher_right
+        self._role = role
+        self._publisher_role = publisher_role
+        self._ttl = ttl
+        self._future = future
+        self._ticket_limit = ticket_limit
+        self._accept_disabled = accept_disabled
+        self._accept_without_password = accept_without_password
+        self._shared = shared
+        self._used = used
+        self._failures = FailureBuckets() if failures is None else failures
+        self._refused: Remembered[tuple[str, str]] = Remembered(REMEMBERED_REFUSALS)
+
+    async def judge(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
+        """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
+
+        Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
+        disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down,
+        directory_down.
+        """
+        exempt = False
+        try:
+            ticket = parse(text, self._ticket_limit)
+            check_age(ticket, self._now(), self._ttl, self._future)
+            if authid is not None and authid not in _names(ticket):
+                raise Refused("authid_mismatch", f"HELLO names {authid!r}, its ticket {ticket.username!r}")
+            exempt = self._is_back_end(ticket, facts)
+            group = address_group(facts.address)
+            if not exempt:
+                self._failures.check(group, self._clock.seconds(), "tickets")
+            principal = await self._verify(ticket, group)
+            if self._used is not None:
+                self._used.use(ticket, group)
+        except Refused as refusal:
+            raise self.failed(facts, refusal, exempt) from None
+        self._journal.count("ticket", "accepted")
+        return principal
+
+    async def judge_own(self, text: str) -> Principal:
+        """Whose a ticket is that orosync itself asked the application for. Kinds as of ``judge``; it never makes a back
+        end, and is nobody's failure."""
+        ticket = parse(text, self._ticket_limit)
+        check_age(ticket, self._now(), self._ttl, self._future)
+        if ticket.is_back_end:
+            raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
+        # It comes from the application itself: the name in it is true, whoever else has the same password or none.
+        return await self._verify(ticket, OWN_LANE, own=True)
+
+    async def _verify(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
+        """All that takes time: look up, hash, and only then tell what was wrong."""
+        remembered = self._refused.get(ticket.key, self._clock.seconds())
+        if remembered is not None:
+            raise Refused(*remembered)
+        user = None if ticket.is_back_end else await found(self._directory, ticket.username)
+        password = None if user is None else user.password_hash.encode()
+        moment = self._clock.seconds()
+        barred = None if user is None else self._bar(user, own)
+        # That a barred user's ticket was true is not remembered: it would be refused sooner than others are.
+        signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
+        if ticket.is_back_end:
+            if signed:
+                return self._principal(BACK_END, self._publisher_role, precious=True)
+            raise self._remember(ticket, "bad_digest", "ticket of the back end: its digest is of another secret")
+        who = f"ticket of {ticket.username!r}"
+        if user is None:
+            raise self._remember(ticket, "unknown_user", f"{who}: there is no such user")
+        if not signed:
+            raise self._remember(ticket, "bad_digest", f"{who}: its digest is of another secret or password")
+        if barred is not None:
+            raise self._remember(ticket, barred[0], f"{who}: {barred[1]}")
+        return self._principal(user.username, self._role, user)
+
+    def _bar(self, user: User, own: bool) -> tuple[str, str] | None:
+        """Why not even a true ticket lets ``user`` in, as kind and reason."""
+        if not user.enabled and not self._accept_disabled:
+            return "disabled", "the user is disabled"
+        if own:
+            return None
+        if not user.password_hash.strip():
+            if self._accept_without_password:
+                return None
+            return "no_password", "the user has no password in Oro, so anybody's without one would be as good"
+        if self._shared is not None and self._shared.has(user):
+            return "shared_password", f"user {user.id} has the password hash of another user, whose ticket it may be"
+        return None
+
+    def _end(self, ticket: Ticket) -> float:
+        """When ``ticket`` is good no more if no clock is set meanwhile, by ``clock``: so long it is remembered."""
+        return self._clock.seconds() + ticket.created_at + self._ttl + 1 - self._now()
+
+    def _is_back_end(self, ticket: Ticket, facts: ConnectionFacts) -> bool:
+        if not ticket.is_back_end:
+            return False
+        objection = self._publisher_right.objection(facts)
+        if objection is not None:
+            raise Refused("no_publish_right", f"ticket of the back end: {objection}")
+        return True
+
+    def _principal(self, authid: str, role: str, user: User | None = None, precious: bool = False) -> Principal:
+        return Principal(
+            authid=authid,
+            authrole=role,
+            authmethod=METHOD,
+            authprovider=self._name,
+            user_id=user.id if user else None,
+            organizations=user.organizations if user else frozenset(),
+            roles=user.roles if user else frozenset(),
+            precious=precious,
+            authenticated_at=self._now(),
+            imprint=imprint(user) if user else b"",
+        )
+
+    def _remember(self, ticket: Ticket, kind: str, reason: str) -> Refused:
+        moment = self._clock.seconds()
+        self._refused.put(ticket.key, (kind, reason), moment, moment + REFUSED_FOR)
+        return Refused(kind, reason)
+
+    def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:
+        """``refusal``, counted; against the address too if it was its fault."""
+        self._journal.count("ticket", refusal.kind)
+        if not exempt and not isinstance(refusal, Unavailable):
+            self._failures.record(address_group(facts.address), self._clock.seconds())
+        return refusal
+
+
+def _names(ticket: Ticket) -> tuple[str, ...]:
+    """The authids that a HELLO before this ticket may have named."""
+    return (ticket.username, BACK_END) if ticket.is_back_end else (ticket.username,)

@@ -1,0 +1,159 @@
+"""The post office: takes the router's deliveries to their receivers.
+
+It must not know how a delivery came about, nor whether it was allowed.
+
+How messages become frames: one Wire for each way of speaking, shared by everybody who speaks it.
+
+A wire joins a protocol's encoder (``wamp``) to a transport's framer, so that an EVENT for a thousand
+receivers is encoded and framed once. It knows no connection, no realm and no authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
+
+from orosync.errors import NotCarriable
+from orosync.interfaces import IJournal
+from orosync.router.deliveries import Audience, Delivery, Member
+from orosync.wamp import v1
+from orosync.wamp.codec import Codec
+from orosync.wamp.formats import Format
+from orosync.wamp.messages import Message
+from orosync.wamp.payload import Payload, is_sealed
+
+
+class PostOffice:
+    """Encodes an EVENT once for each wire among its receivers, and hands everything else to its receiver.
+
+    ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's
+    delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted. ``awaited``, by session:
+    how many answers to its calls are still to be decided (``later``).
+    """
+
+    def __init__(self, journal: IJournal) -> None:
+        self._journal = journal
+        self.awaited: dict[int, int] = {}
+
+    def post(self, deliveries: Iterable[Delivery]) -> None:
+        """Queue every delivery, in order."""
+        for receivers, message, payload, topic in deliveries:
+            if not topic:
+                for member in receivers:
+                    member.tell(message, payload)
+                continue
+            if len(receivers) == 1:
+                (receiver,) = receivers
+                self._give(receiver, message, payload, topic)
+                continue
+            groups = receivers.groups if receivers.__class__ is Audience else None
+            for wire, pushes in groups or _grouped(receivers):
+                frame = wire.event(message, payload, topic)
+                if frame is None:
+                    self._journal.note("payload.undeliverable", "event", topic=topic, receivers=len(pushes))
+                    continue
+                for push in pushes:
+                    push(frame)
+
+    def _give(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
+        """An EVENT for one receiver: nothing to be shared."""
+        frame = member.wire.event(message, payload, topic)
+        if frame is None:
+            self._journal.note("payload.undeliverable", "event", topic=topic)
+        else:
+            member.push(frame)
+
+
+def _grouped(receivers: Collection[Member]) -> list[tuple[Any, list[Callable[[Any], None]]]]:
+    """The ways to the receivers, by wire. An audience is asked once: it stays as it is."""
+    groups: dict[Any, list[Callable[[Any], None]]] = {}
+    for member in receivers:
+        groups.setdefault(member.wire, []).append(member.push)
+    found = list(groups.items())
+    if isinstance(receivers, Audience):
+        receivers.groups = found
+    return found
+
+
+Framer = Callable[[bytes, bool], bytes]
+
+
+class Wire(Protocol):
+    """What the post office needs: an EVENT in the form that ``Member.push`` takes, or None where this
+    way of speaking cannot carry its payload."""
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> Any: ...
+
+
+class V2Wire:
+    """WAMP v2 in one serializer over one kind of transport."""
+
+    def __init__(self, codec: Codec, framer: Framer) -> None:
+        self.codec = codec
+        self.format = codec.format
+        self._framer = framer
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+        try:
+            return self._framer(self.codec.encode(message, payload), self.codec.binary)
+        except NotCarriable:
+            return None
+
+    def frame(self, message: Message, payload: Payload | None = None) -> bytes:
+        """Any message framed. Raises NotCarriable."""
+        return self._framer(self.codec.encode(message, payload), self.codec.binary)
+
+
+class V1Wire:
+    """WAMP v1: JSON text over one kind of transport; an EVENT needs only its topic.
+
+    A sealed payload goes to nobody here: v1 cannot say that it is one.
+    """
+
+    format = Format.JSON
+
+    def __init__(self, framer: Framer) -> None:
+        self._framer = framer
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+        details = message.details  # type: ignore[attr-defined]
+        if details and is_sealed(details):
+            return None
+        try:
+            return self._framer(v1.encode_event(topic, payload), False)
+        except NotCarriable:
+            return None
+
+    def frame(self, text: bytes) -> bytes:
+        """Text that is encoded already, framed."""
+        return self._framer(text, False)
+
+
+class LocalWire:
+    """For members inside this process: the event as it is."""
+
+    format = Format.JSON
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> tuple[Message, Payload | None, str]:
+        return message, payload, topic
+
+
+class Wires:
+    """Hands out the one wire for each (protocol, framer)."""
+
+    def __init__(self) -> None:
+        self._v1: dict[Framer, V1Wire] = {}
+        self._v2: dict[tuple[str, Framer], V2Wire] = {}
+
+    def v1(self, framer: Framer) -> V1Wire:
+        wire = self._v1.get(framer)
+        if wire is None:
+            wire = self._v1[framer] = V1Wire(framer)
+        return wire
+
+    def v2(self, codec: Codec, framer: Framer) -> V2Wire:
+        key = (codec.subprotocol, framer)
+        wire = self._v2.get(key)
+        if wire is None:
+            wire = self._v2[key] = V2Wire(codec, framer)
+        return wire

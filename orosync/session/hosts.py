@@ -1,0 +1,112 @@
+"""The front door: judges a handshake and makes the session (ISessionHost).
+
+It must not know how identity is proven, only which authenticators to ask, nor anything of WebSocket.
+
+The door for the router's own process: components of the application, known by name, become sessions like any client.
+
+It must not know what a component is or how its messages travel.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.interfaces import Admission, IAuthenticator, ISessionHost
+from orosync.model import ConnectionFacts, Principal, Traits
+from orosync.session.authentication import identify
+from orosync.session.batched import BatchedSession
+from orosync.session.context import Lobby
+from orosync.session.realm_context import HostedRealm
+from orosync.session.v1 import V1Session
+from orosync.session.v2 import V2Session
+from orosync.wamp.batching import SUFFIX
+from orosync.wamp.codec import CODECS, Codec
+
+V1_SUBPROTOCOL = "wamp"
+
+
+@implementer(ISessionHost)
+class SessionHost:
+    """The host of one listener. ``v1_realm`` is where its v1 clients go, who cannot name one (None: no v1 here).
+
+    ``client`` and ``publisher`` say how the transport treats the two kinds of visitors.
+    """
+
+    def __init__(self, lobby: Lobby, v1_realm: HostedRealm | None, client: Traits, publisher: Traits) -> None:
+        self._lobby = lobby
+        self._v1_realm = v1_realm
+        self._client = client
+        self._publisher = publisher
+        self.closing = False
+
+    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+        """See ISessionHost."""
+        return Deferred.fromCoroutine(self._admit(facts))
+
+    async def _admit(self, facts: ConnectionFacts) -> Admission:
+        subprotocol, codec = _choose(facts.subprotocols)
+        if self.closing:
+            raise Unavailable("draining", "the router is shutting down")
+        if codec is not None:
+            principal, standings = await identify(facts, self._everybody())
+            traits = self._traits(principal)
+            kind = V2Session if subprotocol == codec.subprotocol else BatchedSession
+            return Admission(subprotocol, kind(self._lobby, facts, codec, principal, traits, standings))
+        hosted = self._v1_realm
+        if hosted is None:
+            raise ProtocolViolation("WAMP v1 is not served on this listener: it has no realm for it")
+        principal, standings = await identify(facts, self._lobby.admitted(hosted))
+        if principal is None:
+            raise Refused("no_credentials", "no ticket in the URL, nor anything else that its realm accepts")
+        if not self._lobby.has_room(hosted, principal):
+            limit = self._lobby.user_limit
+            reason = f"user {principal.authid} has as many connections as connections_per_user allows ({limit})"
+            raise Unavailable("too_many_sessions", reason)
+        self._lobby.admitted_from(facts, principal)
+        traits = self._traits(principal)
+        return Admission(subprotocol, V1Session(self._lobby, hosted, facts, principal, traits, standings))
+
+    def _everybody(self) -> list[IAuthenticator]:
+        """A v2 client names its realm only later; HELLO checks that the realm takes the authenticator's word."""
+        found: dict[str, IAuthenticator] = {}
+        for hosted in self._lobby.realms.values():
+            for authenticator in self._lobby.admitted(hosted):
+                found.setdefault(authenticator.name, authenticator)
+        return list(found.values())
+
+    def _traits(self, principal: Principal | None) -> Traits:
+        return self._publisher if principal is not None and principal.precious else self._client
+
+
+def _choose(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
+    """The first subprotocol offered that is spoken here; none offered means v1, as stock has it."""
+    if not offered:
+        return None, None
+    for subprotocol in offered:
+        if subprotocol == V1_SUBPROTOCOL:
+            return subprotocol, None
+        codec = CODECS.get(subprotocol.removesuffix(SUFFIX))
+        if codec is not None:
+            return subprotocol, codec
+    raise ProtocolViolation("none of the offered subprotocols is spoken here")
+
+
+@implementer(ISessionHost)
+class InsideHost:
+    """Lets in ``principal`` without a question; ``lobby`` has the one realm that it belongs to."""
+
+    def __init__(self, lobby: Lobby, principal: Principal, traits: Traits) -> None:
+        self._lobby = lobby
+        self._principal = principal
+        self._traits = traits
+        self.closing = False
+
+    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+        """See ISessionHost. Fails with Unavailable once the router is going down."""
+        if self.closing:
+            return fail(Unavailable("draining", "the router is shutting down"))
+        (subprotocol,) = facts.subprotocols
+        session = V2Session(self._lobby, facts, CODECS[subprotocol], self._principal, self._traits)
+        return succeed(Admission(subprotocol, session))

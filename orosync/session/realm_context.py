@@ -1,0 +1,186 @@
+"""A realm in service: the router's realm with everything that a session needs around it.
+
+It must not know transports or protocol versions.
+
+A realm in service made from its section of the configuration. It must not know how a section is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from orosync.authz.chain import Chain
+from orosync.clocks import Now
+from orosync.config.realms import RealmSection
+from orosync.errors import RequestError
+from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
+from orosync.model import ConnectionFacts, Principal, SessionFacts
+from orosync.router.deliveries import Member, flag
+from orosync.router.history import Kept, Recorder
+from orosync.router.realm import Realm
+from orosync.session import features
+from orosync.session.dispatch import PostOffice
+from orosync.session.history import Archive
+from orosync.session.testaments import Executor
+from orosync.wamp import uris
+from orosync.wamp.forwarding import Memory, new_mark
+from orosync.wamp.ids import random_id
+
+
+@attrs.define(eq=False)
+class HostedRealm:
+    """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
+
+    ``disclosing``: clients may ask to be named to others, and callees to be told who calls. ``sequential``: the request
+    ids of a client have to be 1, 2, 3 ...
+
+    ``unlimited`` are roles whose clients may say as much as they like; forwarders are among them.
+
+    ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
+    every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those that came.
+    """
+
+    realm: Realm
+    chain: Chain
+    authenticators: Sequence[IAuthenticator]
+    journal: IJournal
+    office: PostOffice
+    clock: IReactorTime
+    strict_uris: bool = False
+    disclosing: bool = True
+    sequential: bool = False
+    forwarders: Collection[str] = ()
+    mark: str = attrs.field(factory=new_mark, init=False)
+    forwarded: Memory = attrs.field(factory=Memory, init=False)
+    unlimited: set[str] = attrs.field(factory=set, init=False)
+    watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
+    _own: set[int] = attrs.field(factory=set, init=False)
+    _executor: Executor = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.exempt(())
+        self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris, self.disclosing)
+        Archive(self.realm, self.chain, self.office, self.journal)
+        self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
+        self.chain.on_replaced = self._record
+        self._record()
+
+    def _record(self) -> None:
+        """A realm in which nothing is retained by itself or kept pays nothing for it."""
+        realm = self.realm
+        wanted = self.chain.retains or len(realm.history)
+        realm.broker.recorder = Recorder(realm.retention, self.chain.retained, realm.history) if wanted else None
+
+    @property
+    def name(self) -> str:
+        return self.realm.name
+
+    @property
+    def roles(self) -> Mapping[str, Any]:
+        """What WELCOME announces here."""
+        return features.roles(bool(self.realm.history))
+
+    def free_id(self) -> int:
+        """A session id that nobody in the realm has."""
+        while True:
+            session = random_id()
+            if session not in self.realm.members and session not in self._own:
+                return session
+
+    def own_id(self) -> int:
+        """A session id for orosync itself, which nobody else in the realm will have."""
+        session = self.free_id()
+        self._own.add(session)
+        return session
+
+    def introduced(self, principal: Principal, session: int, facts: ConnectionFacts) -> Principal:
+        """``principal`` as authorizers are to see it: with its session, if any of them needs to know it."""
+        if not self.chain.sessions:
+            return principal
+        return attrs.evolve(principal, session=SessionFacts(session, facts))
+
+    def may_disclose(self, options: Mapping[str, Any]) -> bool:
+        """Whether ``disclose_me`` is among the options of a CALL or PUBLISH. RequestError where it may not be, or for a
+        value of a wrong type."""
+        if not flag(options, "disclose_me"):
+            return False
+        if not self.disclosing:
+            raise RequestError(
+                uris.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm: leave disclose_me out"
+            )
+        return True
+
+    def exempt(self, roles: Iterable[str]) -> None:
+        """From now on these roles have no limit to what they say, for those too who are here already."""
+        self.unlimited.clear()
+        self.unlimited.update(roles, self.forwarders)
+
+    def knows(self, authprovider: str) -> bool:
+        """Whether this realm takes the word of that authenticator."""
+        return any(authenticator.name == authprovider for authenticator in self.authenticators)
+
+    def join(self, member: Member) -> None:
+        self.office.post(self.realm.join(member))
+        self.journal.count("session.joined", member.principal.authmethod)
+
+    def leave(self, member: Member) -> None:
+        """The member is gone; whoever waited for it is told, and what it wanted said then is published."""
+        self.office.post(self.realm.leave(member))
+        testaments = self.realm.testaments.take(member.session)
+        if testaments:
+            self._executor.execute(member, testaments)
+        self.journal.count("session.left", member.principal.authmethod)
+
+    def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
+        """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""
+        self.watchers = {watcher.topic: watcher for watcher in watchers}
+        # They know better than the last event what is to be told.
+        self.realm.retention.never = frozenset(self.watchers)
+        self.realm.broker.watched = {topic: watcher.deserted for topic, watcher in self.watchers.items()}
+
+    def subscribed(self, topic: str, session: int, principal: Principal) -> None:
+        """Tell the topic's watcher, if it has one, of a new subscriber."""
+        watcher = self.watchers.get(topic)
+        if watcher is not None:
+            watcher.subscribed(session, principal)
+
+
+def hosted_realm(
+    section: RealmSection,
+    chain: Chain,
+    authenticators: Sequence[IAuthenticator],
+    journal: IJournal,
+    office: PostOffice,
+    clock: IReactorTime,
+    now: Now,
+) -> HostedRealm:
+    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
+    return HostedRealm(
+        made_realm(section, now, clock.seconds),
+        chain,
+        authenticators,
+        journal,
+        office,
+        clock,
+        strict_uris=section.uris == "strict",
+        disclosing=section.disclose,
+        sequential=section.request_ids == "sequential",
+        forwarders=section.forwarders,
+    )
+
+
+def made_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
+    """The realm; ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans."""
+    return Realm(
+        section.name,
+        now=now,
+        seconds=seconds,
+        queue_limit=section.call_queue,
+        retained_events=section.retained_events,
+        retained_bytes=section.retained_bytes,
+        history=[Kept(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
+    )

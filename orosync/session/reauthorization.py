@@ -1,0 +1,207 @@
+"""Review: what sessions were granted is judged again when the rules are others, or somebody's rights.
+
+A few decisions in each turn of the reactor, and a few that wait for an answer. What is allowed no longer is taken away;
+what cannot be judged now is asked about again, and taken away when that fails too often. It must not know what the
+rules are, or why they changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from orosync.interfaces import IJournal
+from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
+from orosync.router.deliveries import Member
+from orosync.session.realm_context import HostedRealm
+from orosync.session.replies import reason_of
+
+AT_A_TURN = 100
+"""Judgements in one turn of the reactor."""
+
+AT_ONCE = 64
+"""Answers waited for: an authorizer that hangs must not keep the others for hours."""
+
+TRIES = 3
+"""So often it is asked, if it cannot be told."""
+
+PAUSE = 10.0
+"""Seconds between one try and the next."""
+
+
+class Joined(NamedTuple):
+    """A session that has joined: where, as whom, and over what connection."""
+
+    hosted: HostedRealm
+    member: Member
+    facts: ConnectionFacts
+
+
+class Tenant(Protocol):
+    """A session as its review sees it."""
+
+    def joined(self) -> Joined | None:
+        """None before it has joined, and when it has left."""
+
+
+class _Holding(NamedTuple):
+    """Something that a member has: a subscription or a registration."""
+
+    hosted: HostedRealm
+    member: Member
+    action: Action
+    number: int
+    uri: str
+    match: Match
+    options: dict[str, Any]
+    tried: int = 0
+
+
+class Reviews:
+    """Judges again what tenants have, in the order in which they were named."""
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, journal: IJournal, *, at_a_turn: int = AT_A_TURN, at_once: int = AT_ONCE
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._at_a_turn = at_a_turn
+        self._at_once = at_once
+        self._tenants: deque[Tenant] = deque()
+        self._holdings: deque[_Holding] = deque()
+        self._later: deque[tuple[float, _Holding]] = deque()
+        self._under_way = 0
+        self._timer: IDelayedCall | None = None
+        self._stopped = False
+
+    def review(self, tenants: Iterable[Tenant]) -> None:
+        """Judge everything that these have."""
+        self._tenants.extend(tenants)
+        self._wake()
+
+    def renew(self, tenant: Tenant, rights: Rights) -> None:
+        """Give a session other rights, and judge what it has by them."""
+        joined = tenant.joined()
+        if joined is not None:
+            principal = joined.member.principal
+            _become(
+                joined, attrs.evolve(principal, organizations=rights.organizations, roles=rights.roles, session=None)
+            )
+            self._journal.note("session.renewed", "rights_changed", user=principal.authid)
+            self.review([tenant])
+
+    def stop(self) -> None:
+        """Judge no more. Answers under way change nothing."""
+        self._stopped = True
+        for queue in (self._tenants, self._holdings, self._later):
+            queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- when
+
+    def _wake(self) -> None:
+        """Go on in the next turn, or when the first pause is over."""
+        if self._timer is not None or self._stopped:
+            return
+        if self._under_way < self._at_once and (self._tenants or self._holdings):
+            self._timer = self._clock.callLater(0, self._turn)
+        elif self._later:
+            self._timer = self._clock.callLater(max(0.0, self._later[0][0] - self._clock.seconds()), self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._later and self._later[0][0] <= now:
+            self._holdings.append(self._later.popleft()[1])
+        for _ in range(self._at_a_turn):
+            if self._under_way >= self._at_once or not (self._holdings or self._tenants):
+                break
+            if self._holdings:
+                self._judge(self._holdings.popleft())
+            else:
+                self._holdings.extend(_holdings(self._tenants.popleft()))
+        self._wake()
+
+    # -- judging
+
+    def _judge(self, holding: _Holding) -> None:
+        hosted, member, action, _, uri, match, options, _ = holding
+        if not _has(holding):
+            return
+        principal = member.principal
+        decision = hosted.chain.decide(principal, action, uri, match, options)
+        if isinstance(decision, Decision):
+            self._judged(decision, holding, principal)
+            return
+        self._under_way += 1
+        later: Deferred[Any] = decision.addCallback(self._judged, holding, principal)
+        later.addErrback(lambda failure: self._log.failure("what a session has cannot be judged", failure=failure))
+        later.addBoth(self._answered)
+
+    def _answered(self, _: object) -> None:
+        self._under_way -= 1
+        if self._timer is not None and self._under_way < self._at_once and (self._tenants or self._holdings):
+            self._timer.reset(0)  # it was waiting for a pause to be over
+        self._wake()
+
+    def _judged(self, decision: Decision, holding: _Holding, principal: Principal) -> None:
+        if self._stopped or decision.verdict is Verdict.ALLOW or not _has(holding):
+            return
+        if holding.member.principal is not principal:
+            return  # its rights have changed meanwhile, and it is judged by those
+        tried = holding.tried + 1
+        fields = {"user": principal.authid, "uri": holding.uri, "rule": decision.rule}
+        if decision.failed and tried < TRIES:
+            self._journal.note("review.postponed", holding.action.value, tried=tried, **fields)
+            self._later.append((self._clock.seconds() + PAUSE, holding._replace(tried=tried)))
+            self._wake()
+            return
+        self._journal.note(f"{holding.action.value}.revoked", decision.refusal, **fields)
+        self._revoke(holding, reason_of(decision))
+
+    def _revoke(self, holding: _Holding, reason: str) -> None:
+        realm = holding.hosted.realm
+        revoke = realm.broker.revoke if holding.action is Action.SUBSCRIBE else realm.dealer.revoke
+        holding.hosted.office.post(revoke(holding.member, holding.number, reason))
+
+
+def _become(joined: Joined, principal: Principal) -> None:
+    """From now on the member is ``principal``, for whoever authorizes it."""
+    member, hosted = joined.member, joined.hosted
+    before, member.principal = member.principal, hosted.introduced(principal, member.session, joined.facts)
+    hosted.chain.renewed(before, member.principal)
+
+
+def _holdings(tenant: Tenant) -> list[_Holding]:
+    """What a session has; it is introduced to authorizers that need to know it and are new."""
+    joined = tenant.joined()
+    if joined is None:
+        return []
+    hosted, member, _ = joined
+    if hosted.chain.sessions and member.principal.session is None:
+        _become(joined, member.principal)
+    found = [
+        _Holding(hosted, member, Action.SUBSCRIBE, number, one.topic, one.match, {})
+        for number, one in member.subscriptions.items()
+    ]
+    found += [
+        _Holding(hosted, member, Action.REGISTER, number, one.procedure, one.match, {"invoke": one.invoke.value})
+        for number, one in member.registrations.items()
+    ]
+    return found
+
+
+def _has(holding: _Holding) -> bool:
+    """Whether the member still has it (whoever has left has nothing)."""
+    kind = "subscriptions" if holding.action is Action.SUBSCRIBE else "registrations"
+    return holding.number in getattr(holding.member, kind)

@@ -1,0 +1,220 @@
+"""Life after login: sessions are looked at again from time to time, ended when what they rest on is gone, and given
+other rights when their users have others.
+
+Sessions of one user (or one cookie) rest on the same *standing* and are asked about once for all of them. The moments
+are spread at random over the interval, one timer serves all of them, and only a few questions are asked at a time. Who
+cannot be asked about stays, and is asked about again soon. It must not know what a standing is or how a session ends.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Hashable
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Protocol
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync.errors import Refused, Unavailable
+from orosync.interfaces import IJournal, IRecheck, Renewal
+from orosync.model import Rights
+from orosync.session.authentication import Standings
+
+AT_ONCE = 8
+"""Questions under way; logins want their share of the directory too."""
+
+PATIENCE = 30.0
+"""Seconds in which an answer must come."""
+
+AGAIN = 30.0
+"""Seconds at most until what could not be answered is asked again."""
+
+AT_A_TURN = 100
+"""Standings that are taken up in one turn of the reactor, should many be due at once."""
+
+
+class Resident(Protocol):
+    """A session as its standing sees it: something that can be asked to go."""
+
+    def dismiss(self, refusal: Refused) -> None:
+        """What the session rests on is gone."""
+
+
+class _Ward:
+    """The sessions that stand and fall with one standing."""
+
+    __slots__ = ("authority", "key", "residents", "standing")
+
+    def __init__(self, key: Hashable, authority: IRecheck, standing: Hashable) -> None:
+        self.key = key
+        self.authority = authority
+        self.standing = standing
+        self.residents: set[Resident] = set()
+
+
+class Rechecks:
+    """Asks about each standing every ``interval`` seconds (or as often as its authenticator wants), never later.
+    ``renew`` gives a session other rights.
+
+    A standing without sessions is forgotten when its time comes. ``chance()`` gives numbers in [0, 1).
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        journal: IJournal,
+        interval: float,
+        renew: Callable[[Any, Rights], None],
+        *,
+        at_once: int = AT_ONCE,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._interval = interval
+        self._renew = renew
+        self._at_once = at_once
+        self._chance = chance
+        self._wards: dict[Hashable, _Ward] = {}
+        self._resting: dict[Resident, list[_Ward]] = {}
+        self._agenda: list[tuple[float, int, _Ward]] = []
+        self._order = count()
+        self._queue: deque[_Ward] = deque()
+        self._under_way = 0
+        self._pumping = False
+        self._timer: IDelayedCall | None = None
+        self._stopped = False
+
+    def entered(self, resident: Resident, standings: Standings) -> None:
+        """From now on ``resident`` rests on ``standings``."""
+        if self._stopped:
+            return
+        wards = [self._ward(authority, standing) for authority, standing in standings]
+        self._resting[resident] = wards
+        for ward in wards:
+            ward.residents.add(resident)
+
+    def left(self, resident: Resident) -> None:
+        """``resident`` has gone, on its own or dismissed. No matter if it rested on nothing."""
+        for ward in self._resting.pop(resident, ()):
+            ward.residents.discard(resident)
+
+    def _ward(self, authority: IRecheck, standing: Hashable) -> _Ward:
+        key = (authority.name, standing)
+        ward = self._wards.get(key)
+        if ward is None:
+            ward = self._wards[key] = _Ward(key, authority, standing)
+            self._plan(ward, 0.5)
+        return ward
+
+    def stop(self) -> None:
+        """Ask no more. Answers under way change nothing."""
+        self._stopped = True
+        self._wards.clear()
+        self._resting.clear()
+        self._agenda.clear()
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- when
+
+    def _plan(self, ward: _Ward, earliest: float, within: float | None = None) -> None:
+        """Have ``ward`` asked about between ``earliest`` (a share of the interval) and the interval's end."""
+        interval = self._interval if ward.authority.recheck_interval is None else ward.authority.recheck_interval
+        interval = interval if within is None else min(interval, within)
+        delay = interval * (earliest + (1 - earliest) * self._chance())
+        heappush(self._agenda, (self._clock.seconds() + delay, next(self._order), ward))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Have the timer go off when the first of the agenda is due."""
+        if not self._agenda:
+            return
+        due = self._agenda[0][0]
+        if self._timer is None:
+            self._timer = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._wake)
+        elif due < self._timer.getTime():
+            self._timer.reset(max(0.0, due - self._clock.seconds()))
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        for _ in range(AT_A_TURN):
+            if not self._agenda or self._agenda[0][0] > now:
+                break
+            self._queue.append(heappop(self._agenda)[2])
+        self._arm()
+        self._pump()
+
+    # -- asking
+
+    def _pump(self) -> None:
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._queue and self._under_way < self._at_once:
+            ward = self._queue.popleft()
+            if ward.residents:
+                self._ask(ward)
+            else:
+                del self._wards[ward.key]
+        self._pumping = False
+
+    def _ask(self, ward: _Ward) -> None:
+        self._under_way += 1
+        answer = maybeDeferred(ward.authority.recheck, ward.standing)
+        if not answer.called:
+            answer.addTimeout(PATIENCE, self._clock)
+        answer.addCallbacks(self._stands, self._fell, callbackArgs=(ward,), errbackArgs=(ward,))
+        answer.addErrback(lambda failure: self._log.failure("a session could not be ended", failure=failure))
+        answer.addBoth(self._answered)
+
+    def _answered(self, _: object) -> None:
+        self._under_way -= 1
+        self._pump()
+
+    def _stands(self, renewal: Renewal | None, ward: _Ward) -> None:
+        if self._stopped:
+            return
+        if renewal is None:
+            self._journal.count("recheck", "stands")
+            self._plan(ward, 0.9)
+            return
+        self._journal.count("recheck", "rights_changed")
+        del self._wards[ward.key]
+        after = self._ward(ward.authority, renewal.standing)
+        moved = list(ward.residents)
+        for resident in moved:
+            wards = self._resting[resident]
+            wards[wards.index(ward)] = after
+            after.residents.add(resident)
+        for resident in moved:
+            try:
+                self._renew(resident, renewal.rights)
+            except Exception:
+                self._log.failure("a session could not be given other rights")
+                resident.dismiss(Refused("rights_changed", "its user has other rights, which it could not be given"))
+
+    def _fell(self, failure: Failure, ward: _Ward) -> None:
+        if self._stopped:
+            return
+        refusal = failure.value
+        if isinstance(refusal, Refused) and not isinstance(refusal, Unavailable):
+            self._journal.count("recheck", refusal.kind)
+            del self._wards[ward.key]
+            for resident in list(ward.residents):
+                resident.dismiss(refusal)
+            return
+        kind = refusal.kind if isinstance(refusal, Unavailable) else type(refusal).__name__
+        reason = refusal.reason if isinstance(refusal, Unavailable) else "it failed or gave no answer in time"
+        self._journal.note("recheck.postponed", kind, authenticator=ward.authority.name, reason=reason)
+        self._plan(ward, 0.5, AGAIN)

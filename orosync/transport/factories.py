@@ -1,0 +1,156 @@
+"""The RawSocket listener.
+
+It must not know what travels in a message, who the client is, or where a listener's settings come from.
+
+The WebSocket listener: what its connections share besides what those of every listener do.
+
+It must not know what travels in a message, who the client is, or where a listener's settings come from.
+
+WebSocket and RawSocket on one port: the first byte of a connection tells which it is.
+
+It must not know what either does with a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from orosync.headers import OriginRule
+from orosync.transport.accepting import hand_over
+from orosync.transport.admission import Place
+from orosync.transport.http_responses import ANSWERS
+from orosync.transport.http_site import quiet_site
+from orosync.transport.listener import ListenerFactory
+from orosync.transport.longpoll import LongPoll
+from orosync.transport.rawsocket import RawLink
+from orosync.transport.timers import Member
+from orosync.transport.websocket import Link
+from orosync.wamp.rawsocket import MAGIC, Refusal, refused
+
+
+class RawSocketFactory(ListenerFactory):
+    """RawSocket alone."""
+
+    full = refused(Refusal.CONNECTIONS)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._link = self.kind(RawLink)
+
+    def connection(self, peer: str) -> Any:
+        """See ListenerFactory."""
+        return self._link(peer)
+
+
+def websocket_link(listener: ListenerFactory) -> type[Link]:
+    """The kind of link that WebSocket clients of ``listener`` get."""
+    settings = listener.settings
+    longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
+    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
+    return listener.kind(
+        Link,
+        origin_rule=OriginRule(settings.origins, settings.origin_required),
+        site=None if settings.web is None and longpoll is None else site,
+        longpoll=longpoll,
+    )
+
+
+class WebSocketFactory(ListenerFactory):
+    """WebSocket, and plain HTTP where the listener has pages."""
+
+    full = ANSWERS[503]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._link = websocket_link(self)
+
+    def connection(self, peer: str) -> Any:
+        """See ListenerFactory."""
+        return self._link(peer)
+
+
+class Fork(Protocol):
+    """A connection until its first byte: then ``choose`` makes what serves it from there on."""
+
+    slot: set[Member] | None = None
+    place: Place
+
+    def __init__(self, listener: UniversalFactory, peer: str) -> None:
+        self._listener = listener
+        self._peer = peer
+        self._timed_out = False
+
+    def connectionMade(self) -> None:
+        listener = self._listener
+        listener.wheel.enter(self, listener.hurried_ticks if self.place.undecided else listener.handshake_ticks)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._listener.wheel.leave(self)
+        chosen = self._listener.choose(data[0])(self._peer)
+        chosen.place = self.place
+        if self.place.undecided:
+            self.place.withdraw = chosen.withdraw
+        hand_over(self, chosen)
+        chosen.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._listener.wheel.leave(self)
+        self.place.leave()
+        if not self._timed_out:
+            self._listener.journal.count("handshake.lost", "silent")
+
+    def withdraw(self) -> None:
+        """See Line. What it would understand is not known."""
+        self._timed_out = True
+        self._listener.wheel.leave(self)
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+    def due(self) -> None:
+        """See keepalive.Member."""
+        listener = self._listener
+        self._timed_out = True
+        listener.journal.note(
+            "handshake.refused",
+            "timeout",
+            listener=listener.settings.name,
+            address=self._peer,
+            origin=None,
+            reason="no byte came in time",
+        )
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+
+class UniversalFactory(ListenerFactory):
+    """Both kinds of connection, under one limit."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._websocket: Callable[[str], Any] = websocket_link(self)
+        self._rawsocket: Callable[[str], Any] = self.kind(RawLink)
+
+    def told(self, first: int) -> bytes:
+        """See ListenerFactory."""
+        return refused(Refusal.CONNECTIONS) if first == MAGIC else ANSWERS[503]
+
+    def choose(self, first: int) -> Callable[[str], Any]:
+        """What serves a connection that begins with this byte."""
+        return self._rawsocket if first == MAGIC else self._websocket
+
+    def connection(self, peer: str) -> Any:
+        """See ListenerFactory."""
+        return Fork(self, peer)
+
+
+FACTORIES: dict[str, type[ListenerFactory]] = {
+    "websocket": WebSocketFactory,
+    "rawsocket": RawSocketFactory,
+    "universal": UniversalFactory,
+}
+"""The factory of each kind of listener, by its name in a configuration."""
+
+SCHEMES = {"websocket": ("ws",), "rawsocket": ("rs",), "universal": ("ws", "rs")}
+"""What the URLs of each kind begin with; over TLS an s follows."""

@@ -1,0 +1,197 @@
+"""The head of an HTTP request, read strictly: what two readers could understand differently is refused.
+
+Pure functions over bytes; nothing here knows WebSocket, origins or who is asking.
+
+Makes ConnectionFacts of a request and its TCP peer: who is connecting, from where, with what in hand.
+
+Pure functions; whether the client may come in is decided elsewhere. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import attrs
+
+from orosync.headers import client_address, forwarded, parse_cookies
+from orosync.model import NOTHING, ConnectionFacts
+from orosync.transport.admission import Place
+from orosync.transport.settings import ListenerSettings
+from orosync.transport.tls import Connection, channel_ids, client_certificate
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_LINE = re.compile(rf"({_TOKEN}) (/[!\"$-~]*) (HTTP/1\.[01])\r\n")
+_NAME = re.compile(_TOKEN)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OTHER_VERSION = re.compile(r"[!-~]+ [!-~]+ (?!HTTP/1\.[01]\r)[A-Z]+/[^ \r\n]*\r\n")
+_HOST = re.compile(r"([0-9A-Za-z._~%\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+SINGLE = frozenset(
+    {
+        "authorization",
+        "content-length",
+        "cookie",
+        "host",
+        "origin",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that may appear once: of two, two readers would believe different ones."""
+
+
+SHARED = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "host",
+        "origin",
+        "pragma",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "upgrade",
+        "user-agent",
+    }
+)
+"""Headers in which many clients say the same, and none of which is a secret."""
+
+LONGEST_SHARED = 256
+
+
+class BadRequest(Exception):
+    """The head cannot be used. ``status`` is the HTTP answer; ``reason`` quotes nothing of the request."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@attrs.define
+class Request:
+    """A request's head. Header names are lower case, values Latin-1 text; repeated headers are joined by ", "."""
+
+    method: str
+    path: str
+    query: str = attrs.field(repr=False)
+    version: str
+    headers: dict[str, str] = attrs.field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """The Host header in lower case without its port. Raises BadRequest when missing or malformed."""
+        found = _HOST.fullmatch(self.headers.get("host", ""))
+        if found is None:
+            raise BadRequest(400, "Host header missing or malformed")
+        return found[1].lower()
+
+
+def parse(head: bytes) -> Request:
+    """Read a head that ends in an empty line (RFC 9112 sections 2 to 5).
+
+    Only CR LF ends a line, no header is folded, no name is empty or oddly spelled, and the target is a path with
+    an optional query. Raises BadRequest.
+    """
+    text = head.decode("latin-1")
+    line = _LINE.match(text)
+    if line is None:
+        if _OTHER_VERSION.match(text):
+            raise BadRequest(505, "unsupported HTTP version")
+        raise BadRequest(400, "malformed request line")
+    method, target, version = line.groups()
+    headers: dict[str, str] = {}
+    for field in text[line.end() : -2].split("\r\n")[:-1]:
+        name, colon, value = field.partition(":")
+        name = _header_name(name)
+        value = value.strip(" \t")
+        # What cannot be printed may be a letter in another encoding; a control character never is.
+        if not colon or (not value.isprintable() and _CONTROL.search(value)):
+            raise BadRequest(400, "malformed header line")
+        if name in SHARED and len(value) <= LONGEST_SHARED:
+            value = _shared(value)
+        if name in headers:
+            if name in SINGLE:
+                raise BadRequest(400, f"{name} header repeated")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    path, _, query = target.partition("?")
+    return Request(method, path, query, version, headers)
+
+
+@lru_cache(maxsize=256)
+def _shared(value: str) -> str:
+    """A value of SHARED, one for all who send it: connections keep their headers."""
+    return value
+
+
+@lru_cache(maxsize=128)
+def _header_name(name: str) -> str:
+    """A header's name in lower case; nearly all clients send the same few."""
+    if not _NAME.fullmatch(name):
+        raise BadRequest(400, "malformed header line")
+    return name.lower()
+
+
+def socket_facts(
+    settings: ListenerSettings, peer: str, subprotocol: str, tls: Connection | None = None, place: Place | None = None
+) -> ConnectionFacts:
+    """What is known of a connection without HTTP: nothing that HTTP would have told. ``peer`` and ``place`` as for
+    ``connection_facts``."""
+    proxy = "" if place is None else place.proxy
+    return ConnectionFacts(
+        listener=settings.name,
+        peer=proxy or peer,
+        proxied_for=peer if proxy else "",
+        address=peer,
+        host="",
+        path="",
+        query="",
+        origin=None,
+        subprotocols=(subprotocol,),
+        cookies=NOTHING,
+        headers=NOTHING,
+        tls=settings.tls,
+        forwarded=place is not None and place.unnamed,
+        client_certificate=client_certificate(tls),
+        channel_id=channel_ids(tls),
+    )
+
+
+def connection_facts(
+    settings: ListenerSettings,
+    peer: str,
+    request: Request,
+    host: str,
+    subprotocols: tuple[str, ...],
+    tls: Connection | None = None,
+    place: Place | None = None,
+) -> ConnectionFacts:
+    """Everything that is known of a connection whose HTTP upgrade has been read. ``tls`` is what it came over; ``peer``
+    who is connected, past a proxy that passes on TCP as it is, of which ``place`` knows. Whom such a proxy does not
+    name counts as forwarded."""
+    headers = request.headers
+    proxy = "" if place is None else place.proxy
+    return ConnectionFacts(
+        listener=settings.name,
+        peer=proxy or peer,
+        proxied_for=peer if proxy else "",
+        address=client_address(peer, headers.get("x-forwarded-for"), settings.trusted_proxies),
+        host=host,
+        path=request.path,
+        query=request.query,
+        origin=headers.get("origin"),
+        subprotocols=subprotocols,
+        cookies=parse_cookies(headers.get("cookie")),
+        headers=headers,
+        tls=settings.tls,
+        forwarded=forwarded(headers) or (place is not None and place.unnamed),
+        client_certificate=client_certificate(tls),
+        channel_id=channel_ids(tls),
+    )

@@ -1,0 +1,270 @@
+"""Plain HTTP on a WebSocket port: a Twisted site that keeps no access log and starts no timers of its own, and bounds
+how long a request may be and may take, and how much of what a connection sends is handled in one turn (``read_turns``).
+
+It knows nothing of the pages, nor of how a connection comes to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import http, server
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Site
+
+from orosync.transport.admission import Place
+from orosync.transport.http_responses import ANSWERS
+from orosync.transport.read_turns import QUANTUM, ReadTurns
+
+BODY_LIMIT = 65536
+"""Bytes of a request's body."""
+
+PATIENCE = 60.0
+"""Seconds from one answer to the end of the next request, and from our end of a connection to the peer's."""
+
+REQUESTS = 8
+"""Requests of one connection in one turn: each is as much work as a dozen messages."""
+BYTES = 4096
+"""Bytes of heads and of chunked bodies in one turn: Twisted's parser takes microseconds for each, where they are chunks
+of one byte. Other bodies may be a quantum long."""
+
+_BYTE = QUANTUM // BYTES
+_EAGER = 16384
+"""Bytes that are read on while a request is being answered: only who reads notices that the client has gone."""
+
+
+class Branch(Protocol):
+    """A resource that has some paths to itself."""
+
+    def serves(self, path: str) -> bool: ...
+
+    def body_limit(self, path: str) -> int: ...
+
+
+class BoundedChannel(http.HTTPChannel):
+    """One connection. Its time runs from connecting or from an answer to the end of the next request: bytes that drip
+    in do not buy any. What arrives waits here, and Twisted's parser is given what one turn may cost (this is a Reader,
+    see ``read_turns``); what comes behind a refusal is dropped."""
+
+    site: QuietSite
+    _left = QUANTUM
+    _requests_left = REQUESTS
+    _waiting = _feeding = _held = False
+    body_left = 0
+    """Bytes that are still to come of a body whose length was announced."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._arrived = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        """From the network."""
+        self._arrived += data
+        turns = self.site.turns
+        if turns.full and not self._waiting:
+            self._waiting = True
+            turns.enter(self)
+        before = self._cost()
+        self._feed()
+        if (cost := self._cost() - before) > 0:
+            turns.count(cost)
+
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """What Twisted kept while a request was being answered goes before what arrived since."""
+        self.line_mode = 1
+        if extra:
+            super().dataReceived(extra)  # type: ignore[no-untyped-call]
+
+    def allContentReceived(self) -> None:
+        self._requests_left -= 1
+        self.paused = self._requests_left <= 0
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: http.Request) -> None:
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        self._feed()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._arrived.clear()
+        self.clearLineBuffer()
+        self.paused = False
+        self.site.turns.leave(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def loseConnection(self) -> None:
+        transport: Any = self.transport
+        if self._held:
+            self._held = False
+            transport.resumeProducing()  # TLS waits for the peer's goodbye
+        super().loseConnection()  # type: ignore[no-untyped-call]
+        self.setTimeout(PATIENCE)
+
+    place: Place | None = None
+    """The connection's, on a listener."""
+
+    def resetTimeout(self) -> None:
+        """Twisted would begin anew with each line."""
+
+    def timeoutConnection(self) -> None:
+        """Over."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def resumeProducing(self) -> None:
+        """The client has read what it was sent. Until then none of its requests is answered: thousands fit into one
+        read, and all the answers would wait here."""
+        super().resumeProducing()  # type: ignore[no-untyped-call]
+        self._feed()
+
+    # -- read_turns.Reader
+
+    def renew(self) -> bool:
+        """See read_turns.Reader."""
+        self._left, self._requests_left = QUANTUM, REQUESTS
+        if self._handlingRequest or self._waitingForTransport or not (self._arrived or self.paused):
+            self._waiting = False
+            self._feed()
+            return False
+        return True
+
+    def take_turn(self) -> int:
+        """See read_turns.Reader."""
+        self._waiting = False
+        self._feed()
+        return self._cost()
+
+    def failed(self) -> None:
+        """See read_turns.Reader."""
+        self.timeoutConnection()
+
+    def _feed(self) -> None:
+        """Give the parser what it may have, as long as no request is being answered, and the client reads."""
+        if self._feeding:
+            return
+        transport: Any = self.transport
+        arrived = self._arrived
+        if self._waiting:
+            self._hold(transport, bool(arrived or self.paused))
+            return
+        self._feeding = True
+        stopped, self.paused = self.paused, False
+        while (arrived or stopped) and self._may_go_on():
+            stopped, cost = False, 1 if self.body_left else _BYTE
+            piece = bytes(arrived[: min(self.body_left, self._left) or max(1, self._left // _BYTE)])
+            del arrived[: len(piece)]
+            self._left -= len(piece) * cost
+            super().dataReceived(piece)  # type: ignore[no-untyped-call]
+        self.paused = self.paused or stopped
+        self._feeding = False
+        if transport.disconnecting:
+            arrived.clear()
+            return
+        if self._left <= 0 or self._requests_left <= 0:
+            self._waiting = True
+            self.site.turns.enter(self)
+        if self._handlingRequest:
+            self._hold(transport, len(arrived) > _EAGER)
+        else:
+            self._hold(transport, bool(arrived or self.paused))
+
+    def _cost(self) -> int:
+        """What has been spent of a quantum."""
+        return max(QUANTUM - self._left, QUANTUM * (REQUESTS - self._requests_left) // REQUESTS)
+
+    def _may_go_on(self) -> bool:
+        transport: Any = self.transport
+        ended = self._handlingRequest or self._waitingForTransport or transport.disconnecting
+        return self._left > 0 and self._requests_left > 0 and not ended
+
+    def _hold(self, transport: Any, hold: bool) -> None:
+        if hold:
+            transport.pauseProducing()  # again: Twisted reads on after each answer
+        elif self._held and not self._waitingForTransport:
+            transport.resumeProducing()
+        self._held = hold
+
+
+class BoundedRequest(server.Request):
+    """A request whose body has its bound, announced or not."""
+
+    _left = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        channel: Any = self.channel
+        self._left = self.site_of().limit_of(channel._path)
+        if length is not None and length > self._left:
+            self._refuse()
+            length = 0
+        channel.body_left = length or 0
+        super().gotLength(length)  # type: ignore[no-untyped-call]
+
+    def handleContentChunk(self, data: bytes) -> None:
+        channel: Any = self.channel
+        channel.body_left = max(0, channel.body_left - len(data))
+        self._left -= len(data)
+        if self._left < 0:
+            self._refuse()
+        elif not self._refused:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._refused:
+            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def site_of(self) -> QuietSite:
+        channel: Any = self.channel
+        site: QuietSite = channel.site
+        return site
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            channel: Any = self.channel
+            channel.transport.write(ANSWERS[413])
+            channel.loseConnection()
+
+
+class QuietSite(Site):
+    """Requests are not logged: their lines may hold tickets, and counting them is the resource's business."""
+
+    displayTracebacks = False
+    protocol: Any = BoundedChannel
+    body_limit = BODY_LIMIT
+    branch: Any = None
+    turns: ReadTurns
+
+    def limit_of(self, target: bytes) -> int:
+        """Bytes that the body of a request for ``target``, as it was sent, may have."""
+        path = target.partition(b"?")[0].decode("latin-1")
+        if self.branch is not None and self.branch.serves(path):
+            limit: int = self.branch.body_limit(path)
+            return limit
+        return self.body_limit
+
+    def log(self, request: http.Request) -> None:
+        """No access log."""
+
+    def getResourceFor(self, request: server.Request) -> Any:
+        if self.branch is not None and self.branch.serves(request.path.decode("latin-1")):
+            return self.branch
+        return super().getResourceFor(request)  # type: ignore[no-untyped-call]
+
+
+def quiet_site(
+    root: IResource | None,
+    clock: IReactorTime,
+    branch: Branch | None = None,
+    body_limit: int = BODY_LIMIT,
+    turns: ReadTurns | None = None,
+) -> QuietSite:
+    """A site that serves ``root`` (None: nothing) and, where it has a path, ``branch``; it tells time by ``clock``."""
+    nothing: Any = Resource()
+    site = QuietSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
+    site.branch = branch
+    site.body_limit = body_limit
+    site.turns = ReadTurns(clock) if turns is None else turns
+    return site

@@ -1,0 +1,331 @@
+"""The link between one session and a client that polls for it over HTTP (WAMP, section "HTTP Longpoll Transport").
+
+What is pushed waits here until the client asks for it; what the client sends while the session is paused waits with its
+request. It must not know HTTP beyond a request that is answered, nor what travels in a message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession
+from orosync.model import ConnectionFacts
+from orosync.transport.admission import Place
+from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
+from orosync.transport.message_rates import NO_LIMIT, TokenBucket
+from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
+from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
+from orosync.transport.timers import Member, Wheel
+from orosync.transport.write_queue import Outbox
+
+_log = Logger()
+
+MOST_WAITING = 8
+"""Requests with messages that may wait for a paused session."""
+
+BYTES_WAITING = 262144
+"""Bytes of requests that may wait where it is only for the next turn of the reactor."""
+
+MOST_CONNECTIONS = 4
+"""HTTP connections that a client which has joined may have beside its transport: it needs two."""
+
+_FAULTS = (1002, 1007, 1011)
+"""Codes of an end that was the message's fault, or ours."""
+
+
+def poll_frame(payload: bytes, binary: bool) -> bytes:
+    """``ILink.framer`` of every long-poll: a message is the body of an answer."""
+    return payload
+
+
+class Poll(Protocol):
+    """A request that can be answered, unless its client has gone (``gone`` is called then)."""
+
+    gone: Callable[[], object]
+
+    def answer(self, status: int, body: bytes = b"") -> None: ...
+
+
+class Terms:
+    """What all polled links of a listener share; times in ticks of the wheel."""
+
+    def __init__(self, listener: Any, wait: float) -> None:
+        settings = listener.settings
+        self.journal: IJournal = listener.journal
+        self.wheel: Wheel = listener.wheel
+        self.outbox: Outbox = listener.outbox
+        self.turns: ReadTurns = listener.turns
+        self.limit: int = settings.output_limit
+        self.wait_ticks = self.wheel.ticks(wait)
+        self.absence_ticks = self.wheel.ticks(settings.ping_timeout)
+        self.close_ticks = self.wheel.ticks(settings.close_timeout)
+
+
+@implementer(ILink)
+class PollLink(TurnTaker):
+    """One session's. ``left`` is called once it is over."""
+
+    framer = staticmethod(poll_frame)
+    bucket: TokenBucket = NO_LIMIT
+    slot: set[Member] | None = None
+
+    def __init__(self, terms: Terms, facts: ConnectionFacts, session: ISession, batched: bool, binary: bool) -> None:
+        self.facts = facts
+        self.state = OPEN
+        self.left: Callable[[], object] = lambda: None
+        self._terms = terms
+        self._session = session
+        self._batched = batched
+        self._binary = binary
+        self._queue: deque[bytes] = deque()
+        self._size = self._large = 0
+        self._receiver: Poll | None = None
+        self._late: deque[tuple[bytes, Poll]] = deque()
+        self._late_size = 0
+        self._unfinished: Poll | None = None
+        self._busy = self._cut = False
+        self._authenticated = self._done = False
+        self.turns = terms.turns
+        self._code = 0
+        self._why = ""
+        self.place: Place | None = None
+        self._vouched_for: list[Place] = []
+        self.set_authenticated(False)
+
+    def begin(self) -> None:
+        """The client is about to be told of its link."""
+        self._terms.wheel.enter(self, self._terms.absence_ticks)
+        try:
+            self._session.opened(self)
+        except Exception:
+            _log.failure("a session could not be opened")
+            self.failed()
+
+    # -- ILink
+
+    def push(self, frame: bytes) -> None:
+        """See ILink."""
+        if self.state != OPEN or self._cut:
+            return
+        limit, size = self._terms.limit, len(frame)
+        if self._size <= limit:
+            # One that is larger than all that may wait can be had nevertheless.
+            self._large = size if size > limit else 0
+        self._queue.append(frame)
+        self._size += size
+        self._cut = self._size > limit + self._large
+        if len(self._queue) == 1 or self._cut:
+            self._terms.outbox.enter(self)
+
+    def send(self, frame: bytes) -> None:
+        """See ILink."""
+        self.push(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """See ILink. What is queued is still fetched, within the time that closing may take."""
+        if self.state == OPEN:
+            self.state = CLOSING
+            self._code, self._why = code, f"closed by us with {code}: {reason}"
+            self._terms.wheel.enter(self, self._terms.close_ticks)
+            self._terms.outbox.enter(self)
+            self._leave_turns()
+            self._finish()
+            self.resume(WAITING | RATE)
+
+    def drop(self, reason: str, linger: bool = False) -> None:
+        """See ILink."""
+        self.close(1001, reason)
+
+    def pause(self, reason: int = WAITING) -> None:
+        """See ILink."""
+        self._paused |= reason
+
+    def resume(self, reason: int = WAITING) -> None:
+        """See ILink."""
+        if reason == RATE:
+            self._wait()
+        self._paused &= ~reason
+        if self._busy:
+            return
+        while self._late and not self._paused:
+            data, poll = self._late.popleft()
+            self._late_size -= len(data)
+            self._hand_over(data, poll)
+
+    def set_authenticated(self, authenticated: bool) -> None:
+        """See ILink."""
+        limit = self._session.traits.message_limit
+        self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+        self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not ask any more
+        self._authenticated = authenticated
+        for place in (self.place, *self._vouched_for):
+            if place is not None:
+                place.set_authenticated(authenticated)
+        if not authenticated:
+            self._vouched_for.clear()
+
+    def vouch(self, connection: Place | None) -> None:
+        """A request has come by ``connection``: with a client that has joined behind it, it is authenticated too."""
+        if not self._authenticated or connection is None:
+            return
+        known = self._vouched_for
+        if connection not in known:
+            if len(known) >= MOST_CONNECTIONS:
+                known.pop(0).set_authenticated(False)
+            known.append(connection)
+        connection.set_authenticated(True)
+
+    # -- the client's requests
+
+    def receive(self, poll: Poll) -> None:
+        """The client asks for what there is, or waits for it. Of two that ask the later one gets it."""
+        self._release(204)
+        if self.state == CLOSED:
+            poll.answer(404)
+            return
+        self._receiver = poll
+        poll.gone = self._receiver_gone
+        if self.state == OPEN:
+            self._terms.wheel.enter(self, self._terms.wait_ticks)
+        self.flush()
+
+    def sent(self, data: bytes, poll: Poll) -> None:
+        """The client says something. The request is answered when it has been handed over."""
+        if self.state != OPEN:
+            poll.answer(404)
+        elif len(data) > self.message_limit:
+            poll.answer(413)
+        elif not self._paused:
+            self._hand_over(data, poll)
+        elif len(self._late) < MOST_WAITING or (self._paused == TURN and self._late_size < BYTES_WAITING):
+            self._late.append((data, poll))
+            self._late_size += len(data)
+        else:
+            poll.answer(503)
+
+    def leave(self) -> None:
+        """The client closes the transport."""
+        self._end(True, "closed by the client")
+
+    # -- in between
+
+    def flush(self) -> None:
+        """Answer the waiting receiver, if there is anything for it (see outbox.Flushable)."""
+        if self._cut and self.state == OPEN:
+            self._note("queue_full", queued=self._size, limit=self._terms.limit)
+            self._end(False, "cut: queue_full")
+            return
+        receiver = self._receiver
+        if receiver is None or self.state == CLOSED:
+            return
+        if self._queue:
+            self._receiver = None
+            body = b"".join(self._queue) if self._batched else self._queue.popleft()
+            if self._batched:
+                self._queue.clear()
+            self._size -= len(body)
+            if self.state == OPEN:
+                self._terms.wheel.enter(self, self._terms.absence_ticks)
+            receiver.answer(200, body)
+        if self.state == CLOSING and not self._queue:
+            self._end(True, self._why)
+
+    def due(self) -> None:
+        """The wheel: a receiver has waited long enough, or nobody has asked for too long."""
+        if self.state == OPEN and self._receiver is not None:
+            self._release(204)
+            self._terms.wheel.enter(self, self._terms.absence_ticks)
+        else:
+            if self.state == OPEN and not self._done:
+                self._note("poll_timeout")
+            self._end(False, self._why or "cut: poll_timeout")
+
+    def _hand_over(self, data: bytes, poll: Poll) -> None:
+        if self.state != OPEN:
+            poll.answer(404)
+            return
+        self._busy = True
+        self._left -= max(LEAST, len(data))
+        try:
+            if self._binary or _is_utf8(data):
+                self._session.received(data, self._binary)
+            else:
+                self._session.violated("text is not UTF-8")
+        except Exception:
+            _log.failure("a message could not be handed over")
+            self.failed()
+        self._busy = False
+        if self.state == OPEN:
+            if self._more is not None:
+                self._unfinished = poll  # a batch of which the rest has to wait
+                return
+            if self._left <= 0:
+                self._wait()
+        poll.answer(400 if self._code in _FAULTS else 204)
+
+    def may_continue(self, later: Callable[[], object]) -> bool:
+        """See ILink. The request is answered when all of it has been handled."""
+
+        def go_on() -> None:
+            later()
+            if self._more is None:
+                self._finish()
+
+        return super().may_continue(go_on)
+
+    def _finish(self) -> None:
+        poll, self._unfinished = self._unfinished, None
+        if poll is not None:
+            poll.answer(400 if self._code in _FAULTS else 204)
+
+    def failed(self) -> None:
+        """See read_turns.Reader."""
+        self._terms.journal.note("link.failed", "internal", address=self.facts.address)
+        self.close(1011, "internal error")
+
+    def _kept(self) -> bool:
+        return bool(self._late)
+
+    def _release(self, status: int) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.answer(status)
+
+    def _receiver_gone(self) -> None:
+        self._receiver = None
+        if self.state == OPEN:
+            self._terms.wheel.enter(self, self._terms.absence_ticks)
+
+    def _note(self, kind: str, **fields: object) -> None:
+        self._terms.journal.note("consumer.cut", kind, address=self.facts.address, **fields)
+
+    def _end(self, clean: bool, reason: str) -> None:
+        if self.state == CLOSED:
+            return
+        self.state = CLOSED
+        self.set_authenticated(False)
+        self._leave_turns()
+        self._finish()
+        self._terms.wheel.leave(self)
+        self._queue.clear()
+        self._release(204 if clean else 404)
+        while self._late:
+            self._late.popleft()[1].answer(404)
+        self.left()
+        try:
+            self._session.closed(clean, None, reason)
+        except Exception:
+            _log.failure("a session could not be told that it is over")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

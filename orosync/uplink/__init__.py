@@ -1,0 +1,1 @@
+"""A realm joined to a realm of another router."""

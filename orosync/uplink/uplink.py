@@ -1,0 +1,266 @@
+"""The uplink: joins a realm of ours to a realm of another WAMP router, for chosen topics and procedures.
+
+Two sessions and what passes between them: one here, which lives as long as the service, one there, which comes and
+goes with the connection. While there is none, events are counted and calls are refused at once. It must not know our
+router's inside: it gets its session here from whoever builds it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+
+from orosync.client.login import Attempts, Login
+from orosync.client.transports import endpoint_of, factory_of, trust_root_of
+from orosync.config.uplinks import Pattern, UplinkSection
+from orosync.errors import RequestError
+from orosync.interfaces import IJournal, ILocalSession
+from orosync.uplink.forward import Calls, Events, seals_of
+from orosync.uplink.remote_session import FarSession
+from orosync.wamp import forwarding, ids, uris
+from orosync.wamp.messages import Error, Event, Interrupt, Invocation, Message, Published, Result
+from orosync.wamp.payload import Payload
+from orosync.wamp.v2 import CALL
+
+FEATURES = frozenset(
+    (
+        "callee.call_canceling", "callee.progressive_call_results", "publisher.payload_passthru_mode",
+        "subscriber.payload_passthru_mode", "caller.payload_passthru_mode", "callee.payload_passthru_mode",
+    )
+)  # fmt: skip
+"""What our session in our own realm can do."""
+
+LEAVING = 1.0
+"""Seconds that the other router has for its GOODBYE."""
+
+Deliver = Callable[[Message, Payload | None, str], None]
+
+
+class _Near:
+    """Side, for the session here."""
+
+    def __init__(self, session: ILocalSession) -> None:
+        self.session = session
+        self._requests = ids.Sequence()
+
+    def send(self, message: Message, payload: Payload | None = None) -> bool:
+        taken: bool = self.session.send(message, payload)
+        return taken
+
+    def next_request(self) -> int:
+        return self._requests.next()
+
+
+class _Far:
+    """Side, for the session there, if there is one."""
+
+    session: FarSession | None = None
+
+    def send(self, message: Message, payload: Payload | None = None) -> bool:
+        return self.session is not None and self.session.send(message, payload)
+
+    def next_request(self) -> int:
+        return 0 if self.session is None else self.session.next_request()
+
+
+class Uplink(Service):
+    """Of the realm that the section is named after. ``join(deliver)`` makes the session here. Raises ConfigError."""
+
+    def __init__(
+        self,
+        section: UplinkSection,
+        join: Callable[[Deliver], ILocalSession],
+        journal: IJournal,
+        reactor: Any,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._section = section
+        self._join = join
+        self._journal = journal
+        self._reactor = reactor
+        self._trust_root = trust_root_of(f"uplink:{section.name}", section.ca)
+        self._login = Login.of(section)
+        self._attempts = Attempts(section.retry, jitter)
+        self._far = _Far()
+        self._loop: Deferred[None] | None = None
+        self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
+        self._registered = _meets(section.register)
+        self._topics: dict[int, str] = {}
+        self._served: dict[int, str] = {}
+        self._offered: dict[int, str] = {}
+
+    # -- life
+
+    def startService(self) -> None:
+        """Join our realm, and go on trying to join the other one."""
+        super().startService()  # type: ignore[no-untyped-call]
+        section, journal, name = self._section, self._journal, self._section.name
+        near = self._near = _Near(self._join(self._told_here))
+        seconds, rate, limit = self._reactor.seconds, section.event_rate, section.message_limit
+        self._outward = Events(name, self._far, journal, seconds, rate, limit, acknowledge=True)
+        self._inward = Events(name, near, journal, seconds, rate, limit, acknowledge=False)
+        self._calls_out = Calls(name, near, self._far, journal, self._registered, section.calls, section.message_limit)
+        self._calls_in = Calls(name, self._far, near, journal, _meets(section.call), section.calls, limit)
+        for pattern in section.publish:
+            near.session.subscribe(pattern.uri, pattern.match)
+        for pattern in section.call:
+            try:
+                self._served[near.session.register(pattern.uri, pattern.match)] = pattern.uri
+            except RequestError as error:
+                journal.note("uplink.refused", "serve", uplink=name, uri=pattern.uri, reason=error.uri)
+        going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
+        self._loop = Deferred.fromCoroutine(going_on)
+
+    def stopService(self) -> Deferred[None]:
+        """Take leave there, and here."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        loop, session = self._loop, self._far.session
+        late = None
+        if session is not None:
+            session.leave()
+            late = self._reactor.callLater(LEAVING, session.drop, "took no leave")
+        elif loop is not None:
+            loop.cancel()
+        if loop is not None:
+            await loop
+        if late is not None and late.active():
+            late.cancel()
+        self._near.session.leave()
+
+    # -- the connection
+
+    def _failed(self, kind: str, reason: str, pause: float, news: bool) -> None:
+        if news:
+            self._journal.note(
+                "uplink.failed", kind, uplink=self._section.name, url=self._section.url, reason=reason,
+                again=f"in {pause:.1f} s",
+            )  # fmt: skip
+        else:
+            self._journal.count("uplink.failed", kind)
+
+    async def _once(self) -> tuple[str, str]:
+        """One connection from its beginning to its end: the kind of that end, and the reason."""
+        section = self._section
+        session = FarSession(
+            section.realm, self._login, section.serializer, self._told_there, self._journal, section.name, section.queue
+        )
+        late = self._reactor.callLater(2 * section.timeout, session.drop, "joining took too long")
+        protocol: Any = None
+        try:
+            endpoint = endpoint_of(section.url, self._trust_root, section.timeout, self._reactor)
+            protocol = await endpoint.connect(factory_of(section.url, section.serializer, section.timeout, session))
+            welcome = await session.joined
+        except Exception as error:  # whatever it is, the next attempt may do better
+            if protocol is not None:
+                protocol.transport.abortConnection()
+            return ("refused" if session.reached else "unreachable"), told(error)
+        finally:
+            if late.active():
+                late.cancel()
+        if forwarding.mark_of(section.realm, section.url, welcome) == self._near.session.mark:
+            session.leave()
+            await session.over
+            return "refused", "it leads back to this very realm"
+        self._joined(session, welcome)
+        reason = await session.over
+        self._gone()
+        return "lost", reason
+
+    def _joined(self, session: FarSession, welcome: dict[str, Any]) -> None:
+        section, here = self._section, self._near.session.mark
+        there = forwarding.mark_of(section.realm, section.url, welcome)
+        seals = seals_of(welcome)
+        self._outward.begin(here, there, seals=seals)
+        self._inward.begin(there, here, numbered=forwarding.numbers_well(welcome))
+        self._calls_out.begin(here, there, seals=seals)
+        self._calls_in.begin(there, here, back=seals)
+        self._far.session = session
+        self._attempts.joined()
+        away = self._outward.dropped.pop("away", 0)
+        self._journal.note(
+            "uplink.joined", section.name, url=section.url, realm=section.realm, authid=str(welcome.get("authid")),
+            authrole=str(welcome.get("authrole")), session=welcome["session"], events_lost=away,
+        )  # fmt: skip
+        for pattern in section.subscribe:
+            self._keep(session.subscribe(pattern.uri, pattern.match), self._topics, "subscribe", pattern)
+        for pattern in section.register:
+            self._keep(session.register(pattern.uri, pattern.match), self._offered, "register", pattern)
+
+    def _keep(self, asked: Deferred[int], kept: dict[int, str], what: str, pattern: Pattern) -> None:
+        """Keep the id that the router gives ``pattern``; if it refuses, somebody has to know."""
+
+        def refused(failure: Any) -> None:
+            self._journal.note(
+                "uplink.refused", what, uplink=self._section.name, uri=str(pattern), reason=told(failure.value)
+            )
+
+        asked.addCallbacks(lambda number: kept.__setitem__(number, pattern.uri), refused)
+
+    def _gone(self) -> None:
+        """Nobody is there any more."""
+        self._far.session = None
+        self._topics.clear()
+        self._offered.clear()
+        self._calls_out.sink_gone()
+        self._calls_in.source_gone()
+
+    # -- what the two sessions are told
+
+    def _told_here(self, message: Message, payload: Payload | None, topic: str) -> None:
+        away = self._far.session is None
+        if isinstance(message, Event):
+            if away:
+                self._outward.lost()
+            else:
+                self._outward.event(int(message.publication), topic, message.details, payload)
+        elif isinstance(message, Invocation):
+            if away:
+                self._calls_out.away(message)
+            else:
+                procedure = message.details.get("procedure") or self._served.get(int(message.registration), "")
+                self._calls_out.invoked(message, procedure, payload)
+        elif isinstance(message, Interrupt):
+            self._calls_out.interrupted(int(message.request), message.options)
+        elif isinstance(message, Result):
+            self._calls_in.answered(message, payload)
+        elif isinstance(message, Error) and message.request_type == CALL:
+            self._calls_in.failed(message, payload)
+
+    def _told_there(self, message: Message, payload: Payload | None) -> None:
+        if isinstance(message, Event):
+            topic = message.details.get("topic") or self._topics.get(int(message.subscription))
+            if isinstance(topic, str) and self._wanted(topic):
+                self._inward.event(int(message.publication), topic, message.details, payload)
+        elif isinstance(message, Published):
+            self._outward.accepted(int(message.request))
+        elif isinstance(message, Invocation):
+            procedure = message.details.get("procedure") or self._offered.get(int(message.registration))
+            if isinstance(procedure, str) and self._registered(procedure):
+                self._calls_in.invoked(message, procedure, payload)
+            else:
+                self._calls_in.unknown(message)
+        elif isinstance(message, Interrupt):
+            self._calls_in.interrupted(int(message.request), message.options)
+        elif isinstance(message, Result):
+            self._calls_out.answered(message, payload)
+        elif isinstance(message, Error) and message.request_type == CALL:
+            self._calls_out.failed(message, payload)
+        elif isinstance(message, Error):
+            self._outward.refused(int(message.request), message.error)
+
+
+def _meets(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+    """Whether a URI is one of ``patterns``."""
+    return lambda uri: any(uris.matches(pattern.uri, pattern.match, uri) for pattern in patterns)
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

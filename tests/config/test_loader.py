@@ -1,0 +1,253 @@
+"""Tests of orosync.config.loader."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from orosync.config import load
+from orosync.config.sections import DemoDirectorySection, ForeignSection, StaticDirectorySection, TicketSection
+from orosync.errors import ConfigError
+from orosync.model import User
+from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
+
+ETC = Path(__file__).resolve().parents[2] / "etc"
+
+FOREIGN = """\
+[authenticator:acme]
+use = acme.auth:Cookie
+cookie = BAPID
+token = env:ORO_SECRET
+"""
+
+
+class Sound(FilesCase):
+    """Configurations without a fault."""
+
+    def test_the_least(self) -> None:
+        """Everything is in its place, under its name."""
+        configuration = self.load(SOUND)
+        self.assertEqual(configuration.path, self.directory / "router.ini")
+        self.assertEqual(configuration.listeners["public"].realm, "oro")
+        self.assertEqual(configuration.realms["oro"].authenticators, ("ticket",))
+        ticket = configuration.authenticators["ticket"]
+        assert isinstance(ticket, TicketSection)
+        self.assertEqual((ticket.secret.value, ticket.directory), (SECRET, "people"))
+        people = configuration.directories["people"]
+        assert isinstance(people, StaticDirectorySection)
+        self.assertEqual(people.user, (User(1, "admin", ENVIRON["ADMIN_HASH"]),))
+        self.assertEqual(configuration.topics["oro"].use, "oro")
+        self.assertEqual(configuration.notifications.realm, "oro")
+        self.assertEqual((configuration.roles, configuration.authorizers, configuration.warnings), ((), {}, ()))
+
+    def test_parts_from_elsewhere(self) -> None:
+        """A foreign part keeps its options; those that are references have been followed; nothing is imported."""
+        text = SOUND.replace("= ticket\nauthorizers = ", "= ticket acme\nauthorizers = rules ")
+        configuration = self.load(text + FOREIGN + "[authorizer:rules]\nuse = acme.rules:make\n")
+        self.assertEqual(
+            configuration.authenticators["acme"],
+            ForeignSection(name="acme", use="acme.auth:Cookie", options={"cookie": "BAPID", "token": SECRET}),
+        )
+        self.assertEqual(configuration.authorizers["rules"].use, "acme.rules:make")
+        self.assertNotIn(SECRET, repr(configuration))
+
+    def test_the_processs_environment(self) -> None:
+        """Without being told otherwise, references are looked up in the process's own environment."""
+        self.patch(os, "environ", {**ENVIRON})
+        self.assertEqual(list(load(str(self.write(SOUND))).listeners), ["public"])
+
+    def test_nothing_secret_is_shown(self) -> None:
+        """The whole configuration's repr holds no secret and no hash."""
+        shown = repr(self.load(SOUND))
+        self.assertNotIn(SECRET, shown)
+        self.assertNotIn(ENVIRON["ADMIN_HASH"], shown)
+
+
+class Faulty(FilesCase):
+    """Configurations with faults."""
+
+    def test_two_in_one_section(self) -> None:
+        """A section that cannot be made for one fault is looked at for names that lead nowhere all the same."""
+        text = SOUND.replace("env:ORO_SECRET", "file:nowhere").replace("directory = people", "directory = peopel")
+        text = text.replace("endpoint", "header_limit = x\nrealm = orro\nauthenticators = tiket\nendpoint")
+        self.assertEqual(
+            [fault.partition(",")[0] for fault in self.faults(text)],
+            [
+                "[listen:public] header_limit: 'x' is not a size",
+                "[listen:public] realm: there is no [realm:orro]",
+                "[listen:public] authenticators: there is no [authenticator:tiket]",
+                f"[authenticator:ticket] secret: {self.directory}/nowhere cannot be read (No such file or directory)",
+                "[authenticator:ticket] directory: there is no [directory:peopel]",
+            ],
+        )
+
+    def test_all_at_once(self) -> None:
+        """Faults of syntax, of sections, of values and between sections: one line each, in the order of the file."""
+        text = """\
+[router]
+drian = 5s
+drain = 5
+colour
+[listen:public]
+endpoint = ssl:443
+header_limit = 16K
+realm = orro
+[listner:x]
+endpoint = tcp:1
+[listen]
+endpoint = tcp:1
+[router:one]
+[realm:oro]
+authenticators = ticket, guest
+authorizers = topics:oro
+[authenticator:ticket]
+use = ticket
+secret = s3cr3t-in-the-open
+[authenticator:guest]
+use = anonymos
+[realm:oro]
+[topics:oro]
+channel.acme/{x = subscribe user
+[colours]
+"""
+        own_tls = "would serve an old certificate after its renewal, write tcp: and let the keys certificate and key"
+        sections = (
+            "[router], [attach], [notifications], [listen:NAME], [realm:NAME], [role:NAME], [authenticator:NAME], "
+            "[authorizer:NAME], [directory:NAME], [sessions:NAME], [topics:NAME], [component:NAME], [uplink:NAME]"
+        )
+        self.assertEqual(
+            self.faults(text),
+            [
+                "[router] drian: is no key of [router], did you mean drain? (line 2)",
+                "[router] drain: '5' is not a duration, write 5s for seconds (line 3)",
+                "this line is neither [section], nor key = value, nor a # comment, correct it (line 4)",
+                f"[listen:public] endpoint: ssl: {own_tls} wrap it (line 6)",
+                "[listen:public] header_limit: '16K' is not a size, write it like 512B, 64KiB or 1MiB (line 7)",
+                "[listen:public] realm: there is no [realm:orro], did you mean oro? (line 8)",
+                "[listner:x]: is not a section of orosync, did you mean listen? (line 9)",
+                "[listen]: needs a name of letters, digits and . _ -, write [listen:NAME] (line 11)",
+                "[router:one]: takes no name, write [router] (line 13)",
+                "[authenticator:ticket] directory: is missing, add a line like: directory = people (line 17)",
+                "[authenticator:ticket] secret: a secret never stands in this file, write file:/path or env:NAME to "
+                "say where it is (line 19)",
+                "[authenticator:guest] use: 'anonymos' is not known, did you mean anonymous? (line 21)",
+                "[realm:oro] stands here a second time, join the two into one (line 22)",
+                "[topics:oro] channel.acme/{x: the topic's name is missing, holds a blank or braces that do not pair, "
+                "write {user_id} (line 24)",
+                f"[colours]: is not a section of orosync; there are {sections} (line 25)",
+            ],
+        )
+
+    def test_use(self) -> None:
+        """A part that says not or wrongly what it is."""
+        offered = "static or postgresql or mysql or demo or package.module:factory"
+        table = {
+            "": f"[directory:people] use: is missing, write use = {offered} (line 13)",
+            "use = postgres\n": "[directory:people] use: 'postgres' is not known, did you mean postgresql? (line 14)",
+            "use = ldap\n": f"[directory:people] use: 'ldap' is not known, write {offered} (line 14)",
+            "use = acme.people:\n": "[directory:people] use: 'acme.people:' names no factory, write it like "
+            "package.module:factory (line 14)",
+        }
+        for line, expected in table.items():
+            self.assertEqual(self.faults(SOUND.replace("use = static\n", line)), [expected])
+
+    def test_options_of_others(self) -> None:
+        """A foreign part's references are followed, and Oro's published secret is refused there too."""
+        text = SOUND + FOREIGN.replace("ORO_SECRET", "NONE") + "hint = ThisTokenIsNotSoSecretChangeIt\n"
+        self.assertEqual(
+            self.faults(text),
+            [
+                "[authenticator:acme] token: the environment has no NONE, set it (line 22)",
+                "[authenticator:acme] hint: holds the secret that Oro is published with: choose your own (line 23)",
+            ],
+        )
+
+    def test_published_secret(self) -> None:
+        """Oro's published secret is refused however it comes, and not repeated."""
+        for key in ("ORO_SECRET", "ADMIN_HASH"):
+            faults = self.faults(SOUND, {**ENVIRON, key: "ThisTokenIsNotSoSecretChangeIt"})
+            self.assertEqual(len(faults), 1)
+            self.assertIn("the secret that Oro is published with", faults[0])
+            self.assertNotIn("ThisToken", faults[0])
+
+    def test_files_that_are_none(self) -> None:
+        """A file that is not there, is a directory or no text: one line."""
+        for path, words in (
+            (self.directory / "none.ini", "cannot be read (No such file or directory), correct the path or its rights"),
+            (self.directory, "cannot be read (Is a directory), correct the path or its rights"),
+            (self.write(b"[a]\n\xff", "latin.ini"), "is not text in UTF-8 (byte 4), write it anew"),
+        ):
+            error = self.assertRaises(ConfigError, load, path, ENVIRON)
+            self.assertEqual(error.faults, (f"{path}: {words}",))
+
+    def test_a_file_that_is_something_else(self) -> None:
+        """Of a file full of faults a bounded number is told, and nothing is guessed from what is missing."""
+        faults = self.faults("x\n" * 200)
+        self.assertEqual(faults[-1], "there are too many faults to go on, correct these first")
+        self.assertLess(len(faults), 60)
+        self.assertFalse([fault for fault in faults if "realm" in fault])
+
+
+class Shipped(FilesCase):
+    """The files in etc/."""
+
+    def test_demo(self) -> None:
+        """The demo runs anywhere at once: loopback, TLS, a secret of its own, nobody anonymous, Oro's channels."""
+        text = (ETC / "router.ini").read_text()
+        configuration = load(ETC / "router.ini", {"STATE_DIRECTORY": str(self.directory)}, 65536)
+        self.assertEqual(configuration.warnings, ())
+        self.assertTrue(configuration.router.demo)
+        self.assertEqual(configuration.router.state, self.directory)
+        (listener,) = configuration.listeners.values()
+        self.assertEqual((listener.endpoint, listener.tls), ("tcp:8443:interface=127.0.0.1", True))
+        self.assertEqual(configuration.realms["oro"].authenticators, ("ticket",))
+        ticket = configuration.authenticators["ticket"]
+        assert isinstance(ticket, TicketSection)
+        again = load(ETC / "router.ini", {}, 65536).authenticators["ticket"]
+        assert isinstance(again, TicketSection)
+        self.assertNotEqual(ticket.secret.value, again.secret.value)
+        self.assertIsInstance(configuration.directories["demo"], DemoDirectorySection)
+        self.assertEqual(configuration.topics["oro"].use, "oro")
+        self.assertLess(len(text.splitlines()), 40)
+        self.every_key_is_explained(text)
+
+    def every_key_is_explained(self, text: str) -> None:
+        """A comment stands above each key or its section's first key."""
+        above = ""
+        for line in text.splitlines():
+            if re.match(r"[a-z]", line):
+                self.assertTrue(above.startswith(("#", "use =", "authenticators =")), line)
+            above = line
+
+    def production(self, text: str) -> list[str]:
+        """The listeners of a version of the production file, whose secrets are there; it gives no warning."""
+        self.write(SECRET, "oro_secret")
+        self.write("fedcba9876543210" * 2, "oro_secret_old")
+        self.write(ENVIRON["ADMIN_HASH"], "admin_hash")
+        self.write("x", "fullchain.pem")
+        self.write("x", "privkey.pem")
+        environ = {"CREDENTIALS_DIRECTORY": str(self.directory), "STATE_DIRECTORY": str(self.directory)}
+        self.assertEqual(self.load(text, environ).warnings, ())
+        return list(self.load(text, environ).listeners)
+
+    def test_production(self) -> None:
+        """What a real installation starts from is sound once its secrets are where it says."""
+        self.assertEqual(self.production((ETC / "router.production.ini").read_text()), ["shared"])
+
+    def test_production_with_everything(self) -> None:
+        """So are the lines that are commented out there: TLS of our own, a port for PHP, rotation, own channels."""
+        text = (ETC / "router.production.ini").read_text()
+        text = re.sub(r"(?m)^#(?=\[|[a-z_]+(\.\S+)? = )", "", text)
+        text = text.replace("oro_routing = /var/www/oro", f"oro_routing = {self.directory}")
+        text = text.replace("maintenance_lock = /var/www/oro/var/cache", f"maintenance_lock = {self.directory}")
+        self.assertEqual(self.production(text), ["shared", "public", "backend"])
+
+    def test_production_without_its_secrets(self) -> None:
+        """Until then it does not start, and says what is missing."""
+        error = self.assertRaises(ConfigError, load, ETC / "router.production.ini", {}, 65536)
+        missing = "the environment has no CREDENTIALS_DIRECTORY, set it or write the path out"
+        self.assertEqual(
+            [re.sub(r" \(line \d+\)", "", fault) for fault in error.faults],
+            [f"[authenticator:ticket] secret: {missing}", f"[directory:people] user.admin: {missing}"],
+        )

@@ -1,0 +1,43 @@
+"""The demonstration's door for WebSockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from orosync.demo.loopback import LoopbackOnly
+from orosync.errors import Refused
+from orosync.interfaces import ISessionHost
+from orosync.model import ConnectionFacts
+from orosync.testing import connection_facts
+
+
+class Host:
+    def admit(self, facts: ConnectionFacts) -> Deferred[Any]:
+        return succeed("admitted")
+
+
+class DoorTests(SynchronousTestCase):
+    def test_only_this_machine(self) -> None:
+        """Whoever calls it by a loopback name, without a proxy, meets the host; everybody else is refused."""
+        door = LoopbackOnly(Host())  # type: ignore[arg-type]
+        verifyObject(ISessionHost, door)
+        for host, forwarded, fine in [
+            ("127.0.0.1:8443", False, True),
+            ("localhost", False, True),
+            ("oro.example.com", False, False),
+            ("127.0.0.1:8443", True, False),
+        ]:
+            admitted = door.admit(connection_facts(headers={"host": host}, forwarded=forwarded))
+            if fine:
+                self.assertEqual(self.successResultOf(admitted), "admitted")
+            else:
+                self.assertEqual(self.failureResultOf(admitted, Refused).value.kind, "demo")
+
+    def test_a_rawsocket_has_no_host(self) -> None:
+        """It comes through no proxy and from no page, and the demonstration's listeners are on loopback."""
+        admitted = LoopbackOnly(Host()).admit(connection_facts(host="", headers={}))  # type: ignore[arg-type]
+        self.assertEqual(self.successResultOf(admitted), "admitted")

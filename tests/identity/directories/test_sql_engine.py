@@ -1,0 +1,28 @@
+"""What all kinds of databases share."""
+
+from __future__ import annotations
+
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.identity.directories.sql import Limits, missing_driver
+
+
+class Shared(SynchronousTestCase):
+    """Limits and drivers."""
+
+    def test_longest_look_up(self) -> None:
+        """A connection and a query, and a second more: a look-up that takes longer is cut off. With the pause that
+        follows, a database that is back is in use again within ten seconds."""
+        self.assertEqual(Limits(connect=3, query=2).look_up, 6)
+        self.assertLess(Limits().connect + 5, 10)
+
+    def test_drivers(self) -> None:
+        """A module that is there is no fault; one that is not says what to install."""
+        self.assertEqual(missing_driver("json", "x"), "")
+        self.assertEqual(
+            missing_driver("no_such_driver", "postgres"),
+            "needs the module no_such_driver (No module named 'no_such_driver'), "
+            f"install it, in the checkout of orosync: {sys.executable} -m pip install '.[postgres]'",
+        )

@@ -1,0 +1,229 @@
+"""Who is logged in to a session of Oro: the logins of every version, and everything that only looks like one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.identity.php.serialized import Limits, SessionUnreadable
+from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens
+from orosync.model import AdminSession
+from tests.identity.php.oracle import SAMPLE, sessions
+
+HASH = "$2y$13$hash-of-anna"
+ROLES = frozenset({"ROLE_MANAGER"})
+ANNA = AdminSession("anna", 7, HASH, 3, ROLES)
+HOMELESS = AdminSession("anna", 7, HASH, None, ROLES)
+
+# The names are those of tests/php/oro_tokens.php.
+ADMITTED = {
+    "oro 4.2": ANNA,
+    "oro 4.2 remembered": ANNA,
+    "oro 5.0": ANNA,
+    "oro 7.1": AdminSession("anna", 7, HASH, 3, frozenset({"ROLE_MANAGER", "ROLE_MODEL"})),
+    "oro enterprise": ANNA,
+    "oro remembered": ANNA,
+    "oro impersonated": ANNA,
+    "oro single sign-on": ANNA,
+    "oro proxies": ANNA,
+    "oro without organization": HOMELESS,
+    "oro attributes with another user": ANNA,
+    "oro copies of one user": ANNA,
+    "oro without password": attrs.evolve(ANNA, password_hash=""),
+    "oro name in Ukrainian": AdminSession("Ганна", 7, HASH, 3, ROLES),
+}
+NOBODY = {
+    "oro switched": r"tokens of class Symfony\\?\S+\\SwitchUserToken are not",
+    "oro saml": r"tokens of class Acme\\SamlToken are not",
+    "oro own users": r"users of class Acme\\Admin are not",
+    "oro disabled": "disabled",
+    "oro never stored": "never stored",
+    "oro without name": "no name",
+    "oro not authenticated": "not authenticated",
+    "oro second factor": r"tokens of class Scheb\\?\S+\\TwoFactorToken are not",
+    "oro customer": r"users of class Oro\\Bundle\\CustomerBundle\\Entity\\CustomerUser are not",
+    "oro customer proxy": r"users of class Oro\\Bundle\\CustomerBundle\\Entity\\CustomerUser are not",
+    "oro customer visitor": r"tokens of class Oro\\Bundle\\CustomerBundle\S+ are not",
+    "oro user and customer": r"users of class Oro\\Bundle\\CustomerBundle\\Entity\\CustomerUser are not",
+    "oro failed login": "nobody is logged in",
+    "oro logged out": "nobody is logged in",
+    "oro storefront": "nobody is logged in",
+    "oro other context": "nobody is logged in",
+    "oro users in a list": "no user",
+}
+UNREADABLE = {
+    "oro two users": "several users",
+    "oro two organizations": "several organizations",
+    "oro name not UTF-8": "not UTF-8",
+    "oro token no object": "not an object",
+    "oro token no string": "not a string",
+    "oro token cut": "byte",
+    "oro token and more": "follows",
+}
+SWITCHED = r"Symfony\Component\Security\Core\Authentication\Token\SwitchUserToken"
+
+
+def written(name: str, **options: Any) -> bytes:
+    """The session of that name, as PHP wrote it."""
+    return sessions(**options)[name].data
+
+
+def meta(text: bytes) -> bytes:
+    """A session with nothing but ``_sf2_meta``."""
+    return b"_sf2_meta|" + text
+
+
+class Logins(SynchronousTestCase):
+    """Sessions that PHP wrote, with Oro's classes by name and layout."""
+
+    def test_the_table_is_whole(self) -> None:
+        """Every login that PHP writes for these tests is judged in one of them."""
+        names = {name for name in sessions() if name.startswith("oro ")}
+        self.assertEqual(names, set(ADMITTED) | set(NOBODY) | set(UNREADABLE))
+
+    def test_admitted(self) -> None:
+        """Whoever is logged in to the back office is found with id, hash, organisation and roles, in every layout."""
+        for entities in ("", "serializable"):
+            for name, admin in ADMITTED.items():
+                reading = BackOfficeTokens().read(written(name, entities=entities))
+                self.assertEqual((reading.admin, reading.reason), (admin, ""), name)
+                assert reading.admin is not None
+                self.assertEqual(reading.admin.password_hash, "" if "without password" in name else HASH, name)
+                self.assertEqual(reading.last_used, 1768472430, name)
+
+    def test_nobody(self) -> None:
+        """Customers, half-done logins, disabled users and tokens nobody knows admit nobody, and the reason is told."""
+        for entities in ("", "serializable"):
+            for name, reason in NOBODY.items():
+                reading = BackOfficeTokens().read(written(name, entities=entities))
+                self.assertIsNone(reading.admin, name)
+                self.assertRegex(reading.reason, reason, name)
+
+    def test_unreadable(self) -> None:
+        """A session that could mean two things, or is broken, admits nobody either."""
+        for entities in ("", "serializable"):
+            for name, reason in UNREADABLE.items():
+                error = self.assertRaises(SessionUnreadable, BackOfficeTokens().read, written(name, entities=entities))
+                self.assertIn(reason, str(error), name)
+
+    def test_every_handler(self) -> None:
+        """Applications that changed session.serialize_handler are read when they say so."""
+        for handler in ("php_binary", "php_serialize"):
+            tokens = BackOfficeTokens(handler=handler)
+            self.assertEqual(tokens.read(written("oro 5.0", handler=handler)).admin, ANNA)
+
+    def test_sample(self) -> None:
+        """The sample: a file of PHP's with Oro's own token class."""
+        reading = BackOfficeTokens().read(SAMPLE)
+        self.assertEqual(
+            reading.admin,
+            AdminSession(
+                "admin",
+                1,
+                "$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHRzb21lc2FsdA$2l8qv0mZ1b2yV9m6sL6T9w2m0b5yH6bX9nJ5m9Yd1xE",
+                1,
+                frozenset({"ROLE_ADMINISTRATOR"}),
+            ),
+        )
+        self.assertEqual(reading.last_used, 1768472430)
+
+
+class Configured(SynchronousTestCase):
+    """What an administrator may name."""
+
+    def test_context(self) -> None:
+        """An application with another firewall context is read there, and only there."""
+        self.assertEqual(BackOfficeTokens("backoffice").read(written("oro other context")).admin, ANNA)
+        self.assertIsNone(BackOfficeTokens("backoffice").read(written("oro 5.0")).admin)
+
+    def test_token_classes(self) -> None:
+        """A single sign-on of one's own counts when it is named; the leading backslash is not minded."""
+        for name in (r"Acme\SamlToken", r"\Acme\SamlToken"):
+            tokens = BackOfficeTokens(token_classes=TOKEN_CLASSES | {name})
+            self.assertEqual(tokens.read(written("oro saml")).admin, ANNA)
+
+    def test_user_classes(self) -> None:
+        """So do users of a class of one's own."""
+        tokens = BackOfficeTokens(user_classes=USER_CLASSES | {r"Acme\Admin"})
+        self.assertEqual(tokens.read(written("oro own users")).admin, ANNA)
+        self.assertEqual(tokens.read(written("oro 5.0")).admin, ANNA)
+
+    def test_switched_user(self) -> None:
+        """Whoever became somebody else is that one here, as in the application; never the one he was."""
+        tokens = BackOfficeTokens(token_classes={SWITCHED})
+        self.assertEqual(tokens.read(written("oro switched")).admin, HOMELESS)
+
+    def test_second_factor(self) -> None:
+        """A login that waits for its second factor is nobody even where its class is named by mistake."""
+        name = r"Scheb\TwoFactorBundle\Security\Authentication\Token\TwoFactorToken"
+        reading = BackOfficeTokens(token_classes={name}).read(written("oro second factor"))
+        self.assertEqual((reading.admin, reading.reason), (None, "the token holds no user"))
+
+    def test_limits(self) -> None:
+        """The limits hold for the token inside of the session as well."""
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(values=20)).read, SAMPLE)
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(depth=4)).read, SAMPLE)
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(size=1000)).read, SAMPLE)
+
+
+class Odd(SynchronousTestCase):
+    """Sessions that no application writes."""
+
+    def test_last_used(self) -> None:
+        """A session that does not say when it was used says None, and is otherwise read."""
+        for text, used in [
+            (b'a:1:{s:1:"u";i:5;}', 5),
+            (b'a:1:{s:1:"u";s:1:"5";}', None),
+            (b'a:1:{s:1:"u";b:1;}', None),
+            (b"a:0:{}", None),
+            (b"N;", None),
+        ]:
+            reading = BackOfficeTokens().read(meta(text))
+            self.assertEqual((reading.admin, reading.last_used), (None, used), text)
+
+    def test_empty(self) -> None:
+        """A session just begun holds nobody."""
+        self.assertEqual(BackOfficeTokens().read(b"").admin, None)
+        self.assertEqual(BackOfficeTokens().read(b"_sf2_attributes|a:0:{}").admin, None)
+
+    def test_attributes_no_array(self) -> None:
+        """What is not Symfony's is refused."""
+        self.assertRaises(SessionUnreadable, BackOfficeTokens().read, b"_sf2_attributes|i:5;")
+
+    def test_user_not_as_written_by_oro(self) -> None:
+        """A user without one of the six fields is refused, rather than taken for another."""
+        name = b"Oro\\Bundle\\UserBundle\\Entity\\User"
+        for kind, content in [
+            (b"O", b"0:{}"),
+            (b"O", b"1:{i:0;N;}"),
+            (b"C", b"2:{no}"),
+            (b"C", b"0:{}"),
+            (b"C", b"2:{N;}"),
+        ]:
+            user = b'%b:%d:"%b":%b' % (kind, len(name), name, content)
+            state = b"a:4:{i:0;" + user + b"i:1;b:1;i:2;N;i:3;a:0:{}}"
+            error = self.assertRaises(
+                SessionUnreadable, BackOfficeTokens().read, logged_in(b"a:1:{i:0;" + state + b"}")
+            )
+            self.assertIn("not written as Oro", str(error))
+
+    def test_a_token_in_itself(self) -> None:
+        """Arrays that hold themselves do not keep the reader forever."""
+        reading = BackOfficeTokens().read(logged_in(b"a:3:{i:0;a:1:{i:0;R:2;}i:1;R:2;i:2;R:1;}"))
+        self.assertEqual((reading.admin, reading.reason), (None, "the token holds no user"))
+
+    def test_nothing_shows_the_hash(self) -> None:
+        """Neither a reading nor an error shows what belongs to the user alone."""
+        self.assertNotIn(HASH, repr(BackOfficeTokens().read(written("oro 5.0"))))
+        for name in UNREADABLE:
+            error = self.assertRaises(SessionUnreadable, BackOfficeTokens().read, written(name))
+            self.assertNotIn("hash", str(error))
+
+
+def logged_in(content: bytes) -> bytes:
+    """A session with a token of Oro's; ``content`` is an array, taken for what its __serialize returned."""
+    name = b"Oro\\Bundle\\SSOBundle\\Security\\OAuthToken"
+    token = b'O:%d:"%b"%b' % (len(name), name, content.removeprefix(b"a"))
+    return b'_sf2_attributes|a:1:{s:14:"_security_main";s:%d:"%b";}' % (len(token), token)

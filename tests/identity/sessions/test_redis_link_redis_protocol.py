@@ -1,0 +1,88 @@
+"""txredisapi's protocol within bounds, cut anywhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from orosync.identity.sessions.redis_link import OneProtocol, protocol_class
+
+ANSWERS = (
+    b"$3\r\na\r\n\r\n$-1\r\n$20\r\n01234567890123456789\r\n$0\r\n\r\n$10\r\n0123456789\r\n"
+    b"-NOPERM no\r\n$2\r\n\xff\n\r\n"
+)
+
+
+class Bounds(TestCase):
+    """An answer of more than ten bytes is passed over."""
+
+    timeout = 20
+
+    def connected(self) -> Any:
+        """A protocol with a connection."""
+        protocol = OneProtocol(5.0, 10).buildProtocol(None)
+        protocol.makeConnection(StringTransport())
+        self.addCleanup(self.end, protocol)
+        return protocol
+
+    def end(self, protocol: Any) -> None:
+        """Its connection ends, if it has not."""
+        if protocol.connected:
+            protocol.connectionLost(Failure(ConnectionDone()))
+
+    def told(self, asked: Deferred[Any]) -> Deferred[Any]:
+        """What is answered; the text of an error."""
+        return asked.addErrback(lambda failure: f"{failure.type.__name__}: {failure.value}")
+
+    async def test_answers(self) -> None:
+        """However the answers are cut, each question gets its own: bytes as they are, numbers as text, errors."""
+        wanted = [
+            b"a\r\n",
+            None,
+            "InvalidData: longer than 10 bytes",
+            b"",
+            b"0123456789",
+            "ResponseError: NOPERM no",
+            b"\xff\n",
+        ]
+        for cut in range(len(ANSWERS) + 1):
+            protocol = self.connected()
+            asked = [self.told(protocol.get(b"key")) for _ in wanted]
+            protocol.dataReceived(ANSWERS[:cut])
+            protocol.dataReceived(ANSWERS[cut:])
+            self.assertEqual(await gatherResults(asked), wanted, cut)
+            self.end(protocol)
+
+    async def test_what_is_sent(self) -> None:
+        """One GET, the key as it is."""
+        protocol = self.connected()
+        self.told(protocol.get(b"sessionA,b-"))
+        self.assertEqual(protocol.transport.value(), b"*2\r\n$3\r\nGET\r\n$11\r\nsessionA,b-\r\n")
+
+    async def test_lost(self) -> None:
+        """A connection that ends tells everybody who waits, and says why."""
+        protocol = self.connected()
+        asked = self.told(protocol.get(b"key"))
+        self.assertNoResult(protocol.ended)
+        protocol.connectionLost(Failure(ConnectionDone("it was cut")))
+        self.assertIn("Lost connection", await asked)
+        self.assertIn("it was cut", protocol.why)
+        await protocol.ended
+
+    def assertNoResult(self, deferred: Deferred[Any]) -> None:
+        """It has not fired."""
+        self.assertFalse(deferred.called)
+
+    def test_without_the_extra(self) -> None:
+        """Where txredisapi is not installed, ImportError says so when it is needed, not before."""
+        protocol_class.cache_clear()
+        self.addCleanup(protocol_class.cache_clear)
+        self.patch(sys, "modules", {**sys.modules, "txredisapi": None})
+        with self.assertRaises(ImportError):
+            protocol_class()

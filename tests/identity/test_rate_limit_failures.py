@@ -1,0 +1,67 @@
+"""Wrong credentials are counted for each address."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import Unavailable
+from orosync.identity.rate_limit import FailureBuckets
+
+
+class Buckets(SynchronousTestCase):
+    """A burst of failures, then a steady few, for each group on its own."""
+
+    def test_burst_and_refill(self) -> None:
+        """A hundred failures at once are borne; then twenty in each second."""
+        buckets = FailureBuckets()
+        for _ in range(100):
+            self.assertFalse(buckets.exhausted("a", 0.0))
+            buckets.record("a", 0.0)
+        self.assertTrue(buckets.exhausted("a", 0.0))
+        self.assertTrue(buckets.exhausted("a", 0.04))
+        self.assertFalse(buckets.exhausted("a", 0.05))
+        for _ in range(20):
+            self.assertFalse(buckets.exhausted("a", 1.0))
+            buckets.record("a", 1.0)
+        self.assertTrue(buckets.exhausted("a", 1.0))
+        self.assertFalse(buckets.exhausted("b", 0.0), "another address pays for it")
+
+    def test_check(self) -> None:
+        """Whoever has none left is told so, by the group and in the words for what was presented."""
+        buckets = FailureBuckets(burst=1)
+        buckets.check("a", 0.0, "tickets")
+        buckets.record("a", 0.0)
+        refusal = self.assertRaises(Unavailable, buckets.check, "a", 0.0, "tickets")
+        self.assertEqual((refusal.kind, refusal.reason), ("too_many_failures", "too many wrong tickets from a"))
+
+    def test_never_more_than_the_burst(self) -> None:
+        """A quiet year does not save up for more than one burst."""
+        buckets = FailureBuckets(rate=10.0, burst=2)
+        buckets.record("a", 0.0)
+        for _ in range(2):
+            self.assertFalse(buckets.exhausted("a", 1e7))
+            buckets.record("a", 1e7)
+        self.assertTrue(buckets.exhausted("a", 1e7))
+
+    def test_failing_on_does_not_lock_out_longer(self) -> None:
+        """Failures past the last one do not pile up: a second later the address may try again."""
+        buckets = FailureBuckets()
+        for _ in range(10_000):
+            buckets.record("a", 0.0)
+        self.assertFalse(buckets.exhausted("a", 0.05))
+
+    def test_clock_set_back(self) -> None:
+        """A clock that jumps back neither forgives nor locks out."""
+        buckets = FailureBuckets(rate=1.0, burst=1)
+        buckets.record("a", 1000.0)
+        self.assertTrue(buckets.exhausted("a", 500.0))
+        self.assertFalse(buckets.exhausted("a", 1001.0))
+
+    def test_bound(self) -> None:
+        """However many addresses fail, only so many are kept, the latest ones."""
+        buckets = FailureBuckets(burst=1, limit=50)
+        for number in range(1000):
+            buckets.record(f"a{number}", 0.0)
+        self.assertEqual(len(buckets), 50)
+        self.assertTrue(buckets.exhausted("a999", 0.0))
+        self.assertFalse(buckets.exhausted("a0", 0.0))

@@ -1,0 +1,92 @@
+"""What all sessions share."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.errors import Refused
+from orosync.model import Traits
+from orosync.router.realm import Realm
+from orosync.session.hosts import SessionHost
+from orosync.session.realm_context import HostedRealm
+from orosync.testing import connection_facts, principal
+from tests.session.stage import Stage
+
+
+class LobbyTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.lobby = self.stage.lobby
+
+    def test_method_choice(self):
+        """The client's first method that can be done here; None where there is none."""
+        chosen = self.lobby.authenticator(self.stage.hosted, ["wampcra", "anonymous", "ticket"])
+        self.assertEqual(chosen, (self.stage.anonymous, "anonymous"))
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["wampcra"]))
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, []))
+
+    def test_listener_admits_fewer(self):
+        """An authenticator not named by the listener is not offered."""
+        self.lobby.authenticators = ()
+        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["anonymous"]))
+
+    def test_hidden_proxies(self):
+        """Who is let in, by v1 or v2, is told to what looks for hidden proxies, with the connection's facts; once."""
+        seen = []
+
+        class Noticed:
+            def admitted(self, facts, principal):
+                seen.append((facts.listener, principal.authid))
+
+        self.lobby.hidden_proxies = Noticed()
+        anna = principal(authprovider="guests")
+        self.stage.v2(known=anna)
+        self.assertEqual(seen, [("public", "anna")])
+        self.stage.v2(known=anna, join=False)
+        self.assertEqual(len(seen), 1)
+        host = SessionHost(self.lobby, self.stage.hosted, Traits(), Traits())
+        self.stage.hosted.authenticators = [self.stage.anonymous]
+        self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
+        self.assertEqual(len(seen), 2)
+
+    def test_led(self):
+        """Who is sent elsewhere goes there, if that realm takes the word of who sent it and has room for the id."""
+        anna = principal(authprovider="guests")
+        there = HostedRealm(
+            Realm("there"),
+            self.stage.hosted.chain,
+            [self.stage.anonymous],
+            self.stage.journal,
+            self.stage.hosted.office,
+            self.stage.clock,
+        )
+        self.lobby.realms = {"oro": self.stage.hosted, "there": there}
+        for who, led in ((anna, self.stage.hosted), (attrs.evolve(anna, realm="oro"), self.stage.hosted)):
+            self.assertIs(self.lobby.led(who, self.stage.hosted, 5), led)
+        sent = attrs.evolve(anna, realm="there")
+        self.assertIs(self.lobby.led(sent, self.stage.hosted, 5), there)
+        there.realm.members[5] = None
+        for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
+            self.assertRaises(Refused, self.lobby.led, who, self.stage.hosted, 5)
+
+    def test_room(self):
+        """Users are bounded; guests without a name and the back end are not."""
+        self.lobby.user_limit = 1
+        self.stage.v1(principal("anna"))
+        self.assertFalse(self.lobby.has_room(self.stage.hosted, principal("anna")))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("ben")))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", precious=True)))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", authmethod="anonymous")))
+
+    def test_realm(self):
+        """Realms are found by name."""
+        self.assertIs(self.lobby.realm("oro"), self.stage.hosted)
+        self.assertIsNone(self.lobby.realm("nowhere"))
+
+    def test_guests(self):
+        """Who is here is known until it has left."""
+        client = self.stage.v2()
+        self.assertEqual(self.lobby.guests, {client.session})
+        client.session.closed(True, 1000, "")
+        self.assertEqual(self.lobby.guests, set())

@@ -1,0 +1,112 @@
+"""A realm in service."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from orosync.interfaces import ITopicWatcher
+from orosync.router.meta_events import TOPICS
+from orosync.session import realm_context
+from orosync.testing import connection_facts, principal
+from tests.session.stage import Stage
+
+
+@implementer(ITopicWatcher)
+class Watcher:
+    topic = "oro/maintenance"
+
+    def __init__(self):
+        self.seen = []
+
+    def subscribed(self, session_id, principal):
+        self.seen.append((session_id, principal.authid))
+
+    def deserted(self):
+        self.seen.append("deserted")
+
+
+class HostedRealmTests(SynchronousTestCase):
+    def setUp(self):
+        self.stage = Stage()
+        self.watcher = Watcher()
+        self.stage.hosted.watch([self.watcher])
+
+    def test_exempt(self):
+        """Roles without a message rate: those that are told, and those whose word is taken for others."""
+        self.stage.hosted.forwarders = ("uplink",)
+        exempt = self.stage.hosted.unlimited
+        self.stage.hosted.exempt(["feed"])
+        self.assertEqual(exempt, {"feed", "uplink"})
+        self.stage.hosted.exempt([])
+        self.assertEqual(exempt, {"uplink"})
+
+    def test_watcher_learns_of_subscribers(self):
+        """Of every subscriber of its topic, v1 and v2, and of the last one's leaving."""
+        old, new = self.stage.v1(), self.stage.v2()
+        old.ask([5, "oro/maintenance"], [5, "other"])
+        new.ask([32, 1, {}, "oro/maintenance"])
+        self.assertEqual(self.watcher.seen[0][1], "anna")
+        self.assertEqual([seen[0] for seen in self.watcher.seen], [int(old.session_id), new.session_id])
+        old.session.closed(False, None, "")
+        self.assertEqual(len(self.watcher.seen), 2)
+        new.session.closed(False, None, "")
+        self.assertEqual(self.watcher.seen[2:], ["deserted"])
+
+    def test_joins_are_counted(self):
+        """How people identify is counted on both ends of a session."""
+        client = self.stage.v2()
+        client.session.closed(True, 1000, "")
+        counts = self.stage.journal.counts
+        self.assertEqual((counts["session.joined", "anonymous"], counts["session.left", "anonymous"]), (1, 1))
+
+    def test_free_id(self):
+        """A session id is never given twice."""
+        self.assertNotIn(self.stage.hosted.free_id(), self.stage.realm.members)
+
+    def test_own_id(self):
+        """What orosync has for itself is never a client's."""
+        drawn = iter([5, 5, 6, 5, 6, 7])
+        self.patch(realm_context, "random_id", lambda: next(drawn))
+        self.assertEqual([self.stage.hosted.own_id(), self.stage.hosted.own_id()], [5, 6])
+        self.assertEqual(self.stage.hosted.free_id(), 7)
+
+    def test_introduced(self):
+        """A principal gets its session's facts where an authorizer needs them, and stays as it is elsewhere."""
+        facts, anna = connection_facts(), principal()
+        self.assertIs(self.stage.hosted.introduced(anna, 5, facts), anna)
+        self.stage.authorizer.sessions = True
+        self.stage.hosted.chain.replace([self.stage.authorizer])
+        known = self.stage.hosted.introduced(anna, 5, facts)
+        self.assertEqual((known, known.session.id), (anna, 5))
+        self.assertIs(known.session.connection, facts)
+
+    def test_sessions_are_introduced(self):
+        """v1 and v2 sessions alike, before they ask for anything."""
+        self.stage.authorizer.sessions = True
+        self.stage.hosted.chain.replace([self.stage.authorizer])
+        for client in (self.stage.v1(), self.stage.v2()):
+            member = self.stage.realm.members[int(client.session_id)]
+            self.assertEqual(member.principal.session.id, member.session)
+
+    def test_knows(self):
+        """Only the realm's own authenticators are believed."""
+        self.assertTrue(self.stage.hosted.knows("guests"))
+        self.assertFalse(self.stage.hosted.knows("elsewhere"))
+
+    def test_meta_api(self):
+        """Every topic and procedure of WAMP's meta API is there, and two procedures of Crossbar.io's."""
+        lifes = {"subscription": ("subscribe", "unsubscribe"), "registration": ("register", "unregister")}
+        topics = {"wamp.session.on_join", "wamp.session.on_leave"}
+        for noun, verbs in lifes.items():
+            topics |= {f"wamp.{noun}.on_{verb}" for verb in ("create", "delete", *verbs)}
+        self.assertEqual(set(TOPICS), topics)
+        sessions = "count list get kill kill_by_authid kill_by_authrole kill_all add_testament flush_testaments"
+        looking = "list lookup match get"
+        names = {
+            "session": sessions,
+            "subscription": f"{looking} list_subscribers count_subscribers get_events remove_subscriber",
+            "registration": f"{looking} list_callees count_callees remove_callee",
+        }
+        procedures = {f"wamp.{noun}.{name}" for noun, listed in names.items() for name in listed.split()}
+        self.assertEqual(set(Stage().realm.dealer.own), procedures)

@@ -1,0 +1,47 @@
+"""Tests for orosync.session.v2_requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.session.v2_requests import told_of_call, told_of_event
+
+ZOE = {"session": 7, "authid": "zoe", "authrole": "chief"}
+
+
+class Told(SynchronousTestCase):
+    """What options say of where a message comes from."""
+
+    def test_of_the_trusted(self) -> None:
+        """The first of the list is who published or called."""
+        options = {"forward_for": [ZOE, {"session": 8, "authid": "link", "authrole": "link"}]}
+        self.assertEqual(
+            told_of_event(options, True),
+            {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief"},
+        )
+        self.assertEqual(told_of_call(options, True), {"caller": 7, "caller_authid": "zoe", "caller_authrole": "chief"})
+
+    def test_of_others(self) -> None:
+        """Nobody else passes for another."""
+        self.assertIsNone(told_of_event({"forward_for": [ZOE]}, False))
+        self.assertIsNone(told_of_call({"forward_for": [ZOE]}, False))
+
+    def test_shapes(self) -> None:
+        """What is no such list says nothing, and costs nobody anything."""
+        table: list[Any] = [
+            None, 7, "x", [], {}, [None], [[ZOE]], [{}], [{**ZOE, "session": "7"}], [{**ZOE, "session": -1}],
+            [{**ZOE, "session": True}], [{**ZOE, "authid": None}], [{**ZOE, "authrole": 3}],
+        ]  # fmt: skip
+        for value in table:
+            self.assertIsNone(told_of_event({"forward_for": value}, True), value)
+        self.assertEqual(told_of_event({"forward_for": ({**ZOE, "session": 7.0},)}, True)["publisher"], 7)
+
+    def test_hash(self) -> None:
+        """A short string of anybody's is handed on, anything else is not."""
+        self.assertEqual(told_of_event({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
+        self.assertEqual(told_of_call({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
+        for value in (None, 7, ["abc"], "x" * 401):
+            self.assertIsNone(told_of_event({"transaction_hash": value}, True), value)
+        self.assertIsNone(told_of_event({}, True))

@@ -1,0 +1,26 @@
+"""The fixed HTTP answers: complete, closing, and silent about what made them."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.transport.http_responses import ANSWERS, RETRY_AFTER
+
+
+class AnswerTests(SynchronousTestCase):
+    def test_each_answer_is_whole(self) -> None:
+        """A client knows the length and that the connection ends; there is nothing about software in it."""
+        for status, answer in ANSWERS.items():
+            head, _, body = answer.decode("ascii").partition("\r\n\r\n")
+            lines = head.split("\r\n")
+            self.assertTrue(lines[0].startswith(f"HTTP/1.1 {status} "))
+            self.assertIn(f"Content-Length: {len(body)}", lines)
+            self.assertTrue(any(line.startswith("Connection: ") and line.endswith("close") for line in lines))
+            self.assertNotRegex(answer.decode(), r"(?i)server|twisted|autobahn|python|orosync|\[|\]")
+
+    def test_unavailable_says_when_to_come_back(self) -> None:
+        """503 carries Retry-After."""
+        self.assertIn(b"\r\nRetry-After: %d\r\n" % RETRY_AFTER, ANSWERS[503])
+
+    def test_a_plain_request_is_told_what_is_spoken_here(self) -> None:
+        """426 names the protocol to upgrade to and its version (RFC 9110 section 15.5.22)."""
+        self.assertIn(b"\r\nUpgrade: websocket\r\n", ANSWERS[426])
+        self.assertIn(b"\r\nConnection: Upgrade, close\r\n", ANSWERS[426])
