@@ -29,7 +29,7 @@ from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.topics import TopicRules
 from orosync.model import Action, Decision, Match, Principal, Verdict
 
-BACK_END = Principal("backend", "backend", "ticket", "tickets", precious=True)
+BACK_END = Principal("backend", "backend", "ticket", "tickets", is_backend=True)
 USER = Principal("anna", "user", "ticket", "tickets", user_id=7)
 MANY = tuple(f"oro/email_event/{number}/1" for number in range(1, 4001))
 CASES: dict[str, tuple[Principal, Action, Sequence[str]]] = {

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from orosync.errors import Refused
-from orosync.interfaces import Challenge, Hello, IAuthenticator
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.model import ConnectionFacts, Principal
 
 
@@ -32,8 +32,8 @@ class NoPasswords:
         return succeed(None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """The name in HELLO, if it is one of those."""
         if facts.forwarded or not _is_loopback(facts.peer):
             return fail(Refused("demo", "the examples serve this machine only, and no proxy"))

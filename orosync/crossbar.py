@@ -27,7 +27,7 @@ from autobahn.wamp.types import ComponentConfig
 from twisted.logger import Logger
 
 from orosync.app.attached import Judgement
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.attached.client import DecidingSession, register
 from orosync.config import load
 from orosync.errors import ConfigError
@@ -106,7 +106,7 @@ def judgement(extra: Any, what: str, realm: str = "") -> Judgement:
         for warning in configuration.warnings:
             _log.warn("{text}", text=warning)
         try:
-            return Judgement(Parts(configuration, reactor), what, realm)
+            return Judgement(Container(configuration, reactor), what, realm)
         except ConfigError as error:
             raise ConfigError(configuration.located(error.faults)) from error
     except ConfigError as error:

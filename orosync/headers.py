@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from orosync.model import NOTHING
+from orosync.model import EMPTY
 
 
 def parse_cookies(header: str | None) -> Mapping[str, str]:
@@ -26,7 +26,7 @@ def parse_cookies(header: str | None) -> Mapping[str, str]:
     A browser sends the cookie of the longer path first (RFC 6265 section 5.4). Pieces without "=" are passed over.
     """
     if not header:
-        return NOTHING
+        return EMPTY
     cookies: dict[str, str] = {}
     for piece in header.split(";"):
         name, equals, value = piece.strip(" \t").partition("=")

@@ -17,12 +17,12 @@ from orosync.model import (
     Action,
     AdminSession,
     ConnectionFacts,
+    ConnectionPolicy,
     Decision,
     Match,
     Principal,
     Rights,
     SharedPassword,
-    Traits,
     User,
 )
 
@@ -32,7 +32,7 @@ has been read enough for this turn of the reactor."""
 
 
 @attrs.frozen
-class Hello:
+class HelloDetails:
     """What a WAMP v2 client said of itself in HELLO (already checked for shape)."""
 
     realm: str
@@ -42,7 +42,7 @@ class Hello:
 
 
 @attrs.frozen
-class Challenge:
+class AuthenticationStep:
     """A question to a v2 client: CHALLENGE ``method``, ``extra``; ``answer`` judges its AUTHENTICATE.
 
     ``answer(signature, extra)`` fires with the Principal, or fails with Refused or Unavailable.
@@ -63,7 +63,9 @@ class IAuthenticator(Interface):
         """Look at the HTTP upgrade. Fires with a Principal (accepted), with None (nothing of its kind
         was presented), or fails with Refused (presented and wrong) or Unavailable (cannot tell now)."""
 
-    def at_hello(facts: ConnectionFacts, hello: Hello, method: str, session_id: int) -> Deferred[Principal | Challenge]:
+    def at_hello(
+        facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """Answer a HELLO that chose ``method``. Fires with a Principal, or with a Challenge to send;
         fails with Refused or Unavailable."""
 
@@ -229,7 +231,7 @@ class ILink(Interface):
 class ISession(Interface):
     """One client's life, as a transport sees it."""
 
-    traits: Traits = Attribute("How the transport treats the connection.")
+    traits: ConnectionPolicy = Attribute("How the transport treats the connection.")
 
     def opened(link: ILink) -> None:
         """The handshake is answered (the 101 is the first thing in the link's queue)."""
@@ -289,7 +291,7 @@ class ITopicWatcher(Interface):
     def subscribed(session_id: int, principal: Principal) -> None:
         """A session has just subscribed (its SUBSCRIBED is already queued)."""
 
-    def deserted() -> None:
+    def last_unsubscribed() -> None:
         """The last subscriber has gone."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Match(Enum):
@@ -135,8 +135,9 @@ class Principal:
 
     ``authid``, ``authrole``, ``authmethod`` and ``authprovider`` are WAMP's; the rest is what topic
     rules bind their variables to. ``user_id`` is None for a back end, an anonymous or a foreign client.
-    ``precious`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
-    ``imprint`` tells the password of the login from another one (``identity.standing``); nobody is ever told it.
+    ``is_backend`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
+    ``password_fingerprint`` tells the password of the login from another one (``identity.standing``); it is
+    never told to anyone.
     ``realm`` is where the authenticator sends the client, "" for the realm that it asked for. ``session`` is there only
     for authorizers that say they need it (``IAuthorizer``).
     """
@@ -148,10 +149,10 @@ class Principal:
     user_id: int | None = None
     organizations: frozenset[int] = frozenset()
     roles: frozenset[str] = frozenset()
-    precious: bool = False
+    is_backend: bool = False
     authenticated_at: float = 0.0
-    extra: Mapping[str, Any] = NOTHING
-    imprint: bytes = attrs.field(default=b"", repr=False, eq=False)
+    extra: Mapping[str, Any] = EMPTY
+    password_fingerprint: bytes = attrs.field(default=b"", repr=False, eq=False)
     realm: str = ""
     session: SessionFacts | None = attrs.field(default=None, repr=False, eq=False)
 
@@ -181,7 +182,7 @@ class ConnectionFacts:
     tls: bool
     forwarded: bool
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
-    channel_id: Mapping[str, bytes] = attrs.field(default=NOTHING, repr=False)
+    channel_id: Mapping[str, bytes] = attrs.field(default=EMPTY, repr=False)
     proxied_for: str = ""
 
     @property
@@ -207,7 +208,7 @@ class Rights:
 
 
 @attrs.frozen
-class Traits:
+class ConnectionPolicy:
     """How a transport treats one admitted connection.
 
     ``message_limit`` in bytes; with ``skip_oversized`` a larger message is skipped and logged instead of

@@ -1,14 +1,9 @@
-"""What a router tells of a client's connection when it asks who that is, read as ConnectionFacts.
+"""A client's connection as Crossbar.io's ``TransportDetails`` describe it (``TransportDetails.marshal`` of autobahn):
+read as ConnectionFacts where another router tells of its clients, and written for procedures that decide about ours.
 
-The shape is Crossbar.io's (``TransportDetails.marshal`` of autobahn): ``peer`` is ``tcp4:192.0.2.7:40000``,
-``http_headers_received`` has lower-case names and is there for WebSocket alone. Whatever is missing or of another
-shape counts as not said; nobody is let in for what was not said. Pure; must not know what the facts decide.
-
-What a deciding procedure is told of a client's connection: Crossbar.io's ``TransportDetails``, as far as it is
-anybody's business.
-
-Cookies, credentials, the query string (which holds tickets) and all headers but a few are never told, nor anything of
-this process. It must not know who asks, or what is decided.
+``peer`` is ``tcp4:192.0.2.7:40000``; ``http_headers_received`` has lower-case names and is there for WebSocket alone.
+What is missing or of another shape counts as not said. Cookies, credentials, the query string (which holds tickets) and
+all headers but a few are never told, nor anything of this process.
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from orosync.headers import UNIX, Network, client_address, forwarded, parse_cookies, plain_address
-from orosync.model import NOTHING, ConnectionFacts
+from orosync.model import EMPTY, ConnectionFacts
 
 UNKNOWN = "unknown"
 """The peer where the router does not say it: no network has it."""
@@ -28,7 +23,7 @@ UNKNOWN = "unknown"
 
 def connection_facts(listener: str, transport: object, proxies: Sequence[Network]) -> ConnectionFacts:
     """The facts for ``listener`` (our name for the router); ``proxies`` are believed as those of a listener of ours."""
-    told: Mapping[str, Any] = transport if isinstance(transport, Mapping) else NOTHING
+    told: Mapping[str, Any] = transport if isinstance(transport, Mapping) else EMPTY
     headers = _headers(told.get("http_headers_received"))
     peer = peer_address(told.get("peer"))
     subprotocol = told.get("websocket_protocol")
@@ -66,7 +61,7 @@ def peer_address(peer: object) -> str:
 def _headers(told: object) -> Mapping[str, str]:
     """Names come in lower case from every router that keeps to the contract; of others they are made so."""
     if not isinstance(told, Mapping):
-        return NOTHING
+        return EMPTY
     return {name.lower(): value for name, value in told.items() if isinstance(name, str) and isinstance(value, str)}
 
 
@@ -101,13 +96,13 @@ def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
         "peer_cert": certificate_details(facts.client_certificate),
         "websocket_protocol": _protocol(facts.subprotocols) if framing == "websocket" else None,
         "websocket_extensions_in_use": [],
-        "http_headers_received": _headers_transport_details(facts),
+        "http_headers_received": _shown_headers(facts),
         "http_headers_sent": {},
         "http_cbtid": None,
     }
 
 
-def _headers_transport_details(facts: ConnectionFacts) -> dict[str, str]:
+def _shown_headers(facts: ConnectionFacts) -> dict[str, str]:
     told = {name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER}
     return {**told, "forwarded": SOMEBODY} if facts.forwarded else told
 

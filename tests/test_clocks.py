@@ -43,9 +43,9 @@ ALLOWED = {
     ("clocks.py", "time.time"): "the time of day comes from here",
     ("clocks.py", "time.monotonic"): "what the reactor counts by",
     ("clocks.py", "reactor.seconds"): "is replaced here",
-    ("components/attempts.py", "reactor.seconds"): "how long an attempt lasted",
-    ("components/uplink.py", "reactor.seconds"): "how many messages a second pass",
-    ("composition/ending.py", "time.monotonic"): "its thread keeps a deadline while the reactor is stuck",
+    ("client/login.py", "reactor.seconds"): "how long an attempt lasted",
+    ("uplink/uplink.py", "reactor.seconds"): "how many messages a second pass",
+    ("app/ending.py", "time.monotonic"): "its thread keeps a deadline while the reactor is stuck",
     ("identity/directories/pool.py", "time.monotonic"): "its threads keep deadlines while the reactor is elsewhere",
 }
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Action, AdminSession, Decision, Match, Principal, Traits, User, Verdict
+from orosync.model import Action, AdminSession, ConnectionPolicy, Decision, Match, Principal, User, Verdict
 from orosync.testing import connection_facts, principal
 
 VALUES = (
     User(1, "anna", "hash"),
     AdminSession("anna"),
     Decision(Verdict.DENY),
-    Traits(),
+    ConnectionPolicy(),
     principal(),
     connection_facts(),
 )
@@ -54,9 +54,12 @@ class ModelTests(SynchronousTestCase):
         """Whoever forgets a field gets the lesser right: no user, no special treatment, a small message, pings."""
         who = Principal("x", "guest", "anonymous", "guests")
         self.assertEqual(
-            (who.user_id, who.precious, who.organizations, who.roles), (None, False, frozenset(), frozenset())
+            (who.user_id, who.is_backend, who.organizations, who.roles), (None, False, frozenset(), frozenset())
         )
-        self.assertEqual((Traits().message_limit, Traits().skip_oversized, Traits().pinged), (65536, False, True))
+        self.assertEqual(
+            (ConnectionPolicy().message_limit, ConnectionPolicy().skip_oversized, ConnectionPolicy().pinged),
+            (65536, False, True),
+        )
         self.assertEqual((Decision(Verdict.DENY).disclose, Decision(Verdict.DENY).failed), (False, False))
 
     def test_words(self):

@@ -137,7 +137,7 @@ class Contents(SynchronousTestCase):
         built_here = {name for name in names if re.fullmatch(r"orosync/identity/_rounds\.[\w.-]+\.so", name)}
         self.assertEqual(bool(built_here), compiles(), "the rounds of the digest in C")
         self.assertEqual(sorted(names - built_here), sorted(package | etc))
-        self.assertTrue({data + "router.ini", data + "orosync.app.service", "orosync/py.typed"} <= names)
+        self.assertTrue({data + "router.ini", data + "orosync.service", "orosync/py.typed"} <= names)
 
     def test_sdist(self) -> None:
         """The sdist holds the whole tracked tree, tests included: what runs in a checkout runs from it."""

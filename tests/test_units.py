@@ -17,7 +17,7 @@ from orosync.config import load
 from tests.support.processes import run
 
 TREE = Path(__file__).resolve().parent.parent
-UNIT = TREE / "etc" / "orosync.app.service"
+UNIT = TREE / "etc" / "orosync.service"
 PRODUCTION = TREE / "etc" / "router.production.ini"
 INSTALLED = "/opt/orosync/bin/twistd"
 

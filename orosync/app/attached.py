@@ -14,7 +14,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.ending import GRACE, Ending
 from orosync.app.process import Process
 from orosync.app.stopping import Stopping
@@ -36,7 +36,7 @@ class Judgement(MultiService):
     ``procedure`` is the answer, ``uri`` its name. Raises ConfigError with every fault.
     """
 
-    def __init__(self, parts: Parts, what: str, realm: str = "") -> None:
+    def __init__(self, parts: Container, what: str, realm: str = "") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.parts = parts
         section = attach_section(parts.configuration)
@@ -95,7 +95,7 @@ class AttachedService(MultiService):
         for warning in self._parts.configuration.warnings:
             self.log.warn("{text}", text=warning)
         super().startService()  # type: ignore[no-untyped-call]
-        self._parts.reactor.callWhenRunning(self._process.heed)
+        self._parts.reactor.callWhenRunning(self._process.apply)
         self._process.ready()
 
     def stopService(self) -> Deferred[None]:
@@ -120,4 +120,4 @@ def attach_section(configuration: Configuration) -> AttachSection:
 def build(configuration: Configuration, reactor: Any, what: str, ending: Ending | None = None) -> AttachedService:
     """The whole process, not yet started; ``what`` as Judgement's, ``ending`` where the process is its own. Raises
     ConfigError."""
-    return AttachedService(Judgement(Parts(configuration, reactor), what), ending)
+    return AttachedService(Judgement(Container(configuration, reactor), what), ending)

@@ -23,7 +23,7 @@ from orosync.config.sections import ForeignSection
 from orosync.errors import CallFailed, ConfigError, RequestError
 from orosync.interfaces import IAuthorizer, ICaller, IJournal
 from orosync.session.local import LocalCallee, LocalCaller
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.wamp import uris
 
 Foreign = Callable[[ForeignSection], IAuthorizer]
@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 @attrs.define(eq=False)
 class Authorizers:
-    """What ``Deciders.make`` made, and nobody asks before ``Deciders.put``.
+    """What ``AuthorizerFactory.make`` made, and nobody asks before ``AuthorizerFactory.put``.
 
     ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role, ``unlimited`` roles by realm.
     ``kept`` has, by (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure),
@@ -46,13 +46,13 @@ class Authorizers:
     purges: dict[Key, list[RemoteAuthorizer]] = attrs.field(factory=dict)
 
 
-class Deciders:
+class AuthorizerFactory:
     """Makes the authorizers of all ``hosted`` realms. ``foreign(section)`` makes a part from elsewhere."""
 
     _log = Logger()
 
     def __init__(
-        self, hosted: Mapping[str, HostedRealm], journal: IJournal, clock: IReactorTime, foreign: Foreign
+        self, hosted: Mapping[str, RealmContext], journal: IJournal, clock: IReactorTime, foreign: Foreign
     ) -> None:
         self._hosted = hosted
         self._journal = journal

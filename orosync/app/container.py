@@ -13,7 +13,7 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 
 from orosync import registry
-from orosync.app.authorizers import Deciders
+from orosync.app.authorizers import AuthorizerFactory
 from orosync.authz.chain import Chain
 from orosync.clocks import Now, time_of_day
 from orosync.config import Configuration
@@ -45,7 +45,7 @@ from orosync.identity.factory import (
 from orosync.identity.hasher import Hasher
 from orosync.identity.shared_passwords import Sharing
 from orosync.identity.single_flight import SessionLookups
-from orosync.identity.ticket import UsedTickets
+from orosync.identity.ticket import ReplayCache
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
 from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
@@ -54,15 +54,15 @@ from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
 from orosync.router.filters import FORWARDER
-from orosync.session.dispatch import PostOffice
-from orosync.session.local import LocalPublisher, WirelessSession
-from orosync.session.realm_context import HostedRealm, hosted_realm
+from orosync.session.dispatch import Dispatcher
+from orosync.session.local import LocalPublisher, LocalSession
+from orosync.session.realm_context import RealmContext, realm_context
 from orosync.uplink.uplink import FEATURES, Uplink
 
 T = TypeVar("T")
 
 
-class Parts:
+class Container:
     """The parts of a router, each made when first asked for, and once.
 
     Raises ConfigError, with every fault that making them brought up, from ``realms``. ``services`` holds the parts
@@ -76,20 +76,20 @@ class Parts:
         self.now = now
         self.journal = Journal(reactor)
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
-        self.office = PostOffice(self.journal)
+        self.office = Dispatcher(self.journal)
         self.demo_users = demo_users()
-        self._used_tickets = UsedTickets()
+        self._used_tickets = ReplayCache()
         self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []
         self.titles: dict[int, str] = {}
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
-        self._hosted: dict[str, HostedRealm] = {}
-        self.deciders = Deciders(self._hosted, self.journal, reactor, self._foreign_authorizer)
+        self._hosted: dict[str, RealmContext] = {}
+        self.deciders = AuthorizerFactory(self._hosted, self.journal, reactor, self._foreign_authorizer)
         registry.search(configuration.router.plugins)
 
     @cached_property
-    def realms(self) -> Mapping[str, HostedRealm]:
+    def realms(self) -> Mapping[str, RealmContext]:
         """Every realm in service, with its authenticators, authorizers and watchers."""
         hosted = self._hosted
         hosted.update({name: self._realm(name) for name in self.configuration.realms})
@@ -111,19 +111,19 @@ class Parts:
         if self._faults:
             raise ConfigError(self._faults)
 
-    def _realm(self, name: str) -> HostedRealm:
+    def _realm(self, name: str) -> RealmContext:
         section = self.configuration.realms[name]
         authenticators = [self.authenticators.get(one) for one in section.authenticators]
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         known = [one for one in authenticators if one is not None]
-        return hosted_realm(section, chain, known, self.journal, self.office, self.reactor, self.now)
+        return realm_context(section, chain, known, self.journal, self.office, self.reactor, self.now)
 
-    def _uplink(self, name: str, hosted: HostedRealm) -> None:
+    def _uplink(self, name: str, hosted: RealmContext) -> None:
         section = self.configuration.uplinks[name]
         who = Principal(f"uplink:{name}", section.role, "uplink", f"uplink:{name}")
         features = FEATURES | {FORWARDER}
-        uplink = Uplink(section, partial(WirelessSession, hosted, who, features), self.journal, self.reactor)
+        uplink = Uplink(section, partial(LocalSession, hosted, who, features), self.journal, self.reactor)
         self.services.append(uplink)
         self.titles[id(uplink)] = f"uplink:{name}"
 

@@ -17,7 +17,7 @@ from twisted.web.resource import IResource
 from orosync.clocks import Now
 from orosync.config.listen import ListenSection
 from orosync.errors import ConfigError
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.factories import SCHEMES
 from orosync.transport.message_rates import Allowance
 from orosync.transport.settings import BackEndSign, ListenerSettings
@@ -98,18 +98,18 @@ def settings_of(section: ListenSection, web: IResource | None, back_end: BackEnd
     )
 
 
-def client_traits(section: ListenSection) -> Traits:
+def client_traits(section: ListenSection) -> ConnectionPolicy:
     """How everybody is treated who is no back end, or not known to be one.
 
     A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon.
     """
     alone = section.publisher and section.transport == "rawsocket"
-    return Traits(message_limit=section.publisher_message_limit if alone else section.message_limit)
+    return ConnectionPolicy(message_limit=section.publisher_message_limit if alone else section.message_limit)
 
 
-def publisher_traits(section: ListenSection) -> Traits:
+def publisher_traits(section: ListenSection) -> ConnectionPolicy:
     """How a back end is treated that the handshake has made known."""
-    return Traits(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
+    return ConnectionPolicy(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
 
 
 def allowance(section: ListenSection) -> Allowance:

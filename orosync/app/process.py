@@ -28,16 +28,16 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.ending import Ending
 from orosync.config.realms import ComponentSection
 from orosync.embedded.component import HostedComponent, start_all
 from orosync.errors import ConfigError
-from orosync.model import Principal, Traits
-from orosync.session.context import Guest, Lobby, drain
+from orosync.model import ConnectionPolicy, Principal
+from orosync.session.context import ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
-from orosync.session.hosts import InsideHost
-from orosync.session.revalidation import Rechecks
+from orosync.session.hosts import EmbeddedSessionHost
+from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 
 
@@ -95,7 +95,7 @@ class SystemdNotifier:
 
 
 class Process:
-    """Told of by its service, which calls each method once; ``heed`` when the reactor runs."""
+    """Told of by its service, which calls each method once; ``apply`` when the reactor runs."""
 
     def __init__(self, reactor: Any, environ: Mapping[str, str], ending: Ending | None = None) -> None:
         self._reactor = reactor
@@ -114,7 +114,7 @@ class Process:
             self._ending.clear()
         raise SystemExit(1)
 
-    def heed(self, reload: Callable[[], None] | None = None) -> None:
+    def apply(self, reload: Callable[[], None] | None = None) -> None:
         """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls
         ``reload``, both in a turn of the reactor's. Where there is an ``ending``, SIGTERM is its affair."""
         if self._ending is None:
@@ -166,17 +166,17 @@ class Hosting:
 
     _log = Logger()
 
-    def __init__(self, parts: Parts, wires: Wires, rechecks: Rechecks) -> None:
+    def __init__(self, parts: Container, wires: Wires, rechecks: Revalidation) -> None:
         self._parts = parts
-        self.guests: set[Guest] = set()
+        self.guests: set[ListenerSession] = set()
         self._deadlines = Deadlines(parts.reactor, HELLO_TIMEOUT)
-        self._hosts: list[InsideHost] = []
+        self._hosts: list[EmbeddedSessionHost] = []
         sections = parts.configuration.components.values()
         self.components = [self._component(section, wires, rechecks) for section in sections]
 
-    def _component(self, section: ComponentSection, wires: Wires, rechecks: Rechecks) -> HostedComponent:
+    def _component(self, section: ComponentSection, wires: Wires, rechecks: Revalidation) -> HostedComponent:
         parts = self._parts
-        lobby = Lobby(
+        lobby = ListenerContext(
             realms={section.realm: parts.realms[section.realm]},
             journal=parts.journal,
             wires=wires,
@@ -190,7 +190,7 @@ class Hosting:
             inside=True,
         )
         principal = Principal(section.name, section.role, METHOD, METHOD, authenticated_at=parts.now())
-        host = InsideHost(lobby, principal, Traits(message_limit=MESSAGE_LIMIT, pinged=False))
+        host = EmbeddedSessionHost(lobby, principal, ConnectionPolicy(message_limit=MESSAGE_LIMIT, pinged=False))
         self._hosts.append(host)
         return HostedComponent(section.name, parts.components[section.name], host, parts.journal, parts.reactor)
 

@@ -14,13 +14,13 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.logger import Logger
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import Configuration, load
 from orosync.config.loader import without_line
 from orosync.config.readers import Secret
 from orosync.errors import ConfigError
-from orosync.session.context import Guest
-from orosync.session.reauthorization import Reviews
+from orosync.session.context import ListenerSession
+from orosync.session.reauthorization import Reauthorization
 
 KINDS: Mapping[str, str] = {
     "listeners": "listen",
@@ -33,14 +33,18 @@ KINDS: Mapping[str, str] = {
 """Sections that are read at a start alone, by their names in the Configuration; [realm:...] for the most part too."""
 
 
-class Rules:
+class RuleReload:
     """``guests`` gives everybody who is here; parts from elsewhere that are services are started and stopped in
     ``house``."""
 
     _log = Logger()
 
     def __init__(
-        self, parts: Parts, reviews: Reviews, guests: Callable[[], Iterable[Guest]], house: MultiService
+        self,
+        parts: Container,
+        reviews: Reauthorization,
+        guests: Callable[[], Iterable[ListenerSession]],
+        house: MultiService,
     ) -> None:
         self._parts = parts
         self._reviews = reviews

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.ending import GRACE, Ending
 from orosync.app.listeners import (
     allowance,
@@ -30,7 +30,7 @@ from orosync.app.listeners import (
     spoken,
 )
 from orosync.app.process import Hosting, Process
-from orosync.app.reload import Rules
+from orosync.app.reload import RuleReload
 from orosync.app.stopping import Stopping
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
@@ -40,12 +40,12 @@ from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
-from orosync.session.context import Guest, HiddenProxies, Lobby, drain
+from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
 from orosync.session.hosts import SessionHost
 from orosync.session.local import LocalPublisher
-from orosync.session.reauthorization import Reviews
-from orosync.session.revalidation import Rechecks
+from orosync.session.reauthorization import Reauthorization
+from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 from orosync.transport.accepting import accept_few
 from orosync.transport.factories import FACTORIES
@@ -54,7 +54,7 @@ from orosync.transport.message_rates import MessageRates
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
-from orosync.transport.write_queue import Outbox
+from orosync.transport.write_queue import WriteScheduler
 
 ADVICE = {
     errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
@@ -66,7 +66,7 @@ ADVICE = {
 
 def build(configuration: Configuration, reactor: Any, ending: Ending | None = None) -> RouterService:
     """The whole router, not yet started; ``ending`` where the process is its own. Raises ConfigError."""
-    return RouterService(Parts(configuration, reactor), ending)
+    return RouterService(Container(configuration, reactor), ending)
 
 
 class RouterService(MultiService):
@@ -78,15 +78,17 @@ class RouterService(MultiService):
 
     log = Logger()
 
-    def __init__(self, parts: Parts, ending: Ending | None = None) -> None:
+    def __init__(self, parts: Container, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._parts = parts
         self._configuration = parts.configuration
-        self._guests: set[Guest] = set()
+        self._guests: set[ListenerSession] = set()
         self._wires = Wires()
-        self._outbox, self._turns = Outbox(parts.reactor), ReadTurns(parts.reactor)
-        self._reviews = Reviews(parts.reactor, parts.journal)
-        self._rechecks = Rechecks(parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew)
+        self._outbox, self._turns = WriteScheduler(parts.reactor), ReadTurns(parts.reactor)
+        self._reviews = Reauthorization(parts.reactor, parts.journal)
+        self._rechecks = Revalidation(
+            parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew
+        )
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
         self._rates: list[MessageRates] = []
@@ -98,7 +100,7 @@ class RouterService(MultiService):
             ending.concerns(parts.journal, parts.configuration.router.drain, lambda: self._stopping.unfinished)
         parts.hasher.setServiceParent(self)
         self._hosting = Hosting(parts, self._wires, self._rechecks)
-        self._rules = Rules(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
+        self._rules = RuleReload(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
         self._pages = {
             one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
         }
@@ -126,7 +128,7 @@ class RouterService(MultiService):
         parts = self._parts
         deadlines = Deadlines(parts.reactor, section.hello_timeout)
         rates = MessageRates(parts.reactor, parts.journal, section.name, allowance(section))
-        lobby = Lobby(
+        lobby = ListenerContext(
             realms=parts.realms,
             journal=parts.journal,
             wires=self._wires,
@@ -172,7 +174,7 @@ class RouterService(MultiService):
         if not all(opened):
             self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
-        self._parts.reactor.callWhenRunning(self._process.heed, self.reload)
+        self._parts.reactor.callWhenRunning(self._process.apply, self.reload)
         self._hosting.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
@@ -273,7 +275,7 @@ class RouterService(MultiService):
             rates.stop()
         for hosted in self._parts.realms.values():
             for watcher in hosted.watchers.values():
-                watcher.deserted()
+                watcher.last_unsubscribed()
         self._process.stopped()
         Service.stopService(self)
         await self._stopping.stop_all(reversed(list(self)))

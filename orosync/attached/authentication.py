@@ -28,8 +28,8 @@ from twisted.logger import Logger
 
 from orosync.errors import Refused, Unavailable
 from orosync.headers import Network, OriginRule
-from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IAuthenticator, IJournal
-from orosync.model import NOTHING, ConnectionFacts, Principal
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAmbientAuthenticator, IAuthenticator, IJournal
+from orosync.model import EMPTY, ConnectionFacts, Principal
 from orosync.transport_details import connection_facts
 
 ANONYMOUS = "anonymous"
@@ -38,7 +38,7 @@ TICKET = "ticket"
 
 async def identify(
     facts: ConnectionFacts,
-    hello: Hello,
+    hello: HelloDetails,
     method: str,
     ticket: str,
     authenticators: Sequence[IAuthenticator],
@@ -68,12 +68,12 @@ async def identify(
 
 
 async def _by_ticket(
-    facts: ConnectionFacts, hello: Hello, ticket: str, authenticators: Sequence[IAuthenticator], session: int
+    facts: ConnectionFacts, hello: HelloDetails, ticket: str, authenticators: Sequence[IAuthenticator], session: int
 ) -> Principal:
     for authenticator in authenticators:
         if TICKET in authenticator.methods:
             question = await authenticator.at_hello(facts, hello, TICKET, session)
-            principal = await question.answer(ticket, {}) if isinstance(question, Challenge) else question
+            principal = await question.answer(ticket, {}) if isinstance(question, AuthenticationStep) else question
             for ambient in _ambient(authenticators):
                 await ambient.watch(facts, principal)  # refuses what belongs to somebody else
             return principal
@@ -125,7 +125,7 @@ class Authentication:
 
     async def answer(self, realm: object = None, authid: object = None, details: object = None) -> dict[str, Any]:
         """The procedure. Raises ApplicationError; never anything else."""
-        told: Mapping[str, Any] = details if isinstance(details, Mapping) else NOTHING
+        told: Mapping[str, Any] = details if isinstance(details, Mapping) else EMPTY
         facts = connection_facts(self._listener, told.get("transport"), self._proxies)
         self._outstanding += 1
         try:
@@ -158,7 +158,7 @@ class Authentication:
             raise Refused("origin", f"pages of {facts.origin!r} may not connect")
         # Crossbar.io makes up an authid for who is anonymous.
         named = None if method == ANONYMOUS else authid or None
-        hello = Hello(realm or self._default, named, (method,), NOTHING)
+        hello = HelloDetails(realm or self._default, named, (method,), EMPTY)
         number = session if isinstance(session, int) else 0
         principal = await identify(facts, hello, method, ticket, authenticators, number)
         if principal.authrole == ALMIGHTY:

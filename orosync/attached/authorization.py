@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from orosync.interfaces import IJournal
-from orosync.model import NOTHING, Action, Decision, Match, Principal, Verdict
+from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
 
 MOST_AT_ONCE = 10_000
 """Answers that may be outstanding; whatever is asked then is refused."""
@@ -67,7 +67,7 @@ class Authorization:
         Deferred.fromCoroutine(self._in_order(question, before, decision, answer))
         return answer
 
-    def _decide(self, question: Question) -> Decision | Deferred[Decision]:
+    def _decide(self, question: AuthorizationRequest) -> Decision | Deferred[Decision]:
         if self._outstanding >= MOST_AT_ONCE:
             return _failed(f"{MOST_AT_ONCE} questions wait already")
         try:
@@ -77,7 +77,7 @@ class Authorization:
 
     async def _in_order(
         self,
-        question: Question,
+        question: AuthorizationRequest,
         before: Deferred[None] | None,
         decision: Decision | Deferred[Decision],
         answer: Deferred[dict[str, bool]],
@@ -105,7 +105,7 @@ class Authorization:
         self._journal.count("session.failed", "authorization")
         return _failed("it could not be judged")
 
-    def _told(self, question: Question, decision: Decision) -> dict[str, bool]:
+    def _told(self, question: AuthorizationRequest, decision: Decision) -> dict[str, bool]:
         if decision.verdict is Verdict.ALLOW:
             return _answered(True, decision.disclose)
         principal, action, uri, _, _ = question.asked
@@ -114,23 +114,23 @@ class Authorization:
         )
         return _answered(False)
 
-    def _read(self, session: object, uri: object, action: object, options: object) -> Question:
+    def _read(self, session: object, uri: object, action: object, options: object) -> AuthorizationRequest:
         """Raises ValueError for a question that is none."""
         known = _ACTIONS.get(action) if isinstance(action, str) else None
         if known is None or not isinstance(uri, str):
             raise ValueError("the router asks about no action, or a URI that is no text")
         if not isinstance(session, Mapping):
             raise ValueError("the router does not say who asks")
-        wanted: Mapping[str, Any] = options if isinstance(options, Mapping) else NOTHING
+        wanted: Mapping[str, Any] = options if isinstance(options, Mapping) else EMPTY
         named = wanted.get("match") or "exact"
         match = _MATCHES.get(named if isinstance(named, str) else "") if known in _WITH_PATTERNS else Match.EXACT
         number = session.get("session")
         if match is None or not isinstance(number, int | None):
             raise ValueError("the router asks about an unknown kind of pattern, or for a session whose number is none")
-        return Question(number, (principal_of(session, self._believed), known, uri, match, wanted))
+        return AuthorizationRequest(number, (principal_of(session, self._believed), known, uri, match, wanted))
 
 
-class Question(NamedTuple):
+class AuthorizationRequest(NamedTuple):
     """What is asked for ``session``; ``asked`` is what Judge.decide takes."""
 
     session: int | None
@@ -145,7 +145,7 @@ def principal_of(session: Mapping[str, Any], believed: Collection[tuple[str, str
     # A component inside the router has neither.
     method, provider = (_text(session.get(key)) for key in ("authmethod", "authprovider"))
     extra = session.get("authextra")
-    known = extra if (provider, method) in believed and isinstance(extra, Mapping) else NOTHING
+    known = extra if (provider, method) in believed and isinstance(extra, Mapping) else EMPTY
     user_id = known.get("user_id")
     organizations, roles = known.get("organizations") or (), known.get("roles") or ()
     if user_id is not None and type(user_id) is not int:

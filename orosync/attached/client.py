@@ -21,7 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from orosync import __version__
-from orosync.client.login import Attempts, Login
+from orosync.client.login import Login, ReconnectDelays
 from orosync.client.transports import endpoint_of, set_bounds, trust_root_of
 from orosync.config.attached import AttachSection
 from orosync.errors import ConfigError
@@ -131,7 +131,7 @@ class Attachment(Service):
         self._reactor = reactor
         self._trust_root = trust_root_of("attach", section.ca)
         self._login = Login.of(section)
-        self._attempts = Attempts(section.retry, jitter, steady=STEADY)
+        self._attempts = ReconnectDelays(section.retry, jitter, steady=STEADY)
         self._session: AttachedSession | None = None
         self._loop: Deferred[None] | None = None
 

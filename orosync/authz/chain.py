@@ -63,14 +63,14 @@ class Grants:
 
 
 @attrs.frozen
-class Trouble:
+class NoAnswer:
     """No answer: ``kind`` is "failed" or "late", ``reason`` says more for the log."""
 
     kind: str
     reason: str
 
 
-def within(answer: Deferred[Any], seconds: float, clock: IReactorTime) -> Deferred[Any]:
+def with_timeout(answer: Deferred[Any], seconds: float, clock: IReactorTime) -> Deferred[Any]:
     """Fires with what ``answer`` fires with, or with Trouble when it fails or takes longer than ``seconds``.
 
     Never fails, unless it is cancelled itself: then with CancelledError, and ``answer`` is cancelled too. A late answer
@@ -84,12 +84,12 @@ def within(answer: Deferred[Any], seconds: float, clock: IReactorTime) -> Deferr
         if outcome.called:
             return
         if isinstance(result, Failure):
-            outcome.callback(Trouble("failed", explain(result.value)))
+            outcome.callback(NoAnswer("failed", explain(result.value)))
         else:
             outcome.callback(result)
 
     def give_up() -> None:
-        outcome.callback(Trouble("late", f"no answer within {seconds:g} s"))
+        outcome.callback(NoAnswer("late", f"no answer within {seconds:g} s"))
         _cancel(answer)
 
     def withdrawn(_: Deferred[Any]) -> None:
@@ -213,7 +213,7 @@ class Chain:
             try:
                 answer = authorize(principal, action, uri, match, options)
             except Exception as error:
-                return self._broken(name, Trouble("raised", explain(error)))
+                return self._broken(name, NoAnswer("raised", explain(error)))
             if isinstance(answer, Decision):
                 verdict = answer.verdict
                 if verdict is _ALLOW or verdict is _DENY:
@@ -262,11 +262,11 @@ class Chain:
         asked = self._authorizers
         name, _, timeout = asked[position]
         later = pending if isinstance(pending, Deferred) else Deferred.fromCoroutine(pending)
-        answer = await within(later, timeout, self._clock)
+        answer = await with_timeout(later, timeout, self._clock)
         if asked is not self._authorizers:
             anew = self.decide(principal, action, uri, match, options)
             return await anew if isinstance(anew, Deferred) else anew
-        if isinstance(answer, Trouble):
+        if isinstance(answer, NoAnswer):
             return self._broken(name, answer)
         if not isinstance(answer, Decision) or not isinstance(answer.verdict, Verdict):
             return self._broken(name, _nonsense(answer))
@@ -279,13 +279,13 @@ class Chain:
         wanted: Any = getattr(authorizer, "timeout", None)
         return float(wanted) if type(wanted) in (int, float) and wanted > 0 else self._timeout
 
-    def _broken(self, name: str, trouble: Trouble) -> Decision:
+    def _broken(self, name: str, trouble: NoAnswer) -> Decision:
         self._journal.note("authorizer.failed", trouble.kind, authorizer=name, reason=trouble.reason)
         return Decision(_DENY, f'authorizer "{name}" gave no answer ({trouble.kind}), so it is refused', failed=True)
 
 
-def _nonsense(answer: object) -> Trouble:
-    return Trouble("nonsense", f"answered with {type(answer).__name__}, not with a decision")
+def _nonsense(answer: object) -> NoAnswer:
+    return NoAnswer("nonsense", f"answered with {type(answer).__name__}, not with a decision")
 
 
 def _name(authorizer: IAuthorizer) -> str:

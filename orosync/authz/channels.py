@@ -18,7 +18,7 @@ import attrs
 
 from orosync.authz import requirements, template
 from orosync.authz.template import Template
-from orosync.model import NOTHING, Match, Principal
+from orosync.model import EMPTY, Match, Principal
 
 Granted = Mapping[str, frozenset[str]]
 """Roles of the realm, each with the Oro roles of which its holder needs one; none at all where the role is enough."""
@@ -97,8 +97,8 @@ class Channel:
     """
 
     pattern: str
-    requirements: Mapping[str, str] = NOTHING
-    bindings: Mapping[str, Binding] = NOTHING
+    requirements: Mapping[str, str] = EMPTY
+    bindings: Mapping[str, Binding] = EMPTY
     subscribers: Granted = attrs.field(default=(), converter=granted)
     publishers: Granted = attrs.field(default=(), converter=granted)
     source: str = ""

@@ -122,7 +122,7 @@ _FLAGS = ("allow", "disclose", "cache")
 
 
 @attrs.frozen
-class Ruling:
+class RemoteDecision:
     """One answer. ``cache``: it may be given again to the same question."""
 
     allow: bool
@@ -130,7 +130,7 @@ class Ruling:
     cache: bool = False
 
 
-def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ruling:
+def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> RemoteDecision:
     """Read a RESULT: a boolean, or a dict of ``allow`` and if need be ``disclose``, ``cache`` and ``validate``.
 
     ``validate`` (Crossbar.io's payload types) is a dict or None and not heeded. ValueError for anything else, of which
@@ -140,7 +140,7 @@ def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ruling:
         raise ValueError("the answer is not one value")
     (answer,) = args
     if isinstance(answer, bool):
-        return Ruling(answer)
+        return RemoteDecision(answer)
     if not isinstance(answer, dict):
         raise ValueError(f"the answer is a {type(answer).__name__}, neither a boolean nor a dict")
     if "allow" not in answer:
@@ -153,7 +153,7 @@ def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ruling:
             raise ValueError(f"the answer has a key {str(key)[:40]!r}, which means nothing")
         elif value is not None and not isinstance(value, dict):
             raise ValueError("the answer's validate is neither a dict nor null")
-    return Ruling(**{key: answer[key] for key in _FLAGS if key in answer})
+    return RemoteDecision(**{key: answer[key] for key in _FLAGS if key in answer})
 
 
 class RulingCache:

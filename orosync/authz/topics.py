@@ -17,7 +17,7 @@ from zope.interface import implementer
 from orosync.authz.channels import Channel, Granted, for_everybody, words
 from orosync.authz.template import LONGEST
 from orosync.interfaces import IAuthorizer
-from orosync.model import NOTHING, Action, Decision, Match, Principal, Verdict
+from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
 
 _UNDECLARED = Decision(Verdict.ABSTAIN, "no channel declares it", declared=False)
 _NOT_OURS = Decision(Verdict.ABSTAIN, "channels are about subscribing and publishing only", declared=False)
@@ -66,7 +66,7 @@ class TopicRules:
             if channel.pattern in seen:
                 raise ValueError(f"{channel.title}: already declared as {seen[channel.pattern].title}")
             seen[channel.pattern] = channel
-            known = _Known(channel, NOTHING, *_publish_answers(channel), _subscribe_answers(channel))
+            known = _Known(channel, EMPTY, *_publish_answers(channel), _subscribe_answers(channel))
             if channel.template.fixed:
                 self._fixed[channel.pattern] = known
             else:
@@ -112,7 +112,7 @@ class TopicRules:
             self._strangers.add(topic)
             return None
         declared = self._variable[found.lastindex - 1]
-        values = declared.channel.values(topic) or NOTHING
+        values = declared.channel.values(topic) or EMPTY
         if len(self._known) >= self._memo + len(self._fixed):
             self._known = dict(self._fixed)
         known = self._known[topic] = declared._replace(values=values)

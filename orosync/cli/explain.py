@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.cli.running import Misused, ask, no_such
 from orosync.config import Configuration
 from orosync.config.authentication import Method
@@ -26,7 +26,7 @@ ANYBODY = "anybody"
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class ExplainQuery:
     """The question: may ``user``, the back end or anybody with ``role`` do ``action`` with ``uri``?
 
     ``role`` stands in for the role that logging in would give. ``realm`` None: the only one.
@@ -42,14 +42,14 @@ class Asked:
 
 
 @attrs.frozen
-class Answer:
+class Explanation:
     """``lines``: the question in words with ALLOW or DENY, and the deciding rule with its file and line."""
 
     allowed: bool
     lines: tuple[str, ...]
 
 
-async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> Answer:
+async def explain(configuration: Configuration, reactor: Any, asked: ExplainQuery) -> Explanation:
     """Raises Misused; fails with Refused when the user would not be let in, with Unavailable when that cannot be
     told now or an authorizer gives no answer, with ConfigError when authorizers cannot be made."""
     realm = _realm(configuration, asked.realm)
@@ -66,7 +66,7 @@ async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> A
         },
     )
 
-    async def question(parts: Parts) -> Answer:
+    async def question(parts: Container) -> Explanation:
         principal = await _principal(parts, doors, asked)
         decision = parts.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
         if isinstance(decision, Deferred):
@@ -81,7 +81,7 @@ async def explain(configuration: Configuration, reactor: Any, asked: Asked) -> A
         lines = [first, decision.rule]
         if not decision.declared:
             lines.append(f"asked were, in this order: {', '.join(configuration.realms[realm].authorizers)}")
-        return Answer(allowed, tuple(lines))
+        return Explanation(allowed, tuple(lines))
 
     return await ask(less, reactor, question, realm)
 
@@ -97,7 +97,7 @@ def _realm(configuration: Configuration, name: str | None) -> str:
     return name
 
 
-def _check(configuration: Configuration, realm: str, asked: Asked) -> None:
+def _check(configuration: Configuration, realm: str, asked: ExplainQuery) -> None:
     if asked.user is None and not asked.back_end and asked.role is None:
         raise Misused("say who: --user NAME, --back-end, or --role ROLE for anybody with that role")
     if asked.match is not Match.EXACT and asked.action not in (Action.SUBSCRIBE, Action.REGISTER):
@@ -109,7 +109,7 @@ def _check(configuration: Configuration, realm: str, asked: Asked) -> None:
             raise Misused(f"{asked.uri!r}: {error.message}") from None
 
 
-async def _principal(parts: Parts, doors: list[Authenticator], asked: Asked) -> Principal:
+async def _principal(parts: Container, doors: list[Authenticator], asked: ExplainQuery) -> Principal:
     """Who would come in: a user by the first authenticator that knows it, as authenticators themselves have it."""
     if asked.back_end:
         tickets = next((one for one in doors if isinstance(one, TicketSection)), None)
@@ -117,7 +117,7 @@ async def _principal(parts: Parts, doors: list[Authenticator], asked: Asked) -> 
             raise Misused("no authenticator of that realm knows a back end, name its role with --role")
         provider = tickets.name if tickets is not None else ""
         role = asked.role or (tickets.publisher_role if tickets is not None else "")
-        return Principal(BACK_END, role, "ticket", provider, precious=True)
+        return Principal(BACK_END, role, "ticket", provider, is_backend=True)
     if asked.user is None:
         return Principal(ANYBODY, asked.role or "", "anonymous", "")
     for door in doors:
@@ -128,7 +128,7 @@ async def _principal(parts: Parts, doors: list[Authenticator], asked: Asked) -> 
     raise Refused("unknown_user", f"none of {names} knows a user {asked.user!r}")
 
 
-async def _let_in(parts: Parts, door: Authenticator, name: str) -> Principal | None:
+async def _let_in(parts: Container, door: Authenticator, name: str) -> Principal | None:
     """None where ``door`` does not know ``name``, or cannot be asked (one of somebody else's)."""
     if isinstance(door, Method):
         line = next((one for one in door.user if one.authid == name), None)
@@ -152,7 +152,7 @@ async def _let_in(parts: Parts, door: Authenticator, name: str) -> Principal | N
 
 
 def _words(principal: Principal) -> str:
-    who = "the back end" if principal.precious else f"user {principal.authid!r}"
+    who = "the back end" if principal.is_backend else f"user {principal.authid!r}"
     if principal.authmethod == "anonymous":
         who = ANYBODY
     known = [f"id {principal.user_id}"] if principal.user_id is not None else []

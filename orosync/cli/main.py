@@ -18,7 +18,7 @@ import attrs
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.listeners import check
 from orosync.cli import explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
@@ -116,7 +116,7 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
 async def _sound(configuration: Configuration, reactor: Any) -> str:
     """Make every part; certificates are read too, and directories asked for shared passwords, as far as they answer."""
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
-    parts = Parts(configuration, reactor)
+    parts = Container(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
     warnings = [*configuration.warnings, *await shared_passwords(parts)]
     return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "sound"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from orosync import __version__
-from orosync.cli.explain import Asked
+from orosync.cli.explain import ExplainQuery
 from orosync.model import Action, Match
 
 
@@ -58,9 +58,9 @@ def _with_config(command: ArgumentParser) -> ArgumentParser:
     return command
 
 
-def asked(options: Namespace) -> Asked:
+def asked(options: Namespace) -> ExplainQuery:
     """The question of ``orosync explain``."""
-    return Asked(
+    return ExplainQuery(
         uri=options.topic,
         action=Action(options.verb),
         match=Match(options.match),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 from twisted.application.service import IService, MultiService
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import Configuration
 from orosync.config.readers import did_you_mean
 from orosync.config.sections import CookieSection, ForeignSection, TicketSection
@@ -55,11 +55,11 @@ def only(configuration: Configuration, authenticator: str | None = None, store: 
 
 
 async def ask(
-    configuration: Configuration, reactor: Any, question: Callable[[Parts], Awaitable[T]], realm: str | None = None
+    configuration: Configuration, reactor: Any, question: Callable[[Container], Awaitable[T]], realm: str | None = None
 ) -> T:
     """Make the parts of ``configuration``, the authorizers of ``realm`` among them, start them, ask, and stop them
     whatever came out. Raises ConfigError when they cannot be made, and what ``question`` raises."""
-    parts = Parts(configuration, reactor)
+    parts = Container(configuration, reactor)
     if realm is not None:
         parts.chain(realm)
     parts.session_stores, parts.directories, parts.authenticators  # noqa: B018 (made when asked for)
@@ -78,7 +78,7 @@ async def ask(
         parts.journal.close()
 
 
-async def shared_passwords(parts: Parts) -> list[str]:
+async def shared_passwords(parts: Container) -> list[str]:
     """Warnings of users who have one password hash, or that a directory does not tell. Databases are asked, directories
     from elsewhere are not; what goes wrong is no fault of the configuration."""
     sections, known = parts.configuration.directories, parts.sharing.directories

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.cli.running import ask, no_such, only
 from orosync.config import Configuration
 from orosync.config.sections import CookieSection
 from orosync.errors import Refused
 from orosync.identity.cookie_authenticator import BACK_OFFICE
-from orosync.model import NOTHING, ConnectionFacts
+from orosync.model import EMPTY, ConnectionFacts
 
 
 async def verify(configuration: Configuration, reactor: Any, store: str, cookie: str) -> str:
@@ -31,7 +31,7 @@ async def verify(configuration: Configuration, reactor: Any, store: str, cookie:
     return await ask(only(configuration, judge.name), reactor, lambda parts: _by_authenticator(parts, judge, cookie))
 
 
-async def _by_store(parts: Parts, store: str, cookie: str) -> str:
+async def _by_store(parts: Container, store: str, cookie: str) -> str:
     session = await parts.session_stores[store].find(_value(BACK_OFFICE, cookie))
     if session is None:
         raise Refused("no_session", "unknown, expired or logged out")
@@ -39,7 +39,7 @@ async def _by_store(parts: Parts, store: str, cookie: str) -> str:
     return f"user {session.username!r} (id {number}); no authenticator asks [sessions:{store}], the user is not checked"
 
 
-async def _by_authenticator(parts: Parts, section: CookieSection, cookie: str) -> str:
+async def _by_authenticator(parts: Container, section: CookieSection, cookie: str) -> str:
     principal = await parts.authenticators[section.name].at_handshake(
         _presented(section.cookie, _value(section.cookie, cookie))
     )
@@ -67,7 +67,7 @@ def _presented(name: str, cookie: str) -> ConnectionFacts:
         origin="http://localhost",
         subprotocols=(),
         cookies={name: cookie},
-        headers=NOTHING,
+        headers=EMPTY,
         tls=False,
         forwarded=False,
     )

@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.cli.running import Misused, ask, no_such, only
 from orosync.clocks import Now, time_of_day
 from orosync.config import Configuration
@@ -18,7 +18,7 @@ from orosync.config.sections import TicketSection
 from orosync.errors import Refused
 from orosync.identity.ticket import date_c, make_ticket, parse
 from orosync.identity.ticket_verifier import ORIGIN
-from orosync.model import NOTHING, ConnectionFacts
+from orosync.model import EMPTY, ConnectionFacts
 
 
 async def make(
@@ -30,7 +30,7 @@ async def make(
     if user is None:
         return make_ticket("", None, section.secret.value, nonce, created), ""
 
-    async def look_up(parts: Parts) -> tuple[str, str]:
+    async def look_up(parts: Container) -> tuple[str, str]:
         found = await parts.directories[section.directory].find(user)
         if found is None:
             raise Refused("unknown_user", f"[directory:{section.directory}] has no user {user!r}")
@@ -56,13 +56,13 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
     """Whose the ticket ``text`` is, in a line. Fails as ``TicketJudge.judge``."""
     section = _section(configuration, authenticator)
 
-    async def judge(parts: Parts) -> str:
+    async def judge(parts: Container) -> str:
         await parts.sharing.directories[section.directory].refresh()
         principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, section, text))
         if principal is None:
             raise Refused("malformed", "there is no ticket in it")
         age = int(parts.now()) - parse(text).created_at
-        who = "the back end" if principal.precious else f"user {principal.authid!r} (id {principal.user_id})"
+        who = "the back end" if principal.is_backend else f"user {principal.authid!r} (id {principal.user_id})"
         return f"{who}, role {principal.authrole}, made {age} s ago"
 
     return await ask(only(configuration, section.name), reactor, judge)
@@ -94,8 +94,8 @@ def _presented(configuration: Configuration, section: TicketSection, text: str) 
         query=f"ticket={quote(text, safe='')}",
         origin=ORIGIN,
         subprotocols=(),
-        cookies=NOTHING,
-        headers=NOTHING,
+        cookies=EMPTY,
+        headers=EMPTY,
         tls=False,
         forwarded=False,
     )

@@ -34,7 +34,7 @@ REMINDER = 300.0
 """The same failure again is told after so many seconds."""
 
 
-class Attempts:
+class ReconnectDelays:
     """``longest`` is the longest pause without its jitter; ``steady`` as STEADY."""
 
     def __init__(self, longest: float, jitter: Callable[[], float] = random.random, *, steady: float = STEADY) -> None:
@@ -83,7 +83,7 @@ class Attempts:
 _MOST_ITERATIONS = 1_000_000
 
 
-class Question(Protocol):
+class AuthenticationChallenge(Protocol):
     """A CHALLENGE, ours or autobahn's."""
 
     @property
@@ -131,7 +131,7 @@ class Login:
             details["authextra"] = {"pubkey": key.hex(), "channel_binding": None}
         return details
 
-    def answer(self, challenge: Question) -> str:
+    def answer(self, challenge: AuthenticationChallenge) -> str:
         """AUTHENTICATE.Signature. ValueError, in words without a secret, for a challenge that we do not take up."""
         if challenge.method != self.method:
             raise ValueError(f"asked for {challenge.method}, which we did not offer")

@@ -34,7 +34,7 @@ _SERIALIZERS = {"json": 1, "msgpack": 2, "cbor": 3}
 _END = b"-----END CERTIFICATE-----"
 
 
-class Line(Protocol):
+class ClientTransport(Protocol):
     """What a session may do with its connection."""
 
     transport: Any
@@ -49,14 +49,14 @@ class Line(Protocol):
 class Speaker(Protocol):
     """The session, as its line sees it. ``closed`` is called once, also when it never was ``opened``."""
 
-    def opened(self, line: Line) -> None: ...
+    def opened(self, line: ClientTransport) -> None: ...
 
     def received(self, data: bytes, binary: bool) -> None: ...
 
     def closed(self, reason: str) -> None: ...
 
 
-class WebSocketLine(WebSocketClientProtocol):
+class WebSocketTransport(WebSocketClientProtocol):
     """One WebSocket."""
 
     factory: Any
@@ -86,7 +86,7 @@ class WebSocketLine(WebSocketClientProtocol):
         self.dropConnection(abort=True)
 
 
-class RawSocketLine(TwistedProtocol):
+class RawSocketTransport(TwistedProtocol):
     """One RawSocket (WAMP, "RawSocket Transport"): four octets either way, then messages behind their length."""
 
     factory: Any
@@ -154,12 +154,12 @@ class RawSocketLine(TwistedProtocol):
 def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> Any:
     """The Twisted factory of one connection to ``url``; what it says goes to ``speaker``."""
     if url.startswith("rs"):
-        factory: Any = Factory.forProtocol(RawSocketLine)
+        factory: Any = Factory.forProtocol(RawSocketTransport)
         factory.serializer = _SERIALIZERS[serializer]
     else:
         subprotocol = CODECS[f"wamp.2.{serializer}"].subprotocol
         factory = WebSocketClientFactory(url, protocols=[subprotocol], useragent=f"orosync/{__version__}")
-        factory.protocol = WebSocketLine
+        factory.protocol = WebSocketTransport
         set_bounds(factory, timeout)
     factory.noisy = False
     factory.speaker = speaker

@@ -21,7 +21,7 @@ import re
 import attrs
 
 from orosync.config import readers
-from orosync.config.readers import Place, boolean, did_you_mean, is_reference, name, secret
+from orosync.config.readers import Source, boolean, did_you_mean, is_reference, name, secret
 from orosync.model import User
 
 
@@ -36,7 +36,7 @@ class AccountLine:
     marks: tuple[str, ...] = ()
 
 
-def with_secret(authid: str, text: str, place: Place) -> AccountLine:
+def with_secret(authid: str, text: str, place: Source) -> AccountLine:
     """Read ``ROLE REFERENCE``."""
     role, parts = _role(authid, text, place)
     if len(parts) != 1:
@@ -44,7 +44,7 @@ def with_secret(authid: str, text: str, place: Place) -> AccountLine:
     return AccountLine(authid, role, readers.secret(parts[0], place))
 
 
-def with_keys(authid: str, text: str, place: Place) -> AccountLine:
+def with_keys(authid: str, text: str, place: Source) -> AccountLine:
     """Read ``ROLE KEY ...``: public Ed25519 keys as 64 hex digits."""
     role, parts = _role(authid, text, place)
     if not parts:
@@ -55,7 +55,7 @@ def with_keys(authid: str, text: str, place: Place) -> AccountLine:
     return AccountLine(authid, role, marks=_once([part.lower() for part in parts]))
 
 
-def with_certificates(authid: str, text: str, place: Place) -> AccountLine:
+def with_certificates(authid: str, text: str, place: Source) -> AccountLine:
     """Read ``ROLE sha256:FINGERPRINT ... cn:NAME ...``; the fingerprint as openssl prints it, or without its colons."""
     role, parts = _role(authid, text, place)
     if not parts:
@@ -63,7 +63,7 @@ def with_certificates(authid: str, text: str, place: Place) -> AccountLine:
     return AccountLine(authid, role, marks=_once([_certificate(part) for part in parts]))
 
 
-def _role(authid: str, text: str, place: Place) -> tuple[str, list[str]]:
+def _role(authid: str, text: str, place: Source) -> tuple[str, list[str]]:
     if not authid:
         raise ValueError("the name is missing, name it user.NAME")
     role, *parts = text.split()
@@ -90,7 +90,7 @@ def _once(marks: list[str]) -> tuple[str, ...]:
 _WORDS = ("organizations", "roles", "email", "enabled")
 
 
-def user(username: str, text: str, place: Place) -> User:
+def user(username: str, text: str, place: Source) -> User:
     """Read ``ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]``; no blanks within a part."""
     parts = text.split()
     if not username or ";" in username:

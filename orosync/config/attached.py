@@ -12,7 +12,7 @@ from attrs import frozen
 
 from orosync.config import readers, uplinks
 from orosync.config.fields import setting
-from orosync.config.readers import Place, words
+from orosync.config.readers import Source, words
 from orosync.config.trusted_networks import trusted
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
@@ -22,19 +22,19 @@ LISTENER = "[attach]"
 """What stands for the router where a listener of our own has its name."""
 
 
-def url(text: str, place: Place) -> str:
+def url(text: str, place: Source) -> str:
     """Where a router listens: WebSocket, RawSocket, or RawSocket on a UNIX socket (``rs://unix:/path``)."""
     return text if re.fullmatch(r"rs://unix:/[!-~]+", text) else uplinks.url(text, place)
 
 
-def procedure(text: str, place: Place) -> str:
+def procedure(text: str, place: Source) -> str:
     """The URI of a procedure."""
     if not re.fullmatch(r"[0-9a-z_]+(\.[0-9a-z_]+)+", text) or text.startswith("wamp."):
         raise ValueError(f"{text!r} is no procedure of an application, write it like com.orosync.authenticate")
     return text
 
 
-def key(text: str, place: Place) -> readers.Secret:
+def key(text: str, place: Source) -> readers.Secret:
     """A private key of Ed25519 by reference: the 64 hex digits of its seed."""
     found = readers.secret(text, place)
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", found.value):
@@ -42,7 +42,7 @@ def key(text: str, place: Place) -> readers.Secret:
     return found
 
 
-def believed(text: str, place: Place) -> tuple[tuple[str, str], ...]:
+def believed(text: str, place: Source) -> tuple[tuple[str, str], ...]:
     """``AUTHPROVIDER/AUTHMETHOD``, several divided by blanks."""
     pairs = [tuple(word.split("/")) for word in words(text)]
     for pair in pairs:

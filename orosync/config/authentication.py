@@ -15,7 +15,7 @@ from attrs import frozen
 
 from orosync.config import accounts, readers
 from orosync.config.fields import dotted, setting
-from orosync.config.readers import Place
+from orosync.config.readers import Source
 
 # ruff: noqa: RUF009 (setting() and dotted() return attrs fields)
 
@@ -122,7 +122,7 @@ REMOTE_METHODS = ("ticket", "wampcra", "scram", "cryptosign", "tls", "anonymous"
 """The ways to come in that a procedure can decide about, by Crossbar.io's names."""
 
 
-def procedure_uri(text: str, place: Place) -> str:
+def procedure_uri(text: str, place: Source) -> str:
     """The URI of a procedure of the application."""
     if not re.fullmatch(r"[^\s.#]+(\.[^\s.#]+)*", text):
         raise ValueError(f"{text!r} is no URI of a procedure, write it like com.example.authorize")

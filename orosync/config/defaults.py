@@ -16,7 +16,7 @@ import attrs
 from orosync.config.attached import AttachSection
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
-from orosync.config.readers import Place
+from orosync.config.readers import Source
 from orosync.config.realms import ComponentSection
 from orosync.config.sections import NotificationsSection, RouterSection
 from orosync.config.uplinks import UplinkSection
@@ -25,7 +25,7 @@ LEAST_UNAUTHENTICATED = 256
 LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
 
 
-def router(section: RouterSection, place: Place) -> RouterSection:
+def router(section: RouterSection, place: Source) -> RouterSection:
     """The node's name and the state directory are there."""
     node = section.node or socket.gethostname() or "orosync"
     state = section.state if section.state != Path() else state_directory(place.environ)

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 import attrs
 
-from orosync.config.readers import Place, did_you_mean
+from orosync.config.readers import Source, did_you_mean
 
 _ALLOWED = {
     "tcp": (("port", "interface", "backlog"), "tcp:8080:interface=127.0.0.1"),
@@ -83,7 +83,7 @@ def take_apart(text: str) -> Endpoint:
     return Endpoint(kind, options, tuple(surplus))
 
 
-def endpoint(text: str, place: Place) -> str:
+def endpoint(text: str, place: Source) -> str:
     """A reader: the string as it is, once it has been found sound."""
     found = take_apart(text)
     if found.kind in ("ssl", "tls"):

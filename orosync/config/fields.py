@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from orosync.config.readers import NOWHERE, PUBLISHED, Place, Reader, did_you_mean
+from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean
 from orosync.config.source import RawSection
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
 """Takes (key, what is wrong and what to do)."""
 
-DottedReader = Callable[[str, str, Place], Any]
+DottedReader = Callable[[str, str, Source], Any]
 
 _METADATA = "orosync.config.key"
 
@@ -55,7 +55,7 @@ def setting(
         return attrs.field(metadata={_METADATA: spec})
     shown = otherwise if default is None else f"`{default}`"
     spec = Key(read, meaning, shown, False, example, multiline)
-    value = unset if default is None else read(default, NOWHERE)
+    value = unset if default is None else read(default, BUILTIN)
     return attrs.field(default=value, metadata={_METADATA: spec})
 
 
@@ -72,7 +72,7 @@ def keys_of(section: type[Any]) -> dict[str, Key]:
 
 
 def build(
-    section: type[T], raw: RawSection, place: Place, fixed: Mapping[str, Any], report: Report, warn: Report
+    section: type[T], raw: RawSection, place: Source, fixed: Mapping[str, Any], report: Report, warn: Report
 ) -> T | None:
     """Make a section; every fault is reported, and None returned if there was one. ``warn`` takes what is likely to be
     a mistake. ``fixed`` holds the fields that are no keys (the section's name)."""

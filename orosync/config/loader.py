@@ -21,7 +21,7 @@ from orosync.config import checks, defaults, exposure, warnings
 from orosync.config.attached import AttachSection
 from orosync.config.fields import build, keys_of
 from orosync.config.listen import ListenSection
-from orosync.config.readers import PUBLISHED, Place, did_you_mean, factory, is_reference, secret, words
+from orosync.config.readers import PUBLISHED, Source, did_you_mean, factory, is_reference, secret, words
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
 from orosync.config.sections import (
     AUTHENTICATORS,
@@ -73,7 +73,7 @@ def load(
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start}), write it anew"]) from None
     raw = read(text)
-    loading = _Loading(raw, path, Place(path.parent, os.environ if environ is None else environ, path.name))
+    loading = _Loading(raw, path, Source(path.parent, os.environ if environ is None else environ, path.name))
     if raw.given_up:
         loading.end()
     configuration = loading.configuration()
@@ -85,7 +85,7 @@ def load(
 class _Loading:
     """One load: the raw file and the faults found so far."""
 
-    def __init__(self, raw: RawFile, path: Path, place: Place) -> None:
+    def __init__(self, raw: RawFile, path: Path, place: Source) -> None:
         self._raw = {section.title: section for section in raw.sections}
         self._path = path
         self._place = place
@@ -274,7 +274,7 @@ class _Loading:
                 self._fault(raw.title, key, str(error))
         return options if len(self._faults) == before else None
 
-    def _at(self, raw: RawSection, key: str) -> Place:
+    def _at(self, raw: RawSection, key: str) -> Source:
         """The place of a value that is read by itself."""
         return attrs.evolve(self._place, warn=partial(self._warn, raw.title, key))
 

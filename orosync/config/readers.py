@@ -36,7 +36,7 @@ def _unheard(text: str) -> None:
 
 
 @attrs.frozen
-class Place:
+class Source:
     """Where a text stands: relative paths start at ``directory``, ``${NAME}`` is looked up in ``environ``.
 
     ``file`` is the configuration's name, ``section`` the title of the section, ``lines`` the number of each line of the
@@ -56,9 +56,9 @@ class Place:
         return f"{self.file}:{self.lines[row]}" if self.file and row < len(self.lines) else self.file
 
 
-Reader = Callable[[str, Place], Any]
+Reader = Callable[[str, Source], Any]
 
-NOWHERE = Place(Path("/"), {})
+BUILTIN = Source(Path("/"), {})
 """The place of defaults: they are written in the same words as in a file."""
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -80,19 +80,19 @@ def words(text: str) -> list[str]:
     return [part for part in re.split(r"[\s,]+", text) if part]
 
 
-def plain(text: str, place: Place) -> str:
+def plain(text: str, place: Source) -> str:
     """Any text."""
     return text
 
 
-def name(text: str, place: Place) -> str:
+def name(text: str, place: Source) -> str:
     """One word that names a section, a role or a node."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*", text):
         raise ValueError(f"{text!r} is not a name, use letters, digits and . _ - only")
     return text
 
 
-def names(text: str, place: Place) -> tuple[str, ...]:
+def names(text: str, place: Source) -> tuple[str, ...]:
     """Names in order, none of them twice."""
     listed = [name(part, place) for part in words(text)]
     for part in listed:
@@ -101,7 +101,7 @@ def names(text: str, place: Place) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def boolean(text: str, place: Place) -> bool:
+def boolean(text: str, place: Source) -> bool:
     """yes or no (also true, false, on, off)."""
     try:
         return _TRUTH[text.lower()]
@@ -109,10 +109,10 @@ def boolean(text: str, place: Place) -> bool:
         raise ValueError(f"{text!r} is neither yes nor no, write one of them") from None
 
 
-def choice(*offered: str) -> Callable[[str, Place], str]:
+def choice(*offered: str) -> Callable[[str, Source], str]:
     """A reader of one of some words."""
 
-    def read(text: str, place: Place) -> str:
+    def read(text: str, place: Source) -> str:
         if text not in offered:
             raise ValueError(f"{text!r} is not known, write {' or '.join(offered)}{did_you_mean(text, offered)}")
         return text
@@ -120,7 +120,7 @@ def choice(*offered: str) -> Callable[[str, Place], str]:
     return read
 
 
-def span(text: str, place: Place) -> float:
+def span(text: str, place: Source) -> float:
     """A duration in seconds, which may be none at all ("0s")."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
     if found is None:
@@ -129,7 +129,7 @@ def span(text: str, place: Place) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def duration(text: str, place: Place) -> float:
+def duration(text: str, place: Source) -> float:
     """A duration in seconds, more than nothing."""
     seconds = span(text, place)
     if seconds <= 0:
@@ -137,7 +137,7 @@ def duration(text: str, place: Place) -> float:
     return seconds
 
 
-def size(text: str, place: Place) -> int:
+def size(text: str, place: Source) -> int:
     """A size in bytes, at least one."""
     found = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB|GiB)", text)
     if found is None:
@@ -148,21 +148,21 @@ def size(text: str, place: Place) -> int:
     return int(found[1]) * _BYTES[found[2]]
 
 
-def count(text: str, place: Place) -> int:
+def count(text: str, place: Source) -> int:
     """A whole number from 1."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise ValueError(f"{text!r} is not a number from 1 to 999999999, write one")
     return int(text)
 
 
-def natural(text: str, place: Place) -> int:
+def natural(text: str, place: Source) -> int:
     """A whole number from 0."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"{text!r} is not a number from 0 to 999999999, write one")
     return int(text)
 
 
-def networks(text: str, place: Place) -> tuple[Network, ...]:
+def networks(text: str, place: Source) -> tuple[Network, ...]:
     """Networks and single addresses; the word ``loopback`` stands for 127.0.0.0/8 and ::1."""
     found: list[Network] = []
     for part in words(text):
@@ -184,7 +184,7 @@ def _network_fault(part: str) -> str:
     return f"{part} names a host within a network, write {meant} or the address alone"
 
 
-def origins(text: str, place: Place) -> tuple[str, ...]:
+def origins(text: str, place: Source) -> tuple[str, ...]:
     """Origins in lower case: ``https://host[:port]`` (exactly that) or ``host`` (any scheme and port)."""
     return tuple(_origin(part) for part in words(text))
 
@@ -203,7 +203,7 @@ def _origin(part: str) -> str:
     raise ValueError(f"{part!r} is not an origin, write https://host, https://host:port or host")
 
 
-def expanded(text: str, place: Place) -> Path:
+def expanded(text: str, place: Source) -> Path:
     """A path: ``${NAME}`` becomes the environment's variable, a relative one starts beside the configuration."""
 
     def look_up(found: re.Match[str]) -> str:
@@ -218,7 +218,7 @@ def expanded(text: str, place: Place) -> Path:
     return place.directory / written
 
 
-def existing_file(text: str, place: Place) -> Path:
+def existing_file(text: str, place: Source) -> Path:
     """The path of a file that can be read now."""
     path = expanded(text, place)
     try:
@@ -228,7 +228,7 @@ def existing_file(text: str, place: Place) -> Path:
         raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
 
 
-def private_file(text: str, place: Place) -> Path:
+def private_file(text: str, place: Source) -> Path:
     """The path of a file with a secret that can be read now; a warning where others of this machine can read or change
     it."""
     path = existing_file(text, place)
@@ -237,7 +237,7 @@ def private_file(text: str, place: Place) -> Path:
     return path
 
 
-def plugins(text: str, place: Place) -> tuple[Path, ...]:
+def plugins(text: str, place: Source) -> tuple[Path, ...]:
     """Directories that modules are imported from; a warning where others of this machine can put some there."""
     found = directories(text, place)
     for path in found:
@@ -246,12 +246,12 @@ def plugins(text: str, place: Place) -> tuple[Path, ...]:
     return found
 
 
-def directories(text: str, place: Place) -> tuple[Path, ...]:
+def directories(text: str, place: Source) -> tuple[Path, ...]:
     """Directories that are there and that not everybody may write to."""
     return tuple(directory(part, place) for part in words(text))
 
 
-def directory(text: str, place: Place) -> Path:
+def directory(text: str, place: Source) -> Path:
     """A directory that is there and that not everybody may write to."""
     path = expanded(text, place)
     try:
@@ -265,21 +265,21 @@ def directory(text: str, place: Place) -> Path:
     return path
 
 
-def web_path(text: str, place: Place) -> str:
+def web_path(text: str, place: Source) -> str:
     """The path of a URL, from its slash on."""
     if not re.fullmatch(r"/[!-~]*", text) or re.search(r"[?#]", text):
         raise ValueError(f"{text!r} is not a path of a URL, write it like /ws")
     return text
 
 
-def table(text: str, place: Place) -> str:
+def table(text: str, place: Source) -> str:
     """The name of a table or view, after its schema's if need be. It becomes part of queries as it stands."""
     if not re.fullmatch(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", text):
         raise ValueError(f"{text!r} is no name of a table, write it like oro_user or public.oro_user")
     return text
 
 
-def factory(text: str, place: Place) -> str:
+def factory(text: str, place: Source) -> str:
     """``package.module:factory``, as a name only: nothing is imported here."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", text, re.ASCII):
         raise ValueError(f"{text!r} names no factory, write it like package.module:factory")
@@ -322,7 +322,7 @@ def is_reference(text: str) -> bool:
     return text.startswith(("file:", "env:"))
 
 
-def secret(text: str, place: Place) -> Secret:
+def secret(text: str, place: Source) -> Secret:
     """Follow a reference. The secret is text in UTF-8, one line of 16 to 4000 bytes, and not Oro's published one."""
     return unpublished(_any(text, place, strict=False))
 
@@ -334,12 +334,12 @@ def unpublished(found: Secret) -> Secret:
     return found
 
 
-def location(text: str, place: Place) -> Secret:
+def location(text: str, place: Source) -> Secret:
     """Where something is, with the password to it: one line of text, of any length."""
     return Secret(_line(text, place, "address", strict=True), text)
 
 
-def salt(text: str, place: Place) -> Secret:
+def salt(text: str, place: Source) -> Secret:
     """Oro's secret, be it the published one (``unpublished`` refuses that). Symfony puts the salt into braces and
     therefore refuses one that holds a brace; with such a secret no Oro makes a ticket (MessageDigestPasswordHasher:
     "Cannot use { or } in salt.")."""
@@ -349,14 +349,14 @@ def salt(text: str, place: Place) -> Secret:
     return found
 
 
-def salt_or_generate(text: str, place: Place) -> Secret:
+def salt_or_generate(text: str, place: Source) -> Secret:
     """Oro's secret, or the word ``generate``: a new one each time the configuration is read (the demo's)."""
     if text == "generate":
         return Secret(randomness.token_hex(32), "generate")
     return salt(text, place)
 
 
-def _any(text: str, place: Place, strict: bool) -> Secret:
+def _any(text: str, place: Source, strict: bool) -> Secret:
     value = _line(text, place, "secret", strict)
     length = len(value.encode())
     if length < SHORTEST:
@@ -366,7 +366,7 @@ def _any(text: str, place: Place, strict: bool) -> Secret:
     return Secret(value, text)
 
 
-def _line(text: str, place: Place, what: str, strict: bool) -> str:
+def _line(text: str, place: Source, what: str, strict: bool) -> str:
     """What is behind a reference, if it is one line. With ``strict`` quotes around it are a fault, for what is never in
     quotes; else a warning, for a password may be."""
     value = _followed(text, place)
@@ -394,7 +394,7 @@ def _line(text: str, place: Place, what: str, strict: bool) -> str:
     return value
 
 
-def _followed(text: str, place: Place) -> str:
+def _followed(text: str, place: Source) -> str:
     kind, _, target = text.partition(":")
     if kind == "env" and target:
         value = place.environ.get(target)

@@ -19,7 +19,7 @@ from attrs import field, frozen
 
 from orosync.config import readers, rules, uplinks
 from orosync.config.fields import setting
-from orosync.config.readers import Place, did_you_mean
+from orosync.config.readers import Source, did_you_mean
 from orosync.model import Match
 
 
@@ -65,7 +65,7 @@ class HistoryLine:
     age: float | None = None
 
 
-def histories(text: str, place: Place) -> tuple[HistoryLine, ...]:
+def histories(text: str, place: Source) -> tuple[HistoryLine, ...]:
     """One pattern a line: ``exact|prefix|wildcard URI [events=1000] [bytes=1MiB] [age=24h]``."""
     faults: list[str] = []
     found: dict[tuple[Match, str], HistoryLine] = {}
@@ -83,7 +83,7 @@ def histories(text: str, place: Place) -> tuple[HistoryLine, ...]:
     return tuple(found.values())
 
 
-def _line(parts: list[str], place: Place) -> HistoryLine:
+def _line(parts: list[str], place: Source) -> HistoryLine:
     if len(parts) < 2 or parts[0] not in _MATCHES:
         raise ValueError("is no history, write it like: prefix com.example. events=1000 age=24h")
     match, uri, *limits = parts
@@ -165,7 +165,7 @@ class RoleSection:
 
     name: str
     realm: str | None
-    permissions: tuple[rules.Permission, ...] = setting(
+    permissions: tuple[rules.PermissionLine, ...] = setting(
         rules.permissions,
         "One permission a line: `exact|prefix|wildcard URI ACTIONS [disclose caller|publisher|caller,publisher]`, "
         "`any ACTIONS [disclose ...]` for every URI, or `deny exact|prefix|wildcard URI`. What a line does not allow "

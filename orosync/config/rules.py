@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from orosync.config.readers import Place, did_you_mean, name, words
+from orosync.config.readers import Source, did_you_mean, name, words
 from orosync.model import Action, Match
 
 Roles = Mapping[str, frozenset[str]]
@@ -23,7 +23,7 @@ _DISCLOSED = {"caller": Action.CALL, "publisher": Action.PUBLISH}
 
 
 @attrs.frozen
-class Permission:
+class PermissionLine:
     """One line of a role: of the URIs that (``uri``, ``match``) matches, ``actions`` are allowed and all others
     denied; no actions at all is a denial. The most specific line that matches a URI speaks for it.
 
@@ -55,7 +55,7 @@ class ChannelLine:
     place: str = ""
 
 
-def permissions(text: str, place: Place) -> tuple[Permission, ...]:
+def permissions(text: str, place: Source) -> tuple[PermissionLine, ...]:
     """One permission a line: ``exact|prefix|wildcard URI ACTIONS [disclose [WHOM]]``, ``any ACTIONS [disclose [WHOM]]``
     for every URI, and ``deny exact|prefix|wildcard URI`` for no action at all.
 
@@ -63,7 +63,7 @@ def permissions(text: str, place: Place) -> tuple[Permission, ...]:
     or both divided by a comma, both where it is left out.
     """
     faults: list[str] = []
-    found: dict[tuple[Match, str], Permission] = {}
+    found: dict[tuple[Match, str], PermissionLine] = {}
     for row, line in enumerate(line.strip() for line in text.split("\n")):
         if not line:
             continue
@@ -80,13 +80,13 @@ def permissions(text: str, place: Place) -> tuple[Permission, ...]:
     return tuple(found.values())
 
 
-def _in(place: Place, row: int) -> str:
+def _in(place: Source, row: int) -> str:
     """Where one of several lines stands, for faults."""
     at = place.at(row)
     return f" ({at})" if at else ""
 
 
-def _permission(parts: list[str]) -> Permission:
+def _permission(parts: list[str]) -> PermissionLine:
     if parts[0] == "deny":
         parts = [*parts[1:], ""]
     parts, disclose = _disclosure(parts)
@@ -102,7 +102,7 @@ def _permission(parts: list[str]) -> Permission:
     for word, action in _DISCLOSED.items():
         if disclose == {action} and action not in allowed:
             raise ValueError(f"disclose {word} goes with {action.value}, which the line does not allow")
-    return Permission(_MATCHES[match], uri, allowed, disclose)
+    return PermissionLine(_MATCHES[match], uri, allowed, disclose)
 
 
 def _disclosure(parts: list[str]) -> tuple[list[str], frozenset[Action]]:
@@ -129,7 +129,7 @@ def _actions(text: str) -> frozenset[Action]:
     return frozenset(_ACTIONS[word] for word in words(text))
 
 
-def channel(pattern: str, text: str, place: Place) -> ChannelLine:
+def channel(pattern: str, text: str, place: Source) -> ChannelLine:
     """``subscribe WHO; publish WHO; VARIABLE REQUIREMENT; retained``: any of them may be left out.
 
     WHO is what ``who`` reads. Each variable of the pattern may have a requirement, a regular expression without blanks.
@@ -158,7 +158,7 @@ def channel(pattern: str, text: str, place: Place) -> ChannelLine:
     return ChannelLine(pattern, requirements, subscribe, publish, "retained" in said, place.at())
 
 
-def who(text: str, place: Place) -> Roles:
+def who(text: str, place: Source) -> Roles:
     """``ROLES [with ORO_ROLES] [or ROLES with ORO_ROLES ...]``, or the word ``nobody``; names are divided by blanks or
     commas. Behind ``with`` stand roles of Oro, of which one is needed."""
     listed = words(text)

@@ -11,7 +11,7 @@ import attrs
 from orosync.config.attached import AttachSection
 from orosync.config.listen import ListenSection
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
-from orosync.config.rules import Permission
+from orosync.config.rules import PermissionLine
 from orosync.config.sections import (
     Authenticator,
     Authorizer,
@@ -62,9 +62,9 @@ class Configuration:
         line = self.lines.get((found["title"], found["key"] or "")) or self.lines.get((found["title"], ""))
         return f"{fault} (line {line})" if line else fault
 
-    def permissions(self, realm: str) -> dict[str, tuple[Permission, ...]]:
+    def permissions(self, realm: str) -> dict[str, tuple[PermissionLine, ...]]:
         """By role: what holds in ``realm``, the realm's own lines before those for every realm."""
-        found: dict[str, tuple[Permission, ...]] = {}
+        found: dict[str, tuple[PermissionLine, ...]] = {}
         for role in sorted(self.roles, key=lambda role: role.realm is None):
             if role.realm in (None, realm):
                 found[role.name] = (*found.get(role.name, ()), *role.permissions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 
-from orosync.config.readers import Network, Place, networks
+from orosync.config.readers import Network, Source, networks
 
 _PRIVATE: Mapping[int, tuple[Network, ...]] = {
     4: tuple(
@@ -31,11 +31,11 @@ MOST_PUBLIC = 1 << 24
 """Public IPv4 addresses that a list of networks may hold without a warning."""
 
 
-def trusted(consequence: str) -> Callable[[str, Place], tuple[Network, ...]]:
+def trusted(consequence: str) -> Callable[[str, Source], tuple[Network, ...]]:
     """A reader of networks; a warning where they hold more of the public internet than anybody's own machines.
     ``consequence`` says what strangers there can do."""
 
-    def read(text: str, place: Place) -> tuple[Network, ...]:
+    def read(text: str, place: Source) -> tuple[Network, ...]:
         found = networks(text, place)
         broad = [network for network in found if _is_broad(network)]
         public = sum(network.num_addresses for network in found if network.version == 4 and not _is_private(network))

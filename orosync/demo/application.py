@@ -1,4 +1,5 @@
-"""The demonstration as a twisted.web resource: requests become ``Call`` values, ``Answer`` values become responses.
+"""The demonstration as a twisted.web resource: requests become ``HttpCall``, ``HttpAnswer`` becomes a
+response.
 
 Every path below it passes the loopback rule first, also what is mounted with ``putChild`` (the WebSocket). It must not
 know what the endpoints do.
@@ -14,7 +15,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from orosync.clocks import Now
-from orosync.demo.endpoints import Answer, Call, Endpoints, Problem, protective_headers
+from orosync.demo.endpoints import Endpoints, HttpAnswer, HttpCall, Problem, protective_headers
 from orosync.demo.loopback import refusal
 from orosync.interfaces import IPublisher
 from orosync.model import User
@@ -56,7 +57,7 @@ class _Leaf(Resource):
 
     isLeaf = True
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HttpAnswer) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answer = answer
 
@@ -75,9 +76,9 @@ class _Leaf(Resource):
         return b""
 
 
-def _call(request: Request) -> Call:
+def _call(request: Request) -> HttpCall:
     content = request.content
-    return Call(
+    return HttpCall(
         method=_text(request.method),
         path=_text(request.path),
         headers=_headers(request),

@@ -44,7 +44,7 @@ JSON = "application/json; charset=utf-8"
 
 
 @attrs.frozen
-class Answer:
+class HttpAnswer:
     """One HTTP response. ``headers`` come on top of ``protective_headers``; ``cookies`` are whole Set-Cookie values."""
 
     status: int
@@ -63,16 +63,16 @@ class Problem(Exception):
         self.sentence = sentence
         self.headers = dict(headers or {})
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpAnswer:
         """As a response: ``{"error": sentence}``."""
         return as_json({"error": self.sentence}, self.status, headers=self.headers)
 
 
 def as_json(
     value: object, status: int = 200, *, headers: Mapping[str, str] | None = None, cookies: tuple[str, ...] = ()
-) -> Answer:
+) -> HttpAnswer:
     """``value`` as the body of a response."""
-    return Answer(status, json.dumps(value).encode(), headers=dict(headers or {}), cookies=cookies)
+    return HttpAnswer(status, json.dumps(value).encode(), headers=dict(headers or {}), cookies=cookies)
 
 
 def protective_headers(host: str | None) -> dict[str, str]:
@@ -130,7 +130,7 @@ SOCKET_PATH = "/ws"
 
 
 @attrs.frozen
-class Call:
+class HttpCall:
     """One HTTP request. Header names are lower case; ``path`` is decoded and has no query."""
 
     method: str
@@ -161,7 +161,7 @@ class Endpoints:
         self._maintained_by: User | None = None
         self._files = read_all()
         number = "([1-9][0-9]{0,8})"
-        self._routes: tuple[tuple[re.Pattern[str], dict[str, Callable[..., Answer]]], ...] = tuple(
+        self._routes: tuple[tuple[re.Pattern[str], dict[str, Callable[..., HttpAnswer]]], ...] = tuple(
             (re.compile(path), methods)
             for path, methods in (
                 ("/", {"GET": self._page}),
@@ -176,7 +176,7 @@ class Endpoints:
             )
         )
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: HttpCall) -> HttpAnswer:
         """Answer ``call``; whatever is wrong with it is answered with ``{"error": sentence}``."""
         try:
             for pattern, methods in self._routes:
@@ -194,7 +194,7 @@ class Endpoints:
 
     # -- the page
 
-    def _page(self, call: Call) -> Answer:
+    def _page(self, call: HttpCall) -> HttpAnswer:
         page = self._files["index.html"]
         cookies: tuple[str, ...] = ()
         name = token_cookie(call.secure)
@@ -202,15 +202,15 @@ class Endpoints:
             # Not HttpOnly: the page has to read it to send it back in a header.
             secure = "; Secure" if call.secure else ""
             cookies = (f"{name}={secrets.token_hex(16)}; Path=/{secure}; SameSite=Strict",)
-        return Answer(200, page.body, page.content_type, cookies=cookies)
+        return HttpAnswer(200, page.body, page.content_type, cookies=cookies)
 
-    def _file(self, call: Call, name: str) -> Answer:
+    def _file(self, call: HttpCall, name: str) -> HttpAnswer:
         file = self._files.get(name)
         if file is None:
             raise Problem(404, "There is no such file.")
-        return Answer(200, file.body, file.content_type)
+        return HttpAnswer(200, file.body, file.content_type)
 
-    def _session(self, call: Call) -> Answer:
+    def _session(self, call: HttpCall) -> HttpAnswer:
         user = self._user(call)
         return as_json(
             {
@@ -223,7 +223,7 @@ class Endpoints:
 
     # -- who is it
 
-    def _login(self, call: Call) -> Answer:
+    def _login(self, call: HttpCall) -> HttpAnswer:
         username = _object(call).get("user")
         user = self._people.find(username) if isinstance(username, str) else None
         if user is None:
@@ -235,7 +235,7 @@ class Endpoints:
         cookie = f"{session_cookie(user)}={token}; Path=/; HttpOnly; Secure; SameSite=Strict"
         return as_json({"user": data.shown(user)}, cookies=(cookie,))
 
-    def _logout(self, call: Call) -> Answer:
+    def _logout(self, call: HttpCall) -> HttpAnswer:
         user = self._user(call)
         if user is None:
             return as_json({"user": None})
@@ -243,20 +243,20 @@ class Endpoints:
         gone = f"{session_cookie(user)}=; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=0"
         return as_json({"user": None}, cookies=(gone,))
 
-    def _ticket(self, call: Call) -> Answer:
+    def _ticket(self, call: HttpCall) -> HttpAnswer:
         user = self._served(call)
         created = date_c(int(self._now()))
         nonce = secrets.token_hex(8)
         return as_json({"ticket": make_ticket(user.username, user.password_hash, self._secret, nonce, created)})
 
-    def _user(self, call: Call) -> User | None:
+    def _user(self, call: HttpCall) -> User | None:
         user = self._people.find(call.headers.get("x-demo-user", ""))
         if user is None:
             return None
         token = call.cookies.get(session_cookie(user))
         return user if token is not None and self._sessions.who(token) == user.username else None
 
-    def _served(self, call: Call) -> User:
+    def _served(self, call: HttpCall) -> User:
         user = self._user(call)
         if user is None:
             raise Problem(401, "You are not logged in: choose a demo user first.")
@@ -264,7 +264,7 @@ class Endpoints:
             raise Problem(503, "The application is under maintenance.", {"Retry-After": "5"})
         return user
 
-    def _check_token(self, call: Call) -> None:
+    def _check_token(self, call: HttpCall) -> None:
         cookie = call.cookies.get(token_cookie(call.secure), "")
         header = call.headers.get("x-csrf-header", "")
         if not cookie or not compare_digest(cookie.encode(), header.encode()):
@@ -272,15 +272,15 @@ class Endpoints:
 
     # -- the record
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: HttpCall) -> HttpAnswer:
         self._served(call)
         return as_json({"records": [{"id": one.id, "name": one.fields["name"]} for one in self._records.all()]})
 
-    def _read(self, call: Call, number: str) -> Answer:
+    def _read(self, call: HttpCall, number: str) -> HttpAnswer:
         self._served(call)
         return as_json(self._shown(self._found(number)))
 
-    def _save(self, call: Call, number: str) -> Answer:
+    def _save(self, call: HttpCall, number: str) -> HttpAnswer:
         user = self._served(call)
         record = self._found(number)
         try:
@@ -310,7 +310,7 @@ class Endpoints:
 
     # -- maintenance
 
-    def _switch(self, call: Call) -> Answer:
+    def _switch(self, call: HttpCall) -> HttpAnswer:
         user = self._served(call)
         on = _object(call).get("on")
         if not isinstance(on, bool):
@@ -334,7 +334,7 @@ def token_cookie(secure: bool) -> str:
     return "https-_csrf" if secure else "_csrf"
 
 
-def _object(call: Call) -> dict[str, object]:
+def _object(call: HttpCall) -> dict[str, object]:
     """The body, which has to be one JSON object."""
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "Send JSON (Content-Type: application/json).")

@@ -46,7 +46,7 @@ _OF_RESULTS = frozenset({"self", "fun", "enc_algo", "callee", "callee_authid", "
 _OF_ERRORS = _OF_RESULTS | {"error"}
 
 
-class Unheard(Exception):
+class Undeliverable(Exception):
     """A message that the component did not get; the reason is for the log. ``answer`` is for the router, if any."""
 
     def __init__(self, kind: str, reason: str, answer: Error | None = None) -> None:
@@ -65,14 +65,14 @@ def hear(component: ApplicationSession, serializer: Serializer, data: bytes) -> 
         reason = f"{type(error).__name__}: {error}"
         kind, *rest = map(cbor_rules.element, cbor_rules.parts(data)[0][:3])
         if kind == Event.MESSAGE_TYPE or (kind == Result.MESSAGE_TYPE and rest[1].get("progress")):
-            raise Unheard("event", reason) from error
+            raise Undeliverable("event", reason) from error
         if kind == Invocation.MESSAGE_TYPE:
             words = ["this cannot be told to the component"]
             answer = Error(Invocation.MESSAGE_TYPE, rest[0], uris.INVALID_ARGUMENT, args=words)
-            raise Unheard("invocation", reason, answer) from error
+            raise Undeliverable("invocation", reason, answer) from error
         if kind == Result.MESSAGE_TYPE:
             component.onMessage(_instead(rest[0]))
-            raise Unheard("result", reason) from error
+            raise Undeliverable("result", reason) from error
         raise
 
 
@@ -263,7 +263,7 @@ class Embedding:
             if data[1] == Goodbye.MESSAGE_TYPE:  # behind the byte that begins the array
                 self.farewell = cbor_rules.read(data)[2]
             hear(self._component, self._end.serializer, data)
-        except Unheard as loss:
+        except Undeliverable as loss:
             name, reason = self._facts.listener, str(loss)
             self._journal.note("payload.undeliverable", loss.kind, receiver=name, reason=reason)
             if loss.answer is not None:

@@ -85,7 +85,7 @@ class Entries(Generic[P]):
         return self._entries.get(authid, stranger)
 
 
-def by_mark(title: str, accounts: Iterable[Account]) -> Mapping[str, Account]:
+def by_identifier(title: str, accounts: Iterable[Account]) -> Mapping[str, Account]:
     """Accounts by each of their marks. Raises ConfigError when there is none, or a mark is somebody else's too."""
     found: dict[str, Account] = {}
     faults = []
@@ -106,7 +106,7 @@ def nobody(title: str) -> str:
     return f"[{title}] user: nobody is written here, add a line user.NAME = ROLE ..."
 
 
-def stretched(seed: bytes, length: int) -> bytes:
+def derive_bytes(seed: bytes, length: int) -> bytes:
     """``length`` bytes made of ``seed``."""
     return hashlib.shake_256(seed).digest(length)
 
@@ -119,4 +119,4 @@ def text_like(model: str, seed: bytes) -> str:
     if not alphabet:
         alphabet = "".join(kind for kind in (_DIGITS, *_LETTERS) if used & set(kind))
         alphabet += "".join(sorted(used - set(alphabet)))
-    return "".join(alphabet[byte % len(alphabet)] for byte in stretched(seed, len(body))) + model[len(body) :]
+    return "".join(alphabet[byte % len(alphabet)] for byte in derive_bytes(seed, len(body))) + model[len(body) :]

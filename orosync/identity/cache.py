@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Remembered(Generic[Value]):
+class TTLCache(Generic[Value]):
     """Values by key, each until its own time (seconds on the caller's clock), at most ``limit`` of them."""
 
     def __init__(self, limit: int) -> None:

@@ -18,9 +18,9 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused
-from orosync.identity.accounts import Account, by_mark
-from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.identity.accounts import Account, by_identifier
+from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "tls"
@@ -48,8 +48,8 @@ class CertificateAuthenticator:
     ) -> None:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts("certificate", journal, clock, now, failures)
-        self._accounts: Mapping[str, Account] = by_mark(f"authenticator:{name}", accounts)
+        self._attempts = FailedAttempts("certificate", journal, clock, now, failures)
+        self._accounts: Mapping[str, Account] = by_identifier(f"authenticator:{name}", accounts)
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
         """See IAuthenticator."""
@@ -58,11 +58,11 @@ class CertificateAuthenticator:
         return self._attempts.judge(facts, lambda: self._owner(facts, None))
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator. The certificate is the connection's; HELLO may name whose it is."""
 
-        def verdict() -> Principal | Challenge:
+        def verdict() -> Principal | AuthenticationStep:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             return self._owner(facts, hello.authid)

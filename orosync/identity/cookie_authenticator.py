@@ -25,8 +25,16 @@ from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
 from orosync.identity.rate_limit import FailureBuckets
-from orosync.identity.standing import UserStanding, UserStandings, found, imprint
-from orosync.interfaces import Challenge, Hello, IAmbientAuthenticator, IDirectory, IJournal, ISessionStore, Renewal
+from orosync.identity.standing import UserStanding, UserStandings, found, password_fingerprint
+from orosync.interfaces import (
+    AuthenticationStep,
+    HelloDetails,
+    IAmbientAuthenticator,
+    IDirectory,
+    IJournal,
+    ISessionStore,
+    Renewal,
+)
 from orosync.model import AdminSession, ConnectionFacts, Principal, User
 
 METHOD = "cookie"
@@ -95,8 +103,8 @@ class CookieAuthenticator:
         return Deferred.fromCoroutine(self._let_in(facts, session_id))
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator. For who says HELLO a second time; the first time the handshake has told."""
         cookie = facts.cookies.get(self._cookie)
         if method != METHOD:
@@ -127,7 +135,7 @@ class CookieAuthenticator:
             organizations=user.organizations,
             roles=user.roles,
             authenticated_at=self._now(),
-            imprint=imprint(user),
+            password_fingerprint=password_fingerprint(user),
         )
 
     async def _session(self, session_id: str) -> AdminSession:

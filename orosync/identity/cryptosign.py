@@ -21,9 +21,9 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
-from orosync.identity.accounts import Account, by_mark
-from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.identity.accounts import Account, by_identifier
+from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "cryptosign"
@@ -65,8 +65,8 @@ class CryptosignAuthenticator:
         title = f"authenticator:{name}"
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts(METHOD, journal, clock, now, failures)
-        self._accounts = {bytes.fromhex(mark): one for mark, one in by_mark(title, accounts).items()}
+        self._attempts = FailedAttempts(METHOD, journal, clock, now, failures)
+        self._accounts = {bytes.fromhex(mark): one for mark, one in by_identifier(title, accounts).items()}
         self._binding_required = binding_required
         self._own: Ed25519PrivateKey | None = None
         if private_key:
@@ -80,12 +80,12 @@ class CryptosignAuthenticator:
         return defer.succeed(None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
         return self._attempts.judge(facts, lambda: self._question(facts, hello, method))
 
-    def _question(self, facts: ConnectionFacts, hello: Hello, method: str) -> Principal | Challenge:
+    def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method != METHOD:
             raise wrong_method(self.name, method)
         public_key = _hex(hello.authextra.get("pubkey"), SIZE)
@@ -103,7 +103,7 @@ class CryptosignAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.judge(facts, lambda: self._verify(question, signature))
 
-        return Challenge(METHOD, extra, answer)
+        return AuthenticationStep(METHOD, extra, answer)
 
     def _channel(self, facts: ConnectionFacts, binding: object) -> bytes:
         """What challenges are mixed with: the channel's id, or nothing."""

@@ -55,7 +55,7 @@ from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.directories import dsn
 from orosync.identity.directories import dsn as database_dsn
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.sql import Engine, Limits, MySQL, PostgreSQL, missing_driver
+from orosync.identity.directories.sql import Engine, MySQL, PostgreSQL, QueryLimits, missing_driver
 from orosync.identity.hasher import DigestSource
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
 from orosync.identity.rate_limit import FailureBuckets
@@ -68,11 +68,19 @@ from orosync.identity.sessions.pdo import PdoSessions
 from orosync.identity.sessions.redis import RedisSessions
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.single_flight import Lookups, SessionLookups
-from orosync.identity.ticket import UsedTickets
+from orosync.identity.ticket import ReplayCache
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
 from orosync.identity.wampcra import WampCraAuthenticator
-from orosync.interfaces import Challenge, Hello, IAuthenticator, ICaller, IDirectory, IJournal, ISessionStore
+from orosync.interfaces import (
+    AuthenticationStep,
+    HelloDetails,
+    IAuthenticator,
+    ICaller,
+    IDirectory,
+    IJournal,
+    ISessionStore,
+)
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "anonymous"
@@ -95,8 +103,8 @@ class AnonymousAuthenticator:
         return defer.succeed(self._somebody() if _speaks_v1(facts.subprotocols) else None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator. An authid in HELLO is a wish that nothing proves: it is not granted."""
         if method != METHOD:
             return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
@@ -122,7 +130,7 @@ def sql_directory(section: SqlDirectorySection, journal: IJournal, reactor: Any)
 
     Raises ConfigError."""
     title = f"directory:{section.name}"
-    limits = Limits(section.connect_timeout, section.query_timeout, section.connections)
+    limits = QueryLimits(section.connect_timeout, section.query_timeout, section.connections)
     kind = ENGINES[section.use]
     missing = missing_driver(kind.module, kind.extra)
     if missing:
@@ -145,7 +153,7 @@ def ticket_authenticator(
     now: Now,
     *,
     publisher_right: PublisherRight,
-    used: UsedTickets,
+    used: ReplayCache,
     shared: SharedPasswords,
 ) -> TicketAuthenticator:
     """The authenticator of ``section``, for users of ``directory``. Raises ConfigError."""
@@ -272,7 +280,7 @@ def _made(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple
         store = RedisSessions(name, place, _reader(section), reactor, section.prefix, section.timeout, root)
         return store, redis.AT_ONCE
     if isinstance(section, PdoSessionsSection):
-        limits = Limits(section.connect_timeout, section.query_timeout, section.connections)
+        limits = QueryLimits(section.connect_timeout, section.query_timeout, section.connections)
         engine = _engine(section, limits)
         return PdoSessions(name, engine, limits, _reader(section), reactor, now, section.table), section.connections
     root = _trust_root(name, section.ca)
@@ -292,7 +300,7 @@ def _reader(section: StoredSessions) -> SessionReader:
     return SessionReader(f"sessions:{section.name}", tokens)
 
 
-def _engine(section: PdoSessionsSection, limits: Limits) -> Engine:
+def _engine(section: PdoSessionsSection, limits: QueryLimits) -> Engine:
     """Which database it is, the DSN says."""
     title = f"sessions:{section.name}"
     try:

@@ -30,7 +30,7 @@ from orosync.identity.workers import Pairs, ProcessWorker, ThreadWorker, Worker,
 from orosync.interfaces import IJournal
 
 
-class Waiting(Protocol):
+class QueuedJob(Protocol):
     """Somebody in a lane, compared by identity."""
 
     @property
@@ -42,10 +42,10 @@ class Waiting(Protocol):
         """How much room it takes."""
 
 
-W = TypeVar("W", bound=Waiting)
+W = TypeVar("W", bound=QueuedJob)
 
 
-class Lanes(Generic[W]):
+class FairQueue(Generic[W]):
     """At most ``room`` wait, counted in their sizes. Past that the longest lane (in heads) loses its newest; of lanes
     of the same length, the newcomer's does."""
 
@@ -184,8 +184,8 @@ class Hasher(Service):
         self._workers: list[Worker] = []
         self._hung = 0
         self._again: deque[_Job] = deque()  # lost with a worker
-        self._urgent: Lanes[_Job] = Lanes(urgent_room)
-        self._others: Lanes[_Job] = Lanes(room)
+        self._urgent: FairQueue[_Job] = FairQueue(urgent_room)
+        self._others: FairQueue[_Job] = FairQueue(room)
 
     @property
     def waiting(self) -> int:
@@ -221,7 +221,7 @@ class Hasher(Service):
         self._pump()
         return job.done
 
-    def _queue(self, job: _Job) -> Lanes[_Job]:
+    def _queue(self, job: _Job) -> FairQueue[_Job]:
         return self._urgent if job.urgent else self._others
 
     def _pump(self) -> None:

@@ -64,7 +64,7 @@ class FailureBuckets:
 T = TypeVar("T")
 
 
-class Attempts:
+class FailedAttempts:
     """Attempts of one kind (``event``, for the counters). Failures are forgiven by ``clock``; ``now`` tells the time of
     day, in seconds since 1970."""
 

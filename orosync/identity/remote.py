@@ -29,8 +29,8 @@ from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.wampcra import DERIVED, WampCraAuthenticator
-from orosync.interfaces import Challenge, Hello, IAuthenticator, ICaller, IJournal
-from orosync.model import NOTHING, ConnectionFacts, Principal
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, ICaller, IJournal
+from orosync.model import EMPTY, ConnectionFacts, Principal
 from orosync.transport_details import certificate_details, transport_details
 from orosync.wamp import uris
 
@@ -45,8 +45,8 @@ class RemoteAnswer:
     authid: str
     role: str
     realm: str = ""
-    extra: Mapping[str, Any] = NOTHING
-    proof: Mapping[str, Any] = attrs.field(default=NOTHING, repr=False)
+    extra: Mapping[str, Any] = EMPTY
+    proof: Mapping[str, Any] = attrs.field(default=EMPTY, repr=False)
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ def read(
         raise Refused("realm_not_listed", f"the answer leads to the realm {realm!r}, which does not name this section")
     if not known:
         raise Refused("no_authid", "neither HELLO nor the answer names an authid")
-    return RemoteAnswer(known, role, realm or "", extra or NOTHING, answer)
+    return RemoteAnswer(known, role, realm or "", extra or EMPTY, answer)
 
 
 def account(method: str, answer: RemoteAnswer, authid: str) -> Account:
@@ -209,14 +209,14 @@ class RemoteAuthenticator:
         return defer.succeed(None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
         return Deferred.fromCoroutine(self._greeted(facts, hello, method, session_id))
 
     async def _greeted(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Principal | Challenge:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Principal | AuthenticationStep:
         if method not in self.methods:
             raise wrong_method(self.name, method)
         details = {
@@ -231,7 +231,7 @@ class RemoteAuthenticator:
                 asked = self._asked(facts, hello.realm, hello.authid, {**details, "ticket": signature}, signature)
                 return Deferred.fromCoroutine(self._at_once(asked, method))
 
-            return Challenge(method, {}, answer)
+            return AuthenticationStep(method, {}, answer)
         if self._method == "tls" and facts.client_certificate is None:
             raise Refused("no_certificate", "the client presented no certificate")
         authid = hello.authid
@@ -249,20 +249,20 @@ class RemoteAuthenticator:
         return self._principal(found, method)
 
     async def _question(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int, found: RemoteAnswer
-    ) -> Challenge:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int, found: RemoteAnswer
+    ) -> AuthenticationStep:
         """The question of the method itself, for an account that has just become known."""
         # SCRAM's proof holds the name that the client gave; elsewhere it is the answer's that counts.
         authid = (hello.authid or found.authid) if self._method == "scram" else found.authid
         judge = self._judge(account(self._method, found, authid))
         question = await judge.at_hello(facts, attrs.evolve(hello, authid=authid), method, session_id)
-        assert isinstance(question, Challenge)
+        assert isinstance(question, AuthenticationStep)
 
         async def judged(signature: str, extra: Mapping[str, Any]) -> Principal:
             proven = await question.answer(signature, extra)
             return self._principal(found, method, proven.extra)
 
-        return Challenge(
+        return AuthenticationStep(
             question.method, question.extra, lambda signature, extra: Deferred.fromCoroutine(judged(signature, extra))
         )
 
@@ -274,7 +274,7 @@ class RemoteAuthenticator:
         except ConfigError:
             raise nonsense(f"has nothing that {self._method} could prove") from None
 
-    def _principal(self, found: RemoteAnswer, method: str, proven: Mapping[str, Any] = NOTHING) -> Principal:
+    def _principal(self, found: RemoteAnswer, method: str, proven: Mapping[str, Any] = EMPTY) -> Principal:
         self._journal.count(EVENT, "accepted")
         return Principal(
             authid=found.authid,
@@ -282,7 +282,7 @@ class RemoteAuthenticator:
             authmethod=method,
             authprovider=self.name,
             authenticated_at=self._now(),
-            extra={**found.extra, **proven} if found.extra or proven else NOTHING,
+            extra={**found.extra, **proven} if found.extra or proven else EMPTY,
             realm=found.realm,
         )
 

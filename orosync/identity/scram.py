@@ -24,9 +24,9 @@ from orosync.errors import ConfigError, Refused
 from orosync.identity import scram_keys
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
 from orosync.identity.directories.sql import missing_driver
-from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
+from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, ScramKeys, encoded
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "wamp-scram"
@@ -100,7 +100,7 @@ class ScramAuthenticator:
             raise ConfigError([f"[{title}] use: scram {missing}"])
         self.name = name
         self.methods: tuple[str, ...] = (METHOD, AUTOBAHN)
-        self._attempts = Attempts("scram", journal, clock, now, failures)
+        self._attempts = FailedAttempts("scram", journal, clock, now, failures)
         self._seeds = Seeds(decoy_secret)
         self._cost = (iterations, memory)
         entries, faults = [], []
@@ -135,12 +135,12 @@ class ScramAuthenticator:
         return defer.succeed(None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
         return self._attempts.judge(facts, lambda: self._question(facts, hello, method))
 
-    def _question(self, facts: ConnectionFacts, hello: Hello, method: str) -> Principal | Challenge:
+    def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method not in self.methods:
             raise wrong_method(self.name, method)
         if not hello.authid:
@@ -168,7 +168,7 @@ class ScramAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.judge(facts, lambda: self._verify(exchange, signature, extra))
 
-        return Challenge(method, extra, answer)
+        return AuthenticationStep(method, extra, answer)
 
     def _verify(self, exchange: _Exchange, signature: str, extra: Mapping[str, Any]) -> Principal:
         entry, keys = exchange.entry, exchange.keys

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from orosync.identity.accounts import stretched
+from orosync.identity.accounts import derive_bytes
 
 PBKDF2 = "pbkdf2"
 ARGON2 = "argon2id13"
@@ -58,7 +58,7 @@ class ScramKeys:
     def decoy(self, seed: bytes) -> ScramKeys:
         """See accounts.Proof."""
         size = len(self.salt)
-        made = stretched(seed, size + 64)
+        made = derive_bytes(seed, size + 64)
         return attrs.evolve(self, salt=made[:size], stored_key=made[size:-32], server_key=made[-32:])
 
     def fits(self, message: bytes, proof: bytes) -> bool:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from orosync.errors import ConfigError
-from orosync.identity.cache import Remembered
+from orosync.identity.cache import TTLCache
 from orosync.identity.digests import LONGEST_PLAIN
 from orosync.identity.hasher import DigestSource
 from orosync.identity.ticket import Ticket
@@ -42,7 +42,7 @@ class Signatures:
             raise ConfigError(faults)
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._hasher = hasher
-        self._verified: Remembered[bytes] = Remembered(REMEMBERED)
+        self._verified: TTLCache[bytes] = TTLCache(REMEMBERED)
         self._lengths: OrderedDict[int, None] = OrderedDict()
         self._seed = os.urandom(16)
 

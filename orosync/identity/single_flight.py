@@ -33,7 +33,7 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.cache import Remembered
+from orosync.identity.cache import TTLCache
 from orosync.identity.directories.sql import is_storable
 from orosync.identity.php.session import checked
 from orosync.interfaces import IDirectory, IJournal, ISessionStore, ISharedPasswords
@@ -57,7 +57,7 @@ class _Flight(Generic[Found]):
     era: int = 0
 
 
-class Flights(Generic[Found]):
+class SingleFlight(Generic[Found]):
     """Look-ups by ``ask`` for [``kind``:``name``]. ``kept`` in seconds (0: nothing is kept).
 
     Refusals are Unavailable, of the kinds ``kind``_down and ``kind``_busy (there is no room left to wait).
@@ -85,7 +85,7 @@ class Flights(Generic[Found]):
         self._kept = kept
         self._most_kept = most_kept
         self._room = room
-        self._known: Remembered[tuple[Found | None]] = Remembered(most_kept)
+        self._known: TTLCache[tuple[Found | None]] = TTLCache(most_kept)
         self._flights: dict[str, _Flight[Found]] = {}
         self._queue: deque[_Flight[Found]] = deque()
         self._under_way = 0
@@ -149,7 +149,7 @@ class Flights(Generic[Found]):
             pause = min(SHORTEST_PAUSE * 2 ** min(self._failures, 10), LONGEST_PAUSE)
             self._failures += 1
             self._retry_at = self._clock.seconds() + pause
-            self._known = Remembered(self._most_kept)
+            self._known = TTLCache(self._most_kept)
             self._journal.note(self._kind, "down", **{self._kind: self._name}, reason=reason, pause=pause)
             stranded += self._queue
             for one in self._queue:
@@ -182,7 +182,7 @@ class Flights(Generic[Found]):
 
 
 @implementer(IDirectory)
-class Lookups(Flights[User]):
+class Lookups(SingleFlight[User]):
     """A directory in front of ``directory``; which passwords are shared is asked of that itself."""
 
     def __init__(
@@ -244,7 +244,7 @@ class SessionLookups:
         self.name = name
         self.prolongs = prolongs
         self._inner = inner
-        self._flights: Flights[AdminSession | Refused] = Flights(
+        self._flights: SingleFlight[AdminSession | Refused] = SingleFlight(
             KIND, name, self._ask, journal, clock, at_once=at_once, kept=0.0
         )
 

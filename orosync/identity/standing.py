@@ -21,13 +21,13 @@ from orosync.model import Principal, Rights, User
 _KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this process
 
 
-def imprint(user: User) -> bytes:
+def password_fingerprint(user: User) -> bytes:
     """16 bytes that tell ``user``'s password from another one, and nothing else of it."""
     return imprint_of(user.password_hash)
 
 
 def imprint_of(password_hash: str) -> bytes:
-    """As ``imprint``, of the hash alone."""
+    """As ``password_fingerprint``, of the hash alone."""
     return blake2b(password_hash.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()
 
 
@@ -36,7 +36,7 @@ class UserStanding(NamedTuple):
 
     username: str
     user_id: int
-    imprint: bytes
+    password_fingerprint: bytes
     organizations: frozenset[int]
     roles: frozenset[str]
 
@@ -58,11 +58,15 @@ class UserStandings:
         self._accept_disabled = accept_disabled
 
     def of(self, principal: Principal) -> UserStanding | None:
-        """The standing of a principal that was made of a user with its ``imprint``; None for a back end."""
+        """The standing of a principal made of a user with its ``password_fingerprint``; None for a back end."""
         if principal.user_id is None:
             return None
         return UserStanding(
-            principal.authid, principal.user_id, principal.imprint, principal.organizations, principal.roles
+            principal.authid,
+            principal.user_id,
+            principal.password_fingerprint,
+            principal.organizations,
+            principal.roles,
         )
 
     async def check(self, standing: UserStanding) -> Renewal | None:
@@ -72,7 +76,7 @@ class UserStandings:
         who = f"user {standing.username!r}"
         if user is None or (user.id, user.username) != (standing.user_id, standing.username):
             raise Refused("unknown_user", f"{who}: there is no such user any more")
-        if not hmac.compare_digest(imprint(user), standing.imprint):
+        if not hmac.compare_digest(password_fingerprint(user), standing.password_fingerprint):
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled and not self._accept_disabled:
             raise Refused("disabled", f"{who}: the user has been disabled")

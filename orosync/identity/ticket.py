@@ -182,7 +182,7 @@ def _malformed(why: str) -> Refused:
 REMEMBERED = 50_000
 
 
-class UsedTickets:
+class ReplayCache:
     """By what the digest signs, never by the name, which it does not sign: with another spelling of the e-mail or the
     username it is still the same ticket. One memory serves all authenticators of a process: several may take tickets of
     one secret."""

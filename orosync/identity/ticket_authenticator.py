@@ -20,9 +20,9 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
 from orosync.identity.standing import UserStanding, UserStandings, nobody_shares
-from orosync.identity.ticket import LONGEST_TICKET, UsedTickets, last_value
-from orosync.identity.ticket_verifier import BACK_END, METHOD, PublisherRight, TicketJudge
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
+from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, last_value
+from orosync.identity.ticket_verifier import BACK_END, METHOD, PublisherRight, TicketVerifier
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
 
 
@@ -62,14 +62,14 @@ class TicketAuthenticator:
         accept_without_password: bool = False,
         shared: SharedPasswords | None = None,
         once: bool = False,
-        used: UsedTickets | None = None,
+        used: ReplayCache | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
         self.recheck_interval: float | None = None
         self._users = UserStandings(directory, accept_disabled, shared.has if shared is not None else nobody_shares)
-        self._judge = TicketJudge(
+        self._judge = TicketVerifier(
             name,
             Signatures(f"authenticator:{name}", secrets, hasher, accept_published),
             directory,
@@ -85,16 +85,16 @@ class TicketAuthenticator:
             accept_disabled=accept_disabled,
             accept_without_password=accept_without_password,
             shared=shared,
-            used=(UsedTickets() if used is None else used) if once else None,
+            used=(ReplayCache() if used is None else used) if once else None,
             failures=failures,
         )
 
     def verify(self, text: str) -> Deferred[Principal]:
-        """Whose a ticket is that orosync itself asked the application for; see ``TicketJudge.judge_own``."""
+        """Whose a ticket is that orosync itself asked the application for; see ``TicketVerifier.judge_own``."""
         return Deferred.fromCoroutine(self._judge.judge_own(text))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator; kinds of refusals as ``TicketJudge.judge``."""
+        """See IAuthenticator; kinds of refusals as ``TicketVerifier.judge``."""
         try:
             value = last_value(facts.query, METHOD)
         except ValueError as error:
@@ -106,8 +106,8 @@ class TicketAuthenticator:
         return Deferred.fromCoroutine(self._judge.judge(facts, text, None))
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator. The signature of AUTHENTICATE is the ticket; it has to be of whom HELLO named, if
         it named anybody."""
         if method != METHOD:
@@ -116,7 +116,7 @@ class TicketAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return Deferred.fromCoroutine(self._judge.judge(facts, signature, hello.authid))
 
-        return defer.succeed(Challenge(METHOD, {}, answer))
+        return defer.succeed(AuthenticationStep(METHOD, {}, answer))
 
     def standing(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """See IRecheck: the user, not the ticket, which is old soon."""

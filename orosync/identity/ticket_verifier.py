@@ -31,12 +31,12 @@ from twisted.internet.interfaces import IReactorTime
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused, Unavailable
 from orosync.headers import UNIX, Network, address_group, within
-from orosync.identity.cache import Remembered
+from orosync.identity.cache import TTLCache
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures
-from orosync.identity.standing import found, imprint
-from orosync.identity.ticket import LONGEST_TICKET, Ticket, UsedTickets, check_age, last_value, parse
+from orosync.identity.standing import found, password_fingerprint
+from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, Ticket, check_age, last_value, parse
 from orosync.interfaces import IDirectory, IJournal
 from orosync.model import ConnectionFacts, Principal, User
 
@@ -149,7 +149,7 @@ OWN_LANE = "own"
 """Where tickets queue for their digest that orosync itself has asked for; others by their address."""
 
 
-class TicketJudge:
+class TicketVerifier:
     """Judges tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
 
     def __init__(
@@ -170,7 +170,7 @@ class TicketJudge:
         accept_disabled: bool = False,
         accept_without_password: bool = False,
         shared: SharedPasswords | None = None,
-        used: UsedTickets | None = None,
+        used: ReplayCache | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
         self._name = name
@@ -190,7 +190,7 @@ class TicketJudge:
         self._shared = shared
         self._used = used
         self._failures = FailureBuckets() if failures is None else failures
-        self._refused: Remembered[tuple[str, str]] = Remembered(REMEMBERED_REFUSALS)
+        self._refused: TTLCache[tuple[str, str]] = TTLCache(REMEMBERED_REFUSALS)
 
     async def judge(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
         """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
@@ -240,7 +240,7 @@ class TicketJudge:
         signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
         if ticket.is_back_end:
             if signed:
-                return self._principal(BACK_END, self._publisher_role, precious=True)
+                return self._principal(BACK_END, self._publisher_role, is_backend=True)
             raise self._remember(ticket, "bad_digest", "ticket of the back end: its digest is of another secret")
         who = f"ticket of {ticket.username!r}"
         if user is None:
@@ -277,7 +277,7 @@ class TicketJudge:
             raise Refused("no_publish_right", f"ticket of the back end: {objection}")
         return True
 
-    def _principal(self, authid: str, role: str, user: User | None = None, precious: bool = False) -> Principal:
+    def _principal(self, authid: str, role: str, user: User | None = None, is_backend: bool = False) -> Principal:
         return Principal(
             authid=authid,
             authrole=role,
@@ -286,9 +286,9 @@ class TicketJudge:
             user_id=user.id if user else None,
             organizations=user.organizations if user else frozenset(),
             roles=user.roles if user else frozenset(),
-            precious=precious,
+            is_backend=is_backend,
             authenticated_at=self._now(),
-            imprint=imprint(user) if user else b"",
+            password_fingerprint=password_fingerprint(user) if user else b"",
         )
 
     def _remember(self, ticket: Ticket, kind: str, reason: str) -> Refused:

@@ -29,10 +29,10 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
-from orosync.identity.accounts import Account, Entries, Entry, Seeds, stretched, text_like
-from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IJournal
-from orosync.model import NOTHING, ConnectionFacts, Principal
+from orosync.identity.accounts import Account, Entries, Entry, Seeds, derive_bytes, text_like
+from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
+from orosync.model import EMPTY, ConnectionFacts, Principal
 
 DERIVED = "pbkdf2$"
 ITERATIONS = 100_000
@@ -46,14 +46,14 @@ class CraKey:
     ``iterations``, ``keylen``), and is empty for a plain secret."""
 
     key: bytes = attrs.field(repr=False)
-    salting: Mapping[str, Any] = NOTHING
+    salting: Mapping[str, Any] = EMPTY
 
     def decoy(self, seed: bytes) -> CraKey:
         """See accounts.Proof."""
         salting = self.salting
         if salting:
             salting = {**salting, "salt": text_like(salting["salt"], seed)}
-        return CraKey(base64.b64encode(stretched(seed, KEYLEN)), salting)
+        return CraKey(base64.b64encode(derive_bytes(seed, KEYLEN)), salting)
 
 
 def cra_key(secret: str) -> CraKey:
@@ -99,7 +99,7 @@ class WampCraAuthenticator:
     ) -> None:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = Attempts(METHOD, journal, clock, now, failures)
+        self._attempts = FailedAttempts(METHOD, journal, clock, now, failures)
         self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
@@ -107,11 +107,11 @@ class WampCraAuthenticator:
         return defer.succeed(None)
 
     def at_hello(
-        self, facts: ConnectionFacts, hello: Hello, method: str, session_id: int
-    ) -> Deferred[Principal | Challenge]:
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
 
-        def question() -> Principal | Challenge:
+        def question() -> Principal | AuthenticationStep:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             if not hello.authid:
@@ -120,7 +120,7 @@ class WampCraAuthenticator:
 
         return self._attempts.judge(facts, question)
 
-    def _question(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> Challenge:
+    def _question(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> AuthenticationStep:
         challenge = json.dumps(
             {
                 "authid": entry.authid,
@@ -136,7 +136,7 @@ class WampCraAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.judge(facts, lambda: self._verify(entry, challenge, signature))
 
-        return Challenge(METHOD, {"challenge": challenge, **entry.proof.salting}, answer)
+        return AuthenticationStep(METHOD, {"challenge": challenge, **entry.proof.salting}, answer)
 
     def _verify(self, entry: Entry[CraKey], challenge: str, signature: str) -> Principal:
         expected = compute_wcs(entry.proof.key, challenge.encode())

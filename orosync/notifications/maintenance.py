@@ -50,7 +50,7 @@ class MaintenanceNotice:
         is_on = appeared is not None and 0.0 < principal.authenticated_at < appeared
         self._publisher.publish(TOPIC, [{"isOn": is_on, "userId": None}], eligible=[session_id])
 
-    def deserted(self) -> None:
+    def last_unsubscribed(self) -> None:
         """Nothing runs between subscribers, so there is nothing to stop (see ITopicWatcher)."""
 
     def _appeared(self) -> float | None:

@@ -40,7 +40,7 @@ class KeepAlivePing:
         if not self._timer.running:
             self._timer.start(self._interval, now=False)
 
-    def deserted(self) -> None:
+    def last_unsubscribed(self) -> None:
         """Stop; also what to call before the process ends."""
         if self._timer.running:
             self._timer.stop()

@@ -13,7 +13,7 @@ from weakref import ref
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.deliveries import Delivery, Member
-from orosync.router.pending import STREAMS, Asked, Particulars, PendingCall, PendingCalls, streams_on
+from orosync.router.pending import STREAMS, CallOptions, CallState, PendingCall, PendingCalls, streams_on
 from orosync.router.registrations import Capacity, Draw, Registration
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation
@@ -58,23 +58,23 @@ class Calls:
                 pending = self.pending.open(caller, request, callee, False)
                 details = self._details(registration, procedure, caller, callee, disclose, told)
                 return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
-            asked = Asked(procedure, disclose, told)
+            asked = CallOptions(procedure, disclose, told)
         else:
-            asked = Asked.of(procedure, options, caller.features, disclose, told)
+            asked = CallOptions.of(procedure, options, caller.features, disclose, told)
             found = registration.pick_free(self._draw)
             if found is None:
                 return self._wait(caller, request, registration, asked, payload)
             callee = found
         self._check_callee(caller, request, asked, callee)
         details = self._all_details(registration, caller, callee, asked, asked.timeout)
-        forwarded = callee.session in registration.patient
+        forwarded = callee.session in registration.forwards_timeout
         movable, capacity = CALL_REROUTE in callee.features, registration.capacity
         # A limit that the callee keeps is of no concern here, unless somebody else may get the call.
         timeout = 0 if forwarded and not movable else asked.timeout
         if not (asked.streaming or timeout or movable or capacity is not None):
             pending = self.pending.open(caller, request, callee, asked.progress)
         else:
-            particulars = Particulars(registration, asked, details, payload if movable else None)
+            particulars = CallState(registration, asked, details, payload if movable else None)
             particulars.streaming, particulars.timeout, particulars.forwarded = asked.streaming, timeout, forwarded
             self.pending.check_kept(caller, particulars.size)
             pending = self.pending.open(caller, request, callee, asked.progress)
@@ -189,13 +189,13 @@ class Calls:
         return self.serve(registration)
 
     def _wait(
-        self, caller: Member, request: int, registration: Registration, asked: Asked, payload: Payload | None
+        self, caller: Member, request: int, registration: Registration, asked: CallOptions, payload: Payload | None
     ) -> list[Delivery]:
         capacity = registration.capacity
         assert capacity is not None, "without limits somebody is always free"
         if asked.streaming or len(capacity.waiting) >= self._queue_limit:
             raise RequestError(uris.UNAVAILABLE, "all callees are busy")
-        particulars = Particulars(registration, asked, {}, payload)
+        particulars = CallState(registration, asked, {}, payload)
         self.pending.check_kept(caller, particulars.size)
         pending = self.pending.wait(caller, request)
         self.pending.keep(pending, particulars)
@@ -212,7 +212,7 @@ class Calls:
         pending.progressive = particulars.asked.progress
         if registration.capacity is not None:
             particulars.slots = registration.capacity.take(callee.session)
-        particulars.forwarded = callee.session in registration.patient
+        particulars.forwarded = callee.session in registration.forwards_timeout
         left = particulars.asked.timeout
         if particulars.watch is not None:
             left = particulars.watch.left()
@@ -224,14 +224,14 @@ class Calls:
             self.pending.forget_payload(pending)  # nobody will get it after this one
         return Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)
 
-    def _check_callee(self, caller: Member, request: int, asked: Asked, callee: Member) -> None:
+    def _check_callee(self, caller: Member, request: int, asked: CallOptions, callee: Member) -> None:
         lacking = self._lacking(asked, callee)
         if lacking is not None:
             if asked.streaming:
                 self.pending.stream_is_over(caller, request)
             raise RequestError(uris.FEATURE_NOT_SUPPORTED, lacking)
 
-    def _lacking(self, asked: Asked, callee: Member) -> str | None:
+    def _lacking(self, asked: CallOptions, callee: Member) -> str | None:
         """Why ``callee`` cannot take such a call; None if it can."""
         if asked.streaming and f"callee.{STREAMS}" not in callee.features:
             return f"the callee has not announced {STREAMS}"
@@ -240,7 +240,7 @@ class Calls:
         return None
 
     def _all_details(
-        self, registration: Registration, caller: Member, callee: Member, asked: Asked, left: int
+        self, registration: Registration, caller: Member, callee: Member, asked: CallOptions, left: int
     ) -> dict[str, Any]:
         """``left``: of its time limit, in milliseconds."""
         details = self._details(registration, asked.procedure, caller, callee, asked.disclose, asked.told)
@@ -248,7 +248,7 @@ class Calls:
             details["receive_progress"] = True
         if asked.streaming:
             details["progress"] = True
-        if asked.timeout and callee.session in registration.patient:
+        if asked.timeout and callee.session in registration.forwards_timeout:
             details["timeout"] = max(1, left)  # 0 would be for ever
         if asked.sealed is not None:
             details.update(asked.sealed)
@@ -266,7 +266,7 @@ class Calls:
         details: dict[str, Any] = {}
         if registration.match is not Match.EXACT:
             details["procedure"] = procedure
-        if disclose or callee.session in registration.curious:
+        if disclose or callee.session in registration.wants_caller:
             details["caller"] = caller.session
             details["caller_authid"] = caller.principal.authid
             details["caller_authrole"] = caller.principal.authrole

@@ -25,7 +25,7 @@ from orosync.router.deliveries import Delivery, Member, choice, flag
 from orosync.router.meta_call import Procedure
 from orosync.router.meta_events import News, registered, unregistered
 from orosync.router.pending import LATE, PendingCall
-from orosync.router.registrations import NO_WISHES, Draw, Invoke, Registration, Registrations, Wishes
+from orosync.router.registrations import NO_WISHES, Draw, Invoke, RegisterOptions, Registration, Registrations
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Result, Unregistered
 from orosync.wamp.payload import FEATURE, Payload, described, understood
@@ -226,7 +226,7 @@ class Dealer(Answers):
         procedure: str,
         match: Match = Match.EXACT,
         invoke: str = Invoke.SINGLE,
-        wishes: Wishes = NO_WISHES,
+        wishes: RegisterOptions = NO_WISHES,
         force: bool = False,
     ) -> tuple[Registration, list[Delivery]]:
         """Make ``member`` a callee. The deliveries are to be made after the REGISTERED.

@@ -14,17 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from orosync.errors import RequestError
 from orosync.model import Principal
 from orosync.wamp import uris
 from orosync.wamp.messages import Goodbye, Message
 from orosync.wamp.payload import Payload
-
-if TYPE_CHECKING:
-    from orosync.router.registrations import Registration
-    from orosync.router.subscriptions import Subscription
 
 
 class Member:
@@ -70,8 +66,8 @@ class Member:
         self.expel = expel
         self.inside = inside or expel is None
         self.call_limit = call_limit
-        self.subscriptions: dict[int, Subscription] = {}
-        self.registrations: dict[int, Registration] = {}
+        self.subscriptions: dict[int, Any] = {}  # Subscription and Registration: what they are, their own modules know
+        self.registrations: dict[int, Any] = {}
 
 
 class Audience(tuple[Member, ...]):

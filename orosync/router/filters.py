@@ -180,7 +180,7 @@ def _v1_session_ids(elements: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> f
 
 
 @attrs.frozen
-class Publication:
+class PublishOptions:
     """``disclose``: the publisher wants to be named to the receivers. ``retain``: the event is to be kept for those who
     subscribe later."""
 
@@ -191,7 +191,7 @@ class Publication:
     retain: bool
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Publication:
+    def of(cls, options: Mapping[str, Any]) -> PublishOptions:
         """RequestError INVALID_ARGUMENT for an option of a wrong type."""
         return cls(
             flag(options, "acknowledge"),

@@ -1,41 +1,41 @@
-"""WAMP's own procedures about registrations: which there are, who stands behind them, and taking one away (WAMP,
-"Registration Meta API"; ``remove_callee`` is Crossbar.io's).
+"""WAMP's own procedures: about sessions, subscriptions and registrations (WAMP, "Session Meta API", "Subscriptions Meta
+API", "Registration Meta API"; ``remove_callee`` and ``remove_subscriber`` are Crossbar.io's).
 
-This file must not know who may call what: that has been decided before a call comes here.
-
-WAMP's own procedures about sessions: who is here, and ending somebody's session (WAMP, "Session Meta API").
-
-Sessions are those of the caller's realm; what orosync has there for itself has not joined and is not shown. This file
-must not know who may call what: that has been decided before a call comes here.
-
-WAMP's own procedures about subscriptions: which there are, who has them, and taking one away (WAMP, "Subscriptions
-Meta API"; ``remove_subscriber`` is Crossbar.io's).
-
-This file must not know who may call what: that has been decided before a call comes here.
+Sessions are those of the caller's realm; what orosync has there for itself has not joined and is not shown. Who may
+call what has been decided before a call comes here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.deliveries import Member
+from orosync.router.broker import Broker
+from orosync.router.dealer import Dealer
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_call import Handler, MetaCall
 from orosync.router.meta_events import registration_details, session_details, shown, subscription_details
 from orosync.router.registrations import Registration
 from orosync.router.subscriptions import Subscription
+from orosync.router.testaments import Testaments
 from orosync.wamp import uris
 from orosync.wamp.messages import Goodbye
 
-if TYPE_CHECKING:
-    from orosync.router.realm import Realm
+
+class SessionRealm(Protocol):
+    """The realm, as the procedures about sessions see it."""
+
+    members: dict[int, Member]
+    testaments: Testaments
+
+    def leave(self, member: Member) -> list[Delivery]: ...
 
 
-def registration_procedures(realm: Realm) -> dict[str, Handler]:
-    """The handlers for ``realm``, by procedure."""
-    registrations = _Registrations(realm)
+def registration_procedures(dealer: Dealer) -> dict[str, Handler]:
+    """The handlers for ``dealer``, by procedure."""
+    registrations = _Registrations(dealer)
     return {
         "wamp.registration.list": registrations.list_all,
         "wamp.registration.lookup": registrations.lookup,
@@ -48,8 +48,8 @@ def registration_procedures(realm: Realm) -> dict[str, Handler]:
 
 
 class _Registrations:
-    def __init__(self, realm: Realm) -> None:
-        self._dealer = realm.dealer
+    def __init__(self, dealer: Dealer) -> None:
+        self._dealer = dealer
 
     def list_all(self, call: MetaCall) -> list[Any]:
         found: dict[str, list[int]] = {match.value: [] for match in Match}
@@ -90,7 +90,7 @@ class _Registrations:
         return found
 
 
-def session_procedures(realm: Realm) -> dict[str, Handler]:
+def session_procedures(realm: SessionRealm) -> dict[str, Handler]:
     """The handlers for ``realm``, by procedure."""
     sessions = _Sessions(realm)
     return {
@@ -105,7 +105,7 @@ def session_procedures(realm: Realm) -> dict[str, Handler]:
 
 
 class _Sessions:
-    def __init__(self, realm: Realm) -> None:
+    def __init__(self, realm: SessionRealm) -> None:
         self._realm = realm
 
     def count(self, call: MetaCall) -> list[Any]:
@@ -184,9 +184,9 @@ def _goodbye(call: MetaCall) -> Goodbye:
     return Goodbye({} if message is None else {"message": message}, reason or uris.KILLED)
 
 
-def subscription_procedures(realm: Realm) -> dict[str, Handler]:
-    """The handlers for ``realm``, by procedure."""
-    subscriptions = _Subscriptions(realm)
+def subscription_procedures(broker: Broker) -> dict[str, Handler]:
+    """The handlers for ``broker``, by procedure."""
+    subscriptions = _Subscriptions(broker)
     return {
         "wamp.subscription.list": subscriptions.list_all,
         "wamp.subscription.lookup": subscriptions.lookup,
@@ -199,9 +199,8 @@ def subscription_procedures(realm: Realm) -> dict[str, Handler]:
 
 
 class _Subscriptions:
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
-        self._broker = realm.broker
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
 
     def list_all(self, call: MetaCall) -> list[Any]:
         found: dict[str, list[int]] = {match.value: [] for match in Match}

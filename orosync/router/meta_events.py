@@ -1,5 +1,5 @@
-"""WAMP's own topics: which of them somebody listens to, and what the realm says there (WAMP, "Session Meta API",
-"Subscriptions Meta API", "Registration Meta API").
+"""What a realm publishes on WAMP's own topics (WAMP, "Session Meta API", "Subscriptions Meta API", "Registration Meta
+API").
 
 Nothing is said where nobody listens, and nothing about subscriptions to WAMP's own topics: the realm does not talk of
 being listened to. This file must not know who may listen, nor why something happened.
@@ -10,56 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from orosync.model import Match
-from orosync.wamp.uris import matches
-
-if TYPE_CHECKING:
-    from orosync.router.deliveries import Member
-    from orosync.router.registrations import Registration
-    from orosync.router.subscriptions import Subscription
-
-ON_JOIN = "wamp.session.on_join"
-ON_LEAVE = "wamp.session.on_leave"
-SUBSCRIPTION_CREATED = "wamp.subscription.on_create"
-SUBSCRIBED = "wamp.subscription.on_subscribe"
-UNSUBSCRIBED = "wamp.subscription.on_unsubscribe"
-SUBSCRIPTION_DELETED = "wamp.subscription.on_delete"
-REGISTRATION_CREATED = "wamp.registration.on_create"
-REGISTERED = "wamp.registration.on_register"
-UNREGISTERED = "wamp.registration.on_unregister"
-REGISTRATION_DELETED = "wamp.registration.on_delete"
-
-TOPICS = (
+from orosync.router.deliveries import Member
+from orosync.router.registrations import Registration
+from orosync.router.subscriptions import Subscription
+from orosync.wamp.meta_topics import (
     ON_JOIN,
     ON_LEAVE,
-    SUBSCRIPTION_CREATED,
-    SUBSCRIBED,
-    UNSUBSCRIBED,
-    SUBSCRIPTION_DELETED,
-    REGISTRATION_CREATED,
+    OWN,
     REGISTERED,
-    UNREGISTERED,
+    REGISTRATION_CREATED,
     REGISTRATION_DELETED,
+    SUBSCRIBED,
+    SUBSCRIPTION_CREATED,
+    SUBSCRIPTION_DELETED,
+    UNREGISTERED,
+    UNSUBSCRIBED,
 )
-
-_TOPICS = frozenset(TOPICS)
-
-OWN = "wamp."
-"""What all of WAMP's own URIs begin with."""
-
-
-def heard_by(topic: str, match: Match) -> tuple[str, ...]:
-    """The meta topics that a subscription hears; nearly all hear none, and that is found out cheaply."""
-    if match is Match.EXACT:
-        return (topic,) if topic in _TOPICS else ()
-    if match is Match.PREFIX:
-        if topic[: len(OWN)] != OWN[: len(topic)]:
-            return ()
-    elif not topic.startswith((OWN, ".")):
-        return ()
-    return tuple(each for each in TOPICS if matches(topic, match, each))
 
 
 def session_details(member: Member) -> dict[str, Any]:

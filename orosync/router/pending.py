@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STREAMS = "progressive_call_invocations"
 
 
-class Asked(NamedTuple):
+class CallOptions(NamedTuple):
     """``progress``: progressive results are welcome. ``streaming``: more of the payload follows. ``timeout``: in
     milliseconds, 0 for none. ``sealed``: the options of a payload that only the callee can read. ``disclose`` and
     ``told`` as for ``Dealer.call``."""
@@ -54,7 +54,7 @@ class Asked(NamedTuple):
         features: frozenset[str],
         disclose: bool,
         told: Mapping[str, Any] | None,
-    ) -> Asked:
+    ) -> CallOptions:
         """RequestError INVALID_ARGUMENT for an option of a wrong type; ProtocolViolation for what the caller has not
         announced among its ``features``."""
         return cls(
@@ -69,7 +69,7 @@ class Asked(NamedTuple):
 
 
 def streams_on(options: Mapping[str, Any], features: frozenset[str]) -> bool:
-    """Whether more of the payload follows in further CALLs. Fails as ``Asked.of``."""
+    """Whether more of the payload follows in further CALLs. Fails as ``CallOptions.of``."""
     streaming = flag(options, "progress")
     if streaming and f"caller.{STREAMS}" not in features:
         raise ProtocolViolation(f"CALL with progress without having announced {STREAMS}")
@@ -109,7 +109,7 @@ class Watch(Protocol):
         either way."""
 
 
-class Particulars:
+class CallState:
     """What only few calls need.
 
     ``registration``  what was called, for one that may go to another callee or has to wait for one
@@ -130,7 +130,7 @@ class Particulars:
     )  # fmt: skip
 
     def __init__(
-        self, registration: Registration, asked: Asked, details: Mapping[str, Any], payload: Payload | None
+        self, registration: Registration, asked: CallOptions, details: Mapping[str, Any], payload: Payload | None
     ) -> None:
         self.registration = registration
         self.asked = asked
@@ -170,7 +170,7 @@ class PendingCall:
         self.invocation = invocation
         self.progressive = progressive
         self.interrupted = False
-        self.particulars: Particulars | None = None
+        self.particulars: CallState | None = None
 
 
 class _Books:
@@ -228,7 +228,7 @@ class PendingCalls:
         if books is not None and books.kept and books.kept + size > KEPT_BYTES:
             raise RequestError(uris.UNAVAILABLE, f"more than {KEPT_BYTES} bytes in calls in progress")
 
-    def keep(self, pending: PendingCall, particulars: Particulars) -> None:
+    def keep(self, pending: PendingCall, particulars: CallState) -> None:
         """A call that was entered has these."""
         pending.particulars = particulars
         self._books[pending.caller.session].kept += particulars.size

@@ -51,8 +51,8 @@ class Realm:
         self.testaments = Testaments()
         self._sessions: dict[str, int] = {}
         self.answers(session_procedures(self))
-        self.answers(subscription_procedures(self))
-        self.answers(registration_procedures(self))
+        self.answers(subscription_procedures(self.broker))
+        self.answers(registration_procedures(self.dealer))
 
     def trust(self, levels: Mapping[str, int]) -> None:
         """From now on tell others these levels of whoever publishes or calls, by role (WAMP, "Trust Levels")."""

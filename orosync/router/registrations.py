@@ -13,16 +13,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from orosync.errors import RequestError
 from orosync.model import Match
+from orosync.router.deliveries import Member
 from orosync.router.patterns import UriIndex
 from orosync.wamp import uris
-
-if TYPE_CHECKING:
-    from orosync.router.deliveries import Member
-
 
 Waiting = TypeVar("Waiting")
 
@@ -81,7 +78,7 @@ class Invoke(StrEnum):
     RANDOM = "random"
 
 
-class Wishes(NamedTuple):
+class RegisterOptions(NamedTuple):
     """What a callee wants for its registration: to be told who calls, to keep time limits itself, and how many calls it
     takes at once (None: any number)."""
 
@@ -90,7 +87,7 @@ class Wishes(NamedTuple):
     concurrency: int | None = None
 
 
-NO_WISHES = Wishes()
+NO_WISHES = RegisterOptions()
 NOBODY: frozenset[int] = frozenset()
 
 Draw = Callable[[Sequence["Member"]], "Member"]
@@ -107,14 +104,23 @@ class Succession:
 class Registration:
     """``callees`` in the order they registered; never empty while it is filed.
 
-    ``curious`` are the session ids of the callees that asked to be told who calls, ``patient`` of those that keep time
-    limits themselves. ``capacity`` is None where nobody has said how many calls he takes. ``created``: when, in seconds
-    since 1970.
+    ``wants_caller`` are the session ids of the callees that asked to be told who calls, ``forwards_timeout`` of those
+    that keep time limits themselves. ``capacity`` is None where nobody has said how many calls he takes.
+    ``created``: when, in seconds since 1970.
     """
 
     __slots__ = (
-        "_next", "callees", "capacity", "created", "curious", "id", "invoke", "match", "patient", "procedure",
+        "_next",
+        "callees",
+        "capacity",
+        "created",
+        "forwards_timeout",
+        "id",
+        "invoke",
+        "match",
+        "procedure",
         "succession",
+        "wants_caller",
     )  # fmt: skip
 
     def __init__(self, id: int, procedure: str, match: Match, invoke: Invoke, created: float = 0.0) -> None:
@@ -124,8 +130,8 @@ class Registration:
         self.match = match
         self.invoke = invoke
         self.callees: list[Member] = []
-        self.curious: set[int] = set()
-        self.patient: frozenset[int] = NOBODY
+        self.wants_caller: set[int] = set()
+        self.forwards_timeout: frozenset[int] = NOBODY
         self.capacity: Capacity[Any] | None = None
         self.succession: Succession | None = None
         self._next = 0
@@ -196,12 +202,12 @@ class Registration:
         start = callees.index(last) + 1 if last in callees else self._next
         return next(each for each in (*callees[start:], *callees[:start]) if each in left)
 
-    def heed(self, member: Member, wishes: Wishes) -> None:
+    def apply(self, member: Member, wishes: RegisterOptions) -> None:
         """From now on do as ``member``, a callee, wishes."""
         if wishes.disclose_caller:
-            self.curious.add(member.session)
+            self.wants_caller.add(member.session)
         if wishes.forward_timeout:
-            self.patient = self.patient | {member.session}
+            self.forwards_timeout = self.forwards_timeout | {member.session}
         if wishes.concurrency is not None:
             if self.capacity is None:
                 self.capacity = Capacity()
@@ -211,11 +217,11 @@ class Registration:
         """Take a callee off; the others keep their order and their turn."""
         position = self.callees.index(member)
         del self.callees[position]
-        self.curious.discard(member.session)
+        self.wants_caller.discard(member.session)
         if self.capacity is not None:
             self.capacity.forget(member.session)
-        if member.session in self.patient:
-            self.patient = self.patient - {member.session}
+        if member.session in self.forwards_timeout:
+            self.forwards_timeout = self.forwards_timeout - {member.session}
         if position < self._next:
             self._next -= 1
         if self._next >= len(self.callees):
@@ -242,7 +248,7 @@ class Registrations:
         return next((one for one in self if one.id == number), None)
 
     def join(
-        self, member: Member, procedure: str, match: Match, invoke: Invoke, wishes: Wishes = NO_WISHES
+        self, member: Member, procedure: str, match: Match, invoke: Invoke, wishes: RegisterOptions = NO_WISHES
     ) -> Registration:
         """Register ``member``.
 
@@ -258,7 +264,7 @@ class Registrations:
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, _taken(registration, invoke))
         registration.callees.append(member)
         if wishes is not NO_WISHES:
-            registration.heed(member, wishes)
+            registration.apply(member, wishes)
         member.registrations[registration.id] = registration
         return registration
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from orosync.model import NOTHING, Match
+from orosync.model import EMPTY, Match
 from orosync.router.deliveries import Member, text_size
 from orosync.router.filters import Filters
 from orosync.wamp.payload import Payload
@@ -106,7 +106,7 @@ class Retention:
             return
         here = self._members.keys()
         filters = None if filters is None else filters.among(here)
-        event = Retained(topic, publication, payload, told or NOTHING, filters, excluded if excluded in here else None)
+        event = Retained(topic, publication, payload, told or EMPTY, filters, excluded if excluded in here else None)
         if event.for_nobody:
             return
         self._supersede(event)

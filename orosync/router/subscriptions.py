@@ -7,16 +7,12 @@ Unsubscribing"). This file must not know of publications, filters or who may lis
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from orosync.clocks import Now, epoch
 from orosync.model import Match
-from orosync.router.deliveries import Audience
-from orosync.router.meta_events import TOPICS, heard_by
+from orosync.router.deliveries import Audience, Member
 from orosync.router.patterns import UriIndex
-
-if TYPE_CHECKING:
-    from orosync.router.deliveries import Member
+from orosync.wamp.meta_topics import TOPICS, heard_by
 
 
 class Subscription:

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from orosync.errors import ProtocolViolation
-from orosync.interfaces import Hello, IAmbientAuthenticator, IAuthenticator, IRecheck
+from orosync.interfaces import HelloDetails, IAmbientAuthenticator, IAuthenticator, IRecheck
 from orosync.model import ConnectionFacts, Principal
 
 Standings = tuple[tuple[IRecheck, Hashable], ...]
@@ -73,7 +73,7 @@ def standings_of(authenticator: IAuthenticator, facts: ConnectionFacts, principa
     return () if standing is None else ((authenticator, standing),)
 
 
-def told(realm: str, details: Mapping[str, Any]) -> Hello:
+def told(realm: str, details: Mapping[str, Any]) -> HelloDetails:
     """What a client says of itself in HELLO.Details; ProtocolViolation if that has another shape than WAMP's."""
     methods, authid = details.get("authmethods", [ANONYMOUS]), details.get("authid")
     extra = details.get("authextra", {})
@@ -81,10 +81,10 @@ def told(realm: str, details: Mapping[str, Any]) -> Hello:
         raise ProtocolViolation("HELLO.Details.authmethods must be a list of strings")
     if not isinstance(authid, str | None) or not isinstance(extra, dict):
         raise ProtocolViolation("HELLO.Details.authid must be a string, authextra an object")
-    return Hello(realm, authid, tuple(methods), extra)
+    return HelloDetails(realm, authid, tuple(methods), extra)
 
 
-def suffices(known: Principal, hello: Hello) -> bool:
+def suffices(known: Principal, hello: HelloDetails) -> bool:
     """Whether whoever is known since the handshake needs to show no more. A cookie does not suffice for a client that
     offers to show something else on purpose, and neither the cookie nor to be anonymous: what it shows decides."""
     return known.authmethod != COOKIE or not {COOKIE, ANONYMOUS}.isdisjoint(hello.authmethods)

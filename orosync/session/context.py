@@ -28,9 +28,9 @@ from orosync.headers import Network, within
 from orosync.interfaces import IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
 from orosync.session.dispatch import Wires
-from orosync.session.realm_context import HostedRealm
-from orosync.session.reauthorization import Tenant
-from orosync.session.revalidation import Rechecks
+from orosync.session.realm_context import RealmContext
+from orosync.session.reauthorization import RealmMember
+from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 from orosync.transport.message_rates import NO_LIMIT, MessageRates, TokenBucket
 
@@ -65,7 +65,7 @@ class HiddenProxies:
 
     def admitted(self, facts: ConnectionFacts, principal: Principal) -> None:
         """A client has been let in."""
-        if principal.precious or facts.forwarded or facts.address != facts.source:
+        if principal.is_backend or facts.forwarded or facts.address != facts.source:
             return
         if self._publisher_from:
             self._beside_the_publisher(facts, principal)
@@ -108,7 +108,7 @@ class HiddenProxies:
             )
 
 
-class Guest(Tenant, Protocol):
+class ListenerSession(RealmMember, Protocol):
     """A session as the lobby sees it: something that can be asked to go."""
 
     def shutdown(self) -> None: ...
@@ -117,7 +117,7 @@ class Guest(Tenant, Protocol):
 
 
 @attrs.define(eq=False)
-class Lobby:
+class ListenerContext:
     """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
@@ -128,12 +128,12 @@ class Lobby:
     when the router stops, WAMP v2 sessions are told so.
     """
 
-    realms: Mapping[str, HostedRealm]
+    realms: Mapping[str, RealmContext]
     journal: IJournal
     wires: Wires
     deadlines: Deadlines
-    rechecks: Rechecks
-    guests: set[Guest]
+    rechecks: Revalidation
+    guests: set[ListenerSession]
     authenticators: Collection[str] | None = None
     user_limit: int = 50
     subscription_limit: int = 128
@@ -144,15 +144,15 @@ class Lobby:
     inside: bool = False
     goodbye: bool = True
 
-    def realm(self, name: str) -> HostedRealm | None:
+    def realm(self, name: str) -> RealmContext | None:
         return self.realms.get(name)
 
-    def admitted(self, hosted: HostedRealm) -> Sequence[IAuthenticator]:
+    def admitted(self, hosted: RealmContext) -> Sequence[IAuthenticator]:
         """The realm's authenticators that may be used on this listener, in the realm's order."""
         allowed = self.authenticators
         return [one for one in hosted.authenticators if allowed is None or one.name in allowed]
 
-    def authenticator(self, hosted: HostedRealm, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
+    def authenticator(self, hosted: RealmContext, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
         """The first offered method that the realm can do here (WAMP, section "Authentication Methods")."""
         admitted = self.admitted(hosted)
         for method in offered:
@@ -161,7 +161,7 @@ class Lobby:
                     return authenticator, method
         return None
 
-    def led(self, principal: Principal, asked: HostedRealm, session: int) -> HostedRealm:
+    def led(self, principal: Principal, asked: RealmContext, session: int) -> RealmContext:
         """The realm that ``principal`` joins: the one ``asked`` for, or where its authenticator sends it. Refused
         ("realm_not_served") where that realm does not take the authenticator's word, or has the session's id, which has
         been told already (WAMP-CRA)."""
@@ -178,9 +178,9 @@ class Lobby:
         if self.hidden_proxies is not None:
             self.hidden_proxies.admitted(facts, principal)
 
-    def has_room(self, hosted: HostedRealm, principal: Principal) -> bool:
+    def has_room(self, hosted: RealmContext, principal: Principal) -> bool:
         """Whether this user may have one more session; the back end's short visits are not counted."""
-        if principal.precious or principal.authmethod == "anonymous":
+        if principal.is_backend or principal.authmethod == "anonymous":
             return True
         return hosted.realm.sessions_of(principal.authid) < self.user_limit
 
@@ -188,12 +188,12 @@ class Lobby:
         """For a new connection, of ``principal`` if the handshake has made it known; the back end has no limit."""
         if self.rates is None:
             return NO_LIMIT
-        return self.rates.bucket(facts.address, unlimited=principal is not None and principal.precious)
+        return self.rates.bucket(facts.address, unlimited=principal is not None and principal.is_backend)
 
-    def entered(self, guest: Guest) -> None:
+    def entered(self, guest: ListenerSession) -> None:
         self.guests.add(guest)
 
-    def left(self, guest: Guest) -> None:
+    def left(self, guest: ListenerSession) -> None:
         self.guests.discard(guest)
 
 
@@ -204,7 +204,7 @@ RATE = 500
 """Guests asked to leave in a second, where the time allows: each of them comes back with a request to PHP."""
 
 
-def drain(guests: Collection[Guest], clock: IReactorTime, seconds: float) -> Deferred[None]:
+def drain(guests: Collection[ListenerSession], clock: IReactorTime, seconds: float) -> Deferred[None]:
     """Call ``shutdown`` of every guest within ``seconds``.
 
     Fires when all have gone, or after ``seconds`` and a second more if some do not go.

@@ -23,7 +23,7 @@ from orosync.wamp.messages import Message
 from orosync.wamp.payload import Payload, is_sealed
 
 
-class PostOffice:
+class Dispatcher:
     """Encodes an EVENT once for each wire among its receivers, and hands everything else to its receiver.
 
     ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orosync.model import NOTHING, Principal
+from orosync.model import EMPTY, Principal
 from orosync.wamp import forwarding
 
 ROLES: dict[str, Any] = {
@@ -56,7 +56,7 @@ def roles(history: bool) -> dict[str, Any]:
 def welcomed(
     realm: str,
     principal: Principal,
-    hello: Mapping[str, Any] = NOTHING,
+    hello: Mapping[str, Any] = EMPTY,
     mark: str = "",
     roles: Mapping[str, Any] = ROLES,
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def welcomed(
         "authprovider": principal.authprovider,
         "roles": roles,
     }
-    if principal.extra is not NOTHING:
+    if principal.extra is not EMPTY:
         details["authextra"] = dict(principal.extra)
     if hello.get(forwarding.UPLINK) is True:
         details[forwarding.REALM] = mark

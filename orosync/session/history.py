@@ -12,11 +12,11 @@ from typing import Any
 from orosync.authz.chain import Chain
 from orosync.errors import NotCarriable, RequestError
 from orosync.interfaces import IJournal
-from orosync.model import NOTHING, Action, Decision, Verdict
+from orosync.model import EMPTY, Action, Decision, Verdict
 from orosync.router.meta_call import MetaCall
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.session.replies import answered_later, refusal
 from orosync.wamp import transcode, uris
 from orosync.wamp.formats import Format
@@ -25,7 +25,7 @@ from orosync.wamp.formats import Format
 class Archive:
     """Answers who asks for the history of one realm."""
 
-    def __init__(self, realm: Realm, chain: Chain, office: PostOffice, journal: IJournal) -> None:
+    def __init__(self, realm: Realm, chain: Chain, office: Dispatcher, journal: IJournal) -> None:
         self._realm = realm
         self._chain = chain
         self._office = office
@@ -47,7 +47,7 @@ class Archive:
             call.about = {"is_limit_reached": True} if more else {}
             return list(_carriable(events, getattr(call.caller.wire, "format", Format.JSON)))
 
-        decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, NOTHING)
+        decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, EMPTY)
         if isinstance(decision, Decision):
             return decided(decision)
         answered_later(call, decision, decided, self._office)

@@ -14,11 +14,11 @@ from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission, IAuthenticator, ISessionHost
-from orosync.model import ConnectionFacts, Principal, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.session.authentication import identify
 from orosync.session.batched import BatchedSession
-from orosync.session.context import Lobby
-from orosync.session.realm_context import HostedRealm
+from orosync.session.context import ListenerContext
+from orosync.session.realm_context import RealmContext
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.wamp.batching import SUFFIX
@@ -34,7 +34,13 @@ class SessionHost:
     ``client`` and ``publisher`` say how the transport treats the two kinds of visitors.
     """
 
-    def __init__(self, lobby: Lobby, v1_realm: HostedRealm | None, client: Traits, publisher: Traits) -> None:
+    def __init__(
+        self,
+        lobby: ListenerContext,
+        v1_realm: RealmContext | None,
+        client: ConnectionPolicy,
+        publisher: ConnectionPolicy,
+    ) -> None:
         self._lobby = lobby
         self._v1_realm = v1_realm
         self._client = client
@@ -46,7 +52,7 @@ class SessionHost:
         return Deferred.fromCoroutine(self._admit(facts))
 
     async def _admit(self, facts: ConnectionFacts) -> Admission:
-        subprotocol, codec = _choose(facts.subprotocols)
+        subprotocol, codec = _choose_subprotocol(facts.subprotocols)
         if self.closing:
             raise Unavailable("draining", "the router is shutting down")
         if codec is not None:
@@ -76,11 +82,11 @@ class SessionHost:
                 found.setdefault(authenticator.name, authenticator)
         return list(found.values())
 
-    def _traits(self, principal: Principal | None) -> Traits:
-        return self._publisher if principal is not None and principal.precious else self._client
+    def _traits(self, principal: Principal | None) -> ConnectionPolicy:
+        return self._publisher if principal is not None and principal.is_backend else self._client
 
 
-def _choose(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
+def _choose_subprotocol(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
     """The first subprotocol offered that is spoken here; none offered means v1, as stock has it."""
     if not offered:
         return None, None
@@ -94,10 +100,10 @@ def _choose(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
 
 
 @implementer(ISessionHost)
-class InsideHost:
+class EmbeddedSessionHost:
     """Lets in ``principal`` without a question; ``lobby`` has the one realm that it belongs to."""
 
-    def __init__(self, lobby: Lobby, principal: Principal, traits: Traits) -> None:
+    def __init__(self, lobby: ListenerContext, principal: Principal, traits: ConnectionPolicy) -> None:
         self._lobby = lobby
         self._principal = principal
         self._traits = traits

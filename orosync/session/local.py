@@ -29,11 +29,11 @@ from zope.interface import implementer
 
 from orosync.errors import CallFailed, NotCarriable, ProtocolViolation, RequestError
 from orosync.interfaces import ICaller, ILocalSession, IPublisher
-from orosync.model import NOTHING, Match, Principal
+from orosync.model import EMPTY, Match, Principal
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters
 from orosync.session.dispatch import LocalWire
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.session.v2_requests import HANDLERS, Requests
 from orosync.wamp import uris
 from orosync.wamp.messages import Call, Error, Event, Invocation, Message, Publish, Result
@@ -44,7 +44,7 @@ from orosync.wamp.payload import Payload
 class LocalPublisher:
     """orosync's own voice in one realm: allowed everything, excluded from nothing."""
 
-    def __init__(self, hosted: HostedRealm) -> None:
+    def __init__(self, hosted: RealmContext) -> None:
         self._hosted = hosted
 
     def publish(
@@ -78,7 +78,7 @@ Answer = tuple[list[Any], dict[str, Any]]
 class LocalCaller:
     """orosync's own calls in one realm: every one is allowed. ``most`` bounds those under way."""
 
-    def __init__(self, hosted: HostedRealm, most: int = MOST) -> None:
+    def __init__(self, hosted: RealmContext, most: int = MOST) -> None:
         self._dealer = hosted.realm.dealer
         self._post = hosted.office.post
         self._member = Member(hosted.own_id(), OROSYNC, tell=self._told)
@@ -100,7 +100,7 @@ class LocalCaller:
         self._last = request = self._last + 1
         try:
             payload = Payload.of(args, kwargs)
-            deliveries = self._dealer.call(self._member, request, procedure, NOTHING, payload)
+            deliveries = self._dealer.call(self._member, request, procedure, EMPTY, payload)
         except RequestError as error:
             return fail(CallFailed(error.uri, [error.message]))
         except (NotCarriable, TypeError, ValueError) as error:
@@ -119,7 +119,7 @@ class LocalCaller:
     def _given_up(self, request: int) -> None:
         """The Deferred was cancelled; it fails with CancelledError by itself."""
         if self._waiting.pop(request, None) is not None:
-            self._post(self._dealer.cancel(self._member, request, NOTHING))
+            self._post(self._dealer.cancel(self._member, request, EMPTY))
 
     def _told(self, message: Message, payload: Payload | None) -> None:
         if not isinstance(message, Result | Error) or (message.__class__ is Result and message.details.get("progress")):
@@ -154,7 +154,7 @@ class LocalCallee:
 
     _log = Logger()
 
-    def __init__(self, hosted: HostedRealm) -> None:
+    def __init__(self, hosted: RealmContext) -> None:
         self._dealer = hosted.realm.dealer
         self._post = hosted.office.post
         self._member = Member(hosted.own_id(), OROSYNC, tell=self._told)
@@ -199,7 +199,7 @@ _WIRE = LocalWire()
 
 
 @implementer(ILocalSession)
-class WirelessSession:
+class LocalSession:
     """Joined from the beginning until ``leave``. ``deliver(message, payload, topic)`` gets what the router tells it, as
     soon as that happens; ``backlog`` bounds the requests that wait while an authorizer makes up its mind."""
 
@@ -207,7 +207,7 @@ class WirelessSession:
 
     def __init__(
         self,
-        hosted: HostedRealm,
+        hosted: RealmContext,
         principal: Principal,
         features: frozenset[str],
         deliver: Callable[[Message, Payload | None, str], None],

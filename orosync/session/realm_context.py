@@ -23,7 +23,7 @@ from orosync.router.deliveries import Member, flag
 from orosync.router.history import Kept, Recorder
 from orosync.router.realm import Realm
 from orosync.session import features
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.session.history import Archive
 from orosync.session.testaments import Executor
 from orosync.wamp import uris
@@ -32,7 +32,7 @@ from orosync.wamp.ids import random_id
 
 
 @attrs.define(eq=False)
-class HostedRealm:
+class RealmContext:
     """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
 
     ``disclosing``: clients may ask to be named to others, and callees to be told who calls. ``sequential``: the request
@@ -48,7 +48,7 @@ class HostedRealm:
     chain: Chain
     authenticators: Sequence[IAuthenticator]
     journal: IJournal
-    office: PostOffice
+    office: Dispatcher
     clock: IReactorTime
     strict_uris: bool = False
     disclosing: bool = True
@@ -140,7 +140,7 @@ class HostedRealm:
         self.watchers = {watcher.topic: watcher for watcher in watchers}
         # They know better than the last event what is to be told.
         self.realm.retention.never = frozenset(self.watchers)
-        self.realm.broker.watched = {topic: watcher.deserted for topic, watcher in self.watchers.items()}
+        self.realm.broker.watched = {topic: watcher.last_unsubscribed for topic, watcher in self.watchers.items()}
 
     def subscribed(self, topic: str, session: int, principal: Principal) -> None:
         """Tell the topic's watcher, if it has one, of a new subscriber."""
@@ -149,17 +149,17 @@ class HostedRealm:
             watcher.subscribed(session, principal)
 
 
-def hosted_realm(
+def realm_context(
     section: RealmSection,
     chain: Chain,
     authenticators: Sequence[IAuthenticator],
     journal: IJournal,
-    office: PostOffice,
+    office: Dispatcher,
     clock: IReactorTime,
     now: Now,
-) -> HostedRealm:
+) -> RealmContext:
     """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
-    return HostedRealm(
+    return RealmContext(
         made_realm(section, now, clock.seconds),
         chain,
         authenticators,

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from orosync.interfaces import IJournal
 from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
 from orosync.router.deliveries import Member
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.session.replies import reason_of
 
 AT_A_TURN = 100
@@ -38,22 +38,22 @@ PAUSE = 10.0
 class Joined(NamedTuple):
     """A session that has joined: where, as whom, and over what connection."""
 
-    hosted: HostedRealm
+    hosted: RealmContext
     member: Member
     facts: ConnectionFacts
 
 
-class Tenant(Protocol):
+class RealmMember(Protocol):
     """A session as its review sees it."""
 
     def joined(self) -> Joined | None:
         """None before it has joined, and when it has left."""
 
 
-class _Holding(NamedTuple):
+class _Held(NamedTuple):
     """Something that a member has: a subscription or a registration."""
 
-    hosted: HostedRealm
+    hosted: RealmContext
     member: Member
     action: Action
     number: int
@@ -63,7 +63,7 @@ class _Holding(NamedTuple):
     tried: int = 0
 
 
-class Reviews:
+class Reauthorization:
     """Judges again what tenants have, in the order in which they were named."""
 
     _log = Logger()
@@ -75,19 +75,19 @@ class Reviews:
         self._journal = journal
         self._at_a_turn = at_a_turn
         self._at_once = at_once
-        self._tenants: deque[Tenant] = deque()
-        self._holdings: deque[_Holding] = deque()
-        self._later: deque[tuple[float, _Holding]] = deque()
+        self._tenants: deque[RealmMember] = deque()
+        self._holdings: deque[_Held] = deque()
+        self._later: deque[tuple[float, _Held]] = deque()
         self._under_way = 0
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
-    def review(self, tenants: Iterable[Tenant]) -> None:
+    def review(self, tenants: Iterable[RealmMember]) -> None:
         """Judge everything that these have."""
         self._tenants.extend(tenants)
         self._wake()
 
-    def renew(self, tenant: Tenant, rights: Rights) -> None:
+    def renew(self, tenant: RealmMember, rights: Rights) -> None:
         """Give a session other rights, and judge what it has by them."""
         joined = tenant.joined()
         if joined is not None:
@@ -134,7 +134,7 @@ class Reviews:
 
     # -- judging
 
-    def _judge(self, holding: _Holding) -> None:
+    def _judge(self, holding: _Held) -> None:
         hosted, member, action, _, uri, match, options, _ = holding
         if not _has(holding):
             return
@@ -154,7 +154,7 @@ class Reviews:
             self._timer.reset(0)  # it was waiting for a pause to be over
         self._wake()
 
-    def _judged(self, decision: Decision, holding: _Holding, principal: Principal) -> None:
+    def _judged(self, decision: Decision, holding: _Held, principal: Principal) -> None:
         if self._stopped or decision.verdict is Verdict.ALLOW or not _has(holding):
             return
         if holding.member.principal is not principal:
@@ -169,7 +169,7 @@ class Reviews:
         self._journal.note(f"{holding.action.value}.revoked", decision.refusal, **fields)
         self._revoke(holding, reason_of(decision))
 
-    def _revoke(self, holding: _Holding, reason: str) -> None:
+    def _revoke(self, holding: _Held, reason: str) -> None:
         realm = holding.hosted.realm
         revoke = realm.broker.revoke if holding.action is Action.SUBSCRIBE else realm.dealer.revoke
         holding.hosted.office.post(revoke(holding.member, holding.number, reason))
@@ -182,7 +182,7 @@ def _become(joined: Joined, principal: Principal) -> None:
     hosted.chain.renewed(before, member.principal)
 
 
-def _holdings(tenant: Tenant) -> list[_Holding]:
+def _holdings(tenant: RealmMember) -> list[_Held]:
     """What a session has; it is introduced to authorizers that need to know it and are new."""
     joined = tenant.joined()
     if joined is None:
@@ -191,17 +191,17 @@ def _holdings(tenant: Tenant) -> list[_Holding]:
     if hosted.chain.sessions and member.principal.session is None:
         _become(joined, member.principal)
     found = [
-        _Holding(hosted, member, Action.SUBSCRIBE, number, one.topic, one.match, {})
+        _Held(hosted, member, Action.SUBSCRIBE, number, one.topic, one.match, {})
         for number, one in member.subscriptions.items()
     ]
     found += [
-        _Holding(hosted, member, Action.REGISTER, number, one.procedure, one.match, {"invoke": one.invoke.value})
+        _Held(hosted, member, Action.REGISTER, number, one.procedure, one.match, {"invoke": one.invoke.value})
         for number, one in member.registrations.items()
     ]
     return found
 
 
-def _has(holding: _Holding) -> bool:
+def _has(holding: _Held) -> bool:
     """Whether the member still has it (whoever has left has nothing)."""
     kind = "subscriptions" if holding.action is Action.SUBSCRIBE else "registrations"
     return holding.number in getattr(holding.member, kind)

@@ -20,7 +20,7 @@ from orosync.interfaces import IJournal
 from orosync.model import Action, Decision, Principal
 from orosync.router.deliveries import Delivery
 from orosync.router.meta_call import MetaCall, result
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.wamp import uris
 from orosync.wamp.messages import Error
 from orosync.wamp.payload import Payload
@@ -33,7 +33,7 @@ MOST = 100
 
 
 def answered_later(
-    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], office: PostOffice
+    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], office: Dispatcher
 ) -> None:
     """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises.
 

@@ -38,14 +38,14 @@ AT_A_TURN = 100
 """Standings that are taken up in one turn of the reactor, should many be due at once."""
 
 
-class Resident(Protocol):
+class RevalidatedSession(Protocol):
     """A session as its standing sees it: something that can be asked to go."""
 
     def dismiss(self, refusal: Refused) -> None:
         """What the session rests on is gone."""
 
 
-class _Ward:
+class _Subject:
     """The sessions that stand and fall with one standing."""
 
     __slots__ = ("authority", "key", "residents", "standing")
@@ -54,10 +54,10 @@ class _Ward:
         self.key = key
         self.authority = authority
         self.standing = standing
-        self.residents: set[Resident] = set()
+        self.residents: set[RevalidatedSession] = set()
 
 
-class Rechecks:
+class Revalidation:
     """Asks about each standing every ``interval`` seconds (or as often as its authenticator wants), never later.
     ``renew`` gives a session other rights.
 
@@ -82,17 +82,17 @@ class Rechecks:
         self._renew = renew
         self._at_once = at_once
         self._chance = chance
-        self._wards: dict[Hashable, _Ward] = {}
-        self._resting: dict[Resident, list[_Ward]] = {}
-        self._agenda: list[tuple[float, int, _Ward]] = []
+        self._wards: dict[Hashable, _Subject] = {}
+        self._resting: dict[RevalidatedSession, list[_Subject]] = {}
+        self._agenda: list[tuple[float, int, _Subject]] = []
         self._order = count()
-        self._queue: deque[_Ward] = deque()
+        self._queue: deque[_Subject] = deque()
         self._under_way = 0
         self._pumping = False
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
-    def entered(self, resident: Resident, standings: Standings) -> None:
+    def entered(self, resident: RevalidatedSession, standings: Standings) -> None:
         """From now on ``resident`` rests on ``standings``."""
         if self._stopped:
             return
@@ -101,16 +101,16 @@ class Rechecks:
         for ward in wards:
             ward.residents.add(resident)
 
-    def left(self, resident: Resident) -> None:
+    def left(self, resident: RevalidatedSession) -> None:
         """``resident`` has gone, on its own or dismissed. No matter if it rested on nothing."""
         for ward in self._resting.pop(resident, ()):
             ward.residents.discard(resident)
 
-    def _ward(self, authority: IRecheck, standing: Hashable) -> _Ward:
+    def _ward(self, authority: IRecheck, standing: Hashable) -> _Subject:
         key = (authority.name, standing)
         ward = self._wards.get(key)
         if ward is None:
-            ward = self._wards[key] = _Ward(key, authority, standing)
+            ward = self._wards[key] = _Subject(key, authority, standing)
             self._plan(ward, 0.5)
         return ward
 
@@ -127,7 +127,7 @@ class Rechecks:
 
     # -- when
 
-    def _plan(self, ward: _Ward, earliest: float, within: float | None = None) -> None:
+    def _plan(self, ward: _Subject, earliest: float, within: float | None = None) -> None:
         """Have ``ward`` asked about between ``earliest`` (a share of the interval) and the interval's end."""
         interval = self._interval if ward.authority.recheck_interval is None else ward.authority.recheck_interval
         interval = interval if within is None else min(interval, within)
@@ -169,7 +169,7 @@ class Rechecks:
                 del self._wards[ward.key]
         self._pumping = False
 
-    def _ask(self, ward: _Ward) -> None:
+    def _ask(self, ward: _Subject) -> None:
         self._under_way += 1
         answer = maybeDeferred(ward.authority.recheck, ward.standing)
         if not answer.called:
@@ -182,7 +182,7 @@ class Rechecks:
         self._under_way -= 1
         self._pump()
 
-    def _stands(self, renewal: Renewal | None, ward: _Ward) -> None:
+    def _stands(self, renewal: Renewal | None, ward: _Subject) -> None:
         if self._stopped:
             return
         if renewal is None:
@@ -204,7 +204,7 @@ class Rechecks:
                 self._log.failure("a session could not be given other rights")
                 resident.dismiss(Refused("rights_changed", "its user has other rights, which it could not be given"))
 
-    def _fell(self, failure: Failure, ward: _Ward) -> None:
+    def _fell(self, failure: Failure, ward: _Subject) -> None:
         if self._stopped:
             return
         refusal = failure.value

@@ -18,11 +18,11 @@ from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.interfaces import IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member, choice
-from orosync.router.filters import Publication
+from orosync.router.filters import PublishOptions
 from orosync.router.meta_call import MetaCall
 from orosync.router.realm import Realm
 from orosync.router.testaments import Scope, Testament
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.session.replies import answered_later, refusal
 from orosync.wamp import uris
 from orosync.wamp.payload import Payload, described
@@ -37,7 +37,7 @@ class Executor:
         self,
         realm: Realm,
         chain: Chain,
-        office: PostOffice,
+        office: Dispatcher,
         journal: IJournal,
         strict_uris: bool,
         disclosing: bool = True,
@@ -102,9 +102,9 @@ class Executor:
             raise RequestError(uris.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
         return Testament(topic, payload, options or {}, choice(call.kwargs, "scope", Scope.DESTROYED))
 
-    def _wish(self, options: Mapping[str, Any], member: Member) -> tuple[Publication, dict[str, Any] | None]:
+    def _wish(self, options: Mapping[str, Any], member: Member) -> tuple[PublishOptions, dict[str, Any] | None]:
         """What is to be published how, and what else its events tell. RequestError as for PUBLISH."""
-        wish = Publication.of(options)
+        wish = PublishOptions.of(options)
         if wish.disclose and not self._disclosing:
             raise RequestError(uris.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm")
         try:

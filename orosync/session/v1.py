@@ -17,13 +17,13 @@ from zope.interface import implementer
 from orosync.authz.chain import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unfit
 from orosync.interfaces import ILink, ISession
-from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Principal, Traits, Verdict
+from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.filters import Filters
 from orosync.session.authentication import Standings
-from orosync.session.context import Lobby
+from orosync.session.context import ListenerContext
 from orosync.session.limits import no_room, one_too_many
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
 from orosync.session.replies import error_of, refusal
 from orosync.wamp import uris, v1
@@ -44,11 +44,11 @@ class V1Session:
 
     def __init__(
         self,
-        lobby: Lobby,
-        hosted: HostedRealm,
+        lobby: ListenerContext,
+        hosted: RealmContext,
         facts: ConnectionFacts,
         principal: Principal,
-        traits: Traits,
+        traits: ConnectionPolicy,
         standings: Standings = (),
     ) -> None:
         self.traits = traits
@@ -57,7 +57,7 @@ class V1Session:
         self._principal, self._standings = principal, standings
         self._decide = hosted.chain.decide
         self._grants: Grants | None = None
-        self._granted: Mapping[str, Decision] = NOTHING
+        self._granted: Mapping[str, Decision] = EMPTY
         self._broker_publish = hosted.realm.broker.publish
         self._post = hosted.office.post
         self._prefixes = v1.Prefixes()
@@ -93,23 +93,23 @@ class V1Session:
             bucket.spent(self._link)  # type: ignore[arg-type]
         try:
             message = v1.parse(data, self._prefixes)
-            if isinstance(message, v1.Publish):
+            if isinstance(message, v1.V1Publish):
                 decision = self._granted.get(message.topic)
                 if decision is None:
                     self._authorise(_PUBLISH, message.topic, message, self._publish)
                 else:
                     self._publish(message, decision)
-            elif isinstance(message, v1.Subscribe):
+            elif isinstance(message, v1.V1Subscribe):
                 self._authorise(Action.SUBSCRIBE, message.topic, message, self._subscribe)
-            elif isinstance(message, v1.Unsubscribe):
+            elif isinstance(message, v1.V1Unsubscribe):
                 self._unsubscribe(member, message.topic)
-            elif isinstance(message, v1.Call):
+            elif isinstance(message, v1.V1Call):
                 self._authorise(Action.CALL, message.procedure, message, self._call)
         except ProtocolViolation as violation:
             self._violated(violation)
         except Unfit as unfit:
             self._lobby.journal.note("payload.refused", type(unfit.message).__name__.lower(), reason=str(unfit))
-            if isinstance(unfit.message, v1.Call):
+            if isinstance(unfit.message, v1.V1Call):
                 self._say(v1.encode_error(unfit.message.call_id, uris.INVALID_ARGUMENT, str(unfit)))
         except RequestError as error:
             # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
@@ -148,7 +148,7 @@ class V1Session:
 
     # -- what it asks for, once authorised
 
-    def _publish(self, message: v1.Publish, decision: Decision) -> None:
+    def _publish(self, message: v1.V1Publish, decision: Decision) -> None:
         exclude_me, filters = message.exclude_me, None
         if message.exclude or message.eligible:
             exclude_me, filters = Filters.from_v1(message.exclude, message.eligible)
@@ -157,7 +157,7 @@ class V1Session:
         )
         self._post(made[1])
 
-    def _subscribe(self, message: v1.Subscribe, decision: Decision) -> None:
+    def _subscribe(self, message: v1.V1Subscribe, decision: Decision) -> None:
         member = self._member
         if member is None:
             return
@@ -177,7 +177,7 @@ class V1Session:
         if subscription is not None and subscription.id in member.subscriptions:
             self._post(broker.unsubscribe(member, subscription.id))
 
-    def _call(self, message: v1.Call, decision: Decision) -> None:
+    def _call(self, message: v1.V1Call, decision: Decision) -> None:
         member = self._member
         if member is None:
             return
@@ -201,7 +201,7 @@ class V1Session:
         if action is _PUBLISH:
             decision = self._judge_publish(uri, member)
         else:
-            decision = self._decide(member.principal, action, uri, _EXACT, NOTHING)
+            decision = self._decide(member.principal, action, uri, _EXACT, EMPTY)
         if isinstance(decision, Decision):
             if decision.verdict is _ALLOW:
                 then(message, decision)
@@ -211,7 +211,7 @@ class V1Session:
         assert isinstance(decision, Deferred) and self._link is not None
         link = self._link
         link.pause()
-        settled = Deferred.fromCoroutine(self._hosted.chain.still(member, decision, action, uri, _EXACT, NOTHING))
+        settled = Deferred.fromCoroutine(self._hosted.chain.still(member, decision, action, uri, _EXACT, EMPTY))
         settled.addCallback(self._decided, action, uri, message, then)
         settled.addErrback(self._failed)
         settled.addBoth(lambda _: link.resume())
@@ -221,7 +221,7 @@ class V1Session:
         if grants is None:
             self._grants = grants = self._hosted.chain.grants(member.principal, _PUBLISH)
             self._granted = grants.known
-        return grants.decide(topic, NOTHING)
+        return grants.decide(topic, EMPTY)
 
     def _decided(
         self, decision: Decision, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]

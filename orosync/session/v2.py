@@ -19,14 +19,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable, Unfit
-from orosync.interfaces import Challenge as Question
+from orosync.interfaces import AuthenticationStep as Question
 from orosync.interfaces import IAuthenticator, ILink, ISession
-from orosync.model import ConnectionFacts, Principal, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
 from orosync.session.authentication import Standings, standings_of, suffices, told, watches
-from orosync.session.context import Lobby
-from orosync.session.realm_context import HostedRealm
+from orosync.session.context import ListenerContext
+from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
 from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, spared
 from orosync.wamp import uris
@@ -36,7 +36,7 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import Lifecycle
 
 
-class Waiting:
+class WaitingSession:
     """A part of a session: ``_refused`` gets every failure, ``_over`` tells that nothing matters any more."""
 
     _link: ILink | None
@@ -59,7 +59,7 @@ class Waiting:
 
 
 @implementer(ISession)
-class V2Session(Waiting):
+class V2Session(WaitingSession):
     """See ISession. ``principal`` is who the handshake made it out to be, resting on ``standings``; None where HELLO
     shall tell."""
 
@@ -67,11 +67,11 @@ class V2Session(Waiting):
 
     def __init__(
         self,
-        lobby: Lobby,
+        lobby: ListenerContext,
         facts: ConnectionFacts,
         codec: Codec,
         principal: Principal | None,
-        traits: Traits,
+        traits: ConnectionPolicy,
         standings: Standings = (),
     ) -> None:
         self.traits, self.bucket = traits, lobby.bucket(facts, principal)
@@ -83,7 +83,7 @@ class V2Session(Waiting):
         self._authenticator: IAuthenticator | None = None
         self._answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]] | None = None
         self._hello: Hello | None = None
-        self._hosted: HostedRealm | None = None
+        self._hosted: RealmContext | None = None
         self._requests: Requests | None = None
         self._session_id, self._over, self._parted = 0, False, False
 
@@ -233,7 +233,7 @@ class V2Session(Waiting):
         hosted.join(member)
         if standings:
             self._lobby.rechecks.entered(self, standings)
-        self.bucket.join(principal.authid, principal.authrole, hosted.unlimited, principal.precious)
+        self.bucket.join(principal.authid, principal.authrole, hosted.unlimited, principal.is_backend)
         self._handlers = COUNTED_HANDLERS if hosted.sequential else ASKING
         limits = self._lobby.subscription_limit, self._lobby.registration_limit
         self._requests = Requests(self, hosted, member, *limits)

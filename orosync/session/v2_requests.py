@@ -29,14 +29,14 @@ from twisted.internet.defer import Deferred
 from orosync.authz.chain import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong, Unfit
 from orosync.interfaces import IJournal
-from orosync.model import NOTHING, Action, ConnectionFacts, Decision, Match, Verdict
+from orosync.model import EMPTY, Action, ConnectionFacts, Decision, Match, Verdict
 from orosync.router.deliveries import Delivery, Member, choice, flag, whole
-from orosync.router.filters import Publication
+from orosync.router.filters import PublishOptions
 from orosync.router.pending import PendingCall
 from orosync.router.realm import Realm
-from orosync.router.registrations import NO_WISHES, Invoke, Wishes
+from orosync.router.registrations import NO_WISHES, Invoke, RegisterOptions
 from orosync.session.limits import no_room, one_too_many
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
 from orosync.session.replies import refusal
 from orosync.session.timers import CallTimer
@@ -114,7 +114,7 @@ class CallRequests:
     """The half of ``Requests`` that callers and callees need."""
 
     member: Member
-    _hosted: HostedRealm
+    _hosted: RealmContext
     _realm: Realm
     _strict: bool
     _forwards: bool
@@ -123,7 +123,7 @@ class CallRequests:
     _authorise: Callable[..., None]
     _decided_or_later: Callable[..., None]
     _procedures: Grants | None = None
-    _granted_procedures: Mapping[str, Decision] = NOTHING
+    _granted_procedures: Mapping[str, Decision] = EMPTY
     next_request = 1
     """Where request ids have to count."""
 
@@ -153,7 +153,7 @@ class CallRequests:
         options, request = message.options, int(message.request)
         dealer = self._realm.dealer
         if not options:
-            self._post(dealer.call(self.member, request, message.procedure, NOTHING, payload, decision.disclose))
+            self._post(dealer.call(self.member, request, message.procedure, EMPTY, payload, decision.disclose))
             return
         disclose = decision.disclose or self._hosted.may_disclose(options)
         told = told_of_call(options, self._forwards)
@@ -197,11 +197,11 @@ class CallRequests:
         self.member.tell(Registered(message.request, registration.id), None)
         self._post(deliveries)
 
-    def _wishes(self, options: Mapping[str, Any]) -> Wishes:
+    def _wishes(self, options: Mapping[str, Any]) -> RegisterOptions:
         curious = flag(options, "disclose_caller")
         if curious and not self._hosted.disclosing:
             raise RequestError(uris.OPTION_NOT_ALLOWED, "this realm tells nobody who calls: leave disclose_caller out")
-        return Wishes(curious, flag(options, "forward_timeout"), whole(options, "concurrency", 1))
+        return RegisterOptions(curious, flag(options, "forward_timeout"), whole(options, "concurrency", 1))
 
     def _unregister(self, message: Unregister, payload: Payload | None) -> None:
         deliveries = self._realm.dealer.unregister(self.member, int(message.registration))
@@ -233,7 +233,7 @@ _SUBSCRIBE, _REGISTER = Action.SUBSCRIBE, Action.REGISTER
 _REQUEST_CODE = {Publish: PUBLISH, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
 
 
-class Asker(Protocol):
+class RequestingSession(Protocol):
     """The session, as its requests see it."""
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], None]) -> None: ...
@@ -244,8 +244,8 @@ class Requests(CallRequests):
 
     def __init__(
         self,
-        asker: Asker,
-        hosted: HostedRealm,
+        asker: RequestingSession,
+        hosted: RealmContext,
         member: Member,
         subscription_limit: int,
         registration_limit: int,
@@ -260,7 +260,7 @@ class Requests(CallRequests):
         self._broker_publish = hosted.realm.broker.publish
         self._decide = hosted.chain.decide
         self._topics: Grants | None = None
-        self._granted_topics: Mapping[str, Decision] = NOTHING
+        self._granted_topics: Mapping[str, Decision] = EMPTY
         self._post = hosted.office.post
         self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
         self._forwards = forwards or member.principal.authrole in hosted.forwarders
@@ -323,7 +323,7 @@ class Requests(CallRequests):
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         options = message.options
-        wish = Publication.of(options)
+        wish = PublishOptions.of(options)
         disclose = decision.disclose or self._hosted.may_disclose(options)
         told = told_of_event(options, self._forwards)
         sealed = described(options, self.member.features, "publisher")

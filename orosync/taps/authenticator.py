@@ -10,14 +10,18 @@ from twisted.application.service import IService
 from orosync.taps import router
 
 
-class Options(router.Options):
+class AuthenticatorOptions(router.RouterOptions):
     """As the router's own; the file has an [attach]."""
 
     command, example = "orosync-authenticator", "etc/crossbar/authenticator.ini"
     longdesc = "Tells a router who its clients are, by Oro's tickets and cookies, as the configuration file says."
 
 
-def makeService(options: Options) -> IService:
+Options = AuthenticatorOptions
+"""The name under which twistd looks for it."""
+
+
+def makeService(options: AuthenticatorOptions) -> IService:
     """Build the authenticator; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 

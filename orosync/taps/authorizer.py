@@ -10,14 +10,18 @@ from twisted.application.service import IService
 from orosync.taps import router
 
 
-class Options(router.Options):
+class AuthorizerOptions(router.RouterOptions):
     """As the router's own; the file has an [attach]."""
 
     command, example = "orosync-authorizer", "etc/crossbar/authorizer.ini"
     longdesc = "Tells a router what its clients may do, by the rules of the configuration file."
 
 
-def makeService(options: Options) -> IService:
+Options = AuthorizerOptions
+"""The name under which twistd looks for it."""
+
+
+def makeService(options: AuthorizerOptions) -> IService:
     """Build the authorizer; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 

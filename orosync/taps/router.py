@@ -31,7 +31,7 @@ OBJECTS_BEFORE_A_LOOK = 10_000
 """Python's own is 700 or 2,000."""
 
 
-class Options(usage.Options):
+class RouterOptions(usage.Options):
     """``--config FILE``; the configuration is read and judged as a whole before anything starts."""
 
     command, example = "orosync", "etc/router.ini"
@@ -52,7 +52,11 @@ class Options(usage.Options):
         self["configuration"] = or_give_up(lambda: load(Path(self["config"]), os.environ))
 
 
-def makeService(options: Options) -> IService:
+Options = RouterOptions
+"""The name under which twistd looks for it."""
+
+
+def makeService(options: RouterOptions) -> IService:
     """Build the whole router; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IAuthorizer
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Verdict
 from orosync.testing.doubles import connection_facts
 from orosync.wamp import uris
@@ -48,7 +48,7 @@ class AuthenticatorContract(_Case):
     def wrong_attempt(self, authenticator: IAuthenticator) -> Awaitable[Any]:
         """Present a credential of its kind that is wrong, to the end; what comes of it. Where nothing can be wrong, a
         method that it cannot do."""
-        return authenticator.at_hello(connection_facts(), Hello("realm", "anna", ("quantum",), {}), "quantum", 1)
+        return authenticator.at_hello(connection_facts(), HelloDetails("realm", "anna", ("quantum",), {}), "quantum", 1)
 
     def test_interface(self) -> None:
         """It keeps the interface, has a name, and says which methods it can do."""
@@ -72,7 +72,9 @@ class AuthenticatorContract(_Case):
         """A method that it does not do is Refused, even if somebody asks."""
         authenticator = self.make_authenticator()
         with self.assertRaises(Refused) as caught:
-            await authenticator.at_hello(connection_facts(), Hello("realm", None, ("quantum",), {}), "quantum", 1)
+            await authenticator.at_hello(
+                connection_facts(), HelloDetails("realm", None, ("quantum",), {}), "quantum", 1
+            )
         self._harmless(caught.exception)
 
     async def test_odd_hello(self) -> None:
@@ -93,20 +95,22 @@ class AuthenticatorContract(_Case):
             for signature in _ODD:
                 for extra in _ODD_EXTRAS:
                     challenge = await self._met(method, "anna", {"pubkey": "0" * 64, "nonce": "AAAA"})
-                    if isinstance(challenge, Challenge):
+                    if isinstance(challenge, AuthenticationStep):
                         with self.assertRaises(Refused) as caught:
                             await challenge.answer(signature, extra)
                         self._harmless(caught.exception)
 
-    async def _met(self, method: str, authid: str | None, extra: dict[str, Any]) -> Principal | Challenge | None:
+    async def _met(
+        self, method: str, authid: str | None, extra: dict[str, Any]
+    ) -> Principal | AuthenticationStep | None:
         """One HELLO, to an authenticator that has seen no failure before; None if it was refused."""
-        hello = Hello("realm", authid, (method,), extra)
+        hello = HelloDetails("realm", authid, (method,), extra)
         try:
             outcome = await self.make_authenticator().at_hello(connection_facts(), hello, method, 1)
         except Refused as refusal:
             self._harmless(refusal)
             return None
-        if isinstance(outcome, Challenge):
+        if isinstance(outcome, AuthenticationStep):
             self.assertEqual(outcome.method, method)
             self.assertTrue(json.dumps(dict(outcome.extra)))
         else:

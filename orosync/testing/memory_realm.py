@@ -17,15 +17,15 @@ from zope.interface import implementer
 from orosync.authz.chain import Chain
 from orosync.embedded.connection import Embedding, component_facts
 from orosync.interfaces import IAuthorizer
-from orosync.model import Action, Decision, Match, Principal, Traits, Verdict
+from orosync.model import Action, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.ops.journal import Journal
 from orosync.router.realm import Realm
-from orosync.session.context import Lobby
-from orosync.session.dispatch import PostOffice, Wires
-from orosync.session.hosts import InsideHost
-from orosync.session.realm_context import HostedRealm
-from orosync.session.reauthorization import Reviews
-from orosync.session.revalidation import Rechecks
+from orosync.session.context import ListenerContext
+from orosync.session.dispatch import Dispatcher, Wires
+from orosync.session.hosts import EmbeddedSessionHost
+from orosync.session.realm_context import RealmContext
+from orosync.session.reauthorization import Reauthorization
+from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 
 S = TypeVar("S", bound=ApplicationSession)
@@ -42,13 +42,13 @@ class MemoryRealm:
         self.journal = Journal(self.clock)
         chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
         realm = Realm(name, now=self.clock.seconds, seconds=self.clock.seconds)
-        hosted = HostedRealm(realm, chain, [], self.journal, PostOffice(self.journal), self.clock)
-        self._lobby = Lobby(
+        hosted = RealmContext(realm, chain, [], self.journal, Dispatcher(self.journal), self.clock)
+        self._lobby = ListenerContext(
             realms={name: hosted},
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Rechecks(self.clock, self.journal, 300.0, Reviews(self.clock, self.journal).renew),
+            rechecks=Revalidation(self.clock, self.journal, 300.0, Reauthorization(self.clock, self.journal).renew),
             guests=set(),
             inside=True,
         )
@@ -58,7 +58,7 @@ class MemoryRealm:
         """Have ``component`` join as ``authid`` (``known``: what else a Principal knows). Raises what onJoin raises."""
         component.config.realm = self._name
         principal = Principal(authid, role, "component", "component", **known)
-        host, facts = InsideHost(self._lobby, principal, Traits()), component_facts(authid)
+        host, facts = EmbeddedSessionHost(self._lobby, principal, ConnectionPolicy()), component_facts(authid)
         on_join, failed = component.onJoin, list[Failure]()
         component.onJoin = lambda details: maybeDeferred(on_join, details).addErrback(failed.append)
         session: Any = host.admit(facts).result.session  # type: ignore[attr-defined]

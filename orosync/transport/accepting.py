@@ -14,7 +14,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from orosync.transport.admission import Place
-from orosync.transport.timers import Member, Wheel
+from orosync.transport.timers import Timed, TimerWheel
 
 ACCEPTS = 16
 """In one turn: several milliseconds of handshakes. The others wait in the system's queue, which is long."""
@@ -97,7 +97,7 @@ class Farewells:
     """Those who are being told that there is no place. ``told`` makes the answer out of the first byte that one sends;
     with ``at_once`` it does not depend on that. Each has ``ticks`` of ``wheel`` to hear it."""
 
-    def __init__(self, wheel: Wheel, ticks: int, told: Callable[[int], bytes], at_once: bool) -> None:
+    def __init__(self, wheel: TimerWheel, ticks: int, told: Callable[[int], bytes], at_once: bool) -> None:
         self.wheel = wheel
         self.ticks = ticks
         self.told = told
@@ -110,7 +110,7 @@ class HangUp(Protocol):
     is closed then, and what the client still sends is dropped, so that it does not lose the answer over it. Without,
     nothing, and no TLS handshake either."""
 
-    slot: set[Member] | None = None
+    slot: set[Timed] | None = None
     _lingers = _told = False
     _size = 0
 

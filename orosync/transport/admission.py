@@ -23,7 +23,7 @@ from orosync.headers import address_group
 from orosync.interfaces import IJournal
 from orosync.model import ConnectionFacts
 from orosync.transport.settings import BackEndSign, ListenerSettings
-from orosync.transport.waiting_line import Turns
+from orosync.transport.waiting_line import WaitingLine
 
 MOST_ADDRESSES = 50_000
 
@@ -80,7 +80,7 @@ LARGE_HEADS = 8 << 20
 sent at once, and whoever has sent it is known soon."""
 
 
-class Answer(Enum):
+class PlaceAnswer(Enum):
     """What becomes of a connection. DELAYED: its ``proceed`` is called when it is its turn."""
 
     ADMITTED = "admitted"
@@ -88,7 +88,7 @@ class Answer(Enum):
     REFUSED = "refused"
 
 
-ADMITTED, DELAYED, REFUSED = Answer
+ADMITTED, DELAYED, REFUSED = PlaceAnswer
 
 
 class Limit(Enum):
@@ -133,7 +133,7 @@ class Place:
         "withdraw",
     )
 
-    def __init__(self, turnstile: Turnstile, peer: str) -> None:
+    def __init__(self, turnstile: ConnectionLimit, peer: str) -> None:
         self._turnstile = turnstile
         self.peer = peer
         self.proxy = ""
@@ -156,11 +156,11 @@ class Place:
             self.proxy, self.peer = self.peer, source
         self.unnamed = unnamed
 
-    def located(self, address: str) -> Answer:
+    def located(self, address: str) -> PlaceAnswer:
         """The client's address is known now, nothing of its request."""
         return self._turnstile.located(self, address, None)
 
-    def requested(self, address: str, facts: ConnectionFacts | None) -> Answer:
+    def requested(self, address: str, facts: ConnectionFacts | None) -> PlaceAnswer:
         """The head of its request has been read, and tells the client's address. ``facts`` are None for a request that
         the back end never makes."""
         sign = self._turnstile.sign
@@ -181,7 +181,7 @@ class Place:
         self._turnstile.left(self)
 
 
-class Turnstile:
+class ConnectionLimit:
     """All places of a listener. ``inside`` counts connections and open long-poll transports, ``unauthenticated`` those
     of them that are that; those that are undecided are counted in neither."""
 
@@ -194,7 +194,7 @@ class Turnstile:
         self._journal = journal
         self._addresses: dict[str, int] = {}
         self._rates = ConnectionRates(settings.connection_rate, settings.connection_burst)
-        self._turns = Turns(clock, self._granted)
+        self._turns = WaitingLine(clock, self._granted)
         self._undecided: OrderedDict[Place, None] = OrderedDict()
         self._heads: OrderedDict[Place, None] = OrderedDict()
         self._held = 0
@@ -213,7 +213,7 @@ class Turnstile:
             return None
         return place
 
-    def located(self, place: Place, address: str, shown: Callable[[], bool] | None) -> Answer:
+    def located(self, place: Place, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
         """See Place; ``shown``: whether the request is one of the back end, None as long as that is not known."""
         if place.state is UNDECIDED:
             if shown is None:
@@ -243,7 +243,7 @@ class Turnstile:
         place.paced = True
         return self._pace(place, place.group, address, shown)
 
-    def _pace(self, place: Place, group: str, address: str, shown: Callable[[], bool] | None) -> Answer:
+    def _pace(self, place: Place, group: str, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
         if group not in self._turns and self._granted(group):
             return ADMITTED
         if shown is not None and shown():

@@ -43,7 +43,7 @@ class ConnectionFailed(Exception):
     """Leaves autobahn's parser where it stands: it would go on with the frame at which the connection failed."""
 
 
-class QuietProtocol(WebSocketServerProtocol):
+class AutobahnServerProtocol(WebSocketServerProtocol):
     """The part of autobahn that orosync keeps, configured on the class."""
 
     log = _Silence()

@@ -27,7 +27,7 @@ from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, CONNECTING, OPEN
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
-from orosync.transport.timers import Member, SlowReaders, Wheel
+from orosync.transport.timers import SlowConsumers, Timed, TimerWheel
 from orosync.transport.tls_records import MeasuredTLS
 
 _PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -58,7 +58,7 @@ BATCH = 128
 """Frames that one turn may queue for a link before they are sent without waiting for its end."""
 
 
-class Greeting(Protocol):
+class PendingHandshake(Protocol):
     """What stands between a connection and its session until it is admitted (``entrance``)."""
 
     def received(self, data: bytes) -> None: ...
@@ -71,16 +71,16 @@ class Greeting(Protocol):
 
 
 @implementer(ILink)
-class Line(Stream):
+class Connection(Stream):
     """One connection. Everything that is the same for all connections of a listener stands on the class."""
 
     settings: ListenerSettings
     host: ISessionHost
     journal: IJournal
-    wheel: Wheel
+    wheel: TimerWheel
     _enter: Callable[[write_queue.Flushable], None]
     _output_limit: int
-    slow_readers: SlowReaders
+    slow_readers: SlowConsumers
     place: Place
     handshake_ticks: int
     hurried_ticks: int
@@ -92,7 +92,7 @@ class Line(Stream):
     ping: ClassVar[bytes]
     """The frame that asks whether the peer is there."""
 
-    slot: set[Member] | None = None
+    slot: set[Timed] | None = None
     clear = False
     """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
     _why = ""
@@ -102,7 +102,7 @@ class Line(Stream):
 
     peer: str
     _queue: list[bytes]
-    _handshake: Greeting | None
+    _handshake: PendingHandshake | None
 
     # -- Twisted's side
 

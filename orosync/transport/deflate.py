@@ -16,7 +16,7 @@ import attrs
 from autobahn.exception import PayloadCorruptError
 from autobahn.websocket.compress_deflate import PerMessageDeflate, PerMessageDeflateOffer
 
-from orosync.transport.autobahn_protocol import QuietProtocol
+from orosync.transport.autobahn_protocol import AutobahnServerProtocol
 from orosync.transport.frames import server_frame
 
 EXTENSION = "permessage-deflate"
@@ -51,7 +51,7 @@ class Agreement:
 def agreed(header: str | None) -> Agreement | None:
     """What is made of a client's Sec-WebSocket-Extensions: the first offer of permessage-deflate that can be taken as
     it is; None where there is none."""
-    for name, parameters in QuietProtocol()._parseExtensionsHeader(header or ""):
+    for name, parameters in AutobahnServerProtocol()._parseExtensionsHeader(header or ""):
         if name != EXTENSION:
             continue
         try:

@@ -26,9 +26,9 @@ from orosync.transport.http_responses import ANSWERS
 from orosync.transport.http_site import quiet_site
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll import LongPoll
-from orosync.transport.rawsocket import RawLink
-from orosync.transport.timers import Member
-from orosync.transport.websocket import Link
+from orosync.transport.rawsocket import RawSocketConnection
+from orosync.transport.timers import Timed
+from orosync.transport.websocket import WebSocketConnection
 from orosync.wamp.rawsocket import MAGIC, Refusal, refused
 
 
@@ -39,20 +39,20 @@ class RawSocketFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._link = self.kind(RawLink)
+        self._link = self.kind(RawSocketConnection)
 
     def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return self._link(peer)
 
 
-def websocket_link(listener: ListenerFactory) -> type[Link]:
+def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     """The kind of link that WebSocket clients of ``listener`` get."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
     site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
     return listener.kind(
-        Link,
+        WebSocketConnection,
         origin_rule=OriginRule(settings.origins, settings.origin_required),
         site=None if settings.web is None and longpoll is None else site,
         longpoll=longpoll,
@@ -66,17 +66,17 @@ class WebSocketFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._link = websocket_link(self)
+        self._link = websocket_class(self)
 
     def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return self._link(peer)
 
 
-class Fork(Protocol):
+class ProtocolDetector(Protocol):
     """A connection until its first byte: then ``choose`` makes what serves it from there on."""
 
-    slot: set[Member] | None = None
+    slot: set[Timed] | None = None
     place: Place
 
     def __init__(self, listener: UniversalFactory, peer: str) -> None:
@@ -129,8 +129,8 @@ class UniversalFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._websocket: Callable[[str], Any] = websocket_link(self)
-        self._rawsocket: Callable[[str], Any] = self.kind(RawLink)
+        self._websocket: Callable[[str], Any] = websocket_class(self)
+        self._rawsocket: Callable[[str], Any] = self.kind(RawSocketConnection)
 
     def told(self, first: int) -> bytes:
         """See ListenerFactory."""
@@ -142,7 +142,7 @@ class UniversalFactory(ListenerFactory):
 
     def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
-        return Fork(self, peer)
+        return ProtocolDetector(self, peer)
 
 
 FACTORIES: dict[str, type[ListenerFactory]] = {

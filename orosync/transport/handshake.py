@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
-from orosync.transport.admission import Answer
-from orosync.transport.connection import Line
+from orosync.transport.admission import PlaceAnswer
+from orosync.transport.connection import Connection
 
 _log = Logger()
 
@@ -33,10 +33,10 @@ def verdict(failure: Failure) -> tuple[int, str, str]:
     return 503, "internal error", "internal"
 
 
-class Entrance:
+class Handshake:
     """One connection's, thrown away when it is over."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Connection) -> None:
         self._line = line
         self._buffer = b""
         self._waiting: Deferred[Admission] | None = None
@@ -77,10 +77,10 @@ class Entrance:
         """``proceed`` once the connection may: the client's address is known now."""
         line = self._line
         answer = line.place.requested(address, facts)
-        if answer is Answer.REFUSED:
+        if answer is PlaceAnswer.REFUSED:
             self._over = True
             self._no_place()
-        elif answer is Answer.DELAYED:
+        elif answer is PlaceAnswer.DELAYED:
             self._delayed = True
             line.place.proceed = lambda: self._over or proceed()
             line.wheel.leave(line)

@@ -15,7 +15,7 @@ from functools import lru_cache
 import attrs
 
 from orosync.headers import client_address, forwarded, parse_cookies
-from orosync.model import NOTHING, ConnectionFacts
+from orosync.model import EMPTY, ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import Connection, channel_ids, client_certificate
@@ -75,7 +75,7 @@ class BadRequest(Exception):
 
 
 @attrs.define
-class Request:
+class HttpRequest:
     """A request's head. Header names are lower case, values Latin-1 text; repeated headers are joined by ", "."""
 
     method: str
@@ -93,7 +93,7 @@ class Request:
         return found[1].lower()
 
 
-def parse(head: bytes) -> Request:
+def parse(head: bytes) -> HttpRequest:
     """Read a head that ends in an empty line (RFC 9112 sections 2 to 5).
 
     Only CR LF ends a line, no header is folded, no name is empty or oddly spelled, and the target is a path with
@@ -122,7 +122,7 @@ def parse(head: bytes) -> Request:
             value = f"{headers[name]}, {value}"
         headers[name] = value
     path, _, query = target.partition("?")
-    return Request(method, path, query, version, headers)
+    return HttpRequest(method, path, query, version, headers)
 
 
 @lru_cache(maxsize=256)
@@ -155,8 +155,8 @@ def socket_facts(
         query="",
         origin=None,
         subprotocols=(subprotocol,),
-        cookies=NOTHING,
-        headers=NOTHING,
+        cookies=EMPTY,
+        headers=EMPTY,
         tls=settings.tls,
         forwarded=place is not None and place.unnamed,
         client_certificate=client_certificate(tls),
@@ -167,7 +167,7 @@ def socket_facts(
 def connection_facts(
     settings: ListenerSettings,
     peer: str,
-    request: Request,
+    request: HttpRequest,
     host: str,
     subprotocols: tuple[str, ...],
     tls: Connection | None = None,

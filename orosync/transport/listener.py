@@ -13,12 +13,12 @@ from twisted.internet.protocol import Factory, Protocol
 from orosync.headers import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.accepting import Build, Delayed, Farewells, HangUp
-from orosync.transport.admission import Answer, Place, Turnstile
+from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.proxy_protocol import ProxyHeader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.timers import HalfFrames, SlowReaders, Wheel
-from orosync.transport.write_queue import Outbox
+from orosync.transport.timers import IncompleteFrames, SlowConsumers, TimerWheel
+from orosync.transport.write_queue import WriteScheduler
 
 K = TypeVar("K")
 
@@ -42,17 +42,17 @@ class ListenerFactory(Factory):
         host: ISessionHost,
         journal: IJournal,
         clock: IReactorTime,
-        outbox: Outbox | None = None,
+        outbox: WriteScheduler | None = None,
         turns: ReadTurns | None = None,
     ) -> None:
-        outbox = outbox or Outbox(clock)
+        outbox = outbox or WriteScheduler(clock)
         turns = ReadTurns(clock) if turns is None else turns
-        wheel = Wheel(
+        wheel = TimerWheel(
             clock,
             settings.tick,
             max(settings.handshake_timeout, settings.close_timeout, settings.ping_interval, settings.ping_timeout),
         )
-        self.turnstile = Turnstile(settings, clock, journal)
+        self.turnstile = ConnectionLimit(settings, clock, journal)
         self.settings = settings
         self.journal = journal
         self.clock = clock
@@ -73,8 +73,8 @@ class ListenerFactory(Factory):
             "turns": turns,
             "_enter": staticmethod(outbox.enter),
             "_output_limit": settings.output_limit,
-            "slow_readers": SlowReaders(clock, settings.tick, settings.output_stall),
-            "half_frames": HalfFrames(clock, settings.tick, settings.frame_timeout, journal),
+            "slow_readers": SlowConsumers(clock, settings.tick, settings.output_stall),
+            "half_frames": IncompleteFrames(clock, settings.tick, settings.frame_timeout, journal),
             "handshake_ticks": self.handshake_ticks,
             "hurried_ticks": self.hurried_ticks,
             "close_ticks": wheel.ticks(settings.close_timeout),
@@ -130,9 +130,9 @@ class ListenerFactory(Factory):
     def located(self, place: Place, address: str, build: Build) -> Protocol | None:
         """As ``arrived``, for one whose client's address is known now; nothing of its request has been read."""
         answer = place.located(address)
-        if answer is Answer.ADMITTED:
+        if answer is PlaceAnswer.ADMITTED:
             return build(place)
-        if answer is Answer.DELAYED:
+        if answer is PlaceAnswer.DELAYED:
             return Delayed(place, build)
         place.leave()
         return self.hang_up()

@@ -25,12 +25,12 @@ from twisted.web.resource import Resource
 from orosync.headers import UNIX, OriginRule, plain_address
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
-from orosync.transport.admission import Answer, Place
+from orosync.transport.admission import Place, PlaceAnswer
 from orosync.transport.handshake import verdict
-from orosync.transport.http_request import SINGLE, BadRequest, Request, connection_facts
+from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, connection_facts
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.longpoll_connection import PollLink, Terms
+from orosync.transport.longpoll_connection import LongPollConnection, Terms
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.tls import connection_of
 
@@ -92,7 +92,7 @@ class PollRequest:
         self.gone()
 
 
-def head_of(request: server.Request) -> Request:
+def head_of(request: server.Request) -> HttpRequest:
     """The head as the handshake of a WebSocket has it. Raises BadRequest for headers that may stand once alone and do
     not."""
     headers: dict[str, str] = {}
@@ -103,7 +103,7 @@ def head_of(request: server.Request) -> Request:
         headers[name] = ", ".join(value.decode("latin-1") for value in values)
     path, _, query = request.uri.decode("latin-1").partition("?")
     method, version = request.method.decode("latin-1"), request.clientproto.decode("latin-1")
-    return Request(method, path, query, version, headers)
+    return HttpRequest(method, path, query, version, headers)
 
 
 def body_of(request: server.Request) -> bytes:
@@ -133,7 +133,7 @@ WAIT = 10.0
 PROTOCOLS = tuple(f"wamp.2.{format}{batched}" for format in ("json", "msgpack", "cbor") for batched in ("", ".batched"))
 """What can be polled for. WAMP v1 has no form for it."""
 
-Verb = Callable[["LongPoll", PollLink, PollRequest, bytes], None]
+Verb = Callable[["LongPoll", LongPollConnection, PollRequest, bytes], None]
 
 
 class LongPoll(Resource):
@@ -148,7 +148,7 @@ class LongPoll(Resource):
         settings = listener.settings
         self._rule = OriginRule(settings.origins, settings.origin_required)
         self._terms = Terms(listener, min(WAIT, settings.ping_interval))
-        self._links: dict[str, PollLink] = {}
+        self._links: dict[str, LongPollConnection] = {}
 
     def serves(self, path: str) -> bool:
         """Whether a request's path is one of ours."""
@@ -211,9 +211,9 @@ class LongPoll(Resource):
         else:
             poll.gone = place.leave
             answer = place.requested(facts.address, facts)
-            if answer is Answer.ADMITTED:
+            if answer is PlaceAnswer.ADMITTED:
                 self._have_judged(poll, facts, place)
-            elif answer is Answer.DELAYED:
+            elif answer is PlaceAnswer.DELAYED:
                 place.proceed = lambda: self._have_judged(poll, facts, place)
             else:
                 place.leave()
@@ -228,7 +228,7 @@ class LongPoll(Resource):
     def _admitted(self, admission: Admission, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
         subprotocol = admission.subprotocol or ""
         batched, binary = subprotocol.endswith(".batched"), ".json" not in subprotocol
-        link = PollLink(self._terms, facts, admission.session, batched, binary)
+        link = LongPollConnection(self._terms, facts, admission.session, batched, binary)
         link.place = place
         name = secrets.token_urlsafe(24)
         self._links[name] = link
@@ -261,13 +261,13 @@ class LongPoll(Resource):
 
     # -- an open transport
 
-    def _receive(self, link: PollLink, poll: PollRequest, body: bytes) -> None:
+    def _receive(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
         link.receive(poll)
 
-    def _send(self, link: PollLink, poll: PollRequest, body: bytes) -> None:
+    def _send(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
         link.sent(body, poll)
 
-    def _close(self, link: PollLink, poll: PollRequest, body: bytes) -> None:
+    def _close(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
         link.leave()
         poll.answer(204)
 

@@ -20,8 +20,8 @@ from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.timers import Member, Wheel
-from orosync.transport.write_queue import Outbox
+from orosync.transport.timers import Timed, TimerWheel
+from orosync.transport.write_queue import WriteScheduler
 
 _log = Logger()
 
@@ -57,8 +57,8 @@ class Terms:
     def __init__(self, listener: Any, wait: float) -> None:
         settings = listener.settings
         self.journal: IJournal = listener.journal
-        self.wheel: Wheel = listener.wheel
-        self.outbox: Outbox = listener.outbox
+        self.wheel: TimerWheel = listener.wheel
+        self.outbox: WriteScheduler = listener.outbox
         self.turns: ReadTurns = listener.turns
         self.limit: int = settings.output_limit
         self.wait_ticks = self.wheel.ticks(wait)
@@ -67,12 +67,12 @@ class Terms:
 
 
 @implementer(ILink)
-class PollLink(TurnTaker):
+class LongPollConnection(TurnTaker):
     """One session's. ``left`` is called once it is over."""
 
     framer = staticmethod(poll_frame)
     bucket: TokenBucket = NO_LIMIT
-    slot: set[Member] | None = None
+    slot: set[Timed] | None = None
 
     def __init__(self, terms: Terms, facts: ConnectionFacts, session: ISession, batched: bool, binary: bool) -> None:
         self.facts = facts

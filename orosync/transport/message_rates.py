@@ -18,7 +18,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.interfaces import RATE, IJournal
-from orosync.transport.timers import Member, Wheel
+from orosync.transport.timers import Timed, TimerWheel
 
 TICK = 1 / 16
 """Seconds between two looks at those who wait for tokens."""
@@ -71,7 +71,7 @@ class MessageRates:
         self.journal = journal
         self.listener = listener
         self.joined = joined
-        self.wheel = Wheel(clock, TICK, _HORIZON)
+        self.wheel = TimerWheel(clock, TICK, _HORIZON)
 
     def bucket(self, address: str, unlimited: bool = False) -> TokenBucket:
         """The bucket of a new connection of ``address``; ``unlimited`` where it is known already to have no limit."""
@@ -94,7 +94,7 @@ class TokenBucket:
         "_since", "_told", "_user", "joined", "left", "slot",
     )  # fmt: skip
 
-    slot: set[Member] | None
+    slot: set[Timed] | None
 
     def __init__(self, rates: MessageRates | None, address: str = "") -> None:
         self.joined = False

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from orosync.interfaces import IJournal
 from orosync.transport.accepting import Build, Delayed, HangUp, hand_over
 from orosync.transport.admission import Place
-from orosync.transport.timers import Member, Wheel
+from orosync.transport.timers import Timed, TimerWheel
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 """What version 2 begins with (section 2.2 of the specification)."""
@@ -131,7 +131,7 @@ def _written(address: IPv4Address | IPv6Address) -> str:
 class Gate(Interface):
     """What a listener is to a connection whose header is read."""
 
-    wheel: Wheel
+    wheel: TimerWheel
     journal: IJournal
     handshake_ticks: int
     hurried_ticks: int
@@ -148,7 +148,7 @@ class ProxyHeader(Protocol):
     """A connection of a proxy until its header has been read: then it goes on as its client's, ``build`` makes what
     serves it."""
 
-    slot: set[Member] | None = None
+    slot: set[Timed] | None = None
 
     def __init__(self, listener: Gate, place: Place, build: Build) -> None:
         self._listener = listener

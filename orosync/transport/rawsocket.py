@@ -23,8 +23,8 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.autobahn_protocol import CONNECTING, OPEN
-from orosync.transport.connection import Line, probe
-from orosync.transport.handshake import Entrance
+from orosync.transport.connection import Connection, probe
+from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import socket_facts
 from orosync.transport.read_turns import LEAST
 from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
@@ -37,8 +37,8 @@ from orosync.wamp.rawsocket import (
     PING,
     PONG,
     BadHandshake,
+    HandshakeRequest,
     Refusal,
-    Request,
     announced,
     frame,
     measure,
@@ -58,10 +58,10 @@ _KINDS = {
 }
 
 
-class RawHandshake(Entrance):
+class RawSocketHandshake(Handshake):
     """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
 
-    def __init__(self, link: RawLink) -> None:
+    def __init__(self, link: RawSocketConnection) -> None:
         super().__init__(link)
         self._link = link
 
@@ -93,7 +93,7 @@ class RawHandshake(Entrance):
         facts = socket_facts(link.settings, link.peer, subprotocol, connection_of(link.transport), link.place)
         self._ask(facts, request)
 
-    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Request) -> None:
+    def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: HandshakeRequest) -> None:
         (request,) = more
         link = self._link
         link.agree(request, binary=facts.subprotocols != (rawsocket.SUBPROTOCOLS[1],))
@@ -140,12 +140,12 @@ class RawReader(Stream):
         left = self._left = self._left - (length if length > LEAST else LEAST)
         outbox = self.outbox
         self._reading = True
-        outbox.alone = not outbox.dirty
+        outbox.idle = not outbox.pending
         try:
             self.session.received(data[4:], self.binary)  # type: ignore[union-attr]
         except Exception:
             self._could_not_hand_over()
-        outbox.alone = self._reading = False
+        outbox.idle = self._reading = False
         if left <= 0 or self._paused or self.state != OPEN:
             self._settle(b"", 0, 0, False)
         if length > FEW:
@@ -202,7 +202,7 @@ class RawReader(Stream):
             self.pong()
 
 
-class RawLink(Line, RawReader, Protocol):
+class RawSocketConnection(Connection, RawReader, Protocol):
     """One RawSocket connection."""
 
     state = CONNECTING
@@ -214,13 +214,13 @@ class RawLink(Line, RawReader, Protocol):
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self._queue: list[bytes] = []
-        self._handshake = RawHandshake(self)
+        self._handshake = RawSocketHandshake(self)
 
     def connectionMade(self) -> None:
         super().connectionMade()
         probe(self.transport, self._raw)
 
-    def agree(self, request: Request, binary: bool) -> None:
+    def agree(self, request: HandshakeRequest, binary: bool) -> None:
         """The client's own terms: the longest message that it takes, and the kind of its serializer."""
         self.peer_limit = request.limit
         self.framer = FRAMERS[request.limit]

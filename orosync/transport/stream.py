@@ -16,8 +16,8 @@ from orosync.model import ConnectionFacts
 from orosync.transport.autobahn_protocol import CLOSED, OPEN
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
-from orosync.transport.timers import HalfFrames, Wheel
-from orosync.transport.write_queue import Outbox
+from orosync.transport.timers import IncompleteFrames, TimerWheel
+from orosync.transport.write_queue import WriteScheduler
 
 _log = Logger()
 
@@ -34,10 +34,10 @@ class Stream(TurnTaker):
     it streams in, and told to ``oversized``. ``half_frames`` ends who never completes one."""
 
     transport: Any
-    outbox: Outbox
+    outbox: WriteScheduler
     facts: ConnectionFacts
-    half_frames: HalfFrames
-    wheel: Wheel
+    half_frames: IncompleteFrames
+    wheel: TimerWheel
     bucket: TokenBucket = NO_LIMIT
     session: ISession | None = None
     message_limit = UNAUTHENTICATED_MESSAGE_LIMIT

@@ -23,7 +23,7 @@ from orosync.interfaces import IJournal
 from orosync.model import ConnectionFacts
 
 
-class Half(Protocol):
+class IncompleteFrame(Protocol):
     """A connection whose frame began to arrive."""
 
     facts: ConnectionFacts
@@ -37,7 +37,7 @@ class Half(Protocol):
         """End the connection."""
 
 
-class HalfFrames:
+class IncompleteFrames:
     """Whose frame is not complete after ``patience`` seconds is cut, and noted.
 
     Looked at every ``tick`` seconds, and only while there are any.
@@ -48,17 +48,17 @@ class HalfFrames:
         self._tick = tick
         self._patience = patience
         self._journal = journal
-        self._halves: dict[Half, tuple[int, float]] = {}
+        self._halves: dict[IncompleteFrame, tuple[int, float]] = {}
         self._timer: IDelayedCall | None = None
 
-    def watch(self, half: Half) -> None:
+    def watch(self, half: IncompleteFrame) -> None:
         """Begin to watch ``half`` (again: no difference); it is let go once its frame is complete."""
         if half not in self._halves:
             self._halves[half] = (half.frame_count, self._clock.seconds())
             if self._timer is None:
                 self._timer = self._clock.callLater(self._tick, self._look)
 
-    def forget(self, half: Half) -> None:
+    def forget(self, half: IncompleteFrame) -> None:
         """Its connection is gone."""
         if self._halves.pop(half, None) and not self._halves and self._timer is not None:
             self._timer.cancel()
@@ -81,16 +81,16 @@ class HalfFrames:
             self._timer = self._clock.callLater(self._tick, self._look)
 
 
-class Member(Protocol):
+class Timed(Protocol):
     """Somebody with one deadline at a time. ``slot`` belongs to the wheel."""
 
-    slot: set[Member] | None
+    slot: set[Timed] | None
 
     def due(self) -> None:
         """The deadline has come; the member may enter again."""
 
 
-class Wheel:
+class TimerWheel:
     """``tick`` seconds for each slot; no deadline may lie further ahead than ``horizon`` seconds.
 
     ``now`` counts ticks: a clock that costs nothing to read. Delays are given in ticks, see ``ticks``.
@@ -100,7 +100,7 @@ class Wheel:
         self.now = 0
         self._clock = clock
         self._tick = tick
-        self._slots: list[set[Member]] = [set() for _ in range(self.ticks(horizon) + 1)]
+        self._slots: list[set[Timed]] = [set() for _ in range(self.ticks(horizon) + 1)]
         self._members = 0
         self._timer: IDelayedCall | None = None
         self._stopping = False
@@ -109,7 +109,7 @@ class Wheel:
         """How many ticks it takes until at least ``seconds`` have passed, whenever they begin."""
         return ceil(seconds / self._tick) + 1
 
-    def enter(self, member: Member, ticks: int) -> None:
+    def enter(self, member: Timed, ticks: int) -> None:
         """Give ``member`` its turn in ``ticks`` ticks, and no other turn before."""
         slot = member.slot
         if slot is not None:
@@ -121,7 +121,7 @@ class Wheel:
         slot = member.slot = self._slots[(self.now + ticks) % len(self._slots)]
         slot.add(member)
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: Timed) -> None:
         """Forget ``member``; nothing happens if it is not here."""
         slot = member.slot
         if slot is not None:
@@ -153,7 +153,7 @@ class Wheel:
             self._timer = self._clock.callLater(self._tick, self._turn)
 
 
-class Reader(Protocol):
+class SlowConsumer(Protocol):
     """A link whose peer reads more slowly than it is sent to."""
 
     def backlog(self) -> int: ...
@@ -164,7 +164,7 @@ class Reader(Protocol):
         """The peer has taken nothing for too long."""
 
 
-class SlowReaders:
+class SlowConsumers:
     """Watches those who owe us reading: who takes nothing for ``patience`` seconds is stalled.
 
     Looked at every ``tick`` seconds, and only while there are any.
@@ -174,17 +174,17 @@ class SlowReaders:
         self._clock = clock
         self._tick = tick
         self._patience = patience
-        self._readers: dict[Reader, tuple[object, float]] = {}
+        self._readers: dict[SlowConsumer, tuple[object, float]] = {}
         self._timer: IDelayedCall | None = None
 
-    def watch(self, reader: Reader) -> None:
+    def watch(self, reader: SlowConsumer) -> None:
         """Begin to watch ``reader`` (again: no difference); it is let go once its backlog is gone."""
         if reader not in self._readers:
             self._readers[reader] = (reader.progress(), self._clock.seconds())
             if self._timer is None:
                 self._timer = self._clock.callLater(self._tick, self._look)
 
-    def forget(self, reader: Reader) -> None:
+    def forget(self, reader: SlowConsumer) -> None:
         """Its connection is gone."""
         self._readers.pop(reader, None)
         if not self._readers and self._timer is not None:

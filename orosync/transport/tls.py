@@ -40,7 +40,7 @@ from zope.interface import implementer
 
 from orosync.clocks import Now, time_of_day
 from orosync.errors import ConfigError
-from orosync.model import NOTHING
+from orosync.model import EMPTY
 from orosync.transport.tls_records import MeasuredTLS
 
 
@@ -113,7 +113,7 @@ def client_certificate(connection: Connection | None) -> bytes | None:
 
 def channel_ids(connection: Connection | None) -> Mapping[str, bytes]:
     """The ids of a connection by kind, each computed when it is asked for: nearly nobody does."""
-    return NOTHING if connection is None else ChannelIds(connection)
+    return EMPTY if connection is None else ChannelIds(connection)
 
 
 def _tls_unique(connection: Connection) -> bytes | None:

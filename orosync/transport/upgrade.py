@@ -16,8 +16,8 @@ import attrs
 from autobahn.websocket.protocol import WebSocketServerFactory
 from autobahn.websocket.types import ConnectionRequest
 
-from orosync.transport.autobahn_protocol import QuietProtocol
-from orosync.transport.http_request import BadRequest, Request
+from orosync.transport.autobahn_protocol import AutobahnServerProtocol
+from orosync.transport.http_request import BadRequest, HttpRequest
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 _ANY_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
@@ -26,7 +26,7 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @attrs.frozen
-class Verdict:
+class UpgradeResult:
     """``status`` 101, or the refusal's with a ``reason`` that quotes nothing; ``subprotocols`` as offered."""
 
     status: int
@@ -34,10 +34,10 @@ class Verdict:
     subprotocols: tuple[str, ...] = ()
 
 
-class _Examiner(QuietProtocol):
+class _Examiner(AutobahnServerProtocol):
     """autobahn's handshake, stopped at the point where it would ask the application."""
 
-    verdict = Verdict(400, "incomplete request")
+    verdict = UpgradeResult(400, "incomplete request")
 
     def __init__(self, head: bytes) -> None:
         self.data = head
@@ -45,10 +45,10 @@ class _Examiner(QuietProtocol):
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: object = None) -> None:
         # autobahn quotes what it dislikes; the quotation stays out of the log.
-        self.verdict = Verdict(code, reason.partition('"')[0].strip())
+        self.verdict = UpgradeResult(code, reason.partition('"')[0].strip())
 
     def onConnect(self, request: ConnectionRequest) -> None:
-        self.verdict = Verdict(101, subprotocols=tuple(request.protocols))
+        self.verdict = UpgradeResult(101, subprotocols=tuple(request.protocols))
 
     def succeedHandshake(self, res: object) -> None:
         """The verdict is known; answering is the link's."""
@@ -57,12 +57,12 @@ class _Examiner(QuietProtocol):
 _Examiner.factory = WebSocketServerFactory(server="")
 
 
-def wants_websocket(request: Request) -> bool:
+def wants_websocket(request: HttpRequest) -> bool:
     """Whether the request asks for WebSocket at all; all others are plain HTTP."""
     return "websocket" in request.headers.get("upgrade", "").lower()
 
 
-def judge(request: Request) -> tuple[str, tuple[str, ...]]:
+def parse_upgrade(request: HttpRequest) -> tuple[str, tuple[str, ...]]:
     """The Sec-WebSocket-Key and the subprotocols of a well-formed upgrade (RFC 6455 section 4.2.1).
 
     Raises BadRequest for any other.
@@ -84,12 +84,12 @@ def judge(request: Request) -> tuple[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=64)
-def _verdict(*values: str | None) -> Verdict:
+def _verdict(*values: str | None) -> UpgradeResult:
     lines = ["GET / HTTP/1.1", "Host: orosync", f"Sec-WebSocket-Key: {_ANY_KEY}"]
     for name, value in zip(_JUDGED, values, strict=True):
         if value is not None:
             if not value.isascii():
-                return Verdict(400, f"{name} is not ASCII")
+                return UpgradeResult(400, f"{name} is not ASCII")
             lines.append(f"{name}: {value}")
     examiner = _Examiner("\r\n".join([*lines, "", ""]).encode())
     examiner.processHandshake()

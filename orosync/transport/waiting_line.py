@@ -21,19 +21,19 @@ RELEASED = 16
 """How many get their turn in one turn of the reactor: as many as are accepted in one."""
 
 
-class Waiting(Protocol):
+class Waiter(Protocol):
     """One who waits, compared by identity. ``proceed`` is called when it is its turn."""
 
     proceed: Callable[[], object]
 
 
-class Turns:
+class WaitingLine:
     """``granted(group)`` says whether a group of addresses may have one more of its own now, who then gets its turn."""
 
     def __init__(self, clock: IReactorTime, granted: Callable[[str], bool]) -> None:
         self._clock = clock
         self._granted = granted
-        self._groups: OrderedDict[str, OrderedDict[Waiting, None]] = OrderedDict()
+        self._groups: OrderedDict[str, OrderedDict[Waiter, None]] = OrderedDict()
         self._timer: IDelayedCall | None = None
 
     def __contains__(self, group: str) -> bool:
@@ -42,13 +42,13 @@ class Turns:
     def __len__(self) -> int:
         return sum(map(len, self._groups.values()))
 
-    def add(self, group: str, one: Waiting) -> None:
+    def add(self, group: str, one: Waiter) -> None:
         """``one`` waits behind all others of its group."""
         self._groups.setdefault(group, OrderedDict())[one] = None
         if self._timer is None:
             self._timer = self._clock.callLater(TICK, self._look)
 
-    def remove(self, group: str, one: Waiting) -> None:
+    def remove(self, group: str, one: Waiter) -> None:
         """``one`` waits no longer; nothing happens if it does not."""
         waiting = self._groups.get(group)
         if waiting is not None and one in waiting:

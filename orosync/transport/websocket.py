@@ -30,27 +30,27 @@ from orosync.headers import OriginRule, client_address
 from orosync.interfaces import RATE, WAITING, Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import LARGE_HEAD
-from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, ConnectionFailed, QuietProtocol
-from orosync.transport.connection import Line
+from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
+from orosync.transport.connection import Connection
 from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, server_frame, unmask
-from orosync.transport.handshake import Entrance
-from orosync.transport.http_request import BadRequest, Request, connection_facts, parse
+from orosync.transport.handshake import Handshake
+from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
 from orosync.transport.http_responses import ANSWERS
 from orosync.transport.http_site import Branch
 from orosync.transport.read_turns import LEAST
 from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tls import connection_of
-from orosync.transport.upgrade import accepted, judge, wants_websocket
+from orosync.transport.upgrade import accepted, parse_upgrade, wants_websocket
 
 _END = b"\r\n\r\n"
 _KINDS = {404: "path", 426: "plain_http", 431: "header_too_large"}
 
 
-class Handshake(Entrance):
+class WebSocketHandshake(Handshake):
     """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: WebSocketConnection) -> None:
         super().__init__(link)
         self._link = link
         self._web: Protocol | None = None
@@ -104,7 +104,7 @@ class Handshake(Entrance):
             self._refuse(404, f"[listen:{settings.name}] answers the path {settings.path} alone")
             return
         host = request.host
-        key, subprotocols = judge(request)
+        key, subprotocols = parse_upgrade(request)
         facts = connection_facts(
             settings, link.peer, request, host, subprotocols, connection_of(link.transport), link.place
         )
@@ -117,7 +117,7 @@ class Handshake(Entrance):
         offered = request.headers.get("sec-websocket-extensions") if settings.deflate else None
         self._ask(facts, key, agreed(offered) if offered else None)
 
-    def _serve(self, request: Request) -> None:
+    def _serve(self, request: HttpRequest) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
         link = self._link
         polled = link.longpoll is not None and link.longpoll.serves(request.path)
@@ -171,7 +171,7 @@ _GULP = 4096
 """A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
 
 
-class FrameReader(Stream, QuietProtocol):
+class FrameReader(Stream, AutobahnServerProtocol):
     """Reads WebSocket frames (see Stream). Of messages that are too large only unfragmented ones can be skipped."""
 
     peer: str
@@ -203,12 +203,12 @@ class FrameReader(Stream, QuietProtocol):
         left = self._left = self._left - (size if size > LEAST else LEAST)
         outbox = self.outbox
         self._reading = True
-        outbox.alone = not outbox.dirty
+        outbox.idle = not outbox.pending
         try:
             self.session.received(payload, first == BINARY)  # type: ignore[union-attr]
         except Exception:
             self._could_not_hand_over()
-        outbox.alone = self._reading = False
+        outbox.idle = self._reading = False
         if left <= 0 or self._paused or self.state != OPEN:
             self._foreign = self.state != OPEN
             self._settle(b"", 0, 0, False)
@@ -375,7 +375,7 @@ _FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
 After any other the peer's CLOSE is waited for (section 7.1.2)."""
 
 
-class Link(Line, FrameReader):
+class WebSocketConnection(Connection, FrameReader):
     """One WebSocket connection."""
 
     peer: str
@@ -389,7 +389,7 @@ class Link(Line, FrameReader):
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self._queue: list[bytes] = []
-        self._handshake = Handshake(self)
+        self._handshake = WebSocketHandshake(self)
 
     def compress(self, agreement: Agreement) -> None:
         """Compression has been agreed upon."""

@@ -66,7 +66,7 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
     return transport, deliver
 
 
-def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[bytes], None]:
+def event_sender(link: Sender, transport: Any, outbox: WriteScheduler) -> Callable[[bytes], None]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
     With ``outbox.alone``, on an open link whose transport holds nothing back (``clear``), a frame goes straight to the
@@ -79,7 +79,7 @@ def event_sender(link: Sender, transport: Any, outbox: Outbox) -> Callable[[byte
         return link.push
 
     def send(frame: bytes) -> None:
-        if not (outbox.alone and link.clear):
+        if not (outbox.idle and link.clear):
             link.push(frame)
             return
         try:
@@ -123,31 +123,31 @@ class Flushable(Protocol):
         """Send the queue."""
 
 
-class Outbox:
+class WriteScheduler:
     """Everybody with something to send in this reactor turn.
 
-    ``alone`` is True while a message is being handled that came by itself: no other had arrived behind it, and nothing
-    waits for anybody (``dirty``). What it causes may then go out at once, since there is nothing to be gathered;
+    ``idle`` is True while a message is being handled that came by itself: no other had arrived behind it, and nothing
+    waits for anybody (``pending``). What it causes may then go out at once, since there is nothing to be gathered;
     gathering would only cost another turn.
     """
 
-    __slots__ = ("_clock", "alone", "dirty")
+    __slots__ = ("_clock", "idle", "pending")
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self.dirty: list[Flushable] = []
-        self.alone = False
+        self.pending: list[Flushable] = []
+        self.idle = False
 
     def enter(self, link: Flushable) -> None:
         """Have ``link`` flushed when this turn is over. What comes after its frames must not overtake them."""
-        dirty = self.dirty
+        dirty = self.pending
         if not dirty:
             self._clock.callLater(0, self._flush)
-            self.alone = False
+            self.idle = False
         dirty.append(link)
 
     def _flush(self) -> None:
-        dirty, self.dirty = self.dirty, []
+        dirty, self.pending = self.pending, []
         for link in dirty:
             try:
                 link.flush()

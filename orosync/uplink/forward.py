@@ -101,7 +101,7 @@ _SEALED = "the router at the other end of the uplink hands on no such payload"
 _MODES = ("skip", "kill", "killnowait")
 
 
-class Calls:
+class CallForwarding:
     """From ``source`` into ``sink``.
 
     At most ``limit`` are in progress, with payloads of up to ``size`` bytes. ``comes_back(procedure)`` tells whether
@@ -248,7 +248,7 @@ MOST_ASKED = 1000
 """Of so many publishes that are not acknowledged yet the topic is known when one is refused."""
 
 
-class Events:
+class EventForwarding:
     """Into ``sink``; ``rate`` a second, payloads of up to
     ``limit`` bytes. ``acknowledge``: let the sink say what it refuses. ``dropped`` counts by reason since it was last
     cleared."""

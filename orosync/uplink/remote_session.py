@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from orosync import __version__
 from orosync.client.login import Login
-from orosync.client.transports import Line
+from orosync.client.transports import ClientTransport
 from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.interfaces import IJournal
 from orosync.model import Match
@@ -71,7 +71,7 @@ class Lost(Exception):
 
 
 @implementer(IPushProducer)
-class FarSession:
+class RemoteSession:
     """``joined`` fires with WELCOME's details, or fails with Lost; ``over`` fires with the reason when the connection
     is gone; ``reached`` says whether there ever was one. ``deliver(message, payload)`` gets events, invocations,
     interrupts, results and errors of calls and publishes.
@@ -99,7 +99,7 @@ class FarSession:
         self._journal = journal
         self._uplink = uplink
         self._queue = queue
-        self._line: Line | None = None
+        self._line: ClientTransport | None = None
         self.reached = False
         self._open = False
         self._reason = ""
@@ -157,7 +157,7 @@ class FarSession:
 
     # -- Speaker: what the line says
 
-    def opened(self, line: Line) -> None:
+    def opened(self, line: ClientTransport) -> None:
         if self._reason:  # nobody waits for it any more
             line.drop()
             return

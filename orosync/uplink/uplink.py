@@ -14,13 +14,13 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
-from orosync.client.login import Attempts, Login
+from orosync.client.login import Login, ReconnectDelays
 from orosync.client.transports import endpoint_of, factory_of, trust_root_of
 from orosync.config.uplinks import Pattern, UplinkSection
 from orosync.errors import RequestError
 from orosync.interfaces import IJournal, ILocalSession
-from orosync.uplink.forward import Calls, Events, seals_of
-from orosync.uplink.remote_session import FarSession
+from orosync.uplink.forward import CallForwarding, EventForwarding, seals_of
+from orosync.uplink.remote_session import RemoteSession
 from orosync.wamp import forwarding, ids, uris
 from orosync.wamp.messages import Error, Event, Interrupt, Invocation, Message, Published, Result
 from orosync.wamp.payload import Payload
@@ -40,7 +40,7 @@ LEAVING = 1.0
 Deliver = Callable[[Message, Payload | None, str], None]
 
 
-class _Near:
+class _Local:
     """Side, for the session here."""
 
     def __init__(self, session: ILocalSession) -> None:
@@ -55,10 +55,10 @@ class _Near:
         return self._requests.next()
 
 
-class _Far:
+class _Remote:
     """Side, for the session there, if there is one."""
 
-    session: FarSession | None = None
+    session: RemoteSession | None = None
 
     def send(self, message: Message, payload: Payload | None = None) -> bool:
         return self.session is not None and self.session.send(message, payload)
@@ -84,8 +84,8 @@ class Uplink(Service):
         self._reactor = reactor
         self._trust_root = trust_root_of(f"uplink:{section.name}", section.ca)
         self._login = Login.of(section)
-        self._attempts = Attempts(section.retry, jitter)
-        self._far = _Far()
+        self._attempts = ReconnectDelays(section.retry, jitter)
+        self._far = _Remote()
         self._loop: Deferred[None] | None = None
         self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
         self._registered = _meets(section.register)
@@ -99,12 +99,14 @@ class Uplink(Service):
         """Join our realm, and go on trying to join the other one."""
         super().startService()  # type: ignore[no-untyped-call]
         section, journal, name = self._section, self._journal, self._section.name
-        near = self._near = _Near(self._join(self._told_here))
+        near = self._near = _Local(self._join(self._told_here))
         seconds, rate, limit = self._reactor.seconds, section.event_rate, section.message_limit
-        self._outward = Events(name, self._far, journal, seconds, rate, limit, acknowledge=True)
-        self._inward = Events(name, near, journal, seconds, rate, limit, acknowledge=False)
-        self._calls_out = Calls(name, near, self._far, journal, self._registered, section.calls, section.message_limit)
-        self._calls_in = Calls(name, self._far, near, journal, _meets(section.call), section.calls, limit)
+        self._outward = EventForwarding(name, self._far, journal, seconds, rate, limit, acknowledge=True)
+        self._inward = EventForwarding(name, near, journal, seconds, rate, limit, acknowledge=False)
+        self._calls_out = CallForwarding(
+            name, near, self._far, journal, self._registered, section.calls, section.message_limit
+        )
+        self._calls_in = CallForwarding(name, self._far, near, journal, _meets(section.call), section.calls, limit)
         for pattern in section.publish:
             near.session.subscribe(pattern.uri, pattern.match)
         for pattern in section.call:
@@ -148,7 +150,7 @@ class Uplink(Service):
     async def _once(self) -> tuple[str, str]:
         """One connection from its beginning to its end: the kind of that end, and the reason."""
         section = self._section
-        session = FarSession(
+        session = RemoteSession(
             section.realm, self._login, section.serializer, self._told_there, self._journal, section.name, section.queue
         )
         late = self._reactor.callLater(2 * section.timeout, session.drop, "joining took too long")
@@ -173,7 +175,7 @@ class Uplink(Service):
         self._gone()
         return "lost", reason
 
-    def _joined(self, session: FarSession, welcome: dict[str, Any]) -> None:
+    def _joined(self, session: RemoteSession, welcome: dict[str, Any]) -> None:
         section, here = self._section, self._near.session.mark
         there = forwarding.mark_of(section.realm, section.url, welcome)
         seals = seals_of(welcome)

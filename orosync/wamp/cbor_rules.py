@@ -102,7 +102,7 @@ def check_array(data: bytes) -> None:
 
 def check(data: bytes) -> None:
     """Refuse one item that is not well-formed (ProtocolViolation) or that nobody can be given (Odd)."""
-    found = cbor_scan.Findings()
+    found = cbor_scan.CborFindings()
     try:
         if cbor_scan.skip(data, 0, found, 0) != len(data):
             raise ProtocolViolation("the message was truncated, or bytes follow it")
@@ -129,7 +129,7 @@ def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
         else:
             raise ProtocolViolation("a message must be an array of a few elements")
         place = 1
-        scanner = Scanner(message, cbor_scan.skip, cbor_scan.Findings)
+        scanner = Scanner(message, cbor_scan.skip, cbor_scan.CborFindings)
         while len(found) != count:
             if count < 0 and message[place] == _BREAK:
                 place += 1

@@ -23,7 +23,7 @@ STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
 """How many bytes an item has whose head says it all: integers, floats, false, true, null, undefined. 0: other items."""
 
 
-class Findings(formats.Findings):
+class CborFindings(formats.Findings):
     """Also where the heads of the tag UINT8 begin and end."""
 
     __slots__ = ("uint8",)
@@ -37,7 +37,7 @@ class Findings(formats.Findings):
 _ITEMS, _TEXT_KEYS, _UNPAIRED, _ANY_KEYS = 0, 1, 2, 3
 
 
-def skip(data: bytes, place: int, found: Findings, level: int = 1) -> int:
+def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
     """Where the item at ``place`` ends, which stands inside ``level`` containers.
 
     Raises ValueError for what is not well-formed; IndexError, or an
@@ -164,7 +164,7 @@ def _string(data: bytes, place: int) -> int:
     return place + 1
 
 
-def _simple(data: bytes, place: int, found: Findings) -> int:
+def _simple(data: bytes, place: int, found: CborFindings) -> int:
     head = data[place]
     if step := STEPS[head]:
         return place + step

@@ -22,7 +22,7 @@ from orosync.wamp import cbor_rules, ids, json_rules, msgpack_rules, transcode
 from orosync.wamp.formats import UNREADABLE, Format, Odd, refusal
 from orosync.wamp.messages import ABSENT, Call, Event, Invocation, Message, Publish, Result, Welcome, Yield
 from orosync.wamp.payload import Payload
-from orosync.wamp.readers import SHAPES, Rules, read_cbor, read_json, read_msgpack
+from orosync.wamp.readers import SHAPES, SerializerRules, read_cbor, read_json, read_msgpack
 
 SEALING = ("enc_algo", "ppt_scheme")
 """Options under which a message may carry one binary in the place of ``args`` (payload passthru)."""
@@ -44,7 +44,7 @@ class Codec:
         format: Format,
         nil: bytes,
         read: Callable[[bytes], Any],
-        rules: Rules,
+        rules: SerializerRules,
         splice: Callable[[list[Any], int, bytes], bytes],
     ) -> None:
         self.format = format

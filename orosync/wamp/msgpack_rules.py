@@ -52,7 +52,7 @@ def read(data: bytes) -> Any:
     """The value of one item that was scanned, or read before. Raises ProtocolViolation."""
     try:
         if b"\xff" in data:
-            found = msgpack_scan.Findings()
+            found = msgpack_scan.MsgpackFindings()
             msgpack_scan.skip(data, 0, found)
             if found.instants:
                 patched = bytearray(data)
@@ -140,7 +140,7 @@ def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, 
     """So many items, which reach to the end of ``data``. Raises ProtocolViolation."""
     items: list[bytes] = []
     odd: dict[int, str] = {}
-    scanner = Scanner(data, msgpack_scan.skip, msgpack_scan.Findings)
+    scanner = Scanner(data, msgpack_scan.skip, msgpack_scan.MsgpackFindings)
     while len(items) < count:
         try:
             end, found = scanner.item(place)

@@ -31,7 +31,7 @@ STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
 _ITEMS, _TEXT_KEYS = 0, 1
 
 
-class Findings(formats.Findings):
+class MsgpackFindings(formats.Findings):
     """Also the places of undefined and of instants' types."""
 
     __slots__ = ("instants", "undefined")
@@ -42,7 +42,7 @@ class Findings(formats.Findings):
         self.instants: list[int] = []
 
 
-def skip(data: bytes, place: int, found: Findings, level: int = 1) -> int:
+def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int:
     """Where the item at ``place`` ends, which stands inside ``level`` containers.
 
     Raises ValueError for what is not well-formed; IndexError, or an end behind that of ``data``, for what is cut.
@@ -112,7 +112,7 @@ def _text(data: bytes, place: int) -> int:
     return end
 
 
-def _extension(data: bytes, place: int, found: Findings) -> int:
+def _extension(data: bytes, place: int, found: MsgpackFindings) -> int:
     head = data[place]
     if head > 0xC9:
         kind, length = place + 1, 1 << head - 0xD4

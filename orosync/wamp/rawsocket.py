@@ -46,14 +46,14 @@ class BadHandshake(OrosyncError):
 
 
 @attrs.frozen
-class Request:
+class HandshakeRequest:
     """What a client asks for: ``serializer`` by number, and ``limit``, the longest message that it takes (bytes)."""
 
     serializer: int
     limit: int
 
 
-def read_request(octets: bytes) -> Request:
+def read_request(octets: bytes) -> HandshakeRequest:
     """A client's four octets. Raises BadHandshake."""
     magic, second, *reserved = octets
     if magic != MAGIC:
@@ -63,7 +63,7 @@ def read_request(octets: bytes) -> Request:
     serializer, limit = second & 0x0F, LEAST << (second >> 4)
     if serializer not in SUBPROTOCOLS:
         raise BadHandshake(Refusal.SERIALIZER, f"serializer {serializer} is not spoken here")
-    return Request(serializer, limit)
+    return HandshakeRequest(serializer, limit)
 
 
 def announced(limit: int) -> int:

@@ -110,7 +110,7 @@ def _usual_cbor(data: bytes) -> Any:
             end = place + head - 0x5F
             value = data[place + 1 : end].decode()
         else:
-            found = cbor_scan.Findings()
+            found = cbor_scan.CborFindings()
             end = cbor_scan.skip(data, place, found)
             if found.odd:
                 return None
@@ -124,7 +124,7 @@ def _usual_cbor(data: bytes) -> Any:
     if not carries or left > 2:
         return None
     if left == 2:
-        found = cbor_scan.Findings()
+        found = cbor_scan.CborFindings()
         end = cbor_scan.skip(data, place, found)
         if found.odd or found.uint8:
             return None
@@ -134,7 +134,7 @@ def _usual_cbor(data: bytes) -> Any:
     return message if cbor_rules.is_plain(data[place:]) else None
 
 
-class Rules(Protocol):
+class SerializerRules(Protocol):
     """What is to be known of a serialization. ``check_array`` raises UNREADABLE, and must be quick."""
 
     def check_array(self, data: bytes, /) -> object: ...
@@ -144,7 +144,7 @@ class Rules(Protocol):
     def entries(self, data: bytes, /) -> dict[str, Any]: ...
 
 
-def _built(rules: Rules, parts: list[bytes], odd: Mapping[int, str]) -> Any:
+def _built(rules: SerializerRules, parts: list[bytes], odd: Mapping[int, str]) -> Any:
     """A message of its elements, of which ``odd`` tells those that nobody can be given."""
     code = rules.element(parts[0]) if parts and 0 not in odd else None
     kind = _KINDS.get(code) if type(code) is int else None

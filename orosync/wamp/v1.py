@@ -62,14 +62,14 @@ class Prefixes:
         return uri
 
 
-class Prefix(NamedTuple):
+class V1Prefix(NamedTuple):
     """[1, prefix, uri]; parse() has declared it already."""
 
     prefix: str
     uri: str
 
 
-class Call(NamedTuple):
+class V1Call(NamedTuple):
     """[2, call_id, procedure, ...]; a single argument that is an array has been spread."""
 
     call_id: str
@@ -77,19 +77,19 @@ class Call(NamedTuple):
     payload: Payload
 
 
-class Subscribe(NamedTuple):
+class V1Subscribe(NamedTuple):
     """[5, topic]."""
 
     topic: str
 
 
-class Unsubscribe(NamedTuple):
+class V1Unsubscribe(NamedTuple):
     """[6, topic]."""
 
     topic: str
 
 
-class Publish(NamedTuple):
+class V1Publish(NamedTuple):
     """[7, topic, event, exclude, eligible].
 
     ``exclude`` and ``eligible`` hold v1 session ids (WAMP ids in decimal); an empty ``eligible`` means everybody.
@@ -102,7 +102,7 @@ class Publish(NamedTuple):
     eligible: tuple[str, ...] = ()
 
 
-Request = Prefix | Call | Subscribe | Unsubscribe | Publish
+Request = V1Prefix | V1Call | V1Subscribe | V1Unsubscribe | V1Publish
 
 
 def parse(data: bytes, prefixes: Prefixes) -> Request:
@@ -122,7 +122,7 @@ def parse(data: bytes, prefixes: Prefixes) -> Request:
     try:
         json_rules.check_depth(data)
         request = reader(elements, prefixes)
-        if isinstance(request, Publish | Call):
+        if isinstance(request, V1Publish | V1Call):
             json_rules.check_binary(request.payload.args)
         return request
     except Odd as odd:
@@ -143,7 +143,7 @@ class _UsualPublish(Struct, array_like=True, tag_field="type", tag=7):
 _decode_usual_publish = msgspec.json.Decoder(_UsualPublish).decode
 
 
-def _usual_publish(data: bytes, prefixes: Prefixes) -> Publish | None:
+def _usual_publish(data: bytes, prefixes: Prefixes) -> V1Publish | None:
     """A PUBLISH to everybody, as Oro's back end sends it, in one go; None where the long way has to look."""
     try:
         publish = _decode_usual_publish(data)
@@ -156,45 +156,45 @@ def _usual_publish(data: bytes, prefixes: Prefixes) -> Publish | None:
             json_rules.check_binary(event)
     except UNREADABLE:
         return None
-    return Publish(prefixes.resolve(publish.topic), Payload.from_v1(event))
+    return V1Publish(prefixes.resolve(publish.topic), Payload.from_v1(event))
 
 
-def _read_prefix(elements: list[bytes], prefixes: Prefixes) -> Prefix:
-    prefix = Prefix(_text(elements, 1), _text(elements, 2))
+def _read_prefix(elements: list[bytes], prefixes: Prefixes) -> V1Prefix:
+    prefix = V1Prefix(_text(elements, 1), _text(elements, 2))
     prefixes.declare(prefix.prefix, prefix.uri)
     return prefix
 
 
-def _read_call(elements: list[bytes], prefixes: Prefixes) -> Call:
+def _read_call(elements: list[bytes], prefixes: Prefixes) -> V1Call:
     call_id, procedure = _text(elements, 1), prefixes.resolve(_text(elements, 2))
     arguments = elements[3:]
     for argument in arguments:
         json_rules.read(argument)
     spread = len(arguments) == 1 and arguments[0].startswith(b"[")
-    return Call(call_id, procedure, Payload(Format.JSON, arguments[0] if spread else b"[%b]" % b",".join(arguments)))
+    return V1Call(call_id, procedure, Payload(Format.JSON, arguments[0] if spread else b"[%b]" % b",".join(arguments)))
 
 
-def _read_subscribe(elements: list[bytes], prefixes: Prefixes) -> Subscribe:
-    return Subscribe(prefixes.resolve(_text(elements, 1)))
+def _read_subscribe(elements: list[bytes], prefixes: Prefixes) -> V1Subscribe:
+    return V1Subscribe(prefixes.resolve(_text(elements, 1)))
 
 
-def _read_unsubscribe(elements: list[bytes], prefixes: Prefixes) -> Unsubscribe:
-    return Unsubscribe(prefixes.resolve(_text(elements, 1)))
+def _read_unsubscribe(elements: list[bytes], prefixes: Prefixes) -> V1Unsubscribe:
+    return V1Unsubscribe(prefixes.resolve(_text(elements, 1)))
 
 
-def _read_publish(elements: list[bytes], prefixes: Prefixes) -> Publish:
+def _read_publish(elements: list[bytes], prefixes: Prefixes) -> V1Publish:
     topic = prefixes.resolve(_text(elements, 1))
     event = elements[2] if len(elements) > 2 else b"null"
     json_rules.read(event)
     if len(elements) < 4 or elements[3:] == _NOBODY_AND_EVERYBODY:  # what browsers and Oro's back end send
-        return Publish(topic, Payload.from_v1(event))
+        return V1Publish(topic, Payload.from_v1(event))
     exclude = json_rules.read(elements[3])
     eligible = json_rules.read(elements[4]) if len(elements) > 4 else []
     if type(exclude) is list:
-        return Publish(topic, Payload.from_v1(event), False, _session_ids(exclude), _session_ids(eligible))
+        return V1Publish(topic, Payload.from_v1(event), False, _session_ids(exclude), _session_ids(eligible))
     if type(exclude) is dict:
         raise ProtocolViolation("exclude must be an array or a flag")
-    return Publish(topic, Payload.from_v1(event), exclude not in _PHP_FALSE, (), _session_ids(eligible))
+    return V1Publish(topic, Payload.from_v1(event), exclude not in _PHP_FALSE, (), _session_ids(eligible))
 
 
 _READERS: dict[bytes, Callable[[list[bytes], Prefixes], Request]] = {

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from orosync.app.attached import AttachedService, Judgement, attach_section, build
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.errors import ConfigError
 from tests.config.files import ENVIRON, SOUND, FilesCase
 from tests.product.house import ticket
@@ -28,7 +28,7 @@ class Attached(FilesCase, TestCase):
     timeout = 20
 
     def judgement(self, what: str, text: str = WHOLE, realm: str = "") -> Judgement:
-        return Judgement(Parts(self.load(text), reactor), what, realm)
+        return Judgement(Container(self.load(text), reactor), what, realm)
 
     def faults_of(self, what: str, text: str, realm: str = "") -> str:
         error = self.assertRaises(ConfigError, self.judgement, what, text, realm)

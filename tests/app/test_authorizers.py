@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.authz.remote import RemoteAuthorizer
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError
@@ -70,7 +70,7 @@ class Mine:
 class DecidersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
-        self.parts = Parts(self.configuration(TEXT), Clock())
+        self.parts = Container(self.configuration(TEXT), Clock())
         self.realms = self.parts.realms
 
     def configuration(self, text: str) -> Configuration:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import load
 from orosync.errors import ConfigError, Unavailable
 from orosync.identity.cookie_authenticator import CookieAuthenticator
@@ -98,7 +98,7 @@ class PartsTests(SynchronousTestCase):
     def parts(self, text=TEXT):
         path = Path(self.mktemp())
         path.write_text(text)
-        return Parts(load(path, ENVIRON), Clock())
+        return Container(load(path, ENVIRON), Clock())
 
     def decide(self, realm, who, action, uri):
         decision = self.realms[realm].chain.decide(who, action, uri, Match.EXACT, {})
@@ -154,7 +154,7 @@ class PartsTests(SynchronousTestCase):
         )
         path = Path(self.mktemp())
         path.write_text(text)
-        return Parts(load(path, {**ENVIRON, "ORO_DB_DSN": dsn}), Clock())
+        return Container(load(path, {**ENVIRON, "ORO_DB_DSN": dsn}), Clock())
 
     def faults(self, parts):
         """The faults of parts that have some."""
@@ -286,7 +286,7 @@ use = tests.app.test_container:Sessions
         """It is a fault of the configuration, though no authenticator asks it."""
         path = Path(self.mktemp())
         path.write_text(TEXT + "[sessions:web]\nuse = redis\ndsn = env:DSN\n")
-        (fault,) = self.faults(Parts(load(path, {**ENVIRON, "DSN": "http://top-secret"}), Clock()))
+        (fault,) = self.faults(Container(load(path, {**ENVIRON, "DSN": "http://top-secret"}), Clock()))
         self.assertTrue(fault.startswith("[sessions:web] dsn: env:DSN is not a DSN of Redis"), fault)
         self.assertNotIn("top-secret", fault)
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.app import listeners
 from orosync.config.listen import ListenSection
 from orosync.identity.ticket_verifier import ListenerBackEnd, PublisherRight
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.message_rates import Allowance
 
 
@@ -66,8 +66,10 @@ class ListeningTests(SynchronousTestCase):
             ({"transport": "universal", "publisher": True}, 65536),
             ({"transport": "rawsocket", "publisher": True}, 1 << 20),
         ]:
-            self.assertEqual(listeners.client_traits(section(**keys)), Traits(message_limit=limit), keys)
-        self.assertEqual(listeners.publisher_traits(section()), Traits(1 << 20, skip_oversized=True, pinged=False))
+            self.assertEqual(listeners.client_traits(section(**keys)), ConnectionPolicy(message_limit=limit), keys)
+        self.assertEqual(
+            listeners.publisher_traits(section()), ConnectionPolicy(1 << 20, skip_oversized=True, pinged=False)
+        )
 
     def test_allowance(self) -> None:
         """What a client may send that has joined."""

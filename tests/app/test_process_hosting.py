@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import load
 from orosync.errors import ConfigError
 from tests.app.test_service import OPEN, ServiceCase
@@ -141,7 +141,7 @@ class ConfigurationTests(SynchronousTestCase):
         self.patch(sys, "path", list(sys.path))
         configuration = load(directory / "router.ini", os.environ)
         with self.assertRaises(ConfigError) as caught:
-            Parts(configuration, Clock()).realms  # noqa: B018
+            Container(configuration, Clock()).realms  # noqa: B018
         self.assertEqual(
             [fault.partition(",")[0] for fault in caught.exception.faults],
             ["[component:adder] use: there is no module acme_nowhere"],

@@ -10,8 +10,8 @@ from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.app.container import Parts
-from orosync.app.reload import Rules, effective, needing_a_restart
+from orosync.app.container import Container
+from orosync.app.reload import RuleReload, effective, needing_a_restart
 from orosync.config import load
 from orosync.config.loader import without_line
 from orosync.interfaces import IAuthorizer
@@ -79,13 +79,13 @@ class RulesTests(SynchronousTestCase):
 
     def start(self, text):
         self.path.write_text(text)
-        self.parts = Parts(load(self.path, {"STATE_DIRECTORY": "/tmp"}), Clock())
+        self.parts = Container(load(self.path, {"STATE_DIRECTORY": "/tmp"}), Clock())
         self.realms = self.parts.realms
         self.house = MultiService()
         for service in self.parts.services:
             service.setServiceParent(self.house)
         self.house.startService()
-        self.rules = Rules(self.parts, self.reviews, lambda: ["anna", "ben"], self.house)
+        self.rules = RuleReload(self.parts, self.reviews, lambda: ["anna", "ben"], self.house)
 
     def reload(self, text):
         self.path.write_text(text)

@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.service import RouterService, build
 from orosync.config import load
 from orosync.config.endpoints import BACKLOG
@@ -47,7 +47,7 @@ permissions =
 use = anonymous
 role = guest
 """
-DEMO = Path(__file__).resolve().parents[1] / "etc" / "router.ini"
+DEMO = Path(__file__).resolve().parents[2] / "etc" / "router.ini"
 
 
 class ServiceCase(TestCase):
@@ -215,7 +215,7 @@ class DemonstrationTests(ServiceCase):
             .replace("tcp:8443:", "tcp:0:")
             .replace("demo = yes", f"demo = yes\nstate = {self.directory}")
         )
-        parts = Parts(self.configuration(text=text), reactor)
+        parts = Container(self.configuration(text=text), reactor)
         service = RouterService(parts)
         service.startService()
         self.addCleanup(service.stopService)

@@ -15,7 +15,7 @@ from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.factory import AnonymousAuthenticator
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
-from orosync.interfaces import Hello, IAuthenticator
+from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.model import AdminSession, Principal, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts
 from tests.identity.stage import ANNA, NOW, SECRET, RecordingHasher, ticket_of
@@ -58,7 +58,7 @@ class Identification(SynchronousTestCase):
     ) -> Deferred[Principal]:
         cookies = {"BAPID": cookie} if cookie else {}
         there = connection_facts(listener="attach", cookies=cookies, **facts)
-        hello = Hello("oro", authid, (method,), {})
+        hello = HelloDetails("oro", authid, (method,), {})
         asked = self.all if authenticators is None else authenticators
         return Deferred.fromCoroutine(identify(there, hello, method, ticket, asked, 7))
 

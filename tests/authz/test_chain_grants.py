@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.chain import MOST, Chain, Grants
-from orosync.model import NOTHING, Action, Decision, Verdict
+from orosync.model import EMPTY, Action, Decision, Verdict
 from orosync.testing import RecordingJournal, ScriptedAuthorizer, principal
 
 
@@ -29,11 +29,11 @@ class GrantsTests(SynchronousTestCase):
         """Whoever publishes to a topic a second time finds the decision, rule and disclosure included."""
         authorizer = Constant()
         grants = chain(authorizer).grants(principal(), Action.PUBLISH)
-        decision = grants.decide("a.topic", NOTHING)
+        decision = grants.decide("a.topic", EMPTY)
         self.assertIs(grants.known["a.topic"], decision)
         self.assertEqual(authorizer.asked[0][:3], ("anna", Action.PUBLISH, "a.topic"))
         calls = chain(authorizer).grants(principal(), Action.CALL)
-        calls.decide("a.topic", NOTHING)
+        calls.decide("a.topic", EMPTY)
         self.assertEqual(authorizer.asked[1][:3], ("anna", Action.CALL, "a.topic"))
 
     def test_what_is_not_remembered(self) -> None:
@@ -46,13 +46,13 @@ class GrantsTests(SynchronousTestCase):
             [Constant(), ScriptedAuthorizer()],
         ):
             grants = chain(*authorizers).grants(principal(), Action.PUBLISH)
-            grants.decide("a.topic", NOTHING)
+            grants.decide("a.topic", EMPTY)
             self.assertEqual(grants.known, {})
         for answer in (succeed(Decision(Verdict.ALLOW)), RuntimeError("broken")):
             authorizer = Constant()
             authorizer.answers[Action.PUBLISH, "a.topic"] = answer
             grants = chain(authorizer).grants(principal(), Action.PUBLISH)
-            found = grants.decide("a.topic", NOTHING)
+            found = grants.decide("a.topic", EMPTY)
             if isinstance(found, Deferred):
                 self.successResultOf(found)
             self.assertEqual(grants.known, {})
@@ -61,7 +61,7 @@ class GrantsTests(SynchronousTestCase):
         """What is remembered for one is not found by another."""
         asked = chain(Constant())
         anna, ben = asked.grants(principal("anna"), Action.PUBLISH), asked.grants(principal("ben"), Action.PUBLISH)
-        anna.decide("a.topic", NOTHING)
+        anna.decide("a.topic", EMPTY)
         self.assertEqual(ben.known, {})
 
     def test_new_rules(self) -> None:
@@ -69,11 +69,11 @@ class GrantsTests(SynchronousTestCase):
         asked = chain(Constant())
         everybody = [asked.grants(principal(), Action.PUBLISH) for _ in range(3)]
         for grants in everybody:
-            grants.decide("a.topic", NOTHING)
+            grants.decide("a.topic", EMPTY)
         asked.replace([Constant(Verdict.DENY)])
         for grants in everybody:
             self.assertEqual(grants.known, {})
-            decision = grants.decide("a.topic", NOTHING)
+            decision = grants.decide("a.topic", EMPTY)
             assert isinstance(decision, Decision)
             self.assertIs(decision.verdict, Verdict.DENY)
 
@@ -81,7 +81,7 @@ class GrantsTests(SynchronousTestCase):
         """Inventing topics costs no memory."""
         grants = chain(Constant()).grants(principal(), Action.PUBLISH)
         for number in range(3 * MOST + 1):
-            grants.decide(f"topic.{number}", NOTHING)
+            grants.decide(f"topic.{number}", EMPTY)
             self.assertLessEqual(len(grants.known), MOST)
 
     def test_the_gone_are_not_kept(self) -> None:
@@ -98,11 +98,11 @@ class GrantsTests(SynchronousTestCase):
         before, twin, after = principal(), principal(), principal(roles=frozenset({"ROLE_B"}))
         changed, same = asked.grants(before, Action.PUBLISH), asked.grants(twin, Action.PUBLISH)
         for grants in (changed, same):
-            grants.decide("a.topic", NOTHING)
+            grants.decide("a.topic", EMPTY)
         asked.renewed(before, after)
         self.assertEqual((changed.known, len(same.known)), ({}, 1))
         authorizer.authorize = lambda who, *rest: Decision(Verdict.DENY, ",".join(who.roles))  # type: ignore[assignment]
         asked.replace([authorizer])
-        decision = changed.decide("a.topic", NOTHING)
+        decision = changed.decide("a.topic", EMPTY)
         assert isinstance(decision, Decision)
         self.assertEqual(decision.rule, "ROLE_B")

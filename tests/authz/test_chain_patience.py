@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.chain import Trouble, explain, within
+from orosync.authz.chain import NoAnswer, explain, with_timeout
 
 
 class Mute(Exception):
@@ -27,7 +27,7 @@ class WithinTests(SynchronousTestCase):
     def test_answer(self) -> None:
         """An answer in time is passed on, and no timer is left behind."""
         pending: Deferred[Any] = Deferred()
-        outcome = within(pending, 5, self.clock)
+        outcome = with_timeout(pending, 5, self.clock)
         self.assertNoResult(outcome)
         self.clock.advance(4.9)
         pending.callback("yes")
@@ -36,23 +36,23 @@ class WithinTests(SynchronousTestCase):
 
     def test_at_once(self) -> None:
         """An answer that is there already needs no timer at all."""
-        self.assertEqual(self.successResultOf(within(succeed(1), 5, self.clock)), 1)
+        self.assertEqual(self.successResultOf(with_timeout(succeed(1), 5, self.clock)), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failed(self) -> None:
         """A failure becomes trouble with its reason; nothing is reported as unhandled. The other side's own
         cancellation is such a failure."""
         for error, reason in ((ValueError("broken"), "ValueError: broken"), (CancelledError(), "CancelledError: ")):
-            outcome = within(fail(error), 5, self.clock)
-            self.assertEqual(self.successResultOf(outcome), Trouble("failed", reason))
+            outcome = with_timeout(fail(error), 5, self.clock)
+            self.assertEqual(self.successResultOf(outcome), NoAnswer("failed", reason))
 
     def test_late(self) -> None:
         """Past its time an answer is cancelled; that it still comes, or fails, changes nothing."""
         for too_late in ("callback", "errback"):
             pending: Deferred[Any] = Deferred()
-            outcome = within(pending, 5, self.clock)
+            outcome = with_timeout(pending, 5, self.clock)
             self.clock.advance(5)
-            self.assertEqual(self.successResultOf(outcome), Trouble("late", "no answer within 5 s"))
+            self.assertEqual(self.successResultOf(outcome), NoAnswer("late", "no answer within 5 s"))
             self.assertTrue(pending.called)
             getattr(pending, too_late)(RuntimeError("still here"))
 
@@ -63,7 +63,7 @@ class WithinTests(SynchronousTestCase):
             raise RuntimeError("cannot be cancelled")
 
         for canceller in (explode, lambda pending: pending.callback("yes")):
-            outcome = within(Deferred(canceller), 5, self.clock)
+            outcome = with_timeout(Deferred(canceller), 5, self.clock)
             self.clock.advance(5)
             self.assertEqual(self.successResultOf(outcome).kind, "late")
 
@@ -77,7 +77,7 @@ class WithinTests(SynchronousTestCase):
 
         for canceller in (cancelled.append, explode):
             pending: Deferred[Any] = Deferred(canceller)
-            outcome = within(pending, 5, self.clock)
+            outcome = with_timeout(pending, 5, self.clock)
             outcome.cancel()
             self.failureResultOf(outcome, CancelledError)
             self.assertIs(cancelled.pop(), pending)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.remote import Ruling, RulingCache, ruling
+from orosync.authz.remote import RemoteDecision, RulingCache, ruling
 from orosync.model import Decision, Verdict
 
 YES = Decision(Verdict.ALLOW, "yes")
@@ -15,12 +15,12 @@ class RulingTests(SynchronousTestCase):
     def test_answers(self):
         """Booleans, and dicts with allow; the rest is no unless it is said."""
         for answer, read in [
-            (True, Ruling(True)),
-            (False, Ruling(False)),
-            ({"allow": True}, Ruling(True)),
-            ({"allow": False, "disclose": True, "cache": True}, Ruling(False, True, True)),
-            ({"allow": True, "disclose": False, "cache": False, "validate": None}, Ruling(True)),
-            ({"allow": True, "validate": {"event": "acme.Event"}}, Ruling(True)),
+            (True, RemoteDecision(True)),
+            (False, RemoteDecision(False)),
+            ({"allow": True}, RemoteDecision(True)),
+            ({"allow": False, "disclose": True, "cache": True}, RemoteDecision(False, True, True)),
+            ({"allow": True, "disclose": False, "cache": False, "validate": None}, RemoteDecision(True)),
+            ({"allow": True, "validate": {"event": "acme.Event"}}, RemoteDecision(True)),
         ]:
             self.assertEqual(ruling([answer], {}), read, answer)
 

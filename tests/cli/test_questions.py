@@ -7,7 +7,7 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.cli.explain import Asked
+from orosync.cli.explain import ExplainQuery
 from orosync.cli.questions import asked, parser
 from orosync.model import Action, Match
 
@@ -18,12 +18,12 @@ class QuestionTests(SynchronousTestCase):
     def test_explain(self) -> None:
         """Options become the question; what is not said is a subscription by exact name."""
         table = {
-            "--user anna --topic a": Asked(uri="a", user="anna"),
-            "--back-end --topic a --action publish": Asked(uri="a", back_end=True, action=Action.PUBLISH),
-            "--role guest --topic a. --match prefix --realm r": Asked(
+            "--user anna --topic a": ExplainQuery(uri="a", user="anna"),
+            "--back-end --topic a --action publish": ExplainQuery(uri="a", back_end=True, action=Action.PUBLISH),
+            "--role guest --topic a. --match prefix --realm r": ExplainQuery(
                 uri="a.", role="guest", match=Match.PREFIX, realm="r"
             ),
-            "--user anna --role staff --topic a --action register --match wildcard": Asked(
+            "--user anna --role staff --topic a --action register --match wildcard": ExplainQuery(
                 uri="a", user="anna", role="staff", action=Action.REGISTER, match=Match.WILDCARD
             ),
         }

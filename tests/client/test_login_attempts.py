@@ -6,13 +6,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.client.login import REMINDER, STEADY, Attempts
+from orosync.client.login import REMINDER, STEADY, ReconnectDelays
 
 
 class AttemptsTests(SynchronousTestCase):
     def test_pauses(self) -> None:
         """Twice as long each time, up to the longest; after a connection that lasted, from the beginning."""
-        attempts = Attempts(3.0, jitter=lambda: 0.0)
+        attempts = ReconnectDelays(3.0, jitter=lambda: 0.0)
         table = [
             ("unreachable", 0.0, 0.5),
             ("refused", 0.0, 1.0),
@@ -27,18 +27,18 @@ class AttemptsTests(SynchronousTestCase):
 
     def test_jitter(self) -> None:
         """Not everybody comes back at the same moment."""
-        pauses = {Attempts(10.0).failed(0.0, "lost", "x", 0.0)[0] for _ in range(20)}
+        pauses = {ReconnectDelays(10.0).failed(0.0, "lost", "x", 0.0)[0] for _ in range(20)}
         self.assertGreater(len(pauses), 10)
         self.assertTrue(all(0.5 <= pause <= 1.5 for pause in pauses))
 
     def test_a_thousand(self) -> None:
         """The pause stays the longest, however long the other router is away."""
-        attempts = Attempts(15.0, jitter=lambda: 0.0)
+        attempts = ReconnectDelays(15.0, jitter=lambda: 0.0)
         self.assertEqual([attempts.failed(0.0, "lost", "x", 0.0)[0] for _ in range(2000)][-1], 15.0)
 
     def test_news(self) -> None:
         """The same failure is told once, and again after a while; another one at once."""
-        attempts = Attempts(1.0)
+        attempts = ReconnectDelays(1.0)
         table = [
             (0.0, "unreachable", "no route", True),
             (1.0, "unreachable", "no route", False),
@@ -61,7 +61,7 @@ class AttemptsTests(SynchronousTestCase):
             tried.append(clock.seconds())
             return "refused", "x"
 
-        attempts = Attempts(3.0, jitter=lambda: 0.0)
+        attempts = ReconnectDelays(3.0, jitter=lambda: 0.0)
         going_on = attempts.go_on(once, lambda: True, lambda *what: told.append(what), clock)
         loop = Deferred.fromCoroutine(going_on)
         clock.pump([0.5, 1.0])
@@ -80,6 +80,6 @@ class AttemptsTests(SynchronousTestCase):
             wanted.clear()
             return "lost", "x"
 
-        going_on = Attempts(3.0).go_on(once, lambda: bool(wanted), lambda *what: told.append(what), Clock())
+        going_on = ReconnectDelays(3.0).go_on(once, lambda: bool(wanted), lambda *what: told.append(what), Clock())
         self.successResultOf(Deferred.fromCoroutine(going_on))
         self.assertEqual(told, [])

@@ -7,10 +7,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.accounts import AccountLine, with_certificates, with_keys, with_secret
-from orosync.config.readers import Place, Secret
+from orosync.config.readers import Secret, Source
 
 SECRET = "a secret of some length"
-PLACE = Place(Path("/"), {"ANNA": SECRET})
+PLACE = Source(Path("/"), {"ANNA": SECRET})
 KEY = "545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122"
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.accounts import user
-from orosync.config.readers import Place
+from orosync.config.readers import Source
 from orosync.model import User
 
 HASH = "$2y$13$abcdefghijklmnopqrstuv"
-PLACE = Place(Path("/"), {"HASH": HASH})
+PLACE = Source(Path("/"), {"HASH": HASH})
 
 
 class Users(SynchronousTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from orosync.config import attached
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from tests.config.files import ENVIRON, FilesCase
 
 KEY = "0f" * 32
@@ -60,10 +60,10 @@ class Sections(FilesCase):
     def test_addresses(self) -> None:
         """WebSocket, RawSocket and sockets of this machine; nothing else."""
         for text in ("ws://127.0.0.1:8080/ws", "wss://a.example", "rs://[::1]:8081", "rss://a:1", "rs://unix:/run/x"):
-            self.assertEqual(attached.url(text, NOWHERE), text)
+            self.assertEqual(attached.url(text, BUILTIN), text)
         for text in ("http://a", "ws://user:x@a/", "rs://a", "rs://unix:x", "unix:/run/x", "ws://a/#b"):
             with self.assertRaisesRegex(ValueError, "is no router's address"):
-                attached.url(text, NOWHERE)
+                attached.url(text, BUILTIN)
 
     def test_faults(self) -> None:
         """Each is told in words; what a login of the router's own says is never believed."""

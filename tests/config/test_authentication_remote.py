@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orosync.config import authentication
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from tests.config.files import SOUND, FilesCase
 
 AUTHORIZER = """
@@ -61,6 +61,6 @@ class Sections(FilesCase):
 
     def test_procedures(self) -> None:
         """URIs of the application's own."""
-        self.assertEqual(authentication.procedure_uri("com.example.authorize", NOWHERE), "com.example.authorize")
+        self.assertEqual(authentication.procedure_uri("com.example.authorize", BUILTIN), "com.example.authorize")
         for text in ("com..x", ".x", "x.", "a b", "com.#", "wamp.session.get", "wamp"):
-            self.assertRaises(ValueError, authentication.procedure_uri, text, NOWHERE)
+            self.assertRaises(ValueError, authentication.procedure_uri, text, BUILTIN)

@@ -8,7 +8,7 @@ from typing import Any
 
 from orosync.config import defaults
 from orosync.config.listen import ListenSection
-from orosync.config.readers import Place
+from orosync.config.readers import Source
 from orosync.config.sections import NotificationsSection, RouterSection
 from orosync.config.uplinks import UplinkSection
 from tests.config.files import FilesCase
@@ -64,7 +64,7 @@ class Settled(FilesCase):
 
     def test_node(self) -> None:
         """A router without a name has the host's."""
-        place = Place(self.directory, {"STATE_DIRECTORY": "/s"})
+        place = Source(self.directory, {"STATE_DIRECTORY": "/s"})
         self.assertEqual(defaults.router(RouterSection(), place).node, socket.gethostname())
         self.assertEqual(defaults.router(RouterSection(node="a", state=Path("/x")), place).state, Path("/x"))
         self.assertEqual(defaults.router(RouterSection(node="a"), place).node, "a")

@@ -7,7 +7,7 @@ from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.endpoints import BACKLOG, Reach, endpoint, take_apart, with_backlog
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 
 GOOD = {
     "tcp:8080": Reach.ANYBODY,
@@ -60,13 +60,13 @@ class Endpoints(SynchronousTestCase):
     def test_good(self) -> None:
         """Sound strings stay as they are, and it is known who can connect."""
         for text, reach in GOOD.items():
-            self.assertEqual(endpoint(text, NOWHERE), text)
+            self.assertEqual(endpoint(text, BUILTIN), text)
             self.assertEqual(take_apart(text).reach, reach, text)
 
     def test_bad(self) -> None:
         """Others are refused with what to write instead."""
         for text, words in BAD.items():
-            self.assertEqual(str(self.assertRaises(ValueError, endpoint, text, NOWHERE)), words, text)
+            self.assertEqual(str(self.assertRaises(ValueError, endpoint, text, BUILTIN)), words, text)
 
     def test_twisted_agrees(self) -> None:
         """What is accepted here Twisted builds too, with the same port, interface and path."""
@@ -98,7 +98,7 @@ class Backlog(SynchronousTestCase):
             ("unix:/run/a\\:b.sock:mode=660", BACKLOG),
             ("unix:/run/ws.sock:backlog=8", 8),
         ]:
-            made = serverFromString(MemoryReactor(), endpoint(with_backlog(text), NOWHERE))
+            made = serverFromString(MemoryReactor(), endpoint(with_backlog(text), BUILTIN))
             self.assertEqual((text, made._backlog), (text, backlog))
 
     def test_not_ours(self) -> None:

@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import readers
 from orosync.config.fields import build, dotted, keys_of, setting
-from orosync.config.readers import NOWHERE, Place
+from orosync.config.readers import BUILTIN, Source
 from orosync.config.source import RawSection, RawValue
 
 
-def pair(name: str, text: str, place: Place) -> tuple[str, int]:
+def pair(name: str, text: str, place: Source) -> tuple[str, int]:
     if text == "13":
         place.warn("is doubtful")
     return name, readers.count(text, place)
@@ -38,7 +38,7 @@ class Keys(SynchronousTestCase):
         made = build(
             Sample,
             RawSection("sample:x", 1, given),
-            NOWHERE,
+            BUILTIN,
             {"name": "x"},
             lambda *fault: faults.append(fault),
             lambda *warning: self.warnings.append(warning),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from orosync.config import readers
-from orosync.config.readers import Place
+from orosync.config.readers import Source
 from tests.config.files import SECRET, FilesCase
 
 TWO_LINES = "env:S holds more than one line or a control character, leave the secret alone in it"
@@ -14,8 +14,8 @@ TWO_LINES = "env:S holds more than one line or a control character, leave the se
 class Secrets(FilesCase):
     """References to secrets."""
 
-    def place(self, **environ: str) -> Place:
-        return Place(self.directory, {"CREDENTIALS_DIRECTORY": str(self.directory), **environ})
+    def place(self, **environ: str) -> Source:
+        return Source(self.directory, {"CREDENTIALS_DIRECTORY": str(self.directory), **environ})
 
     def refusal(self, text: str, **environ: str) -> str:
         return str(self.assertRaises(ValueError, readers.salt, text, self.place(**environ)))

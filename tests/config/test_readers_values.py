@@ -9,10 +9,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import readers
-from orosync.config.readers import NOWHERE, Place, Reader
+from orosync.config.readers import BUILTIN, Reader, Source
 from tests.config.files import FilesCase
 
-HERE = Place(Path("/etc/orosync"), {"CREDENTIALS_DIRECTORY": "/run/credentials/orosync", "EMPTY": ""})
+HERE = Source(Path("/etc/orosync"), {"CREDENTIALS_DIRECTORY": "/run/credentials/orosync", "EMPTY": ""})
 
 GOOD: list[tuple[Reader, str, Any]] = [
     (readers.plain, "any % text", "any % text"),
@@ -116,8 +116,8 @@ class Readers(SynchronousTestCase):
 
     def test_at(self) -> None:
         """A line of a text is told by file and number; a text that stands in no file has neither."""
-        place = Place(Path("/etc/orosync"), {}, "router.ini", "role:user", (34, 36))
-        self.assertEqual([place.at(), place.at(1), NOWHERE.at()], ["router.ini:34", "router.ini:36", ""])
+        place = Source(Path("/etc/orosync"), {}, "router.ini", "role:user", (34, 36))
+        self.assertEqual([place.at(), place.at(1), BUILTIN.at()], ["router.ini:34", "router.ini:36", ""])
 
     def test_environment_stays_out_of_repr(self) -> None:
         """A Place shows nobody the environment."""
@@ -130,17 +130,17 @@ class Files(FilesCase):
     def test_existing(self) -> None:
         """A file that can be read is its path."""
         path = self.write("x", "cert.pem")
-        self.assertEqual(readers.existing_file("cert.pem", Place(self.directory, {})), path)
+        self.assertEqual(readers.existing_file("cert.pem", Source(self.directory, {})), path)
 
     def test_missing(self) -> None:
         """A missing file and a directory are faults."""
         for text, why in (("/nowhere/at/all", "No such file or directory"), (str(self.directory), "Is a directory")):
-            error = self.assertRaises(ValueError, readers.existing_file, text, NOWHERE)
+            error = self.assertRaises(ValueError, readers.existing_file, text, BUILTIN)
             self.assertEqual(str(error), f"{text} cannot be read ({why}), correct the path or its rights")
 
     def test_directories(self) -> None:
         """Directories that are there, and that strangers cannot put anything into."""
-        place = Place(self.directory, {})
+        place = Source(self.directory, {})
         (self.directory / "open").mkdir()
         (self.directory / "open").chmod(0o777)
         self.write("x", "file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from orosync.config.realms import HistoryLine, histories
 from orosync.model import Match
 
@@ -18,7 +18,7 @@ class Lines(SynchronousTestCase):
             HistoryLine(Match.PREFIX, "com.b.", 5, 1024 * 1024, 86400.0),
             HistoryLine(Match.WILDCARD, "com..c", 1000, 2048, None),
         )
-        self.assertEqual(histories(text, NOWHERE), expected)
+        self.assertEqual(histories(text, BUILTIN), expected)
 
     def test_faults(self) -> None:
         """Each faulty line is told, and what to do about it."""
@@ -33,7 +33,7 @@ class Lines(SynchronousTestCase):
             ("exact com.a events=5 events=6", "said twice"),
             ("exact com.a\nexact com.a events=5", "join the two"),
         ):
-            error = self.assertRaises(ValueError, histories, text, NOWHERE)
+            error = self.assertRaises(ValueError, histories, text, BUILTIN)
             self.assertIn(told, str(error), text)
-        error = self.assertRaises(ValueError, histories, "x\ny", NOWHERE)
+        error = self.assertRaises(ValueError, histories, "x\ny", BUILTIN)
         self.assertEqual(str(error).count("is no history"), 2)

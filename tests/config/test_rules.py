@@ -7,14 +7,14 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import rules
-from orosync.config.readers import NOWHERE, Place
-from orosync.config.rules import ChannelLine, Permission
+from orosync.config.readers import BUILTIN, Source
+from orosync.config.rules import ChannelLine, PermissionLine
 from orosync.model import Action, Match
 
 CALL, PUBLISH, SUBSCRIBE = Action.CALL, Action.PUBLISH, Action.SUBSCRIBE
 BOTH = frozenset({CALL, PUBLISH})
 USER, BACKEND = {"user": frozenset[str]()}, {"backend": frozenset[str]()}
-HERE = Place(Path("/etc/orosync"), {}, "router.ini", "role:oro/user", (7, 9, 12))
+HERE = Source(Path("/etc/orosync"), {}, "router.ini", "role:oro/user", (7, 9, 12))
 
 
 class Permissions(SynchronousTestCase):
@@ -23,25 +23,29 @@ class Permissions(SynchronousTestCase):
     def test_good(self) -> None:
         """Each form of a line."""
         table = {
-            "prefix com.example. call,publish": Permission(Match.PREFIX, "com.example.", frozenset({CALL, PUBLISH})),
-            "exact  com.example.now   subscribe": Permission(Match.EXACT, "com.example.now", frozenset({SUBSCRIBE})),
-            "wildcard com..now all disclose": Permission(Match.WILDCARD, "com..now", frozenset(Action), BOTH),
-            "any all": Permission(Match.PREFIX, "", frozenset(Action)),
-            "any call disclose": Permission(Match.PREFIX, "", frozenset({CALL}), BOTH),
-            "any all disclose publisher": Permission(Match.PREFIX, "", frozenset(Action), frozenset({PUBLISH})),
-            "exact a call disclose caller": Permission(Match.EXACT, "a", frozenset({CALL}), frozenset({CALL})),
-            "exact a all disclose caller,publisher": Permission(Match.EXACT, "a", frozenset(Action), BOTH),
-            "exact a all disclose publisher, caller": Permission(Match.EXACT, "a", frozenset(Action), BOTH),
-            "exact disclose call": Permission(Match.EXACT, "disclose", frozenset({CALL})),
-            "deny prefix com.example.": Permission(Match.PREFIX, "com.example.", frozenset()),
-            "deny any": Permission(Match.PREFIX, "", frozenset()),
+            "prefix com.example. call,publish": PermissionLine(
+                Match.PREFIX, "com.example.", frozenset({CALL, PUBLISH})
+            ),
+            "exact  com.example.now   subscribe": PermissionLine(
+                Match.EXACT, "com.example.now", frozenset({SUBSCRIBE})
+            ),
+            "wildcard com..now all disclose": PermissionLine(Match.WILDCARD, "com..now", frozenset(Action), BOTH),
+            "any all": PermissionLine(Match.PREFIX, "", frozenset(Action)),
+            "any call disclose": PermissionLine(Match.PREFIX, "", frozenset({CALL}), BOTH),
+            "any all disclose publisher": PermissionLine(Match.PREFIX, "", frozenset(Action), frozenset({PUBLISH})),
+            "exact a call disclose caller": PermissionLine(Match.EXACT, "a", frozenset({CALL}), frozenset({CALL})),
+            "exact a all disclose caller,publisher": PermissionLine(Match.EXACT, "a", frozenset(Action), BOTH),
+            "exact a all disclose publisher, caller": PermissionLine(Match.EXACT, "a", frozenset(Action), BOTH),
+            "exact disclose call": PermissionLine(Match.EXACT, "disclose", frozenset({CALL})),
+            "deny prefix com.example.": PermissionLine(Match.PREFIX, "com.example.", frozenset()),
+            "deny any": PermissionLine(Match.PREFIX, "", frozenset()),
         }
         for line, expected in table.items():
-            self.assertEqual(rules.permissions(line, NOWHERE), (expected,), line)
+            self.assertEqual(rules.permissions(line, BUILTIN), (expected,), line)
 
     def test_several_lines(self) -> None:
         """Lines keep their order; empty ones (where comments stood) do not count."""
-        found = rules.permissions("\nexact a call\n\nexact b publish\n", NOWHERE)
+        found = rules.permissions("\nexact a call\n\nexact b publish\n", BUILTIN)
         self.assertEqual([one.uri for one in found], ["a", "b"])
 
     def test_places(self) -> None:
@@ -69,9 +73,9 @@ class Permissions(SynchronousTestCase):
             "exact a cal": "'cal' is none of subscribe, publish, call, register, all, did you mean call?",
         }
         for line, words in table.items():
-            error = self.assertRaises(ValueError, rules.permissions, line, NOWHERE)
+            error = self.assertRaises(ValueError, rules.permissions, line, BUILTIN)
             self.assertEqual(str(error), f"{line!r}: {words}")
-        error = self.assertRaises(ValueError, rules.permissions, "exact a cal\nany all\nno", NOWHERE)
+        error = self.assertRaises(ValueError, rules.permissions, "exact a cal\nany all\nno", BUILTIN)
         self.assertEqual(str(error).count("; 'no': "), 1)
 
     def test_places_of_faults(self) -> None:
@@ -82,7 +86,7 @@ class Permissions(SynchronousTestCase):
 
     def test_the_same_twice(self) -> None:
         """Two lines about the same URIs would make one of them meaningless."""
-        error = self.assertRaises(ValueError, rules.permissions, "exact a call\ndeny exact a", NOWHERE)
+        error = self.assertRaises(ValueError, rules.permissions, "exact a call\ndeny exact a", BUILTIN)
         self.assertEqual(str(error), "'deny exact a': another line speaks of the same URIs, join the two")
 
 
@@ -99,11 +103,11 @@ class Channels(SynchronousTestCase):
             "retained; subscribe user": ChannelLine("a", {}, USER, None, True),
         }
         for text, expected in table.items():
-            self.assertEqual(rules.channel("a", text, NOWHERE), expected, text)
+            self.assertEqual(rules.channel("a", text, BUILTIN), expected, text)
 
     def test_variables(self) -> None:
         """What a variable may hold stands there only if it was written."""
-        line = rules.channel("acme/{user_id}/{kind}/{day}", "day [0-9]{1,2}; user_id [0-9]+|\\*; publish x", NOWHERE)
+        line = rules.channel("acme/{user_id}/{kind}/{day}", "day [0-9]{1,2}; user_id [0-9]+|\\*; publish x", BUILTIN)
         self.assertEqual(line.requirements, {"day": "[0-9]{1,2}", "user_id": "[0-9]+|\\*"})
 
     def test_place(self) -> None:
@@ -113,11 +117,11 @@ class Channels(SynchronousTestCase):
     def test_bad_names(self) -> None:
         """A topic's name with loose braces or blanks is refused, and a variable that would be taken for a verb."""
         for pattern in ("", "a{", "a}", "{}", "a b", "{1}", "{a{b}}"):
-            error = self.assertRaises(ValueError, rules.channel, pattern, "subscribe user", NOWHERE)
+            error = self.assertRaises(ValueError, rules.channel, pattern, "subscribe user", BUILTIN)
             self.assertEqual(
                 str(error), "the topic's name is missing, holds a blank or braces that do not pair, write {user_id}"
             )
-        error = self.assertRaises(ValueError, rules.channel, "a/{retained}", "retained", NOWHERE)
+        error = self.assertRaises(ValueError, rules.channel, "a/{retained}", "retained", BUILTIN)
         self.assertEqual(str(error), "a variable cannot be called retained, choose another name")
 
     def test_bad_rules(self) -> None:
@@ -134,7 +138,7 @@ class Channels(SynchronousTestCase):
             "retained subscribe user": "retained stands alone, put a ; behind it",
         }
         for text, words in table.items():
-            error = self.assertRaises(ValueError, rules.channel, "acme/{kind}", text, NOWHERE)
+            error = self.assertRaises(ValueError, rules.channel, "acme/{kind}", text, BUILTIN)
             self.assertEqual(str(error), words)
 
 
@@ -157,7 +161,7 @@ class Who(SynchronousTestCase):
             "user or user with ROLE_MANAGER": USER,
         }
         for text, expected in table.items():
-            self.assertEqual(rules.who(text, NOWHERE), expected, text)
+            self.assertEqual(rules.who(text, BUILTIN), expected, text)
 
     def test_bad(self) -> None:
         """Whatever is left open is refused."""
@@ -175,5 +179,5 @@ class Who(SynchronousTestCase):
             "user with a/b": "'a/b' is not a name, use letters, digits and . _ - only",
         }
         for text, words in table.items():
-            error = self.assertRaises(ValueError, rules.who, text, NOWHERE)
+            error = self.assertRaises(ValueError, rules.who, text, BUILTIN)
             self.assertEqual(str(error), words)

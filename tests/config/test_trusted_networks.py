@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.readers import LOOPBACK, NOWHERE
+from orosync.config.readers import BUILTIN, LOOPBACK
 from orosync.config.trusted_networks import MOST_PUBLIC, trusted
 from tests.config.files import SOUND, FilesCase
 
@@ -28,7 +28,7 @@ class Trusted(SynchronousTestCase):
 
     def read(self, text: str) -> list[str]:
         found: list[str] = []
-        self.networks = trusted("they can lie")(text, attrs.evolve(NOWHERE, warn=found.append))
+        self.networks = trusted("they can lie")(text, attrs.evolve(BUILTIN, warn=found.append))
         return found
 
     def test_broad(self) -> None:

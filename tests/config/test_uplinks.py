@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orosync.config import uplinks
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from orosync.config.uplinks import Pattern, UplinkSection
 from orosync.model import Match
 from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
@@ -20,7 +20,7 @@ class Urls(FilesCase):
             "ws://localhost/", "ws://localhost", "wss://wamp.example.com/ws?x=1", "ws://127.0.0.1:8080/ws", "ws://[::1]:80/ws",
             "rs://127.0.0.1:8081", "rss://wamp.example.com:443",
         ):  # fmt: skip
-            self.assertEqual(uplinks.url(text, NOWHERE), text)
+            self.assertEqual(uplinks.url(text, BUILTIN), text)
 
     def test_bad(self) -> None:
         """Anything else; a password has no place there."""
@@ -28,13 +28,13 @@ class Urls(FilesCase):
             "http://localhost/", "localhost:8080", "ws://", "ws://u:p@host/", "ws://host/#x", "ws://host/a b", "rs://host",
             "rs://host:1/ws", "ws://host:123456/", "crossbar",
         ):  # fmt: skip
-            self.assertRaises(ValueError, uplinks.url, text, NOWHERE)
+            self.assertRaises(ValueError, uplinks.url, text, BUILTIN)
 
     def test_realm(self) -> None:
         """A realm is a URI."""
-        self.assertEqual(uplinks.realm("com.example.one", NOWHERE), "com.example.one")
+        self.assertEqual(uplinks.realm("com.example.one", BUILTIN), "com.example.one")
         for text in ("", "a b", "a..b", ".", "a#b"):
-            self.assertRaises(ValueError, uplinks.realm, text, NOWHERE)
+            self.assertRaises(ValueError, uplinks.realm, text, BUILTIN)
 
 
 class Patterns(FilesCase):
@@ -43,7 +43,7 @@ class Patterns(FilesCase):
     def test_good(self) -> None:
         """One a line or divided by commas, in any mixture."""
         self.assertEqual(
-            uplinks.patterns("exact oro/data/update,  prefix com.acme.\nwildcard com..changed\n", NOWHERE),
+            uplinks.patterns("exact oro/data/update,  prefix com.acme.\nwildcard com..changed\n", BUILTIN),
             (
                 Pattern(Match.EXACT, "oro/data/update"),
                 Pattern(Match.PREFIX, "com.acme."),
@@ -52,7 +52,7 @@ class Patterns(FilesCase):
         )
         self.assertEqual(str(Pattern(Match.PREFIX, "com.acme.")), "prefix com.acme.")
         for text in ("prefix oro/", "prefix wampum", "exact com.wamp.x", "wildcard .a", "wildcard a.", "prefix com.a"):
-            self.assertEqual(len(uplinks.patterns(text, NOWHERE)), 1, text)
+            self.assertEqual(len(uplinks.patterns(text, BUILTIN)), 1, text)
 
     def test_bad(self) -> None:
         """Every fault of a list is told at once, with what to write."""
@@ -72,9 +72,9 @@ class Patterns(FilesCase):
             "exact a, exact a": "stands here twice",
         }
         for text, words in table.items():
-            error = self.assertRaises(ValueError, uplinks.patterns, text, NOWHERE)
+            error = self.assertRaises(ValueError, uplinks.patterns, text, BUILTIN)
             self.assertIn(words, str(error), text)
-        error = self.assertRaises(ValueError, uplinks.patterns, "exct a\nprefix .b", NOWHERE)
+        error = self.assertRaises(ValueError, uplinks.patterns, "exct a\nprefix .b", BUILTIN)
         self.assertIn("exct", str(error))
         self.assertIn(".b", str(error))
 

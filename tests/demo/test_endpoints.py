@@ -7,7 +7,7 @@ import json
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.demo.endpoints import LONGEST_BODY, Call, session_cookie, token_cookie
+from orosync.demo.endpoints import LONGEST_BODY, HttpCall, session_cookie, token_cookie
 from orosync.identity.ticket import make_ticket, parse
 from tests.demo.visitor import ANNA, BEN, SECRET, Ears, Visitor, application
 
@@ -170,9 +170,9 @@ class Doors(SynchronousTestCase):
             (True, r"\Ahttps-_csrf=[0-9a-f]{32}; Path=/; Secure; SameSite=Strict\Z"),
             (False, r"\A_csrf=[0-9a-f]{32}; Path=/; SameSite=Strict\Z"),
         ]:
-            (cookie,) = self.endpoints.answer(Call("GET", "/", secure=secure)).cookies
+            (cookie,) = self.endpoints.answer(HttpCall("GET", "/", secure=secure)).cookies
             self.assertRegex(cookie, pattern)
-        again = Call("GET", "/", cookies={token_cookie(True): "there"})
+        again = HttpCall("GET", "/", cookies={token_cookie(True): "there"})
         self.assertEqual(self.endpoints.answer(again).cookies, ())
 
     def test_addresses(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from orosync.demo.endpoints import Answer, Call, Endpoints, token_cookie
+from orosync.demo.endpoints import Endpoints, HttpAnswer, HttpCall, token_cookie
 from orosync.interfaces import IPublisher
 from orosync.model import User
 
@@ -51,7 +51,7 @@ class Visitor:
         self.cookies: dict[str, str] = {}
         self.user = ""
 
-    def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> HttpAnswer:
         """Ask as the page does; ``headers`` come on top ("x_demo_user" is X-Demo-User)."""
         own = {
             "content-type": "application/json",
@@ -60,7 +60,7 @@ class Visitor:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self.endpoints.answer(Call(method, path, own, dict(self.cookies), data))
+        answer = self.endpoints.answer(HttpCall(method, path, own, dict(self.cookies), data))
         for cookie in answer.cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
             if "Max-Age=0" in cookie:

@@ -9,8 +9,8 @@ from autobahn.wamp.types import ComponentConfig
 
 from orosync.embedded.component import HostedComponent
 from orosync.embedded.connection import Embedding, component_facts
-from orosync.model import Principal, Traits
-from orosync.session.hosts import InsideHost
+from orosync.model import ConnectionPolicy, Principal
+from orosync.session.hosts import EmbeddedSessionHost
 from tests.session.stage import Stage
 
 FEED = Principal("feed", "feeder", "component", "component")
@@ -44,7 +44,7 @@ class Inside(Stage):
 
     def __init__(self, message_limit: int = 65536) -> None:
         super().__init__(inside=True)
-        self.host = InsideHost(self.lobby, FEED, Traits(message_limit=message_limit))
+        self.host = EmbeddedSessionHost(self.lobby, FEED, ConnectionPolicy(message_limit=message_limit))
         self.ends: list[tuple[bool, str]] = []
 
     def turns(self, seconds: float = 0.0) -> None:

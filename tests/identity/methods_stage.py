@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
-from orosync.interfaces import Challenge, Hello, IAuthenticator
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.model import ConnectionFacts, Principal
 from orosync.testing import RecordingJournal, connection_facts
 
@@ -40,16 +40,16 @@ class MethodCase(SynchronousTestCase):
         method: str | None = None,
         facts: ConnectionFacts | None = None,
         session: int = 7,
-    ) -> Deferred[Principal | Challenge]:
+    ) -> Deferred[Principal | AuthenticationStep]:
         """What comes of a HELLO."""
         method = method or self.method
-        said = Hello("oro", authid, (method,), extra or {})
+        said = HelloDetails("oro", authid, (method,), extra or {})
         return self.authenticator.at_hello(facts or connection_facts(), said, method, session)
 
-    def asked(self, *args: Any, **options: Any) -> Challenge:
+    def asked(self, *args: Any, **options: Any) -> AuthenticationStep:
         """The challenge that a HELLO gets."""
         challenge = self.successResultOf(self.hello(*args, **options))
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         return challenge
 
     def accepted(self, answer: Deferred[Any]) -> Principal:

@@ -6,7 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
-from orosync.identity.accounts import Account, Entries, Entry, Seeds, by_mark, stretched, text_like
+from orosync.identity.accounts import Account, Entries, Entry, Seeds, by_identifier, derive_bytes, text_like
 
 
 @attrs.frozen
@@ -71,14 +71,14 @@ class Marks(SynchronousTestCase):
     def test_by_mark(self) -> None:
         """Each mark leads to its owner."""
         anna, ben = Account("anna", "user", marks=("1", "2")), Account("ben", "user", marks=("3",))
-        self.assertEqual(by_mark(TITLE, [anna, ben]), {"1": anna, "2": anna, "3": ben})
+        self.assertEqual(by_identifier(TITLE, [anna, ben]), {"1": anna, "2": anna, "3": ben})
 
     def test_faults(self) -> None:
         """A mark of two is nobody's; no mark at all lets nobody in."""
         pair = [Account("anna", "user", marks=("1",)), Account("ben", "user", marks=("1",))]
-        error = self.assertRaises(ConfigError, by_mark, TITLE, pair)
+        error = self.assertRaises(ConfigError, by_identifier, TITLE, pair)
         self.assertEqual(error.faults, (f"[{TITLE}] user.ben: 1 is that of user.anna, choose one",))
-        error = self.assertRaises(ConfigError, by_mark, TITLE, [])
+        error = self.assertRaises(ConfigError, by_identifier, TITLE, [])
         self.assertIn("nobody is written here", error.faults[0])
 
 
@@ -106,5 +106,5 @@ class Texts(SynchronousTestCase):
 
     def test_stretched(self) -> None:
         """As many bytes as wanted, always the same."""
-        self.assertEqual(len(stretched(b"x", 100)), 100)
-        self.assertEqual(stretched(b"x", 10), stretched(b"x", 100)[:10])
+        self.assertEqual(len(derive_bytes(b"x", 100)), 100)
+        self.assertEqual(derive_bytes(b"x", 10), derive_bytes(b"x", 100)[:10])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.cache import Remembered
+from orosync.identity.cache import TTLCache
 
 
 class Memory(SynchronousTestCase):
@@ -12,7 +12,7 @@ class Memory(SynchronousTestCase):
 
     def test_lasts_until_its_end(self) -> None:
         """An entry is there up to its end, and not a moment longer."""
-        memory: Remembered[str] = Remembered(10)
+        memory: TTLCache[str] = TTLCache(10)
         memory.put(b"k", "v", now=100.0, until=110.0)
         self.assertEqual(memory.get(b"k", 109.9), "v")
         self.assertIsNone(memory.get(b"other", 100.0))
@@ -21,7 +21,7 @@ class Memory(SynchronousTestCase):
 
     def test_the_oldest_makes_room(self) -> None:
         """A flood of entries drives out the oldest, not the newest, and takes no more room than there is."""
-        memory: Remembered[int] = Remembered(3)
+        memory: TTLCache[int] = TTLCache(3)
         for number in range(100):
             memory.put(b"%d" % number, number, now=0.0, until=10.0)
             self.assertTrue(len(memory) <= 3)
@@ -29,7 +29,7 @@ class Memory(SynchronousTestCase):
 
     def test_what_has_run_out_goes(self) -> None:
         """Entries that nobody asks for again do not stay for ever."""
-        memory: Remembered[int] = Remembered(100)
+        memory: TTLCache[int] = TTLCache(100)
         for number in range(50):
             memory.put(b"%d" % number, number, now=0.0, until=10.0)
         memory.put(b"new", 1, now=10.0, until=20.0)
@@ -37,7 +37,7 @@ class Memory(SynchronousTestCase):
 
     def test_put_again(self) -> None:
         """The same key again replaces value and end, and counts as new."""
-        memory: Remembered[str] = Remembered(2)
+        memory: TTLCache[str] = TTLCache(2)
         memory.put(b"a", "old", now=0.0, until=10.0)
         memory.put(b"b", "b", now=0.0, until=10.0)
         memory.put(b"a", "new", now=5.0, until=20.0)

@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
-from orosync.interfaces import Hello, IAuthenticator
+from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.methods_stage import MethodCase
 
@@ -112,4 +112,4 @@ class Contract(AuthenticatorContract, TestCase):
 
     def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
         facts = connection_facts(tls=True, client_certificate=certificate("somebody else"))
-        return authenticator.at_hello(facts, Hello("realm", None, ("tls",), {}), "tls", 1)
+        return authenticator.at_hello(facts, HelloDetails("realm", None, ("tls",), {}), "tls", 1)

@@ -11,14 +11,14 @@ from orosync import testing
 from orosync.errors import Refused, Unavailable
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.rate_limit import FailureBuckets
-from orosync.interfaces import Hello, IAmbientAuthenticator
+from orosync.interfaces import HelloDetails, IAmbientAuthenticator
 from orosync.model import AdminSession, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts, principal
 from tests.identity.stage import ANNA, GONE, NOW
 
 COOKIE, BENS, GONES, STALE, VOUCHED, NOBODYS = (letter * 26 for letter in "abcdef")
 BEN = User(5, "ben", "$2y$13$of-ben")
-HELLO = Hello("oro", None, ("cookie",), {})
+HELLO = HelloDetails("oro", None, ("cookie",), {})
 
 
 class CookieCase(SynchronousTestCase):
@@ -69,7 +69,7 @@ class HandshakeTests(CookieCase):
             who = self.accepted(subprotocols=subprotocols)
             self.assertEqual((who.authid, who.authrole, who.authmethod), ("anna", "user", "cookie"))
             self.assertEqual((who.authprovider, who.user_id, who.organizations), ("office", 1, ANNA.organizations))
-            self.assertEqual((who.roles, who.authenticated_at, who.precious), (ANNA.roles, NOW, False))
+            self.assertEqual((who.roles, who.authenticated_at, who.is_backend), (ANNA.roles, NOW, False))
         self.assertEqual(self.journal.counts["cookie", "accepted"], 3)
 
     def test_no_cookie(self):

@@ -16,7 +16,7 @@ from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.rate_limit import FailureBuckets
-from orosync.interfaces import Challenge, IAuthenticator
+from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.cryptosign_vectors import CHANNEL, VECTORS
 from tests.identity.methods_stage import MethodCase
@@ -54,7 +54,7 @@ class CryptosignCase(MethodCase):
             "keys", accounts, self.journal, self.clock, self.clock.seconds, **options
         )
 
-    def challenged(self, key: SigningKey = ANNA, authid: str | None = None, **extra: Any) -> Challenge:
+    def challenged(self, key: SigningKey = ANNA, authid: str | None = None, **extra: Any) -> AuthenticationStep:
         return self.asked(authid, {"pubkey": public(key), **extra}, facts=self.facts())
 
     def facts(self) -> Any:
@@ -165,7 +165,7 @@ class Clients(CryptosignCase):
 class Binding(CryptosignCase):
     """Signatures that are good on one TLS connection only."""
 
-    def bound(self, challenge: Challenge, channel: str = CHANNEL) -> str:
+    def bound(self, challenge: AuthenticationStep, channel: str = CHANNEL) -> str:
         return answer(ANNA, xored(challenge.extra["challenge"], channel))
 
     def test_bound(self) -> None:

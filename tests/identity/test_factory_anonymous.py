@@ -7,11 +7,11 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused
 from orosync.identity.factory import AnonymousAuthenticator
-from orosync.interfaces import Hello, IAuthenticator
+from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.model import Principal
 from orosync.testing import AuthenticatorContract, connection_facts
 
-HELLO = Hello("oro", "admin", ("anonymous",), {"authrole": "admin"})
+HELLO = HelloDetails("oro", "admin", ("anonymous",), {"authrole": "admin"})
 
 
 class Anonymous(SynchronousTestCase):
@@ -47,7 +47,7 @@ class Anonymous(SynchronousTestCase):
         self.assertEqual(
             (principal.authrole, principal.authmethod, principal.authprovider), ("guest", "anonymous", "guests")
         )
-        self.assertEqual((principal.user_id, principal.precious), (None, False))
+        self.assertEqual((principal.user_id, principal.is_backend), (None, False))
 
     def test_hello(self) -> None:
         """Whoever asks for it in HELLO is a guest, whatever name and role it wished for."""

@@ -16,7 +16,7 @@ from orosync.config.readers import Secret
 from orosync.config.realms import RealmSection
 from orosync.errors import Refused
 from orosync.identity.factory import method_authenticator, remote_authenticator
-from orosync.interfaces import Challenge, Hello, IAuthenticator
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.testing import RecordingJournal, ScriptedCaller, connection_facts
 from tests.identity.methods_stage import SECRET
 
@@ -40,9 +40,9 @@ class Making(SynchronousTestCase):
     def asked(self, authenticator: IAuthenticator, **extra: Any) -> dict[str, Any]:
         """The challenge's extra for anna, by the first method."""
         method = authenticator.methods[0]
-        hello = Hello("oro", "anna", (method,), {"nonce": "AAAA", "pubkey": KEY, **extra})
+        hello = HelloDetails("oro", "anna", (method,), {"nonce": "AAAA", "pubkey": KEY, **extra})
         challenge = self.successResultOf(authenticator.at_hello(connection_facts(), hello, method, 1))
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         return dict(challenge.extra)
 
     def test_with_a_procedure(self) -> None:
@@ -58,7 +58,7 @@ class Making(SynchronousTestCase):
             caller = ScriptedCaller(([{"role": "user", "realm": realm}], {}))
             made = remote_authenticator(section, partial(_the, caller), realms, RecordingJournal(), Clock(), float)
             verifyObject(IAuthenticator, made)
-            hello = Hello("oro", "anna", ("ticket",), {})
+            hello = HelloDetails("oro", "anna", ("ticket",), {})
             challenge = self.successResultOf(made.at_hello(connection_facts(), hello, "ticket", 1))
             answer = challenge.answer("t", {})
             if led:
@@ -108,7 +108,7 @@ class Making(SynchronousTestCase):
         section = sections.CryptosignSection(name="door", use="x", user=ROBOT, key=Secret("01" * 32, "env:K"))
         self.assertIn("signature", self.asked(self.made(section), challenge="00" * 32))
         strict = self.made(sections.CryptosignSection(name="door", use="x", user=ROBOT, channel_binding="required"))
-        hello = Hello("oro", None, ("cryptosign",), {"pubkey": KEY})
+        hello = HelloDetails("oro", None, ("cryptosign",), {"pubkey": KEY})
         refusal = self.failureResultOf(strict.at_hello(connection_facts(), hello, "cryptosign", 1)).value
         self.assertEqual(refusal.kind, "channel_binding")
 

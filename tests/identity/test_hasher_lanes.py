@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.hasher import Lanes
+from orosync.identity.hasher import FairQueue
 
 
 @attrs.define(eq=False)
@@ -21,7 +21,7 @@ class Turns(SynchronousTestCase):
 
     def test_turns(self) -> None:
         """Three lanes of different lengths are served one by one; nobody is served twice."""
-        lanes: Lanes[Head] = Lanes(10)
+        lanes: FairQueue[Head] = FairQueue(10)
         a0, a1, a2, b0, c0, c1 = heads = [Head(name) for name in "aaabcc"]
         for head in heads:
             self.assertEqual(lanes.add(head), [])
@@ -30,7 +30,7 @@ class Turns(SynchronousTestCase):
 
     def test_leaving(self) -> None:
         """Who goes away frees its place, once; the rest of its lane stays in order."""
-        lanes: Lanes[Head] = Lanes(3)
+        lanes: FairQueue[Head] = FairQueue(3)
         first, middle, last = heads = [Head("a") for _ in range(3)]
         for head in heads:
             lanes.add(head)
@@ -45,7 +45,7 @@ class Room(SynchronousTestCase):
 
     def test_everybody_behind_one_address(self) -> None:
         """While there is room nobody of a long lane is sent away, and past it the newest is."""
-        lanes: Lanes[Head] = Lanes(5000)
+        lanes: FairQueue[Head] = FairQueue(5000)
         for _ in range(5000):
             self.assertEqual(lanes.add(Head("proxy")), [])
         newest = Head("proxy")
@@ -53,7 +53,7 @@ class Room(SynchronousTestCase):
 
     def test_several_leave_for_a_large_one(self) -> None:
         """Room is counted in digests: who wants two takes the place of two."""
-        lanes: Lanes[Head] = Lanes(3)
+        lanes: FairQueue[Head] = FairQueue(3)
         heads = [Head("a") for _ in range(3)]
         for head in heads:
             lanes.add(head)
@@ -62,7 +62,7 @@ class Room(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from("abcd+-"), st.integers(1, 2)), max_size=60), st.integers(1, 8))
     def test_as_the_model(self, steps: list[tuple[str, int]], room: int) -> None:
         """Whatever comes, goes and is served: never more than there is room for, and it is the longest that pays."""
-        lanes: Lanes[Head] = Lanes(room)
+        lanes: FairQueue[Head] = FairQueue(room)
         inside: list[Head] = []
         for name, size in steps:
             if name == "+":

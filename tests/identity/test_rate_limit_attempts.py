@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.rate_limit import Attempts, FailureBuckets, wrong_method
+from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
 from orosync.testing import RecordingJournal, connection_facts, principal
 
 
@@ -14,7 +14,9 @@ class Counting(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.attempts = Attempts("knock", self.journal, self.clock, self.clock.seconds, FailureBuckets(rate=1, burst=2))
+        self.attempts = FailedAttempts(
+            "knock", self.journal, self.clock, self.clock.seconds, FailureBuckets(rate=1, burst=2)
+        )
 
     def knock(self, outcome: object, address: str = "192.0.2.1") -> object:
         """One attempt that ends in ``outcome``; gives what it fired with, an exception too."""

@@ -15,7 +15,7 @@ from orosync.errors import CallFailed, Unavailable
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
 from orosync.identity.wampcra import derived
-from orosync.interfaces import Challenge, Hello, IAuthenticator
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, ScriptedCaller, connection_facts
 from orosync.transport_details import transport_details
 from tests.identity.methods_stage import SECRET, MethodCase
@@ -238,9 +238,9 @@ class Contract(AuthenticatorContract, TestCase):
         )
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
-        hello = Hello("oro", "anna", ("ticket",), {})
+        hello = HelloDetails("oro", "anna", ("ticket",), {})
         challenge = await authenticator.at_hello(connection_facts(), hello, "ticket", 1)
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         return await challenge.answer("t-123", {})
 
 
@@ -249,9 +249,9 @@ class WampCraContract(Contract):
         return super().make_authenticator(method)
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:
-        hello = Hello("oro", "anna", ("wampcra",), {})
+        hello = HelloDetails("oro", "anna", ("wampcra",), {})
         challenge = await authenticator.at_hello(connection_facts(), hello, "wampcra", 1)
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         return await challenge.answer("wrong", {})
 
 

@@ -17,7 +17,7 @@ from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, PBKDF2, ScramKeys, derived
-from orosync.interfaces import Challenge, IAuthenticator
+from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal
 from tests.identity.methods_stage import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
 
@@ -78,7 +78,7 @@ class ScramCase(MethodCase):
             **{**CHEAP, "decoy_secret": "decoys", **options},
         )
 
-    def challenged(self, authid: str, method: str = "wamp-scram") -> Challenge:
+    def challenged(self, authid: str, method: str = "wamp-scram") -> AuthenticationStep:
         return self.asked(authid, {"nonce": NONCE}, method)
 
 

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.standing import UserStandings, imprint
+from orosync.identity.standing import UserStandings, password_fingerprint
 from orosync.model import Rights
 from orosync.testing import MemoryDirectory, principal
 from tests.identity.stage import ANNA
@@ -18,7 +18,12 @@ class StandingTests(SynchronousTestCase):
         self.directory = MemoryDirectory(ANNA)
         self.standings = UserStandings(self.directory)
         self.standing = self.standings.of(
-            principal(user_id=ANNA.id, organizations=ANNA.organizations, roles=ANNA.roles, imprint=imprint(ANNA))
+            principal(
+                user_id=ANNA.id,
+                organizations=ANNA.organizations,
+                roles=ANNA.roles,
+                password_fingerprint=password_fingerprint(ANNA),
+            )
         )
 
     def check(self, standings=None):
@@ -84,7 +89,7 @@ class StandingTests(SynchronousTestCase):
 
     def test_imprint(self):
         """It differs with the password, and is nothing of it."""
-        self.assertEqual(imprint(ANNA), imprint(attrs.evolve(ANNA, id=5)))
-        self.assertNotEqual(imprint(ANNA), imprint(attrs.evolve(ANNA, password_hash="x")))
-        self.assertEqual(len(imprint(attrs.evolve(ANNA, password_hash="\udcff"))), 16)
-        self.assertNotIn("imprint", repr(principal(imprint=b"sixteen bytes...")))
+        self.assertEqual(password_fingerprint(ANNA), password_fingerprint(attrs.evolve(ANNA, id=5)))
+        self.assertNotEqual(password_fingerprint(ANNA), password_fingerprint(attrs.evolve(ANNA, password_hash="x")))
+        self.assertEqual(len(password_fingerprint(attrs.evolve(ANNA, password_hash="\udcff"))), 16)
+        self.assertNotIn("imprint", repr(principal(password_fingerprint=b"sixteen bytes...")))

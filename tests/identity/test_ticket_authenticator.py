@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from orosync.errors import ConfigError, Refused, Unavailable
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.ticket import date_c
-from orosync.interfaces import Challenge, Hello, IAuthenticator, IRecheck
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IRecheck
 from orosync.model import Principal, User
 from orosync.testing import AuthenticatorContract, connection_facts
 from tests.identity.authenticator_case import NOBODY, PEER, AuthenticatorCase
@@ -109,21 +109,21 @@ class Handshake(AuthenticatorCase):
         for secrets in ([PUBLISHED], [SECRET, PUBLISHED]):
             self.build(secrets=secrets, accept_published=True)
             self.assertEqual(self.accepted(ticket_of(ANNA, PUBLISHED), peer="203.0.113.9").authid, "anna")
-            self.assertTrue(self.accepted(ticket_of(None, PUBLISHED), listener="backend", peer="127.0.0.1").precious)
+            self.assertTrue(self.accepted(ticket_of(None, PUBLISHED), listener="backend", peer="127.0.0.1").is_backend)
             self.refused(ticket_of(None, PUBLISHED), "no_publish_right", listener="backend", peer="203.0.113.9")
             self.refused(ticket_of(None, secrets[0]), "no_publish_right", listener="backend", peer="203.0.113.9")
         self.build(accept_published=True)
-        self.assertTrue(self.accepted(ticket_of(None), listener="backend", peer="203.0.113.9").precious)
+        self.assertTrue(self.accepted(ticket_of(None), listener="backend", peer="203.0.113.9").is_backend)
 
 
 class AfterHello(AuthenticatorCase):
     """A ticket as WAMP's "ticket" authentication."""
 
-    def challenged(self, authid: str | None, method: str = "ticket") -> Challenge:
-        hello = Hello("oro", authid, ("ticket",), {})
+    def challenged(self, authid: str | None, method: str = "ticket") -> AuthenticationStep:
+        hello = HelloDetails("oro", authid, ("ticket",), {})
         facts = connection_facts(listener="backend", peer=PEER, address=PEER)
         challenge = self.successResultOf(self.authenticator.at_hello(facts, hello, method, 1))
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         return challenge
 
     def answered(self, ticket: str, authid: str | None) -> Deferred[Principal]:
@@ -141,7 +141,7 @@ class AfterHello(AuthenticatorCase):
             principal = self.successResultOf(self.answered(ticket_of(ANNA), authid))
             self.assertEqual((principal.authid, principal.authmethod, principal.user_id), ("anna", "ticket", 1))
         for authid in (None, "", "backend"):
-            self.assertTrue(self.successResultOf(self.answered(ticket_of(None), authid)).precious)
+            self.assertTrue(self.successResultOf(self.answered(ticket_of(None), authid)).is_backend)
 
     def test_another_name(self) -> None:
         """Who names somebody else than the ticket does is refused, before anything is hashed."""
@@ -171,7 +171,7 @@ class AfterHello(AuthenticatorCase):
 
     def test_other_method(self) -> None:
         """Asked for a method that it cannot do, it lets nobody in."""
-        hello = Hello("oro", "anna", ("wampcra",), {})
+        hello = HelloDetails("oro", "anna", ("wampcra",), {})
         fired = self.authenticator.at_hello(connection_facts(), hello, "wampcra", 1)
         self.assertEqual(self.failureResultOf(fired, Refused).value.kind, "unknown_method")
 

@@ -8,8 +8,8 @@ from itertools import permutations
 import attrs
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.ticket import UsedTickets, date_c, parse
-from orosync.interfaces import Challenge, Hello
+from orosync.identity.ticket import ReplayCache, date_c, parse
+from orosync.interfaces import AuthenticationStep, HelloDetails
 from orosync.model import User
 from tests.identity.authenticator_case import AuthenticatorCase
 from tests.identity.stage import ANNA, NOW, OLD_SECRET, SECRET, ticket_of
@@ -105,7 +105,7 @@ class Once(AuthenticatorCase):
 
     def test_several_authenticators(self) -> None:
         """What one authenticator has taken, another one with the same memory does not take, in either order."""
-        used = UsedTickets()
+        used = ReplayCache()
         self.build(once=True, used=used)
         first = self.authenticator
         self.build(once=True, used=used)
@@ -138,16 +138,16 @@ class Once(AuthenticatorCase):
     def test_after_hello(self) -> None:
         """The handshake and AUTHENTICATE share the memory."""
         self.accepted(ticket_of(ANNA))
-        hello = Hello("oro", None, ("ticket",), {})
+        hello = HelloDetails("oro", None, ("ticket",), {})
         asked = self.authenticator.at_hello(self.facts(""), hello, "ticket", 1)
         challenge = self.successResultOf(asked)
-        assert isinstance(challenge, Challenge)
+        assert isinstance(challenge, AuthenticationStep)
         answer = challenge.answer(ticket_of(attrs.evolve(ANNA, username=ANNA.email)), {})
         self.assertEqual(self.failureResultOf(answer, Refused).value.kind, "used")
 
     def test_bounded(self) -> None:
         """A flood of good tickets takes no more room than there is; the newest are known."""
-        used = UsedTickets(2)
+        used = ReplayCache(2)
         tickets = [parse(ticket_of(ANNA, nonce=f"{number}")) for number in range(3)]
         for ticket in tickets:
             used.use(ticket, "192.0.2.1")

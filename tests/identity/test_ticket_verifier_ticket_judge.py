@@ -77,7 +77,7 @@ class BackEnd(AuthenticatorCase):
             for facts in ({"peer": "127.0.0.1"}, {"listener": "backend"}):
                 principal = self.accepted(ticket, **facts)
                 self.assertEqual(
-                    (principal.authid, principal.authrole, principal.user_id, principal.precious),
+                    (principal.authid, principal.authrole, principal.user_id, principal.is_backend),
                     ("backend", "php", None, True),
                 )
         self.assertEqual(self.directory.asked, [])

@@ -15,14 +15,14 @@ from orosync.identity import wampcra
 from orosync.identity.accounts import Account
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.wampcra import WampCraAuthenticator, derived
-from orosync.interfaces import Challenge, IAuthenticator
+from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.methods_stage import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
 
 ACCOUNTS = [Account("anna", "user", SECRET), Account("ben", "admin", derived(OTHER, "salt123", 1000))]
 
 
-def signed(challenge: Challenge, secret: str) -> str:
+def signed(challenge: AuthenticationStep, secret: str) -> str:
     """The answer of a client that knows ``secret``, made as autobahn makes it."""
     key: Any = secret.encode()
     extra = challenge.extra
@@ -53,7 +53,7 @@ class Exchange(MethodCase):
             (principal.authid, principal.authrole, principal.authmethod, principal.authprovider),
             ("anna", "user", "wampcra", "cra"),
         )
-        self.assertEqual((principal.user_id, principal.precious, principal.extra), (None, False, {}))
+        self.assertEqual((principal.user_id, principal.is_backend, principal.extra), (None, False, {}))
         self.assertEqual(principal.authenticated_at, self.clock.seconds())
         self.assertEqual(self.journal.counts["wampcra", "accepted"], 1)
 

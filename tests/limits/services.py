@@ -13,12 +13,12 @@ from orosync.authz.remote import RulingCache
 from orosync.authz.topics import TopicRules
 from orosync.errors import CallFailed, Refused, Unavailable
 from orosync.identity.hasher import ROOM as DIGESTS
-from orosync.identity.hasher import Lanes
+from orosync.identity.hasher import FairQueue
 from orosync.identity.rate_limit import MOST_ADDRESSES as FAILING
 from orosync.identity.rate_limit import FailureBuckets
-from orosync.identity.single_flight import MOST_KEPT, ROOM, Flights
+from orosync.identity.single_flight import MOST_KEPT, ROOM, SingleFlight
 from orosync.identity.ticket import REMEMBERED as USED
-from orosync.identity.ticket import Ticket, UsedTickets
+from orosync.identity.ticket import ReplayCache, Ticket
 from orosync.model import Decision, Verdict
 from orosync.ops.journal import Journal
 from orosync.session.local import MOST as OWN_CALLS
@@ -36,7 +36,7 @@ def ticket(n: int) -> Ticket:
 
 @drives("Tickets that are known to have been used (`once`)", number(USED))
 def used() -> Outcome:
-    tickets = UsedTickets()
+    tickets = ReplayCache()
     for n in range(USED + 1):
         tickets.use(ticket(n), "192.0.2.1")
     assert len(tickets._users) == USED
@@ -78,7 +78,7 @@ def lookups() -> Outcome:
         never.append(Deferred())
         return never[-1]
 
-    flights: Flights[Any] = Flights("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
+    flights: SingleFlight[Any] = SingleFlight("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
     answers = [flights.look_up(str(n)) for n in range(ROOM + 2)]
     kinds: list[Any] = []
     answers[-1].addErrback(lambda failure: kinds.append(failure.value.kind))
@@ -93,7 +93,7 @@ def kept_answers() -> Outcome:
         found.callback(None)
         return found
 
-    flights: Flights[Any] = Flights("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
+    flights: SingleFlight[Any] = SingleFlight("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
     for n in range(MOST_KEPT + 1):
         flights.look_up(str(n))
     assert len(flights._known) == MOST_KEPT
@@ -111,7 +111,7 @@ class Digest:
 
 @drives("Digests of tickets that wait to be computed", number(DIGESTS))
 def digests() -> Outcome:
-    lanes: Lanes[Digest] = Lanes(DIGESTS)
+    lanes: FairQueue[Digest] = FairQueue(DIGESTS)
     for n in range(DIGESTS):
         assert lanes.add(Digest("one" if n else "other")) == []
     (leaving,) = lanes.add(Digest("other"))

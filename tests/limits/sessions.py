@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from orosync.config.realms import histories as history_lines
-from orosync.model import Action, Match, Traits
+from orosync.model import Action, ConnectionPolicy, Match
 from orosync.router.dealer import PENDING_LIMIT
 from orosync.router.history import ANSWER, Kept, Recorder
 from orosync.router.pending import KEPT_BYTES, REMEMBERED, PendingCalls
@@ -220,7 +220,7 @@ def retained_of_a_topic() -> Outcome:
     return Outcome("", ("retained.dropped", "full") if stage.journal.counts["retained.dropped", "full"] == 1 else None)
 
 
-_LINE = history_lines("exact a.b", NOWHERE)[0]
+_LINE = history_lines("exact a.b", BUILTIN)[0]
 
 
 def recorded(payload: str, count: int) -> tuple[Realm, Any]:
@@ -251,7 +251,7 @@ def history_answer() -> Outcome:
 @drives("Messages in a batch", number(batching.MOST))
 def batch() -> Outcome:
     stage = Stage()
-    session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())
+    session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
     player = Player(session)
     session.received(b'[1,"oro",{"roles":{"caller":{}}}]\x1e', False)
     player.link.take()

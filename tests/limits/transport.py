@@ -10,20 +10,20 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from orosync.interfaces import TURN, WAITING
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.admission import (
     LARGE_HEAD,
     LARGE_HEADS,
     MOST_ADDRESSES,
     MOST_UNDECIDED,
-    Answer,
+    ConnectionLimit,
     ConnectionRates,
-    Turnstile,
+    PlaceAnswer,
 )
 from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.websocket import FRAGMENT, FRAGMENTS, Link
+from orosync.transport.websocket import FRAGMENT, FRAGMENTS, WebSocketConnection
 from tests.limits.table import Outcome, drives, listen, number, size
 from tests.session.test_message_rates import RatedStage
 from tests.support.wires import (
@@ -46,9 +46,11 @@ def last(listener: MemoryListener | RecordingJournal, event: str) -> tuple[str, 
     return next(((name, kind) for name, kind, _ in reversed(journal.notes) if name == event), None)
 
 
-def opened(limit: int, joined: bool = True, **traits: Any) -> tuple[MemoryListener, Link, MemoryWire, RecordingSession]:
+def opened(
+    limit: int, joined: bool = True, **traits: Any
+) -> tuple[MemoryListener, WebSocketConnection, MemoryWire, RecordingSession]:
     listener = MemoryListener()
-    link, wire, session = listener.open(Traits(message_limit=limit, **traits))
+    link, wire, session = listener.open(ConnectionPolicy(message_limit=limit, **traits))
     link.set_authenticated(joined)
     return listener, link, wire, session
 
@@ -213,10 +215,10 @@ def answers() -> Outcome:
     return Outcome()
 
 
-def turnstile(**settings: Any) -> tuple[Turnstile, RecordingJournal]:
+def turnstile(**settings: Any) -> tuple[ConnectionLimit, RecordingJournal]:
     journal = RecordingJournal()
     made = ListenerSettings(name="public", back_end=Sign(), **settings)
-    return Turnstile(made, Clock(), journal), journal
+    return ConnectionLimit(made, Clock(), journal), journal
 
 
 @drives("Connections of a listener")
@@ -239,8 +241,8 @@ def of_one_address() -> Outcome:
         place = turns_at.enter("192.0.2.1")
         assert place is not None
         answers.append(place.located("192.0.2.1"))
-    assert answers[:-1] == [Answer.ADMITTED] * limit
-    return Outcome("503" if answers[-1] is Answer.REFUSED else "", last(journal, "connection.refused"), False)
+    assert answers[:-1] == [PlaceAnswer.ADMITTED] * limit
+    return Outcome("503" if answers[-1] is PlaceAnswer.REFUSED else "", last(journal, "connection.refused"), False)
 
 
 @drives("Connections that may be the back end's while every place is taken", number(MOST_UNDECIDED))

@@ -70,7 +70,7 @@ class MaintenanceTests(SynchronousTestCase):
         """It watches the one topic, and is quiet when the last subscriber goes."""
         verifyObject(ITopicWatcher, self.notice)
         self.assertEqual(self.notice.topic, "oro/maintenance")
-        self.notice.deserted()
+        self.notice.last_unsubscribed()
         self.assertEqual((self.press.published, self.clock.getDelayedCalls()), ([], []))
 
     def test_ordinary_day(self) -> None:
@@ -100,7 +100,7 @@ class MaintenanceTests(SynchronousTestCase):
         self.assertTrue(self.told(authenticated_at=499))
         self.locked(at=900)
         self.assertFalse(self.told(authenticated_at=600))
-        self.notice.deserted()
+        self.notice.last_unsubscribed()
         self.assertFalse(self.told(authenticated_at=600))
         self.lock.unlink()
         self.assertFalse(self.told(authenticated_at=600))

@@ -66,10 +66,10 @@ class KeepAlivePingTests(SynchronousTestCase):
     def test_only_while_somebody_listens(self) -> None:
         """Without listeners no timer runs; with the next one it starts anew."""
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.ping.deserted()
+        self.ping.last_unsubscribed()
         self.ping.subscribed(1, principal())
         self.clock.advance(30)
-        self.ping.deserted()
+        self.ping.last_unsubscribed()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(100)
         self.ping.subscribed(2, principal())

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import load
 from orosync.model import Action, Match, Verdict
 from orosync.testing import principal
@@ -61,7 +61,7 @@ class Documented(SynchronousTestCase):
         self.patch(sys, "path", list(sys.path))
         configuration = load(directory / "router.ini", {"SECRET": "0123456789abcdef", "HOME": str(directory)}, 65536)
         self.assertEqual(configuration.warnings, ())
-        chain = Parts(configuration, Clock()).realms["oro"].chain
+        chain = Container(configuration, Clock()).realms["oro"].chain
         user, own = principal(), principal("presence", authrole="presence", user_id=None)
         for who, action, uri, verdict in [
             (user, Action.SUBSCRIBE, TWELVE, Verdict.ALLOW),

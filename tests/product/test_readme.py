@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.config import load
 from orosync.model import Action, Match, Verdict
 from orosync.ops.journal import LEVELS
@@ -71,7 +71,7 @@ class PluginTests(SynchronousTestCase):
         (self.directory / "acme" / "warehouse.py").write_text(code)
         (self.directory / "router.ini").write_text(REST + sections)
         configuration = load(self.directory / "router.ini", {"SECRET": "0123456789abcdef"})
-        chain = Parts(configuration, Clock()).realms["oro"].chain
+        chain = Container(configuration, Clock()).realms["oro"].chain
         keeper = principal(roles=frozenset({"ROLE_WAREHOUSE"}))
         other = principal("ben", user_id=2)
         for who, action, uri, match, verdict in [

@@ -70,11 +70,11 @@ class BrokerMachine(RuleBasedStateMachine):
         self.inbox: dict[int, list[tuple[int, int]]] = {}
         self.published: set[int] = set()
         self.joined = self.serial = 0
-        self.deserted: list[str] = []
+        self.last_unsubscribed: list[str] = []
 
     def note_deserted(self, topic: str) -> None:
         assert self.realm.broker.lookup(topic) is None, "told too early"
-        self.deserted.append(topic)
+        self.last_unsubscribed.append(topic)
 
     def listened(self) -> set[str]:
         """The topics that somebody is subscribed to exactly."""
@@ -110,8 +110,10 @@ class BrokerMachine(RuleBasedStateMachine):
         return [(UNSUBSCRIBED, ended)] + [(SUBSCRIPTION_DELETED, ended)] * last
 
     def expect_deserted(self, before: set[str]) -> None:
-        assert sorted(self.deserted) == sorted(before - self.listened()), "deserted topics were not told once each"
-        self.deserted.clear()
+        assert sorted(self.last_unsubscribed) == sorted(before - self.listened()), (
+            "deserted topics were not told once each"
+        )
+        self.last_unsubscribed.clear()
 
     @initialize(subscriptions=st.lists(st.sampled_from(PATTERNS), min_size=6, max_size=12))
     def open_for_business(self, subscriptions: list[tuple[str, Match]]) -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.realm import Realm
-from orosync.router.registrations import Invoke, Wishes
+from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Result
 from orosync.wamp.payload import Payload
@@ -98,7 +98,7 @@ class DealerMachine(RuleBasedStateMachine):
         somebody = self.model.people[who % len(self.model.people)]
         standing = self.realm.dealer.lookup(*offered)
         try:
-            wishes = Wishes(concurrency=concurrency)
+            wishes = RegisterOptions(concurrency=concurrency)
             registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, wishes, force)
         except RequestError as error:
             assert error.uri == uris.PROCEDURE_ALREADY_EXISTS

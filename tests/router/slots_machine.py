@@ -16,7 +16,7 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.dealer import Dealer
 from orosync.router.deliveries import Delivery, Member
-from orosync.router.registrations import Invoke, Wishes
+from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
@@ -89,7 +89,9 @@ class SlotsMachine(RuleBasedStateMachine):
         """A member registers a procedure, or has it already."""
         callee = self.people[who]
         try:
-            made = self.dealer.register(callee, procedure, Match.EXACT, POLICIES[procedure], Wishes(concurrency=most))
+            made = self.dealer.register(
+                callee, procedure, Match.EXACT, POLICIES[procedure], RegisterOptions(concurrency=most)
+            )
         except RequestError as error:
             assert error.uri == uris.PROCEDURE_ALREADY_EXISTS
             assert (procedure, callee.session) in self.seats
@@ -111,7 +113,7 @@ class SlotsMachine(RuleBasedStateMachine):
     def take_over(self, who: int, procedure: str, most: int | None) -> None:
         """A member takes a procedure from all who have it: what waits comes to it, what is worked on stays."""
         callee, policy = self.people[who], POLICIES[procedure]
-        made = self.dealer.register(callee, procedure, Match.EXACT, policy, Wishes(concurrency=most), True)
+        made = self.dealer.register(callee, procedure, Match.EXACT, policy, RegisterOptions(concurrency=most), True)
         for key in [key for key in self.seats if key[0] == procedure]:
             del self.seats[key]
         self.seats[procedure, callee.session] = Seats(most)

@@ -10,7 +10,7 @@ from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import REGISTRATION_REVOCATION, Dealer
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_events import News
-from orosync.router.registrations import NO_WISHES, Invoke, Registration, Wishes
+from orosync.router.registrations import NO_WISHES, Invoke, RegisterOptions, Registration
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation, Result, Unregistered
 from tests.router.calling import ANSWER, DealerCase
@@ -31,7 +31,9 @@ class TakingOver(DealerCase):
         self.news += news
         return []
 
-    def take(self, invoke: str = "single", wishes: Wishes = NO_WISHES, by: Member | None = None) -> list[Delivery]:
+    def take(
+        self, invoke: str = "single", wishes: RegisterOptions = NO_WISHES, by: Member | None = None
+    ) -> list[Delivery]:
         return self.dealer.register(by or self.new, "a", Match.EXACT, invoke, wishes, force=True)[1]
 
     def test_every_policy(self) -> None:
@@ -65,7 +67,7 @@ class TakingOver(DealerCase):
     def test_ones_own(self) -> None:
         """A callee may replace its own registration, with other wishes."""
         self.dealer.register(self.new, "a", Match.EXACT, "roundrobin")
-        self.take(wishes=Wishes(disclose_caller=True))
+        self.take(wishes=RegisterOptions(disclose_caller=True))
         self.assertEqual(list(self.new.registrations), [2])
         message = self.only(self.dealer.call(self.anna, 1, "a", {}, None), self.new)
         assert isinstance(message, Invocation)
@@ -103,7 +105,7 @@ class TakingOver(DealerCase):
         for invoke in ("single", "roundrobin"):
             self.setUp()
             old = member(8, features=CALL_REROUTE)
-            self.dealer.register(old, "a", Match.EXACT, invoke, Wishes(concurrency=1))
+            self.dealer.register(old, "a", Match.EXACT, invoke, RegisterOptions(concurrency=1))
             number = self.call(old)
             for _ in range(3):
                 self.take(by=self.plain)
@@ -117,9 +119,9 @@ class TakingOver(DealerCase):
 
     def test_calls_that_wait(self) -> None:
         """They go to the new callee, as many at once as it takes."""
-        for wishes, at_once in ((NO_WISHES, 3), (Wishes(concurrency=2), 2)):
+        for wishes, at_once in ((NO_WISHES, 3), (RegisterOptions(concurrency=2), 2)):
             self.setUp()
-            self.dealer.register(self.plain, "a", wishes=Wishes(concurrency=1))
+            self.dealer.register(self.plain, "a", wishes=RegisterOptions(concurrency=1))
             self.call(self.plain)
             for request in (2, 3, 4):
                 self.assertEqual(self.dealer.call(self.anna, request, "a", {}, PAYLOAD), [])

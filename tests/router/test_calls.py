@@ -10,7 +10,7 @@ from orosync.model import Match
 from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import CALL_CANCELING, Dealer
 from orosync.router.deliveries import Member
-from orosync.router.registrations import Wishes
+from orosync.router.registrations import RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
@@ -171,7 +171,7 @@ class Concurrency(DealerCase):
 
     def offered(self, *limits: int) -> None:
         for callee, limit in zip((self.one, self.two), limits, strict=False):
-            self.dealer.register(callee, "a", Match.EXACT, "roundrobin", Wishes(concurrency=limit))
+            self.dealer.register(callee, "a", Match.EXACT, "roundrobin", RegisterOptions(concurrency=limit))
 
     def try_call(self, request: int) -> list[Member]:
         """Who gets a call; nobody if it waits."""
@@ -232,7 +232,7 @@ class Concurrency(DealerCase):
         self.offered(1)
         self.try_call(1)
         self.try_call(2)
-        _, deliveries = self.dealer.register(self.two, "a", Match.EXACT, "roundrobin", Wishes(concurrency=1))
+        _, deliveries = self.dealer.register(self.two, "a", Match.EXACT, "roundrobin", RegisterOptions(concurrency=1))
         self.assertEqual(self.only(deliveries, self.two, PAYLOAD), Invocation(1, 1, {}))
 
 
@@ -250,7 +250,7 @@ class Details(DealerCase):
 
     def test_forwarded_timeout(self) -> None:
         """R3: a callee that keeps time limits itself is told; the router then does not."""
-        self.dealer.register(self.plain, "a", wishes=Wishes(forward_timeout=True))
+        self.dealer.register(self.plain, "a", wishes=RegisterOptions(forward_timeout=True))
         message = self.only(self.dealer.call(self.anna, 1, "a", {"timeout": 500}, None), self.plain)
         self.assertEqual(message, Invocation(1, 1, {"timeout": 500}))
         self.assertIsNone(self.dealer.timed(self.anna, 1))

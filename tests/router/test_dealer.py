@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.dealer import Dealer
-from orosync.router.registrations import Invoke, Wishes
+from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from tests.router.calling import ANSWER, DealerCase
@@ -110,7 +110,7 @@ class Calling(DealerCase):
         ):
             self.setUp()
             registration, _ = self.dealer.register(
-                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, Wishes(curious)
+                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, RegisterOptions(curious)
             )
             deliveries = self.dealer.call(self.anna, 9, "a.b", {}, PAYLOAD, disclose)
             message = self.only(deliveries, self.plain, PAYLOAD)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.model import Action, Decision, Verdict
 from orosync.router.broker import Broker
-from orosync.router.filters import Filters, Publication
+from orosync.router.filters import Filters, PublishOptions
 from orosync.router.retention import Retention
 from orosync.wamp import uris
 from tests.router.people import member
@@ -21,13 +21,13 @@ class Reading(SynchronousTestCase):
     def test_defaults(self) -> None:
         """Nothing said, or null: WAMP's defaults; what is unknown is nobody's business."""
         for options in ({}, {"acknowledge": None, "exclude_me": None, "eligible": None}, {"x_other": 7}):
-            self.assertEqual(Publication.of(options), Publication(False, True, None, False, False), options)
+            self.assertEqual(PublishOptions.of(options), PublishOptions(False, True, None, False, False), options)
 
     def test_said(self) -> None:
         """Each option is read."""
         options = {"acknowledge": True, "exclude_me": False, "eligible": [5.0], "disclose_me": True, "retain": True}
-        expected = Publication(True, False, Filters(eligible=frozenset([5])), True, True)
-        self.assertEqual(Publication.of(options), expected)
+        expected = PublishOptions(True, False, Filters(eligible=frozenset([5])), True, True)
+        self.assertEqual(PublishOptions.of(options), expected)
 
     def test_wrong(self) -> None:
         """An option of a wrong type is refused."""
@@ -38,7 +38,7 @@ class Reading(SynchronousTestCase):
             {"disclose_me": []},
             {"retain": 1},
         ):
-            self.assertEqual(self.assertRaises(RequestError, Publication.of, options).uri, uris.INVALID_ARGUMENT)
+            self.assertEqual(self.assertRaises(RequestError, PublishOptions.of, options).uri, uris.INVALID_ARGUMENT)
 
 
 class Filtering(MetaCase):

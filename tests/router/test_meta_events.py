@@ -5,11 +5,12 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.roles import Permission, RolePermissions
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from orosync.config.rules import permissions
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.router.meta_events import TOPICS, heard_by, timestamp
+from orosync.router.meta_events import timestamp
 from orosync.testing import principal
+from orosync.wamp.meta_topics import TOPICS, heard_by
 from tests.session.meta_case import MetaCase
 
 
@@ -200,7 +201,7 @@ class Granted(MetaCase):
     """Permissions of roles hold for WAMP's own URIs as for any other."""
 
     def grant(self, *lines: str) -> None:
-        rules = permissions("\n".join(lines), NOWHERE)
+        rules = permissions("\n".join(lines), BUILTIN)
         mine = [Permission(one.uri, one.match, one.actions) for one in rules]
         self.stage.hosted.chain.replace([RolePermissions({"user": mine})])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.session.local import WirelessSession
+from orosync.session.local import LocalSession
 from orosync.testing import principal
 from tests.session.meta_case import MISSING, MetaCase
 from tests.session.stage import HELLO, Player
@@ -50,7 +50,7 @@ class Looking(MetaCase):
     def test_not_shown(self) -> None:
         """What orosync has in the realm for itself is no session of anybody's: not listed, not killed, no news."""
         self.subscribed(self.anna, "wamp.", match="prefix")
-        own = WirelessSession(self.stage.hosted, principal("uplink"), frozenset(), lambda *told: None)
+        own = LocalSession(self.stage.hosted, principal("uplink"), frozenset(), lambda *told: None)
         session = max(
             set(self.stage.realm.members) - {self.admin.session_id, self.anna.session_id, self.ben.session_id}
         )

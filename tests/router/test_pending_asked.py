@@ -7,28 +7,28 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, RequestError
-from orosync.router.pending import Asked
+from orosync.router.pending import CallOptions
 from orosync.wamp import uris
 
 ABLE = frozenset(["caller.progressive_call_invocations", "caller.payload_passthru_mode"])
 
 
-def asked(options: dict[str, Any], features: frozenset[str] = ABLE) -> Asked:
-    return Asked.of("a.procedure", options, features, False, None)
+def asked(options: dict[str, Any], features: frozenset[str] = ABLE) -> CallOptions:
+    return CallOptions.of("a.procedure", options, features, False, None)
 
 
 class AskedTests(SynchronousTestCase):
     def test_read(self) -> None:
         """Each option, null as none at all, integral floats as numbers, and unknown ones as nobody's business."""
-        table: list[tuple[dict[str, Any], Asked]] = [
-            ({}, Asked("a.procedure")),
-            ({"receive_progress": True}, Asked("a.procedure", progress=True)),
-            ({"progress": True}, Asked("a.procedure", streaming=True)),
-            ({"timeout": 1500}, Asked("a.procedure", timeout=1500)),
-            ({"timeout": 1500.0}, Asked("a.procedure", timeout=1500)),
-            ({"timeout": 0, "runmode": "partition"}, Asked("a.procedure")),
-            ({"timeout": None, "progress": None, "receive_progress": None}, Asked("a.procedure")),
-            ({"ppt_scheme": "wamp"}, Asked("a.procedure", sealed={"ppt_scheme": "wamp"})),
+        table: list[tuple[dict[str, Any], CallOptions]] = [
+            ({}, CallOptions("a.procedure")),
+            ({"receive_progress": True}, CallOptions("a.procedure", progress=True)),
+            ({"progress": True}, CallOptions("a.procedure", streaming=True)),
+            ({"timeout": 1500}, CallOptions("a.procedure", timeout=1500)),
+            ({"timeout": 1500.0}, CallOptions("a.procedure", timeout=1500)),
+            ({"timeout": 0, "runmode": "partition"}, CallOptions("a.procedure")),
+            ({"timeout": None, "progress": None, "receive_progress": None}, CallOptions("a.procedure")),
+            ({"ppt_scheme": "wamp"}, CallOptions("a.procedure", sealed={"ppt_scheme": "wamp"})),
         ]
         for options, expected in table:
             self.assertEqual(asked(options), expected, options)

@@ -8,7 +8,7 @@ from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import Dealer
-from orosync.router.pending import KEPT_BYTES, Asked, Particulars, PendingCall, PendingCalls
+from orosync.router.pending import KEPT_BYTES, CallOptions, CallState, PendingCall, PendingCalls
 from orosync.router.registrations import Invoke, Registration
 from orosync.wamp import uris
 from orosync.wamp.formats import Format
@@ -75,7 +75,7 @@ class Amounts(Setting):
         pending = self.pending.open(self.anna, 1, self.carl, False)
         registration = Registration(1, "a", Match.EXACT, Invoke.SINGLE)
         payload = Payload(Format.JSON, b'["%b"]' % (b"x" * half))
-        self.pending.keep(pending, Particulars(registration, Asked("a", sealed={"ppt_scheme": "x"}), {}, payload))
+        self.pending.keep(pending, CallState(registration, CallOptions("a", sealed={"ppt_scheme": "x"}), {}, payload))
         error = self.assertRaises(RequestError, self.pending.check_kept, self.anna, half)
         self.assertEqual(error.uri, uris.UNAVAILABLE)
         self.pending.check_kept(self.bert, half)

@@ -6,7 +6,7 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.deliveries import Delivery
 from orosync.router.realm import Realm
-from orosync.router.registrations import Invoke, Wishes
+from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt
 from tests.router.calling import DealerCase
@@ -141,7 +141,7 @@ class Leaving(RealmCase):
         for somebody in (self.anna, self.kind):
             for match in Match:
                 self.realm.broker.subscribe(somebody, "a.b", match)
-                self.dealer.register(somebody, "a.b", match, Invoke.ROUNDROBIN, Wishes(disclose_caller=True))
+                self.dealer.register(somebody, "a.b", match, Invoke.ROUNDROBIN, RegisterOptions(disclose_caller=True))
             self.realm.broker.subscribe(somebody, f"own.{somebody.session}")
             self.dealer.register(somebody, f"own.{somebody.session}")
         self.dealer.register(self.chatty, "chatty")

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.deliveries import Member
-from orosync.router.registrations import Draw, Invoke, Registration, Registrations, Wishes
+from orosync.router.registrations import Draw, Invoke, RegisterOptions, Registration, Registrations
 from orosync.wamp import uris
 from tests.router.people import member
 
@@ -123,10 +123,10 @@ class Sharing(SynchronousTestCase):
     def test_curious_callees(self) -> None:
         """Who asked to be told its callers is remembered one by one, and forgotten when it goes."""
         for callee, curious in zip(self.callees[:2], (True, False), strict=True):
-            registration = self.registrations.join(callee, "a", Match.EXACT, Invoke.FIRST, Wishes(curious))
-        self.assertEqual(registration.curious, {self.callees[0].session})
+            registration = self.registrations.join(callee, "a", Match.EXACT, Invoke.FIRST, RegisterOptions(curious))
+        self.assertEqual(registration.wants_caller, {self.callees[0].session})
         self.registrations.part(self.callees[0], registration)
-        self.assertEqual(registration.curious, set())
+        self.assertEqual(registration.wants_caller, set())
 
     def test_repr(self) -> None:
         """A log line about a registration tells its procedure and size, and names no callee."""

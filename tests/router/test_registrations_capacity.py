@@ -7,7 +7,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.router.dealer import Dealer
-from orosync.router.registrations import Capacity, Wishes
+from orosync.router.registrations import Capacity, RegisterOptions
 from tests.router.people import PAYLOAD, member
 from tests.router.slots_machine import SlotsMachine
 
@@ -51,7 +51,7 @@ class Registered(SynchronousTestCase):
         self.register(self.two, 1)
 
     def register(self, callee, most):
-        wishes = Wishes(concurrency=most)
+        wishes = RegisterOptions(concurrency=most)
         return self.dealer.register(callee, "a", invoke="roundrobin", wishes=wishes)
 
     def call(self, request):

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.errors import Refused
-from orosync.interfaces import Challenge, IAuthenticator
+from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import principal
 from tests.session.stage import HELLO, Stage
 
@@ -30,7 +30,7 @@ class PasswordAuthenticator:
         return succeed(None)
 
     def at_hello(self, facts, hello, method, session_id):
-        return self.outcome or succeed(Challenge("ticket", {}, self._answer))
+        return self.outcome or succeed(AuthenticationStep("ticket", {}, self._answer))
 
     def _answer(self, signature, extra):
         if signature == "sesame":

@@ -9,13 +9,13 @@ from twisted.internet.task import Clock
 
 from orosync.authz.chain import Chain
 from orosync.identity.factory import AnonymousAuthenticator
-from orosync.model import Principal, Traits
+from orosync.model import ConnectionPolicy, Principal
 from orosync.router.realm import Realm
-from orosync.session.context import Lobby
-from orosync.session.dispatch import PostOffice, Wires
-from orosync.session.realm_context import HostedRealm
-from orosync.session.reauthorization import Reviews
-from orosync.session.revalidation import Rechecks
+from orosync.session.context import ListenerContext
+from orosync.session.dispatch import Dispatcher, Wires
+from orosync.session.realm_context import RealmContext
+from orosync.session.reauthorization import Reauthorization
+from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
@@ -34,28 +34,28 @@ class Stage:
         self.authorizer = ScriptedAuthorizer()
         self.realm = Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
         self.anonymous = AnonymousAuthenticator("guests", "guest")
-        self.hosted = HostedRealm(
+        self.hosted = RealmContext(
             self.realm,
             Chain([self.authorizer], self.journal, clock=self.clock),
             [self.anonymous],
             self.journal,
-            PostOffice(self.journal),
+            Dispatcher(self.journal),
             self.clock,
         )
-        self.reviews = Reviews(self.clock, self.journal)
-        self.lobby = Lobby(
+        self.reviews = Reauthorization(self.clock, self.journal)
+        self.lobby = ListenerContext(
             realms={"oro": self.hosted},
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Rechecks(self.clock, self.journal, 300.0, self.reviews.renew),
+            rechecks=Revalidation(self.clock, self.journal, 300.0, self.reviews.renew),
             guests=set(),
             **lobby,
         )
 
     def v2(self, known: Principal | None = None, join: bool = True, serializer: str = "json") -> Player:
         """A v2 client; joined already unless ``join`` is False."""
-        session = V2Session(self.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, Traits())
+        session = V2Session(self.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, ConnectionPolicy())
         player = Player(session)
         if join:
             player.say(HELLO)
@@ -64,7 +64,7 @@ class Stage:
 
     def v1(self, who: Principal | None = None) -> Player:
         """A v1 client, joined; its WELCOME has been read."""
-        session = V1Session(self.lobby, self.hosted, connection_facts(), who or principal(), Traits())
+        session = V1Session(self.lobby, self.hosted, connection_facts(), who or principal(), ConnectionPolicy())
         player = Player(session)
         player.session_id = player.heard()[0][1]
         return player

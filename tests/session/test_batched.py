@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.interfaces import ILink, ISession
-from orosync.model import Action, Decision, Traits, Verdict
+from orosync.model import Action, ConnectionPolicy, Decision, Verdict
 from orosync.session.batched import BatchedSession
 from orosync.testing import MemoryLink, connection_facts
 from orosync.wamp import batching
@@ -27,7 +27,9 @@ class Batcher:
         self.binary = serializer != "json"
         self.mark = mark
         self.link = MemoryLink()
-        self.session = BatchedSession(stage.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, Traits())
+        self.session = BatchedSession(
+            stage.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, ConnectionPolicy()
+        )
         self.session.opened(self.link)
 
     def say(self, *messages: Any) -> Batcher:

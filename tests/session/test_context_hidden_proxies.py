@@ -21,8 +21,8 @@ class HiddenProxiesTests(SynchronousTestCase):
     def kinds(self) -> list[str]:
         return [kind for event, kind, _ in self.journal.notes if event == "proxy.hidden"]
 
-    def come(self, authid: str = "anna", method: str = "ticket", precious: bool = False, **facts: Any) -> None:
-        who = principal(authid, authmethod=method, precious=precious)
+    def come(self, authid: str = "anna", method: str = "ticket", is_backend: bool = False, **facts: Any) -> None:
+        who = principal(authid, authmethod=method, is_backend=is_backend)
         where = {"address": facts.get("proxied_for") or facts.get("peer", "127.0.0.1"), **facts}
         self.noticed.admitted(connection_facts(**where), who)
 
@@ -46,7 +46,7 @@ class HiddenProxiesTests(SynchronousTestCase):
             (True, {"peer": "192.0.2.1", "proxied_for": "10.2.3.4"}),
             (False, {"method": "anonymous"}),
             (False, {"method": "cryptosign", "headers": {"user-agent": "Python-urllib/3"}}),
-            (False, {"precious": True}),
+            (False, {"is_backend": True}),
             (False, {"peer": "192.0.2.1"}),
             (False, {"peer": "unix"}),
             (False, {"forwarded": True}),
@@ -84,7 +84,7 @@ class HiddenProxiesTests(SynchronousTestCase):
         self.crowd(100, peer="198.51.100.1", forwarded=True)
         self.crowd(100, peer="198.51.100.1", address="203.0.113.9")
         self.crowd(100, peer="198.51.100.1", method="anonymous")
-        self.crowd(100, peer="198.51.100.1", precious=True)
+        self.crowd(100, peer="198.51.100.1", is_backend=True)
         self.assertEqual(self.kinds(), [])
 
     def test_a_socket_file(self) -> None:

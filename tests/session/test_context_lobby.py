@@ -6,10 +6,10 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.router.realm import Realm
 from orosync.session.hosts import SessionHost
-from orosync.session.realm_context import HostedRealm
+from orosync.session.realm_context import RealmContext
 from orosync.testing import connection_facts, principal
 from tests.session.stage import Stage
 
@@ -45,7 +45,7 @@ class LobbyTests(SynchronousTestCase):
         self.assertEqual(seen, [("public", "anna")])
         self.stage.v2(known=anna, join=False)
         self.assertEqual(len(seen), 1)
-        host = SessionHost(self.lobby, self.stage.hosted, Traits(), Traits())
+        host = SessionHost(self.lobby, self.stage.hosted, ConnectionPolicy(), ConnectionPolicy())
         self.stage.hosted.authenticators = [self.stage.anonymous]
         self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
         self.assertEqual(len(seen), 2)
@@ -53,7 +53,7 @@ class LobbyTests(SynchronousTestCase):
     def test_led(self):
         """Who is sent elsewhere goes there, if that realm takes the word of who sent it and has room for the id."""
         anna = principal(authprovider="guests")
-        there = HostedRealm(
+        there = RealmContext(
             Realm("there"),
             self.stage.hosted.chain,
             [self.stage.anonymous],
@@ -76,7 +76,7 @@ class LobbyTests(SynchronousTestCase):
         self.stage.v1(principal("anna"))
         self.assertFalse(self.lobby.has_room(self.stage.hosted, principal("anna")))
         self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("ben")))
-        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", precious=True)))
+        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", is_backend=True)))
         self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", authmethod="anonymous")))
 
     def test_realm(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.router.deliveries import Audience, Delivery, Member
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.testing import RecordingJournal, principal
 from orosync.wamp.messages import Event, Published
 
@@ -22,7 +22,7 @@ class CountingWire:
 class PostTests(SynchronousTestCase):
     def setUp(self):
         self.journal = RecordingJournal()
-        self.office = PostOffice(self.journal)
+        self.office = Dispatcher(self.journal)
         self.got = []
 
     def member(self, number, wire=None):

@@ -31,7 +31,7 @@ class FeatureTests(SynchronousTestCase):
 
     def test_welcomed(self):
         """WELCOME tells who one is, and nothing of what the login rests on."""
-        who = principal("anna", imprint=b"imprint of a password")
+        who = principal("anna", password_fingerprint=b"imprint of a password")
         details = features.welcomed("oro", who)
         self.assertEqual(
             {key: value for key, value in details.items() if key != "roles"},

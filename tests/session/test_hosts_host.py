@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.interfaces import IAuthenticator, ISessionHost
-from orosync.model import AdminSession, Traits, User
+from orosync.model import AdminSession, ConnectionPolicy, User
 from orosync.session.batched import BatchedSession
 from orosync.session.hosts import SessionHost
 from orosync.session.v1 import V1Session
@@ -18,7 +18,7 @@ from orosync.session.v2 import V2Session
 from orosync.testing import MemoryDirectory, MemoryLink, MemorySessionStore, connection_facts, principal
 from tests.session.stage import HELLO, Player, Stage
 
-CLIENT, PUBLISHER = Traits(), Traits(message_limit=2**20, skip_oversized=True, pinged=False)
+CLIENT, PUBLISHER = ConnectionPolicy(), ConnectionPolicy(message_limit=2**20, skip_oversized=True, pinged=False)
 
 
 @implementer(IAuthenticator)
@@ -94,7 +94,7 @@ class HostTests(SynchronousTestCase):
     def test_traits(self):
         """The back end's publisher is treated as such, everybody else as a client."""
         self.assertIs(self.successResultOf(self.admit(principal())).session.traits, CLIENT)
-        precious = self.admit(principal(precious=True), subprotocols=("wamp",))
+        precious = self.admit(principal(is_backend=True), subprotocols=("wamp",))
         self.assertIs(self.successResultOf(precious).session.traits, PUBLISHER)
 
     def test_connections_of_one_user(self):
@@ -104,7 +104,7 @@ class HostTests(SynchronousTestCase):
         first.session.opened(MemoryLink())
         self.failureResultOf(self.admit(principal(), subprotocols=("wamp",)), Unavailable)
         self.successResultOf(self.admit(principal("ben"), subprotocols=("wamp",)))
-        self.successResultOf(self.admit(principal(precious=True), subprotocols=("wamp",)))
+        self.successResultOf(self.admit(principal(is_backend=True), subprotocols=("wamp",)))
 
     def test_closing(self):
         """While the router drains nobody new is let in."""

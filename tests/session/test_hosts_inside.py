@@ -7,8 +7,8 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import Unavailable
 from orosync.interfaces import ISessionHost
-from orosync.model import Principal, Traits
-from orosync.session.hosts import InsideHost
+from orosync.model import ConnectionPolicy, Principal
+from orosync.session.hosts import EmbeddedSessionHost
 from orosync.testing import connection_facts
 from tests.session.stage import HELLO, Player, Stage
 
@@ -18,7 +18,7 @@ FEED = Principal("feed", "feeder", "component", "component")
 class InsideTests(SynchronousTestCase):
     def host(self, inside=True):
         self.stage = Stage(inside=inside)
-        return InsideHost(self.stage.lobby, FEED, Traits(message_limit=7))
+        return EmbeddedSessionHost(self.stage.lobby, FEED, ConnectionPolicy(message_limit=7))
 
     def admitted(self, host):
         return self.successResultOf(host.admit(connection_facts()))

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from orosync.errors import RequestError
 from orosync.interfaces import ILocalSession
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.session.local import WirelessSession
+from orosync.session.local import LocalSession
 from orosync.testing import principal
 from orosync.wamp.messages import Call, Cancel, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload
@@ -30,7 +30,7 @@ class WirelessTests(SynchronousTestCase):
     def join(self, features="", deliver=None, **options):
         who = principal("link", authrole="uplink", authmethod="uplink", authprovider="uplink")
         deliver = deliver or (lambda *what: self.told.append(what))
-        return WirelessSession(self.stage.hosted, who, frozenset(features.split()), deliver, **options)
+        return LocalSession(self.stage.hosted, who, frozenset(features.split()), deliver, **options)
 
     def test_listens(self):
         """It hears what is published, by whatever protocol, as it came, without asking an authorizer."""
@@ -158,4 +158,4 @@ class WirelessTests(SynchronousTestCase):
     def test_mark(self):
         """The realm's, so that two sessions of one realm have the same."""
         self.assertEqual(self.session.mark, self.join().mark)
-        self.assertNotEqual(self.session.mark, WirelessSession(Stage().hosted, principal(), frozenset(), print).mark)
+        self.assertNotEqual(self.session.mark, LocalSession(Stage().hosted, principal(), frozenset(), print).mark)

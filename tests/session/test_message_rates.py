@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE, WAITING
-from orosync.model import Action, Decision, Traits, Verdict
+from orosync.model import Action, ConnectionPolicy, Decision, Verdict
 from orosync.session.batched import BatchedSession
 from orosync.testing import connection_facts, principal
 from orosync.transport.message_rates import NO_LIMIT, Allowance, MessageRates
@@ -28,7 +28,7 @@ class RatedStage(Stage):
         self.rates = self.lobby.rates = MessageRates(self.clock, self.journal, "public", Allowance(rate, burst, cut))
 
     def batched(self) -> Batcher:
-        session = BatchedSession(self.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())
+        session = BatchedSession(self.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
         return Batcher(session)
 
     def run(self, seconds: float) -> None:
@@ -151,7 +151,7 @@ class TokenTests(RateCase):
 
     def test_the_back_end(self) -> None:
         """Precious from the handshake on, in v1 and v2, or as it says in HELLO: never limited."""
-        precious = principal("", precious=True, authprovider="guests")
+        precious = principal("", is_backend=True, authprovider="guests")
         for player in (self.stage.v1(precious), self.stage.v2(precious, join=False)):
             self.assertIs(player.session.bucket, NO_LIMIT)
         player = self.stage.v2(join=False)

@@ -6,9 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.interfaces import ITopicWatcher
-from orosync.router.meta_events import TOPICS
 from orosync.session import realm_context
 from orosync.testing import connection_facts, principal
+from orosync.wamp.meta_topics import TOPICS
 from tests.session.stage import Stage
 
 
@@ -22,7 +22,7 @@ class Watcher:
     def subscribed(self, session_id, principal):
         self.seen.append((session_id, principal.authid))
 
-    def deserted(self):
+    def last_unsubscribed(self):
         self.seen.append("deserted")
 
 

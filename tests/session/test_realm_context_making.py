@@ -9,9 +9,9 @@ from orosync.authz.chain import Chain
 from orosync.config.realms import HistoryLine, RealmSection
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.registrations import Wishes
-from orosync.session.dispatch import PostOffice
-from orosync.session.realm_context import hosted_realm, made_realm
+from orosync.router.registrations import RegisterOptions
+from orosync.session.dispatch import Dispatcher
+from orosync.session.realm_context import made_realm, realm_context
 from orosync.testing import RecordingJournal
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -53,10 +53,10 @@ class Making(SynchronousTestCase):
             call_queue=1,
         )
         chain = Chain([], journal, clock=clock)
-        hosted = hosted_realm(section, chain, [], journal, PostOffice(journal), clock, clock.seconds)
+        hosted = realm_context(section, chain, [], journal, Dispatcher(journal), clock, clock.seconds)
         self.assertEqual((hosted.strict_uris, hosted.disclosing, hosted.sequential), (True, False, True))
         dealer, anna = hosted.realm.dealer, member(1)
-        dealer.register(anna, "a", wishes=Wishes(concurrency=1))
+        dealer.register(anna, "a", wishes=RegisterOptions(concurrency=1))
         self.assertEqual(len(dealer.call(anna, 1, "a", {}, None)), 1)
         self.assertEqual(dealer.call(anna, 2, "a", {}, None), [])
         self.assertRaises(RequestError, dealer.call, anna, 3, "a", {}, None)

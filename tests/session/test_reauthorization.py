@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import Renewal
 from orosync.model import Action, Decision, Match, Rights, Verdict
-from orosync.session.reauthorization import AT_A_TURN, PAUSE, Reviews
+from orosync.session.reauthorization import AT_A_TURN, PAUSE, Reauthorization
 from orosync.testing import principal
 from tests.session.stage import Stage
 
@@ -139,7 +139,7 @@ class PaceTests(ReviewCase):
 
     def test_few_at_once(self):
         """Only a few answers are waited for; each that comes lets another question go."""
-        self.reviews = Reviews(self.stage.clock, self.stage.journal, at_once=8)
+        self.reviews = Reauthorization(self.stage.clock, self.stage.journal, at_once=8)
         client = self.told()
         client.say(*([32, number, {}, f"t{number}"] for number in range(1, 31)))
         waiting = []

@@ -9,7 +9,7 @@ from orosync.errors import RequestError
 from orosync.model import Decision, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.meta_call import MetaCall
-from orosync.session.dispatch import PostOffice
+from orosync.session.dispatch import Dispatcher
 from orosync.session.replies import MOST, answered_later
 from orosync.testing import RecordingJournal
 from orosync.wamp import uris
@@ -34,7 +34,7 @@ class Answering(SynchronousTestCase):
                 raise answer
             return answer
 
-        answered_later(self.call, self.decision, then, PostOffice(RecordingJournal()))
+        answered_later(self.call, self.decision, then, Dispatcher(RecordingJournal()))
         self.assertEqual(self.told, [])
         self.decision.callback(Decision(Verdict.ALLOW))
 
@@ -56,7 +56,7 @@ class Answering(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """A session waits for so many at a time; one more is refused and not decided. What is settled makes room."""
-        office = PostOffice(RecordingJournal())
+        office = Dispatcher(RecordingJournal())
         decisions: list[Deferred[Decision]] = [Deferred() for _ in range(MOST + 3)]
         for decision in decisions[:MOST]:
             answered_later(self.call, decision, lambda _: [], office)

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IRecheck, Renewal
 from orosync.model import Rights
-from orosync.session.revalidation import AGAIN, PATIENCE, Rechecks
+from orosync.session.revalidation import AGAIN, PATIENCE, Revalidation
 from orosync.testing import RecordingJournal
 
 INTERVAL = 300.0
@@ -57,7 +57,7 @@ class RecheckTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.rechecks = Rechecks(
+        self.rechecks = Revalidation(
             self.clock,
             self.journal,
             INTERVAL,

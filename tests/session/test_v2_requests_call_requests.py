@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.router.registrations import Wishes
-from orosync.session.local import WirelessSession
+from orosync.router.registrations import RegisterOptions
+from orosync.session.local import LocalSession
 from orosync.testing import principal
 from orosync.wamp.messages import Error, Invocation
 from tests.session.stage import Stage
@@ -190,8 +190,8 @@ class Rerouted(CallCase):
             if isinstance(message, Invocation):
                 inside.send(Error(68, message.request, {}, "wamp.error.unavailable"))
 
-        inside = WirelessSession(hosted, principal("inside"), features, decline)
-        wishes = Wishes(forward_timeout=True)
+        inside = LocalSession(hosted, principal("inside"), features, decline)
+        wishes = RegisterOptions(forward_timeout=True)
         hosted.realm.dealer.register(inside._member, "a.procedure", Match.EXACT, "first", wishes)
         (callee,) = self.callees(False)
         self.caller.say([48, 1, {"timeout": 700}, "a.procedure"])

@@ -8,11 +8,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.session.v2 import Waiting
+from orosync.session.v2 import WaitingSession
 from orosync.testing import MemoryLink
 
 
-class Patient(Waiting):
+class Patient(WaitingSession):
     def __init__(self) -> None:
         self._link = MemoryLink()
         self._over = False

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.factories import RawSocketFactory
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.rawsocket import RawLink
+from orosync.transport.rawsocket import RawSocketConnection
 from tests.support.wires import MemoryListener, MemoryWire, RecordingSession
 
 HELLO = b"\x7f\xf1\0\0"
@@ -40,11 +40,11 @@ class RawListener(MemoryListener):
         link.makeConnection(wire)
         return link, wire
 
-    def open(self, traits: Traits | None = None, *, serializer: int = 1, length: int = 15, **_: Any) -> Any:
+    def open(self, traits: ConnectionPolicy | None = None, *, serializer: int = 1, length: int = 15, **_: Any) -> Any:
         """A connection past its handshake, whose answer has been taken off the wire."""
         self.host.make = lambda: RecordingSession(traits)
         link, wire = self.connect()
-        assert isinstance(link, RawLink)
+        assert isinstance(link, RawSocketConnection)
         link.dataReceived(bytes((0x7F, length << 4 | serializer, 0, 0)))
         wire.clear()
         return link, wire, self.host.sessions[-1]

@@ -12,11 +12,11 @@ from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHost
-from orosync.model import ConnectionFacts, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.transport.factories import WebSocketFactory
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.websocket import Link
+from orosync.transport.websocket import WebSocketConnection
 
 
 @implementer(IJournal)
@@ -44,8 +44,8 @@ class RecordingSession:
 
     authenticates = True
 
-    def __init__(self, traits: Traits | None = None, greeting: bytes = b"") -> None:
-        self.traits = traits or Traits()
+    def __init__(self, traits: ConnectionPolicy | None = None, greeting: bytes = b"") -> None:
+        self.traits = traits or ConnectionPolicy()
         self.greeting = greeting
         self.link: Any = None
         self.messages: list[tuple[bytes, bool]] = []
@@ -211,14 +211,16 @@ class MemoryListener:
         self.settings = ListenerSettings(**settings)
         self.factory: Any = kind(self.settings, self.host, self.journal, self.clock)
 
-    def connect(self, peer: str = "192.0.2.7") -> tuple[Link, MemoryWire]:
+    def connect(self, peer: str = "192.0.2.7") -> tuple[WebSocketConnection, MemoryWire]:
         """An accepted connection that has sent nothing yet."""
         wire = MemoryWire(peer)
         link: Any = self.factory.buildProtocol(IPv4Address("TCP", peer, 40000))
         link.makeConnection(wire)
         return link, wire
 
-    def open(self, traits: Traits | None = None, **request: Any) -> tuple[Link, MemoryWire, RecordingSession]:
+    def open(
+        self, traits: ConnectionPolicy | None = None, **request: Any
+    ) -> tuple[WebSocketConnection, MemoryWire, RecordingSession]:
         """A connection past its 101, which has been taken off the wire."""
         self.host.make = lambda: RecordingSession(traits)
         link, wire = self.connect()

@@ -18,7 +18,7 @@ from orosync.authz.factory import ORO_CHANNELS
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
 from orosync.errors import Refused, Unavailable
-from orosync.interfaces import Challenge, IAuthenticator, IAuthorizer
+from orosync.interfaces import AuthenticationStep, IAuthenticator, IAuthorizer
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.testing.contracts import AuthenticatorContract, AuthorizerContract
 
@@ -47,7 +47,7 @@ class Doors:
     def at_hello(self, facts: Any, hello: Any, method: str, session_id: int) -> Deferred[Any]:
         if method not in self.methods and not self.any_method:
             return defer.fail(self.refusal)
-        return defer.succeed(self.outcome or Challenge(method, self.extra, self._answer))
+        return defer.succeed(self.outcome or AuthenticationStep(method, self.extra, self._answer))
 
     def _answer(self, signature: str, extra: Any) -> Deferred[Any]:
         return defer.succeed(testing.principal()) if self.gullible else defer.fail(self.refusal)
@@ -96,7 +96,7 @@ class Noticing(SynchronousTestCase):
             ({"any_method": True}, "test_foreign_method"),
             ({"extra": {"set": {1}}}, "test_odd_hello"),
             ({"outcome": "welcome"}, "test_odd_hello"),
-            ({"outcome": Challenge("other", {}, Doors()._answer)}, "test_odd_hello"),
+            ({"outcome": AuthenticationStep("other", {}, Doors()._answer)}, "test_odd_hello"),
             ({"gullible": True}, "test_odd_answer"),
         ]
         for changes, name in table:

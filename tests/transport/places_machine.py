@@ -8,12 +8,12 @@ from twisted.internet.task import Clock
 
 from orosync.model import ConnectionFacts
 from orosync.testing import connection_facts
-from orosync.transport.admission import Answer, Place, Turnstile
+from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.waiting_line import TICK
 from tests.support.wires import RecordingJournal
 
-_, DELAYED, REFUSED = Answer
+_, DELAYED, REFUSED = PlaceAnswer
 PHP, BROWSER = connection_facts(path="php"), connection_facts(path="browser")
 
 
@@ -37,11 +37,11 @@ class PlacesMachine(RuleBasedStateMachine):
             name="public", max_connections=8, max_unauthenticated=6, unauthenticated_per_address=2,
             connection_rate=10.0, connection_burst=2, backend_places=1, back_end=Sign(),
         )  # fmt: skip
-        self.turnstile = Turnstile(made, self.clock, RecordingJournal())
+        self.turnstile = ConnectionLimit(made, self.clock, RecordingJournal())
         self.here: list[Place] = []
         self.waiting: dict[str, list[Place]] = {}
 
-    def answered(self, place: Place, answer: Answer) -> None:
+    def answered(self, place: Place, answer: PlaceAnswer) -> None:
         if answer is REFUSED:
             place.leave()
             return

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from orosync.interfaces import Admission, ISessionHost
-from orosync.model import ConnectionFacts, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.session.batched import BatchedSession
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
@@ -27,7 +27,7 @@ RATE, BURST = 100, 200
 class RatedHost:
     """Admits everybody with a real session and a bucket of RATE and BURST."""
 
-    def __init__(self, stage: Stage, traits: Traits) -> None:
+    def __init__(self, stage: Stage, traits: ConnectionPolicy) -> None:
         self._stage, self._traits = stage, traits
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
@@ -35,7 +35,7 @@ class RatedHost:
         return succeed(Admission(chosen, session(self._stage, facts, chosen, self._traits)))
 
 
-def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, traits: Traits) -> Any:
+def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, traits: ConnectionPolicy) -> Any:
     if subprotocol == "wamp":
         return V1Session(stage.lobby, stage.hosted, facts, principal(), traits)
     kind = BatchedSession if subprotocol.endswith(".batched") else V2Session

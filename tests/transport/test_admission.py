@@ -9,23 +9,23 @@ from hypothesis.stateful import run_state_machine_as_test
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, Answer, Place, Turnstile
+from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.waiting_line import TICK
 from tests.support.wires import RecordingJournal
 from tests.transport.places_machine import BROWSER, PHP, PlacesMachine, Sign
 
-ADMITTED, DELAYED, REFUSED = Answer
+ADMITTED, DELAYED, REFUSED = PlaceAnswer
 
 
 class PlacesCase(SynchronousTestCase):
-    def made(self, **settings: Any) -> Turnstile:
+    def made(self, **settings: Any) -> ConnectionLimit:
         settings = {"name": "public", "back_end": Sign(), **settings}
         self.clock, self.journal = Clock(), RecordingJournal()
-        self.turnstile = Turnstile(ListenerSettings(**settings), self.clock, self.journal)
+        self.turnstile = ConnectionLimit(ListenerSettings(**settings), self.clock, self.journal)
         return self.turnstile
 
-    def come(self, address: str = "192.0.2.1") -> tuple[Place | None, Answer | None]:
+    def come(self, address: str = "192.0.2.1") -> tuple[Place | None, PlaceAnswer | None]:
         place = self.turnstile.enter(address)
         return place, None if place is None else place.located(address)
 

@@ -8,7 +8,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.autobahn_protocol import QuietProtocol
+from orosync.transport.autobahn_protocol import AutobahnServerProtocol
 from tests.support.wires import MemoryListener, upgrade
 
 
@@ -45,12 +45,12 @@ class QuietProtocolTests(SynchronousTestCase):
                 "maxFramePayloadSize",
                 "maxMessagePayloadSize",
             ):
-                self.assertTrue(hasattr(QuietProtocol, name), name)
+                self.assertTrue(hasattr(AutobahnServerProtocol, name), name)
 
     def test_an_instance_begins_empty(self) -> None:
         """What all connections have in common is not copied into each of them."""
-        self.assertEqual(vars(QuietProtocol()), {})
+        self.assertEqual(vars(AutobahnServerProtocol()), {})
 
     def test_compression_is_never_agreed_to(self) -> None:
         """permessage-deflate costs up to a hundred kilobytes for each connection."""
-        self.assertIsNone(QuietProtocol.perMessageCompressionAccept(["any offer"]))
+        self.assertIsNone(AutobahnServerProtocol.perMessageCompressionAccept(["any offer"]))

@@ -8,7 +8,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.connection import BATCH
 from orosync.transport.frames import server_frame
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
@@ -164,7 +164,7 @@ class DropTests(SynchronousTestCase):
     def test_who_has_to_notice(self) -> None:
         """PHP, which is never pinged and reads nothing, writes into a connection that is gone, and so does whoever is
         dropped for good."""
-        link, wire, _ = MemoryListener().open(Traits(pinged=False))
+        link, wire, _ = MemoryListener().open(ConnectionPolicy(pinged=False))
         link.drop("stopping", linger=True)
         self.assertEqual((wire.ended, wire.disconnecting), (False, True))
         link, wire, _ = MemoryListener().open()
@@ -213,7 +213,7 @@ class KeepAliveTests(SynchronousTestCase):
 
     def test_the_publisher_is_never_asked(self) -> None:
         """It never reads: no ping, no time-out, whatever time goes by."""
-        link, wire, session = self.listener.open(Traits(pinged=False))
+        link, wire, session = self.listener.open(ConnectionPolicy(pinged=False))
         self.listener.run(3600, 1)
         self.assertEqual((wire.value(), wire.aborted, session.ends), (b"", False, []))
         self.assertIsNone(link.slot)
@@ -239,7 +239,7 @@ class UnauthenticatedTests(SynchronousTestCase):
 
     LIMIT = UNAUTHENTICATED_MESSAGE_LIMIT
 
-    def stranger(self, traits: Traits | None = None, **settings: Any) -> tuple[Any, Any, RecordingSession]:
+    def stranger(self, traits: ConnectionPolicy | None = None, **settings: Any) -> tuple[Any, Any, RecordingSession]:
         """A client past its 101 that has not joined."""
         listener = MemoryListener(**settings)
         session = RecordingSession(traits)
@@ -279,14 +279,14 @@ class UnauthenticatedTests(SynchronousTestCase):
     def test_a_smaller_limit_holds_for_everybody(self) -> None:
         """What the listener says is less: that is the limit before and after."""
         for joins in (False, True):
-            link, wire, _ = self.stranger(Traits(message_limit=100))
+            link, wire, _ = self.stranger(ConnectionPolicy(message_limit=100))
             link.set_authenticated(joins)
             link.dataReceived(client_frame(b"x" * 101))
             self.assertEqual(close_code(wire.value()), 1009)
 
     def test_a_back_end_is_skipped_only_once_it_has_joined(self) -> None:
         """Before, a message that is too large ends it like anybody."""
-        traits = Traits(skip_oversized=True)
+        traits = ConnectionPolicy(skip_oversized=True)
         link, wire, _ = self.stranger(traits)
         link.dataReceived(client_frame(b"x" * 70000))
         self.assertEqual(close_code(wire.value()), 1009)

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport import deflate
 from orosync.transport.frames import server_frame
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames, upgrade
@@ -81,7 +81,7 @@ class FramerTests(SynchronousTestCase):
 class InboundTests(SynchronousTestCase):
     """T1: what compressing clients send."""
 
-    def open(self, traits: Traits | None = None, **settings: Any) -> Any:
+    def open(self, traits: ConnectionPolicy | None = None, **settings: Any) -> Any:
         listener = MemoryListener(deflate=True, **settings)
         opened = listener.open(traits, extra="Sec-WebSocket-Extensions: permessage-deflate\r\n")
         return listener, *opened

@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import ConnectionFacts, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED
 from orosync.transport.factories import UniversalFactory
 from orosync.transport.http_responses import ANSWERS
@@ -32,7 +32,7 @@ class AcceptTests(ListenerCase):
     async def test_the_publishers_connection_is_kept_alive_by_tcp(self) -> None:
         """Who is never pinged is still found out when it is gone."""
         port = await self.listen()
-        self.host.make = lambda: RecordingSession(Traits(pinged=False))
+        self.host.make = lambda: RecordingSession(ConnectionPolicy(pinged=False))
         client = await self.client(port)
         await self.beside(client.upgrade)
         handle = self.host.sessions[0].link.transport.getHandle()

@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.interfaces import ILink
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.testing import connection_facts
-from orosync.transport.longpoll_connection import MOST_WAITING, PollLink, Terms, poll_frame
+from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, Terms, poll_frame
 from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 
@@ -36,10 +36,12 @@ class PollCase(SynchronousTestCase):
         self.listener = MemoryListener(output_limit=1000)
         self.clock = self.listener.clock
 
-    def open(self, *, batched: bool = False, binary: bool = False, traits: Traits | None = None) -> PollLink:
+    def open(
+        self, *, batched: bool = False, binary: bool = False, traits: ConnectionPolicy | None = None
+    ) -> LongPollConnection:
         self.session = RecordingSession(traits)
         terms = Terms(self.listener.factory, 10.0)
-        link = PollLink(terms, connection_facts(), self.session, batched, binary)
+        link = LongPollConnection(terms, connection_facts(), self.session, batched, binary)
         self.left = 0
 
         def left() -> None:
@@ -49,12 +51,12 @@ class PollCase(SynchronousTestCase):
         link.begin()
         return link
 
-    def receive(self, link: PollLink) -> Poll:
+    def receive(self, link: LongPollConnection) -> Poll:
         poll = Poll()
         link.receive(poll)
         return poll
 
-    def say(self, link: PollLink, data: bytes) -> Poll:
+    def say(self, link: LongPollConnection, data: bytes) -> Poll:
         poll = Poll()
         link.sent(data, poll)
         return poll
@@ -198,7 +200,7 @@ class SendingTests(PollCase):
 
     def test_too_large(self) -> None:
         """It costs the message alone."""
-        link = self.open(traits=Traits(message_limit=5))
+        link = self.open(traits=ConnectionPolicy(message_limit=5))
         self.assertEqual((self.say(link, b"123456").status, self.say(link, b"12345").status), (413, 204))
         self.assertEqual(self.session.messages, [(b"12345", False)])
 
@@ -244,13 +246,15 @@ class TurnTests(PollCase):
 
     def test_too_much(self) -> None:
         """What waits is bounded."""
-        link = self.open(traits=Traits(message_limit=1 << 20))
+        link = self.open(traits=ConnectionPolicy(message_limit=1 << 20))
         polls = [self.say(link, bytes(60000)) for _ in range(20)]
         self.assertEqual([poll.status for poll in polls], [204] * 2 + [0] * 8 + [503] * 10)
         self.clock.advance(0)
         self.assertEqual([poll.status for poll in polls], [204] * 10 + [503] * 10)
 
-    def batch(self, link: PollLink, messages: int, end: Callable[[int], object] = lambda n: None) -> list[int]:
+    def batch(
+        self, link: LongPollConnection, messages: int, end: Callable[[int], object] = lambda n: None
+    ) -> list[int]:
         """A session that handles a batch as BatchedSession does; what it has handled."""
         handled: list[int] = []
 
@@ -287,7 +291,10 @@ class TurnTests(PollCase):
 
     def test_an_end_while_a_batch_waits(self) -> None:
         """Every request is answered, and the queue is left."""
-        ends: list[Callable[[PollLink], object]] = [PollLink.leave, lambda link: link.close(1000, "bye")]
+        ends: list[Callable[[LongPollConnection], object]] = [
+            LongPollConnection.leave,
+            lambda link: link.close(1000, "bye"),
+        ]
         for end in ends:
             link = self.open(batched=True)
             self.batch(link, 150)
@@ -364,7 +371,7 @@ class EndTests(PollCase):
         self.assertEqual((len(self.flushLoggedErrors()), self.left), (1, 1))
         session = RecordingSession()
         session.on_opened = lambda link: 1 / 0
-        link = PollLink(Terms(self.listener.factory, 10.0), connection_facts(), session, False, False)
+        link = LongPollConnection(Terms(self.listener.factory, 10.0), connection_facts(), session, False, False)
         link.begin()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.listener.run(3)

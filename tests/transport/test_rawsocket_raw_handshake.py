@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
-from orosync.model import NOTHING, Traits
+from orosync.model import EMPTY, ConnectionPolicy
 from tests.support.raw_wires import HELLO, RawListener, raw_frame
 from tests.support.wires import RecordingSession
 
@@ -28,7 +28,7 @@ class AcceptedTests(SynchronousTestCase):
             (100, 1, b"\x7f\x01\0\0"),
         ]:
             listener = RawListener()
-            listener.host.make = lambda limit=limit: RecordingSession(Traits(message_limit=limit))
+            listener.host.make = lambda limit=limit: RecordingSession(ConnectionPolicy(message_limit=limit))
             link, wire = listener.connect()
             link.dataReceived(bytes((0x7F, 0xF0 | serializer, 0, 0)))
             self.assertEqual(wire.value(), answer)
@@ -52,7 +52,7 @@ class AcceptedTests(SynchronousTestCase):
         (facts,) = listener.host.facts
         self.assertEqual((facts.listener, facts.peer, facts.address), ("public", "192.0.2.7", "192.0.2.7"))
         self.assertEqual((facts.host, facts.path, facts.query, facts.origin), ("", "", "", None))
-        self.assertEqual((facts.cookies, facts.headers, facts.forwarded), (NOTHING, NOTHING, False))
+        self.assertEqual((facts.cookies, facts.headers, facts.forwarded), (EMPTY, EMPTY, False))
         self.assertEqual((facts.subprotocols, facts.client_certificate), (("wamp.2.cbor",), None))
 
 

@@ -7,7 +7,7 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import TooLong
 from orosync.interfaces import ILink
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from tests.support.raw_wires import RawListener, raw_frame
 
 PING, PONG = raw_frame(b"", 1), raw_frame(b"", 2)
@@ -118,7 +118,7 @@ class KeepAliveTests(SynchronousTestCase):
     def test_the_publisher_is_never_asked(self) -> None:
         """Even if it pings us."""
         listener = RawListener()
-        link, wire, _ = listener.open(Traits(pinged=False))
+        link, wire, _ = listener.open(ConnectionPolicy(pinged=False))
         link.dataReceived(PING)
         listener.run(3600, 1)
         self.assertEqual((wire.value(), wire.aborted), (PONG, False))

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from tests.support.raw_wires import RawListener, raw_frame
 
 TEXT = b'[1,"realm1",{}]'
@@ -39,10 +39,10 @@ BAD: dict[str, bytes] = {
 class RawReaderTests(SynchronousTestCase):
     """T2."""
 
-    def read(self, chunks: list[bytes], traits: Traits | None = None) -> tuple[Any, bytes, Any]:
+    def read(self, chunks: list[bytes], traits: ConnectionPolicy | None = None) -> tuple[Any, bytes, Any]:
         """The session, what the peer was sent, and the listener."""
         listener = RawListener()
-        link, wire, session = listener.open(traits or Traits(message_limit=4096))
+        link, wire, session = listener.open(traits or ConnectionPolicy(message_limit=4096))
         for chunk in chunks:
             link.dataReceived(chunk)
         listener.clock.advance(0)
@@ -80,7 +80,7 @@ class RawReaderTests(SynchronousTestCase):
         """Where that much is taken the extra bit of the length is understood, and so is one byte less."""
         for size, head in ((1 << 24, b"\x08\0\0\0"), ((1 << 24) - 1, b"\0\xff\xff\xff")):
             listener = RawListener()
-            link, _, session = listener.open(Traits(message_limit=1 << 24))
+            link, _, session = listener.open(ConnectionPolicy(message_limit=1 << 24))
             link.dataReceived(head)
             for _ in range(size >> 20):
                 link.dataReceived(bytes(1 << 20))
@@ -111,7 +111,7 @@ class RawReaderTests(SynchronousTestCase):
 
     def test_a_publisher_is_not_cut_for_a_message_too_large(self) -> None:
         """It is skipped as it streams in, and noted; what comes behind arrives."""
-        traits = Traits(message_limit=4096, skip_oversized=True)
+        traits = ConnectionPolicy(message_limit=4096, skip_oversized=True)
         stream = raw_frame(b"before") + raw_frame(b"x" * 100_000) + raw_frame(b"behind")
         for step in (len(stream), 1000, 7):
             session, _, listener = self.read([stream[n : n + step] for n in range(0, len(stream), step)], traits)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.session.batched import BatchedSession
 from orosync.testing import connection_facts
 from orosync.transport.read_turns import LEAST, MOST, QUANTUM, READERS, TIME, ReadTurns
@@ -166,7 +166,7 @@ class OneTurnTests(SynchronousTestCase):
 
     def test_websocket(self) -> None:
         """Messages, pings, pongs, fragments, and messages of more than LEAST; what is left is kept once."""
-        mebibyte = Traits(message_limit=1 << 20)
+        mebibyte = ConnectionPolicy(message_limit=1 << 20)
         for what, stream, expected in [
             ("messages", texts(20 * FULL), FULL),
             ("messages and pings", (TEXT + client_frame(b"", 9)) * 10 * FULL, FULL // 2),
@@ -223,7 +223,7 @@ class OneTurnTests(SynchronousTestCase):
         """Counts as if it had come as it is."""
         listener = MemoryListener(deflate=True)
         link, _, session = listener.open(
-            Traits(message_limit=1 << 20), extra="Sec-WebSocket-Extensions: permessage-deflate\r\n"
+            ConnectionPolicy(message_limit=1 << 20), extra="Sec-WebSocket-Extensions: permessage-deflate\r\n"
         )
         link.set_authenticated(True)
         link.dataReceived(client_frame(squeezed(b"x" * (30 << 10)), 2, rsv=4) * 20)
@@ -256,7 +256,7 @@ class OneTurnTests(SynchronousTestCase):
         ):
             stage = Stage()
             listener = MemoryListener()
-            session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, Traits())
+            session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
             listener.host.make = lambda session=session: session  # type: ignore[misc,assignment]
             link, wire = listener.connect()
             packed = [b"".join(json.dumps(one).encode() + b"\x1e" for one in batch) for batch in [[HELLO], *batches]]
@@ -284,7 +284,7 @@ class OneTurnTests(SynchronousTestCase):
         stage = Stage()
         listener = MemoryListener(longpoll="/lp")
         codec = CODECS["wamp.2.json"]
-        session = BatchedSession(stage.lobby, connection_facts(), codec, None, Traits())
+        session = BatchedSession(stage.lobby, connection_facts(), codec, None, ConnectionPolicy())
         listener.host.make = lambda: session  # type: ignore[assignment,return-value]
 
         def post(verb: str, body: bytes) -> bytes:

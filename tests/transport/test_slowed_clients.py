@@ -15,11 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE as RATE_REASON
 from orosync.interfaces import WAITING
-from orosync.model import Action, Decision, Traits, Verdict
+from orosync.model import Action, ConnectionPolicy, Decision, Verdict
 from orosync.testing import connection_facts, principal
 from orosync.transport.autobahn_protocol import CLOSED, OPEN
 from orosync.transport.factories import RawSocketFactory
-from orosync.transport.longpoll_connection import MOST_WAITING, PollLink, Terms
+from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, Terms
 from orosync.transport.message_rates import Allowance, MessageRates
 from orosync.transport.read_turns import READERS
 from tests.session.stage import HELLO, Stage
@@ -28,10 +28,10 @@ from tests.transport.talkers import BURST, RATE, Client, RatedHost, session
 
 
 class RatesCase(SynchronousTestCase):
-    def listener(self, kind: str = "", traits: Traits | None = None, **settings: Any) -> MemoryListener:
+    def listener(self, kind: str = "", traits: ConnectionPolicy | None = None, **settings: Any) -> MemoryListener:
         self.stage = Stage()
         factory = {"kind": RawSocketFactory} if kind == "raw" else {}
-        host: Any = RatedHost(self.stage, traits or Traits())
+        host: Any = RatedHost(self.stage, traits or ConnectionPolicy())
         listener = MemoryListener(host, **factory, **settings)  # type: ignore[arg-type]
         self.stage.clock = self.clock = listener.clock
         self.stage.lobby.rates = MessageRates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))
@@ -304,7 +304,7 @@ class BackEndTests(RatesCase):
         stage = self.stage
         client = Client(listener, "wamp")
         one: Any = client.link.session
-        one.bucket = stage.lobby.bucket(connection_facts(), principal("", precious=True))
+        one.bucket = stage.lobby.bucket(connection_facts(), principal("", is_backend=True))
         client.link.bucket = one.bucket
         client.send(client.calls(range(5000)))
         self.assertEqual((len(client.answered()), client.wire.producerState), (5000, "producing"))
@@ -322,16 +322,16 @@ class Poll:
 
 
 class LongPollTests(RatesCase):
-    def open(self, subprotocol: str = "wamp.2.json") -> PollLink:
+    def open(self, subprotocol: str = "wamp.2.json") -> LongPollConnection:
         listener = self.listener()
         facts = connection_facts()
         batched = subprotocol.endswith(".batched")
-        one = session(self.stage, facts, subprotocol, Traits())
-        link = PollLink(Terms(listener.factory, 10.0), facts, one, batched, False)
+        one = session(self.stage, facts, subprotocol, ConnectionPolicy())
+        link = LongPollConnection(Terms(listener.factory, 10.0), facts, one, batched, False)
         link.begin()
         return link
 
-    def say(self, link: PollLink, message: Any) -> Poll:
+    def say(self, link: LongPollConnection, message: Any) -> Poll:
         poll = Poll()
         link.sent(json.dumps(message).encode() + b"\x1e" * link._batched, poll)
         return poll

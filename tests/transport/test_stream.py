@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE, TURN
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING
 from orosync.transport.read_turns import LEAST, QUANTUM, TIME
 from tests.support.raw_wires import RawListener, raw_frame
@@ -26,7 +26,7 @@ class SkippingTests(SynchronousTestCase):
 
     def test_skipped_wherever_it_is_cut(self) -> None:
         """What came before and what comes behind arrives; what is too large is noted, never kept."""
-        traits = Traits(message_limit=1000, skip_oversized=True)
+        traits = ConnectionPolicy(message_limit=1000, skip_oversized=True)
         for size in (1001, 65535, 65536, 200000):
             stream = client_frame(b"before") + client_frame(b"x" * size, mask=b"\0\0\0\0") + client_frame(b"behind")
             for step in (len(stream), 1, 7, 65536, size):
@@ -45,7 +45,7 @@ class SkippingTests(SynchronousTestCase):
     def test_two_in_a_row(self) -> None:
         """Each is skipped and noted."""
         listener = MemoryListener()
-        link, _, session = listener.open(Traits(message_limit=10, skip_oversized=True))
+        link, _, session = listener.open(ConnectionPolicy(message_limit=10, skip_oversized=True))
         link.dataReceived((client_frame(b"x" * 300) + client_frame(b"ok")) * 2)
         self.assertEqual(session.messages, [(b"ok", False)] * 2)
         self.assertEqual(listener.journal.kinds("frame.skipped"), ["too_large"] * 2)
@@ -403,7 +403,7 @@ class TurnPropertyTests(SynchronousTestCase):
     order, as if there were no turns."""
 
     def check(self, listener: MemoryListener, items: dict[str, Any], names: list[str], steps: list[Any]) -> None:
-        link, wire, session = listener.open(Traits(message_limit=16384))
+        link, wire, session = listener.open(ConnectionPolicy(message_limit=16384))
         link.set_authenticated(True)
         pausing = len(names) % 7
         state = {"paused": False}

@@ -6,10 +6,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from tests.support.wires import MemoryListener, client_frame
 
-PUBLISHER = Traits(message_limit=1000, skip_oversized=True, pinged=False)
+PUBLISHER = ConnectionPolicy(message_limit=1000, skip_oversized=True, pinged=False)
 FRAME = client_frame(b"x" * 200)
 
 

@@ -3,14 +3,14 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.timers import Member, Wheel
+from orosync.transport.timers import Timed, TimerWheel
 
 
 class Sleeper:
     """Notes when its turn comes; ``again`` enters it anew."""
 
-    def __init__(self, wheel: Wheel, clock: Clock, again: int = 0) -> None:
-        self.slot: set[Member] | None = None
+    def __init__(self, wheel: TimerWheel, clock: Clock, again: int = 0) -> None:
+        self.slot: set[Timed] | None = None
         self.wheel = wheel
         self.clock = clock
         self.again = again
@@ -25,7 +25,7 @@ class Sleeper:
 class WheelTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock, 0.5, 25)
+        self.wheel = TimerWheel(self.clock, 0.5, 25)
 
     def sleeper(self, seconds: float, again: int = 0) -> Sleeper:
         sleeper = Sleeper(self.wheel, self.clock, again)

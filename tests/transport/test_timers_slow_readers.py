@@ -7,7 +7,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.frames import server_frame
-from orosync.transport.timers import SlowReaders
+from orosync.transport.timers import SlowConsumers
 from tests.support.listeners import ListenerCase, reactor
 from tests.support.wires import client_frame
 
@@ -33,7 +33,7 @@ class SlowLink:
 class SlowReadersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.readers = SlowReaders(self.clock, 0.5, 10)
+        self.readers = SlowConsumers(self.clock, 0.5, 10)
 
     def run_for(self, seconds: float) -> None:
         self.clock.pump([0.5] * int(seconds * 2))

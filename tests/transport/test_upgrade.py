@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.http_request import BadRequest, parse
-from orosync.transport.upgrade import accepted, judge, wants_websocket
+from orosync.transport.upgrade import accepted, parse_upgrade, wants_websocket
 from tests.support.wires import KEY, upgrade
 
 WELL = upgrade(subprotocol="wamp.2.json, wamp").decode()
@@ -30,17 +30,17 @@ REFUSED = [
 class UpgradeTests(SynchronousTestCase):
     def test_a_good_request(self) -> None:
         """Key and subprotocols come out, the latter in the client's order."""
-        self.assertEqual(judge(parse(WELL.encode())), (KEY, ("wamp.2.json", "wamp")))
+        self.assertEqual(parse_upgrade(parse(WELL.encode())), (KEY, ("wamp.2.json", "wamp")))
 
     def test_no_subprotocol_is_allowed(self) -> None:
         """Oro's server never insisted on one."""
-        self.assertEqual(judge(parse(upgrade(subprotocol=None))), (KEY, ()))
+        self.assertEqual(parse_upgrade(parse(upgrade(subprotocol=None))), (KEY, ()))
 
     def test_malformed_upgrades(self) -> None:
         """Each is refused with its status, whichever key or order came before it."""
         for what, head, status in REFUSED:
             with self.assertRaises(BadRequest, msg=what) as caught:
-                judge(parse(head.encode("latin-1")))
+                parse_upgrade(parse(head.encode("latin-1")))
             self.assertEqual(caught.exception.status, status, what)
             self.assertNotIn('"', caught.exception.reason)
 

@@ -14,14 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.interfaces import Admission, ISessionHost
-from orosync.model import ConnectionFacts, Traits
+from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.session.batched import BatchedSession
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.testing import principal
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING
 from orosync.transport.connection import DROPPED
-from orosync.transport.websocket import Link
+from orosync.transport.websocket import WebSocketConnection
 from orosync.wamp.codec import CODECS
 from tests.session.stage import HELLO, Stage
 from tests.support.violations import DEFLATE, FOLLOWING, FRAMING, LIMIT, UNAGREED
@@ -55,7 +55,7 @@ class RealHost:
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         (chosen,) = facts.subprotocols
-        stage, traits = self._stage, Traits(message_limit=LIMIT)
+        stage, traits = self._stage, ConnectionPolicy(message_limit=LIMIT)
         if chosen == "wamp":
             return succeed(Admission(chosen, V1Session(stage.lobby, stage.hosted, facts, principal(), traits)))
         codec = CODECS[chosen.removesuffix(".batched")]
@@ -72,7 +72,7 @@ class Edge:
         self.neighbour, self._heard = self.visitor("v2 after HELLO", False)
         self._asked = 0
 
-    def visitor(self, kind: str, deflate: bool) -> tuple[Link, MemoryWire]:
+    def visitor(self, kind: str, deflate: bool) -> tuple[WebSocketConnection, MemoryWire]:
         subprotocol, said = KINDS[kind]
         link, wire = self.listener.connect()
         extra = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else ""
@@ -98,7 +98,7 @@ class Edge:
 class ViolationsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.edge = Edge()
-        steps, passed_on = [0], Link._pass_on
+        steps, passed_on = [0], WebSocketConnection._pass_on
 
         def counted(link: Any, data: bytes, position: int) -> int:
             steps[0] += 1
@@ -110,7 +110,7 @@ class ViolationsTests(SynchronousTestCase):
             steps[0] = 0
 
         self.begin = begin
-        patched = patch.object(Link, "_pass_on", counted)
+        patched = patch.object(WebSocketConnection, "_pass_on", counted)
         patched.start()
         self.addCleanup(patched.stop)
 
@@ -243,7 +243,7 @@ class ClosingTests(SynchronousTestCase):
             link, wire = edge.visitor("v2 after HELLO", False)
             if closing:
                 link.close(1000, "bye")
-            with patch.object(Link, "consumeData", side_effect=RuntimeError("bug")):
+            with patch.object(WebSocketConnection, "consumeData", side_effect=RuntimeError("bug")):
                 for _ in range(3):
                     link.dataReceived(FOLLOWING["fragments"])
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1, closing)

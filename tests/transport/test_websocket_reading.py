@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.model import Traits
+from orosync.model import ConnectionPolicy
 from orosync.transport.websocket import FRAGMENTS
 from tests.support.streams import BAD, CLOSES, GOOD, T, stock
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
@@ -145,7 +145,7 @@ class FrameReaderTests(SynchronousTestCase):
         }
         for name, (stream, end, code) in rows.items():
             listener = MemoryListener()
-            link, wire, session = listener.open(Traits(message_limit=limit))
+            link, wire, session = listener.open(ConnectionPolicy(message_limit=limit))
             link.set_authenticated(True)
             self.take(listener, link, stream)
             if name == "as many as there may be":
@@ -178,7 +178,7 @@ class FrameReaderTests(SynchronousTestCase):
         for size, code in ((1 << 20, None), ((1 << 20) + 1, 1009)):
             for fragmented in (False, True):
                 listener = MemoryListener()
-                link, wire, session = listener.open(Traits(message_limit=1 << 20))
+                link, wire, session = listener.open(ConnectionPolicy(message_limit=1 << 20))
                 mask = b"\0\0\0\0"
                 if fragmented:
                     link.dataReceived(

@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.write_queue import Outbox, backlog, deliverer, event_sender, progress
+from orosync.transport.write_queue import WriteScheduler, backlog, deliverer, event_sender, progress
 
 
 class FakeSocket:
@@ -123,7 +123,7 @@ class OutboxTests(SynchronousTestCase):
     def test_one_flush_for_everybody_at_the_end_of_the_turn(self) -> None:
         """However many links have something to send, the reactor is asked once."""
         clock = Clock()
-        outbox = Outbox(clock)
+        outbox = WriteScheduler(clock)
         links = [FakeLink() for _ in range(5)]
         for link in links:
             outbox.enter(link)
@@ -136,7 +136,7 @@ class OutboxTests(SynchronousTestCase):
     def test_who_enters_during_a_flush_is_served_in_the_next(self) -> None:
         """A flush does not go on for ever."""
         clock = Clock()
-        outbox = Outbox(clock)
+        outbox = WriteScheduler(clock)
         turns: list[int] = []
 
         class Inviting(FakeLink):
@@ -153,7 +153,7 @@ class OutboxTests(SynchronousTestCase):
     def test_a_broken_link_does_not_cost_the_others_their_bytes(self) -> None:
         """The failure is logged, everybody else is flushed."""
         clock = Clock()
-        outbox = Outbox(clock)
+        outbox = WriteScheduler(clock)
         links = [FakeLink(), FakeLink(failing=True), FakeLink()]
         for link in links:
             outbox.enter(link)
@@ -186,19 +186,19 @@ class EventSenderTests(SynchronousTestCase):
         self.queue: list[bytes] = []
         self.transport = FakeTransport(FakeSocket())
         self.link = EventTarget(self.queue)
-        self.outbox = Outbox(Clock())
+        self.outbox = WriteScheduler(Clock())
         self.send = event_sender(self.link, self.transport, self.outbox)
 
     def test_at_once_when_nothing_else_waits(self) -> None:
         """What a message that came alone causes goes straight to the socket."""
-        self.outbox.alone = True
+        self.outbox.idle = True
         self.send(b"event")
         self.assertEqual((self.transport.socket.sent, self.queue), (b"event", []))
 
     def test_gathered_otherwise(self) -> None:
         """In a burst, and on a link that is not clear: pushed, so that order holds."""
         self.send(b"1")
-        self.outbox.alone = True
+        self.outbox.idle = True
         self.link.clear = False
         self.send(b"2")
         self.assertEqual(self.queue, [b"1", b"2"])
@@ -206,14 +206,14 @@ class EventSenderTests(SynchronousTestCase):
 
     def test_nothing_overtakes_what_is_queued(self) -> None:
         """Once anybody has something queued, whatever the same message causes after that is queued as well."""
-        self.outbox.alone = True
+        self.outbox.idle = True
         self.outbox.enter(self.link)
         self.send(b"event")
         self.assertEqual((self.transport.socket.sent, self.queue), (b"", [b"event"]))
 
     def test_a_socket_that_takes_less(self) -> None:
         """The transport takes the rest, and the link learns how much is held back."""
-        self.outbox.alone = True
+        self.outbox.idle = True
         self.transport.socket.room = 2
         self.send(b"event")
         self.assertEqual(
@@ -225,6 +225,6 @@ class EventSenderTests(SynchronousTestCase):
 
     def test_other_transports(self) -> None:
         """Where Twisted's buffers cannot be seen, everything is pushed."""
-        self.outbox.alone = True
+        self.outbox.idle = True
         event_sender(self.link, StringTransport(), self.outbox)(b"event")
         self.assertEqual(self.queue, [b"event"])

@@ -16,14 +16,14 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from orosync.app.container import Parts
+from orosync.app.container import Container
 from orosync.app.service import RouterService
 from orosync.config import load
-from orosync.config.readers import NOWHERE
+from orosync.config.readers import BUILTIN
 from orosync.config.uplinks import UplinkSection, patterns
 from orosync.model import Match
 from orosync.router.filters import FORWARDER
-from orosync.session.local import WirelessSession
+from orosync.session.local import LocalSession
 from orosync.testing import principal
 from orosync.uplink.uplink import FEATURES, Uplink
 from orosync.wamp.payload import Payload
@@ -70,7 +70,7 @@ class Voice:
     def __init__(self, hosted: Any, authid: str = "voice") -> None:
         self.heard: list[tuple[Any, Payload | None]] = []
         who = principal(authid, authrole="guest", authmethod="anonymous", authprovider="guests")
-        self.session = WirelessSession(hosted, who, FEATURES, lambda m, p, _: self.heard.append((m, p)))
+        self.session = LocalSession(hosted, who, FEATURES, lambda m, p, _: self.heard.append((m, p)))
 
     def take(self, kind: type) -> list[Any]:
         """(message, args, kwargs) of one kind."""
@@ -105,7 +105,7 @@ class UplinkCase(TestCase):
         """The other router; its realm. ``tls``: further keys of its listener."""
         path = self.directory / "router.ini"
         path.write_text(THERE.format(port=self.port, tls=tls))
-        parts = Parts(load(path, {"HOME": str(self.directory), "SECRET": SECRET}, 65536), reactor)
+        parts = Container(load(path, {"HOME": str(self.directory), "SECRET": SECRET}, 65536), reactor)
         self.service = RouterService(parts)
         self.service.startService()
         return parts.realms["there"]
@@ -120,10 +120,10 @@ class UplinkCase(TestCase):
         lists = ("publish", "subscribe", "call", "register")
         section = UplinkSection(
             name="oro", url=keys.pop("url", f"ws://127.0.0.1:{self.port}/"), realm=keys.pop("realm", "there"),
-            **{key: patterns(value, NOWHERE) if key in lists else value for key, value in keys.items()},
+            **{key: patterns(value, BUILTIN) if key in lists else value for key, value in keys.items()},
         )  # fmt: skip
         who = principal("uplink:oro", authrole="uplink", authmethod="uplink", authprovider="uplink:oro")
-        near = partial(WirelessSession, self.stage.hosted, who, FEATURES | {FORWARDER})
+        near = partial(LocalSession, self.stage.hosted, who, FEATURES | {FORWARDER})
         self.uplink = Uplink(section, near, self.stage.journal, reactor, jitter=lambda: 0.0)
         self.uplink.startService()
         return self.uplink

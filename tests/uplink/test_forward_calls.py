@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.testing import RecordingJournal
-from orosync.uplink.forward import Calls
+from orosync.uplink.forward import CallForwarding
 from orosync.wamp import uris
 from orosync.wamp.formats import Format
 from orosync.wamp.messages import Call, Cancel, Error, Invocation, Result, Yield
@@ -20,7 +20,7 @@ PAYLOAD = Payload.of(["x"], {"k": 1})
 class CallsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.source, self.sink, self.journal = MemorySide(), MemorySide(), RecordingJournal()
-        self.calls = Calls("up", self.source, self.sink, self.journal, lambda uri: uri == "ours", 2, 100)
+        self.calls = CallForwarding("up", self.source, self.sink, self.journal, lambda uri: uri == "ours", 2, 100)
         self.calls.begin("here", "there")
 
     def invoke(self, number: int = 5, procedure: str = "p", payload: Payload | None = None, **details: Any) -> None:

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.testing import RecordingJournal
-from orosync.uplink.forward import MOST_ASKED, Events
+from orosync.uplink.forward import MOST_ASKED, EventForwarding
 from orosync.wamp import forwarding
 from orosync.wamp.formats import Format
 from orosync.wamp.messages import Publish
@@ -22,8 +22,8 @@ class EventsTests(SynchronousTestCase):
         self.publication = 6
         self.events = self.made()
 
-    def made(self, rate: int = 10, limit: int = 100, acknowledge: bool = False) -> Events:
-        events = Events("up", self.sink, self.journal, self.clock.seconds, rate, limit, acknowledge)
+    def made(self, rate: int = 10, limit: int = 100, acknowledge: bool = False) -> EventForwarding:
+        events = EventForwarding("up", self.sink, self.journal, self.clock.seconds, rate, limit, acknowledge)
         events.begin("here", "there")
         return events
 

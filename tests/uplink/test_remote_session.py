@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.client.login import Login
 from orosync.model import Match
 from orosync.testing import RecordingJournal
-from orosync.uplink.remote_session import FarSession, Lost
+from orosync.uplink.remote_session import Lost, RemoteSession
 from orosync.wamp.messages import Call, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload
 
@@ -54,7 +54,7 @@ class FarCase(SynchronousTestCase):
 
     def make(self, login: Login | None = None, queue: int = 2) -> None:
         self.line = MemoryLine()
-        self.session = FarSession(
+        self.session = RemoteSession(
             "realm1", login or Login(), "json", lambda *what: self.heard.append(what), self.journal, "up", queue
         )
         self.session.opened(self.line)
@@ -117,7 +117,7 @@ class Joining(FarCase):
     def test_given_up_before_it_was_open(self) -> None:
         """A connection that comes when nobody waits for it any more is dropped."""
         line = MemoryLine()
-        session = FarSession("r", Login(), "json", print, self.journal, "up", 1)
+        session = RemoteSession("r", Login(), "json", print, self.journal, "up", 1)
         session.drop("too late")
         self.failureResultOf(session.joined, Lost)
         session.opened(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from orosync.wamp import cbor_scan
-from orosync.wamp.cbor_scan import Findings
+from orosync.wamp.cbor_scan import CborFindings
 from orosync.wamp.formats import KEYS
 
 PLAIN = [
@@ -205,9 +205,9 @@ NOT_WELL_FORMED = [
 """RFC 8949, appendix F, and some more."""
 
 
-def scanned(data: bytes, level: int = 0) -> Findings | None:
+def scanned(data: bytes, level: int = 0) -> CborFindings | None:
     """None: not well-formed, or something follows."""
-    found = Findings()
+    found = CborFindings()
     try:
         return found if cbor_scan.skip(data, 0, found, level) == len(data) else None
     except (ValueError, IndexError):

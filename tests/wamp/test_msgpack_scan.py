@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.wamp import msgpack_scan
 from orosync.wamp.formats import KEYS, MAX_DEPTH, TOO_DEEP
-from orosync.wamp.msgpack_scan import EXTENSIONS, UNDEFINED, Findings
+from orosync.wamp.msgpack_scan import EXTENSIONS, UNDEFINED, MsgpackFindings
 
 UNKNOWN = [
     b"\xd4\x05a", b"\xd5\x05aa", b"\xd6\x05aaaa", b"\xd7\x05" + b"a" * 8, b"\xd8\x05" + b"a" * 16, b"\xc7\x01\x05a",
@@ -26,9 +26,9 @@ INSTANTS = [
 ]  # fmt: skip
 
 
-def scanned(data: bytes) -> Findings | None:
+def scanned(data: bytes) -> MsgpackFindings | None:
     """None: not well-formed, or something follows."""
-    found = Findings()
+    found = MsgpackFindings()
     try:
         return found if msgpack_scan.skip(data, 0, found, 0) == len(data) else None
     except (ValueError, IndexError):

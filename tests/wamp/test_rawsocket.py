@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, TooLong
 from orosync.wamp import rawsocket
-from orosync.wamp.rawsocket import BadHandshake, Refusal, Request
+from orosync.wamp.rawsocket import BadHandshake, HandshakeRequest, Refusal
 
 
 class HandshakeTests(SynchronousTestCase):
@@ -15,7 +15,7 @@ class HandshakeTests(SynchronousTestCase):
         for octet in range(256):
             request = bytes((0x7F, octet, 0, 0))
             if octet & 15 in (1, 2, 3):
-                expected = Request(octet & 15, 2 ** (9 + (octet >> 4)))
+                expected = HandshakeRequest(octet & 15, 2 ** (9 + (octet >> 4)))
                 self.assertEqual(rawsocket.read_request(request), expected)
                 self.assertEqual(rawsocket.accepted(expected.serializer, expected.limit), request)
             else:

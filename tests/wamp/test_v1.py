@@ -26,18 +26,18 @@ class Topics(SynchronousTestCase):
     def test_topics_are_opaque(self) -> None:
         """A topic is whatever text the client takes for one, v2's rules notwithstanding."""
         for topic in ["oro/data/update", "oro/email_event/1/*", "http://example.com/simple#x", "", "a b", "a..b", "é"]:
-            self.assertEqual(parse([5, topic]), v1.Subscribe(topic))
-            self.assertEqual(parse([6, topic]), v1.Unsubscribe(topic))
+            self.assertEqual(parse([5, topic]), v1.V1Subscribe(topic))
+            self.assertEqual(parse([6, topic]), v1.V1Unsubscribe(topic))
 
     def test_more_elements(self) -> None:
         """Elements behind the last are ignored, as in Ratchet."""
-        self.assertEqual(parse([5, "t", 1, {}]), v1.Subscribe("t"))
+        self.assertEqual(parse([5, "t", 1, {}]), v1.V1Subscribe("t"))
 
     def test_half_an_emoji(self) -> None:
         """A cut emoji costs no session."""
-        self.assertEqual(parse(rb'[5,"\ud83d"]'), v1.Subscribe("\ufffd"))
+        self.assertEqual(parse(rb'[5,"\ud83d"]'), v1.V1Subscribe("\ufffd"))
         message = parse(rb'[7,"t",{"a" : "\ud83d"}]')
-        assert isinstance(message, v1.Publish)
+        assert isinstance(message, v1.V1Publish)
         self.assertEqual(v1.encode_event("t", message.payload), rb'[8,"t",{"a" : "\ud83d"}]')
 
 
@@ -47,7 +47,7 @@ class Curies(SynchronousTestCase):
     def test_resolving(self) -> None:
         """A known prefix is replaced and joined with "#", as Ratchet does; everything else stays."""
         prefixes = v1.Prefixes()
-        self.assertEqual(parse([1, "ex", "http://example.com/"], prefixes), v1.Prefix("ex", "http://example.com/"))
+        self.assertEqual(parse([1, "ex", "http://example.com/"], prefixes), v1.V1Prefix("ex", "http://example.com/"))
         for topic, expected in [
             ("ex:a", "http://example.com/#a"),
             ("ex:", "http://example.com/#"),
@@ -58,8 +58,8 @@ class Curies(SynchronousTestCase):
             ("ex:https://a", "ex:https://a"),
             ("oro/ping", "oro/ping"),
         ]:
-            self.assertEqual(parse([5, topic], prefixes), v1.Subscribe(expected))
-            self.assertEqual(parse([6, topic], prefixes), v1.Unsubscribe(expected))
+            self.assertEqual(parse([5, topic], prefixes), v1.V1Subscribe(expected))
+            self.assertEqual(parse([6, topic], prefixes), v1.V1Unsubscribe(expected))
             self.assertEqual(parse([7, topic, 1], prefixes)[0], expected)
             self.assertEqual(parse([2, "1", topic], prefixes)[1], expected)
 
@@ -67,12 +67,12 @@ class Curies(SynchronousTestCase):
         """Every resolved CURIE holds a "#", so none is a secured topic under another name."""
         prefixes = v1.Prefixes()
         parse([1, "oro/email_event/1", "oro/email_event/1/1"], prefixes)
-        self.assertEqual(parse([5, "oro/email_event/1:"], prefixes), v1.Subscribe("oro/email_event/1/1#"))
+        self.assertEqual(parse([5, "oro/email_event/1:"], prefixes), v1.V1Subscribe("oro/email_event/1/1#"))
 
     def test_prefixes_belong_to_one_session(self) -> None:
         """What one client declares does nothing for another."""
         parse([1, "ex", "http://example.com/"])
-        self.assertEqual(parse([5, "ex:a"]), v1.Subscribe("ex:a"))
+        self.assertEqual(parse([5, "ex:a"]), v1.V1Subscribe("ex:a"))
 
     def test_bound(self) -> None:
         """A session may redeclare as often as it likes, but not fill the memory."""
@@ -110,7 +110,7 @@ class Publishing(SynchronousTestCase):
             ([None, [], "more"], False, (), ()),
         ]:
             message = parse([7, "t", {"a": 1}, *tail])
-            assert isinstance(message, v1.Publish)
+            assert isinstance(message, v1.V1Publish)
             self.assertEqual((message.topic, message[2:]), ("t", (exclude_me, exclude, eligible)), tail)
             self.assertEqual(message.payload.values(), ([{"a": 1}], {}))
 
@@ -122,13 +122,13 @@ class Publishing(SynchronousTestCase):
     def test_no_event(self) -> None:
         """A missing event is null."""
         message = parse([7, "t"])
-        assert isinstance(message, v1.Publish)
+        assert isinstance(message, v1.V1Publish)
         self.assertEqual(v1.encode_event("t", message.payload), b'[8,"t",null]')
 
     def test_what_php_sends(self) -> None:
         """Oro's back end always sends five elements, with PHP's escapes; the event's bytes are passed on."""
         message = parse(rb'[7,"oro\/data\/update",[{"username":"admin","tagname":"Caf\u00e9_1"}],[],[]]')
-        assert isinstance(message, v1.Publish)
+        assert isinstance(message, v1.V1Publish)
         self.assertEqual(message.topic, "oro/data/update")
         self.assertEqual(
             v1.encode_event(message.topic, message.payload),
@@ -151,7 +151,7 @@ class Calling(SynchronousTestCase):
             ([{"a": 1}], [{"a": 1}]),
         ]:
             message = parse([2, "id", "proc", *tail])
-            assert isinstance(message, v1.Call)
+            assert isinstance(message, v1.V1Call)
             self.assertEqual((message.call_id, message.procedure), ("id", "proc"))
             self.assertEqual(message.payload.values(), (args, {}))
 
@@ -188,9 +188,9 @@ class Refusing(SynchronousTestCase):
             b'{"a":' * 300 + b"1" + b"}" * 300,
         ]:
             for text, kind, name in [
-                (b'[7,"t",%b]', v1.Publish, "t"), (b'[7,"t",%b,[],[]]', v1.Publish, "t"),
-                (b'[7, "t" ,[%b]]', v1.Publish, "t"),
-                (b'[2,"id","p",%b]', v1.Call, "p"), (b'[2,"id","p",1,{"a":%b}]', v1.Call, "p"),
+                (b'[7,"t",%b]', v1.V1Publish, "t"), (b'[7,"t",%b,[],[]]', v1.V1Publish, "t"),
+                (b'[7, "t" ,[%b]]', v1.V1Publish, "t"),
+                (b'[2,"id","p",%b]', v1.V1Call, "p"), (b'[2,"id","p",1,{"a":%b}]', v1.V1Call, "p"),
             ]:  # fmt: skip
                 error = self.assertRaises(Unfit, parse, text % value)
                 self.assertIsInstance(error.message, kind)
@@ -208,7 +208,7 @@ class Refusing(SynchronousTestCase):
             message = parse(data)
         except (ProtocolViolation, Unfit):
             return
-        if isinstance(message, v1.Publish | v1.Call):
+        if isinstance(message, v1.V1Publish | v1.V1Call):
             message.payload.values()
             json.loads(v1.encode_event("t", message.payload))
 

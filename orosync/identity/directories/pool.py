@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
-from orosync.identity.directories.sql import Engine, Limits
+from orosync.identity.directories.sql import Engine, QueryLimits
 from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 
@@ -42,7 +42,7 @@ class CutOff(Exception):
     """A look-up was ended from outside."""
 
 
-class NoConnection(Exception):
+class NoDatabaseConnection(Exception):
     """There is no connection to be had; the text is the driver's."""
 
 
@@ -52,7 +52,7 @@ class SqlService(Service):
     Whatever goes wrong is Unavailable, of the kind ``down``, with the reason in one line.
     """
 
-    def __init__(self, name: str, down: str, engine: Engine, limits: Limits, reactor: Any) -> None:
+    def __init__(self, name: str, down: str, engine: Engine, limits: QueryLimits, reactor: Any) -> None:
         self.name = name
         self.engine = engine
         self._down_kind = down
@@ -92,7 +92,7 @@ class SqlService(Service):
 
     def ask(self, work: Callable[[Any], T]) -> Deferred[T]:
         """What ``work`` returns for a connection of the driver's own, in a thread; a second time, on a new one, if an
-        old one turned out to be gone. Fires after ``Limits.look_up`` seconds at the latest."""
+        old one turned out to be gone. Fires after ``QueryLimits.look_up`` seconds at the latest."""
         if self._pool is None:
             return defer.fail(self._down("is not in service"))
         visit, answer, gone = _Visit(), Deferred[T](), Deferred[None]()
@@ -157,7 +157,7 @@ class SqlDirectory(SqlService):
     """Finds users in Oro's tables while it runs; Unavailable ("directory_down") otherwise. ``users`` is the table, or
     a view of the same columns (``[schema.]name``)."""
 
-    def __init__(self, name: str, engine: Engine, limits: Limits, reactor: Any, users: str = "oro_user") -> None:
+    def __init__(self, name: str, engine: Engine, limits: QueryLimits, reactor: Any, users: str = "oro_user") -> None:
         super().__init__(f"directory:{name}", "directory_down", engine, limits, reactor)
         self._users = users
         self._query: str | None = None
@@ -245,7 +245,7 @@ class _Pool(adbapi.ConnectionPool):
         except Exception as error:
             words = _words(error)
             clear_frames(error.__traceback__)
-        raise NoConnection(words)
+        raise NoDatabaseConnection(words)
 
 
 class _Visit:

@@ -204,7 +204,7 @@ def _text(value: str | bytes | None) -> str:
 
 
 @attrs.frozen
-class Limits:
+class QueryLimits:
     """Seconds: to get a connection, and for one query; ``connections`` is how many there are at most."""
 
     connect: float = 3.0
@@ -265,7 +265,7 @@ class MySQL:
     extra = "mysql"
     dialect = MYSQL_DIALECT
 
-    def __init__(self, dsn: Dsn, limits: Limits) -> None:
+    def __init__(self, dsn: Dsn, limits: QueryLimits) -> None:
         if dsn.engine != MYSQL:
             raise ValueError(f"is the DSN of {dsn.engine}, not of MySQL")
         self._dsn = dsn
@@ -350,7 +350,7 @@ class PostgreSQL:
     extra = "postgres"
     dialect = POSTGRESQL_DIALECT
 
-    def __init__(self, dsn: Dsn, limits: Limits) -> None:
+    def __init__(self, dsn: Dsn, limits: QueryLimits) -> None:
         if dsn.engine != POSTGRESQL:
             raise ValueError(f"is the DSN of {dsn.engine}, not of PostgreSQL")
         self._dsn = dsn

@@ -176,7 +176,7 @@ def escaped(data: bytes, position: int, end: int, length: int) -> tuple[bytes, i
 
 
 @attrs.frozen
-class Limits:
+class ParseLimits:
     """How much is read at most: ``size`` in bytes, ``depth`` in containers inside each other, ``values`` in all."""
 
     size: int = 256 * 1024
@@ -184,7 +184,7 @@ class Limits:
     values: int = 16_000
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = ParseLimits()
 OPAQUE: Final = 3
 """How many values an opaque payload counts for beside those found in it: finding out takes as long."""
 
@@ -214,7 +214,7 @@ class _Payload:
 class ValueReader:
     """Reads values out of the same bytes, one after the other; later ones may refer to earlier ones."""
 
-    def __init__(self, data: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, data: bytes, limits: ParseLimits = DEFAULT_LIMITS) -> None:
         """SessionUnreadable when ``data`` is longer than ``limits.size``."""
         if len(data) > limits.size:
             raise SessionUnreadable(f"{len(data)} bytes are more than the {limits.size} that are read")
@@ -379,7 +379,7 @@ class ValueReader:
         return SessionUnreadable(f"byte {position}: more than {self._limits.values} values")
 
 
-def unserialize(data: bytes, limits: Limits = DEFAULT_LIMITS) -> PhpValue:
+def unserialize(data: bytes, limits: ParseLimits = DEFAULT_LIMITS) -> PhpValue:
     """The value that PHP's serialize() wrote as ``data``; SessionUnreadable, also when anything follows it."""
     value, end = ValueReader(data, limits).read(0)
     if end != len(data):

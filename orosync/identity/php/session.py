@@ -47,7 +47,7 @@ import attrs
 from orosync.errors import Refused
 from orosync.identity.php.serialized import (
     DEFAULT_LIMITS,
-    Limits,
+    ParseLimits,
     PhpArray,
     PhpCustom,
     PhpObject,
@@ -62,7 +62,7 @@ from orosync.model import AdminSession
 HANDLERS: Final = ("php", "php_binary", "php_serialize")
 
 
-def read_session(data: bytes, handler: str = "php", limits: Limits = DEFAULT_LIMITS) -> PhpArray:
+def read_session(data: bytes, handler: str = "php", limits: ParseLimits = DEFAULT_LIMITS) -> PhpArray:
     """The values of a session by their keys; empty for no bytes, as PHP has it.
 
     SessionUnreadable when the bytes are not what PHP writes; ValueError for a ``handler`` that is none of ``HANDLERS``.
@@ -139,7 +139,7 @@ class BackOfficeTokens:
         token_classes: Collection[str] = TOKEN_CLASSES,
         user_classes: Collection[str] = USER_CLASSES,
         handler: str = "php",
-        limits: Limits = DEFAULT_LIMITS,
+        limits: ParseLimits = DEFAULT_LIMITS,
     ) -> None:
         r"""``context`` is that of the back office's firewall; ``handler`` PHP's ``session.serialize_handler``.
 

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused
 from orosync.identity.directories.pool import SqlService, rows
-from orosync.identity.directories.sql import Engine, Limits
+from orosync.identity.directories.sql import Engine, QueryLimits
 from orosync.identity.php.session import LARGEST, SessionReader, checked
 from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
@@ -45,7 +45,7 @@ class PdoSessions(SqlService):
         self,
         name: str,
         engine: Engine,
-        limits: Limits,
+        limits: QueryLimits,
         reader: SessionReader,
         reactor: Any,
         now: Now,
@@ -57,7 +57,7 @@ class PdoSessions(SqlService):
         self._query = QUERY.format(table=table)
 
     def find(self, session_id: str) -> Deferred[AdminSession | None]:
-        """See ISessionStore. Ends after ``Limits.look_up`` seconds at the latest."""
+        """See ISessionStore. Ends after ``QueryLimits.look_up`` seconds at the latest."""
         return Deferred.fromCoroutine(self._found(checked(session_id)))
 
     async def _found(self, session_id: str) -> AdminSession | None:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from orosync.errors import Unavailable
 from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
 from orosync.identity.sessions.redis_dsn import RedisDsn
-from orosync.identity.sessions.redis_link import NoConnection, RedisLink, protocol_class, words
+from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink, protocol_class, words
 from orosync.identity.sessions.threads import Stuck, Threads
 from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
@@ -78,7 +78,7 @@ class RedisSessions(Service):
     async def _get(self, key: bytes) -> bytes | None:
         try:
             return await self._asked(key)
-        except NoConnection as error:
+        except NoRedisConnection as error:
             raise self._down(str(error)) from None
 
     async def _asked(self, key: bytes) -> bytes | None:
@@ -89,7 +89,7 @@ class RedisSessions(Service):
             if str(error).startswith(("WRONGTYPE", "longer than ")):
                 raise self._reader.unreadable(words(error)) from None
             self._link.give_up(protocol)
-            raise NoConnection(words(error, protocol)) from None
+            raise NoRedisConnection(words(error, protocol)) from None
         return data
 
     def _down(self, why: str) -> Unavailable:

@@ -88,7 +88,7 @@ STEPS = 3
 """How many time-outs a whole attempt may take."""
 
 
-class NoConnection(Exception):
+class NoRedisConnection(Exception):
     """Why there is none, in one line without credentials."""
 
 
@@ -144,7 +144,7 @@ class RedisLink:
         if not isinstance(result, Failure):
             self._current = result
         elif result.check(defer.TimeoutError, defer.CancelledError):
-            result = Failure(NoConnection(f"none within {patience:g} s"))
+            result = Failure(NoRedisConnection(f"none within {patience:g} s"))
         for one in waiting:
             one.callback(result)
 
@@ -157,7 +157,7 @@ class RedisLink:
                 await protocol.select(self._dsn.database)
         except Exception as error:
             protocol.transport.abortConnection()
-            raise NoConnection(f"{_shown(server)}: {words(error, protocol)}") from None
+            raise NoRedisConnection(f"{_shown(server)}: {words(error, protocol)}") from None
         except BaseException:
             protocol.transport.abortConnection()
             raise
@@ -178,7 +178,7 @@ class RedisLink:
         try:
             protocol = await endpoint.connect(OneProtocol(self._timeout, self._limit))
         except Exception as error:
-            raise NoConnection(f"{_shown(server)}: {words(error)}") from None
+            raise NoRedisConnection(f"{_shown(server)}: {words(error)}") from None
         self._open[protocol] = None
 
         def gone(_: object) -> None:
@@ -195,24 +195,24 @@ class RedisLink:
         for sentinel in tuple(self._servers):
             try:
                 master = await self._asked(sentinel)
-            except NoConnection as error:
+            except NoRedisConnection as error:
                 complaints.append(f"Sentinel {error}")
             else:
                 self._servers.remove(sentinel)
                 self._servers.insert(0, sentinel)
                 return master
-        raise NoConnection("; ".join(complaints))
+        raise NoRedisConnection("; ".join(complaints))
 
     async def _asked(self, sentinel: Server) -> Server:
         protocol = await self._opened(sentinel)
         try:
             answer = await self._master_of(protocol)
         except Exception as error:
-            raise NoConnection(f"{_shown(sentinel)}: {words(error, protocol)}") from None
+            raise NoRedisConnection(f"{_shown(sentinel)}: {words(error, protocol)}") from None
         finally:
             protocol.transport.abortConnection()
         if not answer:
-            raise NoConnection(f"{_shown(sentinel)}: knows no master {self._dsn.sentinel!r}")
+            raise NoRedisConnection(f"{_shown(sentinel)}: knows no master {self._dsn.sentinel!r}")
         host, port = (part.decode() if isinstance(part, bytes) else str(part) for part in answer)
         return Server(host, int(port))
 

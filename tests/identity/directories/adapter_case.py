@@ -15,12 +15,12 @@ from twisted.trial.unittest import TestCase
 from orosync.errors import Unavailable
 from orosync.identity.directories.dsn import Dsn, parse
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.sql import Limits, MySQL, PostgreSQL
+from orosync.identity.directories.sql import MySQL, PostgreSQL, QueryLimits
 from orosync.interfaces import IDirectory
 from orosync.model import User
 from tests.identity.directories import oro
 
-LIMITS = Limits(connect=2.0, query=1.0, connections=2)
+LIMITS = QueryLimits(connect=2.0, query=1.0, connections=2)
 
 
 def postgresql_dsn(form: str, user: str = oro.READER, password: str = oro.PASSWORD) -> Dsn:
@@ -45,7 +45,7 @@ class AdapterCase(TestCase):
     """One kind of database; those who inherit say which."""
 
     timeout = 30
-    engine: Callable[[Dsn, Limits], Any]
+    engine: Callable[[Dsn, QueryLimits], Any]
     server: Callable[[str], Any]
     dsn: Callable[..., Dsn]
     form = oro.COLUMN
@@ -54,7 +54,7 @@ class AdapterCase(TestCase):
         """The server, with Oro's tables in a form."""
         return type(self).server(form or self.form)
 
-    def directory(self, dsn: Dsn | None = None, limits: Limits = LIMITS, users: str = "oro_user") -> SqlDirectory:
+    def directory(self, dsn: Dsn | None = None, limits: QueryLimits = LIMITS, users: str = "oro_user") -> SqlDirectory:
         """A directory in service until the test ends."""
         made = type(self).engine(dsn or type(self).dsn(self.form), limits)
         directory = SqlDirectory("people", made, limits, reactor, users)

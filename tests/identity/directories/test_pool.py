@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
-from orosync.identity.directories.sql import Limits
+from orosync.identity.directories.sql import QueryLimits
 from orosync.identity.single_flight import Lookups
 from orosync.model import User
 from orosync.testing import RecordingJournal
@@ -119,7 +119,7 @@ class Hard:
 
     async def test_frozen(self) -> None:
         """A server that keeps its connections and says nothing: cut off in time, and in use again when it goes on."""
-        directory = self.directory(limits=Limits(connect=2.0, query=0.3, connections=2))
+        directory = self.directory(limits=QueryLimits(connect=2.0, query=0.3, connections=2))
         self.assertEqual(await directory.find("anna"), ANNA)
         self.database().freeze(True)
         try:
@@ -136,7 +136,7 @@ class Hard:
 
     async def test_stopped_while_somebody_waits(self) -> None:
         """A stop does not wait for a server that says nothing: who asked is refused, and nothing is left."""
-        directory = self.directory(limits=Limits(connections=1))
+        directory = self.directory(limits=QueryLimits(connections=1))
         self.assertEqual(await directory.find("anna"), ANNA)
         self.database().freeze(True)
         try:
@@ -153,7 +153,7 @@ class Hard:
 
     async def test_slow_query(self) -> None:
         """The database itself ends a query that takes too long."""
-        directory = self.directory(limits=Limits(connect=2.0, query=0.2, connections=1))
+        directory = self.directory(limits=QueryLimits(connect=2.0, query=0.2, connections=1))
         self.assertEqual(await directory.find("anna"), ANNA)
         directory._query = self.slow_query
         started = time.monotonic()
@@ -187,7 +187,7 @@ class Hard:
 
     async def test_idle_connections_are_not_trusted(self) -> None:
         """After half a minute without a question a new connection is made: what a firewall forgot costs no time-out."""
-        directory = self.directory(limits=Limits(connections=1))
+        directory = self.directory(limits=QueryLimits(connections=1))
         await directory.find("anna")
         (first,) = directory._pool.connections.values()
         await directory.find("anna")

@@ -6,7 +6,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.directories.sql import Limits, missing_driver
+from orosync.identity.directories.sql import QueryLimits, missing_driver
 
 
 class Shared(SynchronousTestCase):
@@ -15,8 +15,8 @@ class Shared(SynchronousTestCase):
     def test_longest_look_up(self) -> None:
         """A connection and a query, and a second more: a look-up that takes longer is cut off. With the pause that
         follows, a database that is back is in use again within ten seconds."""
-        self.assertEqual(Limits(connect=3, query=2).look_up, 6)
-        self.assertLess(Limits().connect + 5, 10)
+        self.assertEqual(QueryLimits(connect=3, query=2).look_up, 6)
+        self.assertLess(QueryLimits().connect + 5, 10)
 
     def test_drivers(self) -> None:
         """A module that is there is no fault; one that is not says what to install."""

@@ -12,7 +12,7 @@ import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.directories.dsn import parse
-from orosync.identity.directories.sql import Limits, MySQL
+from orosync.identity.directories.sql import MySQL, QueryLimits
 from orosync.model import User
 from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.directories import oro
@@ -113,7 +113,7 @@ class Arguments(SynchronousTestCase):
         authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(self.files / "client.pem")
 
     def arguments(self, text: str) -> dict[str, object]:
-        return dict(MySQL(parse(text), Limits()).arguments())
+        return dict(MySQL(parse(text), QueryLimits()).arguments())
 
     def test_whole(self) -> None:
         """The place, bytes of the password as PHP sends them, and the settings that keep a look-up short."""

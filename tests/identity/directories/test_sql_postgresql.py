@@ -10,13 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.directories.dsn import parse
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.sql import Limits, PostgreSQL
+from orosync.identity.directories.sql import PostgreSQL, QueryLimits
 from orosync.model import User
 from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.directories import oro
 from tests.identity.directories.adapter_case import OnPostgreSQL, OroTables
 
-DEFAULT = Limits()
+DEFAULT = QueryLimits()
 
 
 class WithColumn(OnPostgreSQL, OroTables, SharedPasswordsContract, DirectoryContract):
@@ -78,7 +78,7 @@ class ThroughView(OnPostgreSQL, OroTables, SharedPasswordsContract, DirectoryCon
 class Arguments(SynchronousTestCase):
     """What psycopg is told."""
 
-    def arguments(self, text: str, limits: Limits = DEFAULT) -> dict[str, object]:
+    def arguments(self, text: str, limits: QueryLimits = DEFAULT) -> dict[str, object]:
         return dict(PostgreSQL(parse(text), limits).arguments())
 
     def test_whole(self) -> None:
@@ -108,7 +108,7 @@ class Arguments(SynchronousTestCase):
 
     def test_least(self) -> None:
         """Without port and password they are not said: libpq has its own ways (peer, .pgpass)."""
-        found = self.arguments("postgres://u@h/d", Limits(connect=0.5, query=0.25))
+        found = self.arguments("postgres://u@h/d", QueryLimits(connect=0.5, query=0.25))
         self.assertNotIn("port", found)
         self.assertNotIn("password", found)
         self.assertEqual(found["connect_timeout"], 2)

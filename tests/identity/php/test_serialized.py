@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.php.serialized import (
     OPAQUE,
-    Limits,
+    ParseLimits,
     PhpCustom,
     PhpEnum,
     PhpObject,
@@ -213,8 +213,8 @@ class Bounds(SynchronousTestCase):
     def test_size(self) -> None:
         """As many bytes as allowed, and no more."""
         data = b's:10:"0123456789";'
-        self.assertEqual(unserialize(data, Limits(size=len(data))), b"0123456789")
-        self.assertRaises(SessionUnreadable, unserialize, data, Limits(size=len(data) - 1))
+        self.assertEqual(unserialize(data, ParseLimits(size=len(data))), b"0123456789")
+        self.assertRaises(SessionUnreadable, unserialize, data, ParseLimits(size=len(data) - 1))
         self.assertRaises(SessionUnreadable, ValueReader, b"x" * (256 * 1024 + 1))
 
     def test_depth(self) -> None:
@@ -226,13 +226,13 @@ class Bounds(SynchronousTestCase):
         nested = b"N;"
         for _ in range(10):
             nested = custom(nested)
-        self.assertIsNotNone(unserialize(nested, Limits(depth=10)))
-        self.assertRaises(SessionUnreadable, unserialize, nested, Limits(depth=9))
+        self.assertIsNotNone(unserialize(nested, ParseLimits(depth=10)))
+        self.assertRaises(SessionUnreadable, unserialize, nested, ParseLimits(depth=9))
 
     def test_depth_is_not_recursion(self) -> None:
         """However deep it may be, Python's stack is not what bounds it."""
         depth = 3 * sys.getrecursionlimit()
-        value = unserialize(b"a:1:{i:0;" * depth + b"N;" + b"}" * depth, Limits(depth=depth))
+        value = unserialize(b"a:1:{i:0;" * depth + b"N;" + b"}" * depth, ParseLimits(depth=depth))
         for _ in range(depth):
             value = array(value)[0]
         self.assertIsNone(value)
@@ -246,8 +246,8 @@ class Bounds(SynchronousTestCase):
             (custom(b"a:1:{i:0;N;}"), 3),
             (b"a:2:{i:0;" + custom(b"[]") + b"i:1;N;}", 3 + OPAQUE),
         ]:
-            self.assertIsNotNone(unserialize(data, Limits(values=values)))
-            self.assertRaises(SessionUnreadable, unserialize, data, Limits(values=values - 1))
+            self.assertIsNotNone(unserialize(data, ParseLimits(values=values)))
+            self.assertRaises(SessionUnreadable, unserialize, data, ParseLimits(values=values - 1))
         error = self.assertRaises(SessionUnreadable, unserialize, b"a:30000:{" + b"i:0;N;" * 30000 + b"}")
         self.assertIn("byte 0:", str(error))
 

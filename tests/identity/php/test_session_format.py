@@ -6,7 +6,7 @@ import itertools
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.php.serialized import Limits, PhpArray, PhpObject, SessionUnreadable, unserialize
+from orosync.identity.php.serialized import ParseLimits, PhpArray, PhpObject, SessionUnreadable, unserialize
 from orosync.identity.php.session import HANDLERS, read_session
 from tests.identity.php.oracle import SAMPLE, View, judged, sessions
 
@@ -112,9 +112,9 @@ class Formats(SynchronousTestCase):
     def test_limits_hold_for_the_whole_session(self) -> None:
         """Many small values are as many as one with many in it."""
         data = b"".join(b"k%d|N;" % number for number in range(11))
-        self.assertEqual(len(read_session(data, limits=Limits(values=11))), 11)
-        self.assertRaises(SessionUnreadable, read_session, data, limits=Limits(values=10))
-        self.assertRaises(SessionUnreadable, read_session, data, limits=Limits(size=len(data) - 1))
+        self.assertEqual(len(read_session(data, limits=ParseLimits(values=11))), 11)
+        self.assertRaises(SessionUnreadable, read_session, data, limits=ParseLimits(values=10))
+        self.assertRaises(SessionUnreadable, read_session, data, limits=ParseLimits(size=len(data) - 1))
 
     def test_unknown_handler(self) -> None:
         """A handler that does not exist is the administrator's mistake, not the session's."""

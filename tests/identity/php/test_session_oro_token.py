@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.php.serialized import Limits, SessionUnreadable
+from orosync.identity.php.serialized import ParseLimits, SessionUnreadable
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens
 from orosync.model import AdminSession
 from tests.identity.php.oracle import SAMPLE, sessions
@@ -163,9 +163,9 @@ class Configured(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """The limits hold for the token inside of the session as well."""
-        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(values=20)).read, SAMPLE)
-        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(depth=4)).read, SAMPLE)
-        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=Limits(size=1000)).read, SAMPLE)
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=ParseLimits(values=20)).read, SAMPLE)
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=ParseLimits(depth=4)).read, SAMPLE)
+        self.assertRaises(SessionUnreadable, BackOfficeTokens(limits=ParseLimits(size=1000)).read, SAMPLE)
 
 
 class Odd(SynchronousTestCase):

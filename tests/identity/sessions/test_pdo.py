@@ -16,7 +16,7 @@ from twisted.trial.unittest import TestCase
 from orosync.clocks import time_of_day
 from orosync.errors import Refused, Unavailable
 from orosync.identity.directories.dsn import parse
-from orosync.identity.directories.sql import Limits, MySQL, PostgreSQL
+from orosync.identity.directories.sql import MySQL, PostgreSQL, QueryLimits
 from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.pdo import PdoSessions
 from orosync.identity.single_flight import SessionLookups
@@ -28,7 +28,7 @@ from tests.support import mariadb, postgresql
 
 ANNA = SessionStoreContract.ANNA
 ID = SessionStoreContract.ANNA_IN
-LIMITS = Limits(connect=2.0, query=1.0, connections=2)
+LIMITS = QueryLimits(connect=2.0, query=1.0, connections=2)
 DATABASE = "oro_sessions"
 
 

@@ -22,7 +22,7 @@ from orosync.errors import Unavailable
 from orosync.identity.php.session import SessionReader
 from orosync.identity.sessions.redis import RedisSessions
 from orosync.identity.sessions.redis_dsn import parse
-from orosync.identity.sessions.redis_link import NoConnection, RedisLink
+from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
@@ -159,7 +159,7 @@ class Tls(LinkCase):
         """Another authority, the system's authorities, or another name: no password is sent."""
         local, address = f"localhost:{self.port}", f"127.0.0.1:{self.port}"
         for place, root in ((local, trust(trustme.CA())), (local, None), (address, trust(self.authority))):
-            failed = await self.assertFailure(self.answer(f"rediss://secret@{place}", root), NoConnection)
+            failed = await self.assertFailure(self.answer(f"rediss://secret@{place}", root), NoRedisConnection)
             self.assertRegex(str(failed), "certificate verify failed|VerificationError|No Subject Alt|mismatch")
 
 
@@ -222,10 +222,10 @@ class Sentinels(LinkCase):
         self.assertLess(time.monotonic() - started, 1)
         last = self.watchers[2]
         unknown = self.link(f"redis://127.0.0.1:{last.port}?redis_sentinel=other")
-        failed = await self.assertFailure(unknown.connection(), NoConnection)
+        failed = await self.assertFailure(unknown.connection(), NoRedisConnection)
         self.assertEqual(str(failed), f"Sentinel 127.0.0.1:{last.port}: knows no master 'other'")
         last.kill()
-        failed = await self.assertFailure(self.link(self.dsn, timeout=0.3).connection(), NoConnection)
+        failed = await self.assertFailure(self.link(self.dsn, timeout=0.3).connection(), NoRedisConnection)
         self.assertEqual(str(failed).count("Sentinel 127.0.0.1:"), 3)
 
 
@@ -244,7 +244,7 @@ class SentinelsWithTls(LinkCase):
         self.serve(Sentinel(master, 1, [f"tls-port {ports[2]}", over_tls, *strange]))
         form = "rediss://localhost:{}?redis_sentinel=secured"
         self.assertEqual((await self.answer(form.format(ports[1]), trust(authority)))[0], b"master")
-        failed = await self.assertFailure(self.answer(form.format(ports[2]), trust(authority)), NoConnection)
+        failed = await self.assertFailure(self.answer(form.format(ports[2]), trust(authority)), NoRedisConnection)
         self.assertIn("certificate verify failed", str(failed))
 
 
@@ -267,6 +267,6 @@ class Passwords(LinkCase):
         waiting = link.connection()
         await deferLater(reactor, 0.05)
         await link.close()
-        await self.assertFailure(waiting, NoConnection)
+        await self.assertFailure(waiting, NoRedisConnection)
         server.freeze(False)
         self.assertEqual(server.wait_until_left(), 0)
