@@ -1,4 +1,4 @@
-"""What README and docs promise: their example works, their links lead somewhere, their lists are whole."""
+"""README and docs: the example works, every link has a target, the lists are complete."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from orosync.testing import principal
 
 TREE = Path(__file__).resolve().parents[2]
 README = TREE / "README.md"
+EXAMPLE = TREE / "docs" / "first-plugin.md"
+INDEX = TREE / "docs" / "index.md"
 OPERATIONS = TREE / "docs" / "operations.md"
 PAGES = [README, *sorted(TREE.glob("docs/*.md")), TREE / "bench" / "README.md"]
 
@@ -40,8 +42,8 @@ use = oro
 
 
 def blocks(language: str) -> list[str]:
-    """The README's blocks of code in one language."""
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", README.read_text())
+    """The page's blocks of code in one language."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", EXAMPLE.read_text())
 
 
 def first_arguments(*names: str) -> set[str]:
@@ -65,7 +67,7 @@ class PluginTests(SynchronousTestCase):
         self.patch(sys, "path", [str(self.directory), *sys.path])
 
     def test_example(self):
-        """The README's authorizer, as configured there, opens its topics to its role and leaves Oro's alone."""
+        """The authorizer of docs/first-plugin.md permits its topics to its role and leaves Oro's alone."""
         (code,), (sections,) = blocks("python"), blocks("ini")
         (self.directory / "acme").mkdir()
         (self.directory / "acme" / "warehouse.py").write_text(code)
@@ -90,7 +92,7 @@ class PluginTests(SynchronousTestCase):
 
 class PageTests(SynchronousTestCase):
     def test_links(self):
-        """Every link to a file of the project leads to one."""
+        """Every link to a file of the project has a target."""
         links = 0
         for page in PAGES:
             for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
@@ -99,8 +101,26 @@ class PageTests(SynchronousTestCase):
                     self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
         self.assertGreater(links, 8)
 
+    def test_anchors(self):
+        """Every link to a section of a page has a heading or an anchor there."""
+        for page in PAGES:
+            for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+                if re.match(r"[a-z]+:", target):
+                    continue
+                text = (page.parent / target if target else page).read_text()
+                titles = re.findall(r"(?m)^#+ (.*)$", text)
+                found = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+                found.update(re.findall(r'<a id="([^"]+)"', text))
+                self.assertIn(anchor, found, f"{page.name}: {target}#{anchor}")
+
+    def test_index(self):
+        """docs/index.md leads to every page, and README to the index."""
+        linked = set(re.findall(r"\]\(([\w-]+\.md)", INDEX.read_text()))
+        self.assertEqual({page.name for page in TREE.glob("docs/*.md")} - linked, {"index.md"})
+        self.assertIn("](docs/index.md)", README.read_text())
+
     def test_targets(self):
-        """Every `make` command that is named is there."""
+        """Every `make` command that README names exists."""
         named = set(re.findall(r"(?m)(?:^    |`)(?:[A-Z]+=\S+ )*make ([a-z]+)", README.read_text()))
         there = set(re.findall(r"(?m)^([a-z]+):", (TREE / "Makefile").read_text()))
         self.assertTrue({"run", "test", "bench"} <= named, named)
