@@ -74,7 +74,7 @@ class IAuthenticator(Interface):
 class Renewal:
     """What a login rests on from now on, and the rights that have changed."""
 
-    standing: Hashable
+    credential: Hashable
     rights: Rights
 
 
@@ -84,11 +84,11 @@ class IRecheck(Interface):
     name: str = Attribute("The authenticator's name.")
     recheck_interval: float | None = Attribute("How often to ask, in seconds; None: as often as the router does.")
 
-    def standing(facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+    def credential(facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """What the login of ``principal``, let in by this authenticator, rests on. Sessions of equal standing stand
         and fall together and are asked about once. None where nothing can change (a back end). Never shown."""
 
-    def recheck(standing: Hashable) -> Deferred[Renewal | None]:
+    def recheck(credential: Hashable) -> Deferred[Renewal | None]:
         """Fires with None while everything is as it was, with a Renewal when the login is as good as it was and the
         user's rights are others; fails with Refused when it is good no longer, with Unavailable when that cannot be
         told now. Never prolongs anything."""

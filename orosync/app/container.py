@@ -56,7 +56,7 @@ from orosync.ops.journal import Journal
 from orosync.router.filters import FORWARDER
 from orosync.session.dispatch import Dispatcher
 from orosync.session.local import LocalPublisher, LocalSession
-from orosync.session.realm_context import RealmContext, realm_context
+from orosync.session.realm_context import RealmContext, make_realm_context
 from orosync.uplink.uplink import FEATURES, Uplink
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Container:
         self.now = now
         self.journal = Journal(reactor)
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
-        self.office = Dispatcher(self.journal)
+        self.dispatcher = Dispatcher(self.journal)
         self.demo_users = demo_users()
         self._used_tickets = ReplayCache()
         self.sharing = Sharing(self.journal, reactor)
@@ -117,7 +117,7 @@ class Container:
         # Its authorizers come when all realms are there.
         chain = self._chains[name] = Chain([], self.journal, clock=self.reactor)
         known = [one for one in authenticators if one is not None]
-        return realm_context(section, chain, known, self.journal, self.office, self.reactor, self.now)
+        return make_realm_context(section, chain, known, self.journal, self.dispatcher, self.reactor, self.now)
 
     def _uplink(self, name: str, hosted: RealmContext) -> None:
         section = self.configuration.uplinks[name]

@@ -162,27 +162,27 @@ HOLDINGS = SESSIONS = 100_000
 
 
 class Hosting:
-    """Every [component:NAME] of the configuration. ``guests`` are those of its sessions that are here."""
+    """Every [component:NAME] of the configuration. ``sessions`` are those of its sessions that are here."""
 
     _log = Logger()
 
-    def __init__(self, parts: Container, wires: Wires, rechecks: Revalidation) -> None:
+    def __init__(self, parts: Container, wires: Wires, revalidation: Revalidation) -> None:
         self._parts = parts
-        self.guests: set[ListenerSession] = set()
+        self.sessions: set[ListenerSession] = set()
         self._deadlines = Deadlines(parts.reactor, HELLO_TIMEOUT)
         self._hosts: list[EmbeddedSessionHost] = []
         sections = parts.configuration.components.values()
-        self.components = [self._component(section, wires, rechecks) for section in sections]
+        self.components = [self._component(section, wires, revalidation) for section in sections]
 
-    def _component(self, section: ComponentSection, wires: Wires, rechecks: Revalidation) -> HostedComponent:
+    def _component(self, section: ComponentSection, wires: Wires, revalidation: Revalidation) -> HostedComponent:
         parts = self._parts
-        lobby = ListenerContext(
+        context = ListenerContext(
             realms={section.realm: parts.realms[section.realm]},
             journal=parts.journal,
             wires=wires,
             deadlines=self._deadlines,
-            rechecks=rechecks,
-            guests=self.guests,
+            revalidation=revalidation,
+            sessions=self.sessions,
             user_limit=SESSIONS,
             subscription_limit=HOLDINGS,
             registration_limit=HOLDINGS,
@@ -190,7 +190,7 @@ class Hosting:
             inside=True,
         )
         principal = Principal(section.name, section.role, METHOD, METHOD, authenticated_at=parts.now())
-        host = EmbeddedSessionHost(lobby, principal, ConnectionPolicy(message_limit=MESSAGE_LIMIT, pinged=False))
+        host = EmbeddedSessionHost(context, principal, ConnectionPolicy(message_limit=MESSAGE_LIMIT, pinged=False))
         self._hosts.append(host)
         return HostedComponent(section.name, parts.components[section.name], host, parts.journal, parts.reactor)
 
@@ -223,7 +223,7 @@ class Hosting:
             host.closing = True
         for component in self.components:
             component.retire()
-        await drain(self.guests, self._parts.reactor, 0)
+        await drain(self.sessions, self._parts.reactor, 0)
         for component in self.components:
             component.stop()
         self._deadlines.stop()

@@ -34,7 +34,7 @@ KINDS: Mapping[str, str] = {
 
 
 class RuleReload:
-    """``guests`` gives everybody who is here; parts from elsewhere that are services are started and stopped in
+    """``sessions`` gives everybody who is here; parts from elsewhere that are services are started and stopped in
     ``house``."""
 
     _log = Logger()
@@ -42,13 +42,13 @@ class RuleReload:
     def __init__(
         self,
         parts: Container,
-        reviews: Reauthorization,
-        guests: Callable[[], Iterable[ListenerSession]],
+        reauthorization: Reauthorization,
+        sessions: Callable[[], Iterable[ListenerSession]],
         house: MultiService,
     ) -> None:
         self._parts = parts
-        self._reviews = reviews
-        self._guests = guests
+        self._reauthorization = reauthorization
+        self._sessions = sessions
         self._house = house
         self._now = parts.configuration
 
@@ -72,9 +72,9 @@ class RuleReload:
                 self._log.warn("{text}", text=warning)
         self._services(self._parts.deciders.put(made))
         self._now = rules
-        guests = list(self._guests())
-        self._log.info("rules read anew: what {count} clients have is judged by them", count=len(guests))
-        self._reviews.review(guests)
+        sessions = list(self._sessions())
+        self._log.info("rules read anew: what {count} clients have is judged by them", count=len(sessions))
+        self._reauthorization.review(sessions)
         return True
 
     def _keep(self, faults: Iterable[str]) -> bool:

@@ -82,12 +82,12 @@ class RouterService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         self._parts = parts
         self._configuration = parts.configuration
-        self._guests: set[ListenerSession] = set()
+        self._sessions: set[ListenerSession] = set()
         self._wires = Wires()
         self._outbox, self._turns = WriteScheduler(parts.reactor), ReadTurns(parts.reactor)
-        self._reviews = Reauthorization(parts.reactor, parts.journal)
-        self._rechecks = Revalidation(
-            parts.reactor, parts.journal, parts.configuration.router.recheck, self._reviews.renew
+        self._reauthorization = Reauthorization(parts.reactor, parts.journal)
+        self._revalidation = Revalidation(
+            parts.reactor, parts.journal, parts.configuration.router.recheck, self._reauthorization.renew
         )
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
@@ -99,8 +99,8 @@ class RouterService(MultiService):
         if ending is not None:
             ending.concerns(parts.journal, parts.configuration.router.drain, lambda: self._stopping.unfinished)
         parts.hasher.setServiceParent(self)
-        self._hosting = Hosting(parts, self._wires, self._rechecks)
-        self._rules = RuleReload(parts, self._reviews, lambda: [*self._guests, *self._hosting.guests], self)
+        self._hosting = Hosting(parts, self._wires, self._revalidation)
+        self._rules = RuleReload(parts, self._reauthorization, lambda: [*self._sessions, *self._hosting.sessions], self)
         self._pages = {
             one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
         }
@@ -128,13 +128,13 @@ class RouterService(MultiService):
         parts = self._parts
         deadlines = Deadlines(parts.reactor, section.hello_timeout)
         rates = MessageRates(parts.reactor, parts.journal, section.name, allowance(section))
-        lobby = ListenerContext(
+        context = ListenerContext(
             realms=parts.realms,
             journal=parts.journal,
             wires=self._wires,
             deadlines=deadlines,
-            rechecks=self._rechecks,
-            guests=self._guests,
+            revalidation=self._revalidation,
+            sessions=self._sessions,
             authenticators=section.authenticators or None,
             user_limit=section.connections_per_user,
             subscription_limit=section.subscriptions_per_connection,
@@ -145,7 +145,7 @@ class RouterService(MultiService):
             hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
         )
         host = SessionHost(
-            lobby,
+            context,
             parts.realms.get(section.realm),
             client=client_traits(section),
             publisher=publisher_traits(section),
@@ -255,7 +255,7 @@ class RouterService(MultiService):
         for host in self._hosts:
             host.closing = True
         seconds = self._configuration.router.drain
-        count = len(self._guests)
+        count = len(self._sessions)
         self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
         self._process.stopping(seconds + GRACE + 2)
         return Deferred.fromCoroutine(self._stop())
@@ -263,12 +263,12 @@ class RouterService(MultiService):
     async def _stop(self) -> None:
         stop = self._stopping.stop
         closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
-        clients = partial(drain, self._guests, self._parts.reactor, self._configuration.router.drain)
+        clients = partial(drain, self._sessions, self._parts.reactor, self._configuration.router.drain)
         await stop("clients", clients)
         await stop("components", self._hosting.stop)
         await gatherResults(closing)
-        self._rechecks.stop()
-        self._reviews.stop()
+        self._revalidation.stop()
+        self._reauthorization.stop()
         for deadlines in self._deadlines:
             deadlines.stop()
         for rates in self._rates:

@@ -167,7 +167,7 @@ class CookieAuthenticator:
 
     # -- life after login
 
-    def standing(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+    def credential(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """See IRecheck."""
         session_id = None if self._prolongs else facts.cookies.get(self._cookie)
         return CookieStanding(session_id, principal.authid, principal.user_id, self._users.of(principal))
@@ -181,19 +181,19 @@ class CookieAuthenticator:
         return Deferred.fromCoroutine(self._watched(session_id, principal))
 
     async def _watched(self, session_id: str, principal: Principal) -> Hashable | None:
-        standing = CookieStanding(None if self._prolongs else session_id, principal.authid, principal.user_id)
+        credential = CookieStanding(None if self._prolongs else session_id, principal.authid, principal.user_id)
         try:
             session = await self._look_up(session_id)
         except Unavailable:
-            return standing
+            return credential
         except Refused:
             return None
         if session is None:
             return None
-        if not _is_of(session, standing):
+        if not _is_of(session, credential):
             await self._somebody_else(session, principal)
             return None
-        return standing
+        return credential
 
     async def _somebody_else(self, session: AdminSession, principal: Principal) -> None:
         """Two users at once are refused, if the second one is somebody at all."""
@@ -207,27 +207,27 @@ class CookieAuthenticator:
         reason = f"{self._cookie} of {other.username!r} came with a {principal.authmethod} of {principal.authid!r}"
         raise Refused("other_user", reason)
 
-    def recheck(self, standing: Hashable) -> Deferred[Renewal | None]:
+    def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
         """See IRecheck. Kinds of Refused: logged_out, malformed_session, other_user and those of
         ``UserStandings.check``."""
-        assert isinstance(standing, CookieStanding)
-        return Deferred.fromCoroutine(self._rechecked(standing))
+        assert isinstance(credential, CookieStanding)
+        return Deferred.fromCoroutine(self._rechecked(credential))
 
-    async def _rechecked(self, standing: CookieStanding) -> Renewal | None:
-        if standing.session_id is not None:
-            session = await self._look_up(standing.session_id)
+    async def _rechecked(self, credential: CookieStanding) -> Renewal | None:
+        if credential.session_id is not None:
+            session = await self._look_up(credential.session_id)
             if session is None:
-                raise Refused("logged_out", f"{self._cookie} of {standing.username!r}: logged out or expired")
-            if not _is_of(session, standing):
-                raise Refused("other_user", f"{self._cookie} of {standing.username!r}: its session is another's now")
-        if standing.user is None or (renewal := await self._users.check(standing.user)) is None:
+                raise Refused("logged_out", f"{self._cookie} of {credential.username!r}: logged out or expired")
+            if not _is_of(session, credential):
+                raise Refused("other_user", f"{self._cookie} of {credential.username!r}: its session is another's now")
+        if credential.user is None or (renewal := await self._users.check(credential.user)) is None:
             return None
-        assert isinstance(renewal.standing, UserStanding)
-        return Renewal(attrs.evolve(standing, user=renewal.standing), renewal.rights)
+        assert isinstance(renewal.credential, UserStanding)
+        return Renewal(attrs.evolve(credential, user=renewal.credential), renewal.rights)
 
 
-def _is_of(session: AdminSession, standing: CookieStanding) -> bool:
-    return session.username == standing.username and session.user_id in (None, standing.user_id)
+def _is_of(session: AdminSession, credential: CookieStanding) -> bool:
+    return session.username == credential.username and session.user_id in (None, credential.user_id)
 
 
 def _bytes(password: str) -> bytes:

@@ -69,22 +69,22 @@ class UserStandings:
             principal.roles,
         )
 
-    async def check(self, standing: UserStanding) -> Renewal | None:
+    async def check(self, credential: UserStanding) -> Renewal | None:
         """None while everything is as it was, a Renewal when organizations or roles are others. Kinds of Refused:
         unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
-        user = await found(self._directory, standing.username)
-        who = f"user {standing.username!r}"
-        if user is None or (user.id, user.username) != (standing.user_id, standing.username):
+        user = await found(self._directory, credential.username)
+        who = f"user {credential.username!r}"
+        if user is None or (user.id, user.username) != (credential.user_id, credential.username):
             raise Refused("unknown_user", f"{who}: there is no such user any more")
-        if not hmac.compare_digest(password_fingerprint(user), standing.password_fingerprint):
+        if not hmac.compare_digest(password_fingerprint(user), credential.password_fingerprint):
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled and not self._accept_disabled:
             raise Refused("disabled", f"{who}: the user has been disabled")
         if self._shares(user):
             raise Refused("shared_password", f"{who}: another user has the same password hash")
-        if (user.organizations, user.roles) == (standing.organizations, standing.roles):
+        if (user.organizations, user.roles) == (credential.organizations, credential.roles):
             return None
-        renewed = standing._replace(organizations=user.organizations, roles=user.roles)
+        renewed = credential._replace(organizations=user.organizations, roles=user.roles)
         return Renewal(renewed, Rights(user.organizations, user.roles))
 
 

@@ -118,11 +118,11 @@ class TicketAuthenticator:
 
         return defer.succeed(AuthenticationStep(METHOD, {}, answer))
 
-    def standing(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
+    def credential(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """See IRecheck: the user, not the ticket, which is old soon."""
         return self._users.of(principal)
 
-    def recheck(self, standing: Hashable) -> Deferred[Renewal | None]:
+    def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
         """See IRecheck; kinds of refusals as ``UserStandings.check``."""
-        assert isinstance(standing, UserStanding)
-        return Deferred.fromCoroutine(self._users.check(standing))
+        assert isinstance(credential, UserStanding)
+        return Deferred.fromCoroutine(self._users.check(credential))

@@ -15,7 +15,7 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import HelloDetails, IAmbientAuthenticator, IAuthenticator, IRecheck
 from orosync.model import ConnectionFacts, Principal
 
-Standings = tuple[tuple[IRecheck, Hashable], ...]
+Credentials = tuple[tuple[IRecheck, Hashable], ...]
 """What a session rests on: whom to ask, and about what."""
 
 ANONYMOUS = "anonymous"
@@ -24,7 +24,7 @@ COOKIE = "cookie"
 
 async def identify(
     facts: ConnectionFacts, authenticators: Sequence[IAuthenticator]
-) -> tuple[Principal | None, Standings]:
+) -> tuple[Principal | None, Credentials]:
     """Who it is, None if nothing was presented. The first authenticator that finds its kind of credential decides, for
     good or bad: fails as it does."""
     if facts.cookies and any(map(_is_ambient, authenticators)):
@@ -32,45 +32,47 @@ async def identify(
     for authenticator in authenticators:
         principal = await authenticator.at_handshake(facts)
         if principal is not None:
-            return principal, standings_of(authenticator, facts, principal)
+            return principal, credentials_of(authenticator, facts, principal)
     return None, ()
 
 
 async def _with_cookies(
     facts: ConnectionFacts, authenticators: Sequence[IAuthenticator]
-) -> tuple[Principal | None, Standings]:
+) -> tuple[Principal | None, Credentials]:
     stranger: Principal | None = None
     for authenticator in authenticators:
         if not _is_ambient(authenticator):
             principal = await authenticator.at_handshake(facts)
             if principal is not None and principal.authmethod != ANONYMOUS:
-                own = standings_of(authenticator, facts, principal)
+                own = credentials_of(authenticator, facts, principal)
                 return principal, own + await watches(facts, principal, authenticators)
             stranger = stranger or principal
     for authenticator in filter(_is_ambient, authenticators):
         principal = await authenticator.at_handshake(facts)
         if principal is not None:
-            return principal, standings_of(authenticator, facts, principal)
+            return principal, credentials_of(authenticator, facts, principal)
     return stranger, ()
 
 
-async def watches(facts: ConnectionFacts, principal: Principal, authenticators: Iterable[IAuthenticator]) -> Standings:
+async def watches(
+    facts: ConnectionFacts, principal: Principal, authenticators: Iterable[IAuthenticator]
+) -> Credentials:
     """What ``principal`` rests on besides, by the cookies that came along. Fails when they are somebody else's."""
     found = []
     for authenticator in authenticators:
         if _is_ambient(authenticator) and authenticator.name != principal.authprovider:
-            standing = await authenticator.watch(facts, principal)
-            if standing is not None:
-                found.append((authenticator, standing))
+            credential = await authenticator.watch(facts, principal)
+            if credential is not None:
+                found.append((authenticator, credential))
     return tuple(found)
 
 
-def standings_of(authenticator: IAuthenticator, facts: ConnectionFacts, principal: Principal) -> Standings:
+def credentials_of(authenticator: IAuthenticator, facts: ConnectionFacts, principal: Principal) -> Credentials:
     """What ``principal``, let in by ``authenticator``, rests on."""
     if not _can_recheck(authenticator):
         return ()
-    standing = authenticator.standing(facts, principal)
-    return () if standing is None else ((authenticator, standing),)
+    credential = authenticator.credential(facts, principal)
+    return () if credential is None else ((authenticator, credential),)
 
 
 def told(realm: str, details: Mapping[str, Any]) -> HelloDetails:

@@ -39,7 +39,7 @@ class BatchedSession(V2Session):
             return
         if not binary and batching.separator(data) != batching.SEPARATOR and self._requests is None:
             # Answered with what the client uses; from HELLO on it stays with that.
-            self._wire = self._lobby.wires.v2(
+            self._wire = self._context.wires.v2(
                 self._codec, batching.framer(self._outer.framer, batching.separator(data))
             )
         self._stop.waiting.extend(messages)

@@ -118,7 +118,7 @@ class ListenerSession(RealmMember, Protocol):
 
 @attrs.define(eq=False)
 class ListenerContext:
-    """One for each listener; ``realms``, ``rechecks`` and ``guests`` may be shared between them.
+    """One for each listener; ``realms``, ``revalidation`` and ``sessions`` may be shared between them.
 
     ``authenticators`` names those that this listener admits (None: all that the realm names);
     ``user_limit`` bounds the sessions of one authid in a realm; ``subscription_limit``, ``registration_limit`` and
@@ -132,8 +132,8 @@ class ListenerContext:
     journal: IJournal
     wires: Wires
     deadlines: Deadlines
-    rechecks: Revalidation
-    guests: set[ListenerSession]
+    revalidation: Revalidation
+    sessions: set[ListenerSession]
     authenticators: Collection[str] | None = None
     user_limit: int = 50
     subscription_limit: int = 128
@@ -147,14 +147,14 @@ class ListenerContext:
     def realm(self, name: str) -> RealmContext | None:
         return self.realms.get(name)
 
-    def admitted(self, hosted: RealmContext) -> Sequence[IAuthenticator]:
+    def admitted(self, realm_context: RealmContext) -> Sequence[IAuthenticator]:
         """The realm's authenticators that may be used on this listener, in the realm's order."""
         allowed = self.authenticators
-        return [one for one in hosted.authenticators if allowed is None or one.name in allowed]
+        return [one for one in realm_context.authenticators if allowed is None or one.name in allowed]
 
-    def authenticator(self, hosted: RealmContext, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
+    def authenticator(self, realm_context: RealmContext, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
         """The first offered method that the realm can do here (WAMP, section "Authentication Methods")."""
-        admitted = self.admitted(hosted)
+        admitted = self.admitted(realm_context)
         for method in offered:
             for authenticator in admitted:
                 if method in authenticator.methods:
@@ -167,22 +167,26 @@ class ListenerContext:
         been told already (WAMP-CRA)."""
         if not principal.realm or principal.realm == asked.name:
             return asked
-        hosted = self.realm(principal.realm)
-        if hosted is None or not hosted.knows(principal.authprovider) or session in hosted.realm.members:
+        realm_context = self.realm(principal.realm)
+        if (
+            realm_context is None
+            or not realm_context.knows(principal.authprovider)
+            or session in realm_context.realm.members
+        ):
             reason = f"{principal.authprovider} sends {principal.authid} to {principal.realm}, which does not name it"
             raise Refused("realm_not_served", reason)
-        return hosted
+        return realm_context
 
     def admitted_from(self, facts: ConnectionFacts, principal: Principal) -> None:
         """``principal`` has been let in; what its connection tells of proxies in between is looked at."""
         if self.hidden_proxies is not None:
             self.hidden_proxies.admitted(facts, principal)
 
-    def has_room(self, hosted: RealmContext, principal: Principal) -> bool:
+    def has_room(self, realm_context: RealmContext, principal: Principal) -> bool:
         """Whether this user may have one more session; the back end's short visits are not counted."""
         if principal.is_backend or principal.authmethod == "anonymous":
             return True
-        return hosted.realm.sessions_of(principal.authid) < self.user_limit
+        return realm_context.realm.sessions_of(principal.authid) < self.user_limit
 
     def bucket(self, facts: ConnectionFacts, principal: Principal | None) -> TokenBucket:
         """For a new connection, of ``principal`` if the handshake has made it known; the back end has no limit."""
@@ -191,10 +195,10 @@ class ListenerContext:
         return self.rates.bucket(facts.address, unlimited=principal is not None and principal.is_backend)
 
     def entered(self, guest: ListenerSession) -> None:
-        self.guests.add(guest)
+        self.sessions.add(guest)
 
     def left(self, guest: ListenerSession) -> None:
-        self.guests.discard(guest)
+        self.sessions.discard(guest)
 
 
 STEP = 0.05
@@ -204,13 +208,13 @@ RATE = 500
 """Guests asked to leave in a second, where the time allows: each of them comes back with a request to PHP."""
 
 
-def drain(guests: Collection[ListenerSession], clock: IReactorTime, seconds: float) -> Deferred[None]:
+def drain(sessions: Collection[ListenerSession], clock: IReactorTime, seconds: float) -> Deferred[None]:
     """Call ``shutdown`` of every guest within ``seconds``.
 
     Fires when all have gone, or after ``seconds`` and a second more if some do not go.
     """
     done: Deferred[None] = Deferred()
-    waiting = list(guests)
+    waiting = list(sessions)
     group = max(int(RATE * STEP), int(len(waiting) * STEP / max(seconds, STEP)) + 1)
     end = clock.seconds() + seconds + 1
 
@@ -219,7 +223,7 @@ def drain(guests: Collection[ListenerSession], clock: IReactorTime, seconds: flo
         del waiting[:group]
         for guest in leaving:
             guest.shutdown()
-        if (waiting or guests) and clock.seconds() < end:
+        if (waiting or sessions) and clock.seconds() < end:
             clock.callLater(STEP, step)
         else:
             done.callback(None)

@@ -35,7 +35,7 @@ class Dispatcher:
         self._journal = journal
         self.awaited: dict[int, int] = {}
 
-    def post(self, deliveries: Iterable[Delivery]) -> None:
+    def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Queue every delivery, in order."""
         for receivers, message, payload, topic in deliveries:
             if not topic:

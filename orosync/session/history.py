@@ -25,10 +25,10 @@ from orosync.wamp.formats import Format
 class Archive:
     """Answers who asks for the history of one realm."""
 
-    def __init__(self, realm: Realm, chain: Chain, office: Dispatcher, journal: IJournal) -> None:
+    def __init__(self, realm: Realm, chain: Chain, dispatcher: Dispatcher, journal: IJournal) -> None:
         self._realm = realm
         self._chain = chain
-        self._office = office
+        self._dispatcher = dispatcher
         self._journal = journal
         realm.answers({"wamp.subscription.get_events": self.get_events})
 
@@ -50,7 +50,7 @@ class Archive:
         decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, EMPTY)
         if isinstance(decision, Decision):
             return decided(decision)
-        answered_later(call, decision, decided, self._office)
+        answered_later(call, decision, decided, self._dispatcher)
         return None
 
 

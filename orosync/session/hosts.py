@@ -36,12 +36,12 @@ class SessionHost:
 
     def __init__(
         self,
-        lobby: ListenerContext,
+        context: ListenerContext,
         v1_realm: RealmContext | None,
         client: ConnectionPolicy,
         publisher: ConnectionPolicy,
     ) -> None:
-        self._lobby = lobby
+        self._context = context
         self._v1_realm = v1_realm
         self._client = client
         self._publisher = publisher
@@ -56,29 +56,29 @@ class SessionHost:
         if self.closing:
             raise Unavailable("draining", "the router is shutting down")
         if codec is not None:
-            principal, standings = await identify(facts, self._everybody())
+            principal, credentials = await identify(facts, self._everybody())
             traits = self._traits(principal)
             kind = V2Session if subprotocol == codec.subprotocol else BatchedSession
-            return Admission(subprotocol, kind(self._lobby, facts, codec, principal, traits, standings))
-        hosted = self._v1_realm
-        if hosted is None:
+            return Admission(subprotocol, kind(self._context, facts, codec, principal, traits, credentials))
+        realm_context = self._v1_realm
+        if realm_context is None:
             raise ProtocolViolation("WAMP v1 is not served on this listener: it has no realm for it")
-        principal, standings = await identify(facts, self._lobby.admitted(hosted))
+        principal, credentials = await identify(facts, self._context.admitted(realm_context))
         if principal is None:
             raise Refused("no_credentials", "no ticket in the URL, nor anything else that its realm accepts")
-        if not self._lobby.has_room(hosted, principal):
-            limit = self._lobby.user_limit
+        if not self._context.has_room(realm_context, principal):
+            limit = self._context.user_limit
             reason = f"user {principal.authid} has as many connections as connections_per_user allows ({limit})"
             raise Unavailable("too_many_sessions", reason)
-        self._lobby.admitted_from(facts, principal)
+        self._context.admitted_from(facts, principal)
         traits = self._traits(principal)
-        return Admission(subprotocol, V1Session(self._lobby, hosted, facts, principal, traits, standings))
+        return Admission(subprotocol, V1Session(self._context, realm_context, facts, principal, traits, credentials))
 
     def _everybody(self) -> list[IAuthenticator]:
         """A v2 client names its realm only later; HELLO checks that the realm takes the authenticator's word."""
         found: dict[str, IAuthenticator] = {}
-        for hosted in self._lobby.realms.values():
-            for authenticator in self._lobby.admitted(hosted):
+        for realm_context in self._context.realms.values():
+            for authenticator in self._context.admitted(realm_context):
                 found.setdefault(authenticator.name, authenticator)
         return list(found.values())
 
@@ -101,10 +101,10 @@ def _choose_subprotocol(offered: tuple[str, ...]) -> tuple[str | None, Codec | N
 
 @implementer(ISessionHost)
 class EmbeddedSessionHost:
-    """Lets in ``principal`` without a question; ``lobby`` has the one realm that it belongs to."""
+    """Lets in ``principal`` without a question; ``context`` has the one realm that it belongs to."""
 
-    def __init__(self, lobby: ListenerContext, principal: Principal, traits: ConnectionPolicy) -> None:
-        self._lobby = lobby
+    def __init__(self, context: ListenerContext, principal: Principal, traits: ConnectionPolicy) -> None:
+        self._context = context
         self._principal = principal
         self._traits = traits
         self.closing = False
@@ -114,5 +114,5 @@ class EmbeddedSessionHost:
         if self.closing:
             return fail(Unavailable("draining", "the router is shutting down"))
         (subprotocol,) = facts.subprotocols
-        session = V2Session(self._lobby, facts, CODECS[subprotocol], self._principal, self._traits)
+        session = V2Session(self._context, facts, CODECS[subprotocol], self._principal, self._traits)
         return succeed(Admission(subprotocol, session))

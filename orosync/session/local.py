@@ -44,8 +44,8 @@ from orosync.wamp.payload import Payload
 class LocalPublisher:
     """orosync's own voice in one realm: allowed everything, excluded from nothing."""
 
-    def __init__(self, hosted: RealmContext) -> None:
-        self._hosted = hosted
+    def __init__(self, realm_context: RealmContext) -> None:
+        self._realm_context = realm_context
 
     def publish(
         self,
@@ -57,8 +57,8 @@ class LocalPublisher:
     ) -> int:
         """See IPublisher. Raises NotCarriable if the values have no JSON form."""
         filters = None if eligible is None else Filters(eligible=frozenset(eligible))
-        deliveries = self._hosted.realm.broker.publish(topic, Payload.of(args, kwargs), filters=filters)[1]
-        self._hosted.office.post(deliveries)
+        deliveries = self._realm_context.realm.broker.publish(topic, Payload.of(args, kwargs), filters=filters)[1]
+        self._realm_context.dispatcher.deliver(deliveries)
         return sum(len(delivery.receivers) for delivery in deliveries)
 
 
@@ -78,10 +78,10 @@ Answer = tuple[list[Any], dict[str, Any]]
 class LocalCaller:
     """orosync's own calls in one realm: every one is allowed. ``most`` bounds those under way."""
 
-    def __init__(self, hosted: RealmContext, most: int = MOST) -> None:
-        self._dealer = hosted.realm.dealer
-        self._post = hosted.office.post
-        self._member = Member(hosted.own_id(), OROSYNC, tell=self._told)
+    def __init__(self, realm_context: RealmContext, most: int = MOST) -> None:
+        self._dealer = realm_context.realm.dealer
+        self._deliver = realm_context.dispatcher.deliver
+        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._told)
         self._most = most
         self._waiting: dict[int, Deferred[Answer]] = {}
         self._last = 0
@@ -106,20 +106,20 @@ class LocalCaller:
         except (NotCarriable, TypeError, ValueError) as error:
             return fail(CallFailed(uris.INVALID_ARGUMENT, [f"no serializer carries it: {type(error).__name__}"]))
         if callee_roles is not None and not _all_of(deliveries, callee_roles):
-            self._post(self._dealer.cancel(self._member, request, _SKIP))  # no callee has heard of it yet
+            self._deliver(self._dealer.cancel(self._member, request, _SKIP))  # no callee has heard of it yet
             if not deliveries:
                 return fail(CallFailed(uris.UNAVAILABLE, [f"whoever answers {procedure} is busy"]))
             reason = f"{procedure} is registered by somebody who may not answer it"
             return fail(CallFailed(uris.NO_SUCH_PROCEDURE, [reason]))
         waiting: Deferred[Answer] = Deferred(lambda _: self._given_up(request))
         self._waiting[request] = waiting
-        self._post(deliveries)
+        self._deliver(deliveries)
         return waiting
 
     def _given_up(self, request: int) -> None:
         """The Deferred was cancelled; it fails with CancelledError by itself."""
         if self._waiting.pop(request, None) is not None:
-            self._post(self._dealer.cancel(self._member, request, EMPTY))
+            self._deliver(self._dealer.cancel(self._member, request, EMPTY))
 
     def _told(self, message: Message, payload: Payload | None) -> None:
         if not isinstance(message, Result | Error) or (message.__class__ is Result and message.details.get("progress")):
@@ -154,23 +154,23 @@ class LocalCallee:
 
     _log = Logger()
 
-    def __init__(self, hosted: RealmContext) -> None:
-        self._dealer = hosted.realm.dealer
-        self._post = hosted.office.post
-        self._member = Member(hosted.own_id(), OROSYNC, tell=self._told)
+    def __init__(self, realm_context: RealmContext) -> None:
+        self._dealer = realm_context.realm.dealer
+        self._deliver = realm_context.dispatcher.deliver
+        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._told)
         self._served: dict[int, Procedure] = {}
 
     def offer(self, procedure: str, function: Procedure) -> int:
         """Serve ``procedure`` from now on; the registration's id. Raises RequestError when somebody else has it."""
         registration, deliveries = self._dealer.register(self._member, procedure)
         self._served[registration.id] = function
-        self._post(deliveries)
+        self._deliver(deliveries)
         return registration.id
 
     def withdraw(self, registration: int) -> None:
         """Serve it no more."""
         del self._served[registration]
-        self._post(self._dealer.unregister(self._member, registration))
+        self._deliver(self._dealer.unregister(self._member, registration))
 
     def _told(self, message: Message, payload: Payload | None) -> None:
         if isinstance(message, Invocation):
@@ -179,9 +179,9 @@ class LocalCallee:
                 args, kwargs = ([], {}) if payload is None else payload.values()
                 result = Payload.of(function(*args, **kwargs))
             except Exception as error:
-                self._post(self._dealer.failed(self._member, request, {}, *self._refusal(error)))
+                self._deliver(self._dealer.failed(self._member, request, {}, *self._refusal(error)))
             else:
-                self._post(self._dealer.yielded(self._member, request, {}, result))
+                self._deliver(self._dealer.yielded(self._member, request, {}, result))
 
     def _refusal(self, error: Exception) -> tuple[str, Payload]:
         """What the caller is told: of a fault of ours nothing but that."""
@@ -207,36 +207,36 @@ class LocalSession:
 
     def __init__(
         self,
-        hosted: RealmContext,
+        realm_context: RealmContext,
         principal: Principal,
         features: frozenset[str],
         deliver: Callable[[Message, Payload | None, str], None],
         backlog: int = 1000,
     ) -> None:
-        self._hosted = hosted
+        self._realm_context = realm_context
         self._deliver = deliver
         self._backlog = backlog
         self._waiting: deque[tuple[Message, Payload | None]] = deque()
         self._held = False
         self._left = False
-        self._member = Member(hosted.free_id(), principal, features, _WIRE, self._push, self._tell)
-        hosted.join(self._member)
-        self._requests = Requests(self, hosted, self._member, backlog, backlog, forwards=True)
+        self._member = Member(realm_context.free_id(), principal, features, _WIRE, self._push, self._tell)
+        realm_context.join(self._member)
+        self._requests = Requests(self, realm_context, self._member, backlog, backlog, forwards=True)
 
     # -- ILocalSession
 
     @property
     def mark(self) -> str:
-        return self._hosted.mark
+        return self._realm_context.mark
 
     def subscribe(self, topic: str, match: Match) -> int:
-        subscription, deliveries = self._hosted.realm.broker.subscribe(self._member, topic, match)
-        self._hosted.office.post(deliveries)
+        subscription, deliveries = self._realm_context.realm.broker.subscribe(self._member, topic, match)
+        self._realm_context.dispatcher.deliver(deliveries)
         return subscription.id
 
     def register(self, procedure: str, match: Match) -> int:
-        registration, deliveries = self._hosted.realm.dealer.register(self._member, procedure, match)
-        self._hosted.office.post(deliveries)
+        registration, deliveries = self._realm_context.realm.dealer.register(self._member, procedure, match)
+        self._realm_context.dispatcher.deliver(deliveries)
         return registration.id
 
     def send(self, message: Message, payload: Payload | None = None) -> bool:
@@ -254,7 +254,7 @@ class LocalSession:
         if not self._left:
             self._left = True
             self._waiting.clear()
-            self._hosted.leave(self._member)
+            self._realm_context.leave(self._member)
 
     # -- what Requests ask of a session
 
@@ -277,13 +277,13 @@ class LocalSession:
         except RequestError as error:
             self._requests.refuse(message, error)
         except ProtocolViolation as violation:
-            self._hosted.journal.note("session.violation", "local", reason=str(violation))
+            self._realm_context.journal.note("session.violation", "local", reason=str(violation))
         except Exception:
             self._failed(Failure())
 
     def _failed(self, failure: Failure) -> None:
         self._log.failure("a message could not be handled", failure=failure)
-        self._hosted.journal.count("session.failed", "local")
+        self._realm_context.journal.count("session.failed", "local")
 
     # -- what the router tells it
 

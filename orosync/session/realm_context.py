@@ -48,7 +48,7 @@ class RealmContext:
     chain: Chain
     authenticators: Sequence[IAuthenticator]
     journal: IJournal
-    office: Dispatcher
+    dispatcher: Dispatcher
     clock: IReactorTime
     strict_uris: bool = False
     disclosing: bool = True
@@ -63,8 +63,10 @@ class RealmContext:
 
     def __attrs_post_init__(self) -> None:
         self.exempt(())
-        self._executor = Executor(self.realm, self.chain, self.office, self.journal, self.strict_uris, self.disclosing)
-        Archive(self.realm, self.chain, self.office, self.journal)
+        self._executor = Executor(
+            self.realm, self.chain, self.dispatcher, self.journal, self.strict_uris, self.disclosing
+        )
+        Archive(self.realm, self.chain, self.dispatcher, self.journal)
         self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
         self.chain.on_replaced = self._record
         self._record()
@@ -124,12 +126,12 @@ class RealmContext:
         return any(authenticator.name == authprovider for authenticator in self.authenticators)
 
     def join(self, member: Member) -> None:
-        self.office.post(self.realm.join(member))
+        self.dispatcher.deliver(self.realm.join(member))
         self.journal.count("session.joined", member.principal.authmethod)
 
     def leave(self, member: Member) -> None:
         """The member is gone; whoever waited for it is told, and what it wanted said then is published."""
-        self.office.post(self.realm.leave(member))
+        self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:
             self._executor.execute(member, testaments)
@@ -149,22 +151,22 @@ class RealmContext:
             watcher.subscribed(session, principal)
 
 
-def realm_context(
+def make_realm_context(
     section: RealmSection,
     chain: Chain,
     authenticators: Sequence[IAuthenticator],
     journal: IJournal,
-    office: Dispatcher,
+    dispatcher: Dispatcher,
     clock: IReactorTime,
     now: Now,
 ) -> RealmContext:
     """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
     return RealmContext(
-        made_realm(section, now, clock.seconds),
+        make_realm(section, now, clock.seconds),
         chain,
         authenticators,
         journal,
-        office,
+        dispatcher,
         clock,
         strict_uris=section.uris == "strict",
         disclosing=section.disclose,
@@ -173,7 +175,7 @@ def realm_context(
     )
 
 
-def made_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
+def make_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
     """The realm; ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans."""
     return Realm(
         section.name,

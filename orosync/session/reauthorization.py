@@ -38,7 +38,7 @@ PAUSE = 10.0
 class Joined(NamedTuple):
     """A session that has joined: where, as whom, and over what connection."""
 
-    hosted: RealmContext
+    realm_context: RealmContext
     member: Member
     facts: ConnectionFacts
 
@@ -53,7 +53,7 @@ class RealmMember(Protocol):
 class _Held(NamedTuple):
     """Something that a member has: a subscription or a registration."""
 
-    hosted: RealmContext
+    realm_context: RealmContext
     member: Member
     action: Action
     number: int
@@ -75,33 +75,33 @@ class Reauthorization:
         self._journal = journal
         self._at_a_turn = at_a_turn
         self._at_once = at_once
-        self._tenants: deque[RealmMember] = deque()
-        self._holdings: deque[_Held] = deque()
+        self._sessions: deque[RealmMember] = deque()
+        self._pending: deque[_Held] = deque()
         self._later: deque[tuple[float, _Held]] = deque()
         self._under_way = 0
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
-    def review(self, tenants: Iterable[RealmMember]) -> None:
+    def review(self, sessions: Iterable[RealmMember]) -> None:
         """Judge everything that these have."""
-        self._tenants.extend(tenants)
+        self._sessions.extend(sessions)
         self._wake()
 
-    def renew(self, tenant: RealmMember, rights: Rights) -> None:
+    def renew(self, session: RealmMember, rights: Rights) -> None:
         """Give a session other rights, and judge what it has by them."""
-        joined = tenant.joined()
+        joined = session.joined()
         if joined is not None:
             principal = joined.member.principal
             _become(
                 joined, attrs.evolve(principal, organizations=rights.organizations, roles=rights.roles, session=None)
             )
             self._journal.note("session.renewed", "rights_changed", user=principal.authid)
-            self.review([tenant])
+            self.review([session])
 
     def stop(self) -> None:
         """Judge no more. Answers under way change nothing."""
         self._stopped = True
-        for queue in (self._tenants, self._holdings, self._later):
+        for queue in (self._sessions, self._pending, self._later):
             queue.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -113,7 +113,7 @@ class Reauthorization:
         """Go on in the next turn, or when the first pause is over."""
         if self._timer is not None or self._stopped:
             return
-        if self._under_way < self._at_once and (self._tenants or self._holdings):
+        if self._under_way < self._at_once and (self._sessions or self._pending):
             self._timer = self._clock.callLater(0, self._turn)
         elif self._later:
             self._timer = self._clock.callLater(max(0.0, self._later[0][0] - self._clock.seconds()), self._turn)
@@ -122,86 +122,86 @@ class Reauthorization:
         self._timer = None
         now = self._clock.seconds()
         while self._later and self._later[0][0] <= now:
-            self._holdings.append(self._later.popleft()[1])
+            self._pending.append(self._later.popleft()[1])
         for _ in range(self._at_a_turn):
-            if self._under_way >= self._at_once or not (self._holdings or self._tenants):
+            if self._under_way >= self._at_once or not (self._pending or self._sessions):
                 break
-            if self._holdings:
-                self._judge(self._holdings.popleft())
+            if self._pending:
+                self._judge(self._pending.popleft())
             else:
-                self._holdings.extend(_holdings(self._tenants.popleft()))
+                self._pending.extend(_holdings(self._sessions.popleft()))
         self._wake()
 
     # -- judging
 
-    def _judge(self, holding: _Held) -> None:
-        hosted, member, action, _, uri, match, options, _ = holding
-        if not _has(holding):
+    def _judge(self, held: _Held) -> None:
+        realm_context, member, action, _, uri, match, options, _ = held
+        if not _has(held):
             return
         principal = member.principal
-        decision = hosted.chain.decide(principal, action, uri, match, options)
+        decision = realm_context.chain.decide(principal, action, uri, match, options)
         if isinstance(decision, Decision):
-            self._judged(decision, holding, principal)
+            self._judged(decision, held, principal)
             return
         self._under_way += 1
-        later: Deferred[Any] = decision.addCallback(self._judged, holding, principal)
+        later: Deferred[Any] = decision.addCallback(self._judged, held, principal)
         later.addErrback(lambda failure: self._log.failure("what a session has cannot be judged", failure=failure))
         later.addBoth(self._answered)
 
     def _answered(self, _: object) -> None:
         self._under_way -= 1
-        if self._timer is not None and self._under_way < self._at_once and (self._tenants or self._holdings):
+        if self._timer is not None and self._under_way < self._at_once and (self._sessions or self._pending):
             self._timer.reset(0)  # it was waiting for a pause to be over
         self._wake()
 
-    def _judged(self, decision: Decision, holding: _Held, principal: Principal) -> None:
-        if self._stopped or decision.verdict is Verdict.ALLOW or not _has(holding):
+    def _judged(self, decision: Decision, held: _Held, principal: Principal) -> None:
+        if self._stopped or decision.verdict is Verdict.ALLOW or not _has(held):
             return
-        if holding.member.principal is not principal:
+        if held.member.principal is not principal:
             return  # its rights have changed meanwhile, and it is judged by those
-        tried = holding.tried + 1
-        fields = {"user": principal.authid, "uri": holding.uri, "rule": decision.rule}
+        tried = held.tried + 1
+        fields = {"user": principal.authid, "uri": held.uri, "rule": decision.rule}
         if decision.failed and tried < TRIES:
-            self._journal.note("review.postponed", holding.action.value, tried=tried, **fields)
-            self._later.append((self._clock.seconds() + PAUSE, holding._replace(tried=tried)))
+            self._journal.note("review.postponed", held.action.value, tried=tried, **fields)
+            self._later.append((self._clock.seconds() + PAUSE, held._replace(tried=tried)))
             self._wake()
             return
-        self._journal.note(f"{holding.action.value}.revoked", decision.refusal, **fields)
-        self._revoke(holding, reason_of(decision))
+        self._journal.note(f"{held.action.value}.revoked", decision.refusal, **fields)
+        self._revoke(held, reason_of(decision))
 
-    def _revoke(self, holding: _Held, reason: str) -> None:
-        realm = holding.hosted.realm
-        revoke = realm.broker.revoke if holding.action is Action.SUBSCRIBE else realm.dealer.revoke
-        holding.hosted.office.post(revoke(holding.member, holding.number, reason))
+    def _revoke(self, held: _Held, reason: str) -> None:
+        realm = held.realm_context.realm
+        revoke = realm.broker.revoke if held.action is Action.SUBSCRIBE else realm.dealer.revoke
+        held.realm_context.dispatcher.deliver(revoke(held.member, held.number, reason))
 
 
 def _become(joined: Joined, principal: Principal) -> None:
     """From now on the member is ``principal``, for whoever authorizes it."""
-    member, hosted = joined.member, joined.hosted
-    before, member.principal = member.principal, hosted.introduced(principal, member.session, joined.facts)
-    hosted.chain.renewed(before, member.principal)
+    member, realm_context = joined.member, joined.realm_context
+    before, member.principal = member.principal, realm_context.introduced(principal, member.session, joined.facts)
+    realm_context.chain.renewed(before, member.principal)
 
 
-def _holdings(tenant: RealmMember) -> list[_Held]:
+def _holdings(session: RealmMember) -> list[_Held]:
     """What a session has; it is introduced to authorizers that need to know it and are new."""
-    joined = tenant.joined()
+    joined = session.joined()
     if joined is None:
         return []
-    hosted, member, _ = joined
-    if hosted.chain.sessions and member.principal.session is None:
+    realm_context, member, _ = joined
+    if realm_context.chain.sessions and member.principal.session is None:
         _become(joined, member.principal)
     found = [
-        _Held(hosted, member, Action.SUBSCRIBE, number, one.topic, one.match, {})
+        _Held(realm_context, member, Action.SUBSCRIBE, number, one.topic, one.match, {})
         for number, one in member.subscriptions.items()
     ]
     found += [
-        _Held(hosted, member, Action.REGISTER, number, one.procedure, one.match, {"invoke": one.invoke.value})
+        _Held(realm_context, member, Action.REGISTER, number, one.procedure, one.match, {"invoke": one.invoke.value})
         for number, one in member.registrations.items()
     ]
     return found
 
 
-def _has(holding: _Held) -> bool:
+def _has(held: _Held) -> bool:
     """Whether the member still has it (whoever has left has nothing)."""
-    kind = "subscriptions" if holding.action is Action.SUBSCRIBE else "registrations"
-    return holding.number in getattr(holding.member, kind)
+    kind = "subscriptions" if held.action is Action.SUBSCRIBE else "registrations"
+    return held.number in getattr(held.member, kind)

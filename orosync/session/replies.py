@@ -33,13 +33,13 @@ MOST = 100
 
 
 def answered_later(
-    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], office: Dispatcher
+    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], dispatcher: Dispatcher
 ) -> None:
     """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises.
 
     RequestError UNAVAILABLE, and the decision is waited for no more, when the caller waits for MOST already.
     """
-    session, awaited = call.caller.session, office.awaited
+    session, awaited = call.caller.session, dispatcher.awaited
     if awaited.get(session, 0) >= MOST:
         decision.addErrback(lambda _: None)
         decision.cancel()
@@ -57,9 +57,9 @@ def answered_later(
             answer = then(decision)
         except RequestError as error:
             message = Error(CALL, call.request, {}, error.uri)
-            office.post([Delivery((call.caller,), message, Payload.of([error.message]))])
+            dispatcher.deliver([Delivery((call.caller,), message, Payload.of([error.message]))])
         else:
-            office.post([result(call, answer)])
+            dispatcher.deliver([result(call, answer)])
 
     decision.addBoth(settled)
     decision.addCallback(decided)

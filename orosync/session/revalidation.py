@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IJournal, IRecheck, Renewal
 from orosync.model import Rights
-from orosync.session.authentication import Standings
+from orosync.session.authentication import Credentials
 
 AT_ONCE = 8
 """Questions under way; logins want their share of the directory too."""
@@ -48,13 +48,13 @@ class RevalidatedSession(Protocol):
 class _Subject:
     """The sessions that stand and fall with one standing."""
 
-    __slots__ = ("authority", "key", "residents", "standing")
+    __slots__ = ("authority", "credential", "key", "sessions")
 
-    def __init__(self, key: Hashable, authority: IRecheck, standing: Hashable) -> None:
+    def __init__(self, key: Hashable, authority: IRecheck, credential: Hashable) -> None:
         self.key = key
         self.authority = authority
-        self.standing = standing
-        self.residents: set[RevalidatedSession] = set()
+        self.credential = credential
+        self.sessions: set[RevalidatedSession] = set()
 
 
 class Revalidation:
@@ -82,8 +82,8 @@ class Revalidation:
         self._renew = renew
         self._at_once = at_once
         self._chance = chance
-        self._wards: dict[Hashable, _Subject] = {}
-        self._resting: dict[RevalidatedSession, list[_Subject]] = {}
+        self._subjects: dict[Hashable, _Subject] = {}
+        self._subjects_of: dict[RevalidatedSession, list[_Subject]] = {}
         self._agenda: list[tuple[float, int, _Subject]] = []
         self._order = count()
         self._queue: deque[_Subject] = deque()
@@ -92,33 +92,33 @@ class Revalidation:
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
-    def entered(self, resident: RevalidatedSession, standings: Standings) -> None:
-        """From now on ``resident`` rests on ``standings``."""
+    def entered(self, session: RevalidatedSession, credentials: Credentials) -> None:
+        """From now on ``session`` rests on ``credentials``."""
         if self._stopped:
             return
-        wards = [self._ward(authority, standing) for authority, standing in standings]
-        self._resting[resident] = wards
-        for ward in wards:
-            ward.residents.add(resident)
+        subjects = [self._subject(authority, credential) for authority, credential in credentials]
+        self._subjects_of[session] = subjects
+        for subject in subjects:
+            subject.sessions.add(session)
 
-    def left(self, resident: RevalidatedSession) -> None:
-        """``resident`` has gone, on its own or dismissed. No matter if it rested on nothing."""
-        for ward in self._resting.pop(resident, ()):
-            ward.residents.discard(resident)
+    def left(self, session: RevalidatedSession) -> None:
+        """``session`` has gone, on its own or dismissed. No matter if it rested on nothing."""
+        for subject in self._subjects_of.pop(session, ()):
+            subject.sessions.discard(session)
 
-    def _ward(self, authority: IRecheck, standing: Hashable) -> _Subject:
-        key = (authority.name, standing)
-        ward = self._wards.get(key)
-        if ward is None:
-            ward = self._wards[key] = _Subject(key, authority, standing)
-            self._plan(ward, 0.5)
-        return ward
+    def _subject(self, authority: IRecheck, credential: Hashable) -> _Subject:
+        key = (authority.name, credential)
+        subject = self._subjects.get(key)
+        if subject is None:
+            subject = self._subjects[key] = _Subject(key, authority, credential)
+            self._plan(subject, 0.5)
+        return subject
 
     def stop(self) -> None:
         """Ask no more. Answers under way change nothing."""
         self._stopped = True
-        self._wards.clear()
-        self._resting.clear()
+        self._subjects.clear()
+        self._subjects_of.clear()
         self._agenda.clear()
         self._queue.clear()
         if self._timer is not None:
@@ -127,12 +127,12 @@ class Revalidation:
 
     # -- when
 
-    def _plan(self, ward: _Subject, earliest: float, within: float | None = None) -> None:
-        """Have ``ward`` asked about between ``earliest`` (a share of the interval) and the interval's end."""
-        interval = self._interval if ward.authority.recheck_interval is None else ward.authority.recheck_interval
+    def _plan(self, subject: _Subject, earliest: float, within: float | None = None) -> None:
+        """Have ``subject`` asked about between ``earliest`` (a share of the interval) and the interval's end."""
+        interval = self._interval if subject.authority.recheck_interval is None else subject.authority.recheck_interval
         interval = interval if within is None else min(interval, within)
         delay = interval * (earliest + (1 - earliest) * self._chance())
-        heappush(self._agenda, (self._clock.seconds() + delay, next(self._order), ward))
+        heappush(self._agenda, (self._clock.seconds() + delay, next(self._order), subject))
         self._arm()
 
     def _arm(self) -> None:
@@ -162,19 +162,19 @@ class Revalidation:
             return
         self._pumping = True
         while self._queue and self._under_way < self._at_once:
-            ward = self._queue.popleft()
-            if ward.residents:
-                self._ask(ward)
+            subject = self._queue.popleft()
+            if subject.sessions:
+                self._ask(subject)
             else:
-                del self._wards[ward.key]
+                del self._subjects[subject.key]
         self._pumping = False
 
-    def _ask(self, ward: _Subject) -> None:
+    def _ask(self, subject: _Subject) -> None:
         self._under_way += 1
-        answer = maybeDeferred(ward.authority.recheck, ward.standing)
+        answer = maybeDeferred(subject.authority.recheck, subject.credential)
         if not answer.called:
             answer.addTimeout(PATIENCE, self._clock)
-        answer.addCallbacks(self._stands, self._fell, callbackArgs=(ward,), errbackArgs=(ward,))
+        answer.addCallbacks(self._stands, self._fell, callbackArgs=(subject,), errbackArgs=(subject,))
         answer.addErrback(lambda failure: self._log.failure("a session could not be ended", failure=failure))
         answer.addBoth(self._answered)
 
@@ -182,39 +182,39 @@ class Revalidation:
         self._under_way -= 1
         self._pump()
 
-    def _stands(self, renewal: Renewal | None, ward: _Subject) -> None:
+    def _stands(self, renewal: Renewal | None, subject: _Subject) -> None:
         if self._stopped:
             return
         if renewal is None:
             self._journal.count("recheck", "stands")
-            self._plan(ward, 0.9)
+            self._plan(subject, 0.9)
             return
         self._journal.count("recheck", "rights_changed")
-        del self._wards[ward.key]
-        after = self._ward(ward.authority, renewal.standing)
-        moved = list(ward.residents)
-        for resident in moved:
-            wards = self._resting[resident]
-            wards[wards.index(ward)] = after
-            after.residents.add(resident)
-        for resident in moved:
+        del self._subjects[subject.key]
+        after = self._subject(subject.authority, renewal.credential)
+        moved = list(subject.sessions)
+        for session in moved:
+            subjects = self._subjects_of[session]
+            subjects[subjects.index(subject)] = after
+            after.sessions.add(session)
+        for session in moved:
             try:
-                self._renew(resident, renewal.rights)
+                self._renew(session, renewal.rights)
             except Exception:
                 self._log.failure("a session could not be given other rights")
-                resident.dismiss(Refused("rights_changed", "its user has other rights, which it could not be given"))
+                session.dismiss(Refused("rights_changed", "its user has other rights, which it could not be given"))
 
-    def _fell(self, failure: Failure, ward: _Subject) -> None:
+    def _fell(self, failure: Failure, subject: _Subject) -> None:
         if self._stopped:
             return
         refusal = failure.value
         if isinstance(refusal, Refused) and not isinstance(refusal, Unavailable):
             self._journal.count("recheck", refusal.kind)
-            del self._wards[ward.key]
-            for resident in list(ward.residents):
-                resident.dismiss(refusal)
+            del self._subjects[subject.key]
+            for session in list(subject.sessions):
+                session.dismiss(refusal)
             return
         kind = refusal.kind if isinstance(refusal, Unavailable) else type(refusal).__name__
         reason = refusal.reason if isinstance(refusal, Unavailable) else "it failed or gave no answer in time"
-        self._journal.note("recheck.postponed", kind, authenticator=ward.authority.name, reason=reason)
-        self._plan(ward, 0.5, AGAIN)
+        self._journal.note("recheck.postponed", kind, authenticator=subject.authority.name, reason=reason)
+        self._plan(subject, 0.5, AGAIN)

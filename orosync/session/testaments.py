@@ -37,7 +37,7 @@ class Executor:
         self,
         realm: Realm,
         chain: Chain,
-        office: Dispatcher,
+        dispatcher: Dispatcher,
         journal: IJournal,
         strict_uris: bool,
         disclosing: bool = True,
@@ -45,7 +45,7 @@ class Executor:
         self._realm = realm
         self._book = realm.testaments
         self._chain = chain
-        self._office = office
+        self._dispatcher = dispatcher
         self._journal = journal
         self._strict = strict_uris
         self._disclosing = disclosing
@@ -72,7 +72,7 @@ class Executor:
             return decided(decision)
         # It stands in the book meanwhile, in its turn; whoever leaves before the answer is judged again then.
         try:
-            answered_later(call, decision, decided, self._office)
+            answered_later(call, decision, decided, self._dispatcher)
         except RequestError:
             self._book.withdraw(member.session, testament)
             raise
@@ -144,7 +144,7 @@ class Executor:
             decision.disclose or wish.disclose,
             told,
         )
-        self._office.post(made[1])
+        self._dispatcher.deliver(made[1])
 
     def _decide(self, principal: Principal, testament: Testament) -> Decision | Deferred[Decision]:
         return self._chain.decide(principal, Action.PUBLISH, testament.topic, Match.EXACT, testament.options)

@@ -20,7 +20,7 @@ from orosync.interfaces import ILink, ISession
 from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.filters import Filters
-from orosync.session.authentication import Standings
+from orosync.session.authentication import Credentials
 from orosync.session.context import ListenerContext
 from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
@@ -38,30 +38,30 @@ _TOO_LONG = f"the procedure or the id of the call has more than {uris.LONGEST} c
 
 @implementer(ISession)
 class V1Session:
-    """See ISession. ``principal`` was established by the handshake, and rests on ``standings`` from then on."""
+    """See ISession. ``principal`` was established by the handshake, and rests on ``credentials`` from then on."""
 
     _log = Logger()
 
     def __init__(
         self,
-        lobby: ListenerContext,
-        hosted: RealmContext,
+        context: ListenerContext,
+        realm_context: RealmContext,
         facts: ConnectionFacts,
         principal: Principal,
         traits: ConnectionPolicy,
-        standings: Standings = (),
+        credentials: Credentials = (),
     ) -> None:
         self.traits = traits
-        self._lobby = lobby
-        self._hosted, self._facts = hosted, facts
-        self._principal, self._standings = principal, standings
-        self._decide = hosted.chain.decide
+        self._context = context
+        self._realm_context, self._facts = realm_context, facts
+        self._principal, self._credentials = principal, credentials
+        self._decide = realm_context.chain.decide
         self._grants: Grants | None = None
         self._granted: Mapping[str, Decision] = EMPTY
-        self._broker_publish = hosted.realm.broker.publish
-        self._post = hosted.office.post
+        self._broker_publish = realm_context.realm.broker.publish
+        self._deliver = realm_context.dispatcher.deliver
         self._prefixes = v1.Prefixes()
-        self.bucket = lobby.bucket(facts, principal)
+        self.bucket = context.bucket(facts, principal)
         self._link: ILink | None = None
         self._member: Member | None = None
         self._calls: dict[int, str] = {}
@@ -70,16 +70,16 @@ class V1Session:
     def opened(self, link: ILink) -> None:
         self._link = link
         link.bucket = self.bucket
-        self._wire = self._lobby.wires.v1(link.framer)
-        session = self._hosted.free_id()
-        self._principal = self._hosted.introduced(self._principal, session, self._facts)
+        self._wire = self._context.wires.v1(link.framer)
+        session = self._realm_context.free_id()
+        self._principal = self._realm_context.introduced(self._principal, session, self._facts)
         member = Member(session, self._principal, frozenset(), self._wire, link.send, self._tell, self.expel)
-        member.call_limit, self._member = self._lobby.call_limit, member
-        self._hosted.join(member)
-        self.bucket.join(self._principal.authid, self._principal.authrole, self._hosted.unlimited)
-        self._lobby.entered(self)
-        if self._standings:
-            self._lobby.rechecks.entered(self, self._standings)
+        member.call_limit, self._member = self._context.call_limit, member
+        self._realm_context.join(member)
+        self.bucket.join(self._principal.authid, self._principal.authrole, self._realm_context.unlimited)
+        self._context.entered(self)
+        if self._credentials:
+            self._context.revalidation.entered(self, self._credentials)
         link.push(self._wire.frame(v1.encode_welcome(member.session)))
         link.set_authenticated(True)
 
@@ -108,12 +108,13 @@ class V1Session:
         except ProtocolViolation as violation:
             self._violated(violation)
         except Unfit as unfit:
-            self._lobby.journal.note("payload.refused", type(unfit.message).__name__.lower(), reason=str(unfit))
+            is_call = isinstance(unfit.message, v1.V1Call)
+            self._context.journal.note("payload.refused", "call" if is_call else "publish", reason=str(unfit))
             if isinstance(unfit.message, v1.V1Call):
                 self._say(v1.encode_error(unfit.message.call_id, uris.INVALID_ARGUMENT, str(unfit)))
         except RequestError as error:
             # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
-            self._lobby.journal.count("request.refused", error.uri)
+            self._context.journal.count("request.refused", error.uri)
         except Exception:
             self._failed(Failure())
 
@@ -121,11 +122,11 @@ class V1Session:
         self.bucket.gone()
         self._leave()
         self._link = None
-        self._lobby.left(self)
+        self._context.left(self)
 
     def joined(self) -> Joined | None:
-        """See review.Tenant."""
-        return None if self._member is None else Joined(self._hosted, self._member, self._facts)
+        """See RealmMember."""
+        return None if self._member is None else Joined(self._realm_context, self._member, self._facts)
 
     def shutdown(self) -> None:
         """Drop TCP without a CLOSE: after a clean close Oro's browser code would not come back (facts: AutobahnJS)."""
@@ -133,12 +134,12 @@ class V1Session:
 
     def dismiss(self, refusal: Refused) -> None:
         """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
-        self._lobby.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
+        self._context.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
         self._drop("what the login rests on is gone")
 
     def expel(self, goodbye: Goodbye) -> None:
         """Killed by another session. Dropped: v1 has no GOODBYE, and a clean close would silence the page."""
-        self._lobby.journal.note("session.ended", "killed", user=self._principal.authid, reason=goodbye.reason)
+        self._context.journal.note("session.ended", "killed", user=self._principal.authid, reason=goodbye.reason)
         self._drop("killed by another session")
 
     def _drop(self, reason: str) -> None:
@@ -155,27 +156,27 @@ class V1Session:
         made = self._broker_publish(
             message.topic, message.payload, self._member, exclude_me, filters, decision.disclose
         )
-        self._post(made[1])
+        self._deliver(made[1])
 
     def _subscribe(self, message: v1.V1Subscribe, decision: Decision) -> None:
         member = self._member
         if member is None:
             return
-        broker, limit = self._hosted.realm.broker, self._lobby.subscription_limit
+        broker, limit = self._realm_context.realm.broker, self._context.subscription_limit
         if len(member.subscriptions) >= limit and not broker.has(member, message.topic):
-            one_too_many(self._lobby.journal, self._principal, Action.SUBSCRIBE, message.topic, limit)
+            one_too_many(self._context.journal, self._principal, Action.SUBSCRIBE, message.topic, limit)
             self._say(v1.not_allowed(message.topic))
             return
         # v1 cannot ask for what is retained, so it gets what a channel retains for everybody.
-        get_retained = self._hosted.chain.retained(message.topic)
-        self._post(broker.subscribe(member, message.topic, _EXACT, get_retained)[1])
-        self._hosted.subscribed(message.topic, member.session, member.principal)
+        get_retained = self._realm_context.chain.retained(message.topic)
+        self._deliver(broker.subscribe(member, message.topic, _EXACT, get_retained)[1])
+        self._realm_context.subscribed(message.topic, member.session, member.principal)
 
     def _unsubscribe(self, member: Member, topic: str) -> None:
-        broker = self._hosted.realm.broker
+        broker = self._realm_context.realm.broker
         subscription = broker.lookup(topic, _EXACT)
         if subscription is not None and subscription.id in member.subscriptions:
-            self._post(broker.unsubscribe(member, subscription.id))
+            self._deliver(broker.unsubscribe(member, subscription.id))
 
     def _call(self, message: v1.V1Call, decision: Decision) -> None:
         member = self._member
@@ -183,12 +184,12 @@ class V1Session:
             return
         request = self._call_count = self._call_count + 1
         self._calls[request] = message.call_id
-        call = self._hosted.realm.dealer.call
+        call = self._realm_context.realm.dealer.call
         try:
-            self._post(call(member, request, message.procedure, {}, message.payload, decision.disclose))
+            self._deliver(call(member, request, message.procedure, {}, message.payload, decision.disclose))
         except RequestError as error:
             if error.uri == uris.UNAVAILABLE:
-                no_room(self._lobby.journal, self._principal, message.procedure, error)
+                no_room(self._context.journal, self._principal, message.procedure, error)
             self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
 
     # -- authorization
@@ -211,7 +212,7 @@ class V1Session:
         assert isinstance(decision, Deferred) and self._link is not None
         link = self._link
         link.pause()
-        settled = Deferred.fromCoroutine(self._hosted.chain.still(member, decision, action, uri, _EXACT, EMPTY))
+        settled = Deferred.fromCoroutine(self._realm_context.chain.still(member, decision, action, uri, _EXACT, EMPTY))
         settled.addCallback(self._decided, action, uri, message, then)
         settled.addErrback(self._failed)
         settled.addBoth(lambda _: link.resume())
@@ -219,7 +220,7 @@ class V1Session:
     def _judge_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
         grants = self._grants
         if grants is None:
-            self._grants = grants = self._hosted.chain.grants(member.principal, _PUBLISH)
+            self._grants = grants = self._realm_context.chain.grants(member.principal, _PUBLISH)
             self._granted = grants.known
         return grants.decide(topic, EMPTY)
 
@@ -234,7 +235,7 @@ class V1Session:
             self._refuse(decision, action, uri, message)
 
     def _refuse(self, decision: Decision, action: Action, uri: str, message: Any) -> None:
-        journal = self._lobby.journal
+        journal = self._context.journal
         if not decision.declared:
             # Stock closes the connection here, which silences the page until it is reloaded.
             if self._told_unknown:
@@ -251,7 +252,7 @@ class V1Session:
             self._say(v1.not_allowed(uri))
 
     def _too_long(self, action: Action, message: Any) -> None:
-        self._lobby.journal.count("request.refused", uris.INVALID_URI)
+        self._context.journal.count("request.refused", uris.INVALID_URI)
         if action is Action.CALL:
             self._say(v1.encode_error(message.call_id, uris.INVALID_URI, _TOO_LONG))
         elif action is Action.SUBSCRIBE:
@@ -272,7 +273,7 @@ class V1Session:
         try:
             self._say(v1.encode_result(call_id, payload))
         except NotCarriable as error:
-            self._lobby.journal.note("payload.undeliverable", "result", reason=str(error))
+            self._context.journal.note("payload.undeliverable", "result", reason=str(error))
             self._say(v1.encode_error(call_id, uris.INVALID_ARGUMENT, str(error)))
 
     def _say(self, text: bytes) -> None:
@@ -285,7 +286,7 @@ class V1Session:
 
     def _violated(self, violation: ProtocolViolation) -> None:
         user, address = self._principal.authid, self._facts.address
-        self._lobby.journal.note("session.violation", "v1", user=user, address=address, reason=str(violation))
+        self._context.journal.note("session.violation", "v1", user=user, address=address, reason=str(violation))
         self._end(1007, "protocol violation")
 
     def _failed(self, failure: Failure) -> None:
@@ -293,7 +294,7 @@ class V1Session:
             self._violated(failure.value)
             return
         self._log.failure("a message could not be handled", failure=failure)
-        self._lobby.journal.count("session.failed", "v1")
+        self._context.journal.count("session.failed", "v1")
         self._end(1011, "internal error")
 
     def _end(self, code: int, reason: str) -> None:
@@ -304,5 +305,5 @@ class V1Session:
     def _leave(self) -> None:
         member, self._member = self._member, None
         if member is not None:
-            self._hosted.leave(member)
-            self._lobby.rechecks.left(self)
+            self._realm_context.leave(member)
+            self._context.revalidation.left(self)

@@ -24,7 +24,7 @@ from orosync.interfaces import IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
-from orosync.session.authentication import Standings, standings_of, suffices, told, watches
+from orosync.session.authentication import Credentials, credentials_of, suffices, told, watches
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
@@ -60,30 +60,30 @@ class WaitingSession:
 
 @implementer(ISession)
 class V2Session(WaitingSession):
-    """See ISession. ``principal`` is who the handshake made it out to be, resting on ``standings``; None where HELLO
+    """See ISession. ``principal`` is who the handshake made it out to be, resting on ``credentials``; None where HELLO
     shall tell."""
 
     _log = Logger()
 
     def __init__(
         self,
-        lobby: ListenerContext,
+        context: ListenerContext,
         facts: ConnectionFacts,
         codec: Codec,
         principal: Principal | None,
         traits: ConnectionPolicy,
-        standings: Standings = (),
+        credentials: Credentials = (),
     ) -> None:
-        self.traits, self.bucket = traits, lobby.bucket(facts, principal)
-        self._lobby, self._facts, self._codec = lobby, facts, codec
+        self.traits, self.bucket = traits, context.bucket(facts, principal)
+        self._context, self._facts, self._codec = context, facts, codec
         self._decode, self._binary = codec.decode, codec.binary
-        self._known, self._standings = principal, standings
+        self._known, self._credentials = principal, credentials
         self._lifecycle = Lifecycle()
         self._link: ILink | None = None
         self._authenticator: IAuthenticator | None = None
         self._answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]] | None = None
         self._hello: Hello | None = None
-        self._hosted: RealmContext | None = None
+        self._realm_context: RealmContext | None = None
         self._requests: Requests | None = None
         self._session_id, self._over, self._parted = 0, False, False
 
@@ -92,9 +92,9 @@ class V2Session(WaitingSession):
     def opened(self, link: ILink) -> None:
         self._link = link
         link.bucket = self.bucket
-        self._wire = self._lobby.wires.v2(self._codec, link.framer)
-        self._deadline = self._lobby.deadlines.set(self._overdue)
-        self._lobby.entered(self)
+        self._wire = self._context.wires.v2(self._codec, link.framer)
+        self._deadline = self._context.deadlines.set(self._overdue)
+        self._context.entered(self)
 
     def received(self, data: bytes, binary: bool) -> None:
         if self._over:
@@ -105,7 +105,7 @@ class V2Session(WaitingSession):
             try:
                 message, payload = self._decode(data)
             except Unfit as unfit:
-                message, payload = spared(unfit, self._lobby.journal, self._requests is not None), None
+                message, payload = spared(unfit, self._context.journal, self._requests is not None), None
             requests: Any = self._requests
             handler = None
             if requests is None or (handler := self._handlers.get(message.__class__)) is not None:
@@ -133,16 +133,16 @@ class V2Session(WaitingSession):
         self._over, self._link = True, None
         self._deadline.cancel()
         self._leave()
-        self._lobby.left(self)
+        self._context.left(self)
 
     def joined(self) -> Joined | None:
-        """See review.Tenant."""
+        """See RealmMember."""
         return None if self._requests is None else self._requests.joined(self._facts)
 
     def shutdown(self) -> None:
         """The router is going down. GOODBYE and CLOSE 1001 (WAMP, section "Session Close") where the listener wants it.
         Elsewhere the connection just ends: autobahn-js and wampy.js never come back after a GOODBYE or ABORT."""
-        if self._lobby.goodbye:
+        if self._context.goodbye:
             self.end(uris.SYSTEM_SHUTDOWN, "the router is shutting down", 1001)
         elif not self._over:
             self._finish(None, "the router is shutting down")
@@ -151,12 +151,12 @@ class V2Session(WaitingSession):
         """The login is gone: GOODBYE as to whoever is killed (WAMP, section "Session Meta API")."""
         if self._requests is not None:
             user = self._requests.member.principal.authid
-            self._lobby.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
+            self._context.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
         self.end(uris.KILLED, "this login is no longer good")
 
     def expel(self, goodbye: Goodbye) -> None:
         """Killed by another session; it is out already."""
-        self._lobby.journal.note("session.ended", "killed", session=self._session_id, reason=goodbye.reason)
+        self._context.journal.note("session.ended", "killed", session=self._session_id, reason=goodbye.reason)
         self.end(goodbye.reason, goodbye.details.get("message", ""))
 
     def end(self, reason: str, message: str, code: int = 1000) -> None:
@@ -187,17 +187,21 @@ class V2Session(WaitingSession):
             uris.check(hello.realm)
         except RequestError as error:
             return self._turn_away("malformed_realm", error.uri, error.message)
-        hosted = self._lobby.realm(hello.realm)
-        if hosted is None:
+        realm_context = self._context.realm(hello.realm)
+        if realm_context is None:
             return self._turn_away("no_such_realm", uris.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
         if not features.has_role(hello.details.get("roles")):
             raise ProtocolViolation("HELLO announces no role (details.roles)")
-        self._hello, self._hosted, self._parted = hello, hosted, False
-        self._session_id = hosted.free_id()
+        self._hello, self._realm_context, self._parted = hello, realm_context, False
+        self._session_id = realm_context.free_id()
         facts, known = told(hello.realm, hello.details), self._known
-        if known is not None and (self._lobby.inside or hosted.knows(known.authprovider)) and suffices(known, facts):
-            return self._join(known, self._standings)
-        chosen = self._lobby.authenticator(hosted, facts.authmethods)
+        if (
+            known is not None
+            and (self._context.inside or realm_context.knows(known.authprovider))
+            and suffices(known, facts)
+        ):
+            return self._join(known, self._credentials)
+        chosen = self._context.authenticator(realm_context, facts.authmethods)
         if chosen is None:
             reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
             return self._turn_away("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
@@ -210,34 +214,36 @@ class V2Session(WaitingSession):
             self._answer = outcome.answer
             self._send(Challenge(outcome.method, dict(outcome.extra)))
             return None
-        assert self._authenticator is not None and self._hosted is not None
-        own = standings_of(self._authenticator, self._facts, outcome)
+        assert self._authenticator is not None and self._realm_context is not None
+        own = credentials_of(self._authenticator, self._facts, outcome)
         if not self._facts.cookies:
             self._join(outcome, own)
             return None
-        also = Deferred.fromCoroutine(watches(self._facts, outcome, self._lobby.admitted(self._hosted)))
+        also = Deferred.fromCoroutine(watches(self._facts, outcome, self._context.admitted(self._realm_context)))
         return also.addCallback(self._if_still_here, lambda more: self._join(outcome, own + more))
 
-    def _join(self, principal: Principal, standings: Standings) -> None:
-        assert self._hosted is not None and self._hello is not None and self._link is not None
-        self._hosted = hosted = self._lobby.led(principal, self._hosted, self._session_id)
-        if not self._lobby.has_room(hosted, principal):
-            reason, limit, user = "too many connections for this user", self._lobby.user_limit, principal.authid
+    def _join(self, principal: Principal, credentials: Credentials) -> None:
+        assert self._realm_context is not None and self._hello is not None and self._link is not None
+        self._realm_context = realm_context = self._context.led(principal, self._realm_context, self._session_id)
+        if not self._context.has_room(realm_context, principal):
+            reason, limit, user = "too many connections for this user", self._context.user_limit, principal.authid
             return self._turn_away("too_many_sessions", uris.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
-        self._lobby.admitted_from(self._facts, principal)
+        self._context.admitted_from(self._facts, principal)
         announced = features.announced(self._hello.details.get("roles"))
-        known = hosted.introduced(principal, self._session_id, self._facts)
-        ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._lobby.inside
-        member = Member(self._session_id, known, announced, *ways, inside, self._lobby.call_limit)
-        hosted.join(member)
-        if standings:
-            self._lobby.rechecks.entered(self, standings)
-        self.bucket.join(principal.authid, principal.authrole, hosted.unlimited, principal.is_backend)
-        self._handlers = COUNTED_HANDLERS if hosted.sequential else ASKING
-        limits = self._lobby.subscription_limit, self._lobby.registration_limit
-        self._requests = Requests(self, hosted, member, *limits)
-        details = features.welcomed(hosted.name, principal, self._hello.details, hosted.mark, hosted.roles)
+        known = realm_context.introduced(principal, self._session_id, self._facts)
+        ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._context.inside
+        member = Member(self._session_id, known, announced, *ways, inside, self._context.call_limit)
+        realm_context.join(member)
+        if credentials:
+            self._context.revalidation.entered(self, credentials)
+        self.bucket.join(principal.authid, principal.authrole, realm_context.unlimited, principal.is_backend)
+        self._handlers = COUNTED_HANDLERS if realm_context.sequential else ASKING
+        limits = self._context.subscription_limit, self._context.registration_limit
+        self._requests = Requests(self, realm_context, member, *limits)
+        details = features.welcomed(
+            realm_context.name, principal, self._hello.details, realm_context.mark, realm_context.roles
+        )
         self._hello = None  # up to a whole message, which nobody needs again
         self._send(Welcome(self._session_id, details))
         self._link.set_authenticated(True)
@@ -253,17 +259,17 @@ class V2Session(WaitingSession):
         self._known, self._parted = None, True
         if self._link is not None:
             self._link.set_authenticated(False)
-        self._deadline = self._lobby.deadlines.set(self._overdue)
+        self._deadline = self._context.deadlines.set(self._overdue)
 
     def _leave(self) -> None:
         requests, self._requests = self._requests, None
-        if requests is not None and self._hosted is not None:
-            self._hosted.leave(requests.member)
-            self._lobby.rechecks.left(self)
+        if requests is not None and self._realm_context is not None:
+            self._realm_context.leave(requests.member)
+            self._context.revalidation.left(self)
 
     def _turn_away(self, kind: str, uri: str, reason: str, **fields: object) -> None:
         """ABORT of a HELLO, with a line in the log: the administrator has the same reason as the client, and more."""
-        self._lobby.journal.note("hello.refused", kind, address=self._facts.address, reason=reason, **fields)
+        self._context.journal.note("hello.refused", kind, address=self._facts.address, reason=reason, **fields)
         self._abort(uri, reason)
 
     def _abort(self, uri: str, message: str) -> None:
@@ -273,14 +279,14 @@ class V2Session(WaitingSession):
     def violated(self, reason: str) -> None:
         """See ISession; what this session finds itself ends here too."""
         user = None if self._requests is None else self._requests.member.principal.authid
-        self._lobby.journal.note("session.violation", "v2", user=user, address=self._facts.address, reason=reason)
+        self._context.journal.note("session.violation", "v2", user=user, address=self._facts.address, reason=reason)
         self._send(Abort({"message": reason}, uris.PROTOCOL_VIOLATION))
         self._finish(1002, "protocol violation")
 
     def _failed(self, failure: Failure) -> None:
         """A fault of ours must cost this client only, and nobody must have to guess what it was."""
         self._log.failure("a message could not be handled", failure=failure)
-        self._lobby.journal.count("session.failed", "v2")
+        self._context.journal.count("session.failed", "v2")
         self._send(Abort({"message": "internal error"}, uris.RUNTIME_ERROR))
         self._finish(1011, "internal error")
 
@@ -295,7 +301,7 @@ class V2Session(WaitingSession):
     def _overdue(self) -> None:
         if self._parted:
             return self._finish(1000, "")
-        self._lobby.journal.note("session.overdue", "v2", address=self._facts.address)
+        self._context.journal.note("session.overdue", "v2", address=self._facts.address)
         self._abort(uris.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
 
     # -- sending, and waiting for somebody else's answer
@@ -312,7 +318,7 @@ class V2Session(WaitingSession):
         try:
             self._link.push(self._wire.frame(message, payload))
         except NotCarriable as error:
-            self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
+            self._context.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
 
@@ -323,7 +329,9 @@ class V2Session(WaitingSession):
         if isinstance(refusal, ProtocolViolation):
             self.violated(str(refusal))
         elif isinstance(refusal, Refused):
-            self._lobby.journal.note("hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason)
+            self._context.journal.note(
+                "hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason
+            )
             if isinstance(refusal, Unavailable):
                 self._abort(uris.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
             else:

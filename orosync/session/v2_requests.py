@@ -114,12 +114,12 @@ class CallRequests:
     """The half of ``Requests`` that callers and callees need."""
 
     member: Member
-    _hosted: RealmContext
+    _realm_context: RealmContext
     _realm: Realm
     _strict: bool
     _forwards: bool
     _registration_limit: int
-    _post: Callable[[list[Delivery]], None]
+    _deliver: Callable[[list[Delivery]], None]
     _authorise: Callable[..., None]
     _decided_or_later: Callable[..., None]
     _procedures: Grants | None = None
@@ -145,7 +145,7 @@ class CallRequests:
         uris.check(procedure, strict=self._strict)
         grants = self._procedures
         if grants is None:
-            self._procedures = grants = self._hosted.chain.grants(self.member.principal, Action.CALL)
+            self._procedures = grants = self._realm_context.chain.grants(self.member.principal, Action.CALL)
             self._granted_procedures = grants.known
         return grants.decide(procedure, options)
 
@@ -153,11 +153,11 @@ class CallRequests:
         options, request = message.options, int(message.request)
         dealer = self._realm.dealer
         if not options:
-            self._post(dealer.call(self.member, request, message.procedure, EMPTY, payload, decision.disclose))
+            self._deliver(dealer.call(self.member, request, message.procedure, EMPTY, payload, decision.disclose))
             return
-        disclose = decision.disclose or self._hosted.may_disclose(options)
+        disclose = decision.disclose or self._realm_context.may_disclose(options)
         told = told_of_call(options, self._forwards)
-        self._post(dealer.call(self.member, request, message.procedure, options, payload, disclose, told))
+        self._deliver(dealer.call(self.member, request, message.procedure, options, payload, disclose, told))
         if "timeout" in options and (timed := dealer.timed(self.member, request)) is not None:
             self._measure(timed)
 
@@ -165,14 +165,14 @@ class CallRequests:
         particulars = call.particulars
         if particulars is not None and particulars.watch is None:
             expired = partial(self._expired, call)
-            particulars.watch = CallTimer(self._hosted.clock, particulars.timeout, expired)
+            particulars.watch = CallTimer(self._realm_context.clock, particulars.timeout, expired)
             particulars.watch.enforce(not particulars.forwarded)
 
     def _expired(self, call: PendingCall) -> None:
-        self._post(self._realm.dealer.expired(call))
+        self._deliver(self._realm.dealer.expired(call))
 
     def _cancel(self, message: Cancel, payload: Payload | None) -> None:
-        self._post(self._realm.dealer.cancel(self.member, int(message.request), message.options))
+        self._deliver(self._realm.dealer.cancel(self.member, int(message.request), message.options))
 
     def _register(self, message: Register, payload: Payload | None) -> None:
         match = match_of(message.options)
@@ -186,30 +186,30 @@ class CallRequests:
         dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
         member, limit = self.member, self._registration_limit
         if len(member.registrations) >= limit and not dealer.has(member, procedure, match):
-            raise one_too_many(self._hosted.journal, member.principal, Action.REGISTER, procedure, limit)
+            raise one_too_many(self._realm_context.journal, member.principal, Action.REGISTER, procedure, limit)
         force = bool(options) and flag(options, "force_reregister")
         former = dealer.lookup(procedure, match) if force else None
         lost = [] if former is None else [callee.principal.authid for callee in former.callees]
         registration, deliveries = dealer.register(self.member, procedure, match, invoke, wishes, force)
         if lost:
-            user, journal = self.member.principal.authid, self._hosted.journal
+            user, journal = self.member.principal.authid, self._realm_context.journal
             journal.note("registration.taken_over", "forced", procedure=procedure, user=user, lost_by=lost[:MOST_TOLD])
         self.member.tell(Registered(message.request, registration.id), None)
-        self._post(deliveries)
+        self._deliver(deliveries)
 
     def _wishes(self, options: Mapping[str, Any]) -> RegisterOptions:
         curious = flag(options, "disclose_caller")
-        if curious and not self._hosted.disclosing:
+        if curious and not self._realm_context.disclosing:
             raise RequestError(uris.OPTION_NOT_ALLOWED, "this realm tells nobody who calls: leave disclose_caller out")
         return RegisterOptions(curious, flag(options, "forward_timeout"), whole(options, "concurrency", 1))
 
     def _unregister(self, message: Unregister, payload: Payload | None) -> None:
         deliveries = self._realm.dealer.unregister(self.member, int(message.registration))
         self.member.tell(Unregistered(message.request), None)
-        self._post(deliveries)
+        self._deliver(deliveries)
 
     def _yield(self, message: Yield, payload: Payload | None) -> None:
-        self._post(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
+        self._deliver(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
 
     def _error(self, message: Error, payload: Payload | None) -> None:
         if message.request_type != INVOCATION:
@@ -218,7 +218,7 @@ class CallRequests:
         if not uris.exact_rule(False)(error):
             # Its caller might end its own session over it: to autobahn such an ERROR breaks the protocol.
             error, payload = uris.INVALID_URI, _NO_URI
-        self._post(dealer.failed(self.member, request, message.details, error, payload))
+        self._deliver(dealer.failed(self.member, request, message.details, error, payload))
 
 
 def match_of(options: Mapping[str, Any]) -> Match:
@@ -245,7 +245,7 @@ class Requests(CallRequests):
     def __init__(
         self,
         asker: RequestingSession,
-        hosted: RealmContext,
+        realm_context: RealmContext,
         member: Member,
         subscription_limit: int,
         registration_limit: int,
@@ -253,21 +253,21 @@ class Requests(CallRequests):
     ) -> None:
         self.member = member
         self._asker = asker
-        self._hosted = hosted
-        self._strict = hosted.strict_uris
+        self._realm_context = realm_context
+        self._strict = realm_context.strict_uris
         self._well_formed = uris.exact_rule(self._strict)
-        self._realm = hosted.realm
-        self._broker_publish = hosted.realm.broker.publish
-        self._decide = hosted.chain.decide
+        self._realm = realm_context.realm
+        self._broker_publish = realm_context.realm.broker.publish
+        self._decide = realm_context.chain.decide
         self._topics: Grants | None = None
         self._granted_topics: Mapping[str, Decision] = EMPTY
-        self._post = hosted.office.post
+        self._deliver = realm_context.dispatcher.deliver
         self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
-        self._forwards = forwards or member.principal.authrole in hosted.forwarders
+        self._forwards = forwards or member.principal.authrole in realm_context.forwarders
 
     def joined(self, facts: ConnectionFacts) -> Joined:
         """The member, for its review."""
-        return Joined(self._hosted, self.member, facts)
+        return Joined(self._realm_context, self.member, facts)
 
     def not_carriable(self, message: Message, why: NotCarriable) -> None:
         """What the router wanted to tell this member has no form in its serializer, or is too long for it: whoever
@@ -275,11 +275,11 @@ class Requests(CallRequests):
         error = uris.PAYLOAD_SIZE_EXCEEDED if isinstance(why, TooLong) else uris.INVALID_ARGUMENT
         payload = Payload.of([str(why)], None)
         if isinstance(message, Invocation):
-            self._post(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
+            self._deliver(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
         elif isinstance(message, Result | Error):
             if isinstance(message, Result):
                 # One on the way: nothing more may follow on the ERROR.
-                self._post(self._realm.dealer.withdraw(self.member, int(message.request)))
+                self._deliver(self._realm.dealer.withdraw(self.member, int(message.request)))
             request = CALL if isinstance(message, Result) else message.request_type
             # This one fits: it is short, and plain text.
             self.member.tell(Error(request, message.request, {}, error), payload)
@@ -310,27 +310,27 @@ class Requests(CallRequests):
         if message.options:
             self._publish_allowed(message, payload, decision)
         else:  # what nearly every PUBLISH is, written out
-            self._post(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
+            self._deliver(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
 
     def _judge_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         if not self._well_formed(topic):
             uris.check(topic, _EXACT, strict=self._strict)
         grants = self._topics
         if grants is None:
-            self._topics = grants = self._hosted.chain.grants(self.member.principal, _PUBLISH)
+            self._topics = grants = self._realm_context.chain.grants(self.member.principal, _PUBLISH)
             self._granted_topics = grants.known
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         options = message.options
         wish = PublishOptions.of(options)
-        disclose = decision.disclose or self._hosted.may_disclose(options)
+        disclose = decision.disclose or self._realm_context.may_disclose(options)
         told = told_of_event(options, self._forwards)
         sealed = described(options, self.member.features, "publisher")
         if sealed is not None:
             told = {**(told or {}), **sealed}
-        if told is not None and self._hosted.forwarded.again(told.get(forwarding.OPTION)):
-            self._hosted.journal.count("uplink.dropped", "again")
+        if told is not None and self._realm_context.forwarded.again(told.get(forwarding.OPTION)):
+            self._realm_context.journal.count("uplink.dropped", "again")
             if wish.acknowledge:
                 self.member.tell(Published(message.request, ids.random_id()), None)
             return
@@ -344,7 +344,7 @@ class Requests(CallRequests):
             disclose,
             told,
         )
-        self._post(deliveries)
+        self._deliver(deliveries)
         if wish.acknowledge:
             self.member.tell(Published(message.request, publication), None)
 
@@ -357,18 +357,18 @@ class Requests(CallRequests):
         match = match_of(message.options)
         member, broker, limit = self.member, self._realm.broker, self._subscription_limit
         if len(member.subscriptions) >= limit and not broker.has(member, message.topic, match):
-            raise one_too_many(self._hosted.journal, member.principal, _SUBSCRIBE, message.topic, limit)
+            raise one_too_many(self._realm_context.journal, member.principal, _SUBSCRIBE, message.topic, limit)
         get_retained = bool(message.options) and flag(message.options, "get_retained")
         subscription, deliveries = broker.subscribe(member, message.topic, match, get_retained)
         member.tell(Subscribed(message.request, subscription.id), None)
-        self._post(deliveries)
+        self._deliver(deliveries)
         if match is _EXACT:
-            self._hosted.subscribed(message.topic, member.session, member.principal)
+            self._realm_context.subscribed(message.topic, member.session, member.principal)
 
     def _unsubscribe(self, message: Unsubscribe, payload: Payload | None) -> None:
         deliveries = self._realm.broker.unsubscribe(self.member, int(message.subscription))
         self.member.tell(Unsubscribed(message.request), None)
-        self._post(deliveries)
+        self._deliver(deliveries)
 
     # -- authorization, once, before the router is asked
 
@@ -405,7 +405,7 @@ class Requests(CallRequests):
 
         options = message.options
         match = match_of(options) if action is _SUBSCRIBE or action is _REGISTER else _EXACT
-        still = self._hosted.chain.still(self.member, decision, action, uri, match, options)
+        still = self._realm_context.chain.still(self.member, decision, action, uri, match, options)
         self._asker.wait(Deferred.fromCoroutine(still), later)
 
     def _decided(
@@ -420,7 +420,7 @@ class Requests(CallRequests):
         if decision.verdict is _ALLOW:
             then(message, payload, decision)
             return
-        raise refusal(self._hosted.journal, self.member.principal, action, uri, decision)
+        raise refusal(self._realm_context.journal, self.member.principal, action, uri, decision)
 
     def refuse(self, message: Message, error: RequestError) -> None:
         """Answer with an ERROR; an unacknowledged PUBLISH and messages that are no requests get silence."""
@@ -430,9 +430,9 @@ class Requests(CallRequests):
         request = message.request  # type: ignore[attr-defined]
         if isinstance(message, Call):
             if error.uri == uris.UNAVAILABLE:
-                no_room(self._hosted.journal, self.member.principal, message.procedure, error)
+                no_room(self._realm_context.journal, self.member.principal, message.procedure, error)
             # Should a call be in progress under this id, then this is its answer.
-            self._post(self._realm.dealer.withdraw(self.member, int(request)))
+            self._deliver(self._realm.dealer.withdraw(self.member, int(request)))
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
 
 

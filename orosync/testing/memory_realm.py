@@ -42,14 +42,14 @@ class MemoryRealm:
         self.journal = Journal(self.clock)
         chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
         realm = Realm(name, now=self.clock.seconds, seconds=self.clock.seconds)
-        hosted = RealmContext(realm, chain, [], self.journal, Dispatcher(self.journal), self.clock)
-        self._lobby = ListenerContext(
-            realms={name: hosted},
+        realm_context = RealmContext(realm, chain, [], self.journal, Dispatcher(self.journal), self.clock)
+        self._context = ListenerContext(
+            realms={name: realm_context},
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Revalidation(self.clock, self.journal, 300.0, Reauthorization(self.clock, self.journal).renew),
-            guests=set(),
+            revalidation=Revalidation(self.clock, self.journal, 300.0, Reauthorization(self.clock, self.journal).renew),
+            sessions=set(),
             inside=True,
         )
         self._name = name
@@ -58,7 +58,7 @@ class MemoryRealm:
         """Have ``component`` join as ``authid`` (``known``: what else a Principal knows). Raises what onJoin raises."""
         component.config.realm = self._name
         principal = Principal(authid, role, "component", "component", **known)
-        host, facts = EmbeddedSessionHost(self._lobby, principal, ConnectionPolicy()), component_facts(authid)
+        host, facts = EmbeddedSessionHost(self._context, principal, ConnectionPolicy()), component_facts(authid)
         on_join, failed = component.onJoin, list[Failure]()
         component.onJoin = lambda details: maybeDeferred(on_join, details).addErrback(failed.append)
         session: Any = host.admit(facts).result.session  # type: ignore[attr-defined]

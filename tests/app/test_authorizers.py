@@ -121,7 +121,7 @@ class DecidersTests(SynchronousTestCase):
         self.assertEqual(epochs(), [0, 0])
         dealer, told = self.realms["oro"].realm.dealer, []
         admin = Member(5, principal(authrole="admin"), tell=lambda message, payload: told.append(message))
-        self.realms["oro"].office.post(dealer.call(admin, 1, "com.auth.purge", {}, None))
+        self.realms["oro"].dispatcher.deliver(dealer.call(admin, 1, "com.auth.purge", {}, None))
         self.assertEqual((len(told), epochs()), (1, [1, 1]))
 
     def test_rules_are_made_anew(self) -> None:

@@ -276,8 +276,8 @@ use = tests.app.test_container:Sessions
             cookie = self.parts(text + section.format(store) + stores).realms["oro"].authenticators[1]
             self.assertIsInstance(cookie, CookieAuthenticator)
             self.assertEqual(cookie.recheck_interval, 9.0)
-            standing = cookie.standing(connection_facts(cookies={"BAPID": "c" * 26}), principal())
-            self.assertEqual(standing.session_id is not None, asked_again)
+            credential = cookie.credential(connection_facts(cookies={"BAPID": "c" * 26}), principal())
+            self.assertEqual(credential.session_id is not None, asked_again)
         text = TEXT + section.format("broken") + "[sessions:broken]\nuse = tests.app.test_container:nothing\n"
         (fault,) = self.faults(self.parts(text))
         self.assertTrue(fault.startswith("[sessions:broken] use:"), fault)

@@ -74,7 +74,7 @@ class RulesTests(SynchronousTestCase):
         self.logged = []
         globalLogPublisher.addObserver(self.logged.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
-        self.reviews = Reviewed()
+        self.reauthorization = Reviewed()
         self.start(TEXT)
 
     def start(self, text):
@@ -85,7 +85,7 @@ class RulesTests(SynchronousTestCase):
         for service in self.parts.services:
             service.setServiceParent(self.house)
         self.house.startService()
-        self.rules = RuleReload(self.parts, self.reviews, lambda: ["anna", "ben"], self.house)
+        self.rules = RuleReload(self.parts, self.reauthorization, lambda: ["anna", "ben"], self.house)
 
     def reload(self, text):
         self.path.write_text(text)
@@ -111,7 +111,7 @@ class RulesTests(SynchronousTestCase):
             (Action.SUBSCRIBE, "shop/news", "shop", False),
         ]:
             self.assertEqual(self.verdict(action, uri, realm), allowed, (uri, realm))
-        self.assertEqual(self.reviews.named, [["anna", "ben"]])
+        self.assertEqual(self.reauthorization.named, [["anna", "ben"]])
         self.assertIn("rules read anew: what 2 clients have is judged by them", self.said(LogLevel.info))
         self.assertEqual(self.said(LogLevel.warn), [])
 
@@ -129,7 +129,7 @@ class RulesTests(SynchronousTestCase):
             self.assertIn("is not used: the old rules stay", told[-1])
             self.assertTrue(self.verdict(Action.CALL, "com.plain"))
             self.assertTrue(self.verdict(Action.SUBSCRIBE, "acme/news"))
-        self.assertEqual(self.reviews.named, [])
+        self.assertEqual(self.reauthorization.named, [])
         self.path.unlink()
         self.assertFalse(self.rules.reload({}))
 
@@ -173,8 +173,8 @@ class RulesTests(SynchronousTestCase):
 
     def test_parts_that_are_services(self):
         """One that is new is started, one that is gone is stopped; one that stays is left alone."""
-        office = "[authorizer:office]\nuse = tests.app.test_reload:Office\ncolour = red\n"
-        self.start(TEXT.replace("topics:oro roles", "topics:oro office roles") + office)
+        dispatcher = "[authorizer:office]\nuse = tests.app.test_reload:Office\ncolour = red\n"
+        self.start(TEXT.replace("topics:oro roles", "topics:oro office roles") + dispatcher)
         (red,) = self.parts.services
         text = self.path.read_text()
         self.assertTrue(self.reload(text))

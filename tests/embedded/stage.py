@@ -44,7 +44,7 @@ class Inside(Stage):
 
     def __init__(self, message_limit: int = 65536) -> None:
         super().__init__(inside=True)
-        self.host = EmbeddedSessionHost(self.lobby, FEED, ConnectionPolicy(message_limit=message_limit))
+        self.host = EmbeddedSessionHost(self.context, FEED, ConnectionPolicy(message_limit=message_limit))
         self.ends: list[tuple[bool, str]] = []
 
     def turns(self, seconds: float = 0.0) -> None:

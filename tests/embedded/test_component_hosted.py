@@ -151,7 +151,7 @@ class HostedTests(SynchronousTestCase):
         """At the end there is no next life, and the last one is over, whether it listens or not."""
         self.start()
         self.hosted.retire()
-        (guest,) = self.stage.lobby.guests
+        (guest,) = self.stage.context.sessions
         guest.shutdown()
         self.hosted.stop()
         self.stage.turns(AGAIN[1])

@@ -49,7 +49,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(self.component.take(), [("joined", "feed", "feeder", "component")])
         (member,) = self.stage.realm.members.values()
         self.assertEqual(member.principal.authid, "feed")
-        self.assertEqual(len(self.stage.lobby.guests), 1)
+        self.assertEqual(len(self.stage.context.sessions), 1)
 
     def test_events_and_calls(self):
         """It publishes to clients, is published to, is called and calls, with payloads of every kind."""
@@ -229,13 +229,13 @@ class EmbeddingTests(SynchronousTestCase):
     def test_router_goes_down(self):
         """The component hears GOODBYE before the end, and answers it."""
         self.embed()
-        (guest,) = self.stage.lobby.guests
+        (guest,) = self.stage.context.sessions
         guest.shutdown()
         self.assertEqual(self.component.told, [])
         self.stage.turns()
         self.assertEqual(self.component.take(), [("left", "wamp.close.system_shutdown"), "disconnected"])
         self.assertEqual(len(self.stage.ends), 1)
-        self.assertEqual((self.stage.realm.members, self.stage.lobby.guests), ({}, set()))
+        self.assertEqual((self.stage.realm.members, self.stage.context.sessions), ({}, set()))
 
     def test_component_leaves(self):
         """leave() says goodbye properly; what comes after the end is an error of the component's own."""

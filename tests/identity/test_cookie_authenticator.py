@@ -165,9 +165,9 @@ class HandshakeTests(CookieCase):
     def test_nothing_leaks(self):
         """What is kept of a session shows neither the cookie nor the password."""
         who = self.accepted()
-        standing = self.authenticator.standing(self.facts(), who)
-        self.assertNotIn(COOKIE, repr((who, standing)))
-        self.assertNotIn(ANNA.password_hash, repr((who, standing)))
+        credential = self.authenticator.credential(self.facts(), who)
+        self.assertNotIn(COOKIE, repr((who, credential)))
+        self.assertNotIn(ANNA.password_hash, repr((who, credential)))
         self.assertEqual(dict(who.extra), {})
 
 
@@ -197,10 +197,10 @@ class WatchTests(CookieCase):
 
     def test_same_user(self):
         """The session is bound to the cookie: it ends at the logout."""
-        standing = self.successResultOf(self.watch())
-        self.successResultOf(self.authenticator.recheck(standing))
+        credential = self.successResultOf(self.watch())
+        self.successResultOf(self.authenticator.recheck(credential))
         self.store.sessions[COOKIE] = None
-        refusal = self.failureResultOf(self.authenticator.recheck(standing), Refused).value
+        refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
         self.assertEqual(refusal.kind, "logged_out")
         self.assertEqual(self.directory.asked, [], "the ticket's authenticator looks after the user")
 
@@ -227,12 +227,12 @@ class WatchTests(CookieCase):
     def test_store_down(self):
         """The ticket is enough while the store is down; once it answers, the session is held to the cookie."""
         self.store.failure = Unavailable("sessions_down", "it is down")
-        standing = self.successResultOf(self.watch())
-        self.failureResultOf(self.authenticator.recheck(standing), Unavailable)
+        credential = self.successResultOf(self.watch())
+        self.failureResultOf(self.authenticator.recheck(credential), Unavailable)
         self.store.failure = None
-        self.successResultOf(self.authenticator.recheck(standing))
+        self.successResultOf(self.authenticator.recheck(credential))
         self.store.sessions[COOKIE] = self.store.sessions[BENS]
-        refusal = self.failureResultOf(self.authenticator.recheck(standing), Refused).value
+        refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
         self.assertEqual(refusal.kind, "other_user")
 
 
@@ -241,14 +241,14 @@ class RecheckTests(CookieCase):
 
     def setUp(self):
         super().setUp()
-        self.standing = self.authenticator.standing(self.facts(), self.accepted())
+        self.credential = self.authenticator.credential(self.facts(), self.accepted())
 
     def fallen(self):
-        return self.failureResultOf(self.authenticator.recheck(self.standing), Refused).value.kind
+        return self.failureResultOf(self.authenticator.recheck(self.credential), Refused).value.kind
 
     def test_stands(self):
         """Nothing has changed."""
-        self.successResultOf(self.authenticator.recheck(self.standing))
+        self.successResultOf(self.authenticator.recheck(self.credential))
 
     def test_logged_out(self):
         """The session is gone, or cannot be read any more."""
@@ -266,23 +266,23 @@ class RecheckTests(CookieCase):
         """Store or directory down tells nothing."""
         for part in (self.store, self.directory):
             part.failure = Unavailable("down", "it is down")
-            self.failureResultOf(self.authenticator.recheck(self.standing), Unavailable)
+            self.failureResultOf(self.authenticator.recheck(self.credential), Unavailable)
             part.failure = None
 
     def test_tabs_share(self):
         """All tabs of a browser rest on one standing; those of another browser do not."""
-        self.assertEqual(self.standing, self.authenticator.standing(self.facts(), self.accepted()))
+        self.assertEqual(self.credential, self.authenticator.credential(self.facts(), self.accepted()))
         self.store.sessions["g" * 26] = self.store.sessions[COOKIE]
-        self.assertNotEqual(self.standing, self.authenticator.standing(self.facts("g" * 26), self.accepted()))
+        self.assertNotEqual(self.credential, self.authenticator.credential(self.facts("g" * 26), self.accepted()))
 
     def test_store_that_prolongs(self):
         """A store whose look-ups keep sessions alive is not asked again: only the user is."""
         self.build(prolongs=True)
-        self.standing = self.authenticator.standing(self.facts(), self.accepted())
+        self.credential = self.authenticator.credential(self.facts(), self.accepted())
         watched = self.successResultOf(self.authenticator.watch(self.facts(), principal(user_id=1)))
         asked = len(self.store.asked)
         self.successResultOf(self.authenticator.recheck(watched))
-        self.successResultOf(self.authenticator.recheck(self.standing))
+        self.successResultOf(self.authenticator.recheck(self.credential))
         self.assertEqual(len(self.store.asked), asked)
         self.directory.put(attrs.evolve(ANNA, enabled=False))
         self.assertEqual(self.fallen(), "disabled")

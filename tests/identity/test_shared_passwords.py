@@ -188,12 +188,12 @@ class Tickets(AuthenticatorCase):
         """A session that came in before it was found ends when it is looked at again."""
         self.build(EVERYBODY[1:])
         principal = self.accepted(ticket_of(BEN))
-        standing = self.authenticator.standing(self.facts(""), principal)
-        assert standing is not None
-        self.assertIsNone(self.successResultOf(self.authenticator.recheck(standing)))
+        credential = self.authenticator.credential(self.facts(""), principal)
+        assert credential is not None
+        self.assertIsNone(self.successResultOf(self.authenticator.recheck(credential)))
         self.sharing.directories["people"]._directory = StaticDirectory(EVERYBODY)
         self.sharing.refresh()
-        failure = self.failureResultOf(self.authenticator.recheck(standing), Refused)
+        failure = self.failureResultOf(self.authenticator.recheck(credential), Refused)
         self.assertEqual(failure.value.kind, "shared_password")
 
     def test_no_password(self) -> None:

@@ -43,8 +43,8 @@ class StandingTests(SynchronousTestCase):
             self.directory.put(attrs.evolve(ANNA, organizations=rights.organizations, roles=rights.roles))
             renewal = self.successResultOf(self.check())
             self.assertEqual(renewal.rights, rights)
-            self.assertNotEqual(renewal.standing, before)
-            self.standing = renewal.standing
+            self.assertNotEqual(renewal.credential, before)
+            self.standing = renewal.credential
             self.assertIsNone(self.successResultOf(self.check()))
         self.directory.put(attrs.evolve(ANNA, organizations=frozenset(), enabled=False))
         self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "disabled")

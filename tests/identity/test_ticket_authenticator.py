@@ -184,25 +184,25 @@ class LifeAfterLogin(AuthenticatorCase):
     def test_user_changed(self) -> None:
         """Whoever came with a ticket stays as long as password and rights stay, however old the ticket is by then."""
         who = self.accepted(ticket_of(ANNA))
-        standing = self.authenticator.standing(self.facts(""), who)
-        self.assertEqual(standing, self.authenticator.standing(self.facts(""), self.accepted(ticket_of(ANNA))))
+        credential = self.authenticator.credential(self.facts(""), who)
+        self.assertEqual(credential, self.authenticator.credential(self.facts(""), self.accepted(ticket_of(ANNA))))
         self.clock.advance(86400)
-        self.successResultOf(self.authenticator.recheck(standing))
+        self.successResultOf(self.authenticator.recheck(credential))
         table = [
             ({"password_hash": "other"}, "password_changed"),
             ({"enabled": False}, "disabled"),
         ]
         for change, kind in table:
             self.directory.__init__([attrs.evolve(ANNA, **change)])
-            refusal = self.failureResultOf(self.authenticator.recheck(standing), Refused).value
+            refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
             self.assertEqual(refusal.kind, kind)
         self.directory.fail_with = Unavailable("directory_down", "it is down")
-        self.failureResultOf(self.authenticator.recheck(standing), Unavailable)
+        self.failureResultOf(self.authenticator.recheck(credential), Unavailable)
 
     def test_back_end(self) -> None:
         """The back end's sessions rest on the secret alone, and are not looked at again."""
         who = self.accepted(ticket_of(None), peer="127.0.0.1", address="127.0.0.1")
-        self.assertIsNone(self.authenticator.standing(self.facts(""), who))
+        self.assertIsNone(self.authenticator.credential(self.facts(""), who))
 
 
 class Own(AuthenticatorCase):

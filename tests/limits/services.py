@@ -131,7 +131,7 @@ def rulings() -> Outcome:
 @drives("Calls of orosync's own in a realm (remote authorizers and authenticators)", number(OWN_CALLS))
 def own_calls() -> Outcome:
     stage = Stage()
-    caller = LocalCaller(stage.hosted)
+    caller = LocalCaller(stage.realm_context)
     callee = stage.v2()
     callee.ask([64, 1, {}, "com.decide"])
     for _ in range(OWN_CALLS):

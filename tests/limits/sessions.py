@@ -251,7 +251,7 @@ def history_answer() -> Outcome:
 @drives("Messages in a batch", number(batching.MOST))
 def batch() -> Outcome:
     stage = Stage()
-    session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
+    session = BatchedSession(stage.context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
     player = Player(session)
     session.received(b'[1,"oro",{"roles":{"caller":{}}}]\x1e', False)
     player.link.take()
@@ -277,7 +277,7 @@ def features() -> Outcome:
 def grants() -> Outcome:
     stage = Stage()
     stage.authorizer.constant = True  # type: ignore[attr-defined]
-    stage.hosted.chain.replace([stage.authorizer])
+    stage.realm_context.chain.replace([stage.authorizer])
     client = stage.v2()
     for n in range(1000):
         client.say([16, n + 1, {}, f"a.b{n}"], [48, n + 5000, {}, f"a.b{n}"])

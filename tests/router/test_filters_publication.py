@@ -125,7 +125,7 @@ class Telling(MetaCase):
 
     def test_nobody_is_named(self) -> None:
         """P3: where the realm names nobody, disclose_me is refused with an error of its own, and reaches nobody."""
-        self.stage.hosted.disclosing = False
+        self.stage.realm_context.disclosing = False
         self.subscribed(self.ben, "com.x")
         (answer,) = self.anna.ask([16, 1, {"acknowledge": True, "disclose_me": True}, "com.x", [1]])
         self.assertEqual(answer[:5], [8, 16, 1, {}, uris.OPTION_DISALLOWED_DISCLOSE_ME])
@@ -237,7 +237,7 @@ class ToldTests(SynchronousTestCase):
         publisher = self.publisher()
         publisher.say([16, 1, {"disclose_me": True}, "a.topic"])
         self.assertEqual(self.listener.heard()[0][3]["publisher"], publisher.session_id)
-        self.stage.hosted.disclosing = False
+        self.stage.realm_context.disclosing = False
         answer = publisher.ask([16, 2, {"disclose_me": True, "acknowledge": True}, "a.topic"])[0]
         self.assertEqual(answer[:5], [8, 16, 2, {}, "wamp.error.option_disallowed.disclose_me"])
         self.assertEqual(self.listener.heard(), [])

@@ -80,7 +80,7 @@ class Channels(MetaCase):
         kept = Channel(KEPT, {}, subscribers=ROLES, publishers=ROLES, source="[topics:x]", key="x", retained=True)
         plain = Channel("oro/other", {}, subscribers=ROLES, publishers=ROLES, source="[topics:x]", key="y")
         self.rules = TopicRules([kept, plain])
-        self.stage.hosted.chain.replace([self.rules])
+        self.stage.realm_context.chain.replace([self.rules])
 
     def test_without_being_asked_to(self) -> None:
         """Every publisher's last event, v1's too, for v2 subscribers that ask for it."""
@@ -123,17 +123,17 @@ class Channels(MetaCase):
 
             def last_unsubscribed(self) -> None: ...
 
-        self.stage.hosted.watch([Watcher()])
+        self.stage.realm_context.watch([Watcher()])
         self.anna.ask([16, 1, {"retain": True}, KEPT, [1]])
         self.assertEqual(len(self.stage.realm.retention), 0)
 
     def test_rules_replaced(self) -> None:
         """Rules that retain nothing cost nothing; new rules hold at once."""
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
         self.assertIsNone(self.stage.realm.broker.recorder)
         self.anna.ask([16, 1, {}, KEPT, [1]])
         self.assertEqual(len(self.stage.realm.retention), 0)
-        self.stage.hosted.chain.replace([self.rules])
+        self.stage.realm_context.chain.replace([self.rules])
         self.anna.ask([16, 2, {}, KEPT, [1]])
         self.assertEqual(len(self.stage.realm.retention), 1)
 

@@ -203,7 +203,7 @@ class Granted(MetaCase):
     def grant(self, *lines: str) -> None:
         rules = permissions("\n".join(lines), BUILTIN)
         mine = [Permission(one.uri, one.match, one.actions) for one in rules]
-        self.stage.hosted.chain.replace([RolePermissions({"user": mine})])
+        self.stage.realm_context.chain.replace([RolePermissions({"user": mine})])
 
     def answer(self, message: list[object]) -> str:
         (answer,) = self.anna.ask(message)

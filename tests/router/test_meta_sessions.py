@@ -50,7 +50,7 @@ class Looking(MetaCase):
     def test_not_shown(self) -> None:
         """What orosync has in the realm for itself is no session of anybody's: not listed, not killed, no news."""
         self.subscribed(self.anna, "wamp.", match="prefix")
-        own = LocalSession(self.stage.hosted, principal("uplink"), frozenset(), lambda *told: None)
+        own = LocalSession(self.stage.realm_context, principal("uplink"), frozenset(), lambda *told: None)
         session = max(
             set(self.stage.realm.members) - {self.admin.session_id, self.anna.session_id, self.ben.session_id}
         )

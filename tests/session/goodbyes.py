@@ -84,7 +84,7 @@ class GoodbyeTests(SynchronousTestCase):
 
     def test_hello_after_goodbye_is_as_the_first(self):
         """A second session that is not established in time is told so, and the administrator too."""
-        self.stage.hosted.authenticators = [PasswordAuthenticator()]
+        self.stage.realm_context.authenticators = [PasswordAuthenticator()]
         client = self.stage.v2(join=False)
         client.ask(hello(authmethods=["ticket"]), [5, "sesame", {}], [6, {}, "wamp.close.normal"])
         self.assertEqual(client.ask(hello(authmethods=["ticket"]))[0][0], 4)

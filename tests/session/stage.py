@@ -28,13 +28,13 @@ HELLO = [1, "oro", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "
 class Stage:
     """``realm`` "oro" with an anonymous authenticator and one scripted authorizer that allows."""
 
-    def __init__(self, **lobby: Any) -> None:
+    def __init__(self, **context: Any) -> None:
         self.clock = Clock()
         self.journal = RecordingJournal()
         self.authorizer = ScriptedAuthorizer()
         self.realm = Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
         self.anonymous = AnonymousAuthenticator("guests", "guest")
-        self.hosted = RealmContext(
+        self.realm_context = RealmContext(
             self.realm,
             Chain([self.authorizer], self.journal, clock=self.clock),
             [self.anonymous],
@@ -42,20 +42,20 @@ class Stage:
             Dispatcher(self.journal),
             self.clock,
         )
-        self.reviews = Reauthorization(self.clock, self.journal)
-        self.lobby = ListenerContext(
-            realms={"oro": self.hosted},
+        self.reauthorization = Reauthorization(self.clock, self.journal)
+        self.context = ListenerContext(
+            realms={"oro": self.realm_context},
             journal=self.journal,
             wires=Wires(),
             deadlines=Deadlines(self.clock, 10.0),
-            rechecks=Revalidation(self.clock, self.journal, 300.0, self.reviews.renew),
-            guests=set(),
-            **lobby,
+            revalidation=Revalidation(self.clock, self.journal, 300.0, self.reauthorization.renew),
+            sessions=set(),
+            **context,
         )
 
     def v2(self, known: Principal | None = None, join: bool = True, serializer: str = "json") -> Player:
         """A v2 client; joined already unless ``join`` is False."""
-        session = V2Session(self.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, ConnectionPolicy())
+        session = V2Session(self.context, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, ConnectionPolicy())
         player = Player(session)
         if join:
             player.say(HELLO)
@@ -64,7 +64,9 @@ class Stage:
 
     def v1(self, who: Principal | None = None) -> Player:
         """A v1 client, joined; its WELCOME has been read."""
-        session = V1Session(self.lobby, self.hosted, connection_facts(), who or principal(), ConnectionPolicy())
+        session = V1Session(
+            self.context, self.realm_context, connection_facts(), who or principal(), ConnectionPolicy()
+        )
         player = Player(session)
         player.session_id = player.heard()[0][1]
         return player

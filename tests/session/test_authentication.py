@@ -26,10 +26,10 @@ class Plain:
     methods = ()
     recheck_interval = None
 
-    def __init__(self, name, outcome, standing=None, watching=None):
+    def __init__(self, name, outcome, credential=None, watching=None):
         self.name = name
         self.outcome = outcome
-        self.stands = standing
+        self.stands = credential
         self.watching = watching
         self.asked = 0
 
@@ -40,10 +40,10 @@ class Plain:
     def at_hello(self, facts, hello, method, session_id):
         raise AssertionError("not asked")
 
-    def standing(self, facts, who):
+    def credential(self, facts, who):
         return self.stands
 
-    def recheck(self, standing):
+    def recheck(self, credential):
         raise AssertionError("not asked")
 
     def watch(self, facts, who):

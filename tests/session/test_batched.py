@@ -28,7 +28,7 @@ class Batcher:
         self.mark = mark
         self.link = MemoryLink()
         self.session = BatchedSession(
-            stage.lobby, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, ConnectionPolicy()
+            stage.context, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, ConnectionPolicy()
         )
         self.session.opened(self.link)
 

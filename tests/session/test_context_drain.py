@@ -9,58 +9,58 @@ from orosync.session.context import drain
 
 
 class Guest:
-    def __init__(self, guests, clock, stays=False):
-        self.guests, self.clock, self.stays, self.asked = guests, clock, stays, None
+    def __init__(self, sessions, clock, stays=False):
+        self.sessions, self.clock, self.stays, self.asked = sessions, clock, stays, None
 
     def shutdown(self):
         self.asked = self.clock.seconds()
         if not self.stays:
-            self.guests.discard(self)
+            self.sessions.discard(self)
 
 
 class DrainTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
-        self.guests = set()
+        self.sessions = set()
 
     def invite(self, count, **how):
-        made = [Guest(self.guests, self.clock, **how) for _ in range(count)]
-        self.guests.update(made)
+        made = [Guest(self.sessions, self.clock, **how) for _ in range(count)]
+        self.sessions.update(made)
         return made
 
     def test_nobody_is_there(self):
         """An empty house closes at once."""
-        self.successResultOf(drain(self.guests, self.clock, 5))
+        self.successResultOf(drain(self.sessions, self.clock, 5))
 
     def test_few_guests_leave_at_once(self):
         """A handful needs no spreading."""
-        guests = self.invite(20)
-        done = drain(self.guests, self.clock, 5)
-        self.assertEqual({guest.asked for guest in guests}, {0.0})
+        sessions = self.invite(20)
+        done = drain(self.sessions, self.clock, 5)
+        self.assertEqual({guest.asked for guest in sessions}, {0.0})
         self.successResultOf(done)
 
     def test_many_guests_are_spread(self):
         """At most about 500 a second are asked to leave, all within the time."""
-        guests = self.invite(1500)
-        done = drain(self.guests, self.clock, 5)
+        sessions = self.invite(1500)
+        done = drain(self.sessions, self.clock, 5)
         self.clock.pump([0.05] * 120)
         self.successResultOf(done)
-        times = sorted(guest.asked for guest in guests)
+        times = sorted(guest.asked for guest in sessions)
         self.assertAlmostEqual(times[-1], 2.95, delta=0.2)
         self.assertLess(sum(1 for t in times if t < 1.0), 530)
 
     def test_the_time_is_kept(self):
         """However many there are, everybody is asked within the time given."""
-        guests = self.invite(20000)
-        done = drain(self.guests, self.clock, 5)
+        sessions = self.invite(20000)
+        done = drain(self.sessions, self.clock, 5)
         self.clock.pump([0.05] * 125)
         self.successResultOf(done)
-        self.assertLessEqual(max(guest.asked for guest in guests), 5.1)
+        self.assertLessEqual(max(guest.asked for guest in sessions), 5.1)
 
     def test_guests_who_stay_do_not_hold_it_up(self):
         """Who does not go is waited for no more than a second past the time."""
         self.invite(3, stays=True)
-        done = drain(self.guests, self.clock, 5)
+        done = drain(self.sessions, self.clock, 5)
         self.clock.pump([0.05] * 100)
         self.assertNoResult(done)
         self.clock.pump([0.05] * 25)

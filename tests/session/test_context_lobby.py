@@ -17,19 +17,19 @@ from tests.session.stage import Stage
 class LobbyTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.lobby = self.stage.lobby
+        self.context = self.stage.context
 
     def test_method_choice(self):
         """The client's first method that can be done here; None where there is none."""
-        chosen = self.lobby.authenticator(self.stage.hosted, ["wampcra", "anonymous", "ticket"])
+        chosen = self.context.authenticator(self.stage.realm_context, ["wampcra", "anonymous", "ticket"])
         self.assertEqual(chosen, (self.stage.anonymous, "anonymous"))
-        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["wampcra"]))
-        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, []))
+        self.assertIsNone(self.context.authenticator(self.stage.realm_context, ["wampcra"]))
+        self.assertIsNone(self.context.authenticator(self.stage.realm_context, []))
 
     def test_listener_admits_fewer(self):
         """An authenticator not named by the listener is not offered."""
-        self.lobby.authenticators = ()
-        self.assertIsNone(self.lobby.authenticator(self.stage.hosted, ["anonymous"]))
+        self.context.authenticators = ()
+        self.assertIsNone(self.context.authenticator(self.stage.realm_context, ["anonymous"]))
 
     def test_hidden_proxies(self):
         """Who is let in, by v1 or v2, is told to what looks for hidden proxies, with the connection's facts; once."""
@@ -39,14 +39,14 @@ class LobbyTests(SynchronousTestCase):
             def admitted(self, facts, principal):
                 seen.append((facts.listener, principal.authid))
 
-        self.lobby.hidden_proxies = Noticed()
+        self.context.hidden_proxies = Noticed()
         anna = principal(authprovider="guests")
         self.stage.v2(known=anna)
         self.assertEqual(seen, [("public", "anna")])
         self.stage.v2(known=anna, join=False)
         self.assertEqual(len(seen), 1)
-        host = SessionHost(self.lobby, self.stage.hosted, ConnectionPolicy(), ConnectionPolicy())
-        self.stage.hosted.authenticators = [self.stage.anonymous]
+        host = SessionHost(self.context, self.stage.realm_context, ConnectionPolicy(), ConnectionPolicy())
+        self.stage.realm_context.authenticators = [self.stage.anonymous]
         self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
         self.assertEqual(len(seen), 2)
 
@@ -55,38 +55,38 @@ class LobbyTests(SynchronousTestCase):
         anna = principal(authprovider="guests")
         there = RealmContext(
             Realm("there"),
-            self.stage.hosted.chain,
+            self.stage.realm_context.chain,
             [self.stage.anonymous],
             self.stage.journal,
-            self.stage.hosted.office,
+            self.stage.realm_context.dispatcher,
             self.stage.clock,
         )
-        self.lobby.realms = {"oro": self.stage.hosted, "there": there}
-        for who, led in ((anna, self.stage.hosted), (attrs.evolve(anna, realm="oro"), self.stage.hosted)):
-            self.assertIs(self.lobby.led(who, self.stage.hosted, 5), led)
+        self.context.realms = {"oro": self.stage.realm_context, "there": there}
+        for who, led in ((anna, self.stage.realm_context), (attrs.evolve(anna, realm="oro"), self.stage.realm_context)):
+            self.assertIs(self.context.led(who, self.stage.realm_context, 5), led)
         sent = attrs.evolve(anna, realm="there")
-        self.assertIs(self.lobby.led(sent, self.stage.hosted, 5), there)
+        self.assertIs(self.context.led(sent, self.stage.realm_context, 5), there)
         there.realm.members[5] = None
         for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
-            self.assertRaises(Refused, self.lobby.led, who, self.stage.hosted, 5)
+            self.assertRaises(Refused, self.context.led, who, self.stage.realm_context, 5)
 
     def test_room(self):
         """Users are bounded; guests without a name and the back end are not."""
-        self.lobby.user_limit = 1
+        self.context.user_limit = 1
         self.stage.v1(principal("anna"))
-        self.assertFalse(self.lobby.has_room(self.stage.hosted, principal("anna")))
-        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("ben")))
-        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", is_backend=True)))
-        self.assertTrue(self.lobby.has_room(self.stage.hosted, principal("anna", authmethod="anonymous")))
+        self.assertFalse(self.context.has_room(self.stage.realm_context, principal("anna")))
+        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("ben")))
+        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("anna", is_backend=True)))
+        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("anna", authmethod="anonymous")))
 
     def test_realm(self):
         """Realms are found by name."""
-        self.assertIs(self.lobby.realm("oro"), self.stage.hosted)
-        self.assertIsNone(self.lobby.realm("nowhere"))
+        self.assertIs(self.context.realm("oro"), self.stage.realm_context)
+        self.assertIsNone(self.context.realm("nowhere"))
 
     def test_guests(self):
         """Who is here is known until it has left."""
         client = self.stage.v2()
-        self.assertEqual(self.lobby.guests, {client.session})
+        self.assertEqual(self.context.sessions, {client.session})
         client.session.closed(True, 1000, "")
-        self.assertEqual(self.lobby.guests, set())
+        self.assertEqual(self.context.sessions, set())

@@ -22,7 +22,7 @@ class CountingWire:
 class PostTests(SynchronousTestCase):
     def setUp(self):
         self.journal = RecordingJournal()
-        self.office = Dispatcher(self.journal)
+        self.dispatcher = Dispatcher(self.journal)
         self.got = []
 
     def member(self, number, wire=None):
@@ -35,7 +35,7 @@ class PostTests(SynchronousTestCase):
         """However many receivers, each way of speaking is encoded once."""
         a, b = CountingWire(b"-a"), CountingWire(b"-b")
         members = [self.member(1, a), self.member(2, b), self.member(3, a), self.member(4, a)]
-        self.office.post([Delivery(members, Event(1, 1, {}), None, "t")])
+        self.dispatcher.deliver([Delivery(members, Event(1, 1, {}), None, "t")])
         self.assertEqual((a.made, b.made), (1, 1))
         self.assertEqual(sorted(self.got), [(1, b"frame-a"), (2, b"frame-b"), (3, b"frame-a"), (4, b"frame-a")])
 
@@ -44,7 +44,7 @@ class PostTests(SynchronousTestCase):
         a, b = CountingWire(b"-a"), CountingWire(b"-b")
         audience = Audience([self.member(1, a), self.member(2, b), self.member(3, a)])
         for number in (1, 2):
-            self.office.post([Delivery(audience, Event(1, number, {}), None, "t")])
+            self.dispatcher.deliver([Delivery(audience, Event(1, number, {}), None, "t")])
             groups = audience.groups
             self.assertEqual(sorted(self.got), [(1, b"frame-a"), (2, b"frame-b"), (3, b"frame-a")])
             self.got.clear()
@@ -54,12 +54,12 @@ class PostTests(SynchronousTestCase):
     def test_who_cannot_carry_it_gets_nothing(self):
         """The others do; it is counted."""
         members = [self.member(1, CountingWire(b"", None)), self.member(2, CountingWire(b""))]
-        self.office.post([Delivery(members, Event(1, 1, {}), None, "t")])
+        self.dispatcher.deliver([Delivery(members, Event(1, 1, {}), None, "t")])
         self.assertEqual(self.got, [(2, b"frame")])
         self.assertEqual(self.journal.counts["payload.undeliverable", "event"], 1)
 
     def test_other_messages_are_told(self):
         """What is no EVENT goes to its receiver as a message."""
         message = Published(1, 2)
-        self.office.post([Delivery([self.member(1)], message)])
+        self.dispatcher.deliver([Delivery([self.member(1)], message)])
         self.assertEqual(self.got, [(1, message, None)])

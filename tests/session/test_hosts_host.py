@@ -41,10 +41,10 @@ class Doorman:
 class HostTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.host = SessionHost(self.stage.lobby, self.stage.hosted, CLIENT, PUBLISHER)
+        self.host = SessionHost(self.stage.context, self.stage.realm_context, CLIENT, PUBLISHER)
 
     def admit(self, *outcomes, **facts):
-        self.stage.hosted.authenticators = [Doorman(f"door-{n}", o) for n, o in enumerate(outcomes)]
+        self.stage.realm_context.authenticators = [Doorman(f"door-{n}", o) for n, o in enumerate(outcomes)]
         return self.host.admit(connection_facts(**facts))
 
     def test_interface(self):
@@ -87,7 +87,7 @@ class HostTests(SynchronousTestCase):
 
     def test_listener_may_admit_fewer_authenticators(self):
         """An authenticator that the listener does not name is not asked."""
-        self.stage.lobby.authenticators = {"door-1"}
+        self.stage.context.authenticators = {"door-1"}
         refusal = self.failureResultOf(self.admit(principal(), None, subprotocols=("wamp",)), Refused)
         self.assertEqual(refusal.value.kind, "no_credentials")
 
@@ -99,7 +99,7 @@ class HostTests(SynchronousTestCase):
 
     def test_connections_of_one_user(self):
         """Over the limit a user is refused; the publisher is not counted."""
-        self.stage.lobby.user_limit = 1
+        self.stage.context.user_limit = 1
         first = self.successResultOf(self.admit(principal(), subprotocols=("wamp",)))
         first.session.opened(MemoryLink())
         self.failureResultOf(self.admit(principal(), subprotocols=("wamp",)), Unavailable)
@@ -113,7 +113,7 @@ class HostTests(SynchronousTestCase):
 
     def test_listener_without_v1(self):
         """A listener that has no realm for v1 says so."""
-        self.host = SessionHost(self.stage.lobby, None, CLIENT, PUBLISHER)
+        self.host = SessionHost(self.stage.context, None, CLIENT, PUBLISHER)
         self.failureResultOf(self.admit(principal(), subprotocols=("wamp",)), ProtocolViolation)
 
 
@@ -130,8 +130,8 @@ class LifeTests(SynchronousTestCase):
             "cookie", self.store, self.directory, stage.journal, stage.clock, stage.clock.seconds
         )
         self.door = Doorman("door", None)
-        stage.hosted.authenticators = [cookie, self.door, stage.anonymous]
-        self.host = SessionHost(stage.lobby, stage.hosted, CLIENT, PUBLISHER)
+        stage.realm_context.authenticators = [cookie, self.door, stage.anonymous]
+        self.host = SessionHost(stage.context, stage.realm_context, CLIENT, PUBLISHER)
 
     def enter(self, subprotocol="wamp.2.json", **facts):
         facts = connection_facts(**{"subprotocols": (subprotocol,), "cookies": {"BAPID": self.COOKIE}, **facts})

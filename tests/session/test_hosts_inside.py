@@ -18,7 +18,7 @@ FEED = Principal("feed", "feeder", "component", "component")
 class InsideTests(SynchronousTestCase):
     def host(self, inside=True):
         self.stage = Stage(inside=inside)
-        return EmbeddedSessionHost(self.stage.lobby, FEED, ConnectionPolicy(message_limit=7))
+        return EmbeddedSessionHost(self.stage.context, FEED, ConnectionPolicy(message_limit=7))
 
     def admitted(self, host):
         return self.successResultOf(host.admit(connection_facts()))
@@ -47,7 +47,7 @@ class InsideTests(SynchronousTestCase):
         """Nobody takes over what a component of the router's process has registered."""
         component = Player(self.admitted(self.host()).session)
         component.ask(HELLO, [64, 1, {"invoke": "roundrobin"}, "a.b"])
-        self.stage.lobby.inside = False
+        self.stage.context.inside = False
         answer = self.stage.v2().ask([64, 1, {"force_reregister": True}, "a.b"])[0]
         self.assertEqual(answer[4], "wamp.error.procedure_already_exists")
 

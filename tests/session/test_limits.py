@@ -24,7 +24,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_what_it_has_is_no_new_subscription(self):
         """At the limit a session is told again of what it has; what it has no more makes room."""
-        self.stage.lobby.subscription_limit = 2
+        self.stage.context.subscription_limit = 2
         client = self.stage.v2()
         [[_, _, first]] = client.ask([32, 1, {}, "a.b"])
         [[_, _, pattern]] = client.ask([32, 2, {"match": "prefix"}, "a.b"])
@@ -42,7 +42,7 @@ class LimitTests(SynchronousTestCase):
     def test_registrations_are_bounded(self):
         """The registration over the limit is refused; what the session has is answered as ever, and makes room when it
         is gone."""
-        self.stage.lobby.registration_limit = 2
+        self.stage.context.registration_limit = 2
         client = self.stage.v2()
         [[_, _, first]] = client.ask([64, 1, {}, "a.b"])
         client.ask([64, 2, {"invoke": "roundrobin"}, "a.c"])
@@ -57,7 +57,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_calls_are_bounded(self):
         """A call over the limit is refused; one that is answered makes room."""
-        self.stage.lobby.call_limit = 2
+        self.stage.context.call_limit = 2
         callee, caller = self.stage.v2(), self.stage.v2()
         callee.ask([64, 1, {}, "a.b"])
         caller.say([48, 1, {}, "a.b"], [48, 2, {}, "a.b"])

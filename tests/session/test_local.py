@@ -13,7 +13,7 @@ from tests.session.stage import Stage
 class LocalPublisherTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.publisher = LocalPublisher(self.stage.hosted)
+        self.publisher = LocalPublisher(self.stage.realm_context)
 
     def test_reaches_both_protocols(self):
         """v1 and v2 subscribers get it, and the number of receivers comes back."""

@@ -13,7 +13,7 @@ from tests.session.stage import Stage
 class LocalCalleeTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.callee = LocalCallee(self.stage.hosted)
+        self.callee = LocalCallee(self.stage.realm_context)
         self.client = self.stage.v2()
         self.registration = self.callee.offer("com.add", lambda a, b=1: [a + b])
 

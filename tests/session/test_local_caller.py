@@ -18,7 +18,7 @@ HELLO = [1, "oro", {"roles": {"callee": {"features": {"call_canceling": True}}}}
 class LocalCallerTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.caller = LocalCaller(self.stage.hosted, most=3)
+        self.caller = LocalCaller(self.stage.realm_context, most=3)
         self.callee = self.stage.v2(join=False)
         self.callee.ask(HELLO)
         self.callee.ask([64, 1, {"disclose_caller": True}, "com.add"])

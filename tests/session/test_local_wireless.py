@@ -30,7 +30,7 @@ class WirelessTests(SynchronousTestCase):
     def join(self, features="", deliver=None, **options):
         who = principal("link", authrole="uplink", authmethod="uplink", authprovider="uplink")
         deliver = deliver or (lambda *what: self.told.append(what))
-        return LocalSession(self.stage.hosted, who, frozenset(features.split()), deliver, **options)
+        return LocalSession(self.stage.realm_context, who, frozenset(features.split()), deliver, **options)
 
     def test_listens(self):
         """It hears what is published, by whatever protocol, as it came, without asking an authorizer."""
@@ -158,4 +158,6 @@ class WirelessTests(SynchronousTestCase):
     def test_mark(self):
         """The realm's, so that two sessions of one realm have the same."""
         self.assertEqual(self.session.mark, self.join().mark)
-        self.assertNotEqual(self.session.mark, LocalSession(Stage().hosted, principal(), frozenset(), print).mark)
+        self.assertNotEqual(
+            self.session.mark, LocalSession(Stage().realm_context, principal(), frozenset(), print).mark
+        )

@@ -25,10 +25,10 @@ class RatedStage(Stage):
 
     def __init__(self, rate: int = 1000, burst: int = 2000, cut: float | None = None) -> None:
         super().__init__()
-        self.rates = self.lobby.rates = MessageRates(self.clock, self.journal, "public", Allowance(rate, burst, cut))
+        self.rates = self.context.rates = MessageRates(self.clock, self.journal, "public", Allowance(rate, burst, cut))
 
     def batched(self) -> Batcher:
-        session = BatchedSession(self.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
+        session = BatchedSession(self.context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
         return Batcher(session)
 
     def run(self, seconds: float) -> None:
@@ -89,7 +89,7 @@ class TokenTests(RateCase):
 
     def test_where_ids_are_counted(self) -> None:
         """The same in a realm that checks request ids."""
-        self.stage.hosted.sequential = True
+        self.stage.realm_context.sequential = True
         self.assertEqual(self.costs(self.stage.v2(), [32, 1, {}, "a.topic"], [16, 2, {}, "b"], [48, 3, {}, "c"]), 3)
 
     def test_parts_of_a_call(self) -> None:
@@ -119,7 +119,7 @@ class TokenTests(RateCase):
     def test_a_callee_is_never_slowed(self) -> None:
         """However much is asked of it."""
         self.stage = RatedStage(10, 20)
-        self.stage.hosted.exempt({"busy"})
+        self.stage.realm_context.exempt({"busy"})
         callee = self.stage.v2()
         caller = self.stage.v2(principal(authrole="busy", authprovider="guests"))
         callee.ask([64, 1, {}, "a.procedure"])
@@ -161,8 +161,8 @@ class TokenTests(RateCase):
 
     def test_uplinks(self) -> None:
         """Another router's connection: its role is among the realm's forwarders."""
-        self.stage.hosted.forwarders = ("uplink",)
-        self.stage.hosted.exempt(())
+        self.stage.realm_context.forwarders = ("uplink",)
+        self.stage.realm_context.exempt(())
         player = self.stage.v2(principal(authrole="uplink", authprovider="guests"))
         player.say(*[[16, n, {}, "a.topic"] for n in range(5000)])
         self.assertFalse(player.link.paused)

@@ -30,15 +30,15 @@ class HostedRealmTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.watcher = Watcher()
-        self.stage.hosted.watch([self.watcher])
+        self.stage.realm_context.watch([self.watcher])
 
     def test_exempt(self):
         """Roles without a message rate: those that are told, and those whose word is taken for others."""
-        self.stage.hosted.forwarders = ("uplink",)
-        exempt = self.stage.hosted.unlimited
-        self.stage.hosted.exempt(["feed"])
+        self.stage.realm_context.forwarders = ("uplink",)
+        exempt = self.stage.realm_context.unlimited
+        self.stage.realm_context.exempt(["feed"])
         self.assertEqual(exempt, {"feed", "uplink"})
-        self.stage.hosted.exempt([])
+        self.stage.realm_context.exempt([])
         self.assertEqual(exempt, {"uplink"})
 
     def test_watcher_learns_of_subscribers(self):
@@ -62,37 +62,37 @@ class HostedRealmTests(SynchronousTestCase):
 
     def test_free_id(self):
         """A session id is never given twice."""
-        self.assertNotIn(self.stage.hosted.free_id(), self.stage.realm.members)
+        self.assertNotIn(self.stage.realm_context.free_id(), self.stage.realm.members)
 
     def test_own_id(self):
         """What orosync has for itself is never a client's."""
         drawn = iter([5, 5, 6, 5, 6, 7])
         self.patch(realm_context, "random_id", lambda: next(drawn))
-        self.assertEqual([self.stage.hosted.own_id(), self.stage.hosted.own_id()], [5, 6])
-        self.assertEqual(self.stage.hosted.free_id(), 7)
+        self.assertEqual([self.stage.realm_context.own_id(), self.stage.realm_context.own_id()], [5, 6])
+        self.assertEqual(self.stage.realm_context.free_id(), 7)
 
     def test_introduced(self):
         """A principal gets its session's facts where an authorizer needs them, and stays as it is elsewhere."""
         facts, anna = connection_facts(), principal()
-        self.assertIs(self.stage.hosted.introduced(anna, 5, facts), anna)
+        self.assertIs(self.stage.realm_context.introduced(anna, 5, facts), anna)
         self.stage.authorizer.sessions = True
-        self.stage.hosted.chain.replace([self.stage.authorizer])
-        known = self.stage.hosted.introduced(anna, 5, facts)
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
+        known = self.stage.realm_context.introduced(anna, 5, facts)
         self.assertEqual((known, known.session.id), (anna, 5))
         self.assertIs(known.session.connection, facts)
 
     def test_sessions_are_introduced(self):
         """v1 and v2 sessions alike, before they ask for anything."""
         self.stage.authorizer.sessions = True
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
         for client in (self.stage.v1(), self.stage.v2()):
             member = self.stage.realm.members[int(client.session_id)]
             self.assertEqual(member.principal.session.id, member.session)
 
     def test_knows(self):
         """Only the realm's own authenticators are believed."""
-        self.assertTrue(self.stage.hosted.knows("guests"))
-        self.assertFalse(self.stage.hosted.knows("elsewhere"))
+        self.assertTrue(self.stage.realm_context.knows("guests"))
+        self.assertFalse(self.stage.realm_context.knows("elsewhere"))
 
     def test_meta_api(self):
         """Every topic and procedure of WAMP's meta API is there, and two procedures of Crossbar.io's."""

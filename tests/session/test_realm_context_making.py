@@ -11,7 +11,7 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.registrations import RegisterOptions
 from orosync.session.dispatch import Dispatcher
-from orosync.session.realm_context import made_realm, realm_context
+from orosync.session.realm_context import make_realm, make_realm_context
 from orosync.testing import RecordingJournal
 from orosync.wamp.payload import Payload
 from tests.router.people import member
@@ -21,7 +21,7 @@ class Making(SynchronousTestCase):
     def test_bounds(self) -> None:
         """The realm keeps as much as its section says, and knows the time."""
         section = RealmSection(name="oro", authenticators=(), authorizers=(), retained_events=2, retained_bytes=100)
-        realm = made_realm(section, lambda: 5.0)
+        realm = make_realm(section, lambda: 5.0)
         anna = member(1)
         realm.join(anna)
         for topic in "abc":
@@ -35,7 +35,7 @@ class Making(SynchronousTestCase):
         """The subscriptions whose history is kept are there from the beginning."""
         lines = (HistoryLine(Match.PREFIX, "com.", 5, 1000, 60.0), HistoryLine(Match.EXACT, "org.x"))
         section = RealmSection(name="oro", authenticators=(), authorizers=(), history=lines)
-        realm = made_realm(section, lambda: 5.0)
+        realm = make_realm(section, lambda: 5.0)
         kept = [(one.topic, one.match) for one in realm.broker]
         self.assertEqual(kept, [("org.x", Match.EXACT), ("com.", Match.PREFIX)])
         self.assertEqual(len(realm.history), 2)
@@ -53,9 +53,11 @@ class Making(SynchronousTestCase):
             call_queue=1,
         )
         chain = Chain([], journal, clock=clock)
-        hosted = realm_context(section, chain, [], journal, Dispatcher(journal), clock, clock.seconds)
-        self.assertEqual((hosted.strict_uris, hosted.disclosing, hosted.sequential), (True, False, True))
-        dealer, anna = hosted.realm.dealer, member(1)
+        realm_context = make_realm_context(section, chain, [], journal, Dispatcher(journal), clock, clock.seconds)
+        self.assertEqual(
+            (realm_context.strict_uris, realm_context.disclosing, realm_context.sequential), (True, False, True)
+        )
+        dealer, anna = realm_context.realm.dealer, member(1)
         dealer.register(anna, "a", wishes=RegisterOptions(concurrency=1))
         self.assertEqual(len(dealer.call(anna, 1, "a", {}, None)), 1)
         self.assertEqual(dealer.call(anna, 2, "a", {}, None), [])

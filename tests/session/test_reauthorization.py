@@ -24,7 +24,7 @@ class ReviewCase(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.answers = self.stage.authorizer.answers
-        self.reviews = self.stage.reviews
+        self.reauthorization = self.stage.reauthorization
 
     def told(self):
         """A v2 client that understands revocation."""
@@ -33,7 +33,7 @@ class ReviewCase(SynchronousTestCase):
         return player
 
     def review(self, *players):
-        self.reviews.review([player.session for player in players])
+        self.reauthorization.review([player.session for player in players])
         self.stage.clock.advance(0)
 
     def notes(self, event):
@@ -80,7 +80,7 @@ class JudgingTests(ReviewCase):
         waiting = [Deferred() for _ in range(3)]
         pending = iter(waiting)
         self.stage.authorizer.authorize = lambda *args: next(pending)
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
         self.review(client, gone)
         self.stage.realm.broker.unsubscribe(next(iter(self.stage.realm.members.values())), 2)
         gone.session.closed(False, None, "")
@@ -109,14 +109,14 @@ class JudgingTests(ReviewCase):
         self.review(client)
         del self.answers[Action.SUBSCRIBE, "a"]
         self.stage.clock.advance(PAUSE)
-        self.assertEqual((client.heard(), self.reviews._timer), ([], None))
+        self.assertEqual((client.heard(), self.reauthorization._timer), ([], None))
 
     def test_who_has_nothing(self):
         """Sessions that have not joined yet, or have left, are passed over."""
         early, gone = self.stage.v2(join=False), self.stage.v2()
         gone.session.closed(False, None, "")
         self.review(early, gone)
-        self.assertIsNone(self.reviews._timer)
+        self.assertIsNone(self.reauthorization._timer)
 
 
 class PaceTests(ReviewCase):
@@ -127,19 +127,19 @@ class PaceTests(ReviewCase):
             player.say(*([32, number, {}, f"t{number}"] for number in range(1, 101)))
         asked = self.stage.authorizer.asked
         asked.clear()
-        self.reviews.review([player.session for player in players])
+        self.reauthorization.review([player.session for player in players])
         turns = []
-        while self.reviews._timer is not None:
+        while self.reauthorization._timer is not None:
             before = len(asked)
-            self.reviews._timer.cancel()
-            self.reviews._turn()
+            self.reauthorization._timer.cancel()
+            self.reauthorization._turn()
             turns.append(len(asked) - before)
         self.assertLessEqual(max(turns), AT_A_TURN)
         self.assertEqual(sum(turns), 1000)
 
     def test_few_at_once(self):
         """Only a few answers are waited for; each that comes lets another question go."""
-        self.reviews = Reauthorization(self.stage.clock, self.stage.journal, at_once=8)
+        self.reauthorization = Reauthorization(self.stage.clock, self.stage.journal, at_once=8)
         client = self.told()
         client.say(*([32, number, {}, f"t{number}"] for number in range(1, 31)))
         waiting = []
@@ -149,7 +149,7 @@ class PaceTests(ReviewCase):
             return waiting[-1]
 
         self.stage.authorizer.authorize = authorize
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
         self.review(client)
         self.assertEqual(len(waiting), 8)
         for number in range(30):
@@ -164,9 +164,9 @@ class PaceTests(ReviewCase):
         self.answers[Action.SUBSCRIBE, "a"] = answer = Deferred()
         self.answers[Action.SUBSCRIBE, "b"] = ValueError("down")
         self.review(client)
-        self.reviews.stop()
+        self.reauthorization.stop()
         answer.callback(DENY)
-        self.assertEqual((client.heard(), self.reviews._timer), ([], None))
+        self.assertEqual((client.heard(), self.reauthorization._timer), ([], None))
 
 
 class RightsTests(ReviewCase):
@@ -182,7 +182,7 @@ class RightsTests(ReviewCase):
 
         self.stage.authorizer.authorize = authorize
         self.stage.authorizer.constant = True
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
 
     def test_judged_by_the_new_ones(self):
         """What the new ones do not give is taken away, v1 and v2; what was remembered of the old ones is forgotten."""
@@ -192,7 +192,7 @@ class RightsTests(ReviewCase):
         old.ask([5, "a"], [7, "a", 1])
         new.ask([32, 1, {}, "a"], [16, 2, {"acknowledge": True}, "a"])
         for player in (old, new):
-            self.reviews.renew(player.session, self.RIGHTS)
+            self.reauthorization.renew(player.session, self.RIGHTS)
         self.stage.clock.advance(0)
         self.assertIsNone(self.stage.realm.broker.lookup("a"))
         self.assertEqual(new.ask([16, 3, {"acknowledge": True}, "a"])[0][4], "wamp.error.not_authorized")
@@ -210,9 +210,9 @@ class RightsTests(ReviewCase):
                 return first if len(asked) == 1 else DENY
 
             self.stage.authorizer.authorize = authorize
-            self.stage.hosted.chain.replace([self.stage.authorizer])
+            self.stage.realm_context.chain.replace([self.stage.authorizer])
             player.say(request)
-            self.reviews.renew(player.session, self.RIGHTS)
+            self.reauthorization.renew(player.session, self.RIGHTS)
             first.callback(ALLOW)
             self.assertEqual(asked, [anna.roles, self.RIGHTS.roles])
             self.assertIn("not", json.dumps(player.heard()))
@@ -225,7 +225,7 @@ class RightsTests(ReviewCase):
         class Authority:
             name, recheck_interval = "oro", None
 
-            def recheck(self, standing):
+            def recheck(self, credential):
                 from twisted.internet.defer import succeed
 
                 return succeed(Renewal("B", RightsTests.RIGHTS))
@@ -233,7 +233,7 @@ class RightsTests(ReviewCase):
         self.judge_by_rights()
         player = self.stage.v1(principal(roles=frozenset({"ROLE_A"})))
         player.ask([5, "a"])
-        self.stage.lobby.rechecks.entered(player.session, ((Authority(), "A"),))
+        self.stage.context.revalidation.entered(player.session, ((Authority(), "A"),))
         self.stage.clock.pump([1.0] * 301)
         self.assertIsNone(self.stage.realm.broker.lookup("a"))
         player.session.closed(False, None, "")
@@ -248,6 +248,6 @@ class IntroductionTests(ReviewCase):
         (member,) = self.stage.realm.members.values()
         self.assertIsNone(member.principal.session)
         self.stage.authorizer.sessions = True
-        self.stage.hosted.chain.replace([self.stage.authorizer])
+        self.stage.realm_context.chain.replace([self.stage.authorizer])
         self.review(client)
         self.assertEqual(member.principal.session.id, member.session)

@@ -56,21 +56,21 @@ class Answering(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """A session waits for so many at a time; one more is refused and not decided. What is settled makes room."""
-        office = Dispatcher(RecordingJournal())
+        dispatcher = Dispatcher(RecordingJournal())
         decisions: list[Deferred[Decision]] = [Deferred() for _ in range(MOST + 3)]
         for decision in decisions[:MOST]:
-            answered_later(self.call, decision, lambda _: [], office)
+            answered_later(self.call, decision, lambda _: [], dispatcher)
         gone: list[object] = []
         decisions[MOST] = Deferred(gone.append)
-        error = self.assertRaises(RequestError, answered_later, self.call, decisions[MOST], lambda _: [], office)
+        error = self.assertRaises(RequestError, answered_later, self.call, decisions[MOST], lambda _: [], dispatcher)
         self.assertEqual((error.uri, len(gone)), (uris.UNAVAILABLE, 1))
         other = MetaCall(Member(2, self.call.caller.principal, tell=self.tell), 1, None)
-        answered_later(other, decisions[MOST + 1], lambda _: [], office)
+        answered_later(other, decisions[MOST + 1], lambda _: [], dispatcher)
         decisions[0].callback(Decision(Verdict.ALLOW))
         decisions[1].cancel()
         self.flushLoggedErrors()
-        answered_later(self.call, decisions[MOST + 2], lambda _: [], office)
+        answered_later(self.call, decisions[MOST + 2], lambda _: [], dispatcher)
         for decision in decisions:
             if not decision.called:
                 decision.callback(Decision(Verdict.ALLOW))
-        self.assertEqual(office.awaited, {})
+        self.assertEqual(dispatcher.awaited, {})

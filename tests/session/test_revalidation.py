@@ -32,12 +32,12 @@ class Authority:
         self.asked = []
         self.outcomes = {}
 
-    def standing(self, facts, principal):
+    def credential(self, facts, principal):
         return principal.authid
 
-    def recheck(self, standing):
-        self.asked.append((self.clock.seconds(), standing))
-        outcome = self.outcomes.get(standing)
+    def recheck(self, credential):
+        self.asked.append((self.clock.seconds(), credential))
+        outcome = self.outcomes.get(credential)
         if callable(outcome):
             return outcome()
         if isinstance(outcome, Renewal):
@@ -57,7 +57,7 @@ class RecheckTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.rechecks = Revalidation(
+        self.revalidation = Revalidation(
             self.clock,
             self.journal,
             INTERVAL,
@@ -66,10 +66,10 @@ class RecheckTests(SynchronousTestCase):
         )
         self.authority = Authority(self.clock)
 
-    def enter(self, *standings):
+    def enter(self, *credentials):
         session = Session()
-        session.standings = tuple((self.authority, standing) for standing in standings)
-        self.rechecks.entered(session, session.standings)
+        session.credentials = tuple((self.authority, credential) for credential in credentials)
+        self.revalidation.entered(session, session.credentials)
         return session
 
     def run_for(self, seconds):
@@ -109,7 +109,7 @@ class RecheckTests(SynchronousTestCase):
         self.assertTrue(5000 <= len(self.authority.asked) < 5800, len(self.authority.asked))
         self.assertEqual(len({user for _, user in self.authority.asked}), 5000)
         for session in everybody:
-            self.rechecks.left(session)
+            self.revalidation.left(session)
         self.run_for(INTERVAL + 1)
         asked = len(self.authority.asked)
         self.run_for(INTERVAL)
@@ -138,10 +138,10 @@ class RecheckTests(SynchronousTestCase):
         self.assertEqual([one.renewed for one in (*tabs, both, later)], [[rights]] * 3 + [[]])
         self.assertEqual([one.dismissed for one in (*tabs, both, later)], [[]] * 4)
         self.authority.asked.clear()
-        self.rechecks.left(tabs[0])
+        self.revalidation.left(tabs[0])
         self.authority.outcomes["anna, B"] = Refused("disabled", "")
         self.run_for(INTERVAL)
-        self.assertNotIn("anna, A", [standing for _, standing in self.authority.asked])
+        self.assertNotIn("anna, A", [credential for _, credential in self.authority.asked])
         self.assertEqual([one.dismissed for one in (*tabs, both, later)], [[], *[["disabled"]] * 3])
 
     def test_rights_that_cannot_be_given(self):
@@ -157,13 +157,13 @@ class RecheckTests(SynchronousTestCase):
     def test_left(self):
         """Whoever has gone is neither asked about nor dismissed."""
         anna, tab = self.enter("anna"), self.enter("anna")
-        self.rechecks.left(anna)
+        self.revalidation.left(anna)
         self.authority.outcomes["anna"] = Refused("disabled", "")
         self.run_for(INTERVAL)
         self.assertEqual((anna.dismissed, tab.dismissed), ([], ["disabled"]))
-        self.rechecks.left(tab)
+        self.revalidation.left(tab)
         ben = self.enter("ben")
-        self.rechecks.left(ben)
+        self.revalidation.left(ben)
         asked = len(self.authority.asked)
         self.run_for(INTERVAL)
         self.assertEqual(len(self.authority.asked), asked)
@@ -175,7 +175,7 @@ class RecheckTests(SynchronousTestCase):
         self.run_for(INTERVAL)
         self.authority.outcomes.clear()
         again = self.enter("anna")
-        self.rechecks.left(again)
+        self.revalidation.left(again)
         once_more = self.enter("anna")
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.authority.outcomes["anna"] = Refused("disabled", "")
@@ -248,7 +248,7 @@ class RecheckTests(SynchronousTestCase):
         cookies.name, cookies.recheck_interval = "cookie", 5.0
         self.enter("anna")
         session = Session()
-        self.rechecks.entered(session, ((cookies, "x"),))
+        self.revalidation.entered(session, ((cookies, "x"),))
         cookies.outcomes["x"] = Refused("logged_out", "")
         self.run_for(5)
         self.assertEqual(session.dismissed, ["logged_out"])
@@ -271,7 +271,7 @@ class RecheckTests(SynchronousTestCase):
         self.authority.outcomes["anna"] = answer
         self.run_for(INTERVAL)
         self.enter("ben")
-        self.rechecks.stop()
+        self.revalidation.stop()
         answer.errback(Refused("disabled", ""))
         asked = len(self.authority.asked)
         self.enter("carl")

@@ -141,13 +141,13 @@ class V1Tests(SynchronousTestCase):
 
     def test_subscriptions_are_bounded(self):
         """One over the limit is refused as any other."""
-        self.stage.lobby.subscription_limit = 1
+        self.stage.context.subscription_limit = 1
         answers = self.client.ask([5, "a"], [5, "b"])
         self.assertEqual(answers, ['You are not allowed to subscribe on topic "b".'])
 
     def test_what_it_has_is_no_new_subscription(self):
         """At the limit what the session has is no subscription too many; what it has no more makes room."""
-        self.stage.lobby.subscription_limit = 1
+        self.stage.context.subscription_limit = 1
         self.assertEqual(self.client.ask([5, "a"], [5, "a"]), [])
         self.assertEqual(self.client.ask([6, "a"], [5, "b"], [5, "b"]), [])
         self.assertEqual(len(self.client.ask([5, "a"])), 1)
@@ -168,7 +168,7 @@ class V1Tests(SynchronousTestCase):
 
     def test_calls_are_bounded(self):
         """A call over the limit is refused, and no more is remembered of it."""
-        self.stage.lobby.call_limit = 2
+        self.stage.context.call_limit = 2
         client, callee = self.stage.v1(), self.stage.v2()
         callee.ask([64, 1, {}, "a.b"])
         self.assertEqual(client.ask([2, "c1", "a.b"], [2, "c2", "a.b"]), [])
@@ -208,7 +208,7 @@ class V1Tests(SynchronousTestCase):
         """Whoever is gone is forgotten."""
         self.client.session.closed(False, None, "lost")
         self.assertEqual(len(self.stage.realm.members), 1)
-        self.assertEqual(len(self.stage.lobby.guests), 1)
+        self.assertEqual(len(self.stage.context.sessions), 1)
 
     def test_what_the_transport_does_not_allow(self):
         """It ends the connection, like any other violation."""

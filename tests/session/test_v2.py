@@ -103,7 +103,7 @@ class ChallengeTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.doors = PasswordAuthenticator()
-        self.stage.hosted.authenticators = [self.doors]
+        self.stage.realm_context.authenticators = [self.doors]
 
     def challenged(self):
         client = self.stage.v2(join=False)
@@ -159,7 +159,7 @@ class ChallengeTests(SynchronousTestCase):
 
     def test_connections_of_one_user_are_bounded(self):
         """The user's 51st session is refused, another user's first is not."""
-        self.stage.lobby.user_limit = 2
+        self.stage.context.user_limit = 2
         for _ in range(2):
             self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 2)
         self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 3)
@@ -185,7 +185,7 @@ class EndingTests(SynchronousTestCase):
         client = self.stage.v2()
         client.session.closed(False, None, "lost")
         self.assertEqual(self.stage.realm.members, {})
-        self.assertEqual(self.stage.lobby.guests, set())
+        self.assertEqual(self.stage.context.sessions, set())
 
     def test_shutdown(self):
         """The router's end: GOODBYE system_shutdown, then CLOSE 1001; where the listener does not want that, what is
@@ -194,7 +194,7 @@ class EndingTests(SynchronousTestCase):
         client.session.shutdown()
         self.assertEqual(client.heard()[0][2], "wamp.close.system_shutdown")
         self.assertEqual(client.link.ended[:2], ("close", 1001))
-        self.stage.lobby.goodbye = False
+        self.stage.context.goodbye = False
         for client in (self.stage.v2(), self.stage.v2(join=False), self.stage.v2().say([6, {}, "wamp.close.normal"])):
             client.heard()
             client.session.shutdown()

@@ -183,16 +183,16 @@ class Rerouted(CallCase):
 
     def test_rerouted_before_it_is_measured(self) -> None:
         """A callee of this process may decline while the call is being handed to it."""
-        hosted = self.stage.hosted
+        realm_context = self.stage.realm_context
         features = frozenset({"callee.call_reroute"})
 
         def decline(message: Any, payload: Any, topic: str) -> None:
             if isinstance(message, Invocation):
                 inside.send(Error(68, message.request, {}, "wamp.error.unavailable"))
 
-        inside = LocalSession(hosted, principal("inside"), features, decline)
+        inside = LocalSession(realm_context, principal("inside"), features, decline)
         wishes = RegisterOptions(forward_timeout=True)
-        hosted.realm.dealer.register(inside._member, "a.procedure", Match.EXACT, "first", wishes)
+        realm_context.realm.dealer.register(inside._member, "a.procedure", Match.EXACT, "first", wishes)
         (callee,) = self.callees(False)
         self.caller.say([48, 1, {"timeout": 700}, "a.procedure"])
         self.assertEqual(self.invoked(callee), {})
@@ -240,7 +240,7 @@ class Disclosure(CallCase):
 
     def test_forbidden(self) -> None:
         """Each has its error, and what a permission discloses is disclosed all the same."""
-        self.stage.hosted.disclosing = False
+        self.stage.realm_context.disclosing = False
         callee = self.callee()
         answer = self.caller.ask([48, 1, {"disclose_me": True}, "a.procedure"])[0]
         self.assertEqual(answer[:5], [8, 48, 1, {}, "wamp.error.option_disallowed.disclose_me"])

@@ -34,7 +34,7 @@ class CountedTests(SynchronousTestCase):
 
     def test_sequential(self) -> None:
         """Where a realm insists: 1, 2, 3, over all kinds of requests; a gap, a repetition and 0 end the session."""
-        self.stage.hosted.sequential = True
+        self.stage.realm_context.sequential = True
         self.assertFalse(self.violates(*(kind(n) for n, kind in enumerate(KINDS, 1))))
         for kind in KINDS:
             for ids in ([0], [2], [1, 1], [1, 3], [1, 2, 1]):
@@ -42,7 +42,7 @@ class CountedTests(SynchronousTestCase):
 
     def test_parts_of_a_stream(self) -> None:
         """R2: further parts of a call have its id, also when it is over."""
-        self.stage.hosted.sequential = True
+        self.stage.realm_context.sequential = True
         roles = {"callee": STREAM, "caller": STREAM}
         callee = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])
         caller = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])

@@ -61,7 +61,7 @@ class PubSubTests(SynchronousTestCase):
         options = {"forward_for": [{"session": 7, "authid": "zoe", "authrole": "chief"}], "transaction_hash": "x"}
         self.publisher.say([16, 1, options, "a.b"])
         self.assertEqual(self.listener.heard()[0][3], {"transaction_hash": "x"})
-        self.stage.hosted.forwarders = ("link",)
+        self.stage.realm_context.forwarders = ("link",)
         self.stage.v2(principal("router", authrole="link", authprovider="guests")).say([16, 1, options, "a.b"])
         self.publisher.say([16, 2, {"transaction_hash": "orosync:5:a"}, "a.b"])
         again = [16, 3, {"transaction_hash": "orosync:5:b.c", "acknowledge": True}, "a.b"]
@@ -106,7 +106,7 @@ class PubSubTests(SynchronousTestCase):
 
     def test_subscriptions_are_bounded(self):
         """The subscription over the limit is refused, the others stay."""
-        self.stage.lobby.subscription_limit = 3
+        self.stage.context.subscription_limit = 3
         client = self.stage.v2()
         for n in range(3):
             self.assertEqual(client.ask([32, n, {}, f"a.b{n}"])[0][0], 33)

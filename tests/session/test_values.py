@@ -269,7 +269,7 @@ class Calls(ValuesCase):
 
     def test_numbers_that_count(self) -> None:
         """In a realm that counts requests, the refused one counts."""
-        self.stage.hosted.sequential = True
+        self.stage.realm_context.sequential = True
         client = Packed(self.stage, "cbor")
         self.assertEqual(client.ask([48, 1, {}, "p", [UUID(int=1)]])[0][4], INVALID)
         self.assertEqual(client.ask([32, 2, {}, "t"])[0][0], 33)

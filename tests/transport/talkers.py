@@ -37,9 +37,9 @@ class RatedHost:
 
 def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, traits: ConnectionPolicy) -> Any:
     if subprotocol == "wamp":
-        return V1Session(stage.lobby, stage.hosted, facts, principal(), traits)
+        return V1Session(stage.context, stage.realm_context, facts, principal(), traits)
     kind = BatchedSession if subprotocol.endswith(".batched") else V2Session
-    return kind(stage.lobby, facts, CODECS[subprotocol.removesuffix(".batched")], None, traits)
+    return kind(stage.context, facts, CODECS[subprotocol.removesuffix(".batched")], None, traits)
 
 
 class Client:

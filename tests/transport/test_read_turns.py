@@ -256,7 +256,7 @@ class OneTurnTests(SynchronousTestCase):
         ):
             stage = Stage()
             listener = MemoryListener()
-            session = BatchedSession(stage.lobby, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
+            session = BatchedSession(stage.context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
             listener.host.make = lambda session=session: session  # type: ignore[misc,assignment]
             link, wire = listener.connect()
             packed = [b"".join(json.dumps(one).encode() + b"\x1e" for one in batch) for batch in [[HELLO], *batches]]
@@ -284,7 +284,7 @@ class OneTurnTests(SynchronousTestCase):
         stage = Stage()
         listener = MemoryListener(longpoll="/lp")
         codec = CODECS["wamp.2.json"]
-        session = BatchedSession(stage.lobby, connection_facts(), codec, None, ConnectionPolicy())
+        session = BatchedSession(stage.context, connection_facts(), codec, None, ConnectionPolicy())
         listener.host.make = lambda: session  # type: ignore[assignment,return-value]
 
         def post(verb: str, body: bytes) -> bytes:

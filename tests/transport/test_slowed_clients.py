@@ -34,7 +34,7 @@ class RatesCase(SynchronousTestCase):
         host: Any = RatedHost(self.stage, traits or ConnectionPolicy())
         listener = MemoryListener(host, **factory, **settings)  # type: ignore[arg-type]
         self.stage.clock = self.clock = listener.clock
-        self.stage.lobby.rates = MessageRates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))
+        self.stage.context.rates = MessageRates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))
         return listener
 
     def client(self, subprotocol: str = "wamp.2.json", join: bool = True, **settings: Any) -> Client:
@@ -181,10 +181,10 @@ class JoinedTests(RatesCase):
             client = self.client(subprotocol)
             client.send(client.calls(range(600)))
             client.answered()
-            left = len(self.stage.hosted.realm.members)
+            left = len(self.stage.realm_context.realm.members)
             link: Any = client.link
             link.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((left, len(self.stage.hosted.realm.members)), (1, 0))
+            self.assertEqual((left, len(self.stage.realm_context.realm.members)), (1, 0))
             self.assertIsNone(client.link.bucket.slot)
             self.run_for(3)
             self.assertEqual(client.wire.value(), b"")
@@ -304,7 +304,7 @@ class BackEndTests(RatesCase):
         stage = self.stage
         client = Client(listener, "wamp")
         one: Any = client.link.session
-        one.bucket = stage.lobby.bucket(connection_facts(), principal("", is_backend=True))
+        one.bucket = stage.context.bucket(connection_facts(), principal("", is_backend=True))
         client.link.bucket = one.bucket
         client.send(client.calls(range(5000)))
         self.assertEqual((len(client.answered()), client.wire.producerState), (5000, "producing"))

@@ -57,10 +57,10 @@ class RealHost:
         (chosen,) = facts.subprotocols
         stage, traits = self._stage, ConnectionPolicy(message_limit=LIMIT)
         if chosen == "wamp":
-            return succeed(Admission(chosen, V1Session(stage.lobby, stage.hosted, facts, principal(), traits)))
+            return succeed(Admission(chosen, V1Session(stage.context, stage.realm_context, facts, principal(), traits)))
         codec = CODECS[chosen.removesuffix(".batched")]
         kind = BatchedSession if chosen.endswith(".batched") else V2Session
-        return succeed(Admission(chosen, kind(stage.lobby, facts, codec, None, traits)))
+        return succeed(Admission(chosen, kind(stage.context, facts, codec, None, traits)))
 
 
 class Edge:

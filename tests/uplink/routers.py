@@ -67,10 +67,10 @@ SECRET = "a secret of at least sixteen bytes"
 class Voice:
     """A client in a realm, by values. ``heard`` is what it was told."""
 
-    def __init__(self, hosted: Any, authid: str = "voice") -> None:
+    def __init__(self, realm_context: Any, authid: str = "voice") -> None:
         self.heard: list[tuple[Any, Payload | None]] = []
         who = principal(authid, authrole="guest", authmethod="anonymous", authprovider="guests")
-        self.session = LocalSession(hosted, who, FEATURES, lambda m, p, _: self.heard.append((m, p)))
+        self.session = LocalSession(realm_context, who, FEATURES, lambda m, p, _: self.heard.append((m, p)))
 
     def take(self, kind: type) -> list[Any]:
         """(message, args, kwargs) of one kind."""
@@ -123,7 +123,7 @@ class UplinkCase(TestCase):
             **{key: patterns(value, BUILTIN) if key in lists else value for key, value in keys.items()},
         )  # fmt: skip
         who = principal("uplink:oro", authrole="uplink", authmethod="uplink", authprovider="uplink:oro")
-        near = partial(LocalSession, self.stage.hosted, who, FEATURES | {FORWARDER})
+        near = partial(LocalSession, self.stage.realm_context, who, FEATURES | {FORWARDER})
         self.uplink = Uplink(section, near, self.stage.journal, reactor, jitter=lambda: 0.0)
         self.uplink.startService()
         return self.uplink

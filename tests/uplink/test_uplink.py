@@ -22,7 +22,7 @@ class Exchanging(UplinkCase):
     async def test_events(self) -> None:
         """What is published here on chosen topics is heard there and the other way round, once, and who by."""
         there = Voice(self.serve(), "zoe")
-        here = Voice(self.stage.hosted, "anna")
+        here = Voice(self.stage.realm_context, "anna")
         self.join(publish="prefix com.out., exact com.both", subscribe="wildcard com..in, exact com.both")
         await self.joined()
         for voice in (here, there):
@@ -47,7 +47,7 @@ class Exchanging(UplinkCase):
 
     async def test_order(self) -> None:
         """A publisher's events arrive in the order in which they were published."""
-        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
         self.join(publish="prefix com.")
         await self.joined()
         there.session.subscribe("com.a", Match.EXACT)
@@ -58,7 +58,7 @@ class Exchanging(UplinkCase):
 
     async def test_calls(self) -> None:
         """A procedure of theirs is called from here and one of ours from there, with answers, parts and errors."""
-        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
         self.join(call="prefix com.theirs.", register="exact com.ours.p")
         here.session.register("com.ours.p", Match.EXACT)
         there.session.register("com.theirs.p", Match.EXACT)
@@ -84,7 +84,7 @@ class Exchanging(UplinkCase):
 
     async def test_our_rules(self) -> None:
         """What comes from there is judged by its role here, and refused or let through."""
-        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
         self.join(subscribe="prefix com.", register="prefix com.")
         await self.joined()
         here.session.subscribe("com.a", Match.EXACT)
@@ -100,7 +100,7 @@ class Exchanging(UplinkCase):
     async def test_their_rules(self) -> None:
         """What the other router refuses is told with its reason, and nothing else suffers."""
         self.serve()
-        here = Voice(self.stage.hosted)
+        here = Voice(self.stage.realm_context)
         self.join(subscribe="exact secret.a, exact com.x", register="exact secret.a", publish="prefix secret.")
         await self.joined()
         here.session.send(Publish(1, {}, "secret.a"))
@@ -115,14 +115,14 @@ class Exchanging(UplinkCase):
 
     async def test_authorities_and_transports(self) -> None:
         """Every serializer, and a secret that is proven by WAMP-CRA."""
-        hosted = self.serve()
-        there, here = Voice(hosted), Voice(self.stage.hosted, "anna")
+        realm_context = self.serve()
+        there, here = Voice(realm_context), Voice(self.stage.realm_context, "anna")
         there.session.subscribe("com.", Match.PREFIX)
         for serializer in ("json", "msgpack", "cbor"):
             uplink = self.join(
                 publish="prefix com.", serializer=serializer, authid="link", secret=Secret(SECRET, "env:SECRET")
             )
-            await self.until(lambda: any(m.principal.authid == "link" for m in hosted.realm.members.values()))
+            await self.until(lambda: any(m.principal.authid == "link" for m in realm_context.realm.members.values()))
             await self.until(lambda: self.uplink._far.session)
             here.session.send(Publish(1, {"disclose_me": True}, "com.a"), Payload.of([serializer, b"\0\xff"]))
             [(message, args, _)] = await self.until(lambda: there.take(Event))
@@ -162,7 +162,7 @@ class Exchanging(UplinkCase):
 
     async def test_only_what_was_asked_for(self) -> None:
         """Whatever the other router sends, topics and procedures that are not configured do not pass."""
-        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
         uplink = self.join(subscribe="prefix com.in.", register="prefix com.ours.")
         await self.joined()
         here.session.subscribe("", Match.PREFIX)
@@ -181,7 +181,7 @@ class Exchanging(UplinkCase):
 class Enduring(UplinkCase):
     async def test_away(self) -> None:
         """While nobody is there events are counted and calls fail at once; once somebody is, the number is told."""
-        here = Voice(self.stage.hosted)
+        here = Voice(self.stage.realm_context)
         self.join(publish="prefix com.", call="exact com.p", retry=0.3)
         for number in range(3):
             here.session.send(Publish(number, {}, "com.a"))
@@ -198,7 +198,7 @@ class Enduring(UplinkCase):
 
     async def test_the_other_router_restarts(self) -> None:
         """Calls in progress fail, and both directions heal when it is back."""
-        there, here = Voice(self.serve()), Voice(self.stage.hosted)
+        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
         self.join(publish="prefix com.", subscribe="prefix com.", call="exact there.p", retry=0.3)
         there.session.register("there.p", Match.EXACT)
         await self.joined()
@@ -239,12 +239,12 @@ class Enduring(UplinkCase):
 
     async def test_leaves(self) -> None:
         """At a stop nothing of it is left, here or there; whether it is joined or still trying."""
-        hosted = self.serve()
+        realm_context = self.serve()
         uplink = self.join(publish="prefix com.", call="prefix p.")
         await self.joined()
-        self.assertEqual((len(hosted.realm.members), len(self.stage.realm.members)), (1, 1))
+        self.assertEqual((len(realm_context.realm.members), len(self.stage.realm.members)), (1, 1))
         await uplink.stopService()
-        self.assertEqual((len(hosted.realm.members), len(self.stage.realm.members)), (0, 0))
+        self.assertEqual((len(realm_context.realm.members), len(self.stage.realm.members)), (0, 0))
         self.assertEqual(self.noted("uplink.failed", "lost"), [])
         await self.end_there()
         uplink = self.join()
@@ -269,7 +269,7 @@ class Enduring(UplinkCase):
         DeafRouter.made.clear()
         port = reactor.listenTCP(self.port, Factory.forProtocol(DeafRouter), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        here = Voice(self.stage.hosted)
+        here = Voice(self.stage.realm_context)
         uplink = self.join(url=f"rs://127.0.0.1:{self.port}", publish="prefix com.", queue=10, event_rate=10_000)
         await self.until(lambda: self.noted("uplink.joined", "oro"))
         count, text = 300, "x" * 100_000
