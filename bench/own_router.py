@@ -29,7 +29,7 @@ drain = 0s
 [listen:storm]
 endpoint = tcp:{port}:interface=127.0.0.1
 origins = localhost 127.0.0.1
-proxies = loopback
+trusted_proxies = loopback
 publisher_from = loopback
 connections_per_user = 20000
 max_connections = 20000

@@ -251,7 +251,7 @@ state = .
 [listen:shared]
 endpoint = tcp:{port}:interface=127.0.0.1
 origins = localhost 127.0.0.1
-proxies = loopback
+trusted_proxies = loopback
 publisher_from = loopback
 [listen:backend]
 endpoint = tcp:{backend}:interface=127.0.0.1

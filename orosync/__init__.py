@@ -4,4 +4,4 @@ The house has floors; a room imports only from floors below its own (docs/archit
 enforces it).
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

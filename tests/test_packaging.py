@@ -31,8 +31,8 @@ OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 CLEAN = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
 
 DIGEST_IN_C = """
-from orosync.identity import digest
-print(digest.in_c and digest.in_c(b"salted", digest.ROUNDS) == digest.in_python(b"salted"))
+from orosync.identity import digests
+print(digests.in_c and digests.in_c(b"salted", digests.ROUNDS) == digests.in_python(b"salted"))
 """
 
 IMPORT_ALL = """

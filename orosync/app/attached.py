@@ -62,13 +62,13 @@ class Judgement(MultiService):
         if not realms[self.realm].authenticators:
             raise ConfigError([f"[realm:{self.realm}] authenticators: is missing, nobody could come in without one"])
         origins = OriginRule(section.origins, required=False)
-        return Authentication(known, self.realm, origins, section.proxies, parts.journal, LISTENER).answer
+        return Authentication(known, self.realm, origins, section.trusted_proxies, parts.journal, LISTENER).answer
 
     def _authorization(self, section: AttachSection) -> Procedure:
         chain = self.parts.chain(self.realm)
         if not self.parts.configuration.realms[self.realm].authorizers:
             raise ConfigError([f"[realm:{self.realm}] authorizers: is missing, nobody could do anything without one"])
-        return Authorization(chain, section.believe, self.parts.journal).answer
+        return Authorization(chain, section.trusted_providers, self.parts.journal).answer
 
 
 class AttachedService(MultiService):

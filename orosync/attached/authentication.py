@@ -47,7 +47,7 @@ async def identify(
     """Who it is. ``method`` is the router's own word for how it asks, "ticket" or "anonymous"; ``ticket`` is what was
     presented, empty if nothing was.
 
-    Fails as the authenticators do, and with Refused: no_method (a ticket that nobody judges), nothing_presented,
+    Fails as the authenticators do, and with Refused: no_method (a ticket that nobody judges), no_credentials,
     authid_mismatch.
     """
     if method == TICKET and ticket:
@@ -64,7 +64,7 @@ async def identify(
                 outcome = await authenticator.at_hello(facts, hello, ANONYMOUS, session)
                 if isinstance(outcome, Principal):
                     return outcome
-    raise Refused("nothing_presented", "neither a ticket nor a cookie that an authenticator of the realm could judge")
+    raise Refused("no_credentials", "neither a ticket nor a cookie that an authenticator of the realm could judge")
 
 
 async def _by_ticket(
@@ -163,7 +163,7 @@ class Authentication:
         principal = await identify(facts, hello, method, ticket, authenticators, number)
         if principal.authrole == ALMIGHTY:
             raise Refused(
-                "almighty_role", f"the role {ALMIGHTY!r} is the router's own, give {principal.authid!r} another"
+                "reserved_role", f"the role {ALMIGHTY!r} is the router's own, give {principal.authid!r} another"
             )
         return principal
 

@@ -119,7 +119,7 @@ async def _sound(configuration: Configuration, reactor: Any) -> str:
     parts = Container(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
     warnings = [*configuration.warnings, *await shared_passwords(parts)]
-    return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "sound"])
+    return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "configuration OK"])
 
 
 def _given(file: str, streams: Streams) -> str:

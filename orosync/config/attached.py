@@ -103,7 +103,7 @@ class AttachSection:
         unset=(),
         example="https://oro.example.com",
     )
-    proxies: tuple[readers.Network, ...] = setting(
+    trusted_proxies: tuple[readers.Network, ...] = setting(
         trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies in front of the router whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
@@ -116,7 +116,7 @@ class AttachSection:
         unset=(),
         example="loopback",
     )
-    believe: tuple[tuple[str, str], ...] = setting(
+    trusted_providers: tuple[tuple[str, str], ...] = setting(
         believed,
         "Whose word counts on what Oro knows of a user: logins in which our authenticator answered, as "
         "`AUTHPROVIDER/AUTHMETHOD`. For a router of orosync's own: the name of its authenticator, `tickets/ticket`. "

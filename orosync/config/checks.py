@@ -330,11 +330,15 @@ def _doors(listener: ListenSection, fault: Fault) -> None:
         fault(section, "max_unauthenticated", f"is more than max_connections ({most}), lower it or raise that")
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
-    if listener.proxy_protocol and not listener.proxies:
-        fault(section, "proxies", "is missing, with proxy_protocol name the load balancers that connections come from")
+    if listener.proxy_protocol and not listener.trusted_proxies:
+        fault(
+            section,
+            "trusted_proxies",
+            "is missing, with proxy_protocol name the load balancers that connections come from",
+        )
     if listener.transport == "rawsocket":
-        for key in ("path", "longpoll", "pages", "proxies"):
-            if getattr(listener, key) and not (key == "proxies" and listener.proxy_protocol):
+        for key in ("path", "longpoll", "pages", "trusted_proxies"):
+            if getattr(listener, key) and not (key == "trusted_proxies" and listener.proxy_protocol):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":
             fault(section, "compression", "is for WebSocket alone, remove the line or write transport = universal")
@@ -372,8 +376,8 @@ def _demo(listener: ListenSection, fault: Fault) -> None:
     section = f"listen:{listener.name}"
     if listener.reach is not Reach.LOOPBACK:
         fault(section, "endpoint", "demo mode stays on this machine, write tcp:PORT:interface=127.0.0.1 or demo = no")
-    if listener.proxies:
-        fault(section, "proxies", "demo mode answers no proxy, remove the line or write demo = no")
+    if listener.trusted_proxies:
+        fault(section, "trusted_proxies", "demo mode answers no proxy, remove the line or write demo = no")
 
 
 def _demo_only(configuration: Configuration, fault: Fault) -> None:

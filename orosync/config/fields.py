@@ -23,6 +23,15 @@ DottedReader = Callable[[str, str, Source], Any]
 
 _METADATA = "orosync.config.key"
 
+RENAMED = {
+    "believe": "trusted_providers",
+    "once": "single_use",
+    "output_limit": "send_buffer_limit",
+    "output_stall": "send_timeout",
+    "proxies": "trusted_proxies",
+}
+"""Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one."""
+
 
 @attrs.frozen
 class Key:
@@ -121,6 +130,9 @@ def _unsuitable(text: str, spec: Key) -> str:
 
 
 def _unknown(written: str, raw: RawSection, keys: Mapping[str, Key]) -> str:
+    renamed = RENAMED.get(written)
+    if renamed in keys:
+        return f"is no key of [{raw.title}], was renamed to {renamed}"
     names = {name: f"{name}.NAME" if spec.dotted else name for name, spec in keys.items()}
     hint = did_you_mean(written.partition(".")[0], names)
     for name, shown in names.items():

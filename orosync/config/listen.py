@@ -32,8 +32,9 @@ class ListenSection:
     )
     transport: str = setting(
         readers.choice("websocket", "rawsocket", "universal"),
-        "What is spoken: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and `proxies` "
-        "mean nothing to it; or `universal`, both on one port, told apart by a connection's first byte.",
+        "What is spoken: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and "
+        "`trusted_proxies` mean nothing to it; or `universal`, both on one port, told apart by a connection's first "
+        "byte.",
         default="websocket",
     )
     certificate: Path | None = setting(
@@ -80,7 +81,7 @@ class ListenSection:
         otherwise="no long-poll",
         example="/lp",
     )
-    proxies: tuple[readers.Network, ...] = setting(
+    trusted_proxies: tuple[readers.Network, ...] = setting(
         trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
@@ -88,8 +89,9 @@ class ListenSection:
     )
     proxy_protocol: bool = setting(
         readers.boolean,
-        "For load balancers that pass on TCP as it is: each connection comes from `proxies` and begins with a header "
-        "of the PROXY protocol (version 1 or 2), before TLS, which tells the client's address. Others are refused.",
+        "For load balancers that pass on TCP as it is: each connection comes from `trusted_proxies` and begins with a "
+        "header of the PROXY protocol (version 1 or 2), before TLS, which tells the client's address. Others are "
+        "refused.",
         default="no",
     )
     realm: str = setting(
@@ -130,13 +132,13 @@ class ListenSection:
         "The largest message of the back end; a larger one is skipped, the connection stays.",
         default="1MiB",
     )
-    output_limit: int = setting(
+    send_buffer_limit: int = setting(
         readers.size,
         "How much may wait for a slow client before it is cut off. One larger message may wait where no more "
         "than this waited before it: a client that goes on reading gets it.",
         default="1MiB",
     )
-    output_stall: float = setting(readers.duration, "How long a client may take nothing of it.", default="10s")
+    send_timeout: float = setting(readers.duration, "How long a client may take nothing of it.", default="10s")
     compression: str = setting(
         readers.choice("off", "deflate"),
         "`deflate`: messages from 256 bytes are compressed for WebSocket clients that offer it (permessage-deflate), "
@@ -154,8 +156,8 @@ class ListenSection:
     max_unauthenticated: int = setting(
         readers.count,
         "How many of these may be of clients that have not joined yet, plain HTTP included. While more than half of "
-        "them are taken, the three limits below hold for each address: the client's own behind `proxies`, the /64 of "
-        "an IPv6 one.",
+        "them are taken, the three limits below hold for each address: the client's own behind `trusted_proxies`, the "
+        "/64 of an IPv6 one.",
         unset=0,
         otherwise="half of `max_connections`, at least 256",
     )

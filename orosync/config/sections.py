@@ -97,7 +97,7 @@ class TicketSection:
         "([directories.md](directories.md#users-without-a-password-of-their-own)).",
         default="no",
     )
-    once: bool = setting(
+    single_use: bool = setting(
         readers.boolean,
         "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "
         "by this process for the newest 50,000 tickets, for all authenticators that say so together.",
@@ -112,8 +112,8 @@ class TicketSection:
     )
     failure_burst: int = setting(
         readers.count,
-        "Wrong tickets that one address (behind `proxies` the client's, of IPv6 the /64) may show at once; after that "
-        "it is answered 503 for a while, right or wrong. The back end is exempt.",
+        "Wrong tickets that one address (behind `trusted_proxies` the client's, of IPv6 the /64) may show at once; "
+        "after that it is answered 503 for a while, right or wrong. The back end is exempt.",
         default="100",
     )
     failure_rate: int = setting(readers.count, "How many of them it is forgiven each second.", default="20")

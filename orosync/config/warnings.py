@@ -96,7 +96,7 @@ def _listener(listener: ListenSection, warn: Warn) -> None:
     if publishes and listener.transport != "rawsocket" and "127.0.0.1" not in listener.origins:
         warn(f"listen:{listener.name}", "origins", "Oro's publisher sends 127.0.0.1 and is refused, add it")
     pages = listener.transport != "rawsocket" and not listener.publisher
-    if pages and listener.proxies and set(listener.origins) == set(LOCAL_ORIGINS):
+    if pages and listener.trusted_proxies and set(listener.origins) == set(LOCAL_ORIGINS):
         warn(
             f"listen:{listener.name}",
             "origins",
@@ -106,13 +106,13 @@ def _listener(listener: ListenSection, warn: Warn) -> None:
 
 
 def _unencrypted(listener: ListenSection, warn: Warn) -> None:
-    """TCP without TLS that leaves the machine; a listener with ``proxies`` may well be on a network of its own."""
+    """TCP without TLS that leaves the machine; a listener with ``trusted_proxies`` may be on a network of its own."""
     endpoint = take_apart(listener.endpoint)
     if endpoint.kind != "tcp" or listener.tls:
         return
     interface = endpoint.options.get("interface", "")
     everywhere = not interface or ip_address(interface).is_unspecified
-    if everywhere or not (ip_address(interface).is_loopback or listener.proxies):
+    if everywhere or not (ip_address(interface).is_loopback or listener.trusted_proxies):
         warn(
             f"listen:{listener.name}",
             "endpoint",
@@ -138,13 +138,13 @@ def _once(configuration: Configuration, warn: Warn) -> None:
     """A ticket that has been used once is good again where nobody remembers it."""
     tickets = [one for one in configuration.authenticators.values() if isinstance(one, TicketSection)]
     for one in tickets:
-        strict = next((other for other in tickets if other.once and _secrets(other) & _secrets(one)), None)
-        if strict is not None and not one.once:
+        strict = next((other for other in tickets if other.single_use and _secrets(other) & _secrets(one)), None)
+        if strict is not None and not one.single_use:
             warn(
                 f"authenticator:{one.name}",
-                "once",
+                "single_use",
                 f"it has a secret of [authenticator:{strict.name}], whose tickets are good once there and as often as "
-                "they come here: say once = yes here too",
+                "they come here: say single_use = yes here too",
             )
 
 

@@ -175,7 +175,7 @@ def ticket_authenticator(
         accept_published=section.accept_published_secret,
         accept_without_password=section.accept_without_password,
         shared=shared,
-        once=section.once,
+        single_use=section.single_use,
         used=used,
         failures=FailureBuckets(section.failure_rate, section.failure_burst),
     )

@@ -33,7 +33,7 @@ class TicketAuthenticator:
     ``now`` tells the time of day, in seconds since 1970, which decides how old a ticket is: at most ``ttl`` seconds,
     and at most ``future`` ahead of it. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
     ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
-    With ``once`` a user's ticket is good for one connection, the back end's for its address (a group of
+    With ``single_use`` a user's ticket is good for one connection, the back end's for its address (a group of
     ``forwarding.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
     With ``accept_published`` a secret may be the one that Oro is published with; then a back end comes from this
     machine alone. Users without a password hash come in with ``accept_without_password`` only, those whose hash is
@@ -61,7 +61,7 @@ class TicketAuthenticator:
         accept_published: bool = False,
         accept_without_password: bool = False,
         shared: SharedPasswords | None = None,
-        once: bool = False,
+        single_use: bool = False,
         used: ReplayCache | None = None,
         failures: FailureBuckets | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class TicketAuthenticator:
             accept_disabled=accept_disabled,
             accept_without_password=accept_without_password,
             shared=shared,
-            used=(ReplayCache() if used is None else used) if once else None,
+            used=(ReplayCache() if used is None else used) if single_use else None,
             failures=failures,
         )
 

@@ -32,7 +32,7 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
 ANSWER = 512 * 1024
-"""Bytes of one answer, about; who wants the rest asks again. A client must be able to take it (``output_limit``)."""
+"""Bytes of one answer, about; the rest is a matter of another call. A client has to take it (``send_buffer_limit``)."""
 
 _AROUND = 200  # timestamp, ids and details of an event
 _MILLISECOND = 1000

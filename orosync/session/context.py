@@ -49,7 +49,7 @@ BROWSER = "Mozilla/"
 
 REMEDY = (
     "if this is a proxy: in nginx write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; and name it in "
-    "proxies (a TCP load balancer: proxy_protocol = yes)"
+    "trusted_proxies (a TCP load balancer: proxy_protocol = yes)"
 )
 
 

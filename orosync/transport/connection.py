@@ -79,7 +79,7 @@ class Connection(Stream):
     journal: IJournal
     wheel: TimerWheel
     _enter: Callable[[write_queue.Flushable], None]
-    _output_limit: int
+    _send_buffer_limit: int
     slow_readers: SlowConsumers
     place: Place
     handshake_ticks: int
@@ -279,7 +279,7 @@ class Connection(Stream):
 
     def held_back(self, left: int, size: int, largest: int) -> None:
         """See outbox.Sender."""
-        self.clear, limit = False, self._output_limit
+        self.clear, limit = False, self._send_buffer_limit
         if left - size <= limit:
             self._large = largest if largest > limit else 0
         if left > limit + self._large:
@@ -290,7 +290,7 @@ class Connection(Stream):
     def _cut(self, kind: str, left: int) -> None:
         if self.state != CLOSED:
             address = self.facts.address if self.session else self.peer
-            self.journal.note("consumer.cut", kind, address=address, queued=left, limit=self._output_limit)
+            self.journal.note("consumer.cut", kind, address=address, queued=left, limit=self._send_buffer_limit)
             self.drop_now(f"cut: {kind}")
 
     # -- ending

@@ -72,8 +72,8 @@ class ListenerFactory(Factory):
             "outbox": outbox,
             "turns": turns,
             "_enter": staticmethod(outbox.enter),
-            "_output_limit": settings.output_limit,
-            "slow_readers": SlowConsumers(clock, settings.tick, settings.output_stall),
+            "_send_buffer_limit": settings.send_buffer_limit,
+            "slow_readers": SlowConsumers(clock, settings.tick, settings.send_timeout),
             "half_frames": IncompleteFrames(clock, settings.tick, settings.frame_timeout, journal),
             "handshake_ticks": self.handshake_ticks,
             "hurried_ticks": self.hurried_ticks,
@@ -110,7 +110,9 @@ class ListenerFactory(Factory):
         """What a connection gets that has just been accepted: ``build``'s, or something that makes it wait or go."""
         peer, settings = plain_address(getattr(addr, "host", UNIX)), self.settings
         if settings.proxy_protocol and not speaks_for_others(peer, settings.trusted_proxies):
-            self.refuse_proxy("not_a_proxy", peer, f"its address is none of the proxies of [listen:{settings.name}]")
+            self.refuse_proxy(
+                "not_a_proxy", peer, f"its address is none of trusted_proxies of [listen:{settings.name}]"
+            )
             return HangUp()
         place = self.turnstile.enter(peer)
         if place is None:

@@ -60,7 +60,7 @@ class Terms:
         self.wheel: TimerWheel = listener.wheel
         self.outbox: WriteScheduler = listener.outbox
         self.turns: ReadTurns = listener.turns
-        self.limit: int = settings.output_limit
+        self.limit: int = settings.send_buffer_limit
         self.wait_ticks = self.wheel.ticks(wait)
         self.absence_ticks = self.wheel.ticks(settings.ping_timeout)
         self.close_ticks = self.wheel.ticks(settings.close_timeout)

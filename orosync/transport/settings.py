@@ -39,8 +39,8 @@ class ListenerSettings:
     ``origin.OriginRule``. ``trusted_proxies`` are networks whose X-Forwarded-For is believed; with
     ``proxy_protocol`` each connection is one of theirs and begins with a header of the PROXY protocol.
     ``handshake_timeout`` covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing
-    handshake and how long a finished connection may linger. ``output_limit`` bounds what waits for one slow reader,
-    ``output_stall`` how long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive.
+    handshake and how long a finished connection may linger. ``send_buffer_limit`` bounds what waits for a slow reader,
+    ``send_timeout`` how long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive.
     ``web`` answers plain HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
     ``longpoll`` is the path below which clients may poll, ``body_limit`` bounds the body of a plain HTTP request.
     Of ``max_connections`` at most ``max_unauthenticated`` may not have joined yet. While more than half of those places
@@ -68,8 +68,8 @@ class ListenerSettings:
     back_end: BackEndSign | None = None
     ping_interval: float = 25.0
     ping_timeout: float = 10.0
-    output_limit: int = 1 << 20
-    output_stall: float = 10.0
+    send_buffer_limit: int = 1 << 20
+    send_timeout: float = 10.0
     frame_timeout: float = 30.0
     tls: bool = False
     web: IResource | None = None
@@ -85,7 +85,7 @@ class ListenerSettings:
             self.close_timeout,
             self.ping_interval,
             self.ping_timeout,
-            self.output_stall,
+            self.send_timeout,
             self.frame_timeout,
         )
         return max(0.01, min(0.5, shortest / 8))

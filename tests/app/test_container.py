@@ -217,7 +217,7 @@ class PartsTests(SynchronousTestCase):
 
     def test_tickets_that_are_good_once_and_failures_that_are_borne(self):
         """What the section of tickets says of repeated use and of wrong tickets reaches whoever judges them."""
-        lines = "once = yes\nfailure_burst = 7\nfailure_rate = 3"
+        lines = "single_use = yes\nfailure_burst = 7\nfailure_rate = 3"
         text = TEXT.replace("directory = people", f"directory = people\n{lines}", 1)
         for configured, burst, once in ((text, 7, True), (TEXT, 100, False)):
             (tickets, _) = self.parts(configured).realms["oro"].authenticators
@@ -230,7 +230,9 @@ class PartsTests(SynchronousTestCase):
 
     def test_authenticators_that_take_tickets_once_share_their_memory(self):
         """A ticket that one of them has taken is used for all, in whatever realm and on whatever listener."""
-        section = TEXT[TEXT.index("[authenticator:tickets]") : TEXT.index("[authenticator:guests]")] + "once = yes\n"
+        section = (
+            TEXT[TEXT.index("[authenticator:tickets]") : TEXT.index("[authenticator:guests]")] + "single_use = yes\n"
+        )
         text = TEXT.replace("directory = people", "directory = people\nonce = yes", 1)
         parts = self.parts(text + section.replace("tickets", "more"))
         parts.realms  # noqa: B018 (makes everything)

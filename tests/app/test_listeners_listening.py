@@ -32,7 +32,7 @@ class ListeningTests(SynchronousTestCase):
                 origins=("https://a.example",),
                 origin="optional",
                 tls=True,
-                proxies=(ip_network("10.0.0.0/8"),),
+                trusted_proxies=(ip_network("10.0.0.0/8"),),
                 proxy_protocol=True,
                 longpoll="/lp",
                 compression="deflate",

@@ -115,8 +115,8 @@ class Answers(SynchronousTestCase):
         self.refused("malformed", "oro", "anna", details("rubbish"))
         self.refused("authid_mismatch", "oro", "ben", details(ticket_of(ANNA)))
         self.refused("no_such_realm", "other", "anna", details(ticket_of(ANNA)))
-        self.refused("nothing_presented", "oro", None, details(""))
-        self.refused("almighty_role", "almighty", "x", details())
+        self.refused("no_credentials", "oro", None, details(""))
+        self.refused("reserved_role", "almighty", "x", details())
 
     def test_what_is_no_question(self) -> None:
         """Of another shape than the contract's: refused, whatever it is."""

@@ -91,8 +91,8 @@ class Identification(SynchronousTestCase):
         """Where the realm admits guests, who asks for that is one; a wrong ticket does not make one, nor no ticket."""
         self.assertEqual(self.who("anonymous").authrole, "guest")
         self.refused("bad_digest", ticket=ticket_of(BEN, secret="f" * 32))
-        self.refused("nothing_presented", ticket="")
-        self.refused("nothing_presented", method="anonymous", authenticators=[self.tickets, self.cookies])
+        self.refused("no_credentials", ticket="")
+        self.refused("no_credentials", method="anonymous", authenticators=[self.tickets, self.cookies])
 
     def test_somebody_else(self) -> None:
         """Who HELLO names has to be whom the credential names."""

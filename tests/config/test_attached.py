@@ -30,8 +30,10 @@ class Sections(FilesCase):
         self.assertEqual(
             (section.authenticator, section.authorizer), ("com.orosync.authenticate", "com.orosync.authorize")
         )
-        self.assertEqual(section.believe, (("dynamic", "ticket"), ("dynamic", "anonymous"), ("function", "ticket")))
-        self.assertEqual((section.origins, section.proxies, section.publisher_from), ((), (), ()))
+        self.assertEqual(
+            section.trusted_providers, (("dynamic", "ticket"), ("dynamic", "anonymous"), ("function", "ticket"))
+        )
+        self.assertEqual((section.origins, section.trusted_proxies, section.publisher_from), ((), (), ()))
         self.assertEqual({name: one.value for name, one in section.credentials.items()}, {"cryptosign": KEY})
         self.assertNotIn(KEY, repr(section))
         self.assertEqual((configuration.listeners, configuration.warnings), ({}, ()))
@@ -41,9 +43,9 @@ class Sections(FilesCase):
         more = "\n".join(
             (
                 "origins = https://oro.example.com, 127.0.0.1",
-                "proxies = loopback",
+                "trusted_proxies = loopback",
                 "publisher_from = 10.0.0.0/8",
-                "believe = tickets/ticket cookies/cookie",
+                "trusted_providers = tickets/ticket cookies/cookie",
                 "authorizer = com.acme.may",
                 "timeout = 2s",
                 "retry = 1m",
@@ -52,9 +54,9 @@ class Sections(FilesCase):
         section = self.load(ALONE.replace("[realm", more + "\n[realm"), {**ENVIRON, "KEY": KEY}).attach
         assert section is not None
         self.assertEqual(section.origins, ("https://oro.example.com", "127.0.0.1"))
-        self.assertEqual(len(section.proxies), 2)
+        self.assertEqual(len(section.trusted_proxies), 2)
         self.assertEqual(section.publisher_from, (ip_network("10.0.0.0/8"),))
-        self.assertEqual(section.believe, (("tickets", "ticket"), ("cookies", "cookie")))
+        self.assertEqual(section.trusted_providers, (("tickets", "ticket"), ("cookies", "cookie")))
         self.assertEqual((section.authorizer, section.timeout, section.retry), ("com.acme.may", 2.0, 60.0))
 
     def test_addresses(self) -> None:
@@ -68,9 +70,9 @@ class Sections(FilesCase):
     def test_faults(self) -> None:
         """Each is told in words; what a login of the router's own says is never believed."""
         for line, words in [
-            ("believe = static/ticket", "the client may have written itself"),
-            ("believe = cookie/ticket", "the client may have written itself"),
-            ("believe = dynamic", "is not AUTHPROVIDER/AUTHMETHOD"),
+            ("trusted_providers = static/ticket", "the client may have written itself"),
+            ("trusted_providers = cookie/ticket", "the client may have written itself"),
+            ("trusted_providers = dynamic", "is not AUTHPROVIDER/AUTHMETHOD"),
             ("authorizer = wamp.authorize", "is no procedure of an application"),
             ("authorizer = Authorize", "is no procedure of an application"),
             ("key = env:ORO_SECRET", "holds no private key"),

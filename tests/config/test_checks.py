@@ -181,15 +181,15 @@ class Doors(FilesCase):
         """It needs proxies that it is believed from, on RawSocket too; and it brings everybody."""
         where = "endpoint = tcp:1:interface=127.0.0.1\n"
         missing = (
-            "[listen:public] proxies: is missing, with proxy_protocol name the load balancers that connections come "
-            "from (line 1)"
+            "[listen:public] trusted_proxies: is missing, with proxy_protocol name the load balancers that "
+            "connections come from (line 1)"
         )
         self.assertEqual(self.listener(where + "proxy_protocol = yes\n"), [missing])
         for transport in ("websocket", "rawsocket", "universal"):
-            lines = f"{where}transport = {transport}\nproxy_protocol = yes\nproxies = loopback\n"
+            lines = f"{where}transport = {transport}\nproxy_protocol = yes\ntrusted_proxies = loopback\n"
             self.assertTrue(self.load(SOUND.replace(LISTEN, f"[listen:public]\n{lines}")).listeners)
         self.assertEqual(
-            self.listener(where + "proxy_protocol = yes\nproxies = loopback\npublisher = yes\n"),
+            self.listener(where + "proxy_protocol = yes\ntrusted_proxies = loopback\npublisher = yes\n"),
             [
                 "[listen:public] publisher: anybody can connect here, listen on loopback or name the back end's "
                 "addresses in publisher_from (line 5)"
@@ -246,14 +246,15 @@ class Demo(FilesCase):
 
     def test_it_stays_on_this_machine(self) -> None:
         """No other endpoint, no proxy."""
-        text = DEMO.replace("tls = yes", "origin = optional\nproxies = loopback")
+        text = DEMO.replace("tls = yes", "origin = optional\ntrusted_proxies = loopback")
         advice = "demo mode stays on this machine, write tcp:PORT:interface=127.0.0.1 or demo = no"
         for endpoint in ("tcp:8443", "tcp:8443:interface=192.0.2.7", "unix:/run/demo", "systemd:domain=INET:name=x"):
             self.assertEqual(
                 self.faults(text.replace("tcp:8443:interface=127.0.0.1", endpoint)),
                 [
                     f"[listen:demo] endpoint: {advice} (line 4)",
-                    "[listen:demo] proxies: demo mode answers no proxy, remove the line or write demo = no (line 6)",
+                    "[listen:demo] trusted_proxies: demo mode answers no proxy, remove the line or write demo = no "
+                    "(line 6)",
                 ],
             )
 

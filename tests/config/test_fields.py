@@ -5,9 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config import readers
+from orosync.config import fields, readers
 from orosync.config.fields import build, dotted, keys_of, setting
 from orosync.config.readers import BUILTIN, Source
+from orosync.config.reference import TABLES
 from orosync.config.source import RawSection, RawValue
 
 
@@ -79,6 +80,24 @@ class Keys(SynchronousTestCase):
                 ("word", "is missing, add a line like: word = this"),
             ],
         )
+
+    def test_renamed(self) -> None:
+        """A key of an earlier release names the one that took its place, in the sections that have that one."""
+        self.patch(fields, "RENAMED", {"text": "word", "words": "elsewhere"})
+        _, faults = self.build(text="w", words="w", word="w")
+        self.assertEqual(
+            faults,
+            [
+                ("text", "is no key of [sample:x], was renamed to word"),
+                ("words", "is no key of [sample:x], did you mean word?"),
+            ],
+        )
+
+    def test_renamed_keys_exist(self) -> None:
+        """Every new name is a key of some section, and no section has an old one."""
+        known = {key for section in TABLES.values() for key in keys_of(section)}
+        self.assertEqual(set(fields.RENAMED.values()) - known, set())
+        self.assertEqual(set(fields.RENAMED) & known, set())
 
     def test_swallowed_lines(self) -> None:
         """A key that went into the value above by its indentation is noticed."""

@@ -18,8 +18,8 @@ class Listen(SynchronousTestCase):
         """Every queue and wait has its bound without a word in the file."""
         section = ListenSection(name="x", endpoint="tcp:1")
         self.assertEqual((section.header_limit, section.message_limit), (16 * 1024, 64 * 1024))
-        self.assertEqual((section.publisher_message_limit, section.output_limit), (1024**2, 1024**2))
-        self.assertEqual((section.handshake_timeout, section.hello_timeout, section.output_stall), (5.0, 10.0, 10.0))
+        self.assertEqual((section.publisher_message_limit, section.send_buffer_limit), (1024**2, 1024**2))
+        self.assertEqual((section.handshake_timeout, section.hello_timeout, section.send_timeout), (5.0, 10.0, 10.0))
         self.assertEqual((section.ping_interval, section.ping_timeout), (25.0, 10.0))
         self.assertEqual(
             (section.max_connections, section.connections_per_user, section.subscriptions_per_connection),
@@ -36,7 +36,7 @@ class Listen(SynchronousTestCase):
     def test_closed_by_default(self) -> None:
         """Without a word in the file an Origin is required, nobody publishes, no proxy is believed."""
         section = ListenSection(name="x", endpoint="tcp:1")
-        self.assertEqual((section.origin, section.origins, section.proxies), ("required", (), ()))
+        self.assertEqual((section.origin, section.origins, section.trusted_proxies), ("required", (), ()))
         self.assertEqual((section.publisher, section.publisher_from), (False, ()))
 
     def test_reach(self) -> None:
@@ -76,10 +76,10 @@ class RawSocketListeners(FilesCase):
         self.assertEqual([one for one in self.load(text).warnings if "unencrypted" not in one], [])
         advice = "is for WebSocket alone, remove the line or write transport = universal"
         self.assertEqual(
-            self.listener(raw + "path = /ws\nproxies = loopback\nlongpoll = /lp\ncompression = deflate\n"),
+            self.listener(raw + "path = /ws\ntrusted_proxies = loopback\nlongpoll = /lp\ncompression = deflate\n"),
             [
                 f"[listen:public] path: {advice} (line 4)",
-                f"[listen:public] proxies: {advice} (line 5)",
+                f"[listen:public] trusted_proxies: {advice} (line 5)",
                 f"[listen:public] longpoll: {advice} (line 6)",
                 f"[listen:public] compression: {advice} (line 7)",
             ],

@@ -58,15 +58,15 @@ class Keys(FilesCase):
 
     def test_listener(self) -> None:
         """Whose headers are believed, and who may publish; with the line."""
-        lines = "proxies = 0.0.0.0/0\npublisher_from = 0.0.0.0/1 128.0.0.0/1\norigins = a.example 127.0.0.1\n"
+        lines = "trusted_proxies = 0.0.0.0/0\npublisher_from = 0.0.0.0/1 128.0.0.0/1\norigins = a.example 127.0.0.1\n"
         text = SOUND.replace("endpoint", f"{lines}endpoint")
         proxies, publishers = self.load(text).warnings
-        self.assertTrue(proxies.startswith("[listen:public] proxies: 0.0.0.0/0: strangers' machines"), proxies)
+        self.assertTrue(proxies.startswith("[listen:public] trusted_proxies: 0.0.0.0/0: strangers' machines"), proxies)
         self.assertTrue(proxies.endswith("(line 2)"), proxies)
         self.assertTrue(publishers.startswith("[listen:public] publisher_from: 0.0.0.0/1, 128.0.0.0/1: "), publishers)
 
     def test_attach(self) -> None:
         """The same of a router that asks."""
-        text = SOUND + "[attach]\nurl = ws://127.0.0.1/ws\nticket = env:ORO_SECRET\nproxies = ::/0\n"
-        (warning,) = [one for one in self.load(text).warnings if "proxies" in one]
-        self.assertTrue(warning.startswith("[attach] proxies: ::/0: "), warning)
+        text = SOUND + "[attach]\nurl = ws://127.0.0.1/ws\nticket = env:ORO_SECRET\ntrusted_proxies = ::/0\n"
+        (warning,) = [one for one in self.load(text).warnings if "trusted_proxies" in one]
+        self.assertTrue(warning.startswith("[attach] trusted_proxies: ::/0: "), warning)

@@ -49,9 +49,9 @@ class Warnings(FilesCase):
         other = ticket.replace("[authenticator:ticket]", "[authenticator:more]")
         sound = SOUND.replace("authenticators = ticket\n", "authenticators = ticket more\n", 1)
         for first, second, warned in (("", "", ""), ("yes", "yes", ""), ("yes", "", "more"), ("", "yes", "ticket")):
-            text = sound.replace(ticket, ticket + (f"once = {first}\n" if first else "")) + other
-            found = self.load(text + (f"once = {second}\n" if second else "")).warnings
-            told = [one for one in found if " once: " in one]
+            text = sound.replace(ticket, ticket + (f"single_use = {first}\n" if first else "")) + other
+            found = self.load(text + (f"single_use = {second}\n" if second else "")).warnings
+            told = [one for one in found if " single_use: " in one]
             self.assertEqual([one.partition("]")[0] for one in told], [f"[authenticator:{warned}"] if warned else [])
 
     def test_roles_of_rights_that_nobody_has(self) -> None:
@@ -74,7 +74,7 @@ class Warnings(FilesCase):
 
     def test_the_origin_of_pages_behind_a_proxy(self) -> None:
         """Without ``origins`` a listener behind a proxy on the same machine lets in this machine's own pages alone."""
-        text = SOUND.replace("endpoint", "proxies = loopback\nendpoint")
+        text = SOUND.replace("endpoint", "trusted_proxies = loopback\nendpoint")
         (warning,) = self.load(text).warnings
         self.assertIn("[listen:public] origins: pages that come through proxies have another Origin", warning)
         for line in ("origins = https://a.example\n", "publisher = yes\n", "origin = optional\norigins = a.example\n"):
@@ -115,10 +115,10 @@ class Warnings(FilesCase):
             (True, "endpoint = tcp:port=8080:backlog=100"),
             (True, "endpoint = tcp:8080:interface=0.0.0.0"),
             (True, "endpoint = tcp:8080:interface=\\:\\:"),
-            (True, "endpoint = tcp:8080\nproxies = 10.0.0.1"),
+            (True, "endpoint = tcp:8080\ntrusted_proxies = 10.0.0.1"),
             (True, "endpoint = tcp:8080:interface=192.0.2.7"),
             (True, "endpoint = tcp:8080\ntransport = universal"),
-            (False, "endpoint = tcp:8080:interface=10.0.0.7\nproxies = 10.0.0.1"),
+            (False, "endpoint = tcp:8080:interface=10.0.0.7\ntrusted_proxies = 10.0.0.1"),
             (False, "endpoint = tcp:8080:interface=127.0.0.1"),
             (False, "endpoint = tcp:8080:interface=\\:\\:1"),
             (False, "endpoint = tcp:8443\ncertificate = file.pem\nkey = file.pem"),
@@ -159,11 +159,11 @@ class Warnings(FilesCase):
         """In the order of lines, whoever found them; what concerns no line comes last."""
         self.write("x" * 20, "secret").chmod(0o666)
         text = SOUND.replace("env:ORO_SECRET", "file:secret") + "[authenticator:guest]\nuse = anonymous\n"
-        text = text.replace("endpoint", "proxies = 0.0.0.0/0\norigins = a.example\nendpoint")
+        text = text.replace("endpoint", "trusted_proxies = 0.0.0.0/0\norigins = a.example\nendpoint")
         path = self.write(text)
         path.chmod(0o606)
         found = load(path, ENVIRON, 64).warnings
-        starts = ["[listen:public] proxies", *["[authenticator:ticket] secret"] * 2, "[authenticator:guest]"]
+        starts = ["[listen:public] trusted_proxies", *["[authenticator:ticket] secret"] * 2, "[authenticator:guest]"]
         for start, line in zip(starts, found, strict=False):
             self.assertTrue(line.startswith(start), found)
         self.assertIn("may open 64 files", " ".join(found[len(starts) :]))

@@ -34,7 +34,7 @@ def ticket(n: int) -> Ticket:
     return Ticket(digest="", username="anna", nonce=b"", created=b"", created_at=0, key=key, signed=key)
 
 
-@drives("Tickets that are known to have been used (`once`)", number(USED))
+@drives("Tickets that are known to have been used (`single_use`)", number(USED))
 def used() -> Outcome:
     tickets = ReplayCache()
     for n in range(USED + 1):

@@ -103,7 +103,7 @@ def fragments() -> Outcome:
 
 @drives("Bytes that wait for a client that reads too slowly")
 def output() -> Outcome:
-    limit = listen("output_limit")
+    limit = listen("send_buffer_limit")
     listener, link, wire, _ = opened(65536)
     waiting = 0
 

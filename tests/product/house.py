@@ -33,7 +33,7 @@ drain = 1s
 endpoint = tcp:{public}:interface=127.0.0.1
 origins = localhost 127.0.0.1
 origin = optional
-proxies = loopback
+trusted_proxies = loopback
 publisher_from = loopback
 realm = oro
 authenticators = tickets guests

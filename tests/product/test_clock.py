@@ -22,8 +22,8 @@ LISTEN = """
 handshake_timeout = 2s
 ping_interval = 1s
 ping_timeout = 2s
-output_stall = 1s
-output_limit = 64MiB
+send_timeout = 1s
+send_buffer_limit = 64MiB
 """
 PATIENCE = 20.0
 """Seconds for what is due after three; by a clock that was set back it would take ten minutes more."""

@@ -20,7 +20,7 @@ LISTENERS = """
 endpoint = tcp:{balanced}:interface=127.0.0.1
 origins = localhost 127.0.0.1
 origin = optional
-proxies = 127.0.0.1
+trusted_proxies = 127.0.0.1
 proxy_protocol = yes
 publisher_from = 127.0.0.1
 realm = oro
@@ -31,7 +31,7 @@ certificate = certificate.pem
 key = key.pem
 origins = localhost 127.0.0.1
 origin = optional
-proxies = 127.0.0.1
+trusted_proxies = 127.0.0.1
 proxy_protocol = yes
 realm = oro
 """

@@ -43,7 +43,7 @@ url = ws://127.0.0.1:{port}/
 realm = oro
 authid = orosync
 secret = file:attach.secret
-believe = tickets/ticket
+trusted_providers = tickets/ticket
 """
 AUTHENTICATOR = """
 publisher_from = loopback

@@ -62,7 +62,7 @@ AUTHORIZER = """
 url = ws://127.0.0.1:{port}/
 realm = realm1
 key = file:{state}/key
-believe = tickets/ticket cookies/cookie
+trusted_providers = tickets/ticket cookies/cookie
 [realm:realm1]
 authorizers = topics:oro
 [topics:oro]

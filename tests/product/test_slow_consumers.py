@@ -70,7 +70,7 @@ class SlowConsumerTests(SynchronousTestCase):
 
     def test_nothing_taken(self):
         """Below that bound, but taking nothing for as long as is configured."""
-        self.begin(output_stall="1s", output_limit="64MiB")
+        self.begin(send_timeout="1s", send_buffer_limit="64MiB")
         self.sleepers()
         for _ in range(150):
             self.publisher.send([7, TOPIC, TEXT])

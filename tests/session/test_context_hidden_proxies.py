@@ -34,7 +34,7 @@ class HiddenProxiesTests(SynchronousTestCase):
         self.assertEqual(self.kinds(), ["publisher_from"])
         fields = self.journal.notes[0][2]
         self.assertEqual((fields["listener"], fields["address"]), ("shared", "127.0.0.1"))
-        for words in ("X-Forwarded-For", "proxies", "proxy_protocol", "publisher = yes"):
+        for words in ("X-Forwarded-For", "trusted_proxies", "proxy_protocol", "publisher = yes"):
             self.assertIn(words, fields["remedy"])
         self.assertLess(len(fields["reason"]), 200)
 

@@ -70,7 +70,7 @@ class PushTests(SynchronousTestCase):
             "small ones when it is gone": [(0, [5000], False), (10, [980], False), (990, [11], True)],
         }
         for name, rows in table.items():
-            listener = MemoryListener(output_limit=1000)
+            listener = MemoryListener(send_buffer_limit=1000)
             link, wire, _ = listener.open()
             for before, frames, cut in rows:
                 link._deliver = lambda data, before=before: before + len(data)

@@ -97,8 +97,8 @@ class RawSocketTests(ListenerCase):
         self.assertTrue(0.3 <= monotonic() - began < 3)
 
     async def test_who_does_not_read_is_cut(self) -> None:
-        """Past output_limit, noted with the kind; a neighbour hears everything meanwhile."""
-        port = await self.listen(kind=RawSocketFactory, output_limit=100_000)
+        """Past send_buffer_limit, noted with the kind; a neighbour hears everything meanwhile."""
+        port = await self.listen(kind=RawSocketFactory, send_buffer_limit=100_000)
         slow, neighbour = await self.client(port, buffer=4096), await self.client(port)
         for client in (slow, neighbour):
             client.send(HELLO)
@@ -119,7 +119,7 @@ class RawSocketTests(ListenerCase):
 
     async def test_a_flood_of_pings(self) -> None:
         """Whoever pings without reading is cut by the same bound as everybody who does not read."""
-        port = await self.listen(kind=RawSocketFactory, output_limit=100_000)
+        port = await self.listen(kind=RawSocketFactory, send_buffer_limit=100_000)
 
         def flood() -> bool:
             client = Client(port, buffer=4096)

@@ -33,7 +33,7 @@ class PollCase(SynchronousTestCase):
     """T4."""
 
     def setUp(self) -> None:
-        self.listener = MemoryListener(output_limit=1000)
+        self.listener = MemoryListener(send_buffer_limit=1000)
         self.clock = self.listener.clock
 
     def open(

@@ -107,7 +107,7 @@ class SlowReaderTests(ListenerCase):
         self.assertEqual(self.journal.kinds("consumer.cut"), [expected])
         self.assertEqual(slow_session.ends, [(False, None, f"cut: {expected}")])
         self.assertLess(worst, 0.5)
-        self.assertLessEqual(kept, settings.get("output_limit", 1 << 20) + len(frame))
+        self.assertLessEqual(kept, settings.get("send_buffer_limit", 1 << 20) + len(frame))
         self.assertEqual(quick_session.ends, [])
         self.assertEqual(self.factories[0].turnstile.inside, 1)
 
@@ -117,11 +117,11 @@ class SlowReaderTests(ListenerCase):
 
     async def test_nothing_taken(self) -> None:
         """Below the bound, but taking nothing: cut as stalled."""
-        await self.watch("stalled", 65000, 1, output_stall=1.0, output_limit=1 << 24)
+        await self.watch("stalled", 65000, 1, send_timeout=1.0, send_buffer_limit=1 << 24)
 
     async def test_an_event_larger_than_all_that_may_wait(self) -> None:
         """Who goes on reading gets it, slowly; who takes nothing is cut for that; the neighbour is served meanwhile."""
-        port = await self.listen(output_limit=1 << 20, output_stall=1.0)
+        port = await self.listen(send_buffer_limit=1 << 20, send_timeout=1.0)
         slow, stalled, quick = [await self.client(port, buffer=size) for size in (16384, 4096, 0)]
         for client in (slow, stalled, quick):
             await self.beside(client.upgrade)
@@ -150,7 +150,7 @@ class SlowReaderTests(ListenerCase):
 
     async def test_pongs_to_one_who_does_not_read(self) -> None:
         """Asking for pongs without reading them fills the same bound."""
-        port = await self.listen(output_limit=65536)
+        port = await self.listen(send_buffer_limit=65536)
         client = await self.client(port, buffer=4096)
         await self.beside(client.upgrade)
         pings = client_frame(b"p" * 125, 9) * 500
@@ -168,7 +168,7 @@ class SlowReaderTests(ListenerCase):
 
     async def test_a_burst_is_read_in_order_after_all(self) -> None:
         """A reader who is late, but within the bound, gets everything, whole and in order."""
-        port = await self.listen(output_limit=1 << 24)
+        port = await self.listen(send_buffer_limit=1 << 24)
         client = await self.client(port, buffer=65536)
         await self.beside(client.upgrade)
         link = self.host.sessions[0].link
