@@ -84,7 +84,7 @@ class RouterService(MultiService):
         self._configuration = parts.configuration
         self._sessions: set[ListenerSession] = set()
         self._wires = Wires()
-        self._outbox, self._turns = WriteScheduler(parts.reactor), ReadTurns(parts.reactor)
+        self._scheduler, self._turns = WriteScheduler(parts.reactor), ReadTurns(parts.reactor)
         self._reauthorization = Reauthorization(parts.reactor, parts.journal)
         self._revalidation = Revalidation(
             parts.reactor, parts.journal, parts.configuration.router.recheck, self._reauthorization.renew
@@ -159,7 +159,7 @@ class RouterService(MultiService):
         if section.publisher or section.publisher_from:
             back_end = ListenerBackEnd(parts.publisher_right, section.name, alone=section.publisher)
         settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
-        return factory(settings, front, parts.journal, parts.reactor, self._outbox, self._turns)
+        return factory(settings, front, parts.journal, parts.reactor, self._scheduler, self._turns)
 
     # -- starting
 

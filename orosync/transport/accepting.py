@@ -80,7 +80,7 @@ class Delayed(Protocol):
         transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._place.leave()
+        self._place.release()
 
 
 def _has_hung_up(transport: Any) -> bool:
@@ -95,10 +95,10 @@ def _has_hung_up(transport: Any) -> bool:
 
 class Farewells:
     """Those who are being told that there is no place. ``told`` makes the answer out of the first byte that one sends;
-    with ``at_once`` it does not depend on that. Each has ``ticks`` of ``wheel`` to hear it."""
+    with ``at_once`` it does not depend on that. Each has ``ticks`` of ``timers`` to hear it."""
 
-    def __init__(self, wheel: TimerWheel, ticks: int, told: Callable[[int], bytes], at_once: bool) -> None:
-        self.wheel = wheel
+    def __init__(self, timers: TimerWheel, ticks: int, told: Callable[[int], bytes], at_once: bool) -> None:
+        self.timers = timers
         self.ticks = ticks
         self.told = told
         self.at_once = at_once
@@ -124,7 +124,7 @@ class HangUp(Protocol):
             return
         farewells.lingering += 1
         self._lingers = True
-        farewells.wheel.enter(self, farewells.ticks)
+        farewells.timers.schedule(self, farewells.ticks)
         if farewells.at_once:
             self._tell(0)
 
@@ -138,7 +138,7 @@ class HangUp(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._lingers and self._farewells is not None:
             self._farewells.lingering -= 1
-            self._farewells.wheel.leave(self)
+            self._farewells.timers.cancel(self)
 
     def due(self) -> None:
         """See keepalive.Member."""

@@ -120,7 +120,7 @@ class Place:
     """
 
     __slots__ = (
-        "_turnstile",
+        "_connection_limit",
         "group",
         "held",
         "limit",
@@ -133,8 +133,8 @@ class Place:
         "withdraw",
     )
 
-    def __init__(self, turnstile: ConnectionLimit, peer: str) -> None:
-        self._turnstile = turnstile
+    def __init__(self, connection_limit: ConnectionLimit, peer: str) -> None:
+        self._connection_limit = connection_limit
         self.peer = peer
         self.proxy = ""
         self.unnamed = False
@@ -158,27 +158,27 @@ class Place:
 
     def located(self, address: str) -> PlaceAnswer:
         """The client's address is known now, nothing of its request."""
-        return self._turnstile.located(self, address, None)
+        return self._connection_limit.located(self, address, None)
 
     def requested(self, address: str, facts: ConnectionFacts | None) -> PlaceAnswer:
         """The head of its request has been read, and tells the client's address. ``facts`` are None for a request that
         the back end never makes."""
-        sign = self._turnstile.sign
+        sign = self._connection_limit.sign
         shown = partial(sign.is_shown_by, facts) if sign is not None and facts is not None else _never
-        return self._turnstile.located(self, address, shown)
+        return self._connection_limit.located(self, address, shown)
 
     def hold_head(self, size: int, withdraw: Callable[[], object]) -> None:
         """It holds a head of ``size`` bytes, until it is authenticated or leaves; ``withdraw`` ends the connection when
         others need the room."""
-        self._turnstile.hold(self, size, withdraw)
+        self._connection_limit.hold(self, size, withdraw)
 
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
-        self._turnstile.move(self, AUTHENTICATED if authenticated else UNAUTHENTICATED)
+        self._connection_limit.move(self, AUTHENTICATED if authenticated else UNAUTHENTICATED)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """The connection is gone; no matter how often."""
-        self._turnstile.left(self)
+        self._connection_limit.release(self)
 
 
 class ConnectionLimit:
@@ -194,14 +194,14 @@ class ConnectionLimit:
         self._journal = journal
         self._addresses: dict[str, int] = {}
         self._rates = ConnectionRates(settings.connection_rate, settings.connection_burst)
-        self._turns = WaitingLine(clock, self._granted)
+        self._delayed = WaitingLine(clock, self._granted)
         self._undecided: OrderedDict[Place, None] = OrderedDict()
         self._heads: OrderedDict[Place, None] = OrderedDict()
         self._held = 0
 
     # -- coming
 
-    def enter(self, peer: str) -> Place | None:
+    def acquire(self, peer: str) -> Place | None:
         """One more has come. None: there is no place, and the journal knows."""
         place, limit = Place(self, peer), self._full(0)
         if limit is None:
@@ -244,11 +244,11 @@ class ConnectionLimit:
         return self._pace(place, place.group, address, shown)
 
     def _pace(self, place: Place, group: str, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
-        if group not in self._turns and self._granted(group):
+        if group not in self._delayed and self._granted(group):
             return ADMITTED
         if shown is not None and shown():
             return ADMITTED
-        self._turns.add(group, place)
+        self._delayed.add(group, place)
         name, rate = self._settings.name, self._settings.connection_rate
         self._journal.note(
             "connection.delayed", "rate", listener=name, address=address, limit=rate, key="connection_rate"
@@ -273,7 +273,7 @@ class ConnectionLimit:
         """End a connection, so that others have its room."""
         withdraw = place.withdraw
         self._refuse(limit, place.peer)
-        self.left(place)
+        self.release(place)
         withdraw()
 
     # -- being here, and leaving
@@ -305,8 +305,8 @@ class ConnectionLimit:
         if place.group is not None:
             self._count_address(place.group, more)
 
-    def left(self, place: Place) -> None:
-        """See Place.leave."""
+    def release(self, place: Place) -> None:
+        """See Place.release."""
         if place.state is LEFT:
             return
         if place.held:
@@ -318,11 +318,11 @@ class ConnectionLimit:
         place.state = LEFT
         place.proceed = place.withdraw = _nothing
         if place.group is not None:
-            self._turns.remove(place.group, place)
+            self._delayed.remove(place.group, place)
 
     def stop(self) -> None:
         """The listener is closed: whoever waits gets its turn, and its answer."""
-        self._turns.stop()
+        self._delayed.stop()
 
     # -- counting
 

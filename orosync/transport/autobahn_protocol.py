@@ -64,7 +64,7 @@ class AutobahnServerProtocol(WebSocketServerProtocol):
     # Violations are answered with a CLOSE frame that carries their code.
     failByDrop = False
     echoCloseCodeReason = False
-    # Every time-out is the link's, on one wheel.
+    # Every time-out is the link's, on one timers.
     openHandshakeTimeout = closeHandshakeTimeout = autoPingInterval = autoPingTimeout = 0
     autoPingRestartOnAnyTraffic = False
     openHandshakeTimeoutCall = closeHandshakeTimeoutCall = autoPingTimeoutCall = None

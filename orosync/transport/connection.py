@@ -1,9 +1,11 @@
-"""TCP keep-alive, for peers that are never pinged. It must not know why they are not.
+"""One connection of a listener, whatever is spoken on it: reading, writing, deadlines and its end.
 
-One connection of a listener, whatever is spoken on it: its queue, its deadlines, its end, what its session sees.
+``Connection`` is the ILink of its session. Subclasses know the framing: ``websocket`` and ``rawsocket`` implement
+``read_one`` and ``_frames``, which take whole messages out of what arrives, and say how a peer is told goodbye.
 
-How a message is framed, and how a peer is told goodbye, is the transport's own (``link`` for WebSocket, ``raw_link``
-for RawSocket). It must not know what travels in a message or who the client is.
+What has arrived is handled in order. An incomplete frame waits for its rest; complete ones wait while the connection is
+paused (``interfaces.WAITING``, ``RATE``, ``TURN``). A connection that is paused is not read from, so that TCP slows its
+sender.
 """
 
 from __future__ import annotations
@@ -20,46 +22,54 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.interfaces import IJournal, ILink, ISession, ISessionHost
+from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts
 from orosync.transport import write_queue
 from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, CONNECTING, OPEN
+from orosync.transport.message_rates import NO_LIMIT, TokenBucket
+from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
-from orosync.transport.timers import SlowConsumers, Timed, TimerWheel
+from orosync.transport.timers import StallDetector, Timed, TimerWheel
 from orosync.transport.tls_records import MeasuredTLS
+from orosync.transport.write_queue import WriteScheduler
 
-_PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-"""TCP keep-alive for those who are never pinged: a dead one is found within two minutes."""
+_log = Logger()
+
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""TCP keep-alive for clients that are not pinged: a dead one is found within two minutes."""
+
+UNAUTHENTICATED_MESSAGE_LIMIT = 8192
+"""Bytes of a message of a client that has not joined yet: HELLO and AUTHENTICATE are shorter by far, and thousands of
+unfinished ones must fit into memory."""
+
+READ_SIZE = 2048
+"""Bytes that are read at once from a client that has not joined: what is not handled at once is kept, and OpenSSL keeps
+a buffer of that size for good (over TLS it is half of that). A client that has joined is read from as Twisted does."""
+
+FEW = 4 * LEAST
+"""What a read may cost without being counted: a few messages."""
+
+DROPPED = 4 << 20
+"""Bytes that are read and dropped of a peer that goes on sending after we have ended our side. Beyond that it is read
+no further, and cut off when the time for closing is over."""
+
+BATCH = 128
+"""Frames that one turn may queue for a connection before they are sent without waiting for its end."""
 
 
-def probe(transport: Any, raw: Any) -> None:
-    """TCP keep-alive, for a peer that is never pinged."""
+def enable_tcp_keepalive(transport: Any, raw: Any) -> None:
+    """TCP keep-alive, for a peer that is not pinged. ``raw`` is the transport below TLS."""
     # Where it is not TCP, or the system has no such settings, its own defaults hold.
     with suppress(AttributeError, OSError):
         transport.setTcpKeepAlive(True)
         handle = raw.getHandle()
-        for name, value in _PROBES:
+        for name, value in _KEEPALIVE:
             handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-_log = Logger()
-
-READ_SIZE = 2048
-"""Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
-OpenSSL for ever (over TLS it is half of that). A client that has joined is read from as Twisted does."""
-
-DROPPED = 4 << 20
-"""Bytes that are read and dropped of a peer that goes on after we have ended our side. It has been told; one that does
-not listen is read no further, and cut when the time for closing is over."""
-
-BATCH = 128
-"""Frames that one turn may queue for a link before they are sent without waiting for its end."""
-
-
 class PendingHandshake(Protocol):
-    """What stands between a connection and its session until it is admitted (``entrance``)."""
+    """What stands between a connection and its session until it is admitted (``handshake``)."""
 
     def received(self, data: bytes) -> None: ...
 
@@ -71,40 +81,77 @@ class PendingHandshake(Protocol):
 
 
 @implementer(ILink)
-class Connection(Stream):
-    """One connection. Everything that is the same for all connections of a listener stands on the class."""
+class Connection(TurnTaker):
+    """One connection. What is the same for all connections of a listener stands on the class, which
+    ``ListenerFactory.connection_class`` makes: thousands of idle connections then cost no attribute for it."""
 
+    # Of the listener.
     settings: ListenerSettings
     host: ISessionHost
     journal: IJournal
-    wheel: TimerWheel
-    _enter: Callable[[write_queue.Flushable], None]
+    timers: TimerWheel
+    scheduler: WriteScheduler
+    slow_consumers: StallDetector[Connection]
+    incomplete_frames: StallDetector[Connection]
+    _schedule: Callable[[write_queue.Flushable], None]
     _send_buffer_limit: int
-    slow_readers: SlowConsumers
-    place: Place
     handshake_ticks: int
     hurried_ticks: int
     close_ticks: int
     ping_ticks: int
     pong_ticks: int
 
+    # Of the transport.
     framer: Callable[[bytes, bool], bytes]
     ping: ClassVar[bytes]
     """The frame that asks whether the peer is there."""
 
-    slot: set[Timed] | None = None
-    clear = False
-    """The link is open, and its transport took all it was given: the next frame need not wait for anything."""
-    _why = ""
-    _dropped = 0
-    _large = 0
-    """The size of a frame that is larger than all that may wait, and waits: so much more may."""
-
+    # Of the connection.
+    transport: Any
+    place: Place
     peer: str
-    _queue: list[bytes]
+    facts: ConnectionFacts
+    state: int
+    session: ISession | None = None
+    bucket: TokenBucket = NO_LIMIT
+    slot: set[Timed] | None = None
     _handshake: PendingHandshake | None
+    _why = ""
 
-    # -- Twisted's side
+    last_heard = 0
+    """When anything arrived last, in ticks of ``timers``; -1 from a ping until anything arrives."""
+    pong_owed = False
+    """The peer has been pinged, and has not answered yet."""
+
+    # Writing.
+    clear = False
+    """The connection is open, and its transport took all it was given: the next frame need not wait for anything."""
+    _queue: list[bytes]
+    _large = 0
+    """The size of a waiting frame that alone is larger than ``send_buffer_limit``: so much more may wait."""
+
+    # Reading.
+    message_limit = UNAUTHENTICATED_MESSAGE_LIMIT
+    skip_oversized = False
+    """A message beyond ``message_limit`` is skipped as it streams in, and noted; otherwise it ends the connection."""
+    data = b""
+    """The head of a frame that autobahn's parser holds; always empty on other transports."""
+    frame_count = 0
+    """Counts the frames that did not arrive whole."""
+    # At rest all of these have their class's value and _unsettled is False. While _paused is not 0, _buffer from
+    # _offset on is what could not be handled yet, and _tail what has arrived since; otherwise _tail is an incomplete
+    # frame, looked at when there are _need bytes of it. _skip: bytes still to be dropped. _to_autobahn: autobahn gets
+    # the next frame. _not_reading: the transport has been told to stop, which TLS does only with the next read.
+    # _reading: a message is being handed over.
+    _unsettled = _to_autobahn = _not_reading = _reading = False
+    _buffer = b""
+    _offset = 0
+    _tail: bytearray | None = None
+    _need = 0
+    _skip = 0
+    _dropped = 0
+
+    # -- called by Twisted
 
     def connectionMade(self) -> None:
         transport = self.transport
@@ -113,12 +160,12 @@ class Connection(Stream):
             transport.setTcpNoDelay(True)
         self._raw, self._deliver = write_queue.deliverer(transport)
         self._raw.bufferSize = READ_SIZE if self._raw is transport else READ_SIZE // 2
-        self.wheel.enter(self, self.hurried_ticks if self.place.undecided else self.handshake_ticks)
+        self.timers.schedule(self, self.hurried_ticks if self.place.undecided else self.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard = self.wheel.now
+        self.last_heard = self.timers.now
         if self.state >= CLOSING:
-            if self._odd or not self.read_one(data):
+            if self._unsettled or not self.read_one(data):
                 self.read(data)
         elif self.state == CLOSED:
             self._dropped += len(data)
@@ -128,14 +175,14 @@ class Connection(Stream):
             self._handshake.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.place.leave()
-        self.wheel.leave(self)
-        self.slow_readers.forget(self)
-        self.half_frames.forget(self)
+        self.place.release()
+        self.timers.cancel(self)
+        self.slow_consumers.forget(self)
+        self.incomplete_frames.forget(self)
         self.state, self.clear = CLOSED, False
         self._queue.clear()
         self._forget()
-        self.__dict__.pop("send", None)  # it knows us: nobody should have to search for that cycle
+        self.__dict__.pop("send", None)  # it refers to us: no work for the garbage collector
         handshake, self._handshake = self._handshake, None
         session, self.session = self.session, None
         if handshake is not None:
@@ -149,12 +196,12 @@ class Connection(Stream):
     def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
         """What the session is told: whether it ended properly, the peer's code, and why."""
         if isinstance(reason.value, ConnectionDone):
-            told = "peer ended the TCP connection without a goodbye"
+            why = "peer ended the TCP connection without a goodbye"
         else:
-            told = reason.getErrorMessage()
-        return False, None, self._why or told
+            why = reason.getErrorMessage()
+        return False, None, self._why or why
 
-    # -- the handshake's side
+    # -- called by the handshake
 
     def begin(self, session: ISession, facts: ConnectionFacts, head: bytes, early: bytes) -> None:
         """Admitted: the answer and what the session says first leave together, then reading begins."""
@@ -165,14 +212,15 @@ class Connection(Stream):
         if traits.message_limit < self.message_limit:
             self._limit(traits.message_limit)
         self.state = OPEN
-        self.heard = self.wheel.now
+        self.last_heard = self.timers.now
         if traits.pinged:
-            self.wheel.enter(self, self.ping_ticks)
+            self.timers.schedule(self, self.ping_ticks)
         else:
-            self.wheel.leave(self)
-            probe(self.transport, self._raw)
+            self.timers.cancel(self)
+            enable_tcp_keepalive(self.transport, self._raw)
         if self._raw is self.transport:  # not wrapped, as in TLS
-            self.send = write_queue.event_sender(self, self._raw, self.outbox)  # type: ignore[assignment, method-assign]
+            # On the instance: one function that looks up nothing, for a publish to thousands.
+            self.send = write_queue.event_sender(self, self._raw, self.scheduler)  # type: ignore[assignment, method-assign]
         elif isinstance(self.transport, MeasuredTLS):
             self.transport.watcher = self
         self._queue.append(head)
@@ -193,33 +241,48 @@ class Connection(Stream):
     def _limit(self, size: int) -> None:
         self.message_limit = size
 
-    # -- tls_records.Watcher
-
-    def room(self) -> int:
-        """What is still missing of the longest message that the client may send."""
-        return self.message_limit - len(self._tail or b"")
-
-    def record_too_long(self, size: int) -> None:
-        """It will not be complete before more has arrived than a message may have."""
-        if self.state == OPEN:
-            reason = f"a TLS record of {size} bytes before it has joined, {self.message_limit} have room"
-            self.journal.note("frame.refused", "record", address=self.facts.address, reason=reason)
-            self.drop_now("cut: record")
-
     # -- ILink
 
     def push(self, frame: bytes) -> None:
         """See ILink."""
         queue = self._queue
         if not queue:
-            self._enter(self)
+            self._schedule(self)
         elif len(queue) >= BATCH:
             self.flush()
         queue.append(frame)
 
     def send(self, frame: bytes) -> None:
-        """See ILink. An open link on a plain socket has a quicker one (``outbox.event_sender``)."""
+        """See ILink. An open link on a plain socket has a quicker one (``scheduler.event_sender``)."""
         self.push(frame)
+
+    def pause(self, reason: int = WAITING) -> None:
+        """See ILink: no further message is given to the session, even if it has arrived already."""
+        if self.state == CLOSED:
+            return
+        self._paused |= reason
+        self._unsettled = True
+        if not self._reading:
+            self._hold()
+
+    def resume(self, reason: int = WAITING) -> None:
+        """See ILink: go on with what has arrived, in order, then with the socket."""
+        if not self._paused & reason:
+            return
+        if reason == RATE:
+            self._wait()
+        self._paused &= ~reason
+        if self._paused or self._reading or self.state == CLOSED:
+            return
+        self.last_heard = self.timers.now  # what arrived meanwhile had not been listened to
+        buffer, offset, tail = self._buffer, self._offset, self._tail
+        self._buffer, self._tail = b"", None
+        if tail:
+            buffer, offset = buffer[offset:] + tail, 0
+        self._read(buffer, offset)
+        if self._not_reading and not self._paused and self.state != CLOSED:
+            self._not_reading = False
+            self.transport.resumeProducing()
 
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
@@ -269,6 +332,10 @@ class Connection(Stream):
         """Bytes that wait for the peer to read."""
         return write_queue.backlog(self._raw)
 
+    def drained(self) -> bool:
+        """The peer has read everything (see timers.StallDetector)."""
+        return not self.backlog()
+
     def progress(self) -> object:
         """Changes with every byte that the peer takes."""
         return write_queue.progress(self._raw)
@@ -278,20 +345,175 @@ class Connection(Stream):
         self._cut("stalled", self.backlog())
 
     def held_back(self, left: int, size: int, largest: int) -> None:
-        """See outbox.Sender."""
+        """See scheduler.Sender."""
         self.clear, limit = False, self._send_buffer_limit
         if left - size <= limit:
             self._large = largest if largest > limit else 0
         if left > limit + self._large:
             self._cut("queue_full", left)
         else:
-            self.slow_readers.watch(self)
+            self.slow_consumers.watch(self)
 
     def _cut(self, kind: str, left: int) -> None:
         if self.state != CLOSED:
             address = self.facts.address if self.session else self.peer
             self.journal.note("consumer.cut", kind, address=address, queued=left, limit=self._send_buffer_limit)
             self.drop_now(f"cut: {kind}")
+
+    # -- reading
+
+    def read_one(self, data: bytes) -> bool:
+        """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
+
+        For connections on which nothing is half done (not ``_unsettled``).
+        """
+        raise NotImplementedError
+
+    def _frames(self, data: bytes, position: int) -> tuple[int, int]:
+        """Handle frame after frame, from ``position`` on, until one is incomplete, there is a reason to pause, or the
+        quantum is used up. Returns (where it stopped, how many bytes from there make it worth going on)."""
+        raise NotImplementedError
+
+    def read(self, data: bytes) -> None:
+        """Take what arrived on an open or closing connection."""
+        if self._unsettled:
+            whole = self._rejoin(data)
+            if whole is None:
+                return
+            data = whole
+        turns = self.turns
+        if turns.full and len(data) > AT_ONCE:
+            self._buffer, self._offset, self._unsettled = data, 0, True
+            self._wait()
+            self._hold()
+            return
+        before = self._quantum_left
+        self._read(data, 0)
+        if (cost := before - self._quantum_left) > FEW:
+            turns.count(cost)
+
+    def _rejoin(self, data: bytes) -> bytes | None:
+        """Put ``data`` behind what waits already; None while there is nothing to do with it yet."""
+        if self._skip:
+            if len(data) < self._skip:
+                self._skip -= len(data)
+                return None
+            data = data[self._skip :]
+            self._skip = 0
+        tail = self._tail
+        if tail is None:
+            if not self._paused:
+                return data
+            tail = self._tail = bytearray()
+        tail += data
+        if self._paused:
+            self._hold()
+            return None
+        if len(tail) < self._need:
+            return None
+        self._tail = None
+        return bytes(tail)
+
+    def _read(self, data: bytes, start: int) -> None:
+        if self.data:
+            # autobahn keeps the head of a frame whose length is still unknown.
+            data, start, self.data = self.data + data[start:], 0, b""
+        self._reading = True
+        position, need = start, 0
+        try:
+            position, need = self._frames(data, start)
+        except Exception:
+            self._could_not_hand_over()
+        self._reading = False
+        self._settle(data, position, need, position > start)
+
+    def _could_not_hand_over(self) -> None:
+        _log.failure("a message could not be handed over")
+        self.failed()
+
+    def _settle(self, data: bytes, position: int, need: int, moved: bool) -> None:
+        """Keep what is left of ``data`` from ``position`` on, and note what state that leaves the connection in."""
+        if self.state == CLOSED:
+            self._forget()
+            self._unsettled = False
+            return
+        if self._quantum_left <= 0:
+            self._wait()
+        left = position < len(data)
+        if left:
+            if self._paused:
+                if self._paused != TURN and position > len(data) // 2:
+                    data, position = data[position:], 0  # it may be kept for long
+                self._buffer, self._offset = data, position
+            else:
+                self._tail, self._need = bytearray(data[position:]), need
+        was_odd = self._unsettled
+        self._unsettled = bool(self._paused or self._tail or self._skip or self.data or self._to_autobahn)
+        if self._unsettled:
+            if moved or not was_odd:
+                self.frame_count += 1
+            if self._paused != TURN:
+                self.incomplete_frames.watch(self)
+            if self._paused and (left or self._paused != TURN):
+                self._hold()
+
+    def _kept(self) -> bool:
+        return bool(self._buffer or self._tail)
+
+    def _forget(self) -> None:
+        """The connection is ending: what has arrived is not kept."""
+        self._leave_turns()
+        self._buffer, self._offset, self._tail = b"", 0, None
+        self.data = b""
+        self._skip = 0
+
+    def _hold(self) -> None:
+        if not self._not_reading:
+            self._not_reading = True
+            self.transport.pauseProducing()
+
+    def take_token(self) -> None:
+        """The peer sent something that nobody asked for and that is no message: it costs a token."""
+        bucket = self.bucket
+        bucket.left -= 1
+        if bucket.left < 0:
+            bucket.spent(self)
+
+    def pong(self) -> None:
+        """A PONG arrived. The one that we wanted costs nothing."""
+        if self.pong_owed:
+            self.pong_owed = False
+        else:
+            self.take_token()
+
+    # -- incomplete frames (see timers.StallDetector)
+
+    def frame_complete(self) -> bool:
+        """No frame of this connection is incomplete."""
+        return self.state != OPEN or not self._unsettled
+
+    def frame_progress(self) -> object:
+        """Another number for another frame; None while we do not read, and the rest may have arrived."""
+        return None if self._paused else self.frame_count
+
+    def frame_stalled(self) -> None:
+        """The rest of a frame did not come in time."""
+        seconds = self.settings.frame_timeout
+        self.journal.note("frame.cut", "incomplete", address=self.facts.address, seconds=seconds)
+        self.drop_now("cut: incomplete frame")
+
+    # -- tls_records.Watcher
+
+    def room(self) -> int:
+        """What is still missing of the longest message that the client may send."""
+        return self.message_limit - len(self._tail or b"")
+
+    def record_too_long(self, size: int) -> None:
+        """It will not be complete before more has arrived than a message may have."""
+        if self.state == OPEN:
+            reason = f"a TLS record of {size} bytes before it has joined, {self.message_limit} have room"
+            self.journal.note("frame.refused", "record", address=self.facts.address, reason=reason)
+            self.drop_now("cut: record")
 
     # -- ending
 
@@ -303,23 +525,23 @@ class Connection(Stream):
             self._handshake.withdraw()
 
     def due(self) -> None:
-        """The wheel: the deadline of whatever state the connection is in."""
-        wheel = self.wheel
+        """The timers: the deadline of whatever state the connection is in."""
+        timers = self.timers
         if self.state == CONNECTING and self._handshake is not None:
             self._handshake.timed_out()
         elif self.state != OPEN:
             self.drop_now("peer did not finish closing in time")
         elif self._paused or self.backlog():
             # We are not listening, or it has reading to do before it can see a ping: silence means nothing.
-            wheel.enter(self, self.ping_ticks)
-        elif self.heard < 0:
+            timers.schedule(self, self.ping_ticks)
+        elif self.last_heard < 0:
             self.journal.note("consumer.cut", "ping_timeout", address=self.facts.address)
             self.drop_now("cut: ping_timeout")
-        elif (rest := self.heard + self.ping_ticks - wheel.now) > 0:
-            wheel.enter(self, rest)
+        elif (rest := self.last_heard + self.ping_ticks - timers.now) > 0:
+            timers.schedule(self, rest)
         else:
-            self.heard, self.owed = -1, True
-            wheel.enter(self, self.pong_ticks)
+            self.last_heard, self.pong_owed = -1, True
+            timers.schedule(self, self.pong_ticks)
             self._queue.append(self.ping)
             self.flush()
 
@@ -327,7 +549,7 @@ class Connection(Stream):
         """End the TCP connection at once, whatever it still holds."""
         self._why = self._why or reason
         self.state, self.clear = CLOSED, False
-        self.wheel.leave(self)
+        self.timers.cancel(self)
         self._forget()
         self.transport.abortConnection()
 
@@ -346,10 +568,10 @@ class Connection(Stream):
         side of TCP is ended, what still arrives is read and dropped until the peer ends too. Were it left unread, the
         system would take back what it has not delivered yet: the last events, or the reason for a failure."""
         self.state, self.clear = CLOSED, False
-        self.wheel.enter(self, self.close_ticks)
+        self.timers.schedule(self, self.close_ticks)
         self._forget()
-        if self._held:
-            self._held = False
+        if self._not_reading:
+            self._not_reading = False
             self.transport.resumeProducing()
         if linger and self._raw is self.transport:
             self.transport.loseWriteConnection()

@@ -39,11 +39,11 @@ class RawSocketFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._link = self.kind(RawSocketConnection)
+        self._connection_class = self.connection_class(RawSocketConnection)
 
     def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
-        return self._link(peer)
+        return self._connection_class(peer)
 
 
 def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
@@ -51,7 +51,7 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
     site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
-    return listener.kind(
+    return listener.connection_class(
         WebSocketConnection,
         origin_rule=OriginRule(settings.origins, settings.origin_required),
         site=None if settings.web is None and longpoll is None else site,
@@ -66,11 +66,11 @@ class WebSocketFactory(ListenerFactory):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._link = websocket_class(self)
+        self._connection_class = websocket_class(self)
 
     def connection(self, peer: str) -> Any:
         """See ListenerFactory."""
-        return self._link(peer)
+        return self._connection_class(peer)
 
 
 class ProtocolDetector(Protocol):
@@ -86,10 +86,10 @@ class ProtocolDetector(Protocol):
 
     def connectionMade(self) -> None:
         listener = self._listener
-        listener.wheel.enter(self, listener.hurried_ticks if self.place.undecided else listener.handshake_ticks)
+        listener.timers.schedule(self, listener.hurried_ticks if self.place.undecided else listener.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
-        self._listener.wheel.leave(self)
+        self._listener.timers.cancel(self)
         chosen = self._listener.choose(data[0])(self._peer)
         chosen.place = self.place
         if self.place.undecided:
@@ -98,15 +98,15 @@ class ProtocolDetector(Protocol):
         chosen.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._listener.wheel.leave(self)
-        self.place.leave()
+        self._listener.timers.cancel(self)
+        self.place.release()
         if not self._timed_out:
             self._listener.journal.count("handshake.lost", "silent")
 
     def withdraw(self) -> None:
         """See Line. What it would understand is not known."""
         self._timed_out = True
-        self._listener.wheel.leave(self)
+        self._listener.timers.cancel(self)
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def due(self) -> None:
@@ -130,7 +130,7 @@ class UniversalFactory(ListenerFactory):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._websocket: Callable[[str], Any] = websocket_class(self)
-        self._rawsocket: Callable[[str], Any] = self.kind(RawSocketConnection)
+        self._rawsocket: Callable[[str], Any] = self.connection_class(RawSocketConnection)
 
     def told(self, first: int) -> bytes:
         """See ListenerFactory."""

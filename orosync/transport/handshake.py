@@ -36,8 +36,8 @@ def verdict(failure: Failure) -> tuple[int, str, str]:
 class Handshake:
     """One connection's, thrown away when it is over."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._buffer = b""
         self._waiting: Deferred[Admission] | None = None
         self._delayed = False
@@ -47,7 +47,7 @@ class Handshake:
         """The listener's handshake time is over."""
         self._note("timeout", "no complete request came in time")
         self._over = True
-        self._line.drop_now("handshake timed out")
+        self._connection.drop_now("handshake timed out")
 
     def withdraw(self) -> None:
         """Others need the connection's room."""
@@ -61,7 +61,7 @@ class Handshake:
         if self._waiting is not None:
             self._waiting.cancel()
         elif not over:
-            self._line.journal.count("handshake.lost", "partial" if self._buffer else "silent")
+            self._connection.journal.count("handshake.lost", "partial" if self._buffer else "silent")
 
     @property
     def _asked(self) -> bool:
@@ -75,25 +75,25 @@ class Handshake:
 
     def _place(self, address: str, facts: ConnectionFacts | None, proceed: Callable[[], object]) -> None:
         """``proceed`` once the connection may: the client's address is known now."""
-        line = self._line
-        answer = line.place.requested(address, facts)
+        connection = self._connection
+        answer = connection.place.requested(address, facts)
         if answer is PlaceAnswer.REFUSED:
             self._over = True
             self._no_place()
         elif answer is PlaceAnswer.DELAYED:
             self._delayed = True
-            line.place.proceed = lambda: self._over or proceed()
-            line.wheel.leave(line)
+            connection.place.proceed = lambda: self._over or proceed()
+            connection.timers.cancel(connection)
         else:
             proceed()
 
     def _have_judged(self, facts: ConnectionFacts, *more: Any) -> None:
-        line = self._line
-        waiting = self._waiting = line.host.admit(facts)
+        connection = self._connection
+        waiting = self._waiting = connection.host.admit(facts)
         waiting.addCallbacks(self._welcomed, self._refused, (facts, *more), {}, (facts,))
         if not self._over:
             # The client has done its part; how long identity takes is not its fault.
-            line.wheel.leave(line)
+            connection.timers.cancel(connection)
 
     def _welcomed(self, admission: Admission, facts: ConnectionFacts, *more: Any) -> None:
         if self._over:
@@ -125,11 +125,11 @@ class Handshake:
         raise NotImplementedError
 
     def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:
-        self._line.journal.note(
+        self._connection.journal.note(
             "handshake.refused",
             kind,
-            listener=self._line.settings.name,
-            address=facts.address if facts else self._line.peer,
+            listener=self._connection.settings.name,
+            address=facts.address if facts else self._connection.peer,
             origin=facts.origin if facts else None,
             reason=reason,
         )

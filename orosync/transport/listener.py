@@ -14,13 +14,14 @@ from orosync.headers import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.accepting import Build, Delayed, Farewells, HangUp
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
+from orosync.transport.connection import Connection
 from orosync.transport.proxy_protocol import ProxyHeader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.timers import IncompleteFrames, SlowConsumers, TimerWheel
+from orosync.transport.timers import StallDetector, TimerWheel
 from orosync.transport.write_queue import WriteScheduler
 
-K = TypeVar("K")
+C = TypeVar("C")
 
 HURRIED = 1.0
 """Seconds for the handshake of a connection that is let in only in case it is the back end's, which sends at once."""
@@ -29,7 +30,7 @@ HURRIED = 1.0
 class ListenerFactory(Factory):
     """A listener's Twisted factory: give it to an endpoint, wrapped by ``tls.secured`` where it speaks TLS.
 
-    Listeners of one process share an ``outbox`` and the ``turns``.
+    Listeners of one process share an ``scheduler`` and the ``turns``.
     """
 
     noisy = False
@@ -42,44 +43,53 @@ class ListenerFactory(Factory):
         host: ISessionHost,
         journal: IJournal,
         clock: IReactorTime,
-        outbox: WriteScheduler | None = None,
+        scheduler: WriteScheduler | None = None,
         turns: ReadTurns | None = None,
     ) -> None:
-        outbox = outbox or WriteScheduler(clock)
+        scheduler = scheduler or WriteScheduler(clock)
         turns = ReadTurns(clock) if turns is None else turns
-        wheel = TimerWheel(
+        timers = TimerWheel(
             clock,
             settings.tick,
             max(settings.handshake_timeout, settings.close_timeout, settings.ping_interval, settings.ping_timeout),
         )
-        self.turnstile = ConnectionLimit(settings, clock, journal)
+        self.connection_limit = ConnectionLimit(settings, clock, journal)
         self.settings = settings
         self.journal = journal
         self.clock = clock
-        self.wheel = wheel
+        self.timers = timers
         self.host = host
-        self.outbox = outbox
+        self.scheduler = scheduler
         self.turns = turns
-        self.handshake_ticks = wheel.ticks(settings.handshake_timeout)
-        self.hurried_ticks = wheel.ticks(min(settings.handshake_timeout, HURRIED))
+        self.handshake_ticks = timers.ticks(settings.handshake_timeout)
+        self.hurried_ticks = timers.ticks(min(settings.handshake_timeout, HURRIED))
         self.header_limit = settings.header_limit
-        self.farewells = Farewells(wheel, wheel.ticks(settings.close_timeout), self.told, self.full is not None)
+        self.farewells = Farewells(timers, timers.ticks(settings.close_timeout), self.told, self.full is not None)
         self._shared = {
             "settings": settings,
             "host": host,
             "journal": journal,
-            "wheel": wheel,
-            "outbox": outbox,
+            "timers": timers,
+            "scheduler": scheduler,
             "turns": turns,
-            "_enter": staticmethod(outbox.enter),
+            "_schedule": staticmethod(scheduler.schedule),
             "_send_buffer_limit": settings.send_buffer_limit,
-            "slow_readers": SlowConsumers(clock, settings.tick, settings.send_timeout),
-            "half_frames": IncompleteFrames(clock, settings.tick, settings.frame_timeout, journal),
+            "slow_consumers": StallDetector(
+                clock, settings.tick, settings.send_timeout, Connection.drained, Connection.progress, Connection.stalled
+            ),
+            "incomplete_frames": StallDetector(
+                clock,
+                settings.tick,
+                settings.frame_timeout,
+                Connection.frame_complete,
+                Connection.frame_progress,
+                Connection.frame_stalled,
+            ),
             "handshake_ticks": self.handshake_ticks,
             "hurried_ticks": self.hurried_ticks,
-            "close_ticks": wheel.ticks(settings.close_timeout),
-            "ping_ticks": wheel.ticks(settings.ping_interval),
-            "pong_ticks": wheel.ticks(settings.ping_timeout),
+            "close_ticks": timers.ticks(settings.close_timeout),
+            "ping_ticks": timers.ticks(settings.ping_interval),
+            "pong_ticks": timers.ticks(settings.ping_timeout),
         }
 
     def told(self, first: int) -> bytes:
@@ -87,9 +97,9 @@ class ListenerFactory(Factory):
         assert self.full is not None
         return self.full
 
-    def kind(self, line: type[K], **own: Any) -> type[K]:
+    def connection_class(self, base: type[C], **own: Any) -> type[C]:
         """A kind of line with all that this listener's connections share, and ``own``, on the class."""
-        return type(line.__name__, (line,), {**self._shared, **own})
+        return type(base.__name__, (base,), {**self._shared, **own})
 
     def behind(self, build: Build) -> Factory:
         """The factory for the port of a listener that speaks TLS: ``build`` puts TLS around what this one makes."""
@@ -114,7 +124,7 @@ class ListenerFactory(Factory):
                 "not_a_proxy", peer, f"its address is none of trusted_proxies of [listen:{settings.name}]"
             )
             return HangUp()
-        place = self.turnstile.enter(peer)
+        place = self.connection_limit.acquire(peer)
         if place is None:
             return self.hang_up()
         return ProxyHeader(self, place, build) if settings.proxy_protocol else self.identified(place, build)
@@ -136,7 +146,7 @@ class ListenerFactory(Factory):
             return build(place)
         if answer is PlaceAnswer.DELAYED:
             return Delayed(place, build)
-        place.leave()
+        place.release()
         return self.hang_up()
 
     def hang_up(self) -> Protocol:
@@ -148,8 +158,8 @@ class ListenerFactory(Factory):
         raise NotImplementedError
 
     def stopFactory(self) -> None:
-        self.turnstile.stop()
-        self.wheel.stop_when_empty()
+        self.connection_limit.stop()
+        self.timers.stop_when_empty()
 
 
 class Doorway(Factory):

@@ -26,12 +26,12 @@ from orosync.headers import UNIX, OriginRule, plain_address
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place, PlaceAnswer
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.handshake import verdict
 from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, connection_facts
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll_connection import LongPollConnection, Terms
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.tls import connection_of
 
 _HEADERS = {
@@ -206,17 +206,17 @@ class LongPoll(Resource):
             self._deny(poll, 403, "origin", "no Origin header", facts)
         elif not facts.subprotocols:
             self._deny(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
-        elif (place := listener.turnstile.enter(facts.source)) is None:
+        elif (place := listener.connection_limit.acquire(facts.source)) is None:
             poll.answer(503)
         else:
-            poll.gone = place.leave
+            poll.gone = place.release
             answer = place.requested(facts.address, facts)
             if answer is PlaceAnswer.ADMITTED:
                 self._have_judged(poll, facts, place)
             elif answer is PlaceAnswer.DELAYED:
                 place.proceed = lambda: self._have_judged(poll, facts, place)
             else:
-                place.leave()
+                place.release()
                 poll.answer(503)
 
     def _have_judged(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
@@ -235,7 +235,7 @@ class LongPoll(Resource):
 
         def left() -> None:
             del self._links[name]
-            place.leave()
+            place.release()
 
         link.left = left
         poll.gone = link.leave
@@ -244,7 +244,7 @@ class LongPoll(Resource):
         poll.gone = lambda: None
 
     def _refused(self, failure: Failure, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
-        place.leave()
+        place.release()
         if not failure.check(CancelledError):
             status, reason, kind = verdict(failure)
             self._deny(poll, status, kind, reason, facts)

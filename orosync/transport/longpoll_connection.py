@@ -17,9 +17,9 @@ from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.timers import Timed, TimerWheel
 from orosync.transport.write_queue import WriteScheduler
 
@@ -52,18 +52,18 @@ class Poll(Protocol):
 
 
 class Terms:
-    """What all polled links of a listener share; times in ticks of the wheel."""
+    """What all polled links of a listener share; times in ticks of the timers."""
 
     def __init__(self, listener: Any, wait: float) -> None:
         settings = listener.settings
         self.journal: IJournal = listener.journal
-        self.wheel: TimerWheel = listener.wheel
-        self.outbox: WriteScheduler = listener.outbox
+        self.timers: TimerWheel = listener.timers
+        self.scheduler: WriteScheduler = listener.scheduler
         self.turns: ReadTurns = listener.turns
         self.limit: int = settings.send_buffer_limit
-        self.wait_ticks = self.wheel.ticks(wait)
-        self.absence_ticks = self.wheel.ticks(settings.ping_timeout)
-        self.close_ticks = self.wheel.ticks(settings.close_timeout)
+        self.wait_ticks = self.timers.ticks(wait)
+        self.absence_ticks = self.timers.ticks(settings.ping_timeout)
+        self.close_ticks = self.timers.ticks(settings.close_timeout)
 
 
 @implementer(ILink)
@@ -99,7 +99,7 @@ class LongPollConnection(TurnTaker):
 
     def begin(self) -> None:
         """The client is about to be told of its link."""
-        self._terms.wheel.enter(self, self._terms.absence_ticks)
+        self._terms.timers.schedule(self, self._terms.absence_ticks)
         try:
             self._session.opened(self)
         except Exception:
@@ -120,7 +120,7 @@ class LongPollConnection(TurnTaker):
         self._size += size
         self._cut = self._size > limit + self._large
         if len(self._queue) == 1 or self._cut:
-            self._terms.outbox.enter(self)
+            self._terms.scheduler.schedule(self)
 
     def send(self, frame: bytes) -> None:
         """See ILink."""
@@ -131,8 +131,8 @@ class LongPollConnection(TurnTaker):
         if self.state == OPEN:
             self.state = CLOSING
             self._code, self._why = code, f"closed by us with {code}: {reason}"
-            self._terms.wheel.enter(self, self._terms.close_ticks)
-            self._terms.outbox.enter(self)
+            self._terms.timers.schedule(self, self._terms.close_ticks)
+            self._terms.scheduler.schedule(self)
             self._leave_turns()
             self._finish()
             self.resume(WAITING | RATE)
@@ -191,7 +191,7 @@ class LongPollConnection(TurnTaker):
         self._receiver = poll
         poll.gone = self._receiver_gone
         if self.state == OPEN:
-            self._terms.wheel.enter(self, self._terms.wait_ticks)
+            self._terms.timers.schedule(self, self._terms.wait_ticks)
         self.flush()
 
     def sent(self, data: bytes, poll: Poll) -> None:
@@ -215,7 +215,7 @@ class LongPollConnection(TurnTaker):
     # -- in between
 
     def flush(self) -> None:
-        """Answer the waiting receiver, if there is anything for it (see outbox.Flushable)."""
+        """Answer the waiting receiver, if there is anything for it (see scheduler.Flushable)."""
         if self._cut and self.state == OPEN:
             self._note("queue_full", queued=self._size, limit=self._terms.limit)
             self._end(False, "cut: queue_full")
@@ -230,16 +230,16 @@ class LongPollConnection(TurnTaker):
                 self._queue.clear()
             self._size -= len(body)
             if self.state == OPEN:
-                self._terms.wheel.enter(self, self._terms.absence_ticks)
+                self._terms.timers.schedule(self, self._terms.absence_ticks)
             receiver.answer(200, body)
         if self.state == CLOSING and not self._queue:
             self._end(True, self._why)
 
     def due(self) -> None:
-        """The wheel: a receiver has waited long enough, or nobody has asked for too long."""
+        """The timers: a receiver has waited long enough, or nobody has asked for too long."""
         if self.state == OPEN and self._receiver is not None:
             self._release(204)
-            self._terms.wheel.enter(self, self._terms.absence_ticks)
+            self._terms.timers.schedule(self, self._terms.absence_ticks)
         else:
             if self.state == OPEN and not self._done:
                 self._note("poll_timeout")
@@ -250,7 +250,7 @@ class LongPollConnection(TurnTaker):
             poll.answer(404)
             return
         self._busy = True
-        self._left -= max(LEAST, len(data))
+        self._quantum_left -= max(LEAST, len(data))
         try:
             if self._binary or _is_utf8(data):
                 self._session.received(data, self._binary)
@@ -261,10 +261,10 @@ class LongPollConnection(TurnTaker):
             self.failed()
         self._busy = False
         if self.state == OPEN:
-            if self._more is not None:
+            if self._later is not None:
                 self._unfinished = poll  # a batch of which the rest has to wait
                 return
-            if self._left <= 0:
+            if self._quantum_left <= 0:
                 self._wait()
         poll.answer(400 if self._code in _FAULTS else 204)
 
@@ -273,7 +273,7 @@ class LongPollConnection(TurnTaker):
 
         def go_on() -> None:
             later()
-            if self._more is None:
+            if self._later is None:
                 self._finish()
 
         return super().may_continue(go_on)
@@ -299,7 +299,7 @@ class LongPollConnection(TurnTaker):
     def _receiver_gone(self) -> None:
         self._receiver = None
         if self.state == OPEN:
-            self._terms.wheel.enter(self, self._terms.absence_ticks)
+            self._terms.timers.schedule(self, self._terms.absence_ticks)
 
     def _note(self, kind: str, **fields: object) -> None:
         self._terms.journal.note("consumer.cut", kind, address=self.facts.address, **fields)
@@ -311,7 +311,7 @@ class LongPollConnection(TurnTaker):
         self.set_authenticated(False)
         self._leave_turns()
         self._finish()
-        self._terms.wheel.leave(self)
+        self._terms.timers.cancel(self)
         self._queue.clear()
         self._release(204 if clean else 404)
         while self._late:

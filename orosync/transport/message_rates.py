@@ -71,7 +71,7 @@ class MessageRates:
         self.journal = journal
         self.listener = listener
         self.joined = joined
-        self.wheel = TimerWheel(clock, TICK, _HORIZON)
+        self.timers = TimerWheel(clock, TICK, _HORIZON)
 
     def bucket(self, address: str, unlimited: bool = False) -> TokenBucket:
         """The bucket of a new connection of ``address``; ``unlimited`` where it is known already to have no limit."""
@@ -79,14 +79,14 @@ class MessageRates:
 
     def stop(self) -> None:
         """The listener is closed: no timer is left once its connections have gone."""
-        self.wheel.stop_when_empty()
+        self.timers.stop_when_empty()
 
 
 class TokenBucket:
     """One connection's.
 
     ``left`` are tokens that may be taken without a look at the clock, infinitely many where there is no limit;
-    ``joined`` is False as long as every frame of the client counts. ``slot`` belongs to the wheel.
+    ``joined`` is False as long as every frame of the client counts. ``slot`` belongs to the timers.
     """
 
     __slots__ = (
@@ -138,7 +138,7 @@ class TokenBucket:
     def gone(self) -> None:
         """Its connection is over."""
         if self._rates is not None:
-            self._rates.wheel.leave(self)
+            self._rates.timers.cancel(self)
         self._link = None
 
     def spent(self, link: Pausable) -> None:
@@ -162,7 +162,7 @@ class TokenBucket:
             if allowance.cut is not None and now - self._over_since >= allowance.cut:
                 self._cut(rates, link, now - self._over_since)
             else:
-                rates.wheel.enter(self, self._ticks(allowance))
+                rates.timers.schedule(self, self._ticks(allowance))
 
     def due(self) -> None:
         """See keepalive.Member: what was taken may have been paid for."""
@@ -172,7 +172,7 @@ class TokenBucket:
         allowance = rates.joined if self.joined else UNKNOWN
         now = rates.seconds()
         if not self._refill(allowance, now):
-            rates.wheel.enter(self, self._ticks(allowance))
+            rates.timers.schedule(self, self._ticks(allowance))
             return
         self._link = None
         self._paused_last = now

@@ -131,7 +131,7 @@ def _written(address: IPv4Address | IPv6Address) -> str:
 class Gate(Interface):
     """What a listener is to a connection whose header is read."""
 
-    wheel: TimerWheel
+    timers: TimerWheel
     journal: IJournal
     handshake_ticks: int
     hurried_ticks: int
@@ -161,7 +161,7 @@ class ProxyHeader(Protocol):
         place, listener = self._place, self._listener
         if place.undecided:
             place.withdraw = self._drop
-        listener.wheel.enter(self, listener.hurried_ticks if place.undecided else listener.handshake_ticks)
+        listener.timers.schedule(self, listener.hurried_ticks if place.undecided else listener.handshake_ticks)
 
     def dataReceived(self, data: bytes) -> None:
         if self._over:
@@ -177,8 +177,8 @@ class ProxyHeader(Protocol):
             self._go_on(header, buffer[header.size :])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._listener.wheel.leave(self)
-        self._place.leave()
+        self._listener.timers.cancel(self)
+        self._place.release()
         if not self._over:
             # A load balancer that looks whether the port is open sends nothing.
             self._listener.journal.count("handshake.lost", "partial" if self._buffer else "silent")
@@ -189,7 +189,7 @@ class ProxyHeader(Protocol):
 
     def _go_on(self, header: Header, rest: bytes) -> None:
         listener, place = self._listener, self._place
-        listener.wheel.leave(self)
+        listener.timers.cancel(self)
         place.comes_from(header.source, header.unnamed)
         chosen: Any = listener.identified(place, partial(self._with_rest, rest))
         if isinstance(chosen, Delayed) and len(rest) > listener.header_limit:
@@ -223,6 +223,6 @@ class ProxyHeader(Protocol):
     def _drop(self) -> None:
         self._over = True
         self._buffer = b""
-        self._listener.wheel.leave(self)
+        self._listener.timers.cancel(self)
         transport: Any = self.transport
         transport.abortConnection()

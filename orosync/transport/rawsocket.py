@@ -1,14 +1,7 @@
-"""A RawSocket connection until its four octets are answered: what the client asks for, the wait for identity, refusals.
+"""RawSocket (WAMP, section "RawSocket Transport"): one connection from its handshake of four octets to its end.
 
-It must not know what identity is or what a session does: it asks the host and obeys.
-
-The way in over RawSocket: whole messages are taken out of the stream in place, pings answered, violations told.
-
-Frames are measured by ``wamp.rawsocket``. Nothing here knows what a message means.
-
-The link between one RawSocket connection and its session: what both sides see of each other.
-
-It must not know what travels in a message, who the client is, or where a listener's settings come from.
+``RawSocketHandshake`` reads what the client asks for and waits for the host's decision. ``RawSocketConnection`` takes
+whole messages out of the stream in place and answers pings. Frames are measured by ``wamp.rawsocket``.
 """
 
 from __future__ import annotations
@@ -23,11 +16,10 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.autobahn_protocol import CONNECTING, OPEN
-from orosync.transport.connection import Connection, probe
+from orosync.transport.connection import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection, enable_tcp_keepalive
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import socket_facts
 from orosync.transport.read_turns import LEAST
-from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tls import connection_of
 from orosync.wamp import rawsocket
 from orosync.wamp.rawsocket import (
@@ -59,11 +51,12 @@ _KINDS = {
 
 
 class RawSocketHandshake(Handshake):
-    """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
+    """The handshake of one connection ("RawSocket Transport", section "Handshake"), dropped when it is over."""
 
-    def __init__(self, link: RawSocketConnection) -> None:
-        super().__init__(link)
-        self._link = link
+    _connection: RawSocketConnection
+
+    def __init__(self, connection: RawSocketConnection) -> None:
+        super().__init__(connection)
 
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -72,7 +65,7 @@ class RawSocketHandshake(Handshake):
         buffer = self._buffer = self._buffer + data
         if self._asked:
             # A client that talks before it has been answered: kept for later, within a bound.
-            if len(buffer) > min(self._link.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
+            if len(buffer) > min(self._connection.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
                 self._refuse(503, "talked before it was admitted", "early", None)
             return
         if len(buffer) < 4 and buffer[0] == rawsocket.MAGIC:
@@ -88,47 +81,64 @@ class RawSocketHandshake(Handshake):
             self._turn_away(fault.refusal, fault.reason, _KINDS[fault.refusal], None)
             return
         self._buffer = buffer[4:]
-        link = self._link
+        connection = self._connection
         subprotocol = rawsocket.SUBPROTOCOLS[request.serializer]
-        facts = socket_facts(link.settings, link.peer, subprotocol, connection_of(link.transport), link.place)
+        facts = socket_facts(
+            connection.settings, connection.peer, subprotocol, connection_of(connection.transport), connection.place
+        )
         self._ask(facts, request)
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: HandshakeRequest) -> None:
         (request,) = more
-        link = self._link
-        link.agree(request, binary=facts.subprotocols != (rawsocket.SUBPROTOCOLS[1],))
+        connection = self._connection
+        connection.agree(request, binary=facts.subprotocols != (rawsocket.SUBPROTOCOLS[1],))
         limit = rawsocket.announced(admission.session.traits.message_limit)
-        link.begin(admission.session, facts, rawsocket.accepted(request.serializer, limit), early)
+        connection.begin(admission.session, facts, rawsocket.accepted(request.serializer, limit), early)
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._turn_away(_REFUSALS[status], reason, kind, facts)
 
     def _no_place(self) -> None:
         self._buffer = b""
-        self._link.answer(rawsocket.refused(Refusal.CONNECTIONS))
+        self._connection.answer(rawsocket.refused(Refusal.CONNECTIONS))
 
     def _turn_away(self, refusal: Refusal | None, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._over = True
         self._buffer = b""
         self._note(kind, reason, facts)
         # Whoever speaks something else would not understand an answer.
-        self._link.answer(b"" if refusal is None else rawsocket.refused(refusal))
+        self._connection.answer(b"" if refusal is None else rawsocket.refused(refusal))
 
 
-class RawReader(Stream):
-    """Reads RawSocket frames (see Stream); ``binary`` tells the session which kind its messages are of, ``peer_limit``
-    is the longest that the peer takes."""
+class RawSocketConnection(Connection, Protocol):
+    """One RawSocket connection."""
 
+    state = CONNECTING
+    ping = frame(PING, b"")
+    framer: Callable[[bytes, bool], bytes] = staticmethod(FRAMERS[MOST])
     binary = False
+    """Which kind the session's messages are of."""
     peer_limit = MOST
+    """The longest message that the peer takes."""
+    _closed = False
+    _answers = False
 
-    def answering(self) -> None:
-        """The peer knows pings: it has sent one, or answered one."""
-        raise NotImplementedError
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self._queue: list[bytes] = []
+        self._handshake = RawSocketHandshake(self)
 
-    def violated(self, reason: str) -> None:
-        """The peer broke the rules of RawSocket: nothing more of it is read."""
-        raise NotImplementedError
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        enable_tcp_keepalive(self.transport, self._raw)
+
+    def agree(self, request: HandshakeRequest, binary: bool) -> None:
+        """The client's own terms: the longest message that it takes, and the kind of its serializer."""
+        self.peer_limit = request.limit
+        self.framer = FRAMERS[request.limit]
+        self.binary = binary
+
+    # -- reading
 
     def read_one(self, data: bytes) -> bool:
         """See Stream."""
@@ -137,15 +147,15 @@ class RawReader(Stream):
             return False
         if self.state != OPEN or (length > FEW and self.turns.full):
             return False
-        left = self._left = self._left - (length if length > LEAST else LEAST)
-        outbox = self.outbox
+        left = self._quantum_left = self._quantum_left - (length if length > LEAST else LEAST)
+        scheduler = self.scheduler
         self._reading = True
-        outbox.idle = not outbox.pending
+        scheduler.idle = not scheduler.pending
         try:
             self.session.received(data[4:], self.binary)  # type: ignore[union-attr]
         except Exception:
             self._could_not_hand_over()
-        outbox.idle = self._reading = False
+        scheduler.idle = self._reading = False
         if left <= 0 or self._paused or self.state != OPEN:
             self._settle(b"", 0, 0, False)
         if length > FEW:
@@ -158,7 +168,7 @@ class RawReader(Stream):
         if self.state != OPEN or session is None:
             return size, 0  # it has been told goodbye
         received = session.received
-        while size - position >= 4 and not self._paused and self._left > 0:
+        while size - position >= 4 and not self._paused and self._quantum_left > 0:
             length, kind = int.from_bytes(data[position : position + 4], "big"), MESSAGE
             if length >= MOST:
                 try:
@@ -172,7 +182,7 @@ class RawReader(Stream):
                     self.violated(f"a RawSocket frame of {length} bytes, {limit} are taken at most")
                     return size, 0
                 self.oversized(length)
-                self._left -= LEAST
+                self._quantum_left -= LEAST
                 self._skip = max(0, end - size)
                 position = min(end, size)
             elif end > size:
@@ -180,10 +190,10 @@ class RawReader(Stream):
             elif kind == MESSAGE:
                 payload = data[position + 4 : end]
                 position = end
-                self._left -= length if length > LEAST else LEAST
+                self._quantum_left -= length if length > LEAST else LEAST
                 received(payload, binary)
             else:
-                self._left -= max(LEAST, length)
+                self._quantum_left -= max(LEAST, length)
                 self._ping(kind, data[position + 4 : end])
                 position = end
             if self.state != OPEN:
@@ -197,34 +207,17 @@ class RawReader(Stream):
                 self.violated("a PING is longer than the PONG that its sender takes")
             else:
                 self.push(frame(PONG, payload))
-                self.unasked()
+                self.take_token()
         else:
             self.pong()
 
+    def answering(self) -> None:
+        if not self._answers and self.session is not None:
+            self._answers = True
+            if self.session.traits.pinged:
+                self.timers.schedule(self, self.ping_ticks)
 
-class RawSocketConnection(Connection, RawReader, Protocol):
-    """One RawSocket connection."""
-
-    state = CONNECTING
-    ping = frame(PING, b"")
-    framer: Callable[[bytes, bool], bytes] = staticmethod(FRAMERS[MOST])
-    _closed = False
-    _answers = False
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-        self._queue: list[bytes] = []
-        self._handshake = RawSocketHandshake(self)
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        probe(self.transport, self._raw)
-
-    def agree(self, request: HandshakeRequest, binary: bool) -> None:
-        """The client's own terms: the longest message that it takes, and the kind of its serializer."""
-        self.peer_limit = request.limit
-        self.framer = FRAMERS[request.limit]
-        self.binary = binary
+    # -- ending
 
     def close(self, code: int, reason: str) -> None:
         """See ILink. RawSocket has no goodbye of its own: what is queued is sent and our side of TCP ended; what still
@@ -245,12 +238,6 @@ class RawSocketConnection(Connection, RawReader, Protocol):
         head of a message of 16 MiB. For the others there is TCP's keep-alive."""
         if self.state != OPEN or self._answers:
             super().due()
-
-    def answering(self) -> None:
-        if not self._answers and self.session is not None:
-            self._answers = True
-            if self.session.traits.pinged:
-                self.wheel.enter(self, self.ping_ticks)
 
     def _limit(self, size: int) -> None:
         self.message_limit = announced(size)

@@ -133,11 +133,11 @@ class TurnTaker:
     turns: ReadTurns
     state: int
 
-    # _left: of its quantum. _paused: the reasons why nothing is handed over (see ILink), 0 for none. _more: what the
-    # session still has to handle of what it was given.
-    _left = QUANTUM
+    # _paused: the reasons why nothing is handed over (see interfaces.WAITING), 0 for none. _later: what the session
+    # still has to handle of a message that holds several.
+    _quantum_left = QUANTUM
     _paused = 0
-    _more: Callable[[], object] | None = None
+    _later: Callable[[], object] | None = None
 
     def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
@@ -149,8 +149,8 @@ class TurnTaker:
 
     def may_continue(self, later: Callable[[], object]) -> bool:
         """See ILink."""
-        if self._left > 0:
-            self._left -= LEAST
+        if self._quantum_left > 0:
+            self._quantum_left -= LEAST
             return self.state != CLOSED
         self.call_in_turn(later)
         return False
@@ -158,13 +158,13 @@ class TurnTaker:
     def call_in_turn(self, later: Callable[[], object]) -> None:
         """See ILink."""
         if self.state != CLOSED:
-            self._more = later
+            self._later = later
             self._wait()
 
     def renew(self) -> bool:
         """See Reader."""
-        self._left = QUANTUM
-        if self._more is None:
+        self._quantum_left = QUANTUM
+        if self._later is None:
             if self._paused != TURN:
                 self._paused &= ~TURN  # its turn is not all that it waits for
                 return False
@@ -175,14 +175,14 @@ class TurnTaker:
 
     def take_turn(self) -> int:
         """See Reader."""
-        before = self._left
-        more, self._more = self._more, None
+        before = self._quantum_left
+        more, self._later = self._later, None
         if more is not None:
-            self._left -= LEAST
+            self._quantum_left -= LEAST
             more()
-        if self._more is None:
+        if self._later is None:
             self.resume(TURN)
-        return before - self._left
+        return before - self._quantum_left
 
     def _wait(self) -> None:
         """The quantum is used up."""
@@ -195,7 +195,7 @@ class TurnTaker:
 
     def _leave_turns(self) -> None:
         """Nothing will be handled any more."""
-        self._more = None
+        self._later = None
         if self._paused & TURN:
             self._paused &= ~TURN
             self.turns.leave(self)

@@ -1,99 +1,34 @@
-"""Finds connections on which the rest of a frame does not come. It must not know what a frame holds or what comes next.
+"""The timers of a listener's connections: few of Twisted's timers for thousands of deadlines.
 
-Oro's PHP writes a frame once, without waiting: what does not fit is lost, and all that it publishes later on that
-connection would silently be taken for the missing rest. So the time runs from the frame's beginning, not from what
-arrived last.
-
-One timer for all deadlines of a listener: a wheel of slots, each holding those whose turn comes then.
-
-It knows only that a member has a turn; what is due then, the member knows. Entering and leaving cost two set
-operations, however many members there are; the timer runs only while there are any.
-
-Finds those who take nothing of what waits for them. It knows neither frames nor sockets, nor what is done then.
+A ``TimerWheel`` holds one deadline for each of its members. A ``StallDetector`` watches connections that have something
+to finish, and reports those that make no progress: consumers that read nothing of what waits for them, and publishers
+of which the rest of a frame does not arrive. Both run a timer only while they have members.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from orosync.interfaces import IJournal
-from orosync.model import ConnectionFacts
-
-
-class IncompleteFrame(Protocol):
-    """A connection whose frame began to arrive."""
-
-    facts: ConnectionFacts
-    frame_count: int
-    """Another number for another frame."""
-
-    def awaited(self) -> bool | None:
-        """Whether the rest is still missing; None: it may be there, but we are not reading."""
-
-    def drop_now(self, reason: str) -> None:
-        """End the connection."""
-
-
-class IncompleteFrames:
-    """Whose frame is not complete after ``patience`` seconds is cut, and noted.
-
-    Looked at every ``tick`` seconds, and only while there are any.
-    """
-
-    def __init__(self, clock: IReactorTime, tick: float, patience: float, journal: IJournal) -> None:
-        self._clock = clock
-        self._tick = tick
-        self._patience = patience
-        self._journal = journal
-        self._halves: dict[IncompleteFrame, tuple[int, float]] = {}
-        self._timer: IDelayedCall | None = None
-
-    def watch(self, half: IncompleteFrame) -> None:
-        """Begin to watch ``half`` (again: no difference); it is let go once its frame is complete."""
-        if half not in self._halves:
-            self._halves[half] = (half.frame_count, self._clock.seconds())
-            if self._timer is None:
-                self._timer = self._clock.callLater(self._tick, self._look)
-
-    def forget(self, half: IncompleteFrame) -> None:
-        """Its connection is gone."""
-        if self._halves.pop(half, None) and not self._halves and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self) -> None:
-        self._timer = None
-        now = self._clock.seconds()
-        for half, (frame, since) in list(self._halves.items()):
-            awaited = half.awaited()
-            if awaited is False:
-                del self._halves[half]
-            elif awaited is None or half.frame_count != frame:
-                self._halves[half] = (half.frame_count, now)
-            elif now - since >= self._patience:
-                del self._halves[half]
-                self._journal.note("frame.cut", "incomplete", address=half.facts.address, seconds=self._patience)
-                half.drop_now("cut: incomplete frame")
-        if self._halves and self._timer is None:
-            self._timer = self._clock.callLater(self._tick, self._look)
-
 
 class Timed(Protocol):
-    """Somebody with one deadline at a time. ``slot`` belongs to the wheel."""
+    """An object with one deadline at a time. ``slot`` belongs to the wheel."""
 
     slot: set[Timed] | None
 
     def due(self) -> None:
-        """The deadline has come; the member may enter again."""
+        """The deadline has come; another one may be scheduled at once."""
 
 
 class TimerWheel:
-    """``tick`` seconds for each slot; no deadline may lie further ahead than ``horizon`` seconds.
+    """A ring of slots, each of which holds the members whose deadline falls into the same tick of ``tick`` seconds.
+    Scheduling and cancelling cost two set operations, however many members there are.
 
-    ``now`` counts ticks: a clock that costs nothing to read. Delays are given in ticks, see ``ticks``.
+    No deadline may lie further ahead than ``horizon`` seconds. ``now`` counts ticks and costs nothing to read. Delays
+    are given in ticks, see ``ticks``.
     """
 
     def __init__(self, clock: IReactorTime, tick: float, horizon: float) -> None:
@@ -106,23 +41,23 @@ class TimerWheel:
         self._stopping = False
 
     def ticks(self, seconds: float) -> int:
-        """How many ticks it takes until at least ``seconds`` have passed, whenever they begin."""
+        """How many ticks it takes until at least ``seconds`` have passed, wherever in a tick they begin."""
         return ceil(seconds / self._tick) + 1
 
-    def enter(self, member: Timed, ticks: int) -> None:
-        """Give ``member`` its turn in ``ticks`` ticks, and no other turn before."""
+    def schedule(self, member: Timed, ticks: int) -> None:
+        """Call ``member.due()`` in ``ticks`` ticks. This replaces an earlier deadline of the same member."""
         slot = member.slot
         if slot is not None:
             slot.discard(member)
         else:
             self._members += 1
             if self._timer is None:
-                self._timer = self._clock.callLater(self._tick, self._turn)
+                self._timer = self._clock.callLater(self._tick, self._advance)
         slot = member.slot = self._slots[(self.now + ticks) % len(self._slots)]
         slot.add(member)
 
-    def leave(self, member: Timed) -> None:
-        """Forget ``member``; nothing happens if it is not here."""
+    def cancel(self, member: Timed) -> None:
+        """Forget the deadline of ``member``, if it has one."""
         slot = member.slot
         if slot is not None:
             slot.discard(member)
@@ -132,13 +67,13 @@ class TimerWheel:
                 self.stop_when_empty()
 
     def stop_when_empty(self) -> None:
-        """From now on leave no timer running for nobody, not even until the next tick (the listener is closed)."""
+        """The listener is closed: stop the timer as soon as the last member is gone, not at the next tick."""
         self._stopping = True
         if self._timer is not None and not self._members:
             self._timer.cancel()
             self._timer = None
 
-    def _turn(self) -> None:
+    def _advance(self) -> None:
         self._timer = None
         self.now += 1
         slot = self._slots[self.now % len(self._slots)]
@@ -150,59 +85,66 @@ class TimerWheel:
         for member in due:
             member.due()
         if self._members and self._timer is None:
-            self._timer = self._clock.callLater(self._tick, self._turn)
+            self._timer = self._clock.callLater(self._tick, self._advance)
 
 
-class SlowConsumer(Protocol):
-    """A link whose peer reads more slowly than it is sent to."""
-
-    def backlog(self) -> int: ...
-
-    def progress(self) -> object: ...
-
-    def stalled(self) -> None:
-        """The peer has taken nothing for too long."""
+Watched = TypeVar("Watched")
 
 
-class SlowConsumers:
-    """Watches those who owe us reading: who takes nothing for ``patience`` seconds is stalled.
+class StallDetector(Generic[Watched]):
+    """Calls ``stalled(member)`` for a watched member that has made no progress for ``patience`` seconds.
 
-    Looked at every ``tick`` seconds, and only while there are any.
+    ``done(member)``: there is nothing left to wait for, so it is no longer watched. ``progress(member)``: a value that
+    changes with each step; None while the member cannot go on because of us, and then its time begins anew. Members are
+    looked at every ``tick`` seconds.
     """
 
-    def __init__(self, clock: IReactorTime, tick: float, patience: float) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        tick: float,
+        patience: float,
+        done: Callable[[Watched], bool],
+        progress: Callable[[Watched], object],
+        stalled: Callable[[Watched], object],
+    ) -> None:
         self._clock = clock
         self._tick = tick
         self._patience = patience
-        self._readers: dict[SlowConsumer, tuple[object, float]] = {}
+        self._done = done
+        self._progress = progress
+        self._stalled = stalled
+        self._watched: dict[Watched, tuple[object, float]] = {}
         self._timer: IDelayedCall | None = None
 
-    def watch(self, reader: SlowConsumer) -> None:
-        """Begin to watch ``reader`` (again: no difference); it is let go once its backlog is gone."""
-        if reader not in self._readers:
-            self._readers[reader] = (reader.progress(), self._clock.seconds())
+    def watch(self, member: Watched) -> None:
+        """Begin to watch ``member``; nothing changes if it is being watched already."""
+        if member not in self._watched:
+            self._watched[member] = (self._progress(member), self._clock.seconds())
             if self._timer is None:
                 self._timer = self._clock.callLater(self._tick, self._look)
 
-    def forget(self, reader: SlowConsumer) -> None:
-        """Its connection is gone."""
-        self._readers.pop(reader, None)
-        if not self._readers and self._timer is not None:
+    def forget(self, member: Watched) -> None:
+        """The connection is gone."""
+        self._watched.pop(member, None)
+        if not self._watched and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        for reader, (mark, since) in list(self._readers.items()):
-            if not reader.backlog():
-                del self._readers[reader]
+        for member, (last, since) in list(self._watched.items()):
+            if self._done(member):
+                del self._watched[member]
                 continue
-            latest = reader.progress()
-            if latest != mark:
-                self._readers[reader] = (latest, now)
+            latest = self._progress(member)
+            if latest is None:
+                self._watched[member] = (last, now)
+            elif latest != last:
+                self._watched[member] = (latest, now)
             elif now - since >= self._patience:
-                del self._readers[reader]
-                reader.stalled()
-        if self._readers and self._timer is None:
+                del self._watched[member]
+                self._stalled(member)
+        if self._watched and self._timer is None:
             self._timer = self._clock.callLater(self._tick, self._look)

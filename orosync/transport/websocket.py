@@ -1,18 +1,10 @@
-"""A connection until its 101: the HTTP head, the origin rule, and every refusal on the way.
+"""WebSocket (RFC 6455): one connection from its HTTP upgrade to its closing handshake.
 
-It must not know what identity is or what a session does: it asks the host and obeys.
-
-The way in: whole messages are taken out of the stream in place; every other shape is autobahn's.
-
-Taken here: complete, masked, unfragmented text and binary frames without reserved bits, within the message limit,
-text that is UTF-8; and pings and pongs, since a flood of them must not cost more than one of messages. Anything
-else (fragments, CLOSE, violations, bad text, what is too large) is handed to autobahn, one frame at a time, so that
-the loop goes on behind it and pausing holds between any two messages. After a violation nothing is parsed any more.
-Nothing here knows what a message means.
-
-The link between one WebSocket connection and its session: what both sides see of each other.
-
-It must not know what travels in a message, who the client is, or where a listener's settings come from.
+``WebSocketHandshake`` reads the HTTP head, applies the origin rule and waits for the host's decision.
+``WebSocketConnection`` takes whole messages out of the stream in place: complete, masked, unfragmented text and binary
+frames without reserved bits, within the message limit, text that is UTF-8; and pings and pongs, since a flood of them
+must not cost more than one of messages. All other frames (fragments, CLOSE, compressed messages, violations, bad text,
+what is too large) are handed to autobahn one by one, so that a pause holds between any two messages.
 """
 
 from __future__ import annotations
@@ -31,7 +23,7 @@ from orosync.interfaces import RATE, WAITING, Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
-from orosync.transport.connection import Connection
+from orosync.transport.connection import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection
 from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, server_frame, unmask
 from orosync.transport.handshake import Handshake
@@ -39,20 +31,33 @@ from orosync.transport.http_request import BadRequest, HttpRequest, connection_f
 from orosync.transport.http_responses import ANSWERS
 from orosync.transport.http_site import Branch
 from orosync.transport.read_turns import LEAST
-from orosync.transport.stream import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tls import connection_of
 from orosync.transport.upgrade import accepted, parse_upgrade, wants_websocket
 
 _END = b"\r\n\r\n"
 _KINDS = {404: "path", 426: "plain_http", 431: "header_too_large"}
 
+FRAGMENTS = 4096
+"""Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
+
+FRAGMENT = 64
+"""Bytes of a fragment on average, of a message that is allowed more fragments than that because it may be larger."""
+
+_GULP = 4096
+"""A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
+
+_FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
+"""Codes after which the connection has failed (RFC 6455 section 7.1.7): our side ends, and nothing more is parsed.
+After any other the peer's CLOSE is waited for (section 7.1.2)."""
+
 
 class WebSocketHandshake(Handshake):
-    """One connection's, thrown away when it is over. ``link`` is told: begin, answer, drop."""
+    """The opening handshake of one connection (RFC 6455 section 4.2), dropped when it is over."""
 
-    def __init__(self, link: WebSocketConnection) -> None:
-        super().__init__(link)
-        self._link = link
+    _connection: WebSocketConnection
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        super().__init__(connection)
         self._web: Protocol | None = None
 
     def received(self, data: bytes) -> None:
@@ -63,7 +68,7 @@ class WebSocketHandshake(Handshake):
         if self._over:
             return
         buffer = self._buffer = self._buffer + data
-        limit = self._link.settings.header_limit
+        limit = self._connection.settings.header_limit
         if self._asked:
             # A client that talks before it has been answered: kept for later, within a bound.
             if len(buffer) > min(limit, UNAUTHENTICATED_MESSAGE_LIMIT):
@@ -74,7 +79,7 @@ class WebSocketHandshake(Handshake):
             return
         end = buffer.find(_END) + len(_END)
         if len(buffer) > LARGE_HEAD and end <= limit:
-            self._link.place.hold_head(len(buffer), self._link.withdraw)
+            self._connection.place.hold_head(len(buffer), self._connection.withdraw)
         if end < len(_END) and len(buffer) <= limit:
             return
         if end < len(_END) or end > limit:
@@ -94,8 +99,8 @@ class WebSocketHandshake(Handshake):
             self._web.connectionLost(reason)
 
     def _judge(self, head: bytes, end: int) -> None:
-        link = self._link
-        settings = link.settings
+        connection = self._connection
+        settings = connection.settings
         request = parse(head)
         if not wants_websocket(request):
             self._serve(request)
@@ -106,9 +111,15 @@ class WebSocketHandshake(Handshake):
         host = request.host
         key, subprotocols = parse_upgrade(request)
         facts = connection_facts(
-            settings, link.peer, request, host, subprotocols, connection_of(link.transport), link.place
+            settings,
+            connection.peer,
+            request,
+            host,
+            subprotocols,
+            connection_of(connection.transport),
+            connection.place,
         )
-        if not link.origin_rule.allows(facts.origin):
+        if not connection.origin_rule.allows(facts.origin):
             missing, listed = "no Origin header", f"not one of the origins of [listen:{settings.name}]"
             reason = missing if facts.origin is None else listed
             self._refuse(403, reason, "origin", facts)
@@ -119,73 +130,90 @@ class WebSocketHandshake(Handshake):
 
     def _serve(self, request: HttpRequest) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
-        link = self._link
-        polled = link.longpoll is not None and link.longpoll.serves(request.path)
-        if link.site is None or not (polled or link.settings.web is not None):
-            settled = link.settings.path is None or request.path == link.settings.path
+        connection = self._connection
+        polled = connection.longpoll is not None and connection.longpoll.serves(request.path)
+        if connection.site is None or not (polled or connection.settings.web is not None):
+            settled = connection.settings.path is None or request.path == connection.settings.path
             self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
             return
         chain = request.headers.get("x-forwarded-for")
-        address = client_address(link.peer, chain, link.settings.trusted_proxies)
+        address = client_address(connection.peer, chain, connection.settings.trusted_proxies)
         self._place(address, None, self._hand_to_site)
 
     def _hand_to_site(self) -> None:
-        link = self._link
-        assert link.site is not None
+        connection = self._connection
+        assert connection.site is not None
         self._delayed = False
-        link.wheel.leave(link)
-        link.place.hold_head(0, lambda: None)
+        connection.timers.cancel(connection)
+        connection.place.hold_head(0, lambda: None)
         buffer, self._buffer = self._buffer, b""
-        web: Any = link.site.buildProtocol(link.transport.getPeer())
+        web: Any = connection.site.buildProtocol(connection.transport.getPeer())
         self._web = web
-        web.place = link.place
-        web.makeConnection(link.transport)
+        web.place = connection.place
+        web.makeConnection(connection.transport)
         web.dataReceived(buffer)
 
     def _no_place(self) -> None:
         self._buffer = b""
-        self._link.answer(ANSWERS[503])
+        self._connection.answer(ANSWERS[503])
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
         key, agreement = more
         extensions = ""
         if agreement is not None:
-            self._link.compress(agreement)
+            self._connection.compress(agreement)
             extensions = agreement.answer
-        self._link.begin(admission.session, facts, accepted(key, admission.subprotocol, extensions), early)
+        self._connection.begin(admission.session, facts, accepted(key, admission.subprotocol, extensions), early)
 
     def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
         self._over = True
         self._buffer = b""
         self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
-        self._link.answer(ANSWERS[status])
+        self._connection.answer(ANSWERS[status])
 
 
-FRAGMENTS = 4096
-"""Fragments that one message may have, however small; empty ones that it may have, however large it may be."""
-
-FRAGMENT = 64
-"""Bytes of a fragment on average, of a message that is allowed more fragments than that because it may be larger."""
-
-_GULP = 4096
-"""A frame that autobahn assembles reaches it in pieces of at least this size, not in those of the network."""
-
-
-class FrameReader(Stream, AutobahnServerProtocol):
-    """Reads WebSocket frames (see Stream). Of messages that are too large only unfragmented ones can be skipped."""
+class WebSocketConnection(Connection, AutobahnServerProtocol):
+    """One WebSocket connection."""
 
     peer: str
-    maxFramePayloadSize = maxMessagePayloadSize = Stream.message_limit
+    origin_rule: OriginRule
+    site: Site | None
+    longpoll: Branch | None = None
+
+    framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
+    ping = control_frame(PING)
+
+    maxFramePayloadSize = maxMessagePayloadSize = Connection.message_limit
     utf8validator: Any = None
     _isMessageCompressed = False
     _fragments = _empty = 0
     message_data: Any
 
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self._queue: list[bytes] = []
+        self._handshake = WebSocketHandshake(self)
+
+    def compress(self, agreement: Agreement) -> None:
+        """Compression has been agreed upon."""
+        self.framer = agreement.framer
+        self._perMessageCompress = Inflater()
+
+    def room(self) -> int:
+        """See tls_records.Watcher; less what autobahn has of a message in fragments."""
+        room = super().room()
+        return room - sum(map(len, self.message_data)) if self.inside_message else room
+
+    def _limit(self, size: int) -> None:
+        self.message_limit = self.maxFramePayloadSize = self.maxMessagePayloadSize = size
+
+    # -- reading
+
     def read_one(self, data: bytes) -> bool:
         """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
 
-        For connections on which nothing is half done (not ``_odd``). The same as ``read`` would do, written out: every
-        message pays for each call on its way.
+        For connections without anything half done (not ``_unsettled``). Does what ``read`` would do, written out: each
+        call would cost every message.
         """
         size = len(data)
         if size < 6 or ((first := data[0]) != TEXT and first != BINARY):
@@ -200,17 +228,17 @@ class FrameReader(Stream, AutobahnServerProtocol):
         payload = unmask(data[head:], data[head - 4 : head])
         if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
             return False
-        left = self._left = self._left - (size if size > LEAST else LEAST)
-        outbox = self.outbox
+        left = self._quantum_left = self._quantum_left - (size if size > LEAST else LEAST)
+        scheduler = self.scheduler
         self._reading = True
-        outbox.idle = not outbox.pending
+        scheduler.idle = not scheduler.pending
         try:
             self.session.received(payload, first == BINARY)  # type: ignore[union-attr]
         except Exception:
             self._could_not_hand_over()
-        outbox.idle = self._reading = False
+        scheduler.idle = self._reading = False
         if left <= 0 or self._paused or self.state != OPEN:
-            self._foreign = self.state != OPEN
+            self._to_autobahn = self.state != OPEN
             self._settle(b"", 0, 0, False)
         if size > FEW:
             self.turns.count(size)
@@ -228,19 +256,19 @@ class FrameReader(Stream, AutobahnServerProtocol):
             if size - position < worth:
                 return position, worth
             position = self._pass_on(data, position)
-        while size - position >= 2 and not self._paused and self._left > 0:
+        while size - position >= 2 and not self._paused and self._quantum_left > 0:
             first, length = data[position], data[position + 1] - 0x80
-            if (first != TEXT and first != BINARY) or length < 0 or self._foreign:
+            if (first != TEXT and first != BINARY) or length < 0 or self._to_autobahn:
                 if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
                     end = position + 6 + length
                     if end > size:
                         return position, end - position
-                    self._left -= LEAST
+                    self._quantum_left -= LEAST
                     if first == PING:
                         self.push(
                             control_frame(PONG, unmask(data[position + 6 : end], data[position + 2 : position + 6]))
                         )
-                        self.unasked()
+                        self.take_token()
                     else:
                         self.pong()
                     if self.state == CLOSED:
@@ -270,20 +298,20 @@ class FrameReader(Stream, AutobahnServerProtocol):
                         position = self._pass_on(data, position)
                     else:
                         cost = end - position
-                        self._left -= cost if cost > LEAST else LEAST
+                        self._quantum_left -= cost if cost > LEAST else LEAST
                         position = end
                         received(payload, first == BINARY)
             if self.state != OPEN:
                 if self.state == CLOSED:
                     return size, 0
-                self._foreign = True
+                self._to_autobahn = True
         return position, 2
 
     def _too_large(self, data: bytes, position: int, length: int, end: int) -> int:
         if not self.skip_oversized:
             return self._pass_on(data, position)
         self.oversized(length)
-        self._left -= LEAST
+        self._quantum_left -= LEAST
         self._skip = max(0, end - len(data))
         return min(end, len(data))
 
@@ -298,35 +326,28 @@ class FrameReader(Stream, AutobahnServerProtocol):
         end = len(data) if end is None else min(end, len(data))
         if end <= position:
             raise RuntimeError("autobahn holds a frame that is complete")
-        self._left -= max(LEAST, end - position)
+        self._quantum_left -= max(LEAST, end - position)
         self.data = data[position:end]
         try:
             self.consumeData()
         except ConnectionFailed:
             return len(data)
-        self._foreign = self.state != OPEN or self.inside_message or self.current_frame is not None
+        self._to_autobahn = self.state != OPEN or self.inside_message or self.current_frame is not None
         return len(data) if self.state == CLOSED else end
+
+    # -- called by autobahn, for the frames it is given
 
     def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
         """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
-        self._left = 0  # how much has been inflated until then is not known
+        self._quantum_left = 0  # how much has been inflated until then is not known
         self.refused(code, reason)
         raise ConnectionFailed
-
-    def _forget(self) -> None:
-        super()._forget()
-        self.current_frame = self._perMessageCompress = None
-        self.message_data, self.frame_data, self.control_frame_data = [], [], []
-
-    def refused(self, code: int, reason: str) -> None:
-        """The peer broke the rules of WebSocket: it is told ``code``, the log why, and nothing more of it is read."""
-        raise NotImplementedError
 
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
         self._fragments += 1
         if not (self.bucket.joined or self.current_frame.fin):
-            self.unasked()  # the last one, which makes it a message, is the session's
+            self.take_token()  # the last one, which makes it a message, is the session's
         self._empty += not length
         most = max(FRAGMENTS, self.message_limit // FRAGMENT)
         if self._fragments > most:
@@ -338,7 +359,7 @@ class FrameReader(Stream, AutobahnServerProtocol):
     def onMessageFrameData(self, payload: bytes) -> None:
         if payload:
             if self._isMessageCompressed:
-                self._left -= len(payload)  # what comes out is work as well
+                self._quantum_left -= len(payload)  # what comes out is work as well
             super().onMessageFrameData(payload)
 
     def onMessageBegin(self, is_binary: bool) -> None:
@@ -361,54 +382,7 @@ class FrameReader(Stream, AutobahnServerProtocol):
         if self.state == OPEN and self.session is not None:
             self.session.received(b"".join(whole), self.message_is_binary)
 
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-_FAILURES = (1002, 1003, 1007, 1008, 1009, 1010, 1011)
-"""Codes after which the connection has failed (RFC 6455 section 7.1.7): our side ends, and nothing more is parsed.
-After any other the peer's CLOSE is waited for (section 7.1.2)."""
-
-
-class WebSocketConnection(Connection, FrameReader):
-    """One WebSocket connection."""
-
-    peer: str
-    origin_rule: OriginRule
-    site: Site | None
-    longpoll: Branch | None = None
-
-    framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
-    ping = control_frame(PING)
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-        self._queue: list[bytes] = []
-        self._handshake = WebSocketHandshake(self)
-
-    def compress(self, agreement: Agreement) -> None:
-        """Compression has been agreed upon."""
-        self.framer = agreement.framer
-        self._perMessageCompress = Inflater()
-
-    def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
-        if self.wasClean:
-            return True, self.remoteCloseCode, self.remoteCloseReason or ""
-        self._why = self._why or self.wasNotCleanReason or ""
-        return super()._ending(reason)
-
-    def room(self) -> int:
-        """See tls_records.Watcher; less what autobahn has of a message in fragments."""
-        room = super().room()
-        return room - sum(map(len, self.message_data)) if self.inside_message else room
-
-    def _limit(self, size: int) -> None:
-        self.message_limit = self.maxFramePayloadSize = self.maxMessagePayloadSize = size
+    # -- closing (RFC 6455 section 7)
 
     def close(self, code: int, reason: str) -> None:
         """See ILink."""
@@ -429,11 +403,12 @@ class WebSocketConnection(Connection, FrameReader):
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if self.state == CLOSING:
             # What still arrives is autobahn's: it waits for the peer's CLOSE.
-            self._foreign = self._odd = True
+            self._to_autobahn = self._unsettled = True
             self.clear = False
-            self.wheel.enter(self, self.close_ticks)
+            self.timers.schedule(self, self.close_ticks)
 
     def refused(self, code: int, reason: str) -> None:
+        """The peer broke the rules of WebSocket: it is told ``code``, the log why, and nothing more of it is read."""
         if self.state == OPEN:
             self.journal.note("frame.refused", str(code), address=self.facts.address, reason=reason)
             self.close(code, reason)
@@ -446,3 +421,22 @@ class WebSocketConnection(Connection, FrameReader):
             self.drop_now("dropped")
         else:
             self._end()
+
+    def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
+        if self.wasClean:
+            return True, self.remoteCloseCode, self.remoteCloseReason or ""
+        self._why = self._why or self.wasNotCleanReason or ""
+        return super()._ending(reason)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.current_frame = self._perMessageCompress = None
+        self.message_data, self.frame_data, self.control_frame_data = [], [], []
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -66,11 +66,11 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
     return transport, deliver
 
 
-def event_sender(link: Sender, transport: Any, outbox: WriteScheduler) -> Callable[[bytes], None]:
+def event_sender(link: Sender, transport: Any, scheduler: WriteScheduler) -> Callable[[bytes], None]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
-    With ``outbox.alone``, on an open link whose transport holds nothing back (``clear``), a frame goes straight to the
-    socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
+    With ``scheduler.idle``, on an open link whose transport holds nothing back (``clear``), a frame goes straight to
+    the socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
     """
     try:
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
@@ -79,7 +79,7 @@ def event_sender(link: Sender, transport: Any, outbox: WriteScheduler) -> Callab
         return link.push
 
     def send(frame: bytes) -> None:
-        if not (outbox.idle and link.clear):
+        if not (scheduler.idle and link.clear):
             link.push(frame)
             return
         try:
@@ -138,7 +138,7 @@ class WriteScheduler:
         self.pending: list[Flushable] = []
         self.idle = False
 
-    def enter(self, link: Flushable) -> None:
+    def schedule(self, link: Flushable) -> None:
         """Have ``link`` flushed when this turn is over. What comes after its frames must not overtake them."""
         dirty = self.pending
         if not dirty:

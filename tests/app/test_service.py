@@ -115,11 +115,11 @@ class ListeningTests(ServiceCase):
         self.assertEqual(len([line for line in self.said() if " serves ws on " in line]), 3, self.said())
 
     async def test_what_listeners_share(self):
-        """One outbox, and one queue of those who wait for their turn."""
+        """One scheduler, and one queue of those who wait for their turn."""
         service = self.serve(more="[listen:two]\nendpoint = tcp:0:interface=127.0.0.1\ntransport = rawsocket")
         factories = list(service._factories.values())
         self.assertEqual(len(factories), 2)
-        self.assertEqual(len({id(factory.outbox) for factory in factories}), 1)
+        self.assertEqual(len({id(factory.scheduler) for factory in factories}), 1)
         self.assertEqual(len({id(factory.turns) for factory in factories}), 1)
 
     async def test_each_kind_of_listener(self):

@@ -20,9 +20,9 @@ from orosync.transport.admission import (
     ConnectionRates,
     PlaceAnswer,
 )
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.websocket import FRAGMENT, FRAGMENTS, WebSocketConnection
 from tests.limits.table import Outcome, drives, listen, number, size
 from tests.session.test_message_rates import RatedStage
@@ -215,7 +215,7 @@ def answers() -> Outcome:
     return Outcome()
 
 
-def turnstile(**settings: Any) -> tuple[ConnectionLimit, RecordingJournal]:
+def connection_limit(**settings: Any) -> tuple[ConnectionLimit, RecordingJournal]:
     journal = RecordingJournal()
     made = ListenerSettings(name="public", back_end=Sign(), **settings)
     return ConnectionLimit(made, Clock(), journal), journal
@@ -227,18 +227,18 @@ def connections() -> Outcome:
     for _ in range(3):
         listener.connect()
     status = listener.connect()[1].value().split()[1].decode()
-    return Outcome(status, last(listener, "connection.refused"), listener.factory.turnstile.inside > 3)
+    return Outcome(status, last(listener, "connection.refused"), listener.factory.connection_limit.inside > 3)
 
 
 @drives("Connections of one address that have not joined, in a crowd")
 def of_one_address() -> Outcome:
     limit = listen("unauthenticated_per_address")
-    turns_at, journal = turnstile(
+    places, journal = connection_limit(
         unauthenticated_per_address=limit, max_unauthenticated=limit + 100, connection_burst=999
     )
     answers = []
     for _ in range(limit + 1):
-        place = turns_at.enter("192.0.2.1")
+        place = places.acquire("192.0.2.1")
         assert place is not None
         answers.append(place.located("192.0.2.1"))
     assert answers[:-1] == [PlaceAnswer.ADMITTED] * limit
@@ -247,11 +247,11 @@ def of_one_address() -> Outcome:
 
 @drives("Connections that may be the back end's while every place is taken", number(MOST_UNDECIDED))
 def undecided() -> Outcome:
-    turns_at, journal = turnstile(max_connections=1, max_unauthenticated=1, backend_places=2)
-    turns_at.enter("10.0.0.1")
+    places, journal = connection_limit(max_connections=1, max_unauthenticated=1, backend_places=2)
+    places.acquire("10.0.0.1")
     gone: list[int] = []
     for n in range(MOST_UNDECIDED + 1):
-        place = turns_at.enter("10.0.0.1")
+        place = places.acquire("10.0.0.1")
         assert place is not None
         place.withdraw = lambda n=n: gone.append(n)
     assert gone == [0]
@@ -260,10 +260,12 @@ def undecided() -> Outcome:
 
 @drives("Bytes of large heads that connections which have not joined hold together", size(LARGE_HEADS))
 def heads() -> Outcome:
-    turns_at, journal = turnstile(max_unauthenticated=5000, unauthenticated_per_address=5000, connection_burst=5000)
+    places, journal = connection_limit(
+        max_unauthenticated=5000, unauthenticated_per_address=5000, connection_burst=5000
+    )
     gone: list[int] = []
     for n in range(LARGE_HEADS // 16384 + 1):
-        place = turns_at.enter("192.0.2.1")
+        place = places.acquire("192.0.2.1")
         assert place is not None
         place.hold_head(16384 + LARGE_HEAD, lambda n=n: gone.append(n))
     assert gone == [0]

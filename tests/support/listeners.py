@@ -103,7 +103,7 @@ class ListenerCase(TestCase):
             endpoint = secured(endpoint, credentials, reactor)
         port = await endpoint.listen(factory)
         self.factories.append(factory)
-        self.addCleanup(self.until, lambda: factory.turnstile.inside == 0)
+        self.addCleanup(self.until, lambda: factory.connection_limit.inside == 0)
         self.addCleanup(port.stopListening)
         number: int = port.getHost().port
         return number

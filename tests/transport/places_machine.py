@@ -37,13 +37,13 @@ class PlacesMachine(RuleBasedStateMachine):
             name="public", max_connections=8, max_unauthenticated=6, unauthenticated_per_address=2,
             connection_rate=10.0, connection_burst=2, backend_places=1, back_end=Sign(),
         )  # fmt: skip
-        self.turnstile = ConnectionLimit(made, self.clock, RecordingJournal())
+        self.connection_limit = ConnectionLimit(made, self.clock, RecordingJournal())
         self.here: list[Place] = []
         self.waiting: dict[str, list[Place]] = {}
 
     def answered(self, place: Place, answer: PlaceAnswer) -> None:
         if answer is REFUSED:
-            place.leave()
+            place.release()
             return
         self.here.append(place)
         if answer is DELAYED:
@@ -57,13 +57,13 @@ class PlacesMachine(RuleBasedStateMachine):
 
     @rule(address=st.sampled_from(["192.0.2.1", "192.0.2.2", "10.0.0.1", "2001:db8::1", "2001:db8::2"]))
     def connects(self, address: str) -> None:
-        place = self.turnstile.enter(address)
+        place = self.connection_limit.acquire(address)
         if place is not None:
             self.answered(place, place.located(address))
 
     @rule(address=st.sampled_from(["192.0.2.1", "192.0.2.3"]), facts=st.sampled_from([None, BROWSER, PHP]))
     def comes_by_a_proxy(self, address: str, facts: ConnectionFacts | None) -> None:
-        place = self.turnstile.enter("10.0.0.1")
+        place = self.connection_limit.acquire("10.0.0.1")
         if place is not None:
             self.answered(place, place.requested(address, facts))
 
@@ -87,7 +87,7 @@ class PlacesMachine(RuleBasedStateMachine):
             for line in self.waiting.values():
                 if place in line:
                     line.remove(place)
-            place.leave()
+            place.release()
 
     @rule(ticks=st.integers(1, 30))
     def time_passes(self, ticks: int) -> None:
@@ -98,17 +98,22 @@ class PlacesMachine(RuleBasedStateMachine):
         counted = [place for place in self.here if not place.undecided]
         unauthenticated = [place for place in counted if place.state.name == "UNAUTHENTICATED"]
         groups = [place.group for place in unauthenticated if place.group is not None]
-        assert self.turnstile.inside == len(counted) <= 8 + 1
-        assert self.turnstile.unauthenticated == len(unauthenticated)
-        assert self.turnstile._addresses == {group: groups.count(group) for group in groups}
-        assert len(self.turnstile._turns) == sum(map(len, self.waiting.values()))
+        assert self.connection_limit.inside == len(counted) <= 8 + 1
+        assert self.connection_limit.unauthenticated == len(unauthenticated)
+        assert self.connection_limit._addresses == {group: groups.count(group) for group in groups}
+        assert len(self.connection_limit._delayed) == sum(map(len, self.waiting.values()))
 
     def teardown(self) -> None:
         for place in self.here:
-            place.leave()
+            place.release()
         self.clock.advance(100)
-        turnstile = self.turnstile
-        turnstile._rates.forget(self.clock.seconds())
-        assert (turnstile.inside, turnstile.unauthenticated, turnstile._held) == (0, 0, 0)
-        assert not (turnstile._addresses or turnstile._undecided or len(turnstile._turns) or len(turnstile._rates))
+        connection_limit = self.connection_limit
+        connection_limit._rates.forget(self.clock.seconds())
+        assert (connection_limit.inside, connection_limit.unauthenticated, connection_limit._held) == (0, 0, 0)
+        assert not (
+            connection_limit._addresses
+            or connection_limit._undecided
+            or len(connection_limit._delayed)
+            or len(connection_limit._rates)
+        )
         assert self.clock.getDelayedCalls() == []

@@ -78,7 +78,9 @@ class DelayedTests(SynchronousTestCase):
         for link, _ in self.crowd:
             link.connectionLost(GONE)
         self.listener.run(1)
-        self.assertEqual((self.listener.factory.turnstile.inside, self.listener.clock.getDelayedCalls()), (0, []))
+        self.assertEqual(
+            (self.listener.factory.connection_limit.inside, self.listener.clock.getDelayedCalls()), (0, [])
+        )
 
     def test_it_has_hung_up(self) -> None:
         """That is seen before it is greeted, which over TLS would cost a handshake."""
@@ -90,7 +92,7 @@ class DelayedTests(SynchronousTestCase):
         self.listener.clock.advance(TICK)
         self.assertTrue(wire.aborted)
         waiting.connectionLost(GONE)
-        self.assertEqual(self.listener.factory.turnstile.inside, 5)
+        self.assertEqual(self.listener.factory.connection_limit.inside, 5)
 
     def test_it_has_said_something_or_nothing(self) -> None:
         """Neither is taken for hanging up."""
@@ -124,7 +126,7 @@ class DelayedTests(SynchronousTestCase):
         link.dataReceived(upgrade(extra="X-Forwarded-For: 198.51.100.1\r\n"))
         link.connectionLost(GONE)
         listener.clock.advance(TICK)
-        self.assertEqual((len(listener.host.facts), len(listener.factory.turnstile._turns)), (3, 0))
+        self.assertEqual((len(listener.host.facts), len(listener.factory.connection_limit._delayed)), (3, 0))
 
     def test_when_the_listener_is_closed(self) -> None:
         """Whoever waits goes on at once: it will be told that the router is going down."""
@@ -151,7 +153,7 @@ class HangUpTests(SynchronousTestCase):
             (both, upgrade(), ANSWERS[503]),
             (both, HELLO, b"\x7f\x40\0\0"),
         ]:
-            if not listener.factory.turnstile.inside:
+            if not listener.factory.connection_limit.inside:
                 listener.connect()
             one, wire = listener.connect()
             one.dataReceived(first)
@@ -186,7 +188,7 @@ class HangUpTests(SynchronousTestCase):
         crowd[0][0].connectionLost(GONE)
         self.assertEqual(listener.connect()[1].value(), ANSWERS[503])
         self.assertEqual(listener.factory.farewells.lingering, MOST_LINGERING)
-        self.assertEqual(listener.factory.turnstile.inside, 1)
+        self.assertEqual(listener.factory.connection_limit.inside, 1)
 
     def test_over_tls_nothing_is_said(self) -> None:
         """It is hung up on before TLS begins."""

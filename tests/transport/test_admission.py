@@ -22,11 +22,11 @@ class PlacesCase(SynchronousTestCase):
     def made(self, **settings: Any) -> ConnectionLimit:
         settings = {"name": "public", "back_end": Sign(), **settings}
         self.clock, self.journal = Clock(), RecordingJournal()
-        self.turnstile = ConnectionLimit(ListenerSettings(**settings), self.clock, self.journal)
-        return self.turnstile
+        self.connection_limit = ConnectionLimit(ListenerSettings(**settings), self.clock, self.journal)
+        return self.connection_limit
 
     def come(self, address: str = "192.0.2.1") -> tuple[Place | None, PlaceAnswer | None]:
-        place = self.turnstile.enter(address)
+        place = self.connection_limit.acquire(address)
         return place, None if place is None else place.located(address)
 
     def crowd(self, count: int, address: str = "192.0.2.1") -> list[Place]:
@@ -46,29 +46,29 @@ class PlacesCase(SynchronousTestCase):
 class CountTests(PlacesCase):
     def test_all_places(self) -> None:
         """Those inside are counted, authenticated or not; whoever finds no place is told of with the key to raise."""
-        turnstile = self.made(max_connections=3)
+        connection_limit = self.made(max_connections=3)
         first, *_ = self.crowd(3)
         first.set_authenticated(True)
         self.assertEqual(self.come(), (None, None))
         note = self.journal.notes[-1]
         self.assertEqual(note[:2], ("connection.refused", "too_many"))
         self.assertEqual(note[2], {"listener": "public", "address": "192.0.2.1", "limit": 3, "key": "max_connections"})
-        first.leave()
-        first.leave()
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (2, 2))
+        first.release()
+        first.release()
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (2, 2))
         self.assertIs(self.come()[1], ADMITTED)
 
     def test_unauthenticated_places(self) -> None:
         """They become free by joining as by leaving, and are taken again by a goodbye, whatever room there is."""
-        turnstile = self.made(max_connections=10, max_unauthenticated=2)
+        connection_limit = self.made(max_connections=10, max_unauthenticated=2)
         first, second = self.crowd(2)
         self.assertEqual((self.come()[0], self.refused()), (None, ["too_many_unauthenticated"]))
         first.set_authenticated(True)
         first.set_authenticated(True)
         self.crowd(1)
         first.set_authenticated(False)
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (3, 3))
-        second.leave()
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (3, 3))
+        second.release()
         self.assertIsNone(self.come()[0])
 
     def test_one_address(self) -> None:
@@ -78,19 +78,19 @@ class CountTests(PlacesCase):
         self.assertIs(self.come()[1], REFUSED)
         place, _ = self.come()
         assert place is not None
-        place.leave()
+        place.release()
         self.assertEqual(self.refused(), ["too_many_of_address"] * 2)
         self.assertEqual(self.journal.notes[-1][2]["key"], "unauthenticated_per_address")
 
     def test_refused_ones_leave_nothing(self) -> None:
         """A place that was refused counts until its connection is gone, and not for its address."""
-        turnstile = self.made(max_unauthenticated=4, unauthenticated_per_address=1)
+        connection_limit = self.made(max_unauthenticated=4, unauthenticated_per_address=1)
         self.crowd(3)
         place, answer = self.come()
         assert place is not None
-        self.assertEqual((answer, turnstile.inside), (REFUSED, 4))
-        place.leave()
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (3, 3))
+        self.assertEqual((answer, connection_limit.inside), (REFUSED, 4))
+        place.release()
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (3, 3))
         self.crowd(1, "192.0.2.2")
 
     def test_what_is_one_address(self) -> None:
@@ -104,15 +104,15 @@ class CountTests(PlacesCase):
         ]:
             self.made(max_unauthenticated=5, unauthenticated_per_address=1)
             for _ in range(3):
-                self.turnstile.enter("203.0.113.1")  # nobody's yet
+                self.connection_limit.acquire("203.0.113.1")  # nobody's yet
             self.crowd(1, first)
             self.assertIs(self.come(second)[1], REFUSED if same else ADMITTED, (first, second))
 
     def test_behind_a_proxy(self) -> None:
         """Until its headers are read a connection counts for nobody's address, then for its client's."""
         self.made(max_unauthenticated=4, unauthenticated_per_address=1)
-        places = [self.turnstile.enter("10.9.9.9") for _ in range(4)]
-        self.assertEqual(self.turnstile._addresses, {})
+        places = [self.connection_limit.acquire("10.9.9.9") for _ in range(4)]
+        self.assertEqual(self.connection_limit._addresses, {})
         answers = [place.requested(f"198.51.100.{n // 2}", None) for n, place in enumerate(places) if place]
         self.assertEqual(answers, [ADMITTED, REFUSED, ADMITTED, REFUSED])
 
@@ -131,17 +131,17 @@ class CountTests(PlacesCase):
         hold(1, half - 5)
         hold(1, half)
         hold(2, half)
-        self.assertEqual((gone, self.turnstile._held), ([], LARGE_HEADS))
+        self.assertEqual((gone, self.connection_limit._held), ([], LARGE_HEADS))
         hold(3, LARGE_HEAD + 1)
-        self.assertEqual((gone, self.refused(), self.turnstile.inside), ([1], ["too_many_large_heads"], 3))
+        self.assertEqual((gone, self.refused(), self.connection_limit.inside), ([1], ["too_many_large_heads"], 3))
         places[2].set_authenticated(True)
-        self.assertEqual(self.turnstile._held, 1)
+        self.assertEqual(self.connection_limit._held, 1)
         hold(3, 2 * LARGE_HEADS)  # whatever one alone may have, the listener's header_limit says
         self.assertEqual(gone, [1])
         hold(3, 0)
         hold(0, half)
-        places[0].leave()
-        self.assertEqual((self.turnstile._held, len(self.turnstile._heads)), (0, 0))
+        places[0].release()
+        self.assertEqual((self.connection_limit._held, len(self.connection_limit._heads)), (0, 0))
 
 
 class RateTests(PlacesCase):
@@ -198,17 +198,17 @@ class RateTests(PlacesCase):
         """They are forgotten at once; the others move up."""
         self.crowd(5)
         first, _, third = self.later(3)
-        first.leave()
+        first.release()
         self.clock.advance(TICK)
         self.assertEqual(self.had, [1])
-        third.leave()
-        self.assertEqual((self.clock.getDelayedCalls(), self.turnstile.inside), ([], 6))
+        third.release()
+        self.assertEqual((self.clock.getDelayedCalls(), self.connection_limit.inside), ([], 6))
 
     def test_the_end(self) -> None:
         """The listener is closed: whoever waits gets its turn."""
         self.crowd(5)
         self.later(2)
-        self.turnstile.stop()
+        self.connection_limit.stop()
         self.assertEqual((self.had, self.clock.getDelayedCalls()), ([0, 1], []))
 
 
@@ -233,7 +233,7 @@ class BackEndTests(PlacesCase):
                 place.set_authenticated(joined)
             answers = [self.aside().requested("10.0.0.1", PHP) for _ in range(3)]
             self.assertEqual(answers, [ADMITTED, ADMITTED, REFUSED])
-            self.assertEqual((self.turnstile.inside, self.refused()), (6, ["too_many"]))
+            self.assertEqual((self.connection_limit.inside, self.refused()), (6, ["too_many"]))
             self.assertIsNone(self.come()[0])
 
     def test_unauthenticated_places_alone(self) -> None:
@@ -249,18 +249,18 @@ class BackEndTests(PlacesCase):
         for facts in (BROWSER, None):
             place = self.aside()
             self.assertIs(place.requested("10.0.0.1", facts), REFUSED)
-            place.leave()
-        self.assertEqual((self.turnstile.inside, self.refused()), (4, ["too_many"] * 2))
+            place.release()
+        self.assertEqual((self.connection_limit.inside, self.refused()), (4, ["too_many"] * 2))
 
     def test_a_place_has_become_free_meanwhile(self) -> None:
         """Then anybody may take it."""
         self.full()
         place = self.aside()
-        self.places[0].leave()
+        self.places[0].release()
         self.assertIs(place.requested("198.51.100.1", BROWSER), ADMITTED)
-        self.assertEqual((self.turnstile.inside, place.undecided), (4, False))
-        place.leave()
-        self.assertEqual((self.turnstile.inside, self.turnstile._addresses), (3, {"192.0.2.1": 3}))
+        self.assertEqual((self.connection_limit.inside, place.undecided), (4, False))
+        place.release()
+        self.assertEqual((self.connection_limit.inside, self.connection_limit._addresses), (3, {"192.0.2.1": 3}))
 
     def test_the_oldest_undecided_has_to_go(self) -> None:
         """Silent ones cannot keep the back end out."""
@@ -274,8 +274,8 @@ class BackEndTests(PlacesCase):
         self.assertEqual((gone, self.refused()), ([0, 1], ["too_many"] * 2))
         self.assertIs(places[-1].requested("10.0.0.1", PHP), ADMITTED)
         for place in places:
-            place.leave()
-        self.assertEqual((self.turnstile.inside, len(self.turnstile._undecided)), (4, 0))
+            place.release()
+        self.assertEqual((self.connection_limit.inside, len(self.connection_limit._undecided)), (4, 0))
 
     def test_its_address_may_be_a_crowd(self) -> None:
         """The count and the rate of its own address do not bind it."""

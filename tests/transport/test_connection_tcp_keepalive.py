@@ -7,7 +7,7 @@ from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.connection import probe
+from orosync.transport.connection import enable_tcp_keepalive
 
 
 class Handled(Server):
@@ -22,7 +22,7 @@ class ProbeTests(SynchronousTestCase):
         """A dead peer is found after a minute of silence and four probes, a quarter of a minute apart."""
         with socket.socket() as plain:
             transport: Any = Handled(plain)
-            probe(transport, transport)
+            enable_tcp_keepalive(transport, transport)
             self.assertEqual(plain.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1)
             found = [
                 plain.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
@@ -33,7 +33,7 @@ class ProbeTests(SynchronousTestCase):
     def test_what_has_none(self) -> None:
         """A UNIX socket, or a transport of another kind, is left as it is."""
         transport = StringTransport()
-        probe(transport, transport)
+        enable_tcp_keepalive(transport, transport)
         with socket.socket(socket.AF_UNIX) as plain:
             unix: Any = Handled(plain)
-            probe(unix, unix)
+            enable_tcp_keepalive(unix, unix)

@@ -75,7 +75,7 @@ class RawSocketTests(ListenerCase):
         self.assertEqual(await self.beside((await self.client(port)).until_end), b"\x7f\x40\0\0")
         self.assertEqual(self.journal.kinds("connection.refused"), ["too_many"])
         first.close()
-        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 0)
         again = await self.client(port)
         again.send(HELLO)
         self.assertEqual(await self.beside(again.exactly, 4), b"\x7f\x71\0\0")

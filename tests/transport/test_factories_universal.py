@@ -31,7 +31,7 @@ class ForkTests(SynchronousTestCase):
             self.assertEqual(session.messages, [message])
             self.assertFalse(wire.disconnecting)
             fork.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((len(session.ends), listener.factory.turnstile.inside), (1, 0))
+            self.assertEqual((len(session.ends), listener.factory.connection_limit.inside), (1, 0))
 
     def test_whoever_says_nothing(self) -> None:
         """It is timed out and noted, or counted when it leaves; nobody stays inside."""
@@ -45,7 +45,7 @@ class ForkTests(SynchronousTestCase):
         fork.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(listener.journal.counts, [("handshake.lost", "silent")])
         listener.run(1)
-        self.assertEqual((listener.factory.turnstile.inside, listener.clock.getDelayedCalls()), (0, []))
+        self.assertEqual((listener.factory.connection_limit.inside, listener.clock.getDelayedCalls()), (0, []))
 
 
 class OnePortTests(ListenerCase):

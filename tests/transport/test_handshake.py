@@ -58,7 +58,7 @@ class WaitingTests(SynchronousTestCase):
         link.dataReceived(upgrade())
         link.connectionLost(GONE)
         self.assertEqual(cancelled, [listener.host.answer])
-        self.assertEqual((wire.value(), listener.journal.notes, listener.factory.turnstile.inside), (b"", [], 0))
+        self.assertEqual((wire.value(), listener.journal.notes, listener.factory.connection_limit.inside), (b"", [], 0))
 
     def test_answers_for_a_client_that_has_left(self) -> None:
         """Whoever could not be stopped in time is not heard any more, be it with yes or no; a bug is still logged."""

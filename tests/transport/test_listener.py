@@ -47,7 +47,7 @@ class AcceptTests(ListenerCase):
         self.assertEqual(await self.beside((await self.client(port)).until_end), ANSWERS[503])
         self.assertEqual(self.journal.kinds("connection.refused"), ["too_many"])
         first.close()
-        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 0)
         self.assertIn(b" 101 ", await self.beside((await self.client(port)).upgrade))
 
     async def test_a_silent_client_is_dropped(self) -> None:
@@ -87,7 +87,7 @@ class PlacesTests(SynchronousTestCase):
         listener = MemoryListener(max_unauthenticated=10, unauthenticated_per_address=3)
         for _ in range(20):
             listener.connect("192.0.2.1")
-        self.assertEqual(listener.factory.turnstile.unauthenticated, 6)
+        self.assertEqual(listener.factory.connection_limit.unauthenticated, 6)
         self.assertEqual(listener.journal.kinds(REFUSED), ["too_many_of_address"] * 14)
         self.assertEqual([self.status(listener, f"192.0.2.{n}") for n in range(2, 9)], [101] * 7)
 
@@ -95,13 +95,13 @@ class PlacesTests(SynchronousTestCase):
         """A whole office may sit behind one address."""
         listener = MemoryListener(max_unauthenticated=2, unauthenticated_per_address=1)
         self.assertEqual([self.status(listener, "192.0.2.1") for _ in range(50)], [101] * 50)
-        turnstile = listener.factory.turnstile
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (50, 0))
+        connection_limit = listener.factory.connection_limit
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (50, 0))
         session = listener.host.sessions[0]
         session.link.set_authenticated(False)
-        self.assertEqual(turnstile.unauthenticated, 1)
+        self.assertEqual(connection_limit.unauthenticated, 1)
         session.link.connectionLost(GONE)
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (49, 0))
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (49, 0))
 
     def test_behind_a_proxy(self) -> None:
         """The client's address counts, whatever the proxy's does: 503 for one, 101 for another."""
@@ -142,7 +142,7 @@ class PlacesTests(SynchronousTestCase):
             self.assertEqual(self.status(listener, "127.0.0.1"), 503)
             self.assertEqual([self.status(listener, "127.0.0.1", path="/php") for _ in range(3)], [101, 101, 503])
             self.assertEqual(self.status(listener, "192.0.2.1", path="/php"), 503)
-            self.assertEqual(listener.factory.turnstile.inside, 5)
+            self.assertEqual(listener.factory.connection_limit.inside, 5)
 
     def test_one_that_has_to_go_for_others(self) -> None:
         """It is told 503, over TLS nothing; what is known of it by then goes with it."""
@@ -182,7 +182,7 @@ class PlacesTests(SynchronousTestCase):
             listener.run(1.1)
             self.assertTrue(wire.aborted)
             link.connectionLost(GONE)
-            self.assertEqual(len(listener.factory.turnstile._undecided), 0)
+            self.assertEqual(len(listener.factory.connection_limit._undecided), 0)
 
     def test_rawsocket(self) -> None:
         """Its error for who is over the count, whatever it is told of; on its own port the back end comes in."""

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.longpoll_connection import MOST_CONNECTIONS
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 
 ORIGIN = "http://localhost"
@@ -88,7 +88,7 @@ class OpenTests(LongPollCase):
         ):
             self.assertEqual(self.status(post("/lp/open", body)), 400, body)
         self.assertEqual(set(self.listener.journal.kinds("handshake.refused")), {"subprotocol"})
-        self.assertEqual((self.listener.host.facts, self.listener.factory.turnstile.inside), ([], 8))
+        self.assertEqual((self.listener.host.facts, self.listener.factory.connection_limit.inside), ([], 8))
 
     def test_what_the_host_is_told(self) -> None:
         """The same facts as of a WebSocket: ticket, cookie, origin, and whom proxies speak for."""
@@ -119,14 +119,14 @@ class OpenTests(LongPollCase):
             self.assertEqual(int(wire.value().split()[1]), status)
             self.assertEqual(listener.journal.kinds("handshake.refused"), [kind])
             link.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual(listener.factory.turnstile.inside, 0)
+            self.assertEqual(listener.factory.connection_limit.inside, 0)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_a_full_listener(self) -> None:
         """A transport counts as a connection, beside the connection that asks for it."""
         listener = self.made(max_connections=2)
         self.open(listener=listener)
-        self.assertEqual(listener.factory.turnstile.inside, 2)
+        self.assertEqual(listener.factory.connection_limit.inside, 2)
         listener = self.made(max_connections=1)
         self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json")), listener), 503)
         self.assertEqual(listener.journal.kinds("connection.refused"), ["too_many"])
@@ -137,7 +137,7 @@ class OpenTests(LongPollCase):
         link, _ = self.ask(post("/lp/open", wanting("wamp.2.json")))
         link.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(answer.called)
-        self.assertEqual(self.listener.factory.turnstile.inside, 0)
+        self.assertEqual(self.listener.factory.connection_limit.inside, 0)
 
     def test_a_late_answer(self) -> None:
         """However long identity takes, within the time of a request."""
@@ -282,17 +282,19 @@ class PlacesTests(LongPollCase):
         listener = self.made(max_unauthenticated=10, unauthenticated_per_address=3)
         link, statuses = self.opened(9, listener)
         self.assertEqual(statuses, [200] * 5 + [503] * 4)  # the connection that asks is the sixth
-        self.assertEqual(listener.factory.turnstile.unauthenticated, 6)
+        self.assertEqual(listener.factory.connection_limit.unauthenticated, 6)
         self.assertEqual(listener.journal.kinds("connection.refused"), ["too_many_of_address"] * 4)
         for session in listener.host.sessions:
             session.link.set_authenticated(True)
-        self.assertEqual(listener.factory.turnstile.unauthenticated, 1)
+        self.assertEqual(listener.factory.connection_limit.unauthenticated, 1)
         self.assertEqual(self.opened(4, listener)[1], [200] * 4)
         link.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(listener.factory.turnstile.inside, 10)
+        self.assertEqual(listener.factory.connection_limit.inside, 10)
         for session in list(listener.host.sessions):
             session.link.leave()
-        self.assertEqual((listener.factory.turnstile.inside, listener.factory.turnstile.unauthenticated), (1, 1))
+        self.assertEqual(
+            (listener.factory.connection_limit.inside, listener.factory.connection_limit.unauthenticated), (1, 1)
+        )
 
     def test_too_fast(self) -> None:
         """Over the rate the request waits for its turn; one that leaves meanwhile waits no longer."""
@@ -306,24 +308,26 @@ class PlacesTests(LongPollCase):
         for count in (0, 1):  # there is a token again, for one
             link.dataReceived(post("/lp/open", wanting("wamp.2.json")))
             listener.clock.advance(0)
-            self.assertEqual(len(listener.factory.turnstile._turns), count)
+            self.assertEqual(len(listener.factory.connection_limit._delayed), count)
         link.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((len(listener.factory.turnstile._turns), listener.factory.turnstile.inside), (0, 6))
+        self.assertEqual(
+            (len(listener.factory.connection_limit._delayed), listener.factory.connection_limit.inside), (0, 6)
+        )
 
     def test_the_connections_of_one_who_has_joined(self) -> None:
         """A few that its requests come by are authenticated too, as long as it is."""
         listener = self.made()
-        turnstile = listener.factory.turnstile
+        connection_limit = listener.factory.connection_limit
         base, session = self.open(listener=listener)
         self.ask(post(f"{base}/send", b"[1]"), listener)
-        self.assertEqual((turnstile.inside, turnstile.unauthenticated), (3, 3))
+        self.assertEqual((connection_limit.inside, connection_limit.unauthenticated), (3, 3))
         session.link.set_authenticated(True)
         for count in range(1, MOST_CONNECTIONS + 3):
             self.ask(post(f"{base}/send", b"[1]"), listener)
-            authenticated = turnstile.inside - turnstile.unauthenticated
+            authenticated = connection_limit.inside - connection_limit.unauthenticated
             self.assertEqual(authenticated, 1 + min(count, MOST_CONNECTIONS))
         session.link.leave()
-        self.assertEqual(turnstile.inside, turnstile.unauthenticated)
+        self.assertEqual(connection_limit.inside, connection_limit.unauthenticated)
 
     def test_bodies_of_those_who_have_not_joined(self) -> None:
         """8 KiB, announced or not, whatever path they name; then what the listener says."""

@@ -11,8 +11,8 @@ from zope.interface.verify import verifyObject
 from orosync.interfaces import ILink
 from orosync.model import ConnectionPolicy
 from orosync.testing import connection_facts
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, Terms, poll_frame
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.wires import MemoryListener, RecordingSession
 
 

@@ -173,7 +173,7 @@ class ProxyCase(SynchronousTestCase):
 
     @property
     def inside(self) -> int:
-        count: int = self.listener.factory.turnstile.inside
+        count: int = self.listener.factory.connection_limit.inside
         return count
 
 
@@ -420,11 +420,11 @@ class Wires(ListenerCase):
         places = {"max_unauthenticated": 3, "connection_rate": 0.001, "connection_burst": 1}
         for kind in (WebSocketFactory, UniversalFactory):
             port = await self.listen(credentials, kind, proxy_protocol=True, trusted_proxies=("127.0.0.0/8",), **places)
-            turnstile = self.factories[-1].turnstile
+            connection_limit = self.factories[-1].connection_limit
             silent = [await self.client(port), await self.client(port)]
             for client in silent:
                 client.send(V1)
-            await self.until(lambda turnstile=turnstile: sum(turnstile._addresses.values()) == 2)
+            await self.until(lambda connection_limit=connection_limit: sum(connection_limit._addresses.values()) == 2)
             answer = self.beside(self.in_one_packet, port, context)
             await self.until(lambda: self.journal.kinds("connection.delayed") == ["rate"])
             self.journal.notes.clear()
@@ -461,7 +461,7 @@ class Wires(ListenerCase):
         factory = WebSocketFactory(settings, self.host, self.journal, reactor)
         listening: Deferred[Any] = UNIXServerEndpoint(reactor, path).listen(factory)
         port = await listening
-        self.addCleanup(self.until, lambda: factory.turnstile.inside == 0)
+        self.addCleanup(self.until, lambda: factory.connection_limit.inside == 0)
         self.addCleanup(port.stopListening)
 
         def talk() -> bytes:

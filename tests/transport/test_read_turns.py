@@ -181,7 +181,8 @@ class OneTurnTests(SynchronousTestCase):
             link.set_authenticated(True)
             link.dataReceived(stream)
             self.assertIs(link._buffer, stream, what)
-            self.assertEqual((wire.producerState, link.awaited()), ("paused", None), what)
+            self.assertEqual((wire.producerState, link.frame_complete()), ("paused", False), what)
+            self.assertIsNone(link.frame_progress(), what)
             handled = self.progress(listener, lambda session=session: len(session.messages))  # type: ignore[misc]
             self.assertEqual(handled, [expected] * 5, what)
             self.assertIs(link._buffer, stream, what)
@@ -264,7 +265,7 @@ class OneTurnTests(SynchronousTestCase):
             listener.turn()
             listener.turn()
             wire.clear()
-            link._left = QUANTUM
+            link._quantum_left = QUANTUM
             link.dataReceived(b"".join(client_frame(one) for one in packed[1:]))
             handled = []
             for _ in expected:
@@ -301,7 +302,7 @@ class OneTurnTests(SynchronousTestCase):
         client.dataReceived(post(f"{name}/send", packed(HELLO)))
         listener.clock.advance(0)
         link._queue.clear()
-        link._left = QUANTUM
+        link._quantum_left = QUANTUM
         client.dataReceived(post(f"{name}/send", packed(*([48, n, {}, "no.such"] for n in range(1, 301)))))
         handled = self.progress(listener, lambda: len(link._queue), 5)
         self.assertEqual((handled[2:5], max(handled), sum(handled)), ([FULL] * 3, FULL, 300))

@@ -172,6 +172,6 @@ class LargeFileTests(ListenerCase):
         port = await self.pages()
         client = await self.client(port, buffer=4096)
         client.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await self.until(lambda: self.factories[0].turnstile.inside == 1)
-        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 1)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 0)
         self.assertLess(len(await self.beside(client.until_end)), len(self.body))

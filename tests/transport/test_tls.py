@@ -184,7 +184,7 @@ class WireTests(TlsListenerCase):
         client = await self.client(port)
         client.send(b"\x16\x03\x01\x02\x00\x01\x00")
         await self.beside(client.until_end)
-        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 0)
         self.assertEqual(self.journal.kinds("handshake.refused"), ["timeout"])
 
     async def test_plain_http_on_a_tls_port(self) -> None:
@@ -193,7 +193,7 @@ class WireTests(TlsListenerCase):
         client = await self.client(port)
         client.send(upgrade())
         await self.beside(client.until_end)
-        await self.until(lambda: self.factories[0].turnstile.inside == 0)
+        await self.until(lambda: self.factories[0].connection_limit.inside == 0)
         self.assertEqual((self.journal.notes, self.journal.counts), ([], [("handshake.lost", "silent")]))
 
     async def test_a_full_listener(self) -> None:
@@ -219,16 +219,16 @@ class WireTests(TlsListenerCase):
         keys = {"max_unauthenticated": 5, "connection_rate": 2, "connection_burst": 1}
         port = await self.listen(self.credentials, **keys)
         crowd = [await self.client(port) for _ in range(3)]
-        turnstile = self.factories[0].turnstile
-        await self.until(lambda: turnstile.unauthenticated == 3)
+        connection_limit = self.factories[0].connection_limit
+        await self.until(lambda: connection_limit.unauthenticated == 3)
         gone = await self.client(port)
-        await self.until(lambda: len(turnstile._turns) == 1)
+        await self.until(lambda: len(connection_limit._delayed) == 1)
         gone.close()
         served = await self.beside(lambda: Client(port, tls=self.trusting()))
         self.addCleanup(served.close)
         self.assertIn(b" 101 ", await self.beside(served.upgrade))
         self.assertEqual(self.journal.kinds("connection.delayed"), ["rate"] * 2)
-        await self.until(lambda: turnstile.inside == 4)
+        await self.until(lambda: connection_limit.inside == 4)
         for client in crowd:
             client.close()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
+from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.tls import ReloadingCredentials, self_signed
 from orosync.transport.tls_records import OVERHEAD, MeasuredTLS
 from tests.support.listeners import Client, ListenerCase

@@ -116,7 +116,7 @@ class RefusedTests(SynchronousTestCase):
         self.assertTrue(wire.disconnecting)
         link.dataReceived(upgrade())
         link.connectionLost(GONE)
-        self.assertEqual(listener.factory.turnstile.inside, 0)
+        self.assertEqual(listener.factory.connection_limit.inside, 0)
         return wire.value()
 
     def test_each_cause_has_its_status_and_its_note(self) -> None:

@@ -1,4 +1,4 @@
-"""The outbox: one flush for a turn, bytes in order, and slow readers found."""
+"""The scheduler: one flush for a turn, bytes in order, and slow readers found."""
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -123,10 +123,10 @@ class OutboxTests(SynchronousTestCase):
     def test_one_flush_for_everybody_at_the_end_of_the_turn(self) -> None:
         """However many links have something to send, the reactor is asked once."""
         clock = Clock()
-        outbox = WriteScheduler(clock)
+        scheduler = WriteScheduler(clock)
         links = [FakeLink() for _ in range(5)]
         for link in links:
-            outbox.enter(link)
+            scheduler.schedule(link)
         self.assertEqual(len(clock.getDelayedCalls()), 1)
         self.assertEqual(sum(link.flushes for link in links), 0)
         clock.advance(0)
@@ -136,27 +136,27 @@ class OutboxTests(SynchronousTestCase):
     def test_who_enters_during_a_flush_is_served_in_the_next(self) -> None:
         """A flush does not go on for ever."""
         clock = Clock()
-        outbox = WriteScheduler(clock)
+        scheduler = WriteScheduler(clock)
         turns: list[int] = []
 
         class Inviting(FakeLink):
             def flush(self) -> None:
                 super().flush()
                 if self.flushes < 3:
-                    outbox.enter(self)
+                    scheduler.schedule(self)
                 turns.append(len(clock.getDelayedCalls()))
 
-        outbox.enter(Inviting())
+        scheduler.schedule(Inviting())
         clock.advance(0)
         self.assertEqual(turns, [1, 1, 0])
 
     def test_a_broken_link_does_not_cost_the_others_their_bytes(self) -> None:
         """The failure is logged, everybody else is flushed."""
         clock = Clock()
-        outbox = WriteScheduler(clock)
+        scheduler = WriteScheduler(clock)
         links = [FakeLink(), FakeLink(failing=True), FakeLink()]
         for link in links:
-            outbox.enter(link)
+            scheduler.schedule(link)
         clock.advance(0)
         self.assertEqual([link.flushes for link in links], [1, 0, 1])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -186,19 +186,19 @@ class EventSenderTests(SynchronousTestCase):
         self.queue: list[bytes] = []
         self.transport = FakeTransport(FakeSocket())
         self.link = EventTarget(self.queue)
-        self.outbox = WriteScheduler(Clock())
-        self.send = event_sender(self.link, self.transport, self.outbox)
+        self.scheduler = WriteScheduler(Clock())
+        self.send = event_sender(self.link, self.transport, self.scheduler)
 
     def test_at_once_when_nothing_else_waits(self) -> None:
         """What a message that came alone causes goes straight to the socket."""
-        self.outbox.idle = True
+        self.scheduler.idle = True
         self.send(b"event")
         self.assertEqual((self.transport.socket.sent, self.queue), (b"event", []))
 
     def test_gathered_otherwise(self) -> None:
         """In a burst, and on a link that is not clear: pushed, so that order holds."""
         self.send(b"1")
-        self.outbox.idle = True
+        self.scheduler.idle = True
         self.link.clear = False
         self.send(b"2")
         self.assertEqual(self.queue, [b"1", b"2"])
@@ -206,25 +206,25 @@ class EventSenderTests(SynchronousTestCase):
 
     def test_nothing_overtakes_what_is_queued(self) -> None:
         """Once anybody has something queued, whatever the same message causes after that is queued as well."""
-        self.outbox.idle = True
-        self.outbox.enter(self.link)
+        self.scheduler.idle = True
+        self.scheduler.schedule(self.link)
         self.send(b"event")
         self.assertEqual((self.transport.socket.sent, self.queue), (b"", [b"event"]))
 
     def test_a_socket_that_takes_less(self) -> None:
         """The transport takes the rest, and the link learns how much is held back."""
-        self.outbox.idle = True
+        self.scheduler.idle = True
         self.transport.socket.room = 2
         self.send(b"event")
         self.assertEqual(
             (self.transport.socket.sent, self.transport.written, self.link.held), (b"ev", b"ent", [(3, 5, 5)])
         )
         broken = FakeTransport(FakeSocket(error=BlockingIOError()))
-        event_sender(self.link, broken, self.outbox)(b"event")
+        event_sender(self.link, broken, self.scheduler)(b"event")
         self.assertEqual((broken.written, self.link.held), (b"event", [(3, 5, 5), (5, 5, 5)]))
 
     def test_other_transports(self) -> None:
         """Where Twisted's buffers cannot be seen, everything is pushed."""
-        self.outbox.idle = True
-        event_sender(self.link, StringTransport(), self.outbox)(b"event")
+        self.scheduler.idle = True
+        event_sender(self.link, StringTransport(), self.scheduler)(b"event")
         self.assertEqual(self.queue, [b"event"])

@@ -77,7 +77,7 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual(listener.journal.kinds("handshake.refused"), [kind])
             link.dataReceived(b"more")
             link.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((listener.factory.turnstile.inside, listener.journal.counts), (0, []))
+            self.assertEqual((listener.factory.connection_limit.inside, listener.journal.counts), (0, []))
 
     def test_the_hosts_refusals(self) -> None:
         """One answer for all causes but the serializer, which is the client's to choose; the log has the reason."""
@@ -146,4 +146,4 @@ class WaitingTests(SynchronousTestCase):
         listener, link, _, answer = self.waiting()
         link.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(answer.called)
-        self.assertEqual((listener.factory.turnstile.inside, listener.host.sessions), (0, []))
+        self.assertEqual((listener.factory.connection_limit.inside, listener.host.sessions), (0, []))

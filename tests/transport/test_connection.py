@@ -9,9 +9,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import ConnectionPolicy
-from orosync.transport.connection import BATCH
+from orosync.transport.connection import BATCH, UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.frames import server_frame
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from tests.support.raw_wires import RawListener, raw_frame
 from tests.support.wires import MemoryListener, RecordingSession, client_frame, close_code, server_frames, upgrade
 

@@ -68,7 +68,7 @@ class EndTests(SynchronousTestCase):
         link.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(session.ends, [(False, None, "peer ended the TCP connection without a goodbye")])
         listener.run(1)
-        self.assertEqual((listener.factory.turnstile.inside, listener.clock.getDelayedCalls()), (0, []))
+        self.assertEqual((listener.factory.connection_limit.inside, listener.clock.getDelayedCalls()), (0, []))
 
     def test_closing_while_paused(self) -> None:
         """What waits is not given to a session that closes, and the peer's end is seen."""

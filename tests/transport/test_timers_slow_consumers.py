@@ -7,7 +7,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.frames import server_frame
-from orosync.transport.timers import SlowConsumers
+from orosync.transport.timers import StallDetector
 from tests.support.listeners import ListenerCase, reactor
 from tests.support.wires import client_frame
 
@@ -20,8 +20,8 @@ class SlowLink:
         self.read = 0
         self.cut = 0
 
-    def backlog(self) -> int:
-        return self.owed
+    def drained(self) -> bool:
+        return not self.owed
 
     def progress(self) -> object:
         return self.read
@@ -33,7 +33,9 @@ class SlowLink:
 class SlowReadersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.readers = SlowConsumers(self.clock, 0.5, 10)
+        self.readers: StallDetector[SlowLink] = StallDetector(
+            self.clock, 0.5, 10, SlowLink.drained, SlowLink.progress, SlowLink.stalled
+        )
 
     def run_for(self, seconds: float) -> None:
         self.clock.pump([0.5] * int(seconds * 2))
@@ -109,7 +111,7 @@ class SlowReaderTests(ListenerCase):
         self.assertLess(worst, 0.5)
         self.assertLessEqual(kept, settings.get("send_buffer_limit", 1 << 20) + len(frame))
         self.assertEqual(quick_session.ends, [])
-        self.assertEqual(self.factories[0].turnstile.inside, 1)
+        self.assertEqual(self.factories[0].connection_limit.inside, 1)
 
     async def test_too_much_queued(self) -> None:
         """Past its bound the slow one is cut for that reason, memory stays bounded, the neighbour is on time."""

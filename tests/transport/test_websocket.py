@@ -108,7 +108,7 @@ class EndTests(SynchronousTestCase):
         session.ended.callback(session)
         link.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(len(self.flushLoggedErrors()), 1)
-        self.assertEqual(listener.factory.turnstile.inside, 0)
+        self.assertEqual(listener.factory.connection_limit.inside, 0)
 
 
 class RefusedFrameTests(SynchronousTestCase):

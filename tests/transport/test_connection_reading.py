@@ -186,7 +186,7 @@ class TurnTests(SynchronousTestCase):
             self.assertEqual(self.seen(), n)
             self.assertEqual(self.wire.producerState, "producing")
             self.listener.turn()
-        self.assertEqual((self.waiting(), self.link._odd), (0, False))
+        self.assertEqual((self.waiting(), self.link._unsettled), (0, False))
 
     def test_hundreds_who_send_a_turns_work(self) -> None:
         """Each sends what it may in one turn, all at the same moment: what is handled of them together is bounded too,
@@ -339,14 +339,14 @@ class TurnTests(SynchronousTestCase):
                 link.dataReceived(stream)
                 self.assertEqual(len(listener.factory.turns), 1)
                 end(link)
-                self.assertEqual((len(listener.factory.turns), link._buffer, link._more), (0, b"", None), number)
+                self.assertEqual((len(listener.factory.turns), link._buffer, link._later), (0, b"", None), number)
                 listener.clock.advance(0)
                 self.assertEqual(len(session.messages), FULL)
 
     def test_silence(self) -> None:
         """Whoever waits for its turn is not silent: it is not pinged, nor cut."""
         self.link.dataReceived(texts(200))
-        self.listener.factory.wheel.now += 1000
+        self.listener.factory.timers.now += 1000
         self.link.due()
         self.assertEqual((self.wire.value(), self.wire.aborted), (b"", False))
         self.listener.run(30)
@@ -358,9 +358,10 @@ class TurnTests(SynchronousTestCase):
         listener = MemoryListener(frame_timeout=5.0)
         link, wire, session = listener.open()
         link.dataReceived(texts(200) + client_frame(b"x" * 100)[:50])
-        self.assertIsNone(link.awaited())
+        self.assertEqual((link.frame_complete(), link.frame_progress()), (False, None))
         listener.clock.advance(0)
-        self.assertEqual((len(session.messages), link.awaited()), (200, True))
+        self.assertEqual((len(session.messages), link.frame_complete()), (200, False))
+        self.assertIsNotNone(link.frame_progress())
         listener.run(4)
         self.assertFalse(wire.aborted)
         listener.run(3)
@@ -451,7 +452,9 @@ class TurnPropertyTests(SynchronousTestCase):
                 rest = rest[4 + size :]
         self.assertEqual(answered, [part for name in names for part in items[name][1]])
         self.assertLessEqual(most, FULL)
-        self.assertEqual((link._odd, wire.producerState, link._buffer, link._tail), (False, "producing", b"", None))
+        self.assertEqual(
+            (link._unsettled, wire.producerState, link._buffer, link._tail), (False, "producing", b"", None)
+        )
 
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.sampled_from(sorted(_ITEMS)), max_size=25), _STEPS)

@@ -1,4 +1,4 @@
-"""The wheel: everybody's deadline in time, and no timer for nobody."""
+"""The timers: everybody's deadline in time, and no timer for nobody."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,9 +9,9 @@ from orosync.transport.timers import Timed, TimerWheel
 class Sleeper:
     """Notes when its turn comes; ``again`` enters it anew."""
 
-    def __init__(self, wheel: TimerWheel, clock: Clock, again: int = 0) -> None:
+    def __init__(self, timers: TimerWheel, clock: Clock, again: int = 0) -> None:
         self.slot: set[Timed] | None = None
-        self.wheel = wheel
+        self.timers = timers
         self.clock = clock
         self.again = again
         self.turns: list[float] = []
@@ -19,17 +19,17 @@ class Sleeper:
     def due(self) -> None:
         self.turns.append(round(self.clock.seconds(), 6))
         if self.again:
-            self.wheel.enter(self, self.again)
+            self.timers.schedule(self, self.again)
 
 
 class WheelTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = TimerWheel(self.clock, 0.5, 25)
+        self.timers = TimerWheel(self.clock, 0.5, 25)
 
     def sleeper(self, seconds: float, again: int = 0) -> Sleeper:
-        sleeper = Sleeper(self.wheel, self.clock, again)
-        self.wheel.enter(sleeper, self.wheel.ticks(seconds))
+        sleeper = Sleeper(self.timers, self.clock, again)
+        self.timers.schedule(sleeper, self.timers.ticks(seconds))
         return sleeper
 
     def run_for(self, seconds: float) -> None:
@@ -49,18 +49,18 @@ class WheelTests(SynchronousTestCase):
     def test_who_leaves_has_no_turn(self) -> None:
         """A connection that is gone, or has done what was asked, is not called."""
         early, late = self.sleeper(2), self.sleeper(2)
-        self.wheel.leave(early)
-        self.wheel.leave(early)
+        self.timers.cancel(early)
+        self.timers.cancel(early)
         self.run_for(5)
         self.assertEqual((early.turns, len(late.turns)), ([], 1))
 
     def test_entering_again_moves_the_turn(self) -> None:
         """One deadline at a time: the later word counts, earlier or later."""
         sleeper = self.sleeper(2)
-        self.wheel.enter(sleeper, self.wheel.ticks(10))
+        self.timers.schedule(sleeper, self.timers.ticks(10))
         self.run_for(5)
         self.assertEqual(sleeper.turns, [])
-        self.wheel.enter(sleeper, self.wheel.ticks(1))
+        self.timers.schedule(sleeper, self.timers.ticks(1))
         self.run_for(2)
         self.assertEqual(len(sleeper.turns), 1)
 
@@ -74,11 +74,11 @@ class WheelTests(SynchronousTestCase):
         """An idle listener wakes nobody, and a closed one leaves nothing behind."""
         self.assertEqual(self.clock.getDelayedCalls(), [])
         sleeper = self.sleeper(5)
-        self.wheel.stop_when_empty()
+        self.timers.stop_when_empty()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
-        self.wheel.leave(sleeper)
+        self.timers.cancel(sleeper)
         self.run_for(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.wheel.stop_when_empty()
-        self.wheel.leave(self.sleeper(5))
+        self.timers.stop_when_empty()
+        self.timers.cancel(self.sleeper(5))
         self.assertEqual(self.clock.getDelayedCalls(), [])
