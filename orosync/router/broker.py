@@ -1,9 +1,7 @@
 """The broker: takes publications, returns the deliveries they make (WAMP, "Publish and Subscribe").
 
-Everything that reaches it has been authorised and its URIs have been checked. It must not know who may do what,
-how a delivery travels, or the time.
-
-Only members that have joined and not left may be handed in; nothing here checks it.
+Callers of this module have authorized the request and checked its URIs. Members that are passed in have joined and
+have not left; this is not checked again.
 """
 
 from __future__ import annotations
@@ -29,16 +27,16 @@ from orosync.wamp.uris import is_reserved
 SUBSCRIPTION_REVOCATION = "subscriber.subscription_revocation"
 
 _new = tuple.__new__
-"""Makes a Delivery in half the time that its own constructor takes."""
+"""Makes a Delivery in half the time that the constructor of a NamedTuple takes."""
 
 
 class Broker:
     """The subscriptions of one realm.
 
-    ``watched``: by topic, what is called when its exact subscription has lost its last member, after the broker is
-    consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
-    ``recorder``, when set, is told of each publication; without ``retention`` nothing is retained. ``trustlevels`` by
-    role: what subscribers are told of publishers (WAMP, "Publication Trust Levels").
+    ``last_unsubscribed``: by topic, what is called when the exact subscription has lost its last member, after the
+    broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
+    ``recorder``, when set, gets each publication; without ``retention`` nothing is retained. ``trustlevels`` by role:
+    what an EVENT says of its publisher (WAMP, "Publication Trust Levels").
     """
 
     def __init__(
@@ -49,7 +47,7 @@ class Broker:
         self._retention = retention
         self._recorder: Recorder | None = None
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
-        self.watched: Mapping[str, Callable[[], None]] = {}
+        self.last_unsubscribed: Mapping[str, Callable[[], None]] = {}
 
     @property
     def recorder(self) -> Recorder | None:
@@ -72,7 +70,7 @@ class Broker:
         before = len(member.subscriptions)
         subscription = subscriptions.join(member, topic, match)
         news: list[Delivery] = []
-        if subscriptions.heard and len(member.subscriptions) != before:
+        if subscriptions.meta_listeners and len(member.subscriptions) != before:
             news = self.tell(subscribed(member, subscription))
         if get_retained and self._retention is not None:
             for event in self._retention.for_member(member, topic, match):
@@ -80,19 +78,19 @@ class Broker:
         return subscription, news
 
     def unsubscribe(self, member: Member, subscription_id: int) -> list[Delivery]:
-        """End a subscription of ``member``: what others are to be told. RequestError NO_SUCH_SUBSCRIPTION, also when it
-        is somebody else's."""
+        """End a subscription of ``member`` and return the deliveries to others. RequestError NO_SUCH_SUBSCRIPTION, also
+        when another session has it."""
         subscription = member.subscriptions.get(subscription_id)
         if subscription is None:
             raise RequestError(uris.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
         if self._subscriptions.part(member, subscription):
-            self._deserted([subscription])
-        return self.tell(unsubscribed(member, subscription)) if self._subscriptions.heard else []
+            self._call_watchers([subscription])
+        return self.tell(unsubscribed(member, subscription)) if self._subscriptions.meta_listeners else []
 
     def revoke(self, member: Member, subscription_id: int, reason: str | None = None) -> list[Delivery]:
-        """Take a subscription away from ``member``, who is told if it can understand that (WAMP, "Subscription
-        Revocation"). ``reason`` should be a URI: over any other, autobahn ends its session. RequestError
-        NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
+        """Take a subscription away from ``member``, with an UNSUBSCRIBED if it announced that feature (WAMP,
+        "Subscription Revocation"). ``reason`` should be a URI: autobahn ends its session over any other text.
+        RequestError NO_SUCH_SUBSCRIPTION as for ``unsubscribe``."""
         deliveries = self.unsubscribe(member, subscription_id)
         if SUBSCRIPTION_REVOCATION not in member.features:
             return deliveries
@@ -102,20 +100,20 @@ class Broker:
         return [Delivery((member,), Unsubscribed(0, details)), *deliveries]
 
     def has(self, member: Member, topic: str, match: Match = Match.EXACT) -> bool:
-        """Whether ``member`` is subscribed to this very topic or pattern."""
+        """Whether ``member`` is subscribed to exactly this topic or pattern."""
         subscription = self._subscriptions.get(topic, match)
         return subscription is not None and subscription.id in member.subscriptions
 
     def lookup(self, topic: str, match: Match = Match.EXACT) -> Subscription | None:
-        """The subscription to this very topic or pattern, None when nobody has it."""
+        """The subscription to exactly this topic or pattern, None when there is none."""
         return self._subscriptions.get(topic, match)
 
     def keep(self, topic: str, match: Match) -> Subscription:
-        """The subscription to this topic or pattern, there from now on with and without subscribers."""
+        """The subscription to this topic or pattern; from now on it stays when it has no members."""
         return self._subscriptions.keep(topic, match)
 
     def find(self, subscription_id: int) -> Subscription | None:
-        """The subscription with this id, whoever has it."""
+        """The subscription with this id."""
         return self._subscriptions.find(subscription_id)
 
     def matching(self, topic: str) -> list[Subscription]:
@@ -123,20 +121,20 @@ class Broker:
         return self._index.matching(topic)
 
     def __iter__(self) -> Iterator[Subscription]:
-        """Every subscription that somebody has, and those that are kept."""
+        """All subscriptions, those that are kept without members included."""
         return iter(self._subscriptions)
 
     @property
-    def heard(self) -> frozenset[str]:
-        """WAMP's own topics that somebody listens to."""
-        return self._subscriptions.heard
+    def meta_listeners(self) -> frozenset[str]:
+        """WAMP's own topics that have subscribers."""
+        return self._subscriptions.meta_listeners
 
     def tell(self, news: News) -> list[Delivery]:
-        """Events on WAMP's own topics, for whoever listens there."""
-        heard = self._subscriptions.heard
+        """Meta events, for the subscribers of WAMP's own topics."""
+        listened = self._subscriptions.meta_listeners
         deliveries: list[Delivery] = []
         for topic, arguments in news:
-            if topic in heard:
+            if topic in listened:
                 deliveries += self.publish(topic, Payload.of(arguments))[1]
         return deliveries
 
@@ -148,14 +146,14 @@ class Broker:
         exclude_me: bool = True,
         filters: Filters | None = None,
         disclose: bool = False,
-        told: Mapping[str, Any] | None = None,
+        extra_details: Mapping[str, Any] | None = None,
     ) -> tuple[int, list[Delivery]]:
         """A new publication id, and one delivery for each subscription that has receivers; all carry that id.
 
         ``publisher`` None is the router itself, which alone may use topics reserved for WAMP (RequestError
-        INVALID_URI for others). ``disclose``: tell the receivers who published (WAMP, "Publisher Identification").
-        ``told`` is what else their EVENT's details hold; where it names a publisher, it is that one that is disclosed.
-        ``details.topic`` is present only where a pattern matched.
+        INVALID_URI for others). ``disclose``: EVENTs name the publisher (WAMP, "Publisher Identification").
+        ``extra_details`` are further keys of EVENT.Details (see ``router.deliveries``). ``details.topic`` is present
+        only where a pattern matched.
         """
         if publisher is None:
             excluded = None
@@ -164,26 +162,26 @@ class Broker:
                 raise RequestError(uris.INVALID_URI, "topics beginning with wamp. are reserved")
             excluded = publisher if exclude_me else None
             if disclose or self._trustlevels:
-                told = self._said_of(publisher, disclose, told)
+                extra_details = self._all_details(publisher, disclose, extra_details)
         number = random_id()
         deliveries: list[Delivery] = []
         index = self._index
         exact = index.exact.get(topic)
         if exact is not None:
             if filters is None and (excluded is None or exact.id not in excluded.subscriptions):
-                receivers: Collection[Member] = exact._everybody or exact.everybody
+                receivers: Collection[Member] = exact._audience or exact.audience
             else:
                 receivers = _receivers(exact, excluded, filters)
             if receivers:
-                details = {} if told is None else dict(told)
+                details = {} if extra_details is None else dict(extra_details)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
         if index.beyond_exact:
             if self._recorder is not None:
-                self._recorder.record(number, topic, payload, publisher, exclude_me, filters, told)
+                self._recorder.record(number, topic, payload, publisher, exclude_me, filters, extra_details)
             for subscription in index.patterns(topic):
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:
-                    details = {} if told is None else dict(told)
+                    details = {} if extra_details is None else dict(extra_details)
                     details["topic"] = topic
                     deliveries.append(Delivery(receivers, Event(subscription.id, number, details), payload, topic))
         return number, deliveries
@@ -196,55 +194,57 @@ class Broker:
         exclude_me: bool = True,
         filters: Filters | None = None,
         disclose: bool = False,
-        told: Mapping[str, Any] | None = None,
+        extra_details: Mapping[str, Any] | None = None,
     ) -> tuple[int, list[Delivery]]:
-        """As ``publish``, and keep the event for those who subscribe later and want it."""
-        number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, told)
+        """As ``publish``, and retain the event for later subscribers (WAMP, "Event Retention")."""
+        number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, extra_details)
         if self._retention is not None:
-            told = self._said_of(publisher, disclose, told)
+            extra_details = self._all_details(publisher, disclose, extra_details)
             excluded = publisher.session if exclude_me else None
-            self._retention.keep(topic, number, payload, told, filters, excluded)
+            self._retention.keep(topic, number, payload, extra_details, filters, excluded)
         return number, deliveries
 
-    def _said_of(self, publisher: Member, disclose: bool, told: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """What details tell of a publisher, and ``told``, which has the last word."""
-        said = _identity(publisher) if disclose else {}
+    def _all_details(
+        self, publisher: Member, disclose: bool, extra_details: Mapping[str, Any] | None
+    ) -> Mapping[str, Any] | None:
+        """What EVENTs say of a publisher, overruled by ``extra_details``."""
+        details = _identity(publisher) if disclose else {}
         role = publisher.principal.authrole
         if role in self._trustlevels:
-            said["trustlevel"] = self._trustlevels[role]
-        return {**said, **(told or {})} or None
+            details["trustlevel"] = self._trustlevels[role]
+        return {**details, **(extra_details or {})} or None
 
     def leave(self, member: Member) -> list[Delivery]:
-        """End all subscriptions of ``member``: what others are to be told. Nothing names it afterwards."""
+        """End all subscriptions of ``member`` and return the deliveries to others. It is not referenced any more."""
         subscriptions = self._subscriptions
-        had = list(member.subscriptions.values()) if subscriptions.heard else []
+        had = list(member.subscriptions.values()) if subscriptions.meta_listeners else []
         gone = subscriptions.leave(member)
         if self._retention is not None and self._retention.named:
             self._retention.leave(member.session)
         if gone:
-            self._deserted(gone)
+            self._call_watchers(gone)
         return [one for subscription in had for one in self.tell(unsubscribed(member, subscription))]
 
-    def _deserted(self, subscriptions: Collection[Subscription]) -> None:
-        watched = self.watched
-        if watched:
-            for subscription in subscriptions:
-                if subscription.topic in watched and subscription.match is Match.EXACT:
-                    watched[subscription.topic]()
+    def _call_watchers(self, gone: Collection[Subscription]) -> None:
+        watchers = self.last_unsubscribed
+        if watchers:
+            for subscription in gone:
+                if subscription.topic in watchers and subscription.match is Match.EXACT:
+                    watchers[subscription.topic]()
 
 
 def _receivers(subscription: Subscription, excluded: Member | None, filters: Filters | None) -> Collection[Member]:
     members = subscription.members
     if excluded is not None and excluded.session in members:
-        # A copy without the publisher, rather than a look at each member: a publish to thousands costs microseconds.
+        # A copy without the publisher is faster than a comparison with each member: microseconds for thousands.
         members = members.copy()
         del members[excluded.session]
         return members.values() if filters is None else filters.select(members)
-    return subscription.everybody if filters is None else filters.select(members)
+    return subscription.audience if filters is None else filters.select(members)
 
 
 def _retained(event: Retained, member: Member, subscription: Subscription) -> Delivery:
-    details = {**event.told, "retained": True}
+    details = {**event.extra_details, "retained": True}
     if subscription.match is not Match.EXACT:
         details["topic"] = event.topic
     return Delivery((member,), Event(subscription.id, event.publication, details), event.payload, event.topic)

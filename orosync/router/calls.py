@@ -1,7 +1,5 @@
-"""Calls on their way to a callee: whom one goes to, what its INVOCATION says, waiting for somebody who is free, and
-going to somebody else (WAMP, "Shared Registration", "Progressive Call Invocations", "Call Re-Routing").
-
-It must not know who may call, how an answer is relayed, or the time.
+"""Calls on their way to a callee: which callee gets a call, what its INVOCATION says, waiting for a free callee, and
+going on to another one (WAMP, "Shared Registration", "Progressive Call Invocations", "Call Re-Routing").
 """
 
 from __future__ import annotations
@@ -21,15 +19,16 @@ from orosync.wamp.payload import FEATURE, Payload, described, understood
 from orosync.wamp.v2 import CALL
 
 CALL_REROUTE = "callee.call_reroute"
-_NOBODY_LEFT = Payload.of(["the last callee has left"], None)
-TOO_LONG = Payload.of(["the call took longer than it may"], None)
+
+_NO_CALLEE_LEFT = Payload.of(["the last callee has left"], None)
 _ALL_UNAVAILABLE = Payload.of(["no callee is available"], None)
+CALL_TIMED_OUT = Payload.of(["the call took longer than it may"], None)
 
 
 class Calls:
     """The calls of one realm. ``queue_limit`` bounds how many wait for the callees of one registration.
 
-    ``trustlevels`` by role: what callees are told of callers (WAMP, "Call Trust Levels").
+    ``trustlevels`` by role: what an INVOCATION says of its caller (WAMP, "Call Trust Levels").
     """
 
     def __init__(
@@ -49,99 +48,99 @@ class Calls:
         options: Mapping[str, Any],
         payload: Payload | None,
         disclose: bool,
-        told: Mapping[str, Any] | None,
+        extra_details: Mapping[str, Any] | None,
     ) -> list[Delivery]:
         """Hand a CALL to one of the registration's callees, or let it wait for one. Fails as ``Dealer.call``."""
-        if not options and registration.capacity is None:  # nearly always: the long way, without what nobody asks for
+        if not options and registration.capacity is None:  # the usual call: without what no option asks for
             callee = registration.pick(self._draw)
             if CALL_REROUTE not in callee.features:
                 pending = self.pending.open(caller, request, callee, False)
-                details = self._details(registration, procedure, caller, callee, disclose, told)
+                details = self._details(registration, procedure, caller, callee, disclose, extra_details)
                 return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
-            asked = CallOptions(procedure, disclose, told)
+            call_options = CallOptions(procedure, disclose, extra_details)
         else:
-            asked = CallOptions.of(procedure, options, caller.features, disclose, told)
+            call_options = CallOptions.of(procedure, options, caller.features, disclose, extra_details)
             found = registration.pick_free(self._draw)
             if found is None:
-                return self._wait(caller, request, registration, asked, payload)
+                return self._wait(caller, request, registration, call_options, payload)
             callee = found
-        self._check_callee(caller, request, asked, callee)
-        details = self._all_details(registration, caller, callee, asked, asked.timeout)
+        self._check_callee(caller, request, call_options, callee)
+        details = self._all_details(registration, caller, callee, call_options, call_options.timeout)
         forwarded = callee.session in registration.forwards_timeout
         movable, capacity = CALL_REROUTE in callee.features, registration.capacity
-        # A limit that the callee keeps is of no concern here, unless somebody else may get the call.
-        timeout = 0 if forwarded and not movable else asked.timeout
-        if not (asked.streaming or timeout or movable or capacity is not None):
-            pending = self.pending.open(caller, request, callee, asked.progress)
+        # The router does not need the time limit if the callee enforces it, unless another callee may get the call.
+        timeout = 0 if forwarded and not movable else call_options.timeout
+        if not (call_options.streaming or timeout or movable or capacity is not None):
+            pending = self.pending.open(caller, request, callee, call_options.progress)
         else:
-            particulars = CallState(registration, asked, details, payload if movable else None)
-            particulars.streaming, particulars.timeout, particulars.forwarded = asked.streaming, timeout, forwarded
-            self.pending.check_kept(caller, particulars.size)
-            pending = self.pending.open(caller, request, callee, asked.progress)
-            self.pending.keep(pending, particulars)
-            particulars.slots = None if capacity is None else capacity.take(callee.session)
+            state = CallState(registration, call_options, details, payload if movable else None)
+            state.streaming, state.timeout, state.forwarded = call_options.streaming, timeout, forwarded
+            self.pending.check_kept(caller, state.size)
+            pending = self.pending.open(caller, request, callee, call_options.progress)
+            self.pending.keep(pending, state)
+            state.slots = None if capacity is None else capacity.take(callee.session)
         return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
 
     def go_on(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
-        """Hand on the next part of a stream, to whom the first went. What the first CALL asked for holds for all;
-        nothing comes of it once the callee has been told to stop."""
-        particulars, callee = pending.particulars, pending.callee
-        assert particulars is not None and callee is not None, "only what has been handed over can be a stream"
+        """Hand the next part of a progressive call invocation to the callee of the first (WAMP, "Progressive Call
+        Invocations"). The options of the first CALL hold for all; no effect once the callee has been interrupted."""
+        state, callee = pending.state, pending.callee
+        assert state is not None and callee is not None, "a call in parts has been handed to a callee"
         more = streams_on(options, pending.caller.features)
         sealed = described(options, pending.caller.features, "caller")
-        particulars.streaming = more
-        particulars.relayed = True
+        state.streaming = more
+        state.relayed = True
         if pending.interrupted:
             return []
-        details = {key: value for key, value in particulars.details.items() if key != "progress"}
+        details = {key: value for key, value in state.details.items() if key != "progress"}
         if more:
             details["progress"] = True
         details.update(sealed or {})
-        return [Delivery((callee,), Invocation(pending.invocation, particulars.registration.id, details), payload)]
+        return [Delivery((callee,), Invocation(pending.invocation, state.registration.id, details), payload)]
 
     def reroute(self, pending: PendingCall) -> list[Delivery] | None:
-        """Give a call that its callee is not available for to another one, or tell the caller that there is none. None:
-        such a call stays where it is."""
-        particulars, callee = pending.particulars, pending.callee
-        if particulars is None or callee is None or CALL_REROUTE not in callee.features:
+        """Give a call that its callee is not available for to another callee, or answer the caller with an ERROR when
+        there is none (WAMP, "Call Re-Routing"). None: the call cannot be moved."""
+        state, callee = pending.state, pending.callee
+        if state is None or callee is None or CALL_REROUTE not in callee.features:
             return None
-        if particulars.relayed or particulars.streaming or pending.interrupted:
+        if state.relayed or state.streaming or pending.interrupted:
             return None
-        registration = particulars.registration.current()
-        if particulars.watch is not None and not particulars.watch.left():
-            # The callee kept the time limit, and gave the call back when it was over: nobody else has time for it.
+        registration = state.registration.current()
+        if state.watch is not None and not state.watch.left():
+            # The callee enforced the time limit and gave the call back when it had passed: no time is left for another.
             self.pending.close(pending)
             late = Error(CALL, pending.request, {}, uris.TIMEOUT)
-            return [Delivery((pending.caller,), late, TOO_LONG), *self.freed(pending)]
-        tried = [one for each in particulars.tried if (one := each()) is not None]
+            return [Delivery((pending.caller,), late, CALL_TIMED_OUT), *self.freed(pending)]
+        tried = [one for each in state.tried if (one := each()) is not None]
         tried.append(callee)
-        particulars.tried.append(ref(callee))
+        state.tried.append(ref(callee))
         while (successor := registration.successor(tried, self._draw)) is not None:
-            if self._lacking(particulars.asked, successor) is None and self.pending.has_room(successor):
-                particulars.give_back()
-                particulars.registration = registration
+            if self._missing_feature(state.options, successor) is None and self.pending.has_room(successor):
+                state.give_back()
+                state.registration = registration
                 return [self._hand(pending, successor), *self.serve(registration)]
             tried.append(successor)
-            particulars.tried.append(ref(successor))
+            state.tried.append(ref(successor))
         self.pending.close(pending)
         error = Error(CALL, pending.request, {}, uris.NO_AVAILABLE_CALLEE)
         return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]
 
     def freed(self, pending: PendingCall) -> list[Delivery]:
-        """What comes of a call with particulars being over: somebody may have become free for one that waits."""
-        particulars = pending.particulars
-        if particulars is None or particulars.registration.capacity is None:
+        """Free the slot of a call that is over, and hand waiting calls to the callee that has become free."""
+        state = pending.state
+        if state is None or state.registration.capacity is None:
             return []
-        capacity = particulars.registration.capacity
+        capacity = state.registration.capacity
         if pending.callee is None:
             if pending in capacity.waiting:
                 capacity.waiting.remove(pending)
             return []
-        particulars.give_back()
-        return self.serve(particulars.registration)
+        state.give_back()
+        return self.serve(state.registration)
 
     def serve(self, registration: Registration) -> list[Delivery]:
-        """Hand calls that wait to whoever is free; when there is no callee any more, tell their callers."""
+        """Hand waiting calls to free callees; when no callee is left, answer them with an ERROR."""
         capacity = registration.capacity
         deliveries: list[Delivery] = []
         if capacity is None:
@@ -151,20 +150,20 @@ class Calls:
                 pending = capacity.waiting.popleft()
                 self.pending.close(pending)
                 error = Error(CALL, pending.request, {}, uris.CANCELED)
-                deliveries.append(Delivery((pending.caller,), error, _NOBODY_LEFT))
+                deliveries.append(Delivery((pending.caller,), error, _NO_CALLEE_LEFT))
                 continue
             callee = registration.pick_free(self._draw)
             if callee is None:
                 break
             pending = capacity.waiting.popleft()
-            assert pending.particulars is not None, "whoever waits has some"
-            lacking = self._lacking(pending.particulars.asked, callee)
-            if lacking is None:
+            assert pending.state is not None, "a waiting call has a state"
+            missing = self._missing_feature(pending.state.options, callee)
+            if missing is None:
                 deliveries.append(self._hand(pending, callee))
                 continue
             self.pending.close(pending)
             error = Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED)
-            deliveries.append(Delivery((pending.caller,), error, Payload.of([lacking])))
+            deliveries.append(Delivery((pending.caller,), error, Payload.of([missing])))
         return deliveries
 
     def not_begun(self, registration: Registration) -> list[PendingCall]:
@@ -177,81 +176,88 @@ class Calls:
         return waiting
 
     def go_to(self, registration: Registration, waiting: list[PendingCall]) -> list[Delivery]:
-        """Have calls that waited for another registration's callees wait for those of this one."""
+        """Let calls that waited for another registration's callees wait for those of this one."""
         if not waiting:
             return []
         if registration.capacity is None:
             registration.capacity = Capacity()
         for pending in waiting:
-            assert pending.particulars is not None, "whoever waits has some"
-            pending.particulars.registration = registration
+            assert pending.state is not None, "a waiting call has a state"
+            pending.state.registration = registration
             registration.capacity.waiting.append(pending)
         return self.serve(registration)
 
     def _wait(
-        self, caller: Member, request: int, registration: Registration, asked: CallOptions, payload: Payload | None
+        self,
+        caller: Member,
+        request: int,
+        registration: Registration,
+        call_options: CallOptions,
+        payload: Payload | None,
     ) -> list[Delivery]:
         capacity = registration.capacity
-        assert capacity is not None, "without limits somebody is always free"
-        if asked.streaming or len(capacity.waiting) >= self._queue_limit:
+        assert capacity is not None, "a registration without limits always has a free callee"
+        if call_options.streaming or len(capacity.waiting) >= self._queue_limit:
             raise RequestError(uris.UNAVAILABLE, "all callees are busy")
-        particulars = CallState(registration, asked, {}, payload)
-        self.pending.check_kept(caller, particulars.size)
+        state = CallState(registration, call_options, {}, payload)
+        self.pending.check_kept(caller, state.size)
         pending = self.pending.wait(caller, request)
-        self.pending.keep(pending, particulars)
-        particulars.timeout = asked.timeout
+        self.pending.keep(pending, state)
+        state.timeout = call_options.timeout
         capacity.waiting.append(pending)
         return []
 
     def _hand(self, pending: PendingCall, callee: Member) -> Delivery:
-        """A call that has waited, or that somebody else had, goes to ``callee``."""
-        particulars = pending.particulars
-        assert particulars is not None
-        registration = particulars.registration
+        """Give a call that has waited, or that another callee had, to ``callee``."""
+        state = pending.state
+        assert state is not None
+        registration = state.registration
         self.pending.give(pending, callee)
-        pending.progressive = particulars.asked.progress
+        pending.progressive = state.options.progress
         if registration.capacity is not None:
-            particulars.slots = registration.capacity.take(callee.session)
-        particulars.forwarded = callee.session in registration.forwards_timeout
-        left = particulars.asked.timeout
-        if particulars.watch is not None:
-            left = particulars.watch.left()
-            particulars.watch.enforce(not particulars.forwarded)
-        details = self._all_details(registration, pending.caller, callee, particulars.asked, left)
-        particulars.details = details
-        payload = particulars.payload
+            state.slots = registration.capacity.take(callee.session)
+        state.forwarded = callee.session in registration.forwards_timeout
+        left = state.options.timeout
+        if state.watch is not None:
+            left = state.watch.left()
+            state.watch.enforce(not state.forwarded)
+        details = self._all_details(registration, pending.caller, callee, state.options, left)
+        state.details = details
+        payload = state.payload
         if CALL_REROUTE not in callee.features:
-            self.pending.forget_payload(pending)  # nobody will get it after this one
+            self.pending.forget_payload(pending)  # it cannot be moved from this callee
         return Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)
 
-    def _check_callee(self, caller: Member, request: int, asked: CallOptions, callee: Member) -> None:
-        lacking = self._lacking(asked, callee)
-        if lacking is not None:
-            if asked.streaming:
+    def _check_callee(self, caller: Member, request: int, call_options: CallOptions, callee: Member) -> None:
+        missing = self._missing_feature(call_options, callee)
+        if missing is not None:
+            if call_options.streaming:
                 self.pending.stream_is_over(caller, request)
-            raise RequestError(uris.FEATURE_NOT_SUPPORTED, lacking)
+            raise RequestError(uris.FEATURE_NOT_SUPPORTED, missing)
 
-    def _lacking(self, asked: CallOptions, callee: Member) -> str | None:
-        """Why ``callee`` cannot take such a call; None if it can."""
-        if asked.streaming and f"callee.{STREAMS}" not in callee.features:
+    def _missing_feature(self, call_options: CallOptions, callee: Member) -> str | None:
+        """Why ``callee`` cannot take a call with these options; None if it can."""
+        if call_options.streaming and f"callee.{STREAMS}" not in callee.features:
             return f"the callee has not announced {STREAMS}"
-        if asked.sealed is not None and not understood(asked.sealed, callee.features, "callee"):
+        if call_options.sealed is not None and not understood(call_options.sealed, callee.features, "callee"):
             return f"the callee has not announced {FEATURE}"
         return None
 
     def _all_details(
-        self, registration: Registration, caller: Member, callee: Member, asked: CallOptions, left: int
+        self, registration: Registration, caller: Member, callee: Member, call_options: CallOptions, left: int
     ) -> dict[str, Any]:
-        """``left``: of its time limit, in milliseconds."""
-        details = self._details(registration, asked.procedure, caller, callee, asked.disclose, asked.told)
-        if asked.progress:  # whatever the callee has announced: wampy announces nothing, and others ignore it
+        """INVOCATION.Details; ``left``: milliseconds of the time limit that are left."""
+        details = self._details(
+            registration, call_options.procedure, caller, callee, call_options.disclose, call_options.extra_details
+        )
+        if call_options.progress:  # not only where the callee announced it: wampy announces nothing, others ignore it
             details["receive_progress"] = True
-        if asked.streaming:
+        if call_options.streaming:
             details["progress"] = True
-        if asked.timeout and callee.session in registration.forwards_timeout:
-            details["timeout"] = max(1, left)  # 0 would be for ever
-        if asked.sealed is not None:
-            details.update(asked.sealed)
+        if call_options.timeout and callee.session in registration.forwards_timeout:
+            details["timeout"] = max(1, left)  # 0 would be no limit
+        if call_options.sealed is not None:
+            details.update(call_options.sealed)
         return details
 
     def _details(
@@ -261,7 +267,7 @@ class Calls:
         caller: Member,
         callee: Member,
         disclose: bool,
-        told: Mapping[str, Any] | None,
+        extra_details: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
         details: dict[str, Any] = {}
         if registration.match is not Match.EXACT:
@@ -272,6 +278,6 @@ class Calls:
             details["caller_authrole"] = caller.principal.authrole
         if self._trustlevels and caller.principal.authrole in self._trustlevels:
             details["trustlevel"] = self._trustlevels[caller.principal.authrole]
-        if told is not None:
-            details.update(told)
+        if extra_details is not None:
+            details.update(extra_details)
         return details

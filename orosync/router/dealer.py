@@ -1,14 +1,7 @@
-"""How calls end: their results and errors on the way back, cancelling, time limits, and somebody leaving (WAMP, "Call
-Canceling", "Call Timeouts", "Progressive Call Results").
+"""The dealer: hands calls to callees and their answers back, as deliveries (WAMP, "Routed Remote Procedure Calls").
 
-It must not know registrations, how a callee is chosen, or the time.
-
-The dealer: hands calls to callees and their answers back, as deliveries (WAMP, "Routed Remote Procedure Calls").
-
-Everything that reaches it has been authorised and its URIs have been checked. It must not know who may do what,
-how a delivery travels, or the time. Payloads pass through it unseen.
-
-Only members that have joined and not left may be handed in; nothing here checks it.
+Callers of this module have authorized the request and checked its URIs. Payloads pass through unread. Members that
+are passed in have joined and have not left; this is not checked again.
 """
 
 from __future__ import annotations
@@ -20,19 +13,23 @@ from typing import Any
 
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
-from orosync.router.calls import TOO_LONG, Calls
+from orosync.router.calls import CALL_TIMED_OUT, Calls
 from orosync.router.deliveries import Delivery, Member, choice, flag
 from orosync.router.meta_call import Procedure
 from orosync.router.meta_events import News, registered, unregistered
 from orosync.router.pending import LATE, PendingCall
-from orosync.router.registrations import NO_WISHES, Draw, Invoke, RegisterOptions, Registration, Registrations
+from orosync.router.registrations import DEFAULT_OPTIONS, Draw, Invoke, RegisterOptions, Registration, Registrations
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Result, Unregistered
 from orosync.wamp.payload import FEATURE, Payload, described, understood
 from orosync.wamp.uris import is_reserved
 from orosync.wamp.v2 import CALL
 
+PENDING_LIMIT = 10_000
+QUEUE_LIMIT = 100
+
 CALL_CANCELING = "callee.call_canceling"
+REGISTRATION_REVOCATION = "callee.registration_revocation"
 
 _CALLEE_LEFT = Payload.of(["the callee has left before it answered"], None)
 _SEALED = Payload.of([f"the caller has not announced {FEATURE}, in which the callee answers"], None)
@@ -46,17 +43,162 @@ class CancelMode(Enum):
     KILLNOWAIT = "killnowait"
 
 
-class Answers:
-    """The half of a dealer that ends calls."""
+class Dealer:
+    """The registrations and the calls in progress of one realm.
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self._pending = calls.pending
+    ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
+    with ``wamp.error.unavailable``, and so is one that would be more than ``queue_limit`` waiting for the same
+    procedure. ``draw`` chooses a callee for the policy ``random``. ``meta_procedures`` are WAMP's own procedures, which
+    have no callee. ``tell`` turns meta events into deliveries, and ``now`` tells the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        pending_limit: int = PENDING_LIMIT,
+        draw: Draw = random.choice,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        trustlevels: Mapping[str, int] | None = None,
+        tell: Callable[[News], list[Delivery]] = lambda news: [],
+        now: Callable[[], float] = float,
+    ) -> None:
+        self._calls = Calls(pending_limit, queue_limit, draw, trustlevels)
+        self._pending = self._calls.pending
+        self._registrations = Registrations(now)
+        self._index = self._registrations.index
+        self._tell = tell
+        self.meta_procedures: dict[str, Procedure] = {}
+
+    def register(
+        self,
+        member: Member,
+        procedure: str,
+        match: Match = Match.EXACT,
+        invoke: str = Invoke.SINGLE,
+        options: RegisterOptions = DEFAULT_OPTIONS,
+        force: bool = False,
+    ) -> tuple[Registration, list[Delivery]]:
+        """Make ``member`` a callee. The deliveries are to be made after the REGISTERED.
+
+        ``force``: the present callees lose the procedure to ``member`` (REGISTER.Options.force_reregister, as in
+        Crossbar.io); calls that they work on stay with them, calls that wait are handed to ``member``.
+
+        RequestError INVALID_URI for a procedure reserved for WAMP itself; INVALID_ARGUMENT for an unknown policy;
+        PROCEDURE_ALREADY_EXISTS when it is registered for a single callee, under another policy, or by ``member``; with
+        ``force`` when the router's own process has registered it.
+        """
+        if is_reserved(procedure):
+            raise RequestError(uris.INVALID_URI, "procedures beginning with wamp. are reserved")
+        policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
+        former = self._index.get(procedure, match) if force else None
+        if former is None:
+            registration = self._registrations.join(member, procedure, match, policy, options)
+            return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
+        if any(callee.inside for callee in former.callees):
+            raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
+        waiting = self._calls.not_begun(former)
+        deliveries: list[Delivery] = []
+        for callee in tuple(former.callees):
+            deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
+        registration = self._registrations.join(member, procedure, match, policy, options)
+        former.taken_over_by(registration)
+        deliveries += self._tell(registered(member, registration))
+        return registration, deliveries + self._calls.go_to(registration, waiting)
+
+    def unregister(self, member: Member, registration_id: int) -> list[Delivery]:
+        """End a registration of ``member`` and return the deliveries to others. The calls it works on go on.
+
+        RequestError NO_SUCH_REGISTRATION, also when another session has it.
+        """
+        registration = member.registrations.pop(registration_id, None)
+        if registration is None:
+            raise RequestError(uris.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
+        self._registrations.part(member, registration)
+        return self._tell(unregistered(member, registration)) + self._calls.serve(registration)
+
+    def revoke(self, member: Member, registration_id: int, reason: str | None = None) -> list[Delivery]:
+        """Take a registration away from ``member``, with an UNREGISTERED if it announced that feature (WAMP,
+        "Registration Revocation"). RequestError NO_SUCH_REGISTRATION as for ``unregister``."""
+        deliveries = self.unregister(member, registration_id)
+        if REGISTRATION_REVOCATION not in member.features:
+            return deliveries
+        details: dict[str, Any] = {"registration": registration_id}
+        if reason is not None:
+            details["reason"] = reason
+        return [Delivery((member,), Unregistered(0, details)), *deliveries]
+
+    def has(self, member: Member, procedure: str, match: Match = Match.EXACT) -> bool:
+        """Whether ``member`` has registered exactly this procedure or pattern."""
+        registration = self._index.get(procedure, match)
+        return registration is not None and registration.id in member.registrations
+
+    def lookup(self, procedure: str, match: Match = Match.EXACT) -> Registration | None:
+        """The registration of exactly this procedure or pattern, None when there is none."""
+        return self._index.get(procedure, match)
+
+    def find(self, registration_id: int) -> Registration | None:
+        """The registration with this id."""
+        return self._registrations.find(registration_id)
+
+    def __iter__(self) -> Iterator[Registration]:
+        """All registrations."""
+        return iter(self._registrations)
+
+    def match(self, procedure: str) -> Registration | None:
+        """The one registration that a call of ``procedure`` would go to.
+
+        A pattern, however broad, never stands in for a procedure of WAMP itself.
+        """
+        return self._index.exact.get(procedure) if is_reserved(procedure) else self._index.best(procedure)
+
+    def call(
+        self,
+        caller: Member,
+        request: int,
+        procedure: str,
+        options: Mapping[str, Any],
+        payload: Payload | None,
+        disclose: bool = False,
+        extra_details: Mapping[str, Any] | None = None,
+    ) -> list[Delivery]:
+        """Hand a CALL to a callee; ``disclose``: the INVOCATION names the caller (WAMP, "Caller Identification").
+
+        ``extra_details`` are further keys of INVOCATION.Details (see ``router.deliveries``).
+        A CALL with the request id of a progressive call invocation is its next part (WAMP, "Progressive Call
+        Invocations"); one that comes after its end has no effect.
+
+        ProtocolViolation when ``caller`` uses a request id that is still in progress, or an option that it has not
+        announced. RequestError NO_SUCH_PROCEDURE; INVALID_ARGUMENT for an option of a wrong type;
+        FEATURE_NOT_SUPPORTED for what the callee cannot take; UNAVAILABLE over a bound.
+        """
+        # Checked first: an ERROR for this id would be taken for the answer to the call that has it.
+        stream = self._pending.check_request(caller, request)
+        if stream is not None:
+            return [] if stream is LATE else self._calls.go_on(stream, options, payload)
+        registration = self._index.exact.get(procedure) or self.match(procedure)
+        if registration is None:
+            meta_procedure = self.meta_procedures.get(procedure)
+            if meta_procedure is not None:
+                return meta_procedure(caller, request, payload)
+            raise RequestError(uris.NO_SUCH_PROCEDURE, f"no callee has registered {procedure}")
+        return self._calls.begin(caller, request, registration, procedure, options, payload, disclose, extra_details)
+
+    def is_stream(self, caller: Member, request: int) -> bool:
+        """Whether ``caller`` sends, or has recently sent, the payload of a call with this id in several parts."""
+        return self._pending.is_stream(caller, request)
+
+    def timed(self, caller: Member, request: int) -> PendingCall | None:
+        """The call that ``caller`` has just made with this id, if it has a time limit that the router enforces, or will
+        enforce when another callee gets it: its ``state`` has the limit and needs a ``watch``."""
+        pending = self._pending.called(caller, request)
+        if pending is None or pending.state is None or not pending.state.timeout:
+            return None
+        return pending
 
     def yielded(
         self, callee: Member, request: int, options: Mapping[str, Any], payload: Payload | None
     ) -> list[Delivery]:
-        """Relay a YIELD; nothing comes of one for an invocation that is over.
+        """Relay a YIELD (WAMP, "Progressive Call Results"); one for an invocation that is over has no effect.
 
         ProtocolViolation when ``callee`` never got that invocation, for an option of a wrong type, or one that it has
         not announced.
@@ -76,15 +218,15 @@ class Answers:
                 return self._progressed(pending, {"progress": True, **details}, payload)
         self._pending.close(pending)
         answer = Delivery((pending.caller,), Result(pending.request, details), payload)
-        return [answer] if pending.particulars is None else [answer, *self._calls.freed(pending)]
+        return [answer] if pending.state is None else [answer, *self._calls.freed(pending)]
 
     def failed(
         self, callee: Member, request: int, details: Mapping[str, Any], error: str, payload: Payload | None
     ) -> list[Delivery]:
-        """Relay an ERROR for an INVOCATION; nothing comes of one for an invocation that is over.
+        """Relay an ERROR for an INVOCATION; one for an invocation that is over has no effect.
 
-        ``details`` speak of the callee's message and stay behind, but for those of a sealed payload. ProtocolViolation
-        when ``callee`` never got that invocation, or as for ``yielded``.
+        Of ``details`` only those of a sealed payload are relayed. ProtocolViolation when ``callee`` never got that
+        invocation, or as for ``yielded``.
         """
         pending = self._pending.invoked(callee, request)
         if pending is None:
@@ -99,11 +241,11 @@ class Answers:
         return self._close(pending, Error(CALL, pending.request, dict(sealed or {}), error), payload)
 
     def cancel(self, caller: Member, request: int, options: Mapping[str, Any]) -> list[Delivery]:
-        """End a call of ``caller``; nothing comes of it when the call is over.
+        """End a call of ``caller`` (WAMP, "Call Canceling"); no effect when the call is over.
 
-        Without a mode it is killnowait: the caller is answered at once and the callee need not go on. A callee that
-        has not announced call canceling is left alone, whatever the mode. ProtocolViolation for an unknown mode:
-        WAMP has no ERROR for a CANCEL.
+        The default mode is killnowait: the caller is answered at once and the callee is interrupted. A callee that has
+        not announced call canceling is not interrupted in any mode. ProtocolViolation for an unknown mode: WAMP has no
+        ERROR for a CANCEL.
         """
         try:
             mode = choice(options, "mode", CancelMode.KILLNOWAIT)
@@ -120,16 +262,16 @@ class Answers:
         return deliveries
 
     def expired(self, pending: PendingCall) -> list[Delivery]:
-        """A call has taken as long as it may: ERROR ``wamp.error.timeout``, and the callee need not go on. Nothing
-        comes of it when the call is over."""
+        """End a call whose time limit has passed (WAMP, "Call Timeouts"): ERROR ``wamp.error.timeout`` to the caller,
+        INTERRUPT to the callee. No effect when the call is over."""
         if self._pending.called(pending.caller, pending.request) is not pending:
             return []
         error = Error(CALL, pending.request, {}, uris.TIMEOUT)
-        return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, TOO_LONG)
+        return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, CALL_TIMED_OUT)
 
     def withdraw(self, caller: Member, request: int) -> list[Delivery]:
-        """A call of ``caller`` is answered by somebody else; the callee need not go on. Nothing comes of it when there
-        is no such call."""
+        """End a call of ``caller`` that its own session answers, and interrupt the callee. No effect when there is no
+        such call."""
         pending = self._pending.called(caller, request)
         if pending is None:
             return []
@@ -137,8 +279,25 @@ class Answers:
         self._pending.close(pending)
         return deliveries + self._calls.freed(pending)
 
+    def leave(self, member: Member) -> list[Delivery]:
+        """End all registrations and calls of ``member`` and return the deliveries to others. It is not referenced any
+        more.
+
+        Its callers get ERROR ``wamp.error.canceled``; its callees are interrupted, if they announced call canceling.
+        """
+        left = list(member.registrations.values())
+        member.registrations.clear()
+        deliveries: list[Delivery] = []
+        for registration in left:
+            self._registrations.part(member, registration)
+            deliveries += self._tell(unregistered(member, registration))
+        deliveries = self._abandon(member) + deliveries
+        for registration in left:
+            deliveries += self._calls.serve(registration)
+        return deliveries
+
     def _abandon(self, member: Member) -> list[Delivery]:
-        """``member`` leaves: those who wait for it are told, those who work for it may stop."""
+        """End the calls that ``member`` made (INTERRUPT to the callees) and those that it works on (ERROR)."""
         made, taken = self._pending.leave(member)
         deliveries: list[Delivery] = []
         for pending in made:
@@ -146,21 +305,21 @@ class Answers:
         for pending in taken:
             error = Error(CALL, pending.request, {}, uris.CANCELED)
             deliveries.append(Delivery((pending.caller,), error, _CALLEE_LEFT))
-        # What waited first: whoever becomes free must not be given what is over.
+        # Calls that still wait come first: a callee that becomes free must not be given a call that is over.
         for pending in sorted(made, key=lambda pending: pending.callee is not None):
-            if pending.particulars is not None:
+            if pending.state is not None:
                 deliveries += self._calls.freed(pending)
         return deliveries
 
     def _progressed(self, pending: PendingCall, details: dict[str, Any], payload: Payload | None) -> list[Delivery]:
-        # A caller that did not ask would take it for the final one.
+        # A caller that did not ask for progressive results would take this one for the final result.
         if not pending.progressive:
             return []
-        particulars = pending.particulars
-        if particulars is not None:
-            particulars.relayed = True
-            if particulars.watch is not None:
-                particulars.watch.progressed()
+        state = pending.state
+        if state is not None:
+            state.relayed = True
+            if state.watch is not None:
+                state.watch.progressed()
         return [Delivery((pending.caller,), Result(pending.request, details), payload)]
 
     def _close(self, pending: PendingCall, error: Error, payload: Payload | None = None) -> list[Delivery]:
@@ -173,8 +332,8 @@ def _interruptible(pending: PendingCall) -> bool:
 
 
 def _interrupt(pending: PendingCall, mode: CancelMode) -> list[Delivery]:
-    """One INTERRUPT at most for each invocation, which the callee may have forgotten after the first; and none for a
-    callee that cannot be interrupted."""
+    """At most one INTERRUPT for each invocation, since the callee may have forgotten it after the first; none for a
+    callee that has not announced call canceling."""
     if pending.interrupted or not _interruptible(pending):
         return []
     assert pending.callee is not None
@@ -186,178 +345,5 @@ def _progress(options: Mapping[str, Any]) -> bool:
     try:
         return flag(options, "progress")
     except RequestError as error:
-        # There is no request of the callee's that an ERROR could answer.
+        # A YIELD is not answered, so there is no ERROR to send.
         raise ProtocolViolation(error.message) from None
-
-
-PENDING_LIMIT = 10_000
-QUEUE_LIMIT = 100
-REGISTRATION_REVOCATION = "callee.registration_revocation"
-
-
-class Dealer(Answers):
-    """The registrations and the calls in progress of one realm.
-
-    ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
-    with ``wamp.error.unavailable``, and so is one that would be more than ``queue_limit`` waiting for the same
-    procedure. ``draw`` chooses a callee for the policy ``random``. ``own`` holds WAMP's own procedures, which have no
-    callee. ``tell`` turns news into deliveries, and ``now`` tells the time, in seconds since 1970.
-    """
-
-    def __init__(
-        self,
-        pending_limit: int = PENDING_LIMIT,
-        draw: Draw = random.choice,
-        *,
-        queue_limit: int = QUEUE_LIMIT,
-        trustlevels: Mapping[str, int] | None = None,
-        tell: Callable[[News], list[Delivery]] = lambda news: [],
-        now: Callable[[], float] = float,
-    ) -> None:
-        super().__init__(Calls(pending_limit, queue_limit, draw, trustlevels))
-        self._registrations = Registrations(now)
-        self._index = self._registrations.index
-        self._tell = tell
-        self.own: dict[str, Procedure] = {}
-
-    def register(
-        self,
-        member: Member,
-        procedure: str,
-        match: Match = Match.EXACT,
-        invoke: str = Invoke.SINGLE,
-        wishes: RegisterOptions = NO_WISHES,
-        force: bool = False,
-    ) -> tuple[Registration, list[Delivery]]:
-        """Make ``member`` a callee. The deliveries are to be made after the REGISTERED.
-
-        ``force``: all who have the procedure lose it to ``member`` (REGISTER.Options.force_reregister, as in
-        Crossbar.io); calls that they work on stay with them, calls that wait are handed to ``member``.
-
-        RequestError INVALID_URI for a procedure reserved for WAMP itself; INVALID_ARGUMENT for an unknown policy;
-        PROCEDURE_ALREADY_EXISTS when somebody has it for itself or under another policy, or ``member`` has it; with
-        ``force`` when the router's own process has it.
-        """
-        if is_reserved(procedure):
-            raise RequestError(uris.INVALID_URI, "procedures beginning with wamp. are reserved")
-        policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
-        former = self._index.get(procedure, match) if force else None
-        if former is None:
-            registration = self._registrations.join(member, procedure, match, policy, wishes)
-            return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
-        if any(callee.inside for callee in former.callees):
-            raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
-        waiting = self._calls.not_begun(former)
-        deliveries: list[Delivery] = []
-        for callee in tuple(former.callees):
-            deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
-        registration = self._registrations.join(member, procedure, match, policy, wishes)
-        former.taken_over_by(registration)
-        deliveries += self._tell(registered(member, registration))
-        return registration, deliveries + self._calls.go_to(registration, waiting)
-
-    def unregister(self, member: Member, registration_id: int) -> list[Delivery]:
-        """End a registration of ``member``: what others are to be told. The calls it works on go on.
-
-        RequestError NO_SUCH_REGISTRATION, also when it is somebody else's.
-        """
-        registration = member.registrations.pop(registration_id, None)
-        if registration is None:
-            raise RequestError(uris.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
-        self._registrations.part(member, registration)
-        return self._tell(unregistered(member, registration)) + self._calls.serve(registration)
-
-    def revoke(self, member: Member, registration_id: int, reason: str | None = None) -> list[Delivery]:
-        """Take a registration away from ``member``, who is told if it can understand that (WAMP, "Registration
-        Revocation"). RequestError NO_SUCH_REGISTRATION as for ``unregister``."""
-        deliveries = self.unregister(member, registration_id)
-        if REGISTRATION_REVOCATION not in member.features:
-            return deliveries
-        details: dict[str, Any] = {"registration": registration_id}
-        if reason is not None:
-            details["reason"] = reason
-        return [Delivery((member,), Unregistered(0, details)), *deliveries]
-
-    def has(self, member: Member, procedure: str, match: Match = Match.EXACT) -> bool:
-        """Whether ``member`` has registered this very procedure or pattern."""
-        registration = self._index.get(procedure, match)
-        return registration is not None and registration.id in member.registrations
-
-    def lookup(self, procedure: str, match: Match = Match.EXACT) -> Registration | None:
-        """The registration of this very procedure or pattern, None when nobody has it."""
-        return self._index.get(procedure, match)
-
-    def find(self, registration_id: int) -> Registration | None:
-        """The registration with this id, whoever has it."""
-        return self._registrations.find(registration_id)
-
-    def __iter__(self) -> Iterator[Registration]:
-        """Every registration that somebody has."""
-        return iter(self._registrations)
-
-    def match(self, procedure: str) -> Registration | None:
-        """The one registration that a call of ``procedure`` would go to.
-
-        A pattern, however broad, never stands in for a procedure of WAMP itself.
-        """
-        return self._index.exact.get(procedure) if is_reserved(procedure) else self._index.best(procedure)
-
-    def call(
-        self,
-        caller: Member,
-        request: int,
-        procedure: str,
-        options: Mapping[str, Any],
-        payload: Payload | None,
-        disclose: bool = False,
-        told: Mapping[str, Any] | None = None,
-    ) -> list[Delivery]:
-        """Hand a CALL to a callee; ``disclose``: tell it who calls (WAMP, "Caller Identification").
-
-        ``told`` is what else the INVOCATION's details hold; where it names a caller, it is that one that is disclosed.
-        A CALL under the id of a stream goes on with that (WAMP, "Progressive Call Invocations"); nothing comes of one
-        that is late.
-
-        ProtocolViolation when ``caller`` uses a request id that is still in progress, or an option that it has not
-        announced. RequestError NO_SUCH_PROCEDURE; INVALID_ARGUMENT for an option of a wrong type;
-        FEATURE_NOT_SUPPORTED for what the callee cannot take; UNAVAILABLE over a bound.
-        """
-        # First of all: an ERROR for this id would pass for the answer to the call that has it.
-        stream = self._pending.check_request(caller, request)
-        if stream is not None:
-            return [] if stream is LATE else self._calls.go_on(stream, options, payload)
-        registration = self._index.exact.get(procedure) or self.match(procedure)
-        if registration is None:
-            own = self.own.get(procedure)
-            if own is not None:
-                return own(caller, request, payload)
-            raise RequestError(uris.NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
-        return self._calls.begin(caller, request, registration, procedure, options, payload, disclose, told)
-
-    def is_stream(self, caller: Member, request: int) -> bool:
-        """Whether ``caller`` sends, or has sent not long ago, the payload of a call under this id in several parts."""
-        return self._pending.is_stream(caller, request)
-
-    def timed(self, caller: Member, request: int) -> PendingCall | None:
-        """The call that ``caller`` has just made under this id, if it has a time limit that is ours to keep, or may
-        become so when another callee gets it: its particulars tell, and want a ``watch``."""
-        pending = self._pending.called(caller, request)
-        if pending is None or pending.particulars is None or not pending.particulars.timeout:
-            return None
-        return pending
-
-    def leave(self, member: Member) -> list[Delivery]:
-        """End all registrations and calls of ``member``: what others are to be told. Nothing names it afterwards.
-
-        Who called it gets ERROR ``wamp.error.canceled``; who works for it is interrupted, if it can be.
-        """
-        left = list(member.registrations.values())
-        member.registrations.clear()
-        deliveries: list[Delivery] = []
-        for registration in left:
-            self._registrations.part(member, registration)
-            deliveries += self._tell(unregistered(member, registration))
-        deliveries = self._abandon(member) + deliveries
-        for registration in left:
-            deliveries += self._calls.serve(registration)
-        return deliveries

@@ -59,7 +59,7 @@ class Past:
     publication: int
     topic: str
     payload: Payload | None
-    told: Mapping[str, Any]
+    extra_details: Mapping[str, Any]
     filters: Filters | None
     since: float = 0.0
 
@@ -67,14 +67,14 @@ class Past:
     def size(self) -> int:
         arguments = 0 if self.payload is None else self.payload.size
         filters = 0 if self.filters is None else self.filters.size
-        return len(self.topic) + arguments + text_size(self.told) + filters
+        return len(self.topic) + arguments + text_size(self.extra_details) + filters
 
     def is_for(self, reader: Member) -> bool:
         return self.filters is None or bool(self.filters.select({reader.session: reader}))
 
     def described(self, subscription: Subscription) -> dict[str, Any]:
         """As ``wamp.subscription.get_events`` gives it."""
-        details = dict(self.told)
+        details = dict(self.extra_details)
         if subscription.match is not Match.EXACT:
             details["topic"] = self.topic
         found: dict[str, Any] = {
@@ -152,14 +152,19 @@ class Histories:
         self._histories[subscription.id] = history
 
     def record(
-        self, number: int, topic: str, payload: Payload | None, filters: Filters | None, told: Mapping[str, Any] | None
+        self,
+        number: int,
+        topic: str,
+        payload: Payload | None,
+        filters: Filters | None,
+        extra_details: Mapping[str, Any] | None,
     ) -> None:
         """A publication with its id."""
         if filters is not None and (filters.exclude is not None or filters.eligible is not None):
             return
         histories = self._index.matching(topic)
         if histories and not is_reserved(topic):
-            event = Past(self._time(), number, topic, payload, dict(told or {}), filters, self._seconds())
+            event = Past(self._time(), number, topic, payload, dict(extra_details or {}), filters, self._seconds())
             for history in histories:
                 history.add(event)
 
@@ -197,10 +202,12 @@ class Recorder:
         publisher: Member | None,
         exclude_me: bool,
         filters: Filters | None,
-        told: Mapping[str, Any] | None,
+        extra_details: Mapping[str, Any] | None,
     ) -> None:
         """A publication with its id. What the router itself says is said for that moment, and not retained."""
         if publisher is not None and self._retained(topic):
-            self._retention.keep(topic, number, payload, told, filters, publisher.session if exclude_me else None)
+            self._retention.keep(
+                topic, number, payload, extra_details, filters, publisher.session if exclude_me else None
+            )
         if self._history:
-            self._history.record(number, topic, payload, filters, told)
+            self._history.record(number, topic, payload, filters, extra_details)

@@ -150,7 +150,7 @@ class _Sessions:
 
     def _chosen(self, call: MetaCall) -> list[Member]:
         roles = call.texts(0, "filter_authroles")
-        return [one for one in self._everybody() if roles is None or one.principal.authrole in roles]
+        return [one for one in self._audience() if roles is None or one.principal.authrole in roles]
 
     def _one(self, call: MetaCall) -> Member:
         member = self._realm.members.get(call.id(0, "session"))
@@ -159,9 +159,9 @@ class _Sessions:
         return member
 
     def _others(self, call: MetaCall, chosen: Callable[[Member], bool]) -> list[Member]:
-        return [member for member in self._everybody() if member is not call.caller and chosen(member)]
+        return [member for member in self._audience() if member is not call.caller and chosen(member)]
 
-    def _everybody(self) -> list[Member]:
+    def _audience(self) -> list[Member]:
         return [member for member in self._realm.members.values() if member.expel is not None]
 
     def _kill(self, call: MetaCall, members: Iterable[Member], goodbye: Goodbye) -> None:

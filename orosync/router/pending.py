@@ -1,14 +1,8 @@
-"""What a CALL asks for besides its procedure, read once and checked (WAMP, ``CALL.Options``).
+"""Calls in progress: what a CALL asked for, and the calls that were handed to a callee or wait for one.
 
-It must not know who gets the call.
-
-Calls in progress: handed to a callee, or waiting for one, and not answered yet.
-
-The books are kept for each session, as a caller by the request id of its CALL, as a callee by the request id of the
-INVOCATION. Those of a callee count up from 1 (WAMP, "Session Scope IDs"), so one number tells an invocation that is
-over from one that never was. Both books are bounded; over the bound a new call is refused.
-
-This file must not know of policies or messages.
+Calls are kept for each session, as a caller by the request id of its CALL, as a callee by the request id of the
+INVOCATION. The invocation ids of a callee count up from 1 (WAMP, "Session Scope IDs"), so one number tells an
+invocation that is over from one that never was. Both are bounded; over the bound a new call is refused.
 """
 
 from __future__ import annotations
@@ -29,18 +23,26 @@ if TYPE_CHECKING:
     from orosync.router.registrations import Registration, Slots
     from orosync.wamp.payload import Payload
 
-
 STREAMS = "progressive_call_invocations"
+
+KEPT_BYTES = 8 * 1024 * 1024
+"""Bytes of arguments that the calls of one caller may keep (``CallState.payload``): to be sent later, or again."""
+
+REMEMBERED = 64
+"""Finished progressive call invocations of a caller whose late CALLs are still recognised, and ignored."""
 
 
 class CallOptions(NamedTuple):
-    """``progress``: progressive results are welcome. ``streaming``: more of the payload follows. ``timeout``: in
+    """What a CALL asks for besides its procedure (WAMP, ``CALL.Options``), read once and checked.
+
+    ``progress``: the caller takes progressive results. ``streaming``: more of the payload follows. ``timeout``: in
     milliseconds, 0 for none. ``sealed``: the options of a payload that only the callee can read. ``disclose`` and
-    ``told`` as for ``Dealer.call``."""
+    ``extra_details`` as for ``Dealer.call``.
+    """
 
     procedure: str
     disclose: bool = False
-    told: Mapping[str, Any] | None = None
+    extra_details: Mapping[str, Any] | None = None
     progress: bool = False
     streaming: bool = False
     timeout: int = 0
@@ -53,14 +55,14 @@ class CallOptions(NamedTuple):
         options: Mapping[str, Any],
         features: frozenset[str],
         disclose: bool,
-        told: Mapping[str, Any] | None,
+        extra_details: Mapping[str, Any] | None,
     ) -> CallOptions:
         """RequestError INVALID_ARGUMENT for an option of a wrong type; ProtocolViolation for what the caller has not
         announced among its ``features``."""
         return cls(
             procedure,
             disclose,
-            told,
+            extra_details,
             flag(options, "receive_progress"),
             streams_on(options, features),
             whole(options, "timeout") or 0,
@@ -76,15 +78,8 @@ def streams_on(options: Mapping[str, Any], features: frozenset[str]) -> bool:
     return streaming
 
 
-KEPT_BYTES = 8 * 1024 * 1024
-"""Bytes of arguments that the calls of one caller may keep here (Particulars): to be sent later, or again."""
-
-REMEMBERED = 64
-"""Streams of a caller that are over and may still get a late CALL, which is nobody's business then."""
-
-
 class Late(Enum):
-    """What is said of a CALL that goes on with a stream which is over."""
+    """The answer of ``check_request`` for a further part of a progressive call invocation that is over."""
 
     LATE = "late"
 
@@ -93,7 +88,7 @@ LATE = Late.LATE
 
 
 class Watch(Protocol):
-    """Somebody who measures how long a call takes."""
+    """The timer of one call."""
 
     def progressed(self) -> None:
         """A progressive result has come."""
@@ -102,43 +97,44 @@ class Watch(Protocol):
         """The call is over."""
 
     def left(self) -> int:
-        """How much longer it may take, in milliseconds; 0 when it has taken too long."""
+        """Milliseconds until the time limit; 0 when it has passed."""
 
-    def enforce(self, ours: bool) -> None:
-        """Whether the call is to be ended when its time is up; False while its callee sees to that. The time runs on
-        either way."""
+    def enforce(self, caller_session: bool) -> None:
+        """Whether the router ends the call when its time is up; False while its callee does. The time runs on either
+        way."""
 
 
 class CallState:
-    """What only few calls need.
+    """What only some calls need: those that wait, may go to another callee, have a time limit or come in parts.
 
-    ``registration``  what was called, for one that may go to another callee or has to wait for one
-    ``asked``         what its CALL asked for, and ``payload`` as long as it may have to be sent again, or later
-    ``size``          bytes of what is kept for that
+    ``registration``  the registration that was called
+    ``options``       of its CALL, and ``payload`` as long as it may have to be sent later, or again
+    ``size``          bytes of ``payload`` and of the options of a sealed payload
     ``details``       of its INVOCATION
-    ``tried``         callees that could not take it; some may have left since, and are not kept for that
+    ``tried``         callees that could not take it, as weak references since some may have left
     ``streaming``     more of its payload follows in further CALLs
-    ``relayed``       the caller has heard a result, or the callee more than one part: nobody else can take over
-    ``timeout``       how long it may take, in milliseconds; 0 for ever, or where its callee alone sees to that
-    ``forwarded``     the callee that has it now keeps the limit itself
-    ``slots``         of its callee, one of which it has; None where that takes any number of calls
+    ``relayed``       the caller got a result, or the callee more than one part: no other callee can take over
+    ``timeout``       the time limit in milliseconds; 0 for none, or where the callee alone enforces it
+    ``forwarded``     the present callee enforces the limit itself
+    ``slots``         of its callee, one of which it has; None where the callee takes any number of calls
+    ``watch``         its timer, if it has one
     """
 
     __slots__ = (
-        "asked", "details", "forwarded", "payload", "registration", "relayed", "size", "slots", "streaming", "timeout",
-        "tried", "watch",
+        "details", "forwarded", "options", "payload", "registration", "relayed", "size", "slots", "streaming",
+        "timeout", "tried", "watch",
     )  # fmt: skip
 
     def __init__(
-        self, registration: Registration, asked: CallOptions, details: Mapping[str, Any], payload: Payload | None
+        self, registration: Registration, options: CallOptions, details: Mapping[str, Any], payload: Payload | None
     ) -> None:
         self.registration = registration
-        self.asked = asked
+        self.options = options
         self.details = details
         self.payload = payload
         self.size = 0 if payload is None else payload.size
-        if asked.sealed is not None:
-            self.size += sum(map(len, asked.sealed.values()))
+        if options.sealed is not None:
+            self.size += sum(map(len, options.sealed.values()))
         self.tried: list[ref[Member]] = []
         self.streaming = False
         self.relayed = False
@@ -148,7 +144,7 @@ class CallState:
         self.watch: Watch | None = None
 
     def give_back(self) -> None:
-        """The callee has one slot more, in the registration under which it took this call."""
+        """Free the slot of the callee, in the registration under which it took this call."""
         slots, self.slots = self.slots, None
         if slots is not None:
             slots.taken -= 1
@@ -161,7 +157,7 @@ class PendingCall:
     caller takes progressive results. ``interrupted``: the callee has been sent an INTERRUPT.
     """
 
-    __slots__ = ("callee", "caller", "interrupted", "invocation", "particulars", "progressive", "request")
+    __slots__ = ("callee", "caller", "interrupted", "invocation", "progressive", "request", "state")
 
     def __init__(self, caller: Member, request: int, callee: Member | None, invocation: int, progressive: bool) -> None:
         self.caller = caller
@@ -170,182 +166,188 @@ class PendingCall:
         self.invocation = invocation
         self.progressive = progressive
         self.interrupted = False
-        self.particulars: CallState | None = None
+        self.state: CallState | None = None
 
 
-class _Books:
-    """One session's: its calls and how many there may be, the bytes that they keep, the invocations it works on, the
-    number of invocations it ever got, and the request ids of its streams that are over."""
+class _SessionCalls:
+    """The calls in progress of one session.
 
-    __slots__ = ("calls", "invocations", "issued", "kept", "most", "streams")
+    ``calls``         that it made, by request id, ``limit`` at most; ``kept``: bytes that they keep
+    ``invocations``   that it works on, by invocation id; ``issued``: how many it ever got, which is the last id
+    ``ended_streams`` request ids of its progressive call invocations that are over
+    """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    __slots__ = ("calls", "ended_streams", "invocations", "issued", "kept", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.kept = 0
         self.calls: dict[int, PendingCall] = {}
         self.invocations: dict[int, PendingCall] = {}
         self.issued = 0
-        self.streams: deque[int] | None = None
+        self.ended_streams: deque[int] | None = None
 
 
 class PendingCalls:
-    """All calls in progress in one realm. A session's books exist from its first call or invocation until it leaves."""
+    """All calls in progress in one realm."""
 
-    __slots__ = ("_books", "_limit")
+    __slots__ = ("_limit", "_sessions")
 
     def __init__(self, limit: int) -> None:
-        """``limit``: how many calls a callee may have in progress, and how many a caller for which nothing else is said
-        (``Member.call_limit``), each counted alone."""
-        self._books: dict[int, _Books] = {}
+        """``limit``: how many calls a callee may have in progress, and how many a caller without a limit of its own
+        (``Member.call_limit``); the two are counted apart."""
+        self._sessions: dict[int, _SessionCalls] = {}
         self._limit = limit
 
     def __len__(self) -> int:
-        return sum(len(books.calls) for books in self._books.values())
+        return sum(len(session.calls) for session in self._sessions.values())
 
     def check_request(self, caller: Member, request: int) -> PendingCall | Late | None:
-        """May ``caller`` begin a call under this id? None: it may. A call: this goes on with it. LATE: that is over.
+        """Whether ``caller`` may begin a call with this id. None: it may. A call: this CALL is its next part. LATE: it
+        is a further part of a call that is over.
 
-        ProtocolViolation while a call of its that is no stream has the id; RequestError UNAVAILABLE over the bound.
+        ProtocolViolation while an ordinary call has the id; RequestError UNAVAILABLE over the bound.
         """
-        books = self._books.get(caller.session)
-        if books is None:
+        session = self._sessions.get(caller.session)
+        if session is None:
             return None
-        known = books.calls.get(request)
+        known = session.calls.get(request)
         if known is not None:
-            if known.particulars is None or not known.particulars.streaming:
+            if known.state is None or not known.state.streaming:
                 raise ProtocolViolation(f"CALL {request} is still in progress")
             return known
-        if books.streams is not None and request in books.streams:
+        if session.ended_streams is not None and request in session.ended_streams:
             return LATE
-        if len(books.calls) >= books.most:
-            raise RequestError(uris.UNAVAILABLE, f"more than {books.most} calls in progress")
+        if len(session.calls) >= session.limit:
+            raise RequestError(uris.UNAVAILABLE, f"more than {session.limit} calls in progress")
         return None
 
     def check_kept(self, caller: Member, size: int) -> None:
-        """RequestError UNAVAILABLE when with one more of ``size`` bytes the calls of ``caller`` would keep more than
-        KEPT_BYTES. One alone may be of any size."""
-        books = self._books.get(caller.session)
-        if books is not None and books.kept and books.kept + size > KEPT_BYTES:
+        """RequestError UNAVAILABLE when the calls of ``caller`` would keep more than KEPT_BYTES with another ``size``
+        bytes. A single call may be of any size."""
+        session = self._sessions.get(caller.session)
+        if session is not None and session.kept and session.kept + size > KEPT_BYTES:
             raise RequestError(uris.UNAVAILABLE, f"more than {KEPT_BYTES} bytes in calls in progress")
 
-    def keep(self, pending: PendingCall, particulars: CallState) -> None:
-        """A call that was entered has these."""
-        pending.particulars = particulars
-        self._books[pending.caller.session].kept += particulars.size
+    def keep(self, pending: PendingCall, state: CallState) -> None:
+        """Give a call that was opened its state, and count the bytes that it keeps."""
+        pending.state = state
+        self._sessions[pending.caller.session].kept += state.size
 
     def forget_payload(self, pending: PendingCall) -> None:
-        """The arguments of a call that was entered are not needed any more."""
-        particulars = pending.particulars
-        if particulars is not None:
-            self._books[pending.caller.session].kept -= particulars.size
-            particulars.payload, particulars.size = None, 0
+        """Drop the arguments of a call, which are not needed any more."""
+        state = pending.state
+        if state is not None:
+            self._sessions[pending.caller.session].kept -= state.size
+            state.payload, state.size = None, 0
 
     def has_room(self, callee: Member) -> bool:
         """Whether ``callee`` is below the bound."""
-        books = self._books.get(callee.session)
-        return books is None or len(books.invocations) < self._limit
+        session = self._sessions.get(callee.session)
+        return session is None or len(session.invocations) < self._limit
 
     def is_stream(self, caller: Member, request: int) -> bool:
-        """Whether the payload of this call of ``caller`` comes, or came, in several parts."""
-        books = self._books.get(caller.session)
-        if books is None:
+        """Whether the payload of this call of ``caller`` comes in several parts, or did until a moment ago."""
+        session = self._sessions.get(caller.session)
+        if session is None:
             return False
-        known = books.calls.get(request)
+        known = session.calls.get(request)
         if known is not None:
-            return known.particulars is not None and known.particulars.streaming
-        return books.streams is not None and request in books.streams
+            return known.state is not None and known.state.streaming
+        return session.ended_streams is not None and request in session.ended_streams
 
     def stream_is_over(self, caller: Member, request: int) -> None:
-        """What still comes under this id is late."""
-        books = self._books_of(caller)
-        if books.streams is None:
-            books.streams = deque(maxlen=REMEMBERED)
-        books.streams.append(request)
+        """Further parts with this request id are late from now on."""
+        session = self._session(caller)
+        if session.ended_streams is None:
+            session.ended_streams = deque(maxlen=REMEMBERED)
+        session.ended_streams.append(request)
 
     def open(self, caller: Member, request: int, callee: Member, progressive: bool) -> PendingCall:
-        """Enter a call that ``check_request`` let pass. RequestError UNAVAILABLE when the callee is over the bound."""
-        books = self._books
-        theirs = books.get(callee.session)
-        if theirs is None:
-            theirs = self._books_of(callee)
-        elif len(theirs.invocations) >= self._limit:
+        """Enter a call that ``check_request`` let pass and give it to ``callee``. RequestError UNAVAILABLE when the
+        callee is over the bound."""
+        sessions = self._sessions
+        callee_session = sessions.get(callee.session)
+        if callee_session is None:
+            callee_session = self._session(callee)
+        elif len(callee_session.invocations) >= self._limit:
             raise RequestError(uris.UNAVAILABLE, "the callee has too many calls in progress")
-        ours = books.get(caller.session)
-        if ours is None:
-            ours = self._books_of(caller)
+        caller_session = sessions.get(caller.session)
+        if caller_session is None:
+            caller_session = self._session(caller)
         # Ids wrap after 2**53, which a session would reach in centuries.
-        theirs.issued = invocation = theirs.issued + 1
+        callee_session.issued = invocation = callee_session.issued + 1
         pending = PendingCall(caller, request, callee, invocation, progressive)
-        ours.calls[request] = pending
-        theirs.invocations[invocation] = pending
+        caller_session.calls[request] = pending
+        callee_session.invocations[invocation] = pending
         return pending
 
     def wait(self, caller: Member, request: int) -> PendingCall:
         """Enter a call that ``check_request`` let pass and for which no callee is free."""
         pending = PendingCall(caller, request, None, 0, False)
-        self._books_of(caller).calls[request] = pending
+        self._session(caller).calls[request] = pending
         return pending
 
     def give(self, pending: PendingCall, callee: Member) -> None:
-        """Give a call to ``callee``; if somebody had it, that one does not any more. The bound is not looked at: who is
-        handed a waiting call has just become free."""
+        """Give a call to ``callee``, and take it from the callee that had it, if any. The bound is not checked: a
+        callee that gets a waiting call has just become free."""
         if pending.callee is not None:
-            del self._books[pending.callee.session].invocations[pending.invocation]
-        theirs = self._books_of(callee)
-        theirs.issued = pending.invocation = theirs.issued + 1
-        theirs.invocations[pending.invocation] = pending
+            del self._sessions[pending.callee.session].invocations[pending.invocation]
+        callee_session = self._session(callee)
+        callee_session.issued = pending.invocation = callee_session.issued + 1
+        callee_session.invocations[pending.invocation] = pending
         pending.callee = callee
         pending.interrupted = False
 
     def called(self, caller: Member, request: int) -> PendingCall | None:
-        """The call that ``caller`` made under this id, None when it is over or never was."""
-        books = self._books.get(caller.session)
-        return None if books is None else books.calls.get(request)
+        """The call that ``caller`` made with this id, None when it is over or never was."""
+        session = self._sessions.get(caller.session)
+        return None if session is None else session.calls.get(request)
 
     def invoked(self, callee: Member, invocation: int) -> PendingCall | None:
-        """The call that ``callee`` works on under this id, None when it is over (answered, cancelled, caller gone).
+        """The call that ``callee`` works on with this id, None when it is over (answered, cancelled, caller gone).
 
         ProtocolViolation when ``callee`` never got such an invocation.
         """
-        books = self._books.get(callee.session)
-        if books is None or not 0 < invocation <= books.issued:
+        session = self._sessions.get(callee.session)
+        if session is None or not 0 < invocation <= session.issued:
             raise ProtocolViolation(f"there was no INVOCATION {invocation}")
-        return books.invocations.get(invocation)
+        return session.invocations.get(invocation)
 
     def close(self, pending: PendingCall) -> None:
-        """Strike a call in progress out of both books."""
-        books = self._books
-        ours = books[pending.caller.session]
-        del ours.calls[pending.request]
+        """End a call, for its caller and its callee."""
+        sessions = self._sessions
+        caller_session = sessions[pending.caller.session]
+        del caller_session.calls[pending.request]
         if pending.callee is not None:
-            del books[pending.callee.session].invocations[pending.invocation]
-        particulars = pending.particulars
-        if particulars is not None:
-            ours.kept -= particulars.size
-            if particulars.streaming:
+            del sessions[pending.callee.session].invocations[pending.invocation]
+        state = pending.state
+        if state is not None:
+            caller_session.kept -= state.size
+            if state.streaming:
                 self.stream_is_over(pending.caller, pending.request)
-            if particulars.watch is not None:
-                particulars.watch.settled()
+            if state.watch is not None:
+                state.watch.settled()
 
     def leave(self, member: Member) -> tuple[list[PendingCall], list[PendingCall]]:
-        """Close all calls of ``member`` and its books: (those it made to others, those others made to it).
+        """Close all calls of ``member``: (those it made to others, those others made to it).
 
-        A call to itself is in neither: nobody is left to be told.
+        A call to itself is in neither list: no answer is needed.
         """
-        books = self._books.get(member.session)
-        if books is None:
+        session = self._sessions.get(member.session)
+        if session is None:
             return [], []
-        made = [pending for pending in books.calls.values() if pending.callee is not member]
-        taken = [pending for pending in books.invocations.values() if pending.caller is not member]
-        own = [pending for pending in books.calls.values() if pending.callee is member]
+        made = [pending for pending in session.calls.values() if pending.callee is not member]
+        taken = [pending for pending in session.invocations.values() if pending.caller is not member]
+        own = [pending for pending in session.calls.values() if pending.callee is member]
         for pending in made + taken + own:
             self.close(pending)
-        del self._books[member.session]
+        del self._sessions[member.session]
         return made, taken
 
-    def _books_of(self, member: Member) -> _Books:
-        books = self._books.get(member.session)
-        if books is None:
+    def _session(self, member: Member) -> _SessionCalls:
+        session = self._sessions.get(member.session)
+        if session is None:
             limit = member.call_limit
-            books = self._books[member.session] = _Books(self._limit if limit is None else limit)
-        return books
+            session = self._sessions[member.session] = _SessionCalls(self._limit if limit is None else limit)
+        return session

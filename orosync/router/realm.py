@@ -61,10 +61,10 @@ class Realm:
 
     def answers(self, handlers: dict[str, Handler]) -> None:
         """Procedures of WAMP's own that the realm answers itself, by their names."""
-        self.dealer.own.update({name: procedure(handler) for name, handler in handlers.items()})
+        self.dealer.meta_procedures.update({name: procedure(handler) for name, handler in handlers.items()})
 
     def _tell(self, news: News) -> list[Delivery]:
-        return self.broker.tell(news) if self.broker.heard else []
+        return self.broker.tell(news) if self.broker.meta_listeners else []
 
     def join(self, member: Member) -> list[Delivery]:
         """Let a member in: what others are to be told. ValueError when its session id is taken: whoever draws ids must

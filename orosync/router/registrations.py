@@ -87,7 +87,7 @@ class RegisterOptions(NamedTuple):
     concurrency: int | None = None
 
 
-NO_WISHES = RegisterOptions()
+DEFAULT_OPTIONS = RegisterOptions()
 NOBODY: frozenset[int] = frozenset()
 
 Draw = Callable[[Sequence["Member"]], "Member"]
@@ -202,16 +202,16 @@ class Registration:
         start = callees.index(last) + 1 if last in callees else self._next
         return next(each for each in (*callees[start:], *callees[:start]) if each in left)
 
-    def apply(self, member: Member, wishes: RegisterOptions) -> None:
+    def apply(self, member: Member, options: RegisterOptions) -> None:
         """From now on do as ``member``, a callee, wishes."""
-        if wishes.disclose_caller:
+        if options.disclose_caller:
             self.wants_caller.add(member.session)
-        if wishes.forward_timeout:
+        if options.forward_timeout:
             self.forwards_timeout = self.forwards_timeout | {member.session}
-        if wishes.concurrency is not None:
+        if options.concurrency is not None:
             if self.capacity is None:
                 self.capacity = Capacity()
-            self.capacity.limit(member.session, wishes.concurrency)
+            self.capacity.limit(member.session, options.concurrency)
 
     def drop(self, member: Member) -> None:
         """Take a callee off; the others keep their order and their turn."""
@@ -248,7 +248,7 @@ class Registrations:
         return next((one for one in self if one.id == number), None)
 
     def join(
-        self, member: Member, procedure: str, match: Match, invoke: Invoke, wishes: RegisterOptions = NO_WISHES
+        self, member: Member, procedure: str, match: Match, invoke: Invoke, options: RegisterOptions = DEFAULT_OPTIONS
     ) -> Registration:
         """Register ``member``.
 
@@ -263,8 +263,8 @@ class Registrations:
         elif registration.invoke is not invoke or invoke is Invoke.SINGLE or registration.id in member.registrations:
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, _taken(registration, invoke))
         registration.callees.append(member)
-        if wishes is not NO_WISHES:
-            registration.apply(member, wishes)
+        if options is not DEFAULT_OPTIONS:
+            registration.apply(member, options)
         member.registrations[registration.id] = registration
         return registration
 

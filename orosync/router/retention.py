@@ -29,13 +29,14 @@ OF_A_TOPIC = 16
 
 @attrs.define(eq=False)
 class Retained:
-    """An event as it was published: ``told`` is what its details say whatever the subscription. ``excluded`` is the
-    session of a publisher that did not want its own event. ``size`` is about what it takes, in bytes."""
+    """An event as it was published. ``extra_details`` are the keys of its details that do not depend on the
+    subscription. ``excluded`` is the session of a publisher that excluded itself. ``size`` is roughly its size in
+    bytes."""
 
     topic: str
     publication: int
     payload: Payload | None
-    told: Mapping[str, Any]
+    extra_details: Mapping[str, Any]
     filters: Filters | None
     excluded: int | None
     size: int = attrs.field(init=False)
@@ -44,7 +45,7 @@ class Retained:
         # Counted once: its lists become shorter when sessions leave.
         arguments = 0 if self.payload is None else self.payload.size
         filters = 0 if self.filters is None else self.filters.size
-        self.size = len(self.topic) + arguments + text_size(self.told) + filters
+        self.size = len(self.topic) + arguments + text_size(self.extra_details) + filters
 
     @property
     def for_everybody(self) -> bool:
@@ -97,7 +98,7 @@ class Retention:
         topic: str,
         publication: int,
         payload: Payload | None,
-        told: Mapping[str, Any] | None,
+        extra_details: Mapping[str, Any] | None,
         filters: Filters | None,
         excluded: int | None,
     ) -> None:
@@ -106,7 +107,9 @@ class Retention:
             return
         here = self._members.keys()
         filters = None if filters is None else filters.among(here)
-        event = Retained(topic, publication, payload, told or EMPTY, filters, excluded if excluded in here else None)
+        event = Retained(
+            topic, publication, payload, extra_details or EMPTY, filters, excluded if excluded in here else None
+        )
         if event.for_nobody:
             return
         self._supersede(event)

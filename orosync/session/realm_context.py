@@ -142,7 +142,9 @@ class RealmContext:
         self.watchers = {watcher.topic: watcher for watcher in watchers}
         # They know better than the last event what is to be told.
         self.realm.retention.never = frozenset(self.watchers)
-        self.realm.broker.watched = {topic: watcher.last_unsubscribed for topic, watcher in self.watchers.items()}
+        self.realm.broker.last_unsubscribed = {
+            topic: watcher.last_unsubscribed for topic, watcher in self.watchers.items()
+        }
 
     def subscribed(self, topic: str, session: int, principal: Principal) -> None:
         """Tell the topic's watcher, if it has one, of a new subscriber."""

@@ -34,7 +34,7 @@ from orosync.router.deliveries import Delivery, Member, choice, flag, whole
 from orosync.router.filters import PublishOptions
 from orosync.router.pending import PendingCall
 from orosync.router.realm import Realm
-from orosync.router.registrations import NO_WISHES, Invoke, RegisterOptions
+from orosync.router.registrations import DEFAULT_OPTIONS, Invoke, RegisterOptions
 from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
@@ -162,11 +162,11 @@ class CallRequests:
             self._measure(timed)
 
     def _measure(self, call: PendingCall) -> None:
-        particulars = call.particulars
-        if particulars is not None and particulars.watch is None:
+        state = call.state
+        if state is not None and state.watch is None:
             expired = partial(self._expired, call)
-            particulars.watch = CallTimer(self._realm_context.clock, particulars.timeout, expired)
-            particulars.watch.enforce(not particulars.forwarded)
+            state.watch = CallTimer(self._realm_context.clock, state.timeout, expired)
+            state.watch.enforce(not state.forwarded)
 
     def _expired(self, call: PendingCall) -> None:
         self._deliver(self._realm.dealer.expired(call))
@@ -182,7 +182,7 @@ class CallRequests:
     def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
         options = message.options
         invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
-        wishes = self._wishes(options) if options else NO_WISHES
+        wishes = self._wishes(options) if options else DEFAULT_OPTIONS
         dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
         member, limit = self.member, self._registration_limit
         if len(member.registrations) >= limit and not dealer.has(member, procedure, match):

@@ -1,5 +1,5 @@
-"""WAMP's own topics, the meta topics, and which of them a subscription hears (WAMP, "Session Meta API", "Subscriptions
-Meta API", "Registration Meta API")."""
+"""The meta topics, WAMP's own, and which of them a subscription matches (WAMP, "Session Meta API", "Subscriptions Meta
+API", "Registration Meta API")."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ OWN = "wamp."
 """What all of WAMP's own URIs begin with."""
 
 
-def heard_by(topic: str, match: Match) -> tuple[str, ...]:
-    """The meta topics that a subscription hears; nearly all hear none, and that is found out cheaply."""
+def matched_by(topic: str, match: Match) -> tuple[str, ...]:
+    """The meta topics that a subscription matches: none for nearly every subscription, which is found out cheaply."""
     if match is Match.EXACT:
         return (topic,) if topic in _TOPICS else ()
     if match is Match.PREFIX:

@@ -62,7 +62,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.realm = Realm("machine")
-        self.realm.broker.watched = {
+        self.realm.broker.last_unsubscribed = {
             topic: partial(self.note_deserted, topic) for topic, match in PATTERNS if match is Match.EXACT
         }
         self.people: list[Member] = []
@@ -82,11 +82,11 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def expect_news(self, deliveries: list[Delivery], news: list[tuple[str, list[Any]]]) -> None:
         """Whoever listens to WAMP's own topics is told, of each thing once, in order; nobody else is told anything."""
-        told: dict[int, tuple[str, list[Any], list[tuple[int, int]]]] = {}
+        events: dict[int, tuple[str, list[Any], list[tuple[int, int]]]] = {}
         for receivers, event, payload, topic in deliveries:
             assert type(event) is Event and payload is not None
             number = int(event.publication)
-            got = told.setdefault(number, (topic, payload.values()[0], []))
+            got = events.setdefault(number, (topic, payload.values()[0], []))
             got[2].extend((receiver.session, int(event.subscription)) for receiver in receivers)
         expected = []
         for topic, arguments in news:
@@ -98,7 +98,7 @@ class BrokerMachine(RuleBasedStateMachine):
             ]
             if listening:
                 expected.append((topic, arguments, sorted(listening)))
-        assert [(topic, arguments, sorted(got)) for topic, arguments, got in told.values()] == expected
+        assert [(topic, arguments, sorted(got)) for topic, arguments, got in events.values()] == expected
 
     def end(self, somebody: Member, number: int, wanted: tuple[str, Match]) -> list[tuple[str, list[Any]]]:
         """What is news when a subscription of somebody has ended, as the last one or not."""
@@ -111,7 +111,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def expect_deserted(self, before: set[str]) -> None:
         assert sorted(self.last_unsubscribed) == sorted(before - self.listened()), (
-            "deserted topics were not told once each"
+            "last_unsubscribed was not called once for each topic"
         )
         self.last_unsubscribed.clear()
 
@@ -202,9 +202,9 @@ class BrokerMachine(RuleBasedStateMachine):
             assert number not in mine
         else:
             if somebody.features:
-                told = deliveries.pop(0)
-                assert (tuple(told.receivers), told.topic) == ((somebody,), "")
-                assert told.message.head() == [35, 0, {"subscription": number, "reason": "why"}]
+                revocation = deliveries.pop(0)
+                assert (tuple(revocation.receivers), revocation.topic) == ((somebody,), "")
+                assert revocation.message.head() == [35, 0, {"subscription": number, "reason": "why"}]
             self.expect_news(deliveries, self.end(somebody, number, mine.pop(number)))
         self.expect_deserted(before)
 

@@ -98,8 +98,8 @@ class DealerMachine(RuleBasedStateMachine):
         somebody = self.model.people[who % len(self.model.people)]
         standing = self.realm.dealer.lookup(*offered)
         try:
-            wishes = RegisterOptions(concurrency=concurrency)
-            registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, wishes, force)
+            options = RegisterOptions(concurrency=concurrency)
+            registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, options, force)
         except RequestError as error:
             assert error.uri == uris.PROCEDURE_ALREADY_EXISTS
             assert standing is not None

@@ -37,12 +37,12 @@ class Told:
 
 
 class RetentionMachine(BrokerMachine):
-    """``told`` holds every event ever retained, in order: which of them matter is the definition's business."""
+    """``retained_events`` holds every event that was ever retained, in order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.realm.retention.of_a_topic = 1000
-        self.told: list[tuple[Told, Member]] = []
+        self.retained_events: list[tuple[Told, Member]] = []
 
     def left_over(self, somebody: Member) -> list[object]:
         """Lists of authids are about users, who may come back; a session never does."""
@@ -54,15 +54,17 @@ class RetentionMachine(BrokerMachine):
         """Some publish what is to be retained."""
         for who, topic, exclude_me, filters in retained:
             publisher = self.people[who % len(self.people)]
-            told = Told(self, publisher, topic, exclude_me, filters)
+            event = Told(self, publisher, topic, exclude_me, filters)
             self.serial += 1
             payload = Payload.of([self.serial])
-            told.number, deliveries = self.realm.broker.publish_retained(topic, payload, publisher, exclude_me, filters)
+            event.number, deliveries = self.realm.broker.publish_retained(
+                topic, payload, publisher, exclude_me, filters
+            )
             got = {receiver.session for one in deliveries for receiver in one.receivers}
             for somebody in self.people:
                 subscribed = any(matches(*wanted, topic) for wanted in self.wanted[somebody.session].values())
-                assert (somebody.session in got) == (subscribed and told.reaches(self, somebody, publisher))
-            self.told.append((told, publisher))
+                assert (somebody.session in got) == (subscribed and event.reaches(self, somebody, publisher))
+            self.retained_events.append((event, publisher))
 
     @precondition(lambda self: self.people)
     @rule(who=WHO, wanted=st.sampled_from(PATTERNS))
@@ -72,10 +74,10 @@ class RetentionMachine(BrokerMachine):
         somebody = self.people[who % len(self.people)]
         subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted, get_retained=True)
         last: dict[str, int] = {}
-        for told, publisher in self.told:
-            if matches(*wanted, told.topic) and told.reaches(self, somebody, publisher):
-                last.pop(told.topic, None)
-                last[told.topic] = told.number
+        for event, publisher in self.retained_events:
+            if matches(*wanted, event.topic) and event.reaches(self, somebody, publisher):
+                last.pop(event.topic, None)
+                last[event.topic] = event.number
         expected: list[Any] = []
         for topic, number in last.items():
             details = {"retained": True} if wanted[1] is Match.EXACT else {"retained": True, "topic": topic}

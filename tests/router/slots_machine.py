@@ -281,5 +281,5 @@ class SlotsMachine(RuleBasedStateMachine):
         for who in range(len(self.people)):
             self.killed(who)
         assert all(wanted.over for wanted in self.calls)
-        books: Any = self.dealer._pending._books
-        assert not books
+        sessions: Any = self.dealer._pending._sessions
+        assert not sessions

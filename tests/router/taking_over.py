@@ -10,7 +10,7 @@ from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import REGISTRATION_REVOCATION, Dealer
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_events import News
-from orosync.router.registrations import NO_WISHES, Invoke, RegisterOptions, Registration
+from orosync.router.registrations import DEFAULT_OPTIONS, Invoke, RegisterOptions, Registration
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation, Result, Unregistered
 from tests.router.calling import ANSWER, DealerCase
@@ -23,18 +23,18 @@ class TakingOver(DealerCase):
     def setUp(self) -> None:
         super().setUp()
         self.news: list[tuple[str, list[Any]]] = []
-        self.dealer = Dealer(tell=self.told, queue_limit=9)
+        self.dealer = Dealer(tell=self.record, queue_limit=9)
         self.knows = member(5, features=REGISTRATION_REVOCATION)
         self.new = member(6)
 
-    def told(self, news: News) -> list[Delivery]:
+    def record(self, news: News) -> list[Delivery]:
         self.news += news
         return []
 
     def take(
-        self, invoke: str = "single", wishes: RegisterOptions = NO_WISHES, by: Member | None = None
+        self, invoke: str = "single", options: RegisterOptions = DEFAULT_OPTIONS, by: Member | None = None
     ) -> list[Delivery]:
-        return self.dealer.register(by or self.new, "a", Match.EXACT, invoke, wishes, force=True)[1]
+        return self.dealer.register(by or self.new, "a", Match.EXACT, invoke, options, force=True)[1]
 
     def test_every_policy(self) -> None:
         """All former callees lose it, alone or shared, under whatever policy; who can understand it is told."""
@@ -45,9 +45,9 @@ class TakingOver(DealerCase):
                 for callee in callees:
                     self.dealer.register(callee, "a", Match.EXACT, before)
                 former = self.dealer.lookup("a")
-                told = [(list(one.receivers), one.message) for one in self.take(after)]
+                seen = [(list(one.receivers), one.message) for one in self.take(after)]
                 gone = Unregistered(0, {"registration": 1, "reason": "wamp.error.unregistered"})
-                self.assertEqual(told, [([self.knows], gone)])
+                self.assertEqual(seen, [([self.knows], gone)])
                 found = self.dealer.lookup("a")
                 assert found is not None
                 self.assertIsNot(found, former)
@@ -67,7 +67,7 @@ class TakingOver(DealerCase):
     def test_ones_own(self) -> None:
         """A callee may replace its own registration, with other wishes."""
         self.dealer.register(self.new, "a", Match.EXACT, "roundrobin")
-        self.take(wishes=RegisterOptions(disclose_caller=True))
+        self.take(options=RegisterOptions(disclose_caller=True))
         self.assertEqual(list(self.new.registrations), [2])
         message = self.only(self.dealer.call(self.anna, 1, "a", {}, None), self.new)
         assert isinstance(message, Invocation)
@@ -79,9 +79,9 @@ class TakingOver(DealerCase):
             self.dealer.register(callee, "a", Match.EXACT, "first")
         del self.news[:]
         self.take()
-        told = [(topic.rpartition(".")[2], values[0]) for topic, values in self.news]
+        seen = [(topic.rpartition(".")[2], values[0]) for topic, values in self.news]
         self.assertEqual(
-            told,
+            seen,
             [
                 ("on_unregister", self.plain.session), ("on_unregister", self.kind.session),
                 ("on_delete", self.kind.session), ("on_create", self.new.session), ("on_register", self.new.session),
@@ -119,14 +119,14 @@ class TakingOver(DealerCase):
 
     def test_calls_that_wait(self) -> None:
         """They go to the new callee, as many at once as it takes."""
-        for wishes, at_once in ((NO_WISHES, 3), (RegisterOptions(concurrency=2), 2)):
+        for options, at_once in ((DEFAULT_OPTIONS, 3), (RegisterOptions(concurrency=2), 2)):
             self.setUp()
-            self.dealer.register(self.plain, "a", wishes=RegisterOptions(concurrency=1))
+            self.dealer.register(self.plain, "a", options=RegisterOptions(concurrency=1))
             self.call(self.plain)
             for request in (2, 3, 4):
                 self.assertEqual(self.dealer.call(self.anna, request, "a", {}, PAYLOAD), [])
-            told = self.take(wishes=wishes)
-            self.assertEqual([(*one.receivers, type(one.message)) for one in told], [(self.new, Invocation)] * at_once)
+            seen = self.take(options=options)
+            self.assertEqual([(*one.receivers, type(one.message)) for one in seen], [(self.new, Invocation)] * at_once)
             self.assertEqual([one.message for one in self.dealer.yielded(self.plain, 1, {}, None)], [Result(1, {})])
             rest = self.dealer.yielded(self.new, 1, {}, None)
             self.assertEqual([type(one.message) for one in rest], [Result, Invocation][: 4 - at_once])

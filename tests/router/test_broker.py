@@ -121,31 +121,31 @@ class Revoking(Setting):
             self.assertEqual(error.uri, uris.NO_SUCH_SUBSCRIPTION)
         self.assertEqual(self.receivers("a", PAYLOAD, self.peter), [["anna"]])
 
-    def test_deserted(self) -> None:
-        """A topic whose last listener was removed is deserted."""
-        told: list[str] = []
-        self.broker.watched = {"a": lambda: told.append("a")}
+    def test_last_unsubscribed(self) -> None:
+        """It is called for a topic whose last subscriber was removed."""
+        called: list[str] = []
+        self.broker.last_unsubscribed = {"a": lambda: called.append("a")}
         self.broker.revoke(self.carl, self.broker.subscribe(self.carl, "a")[0].id)
-        self.assertEqual(told, ["a"])
+        self.assertEqual(called, ["a"])
 
 
-class Deserting(Setting):
-    """Being told that nobody listens to a topic any more."""
+class LastUnsubscribed(Setting):
+    """The function that is called when a topic has lost its last subscriber."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.told: list[str] = []
-        self.broker.watched = {topic: partial(self.told.append, topic) for topic in "abcd"}
+        self.called: list[str] = []
+        self.broker.last_unsubscribed = {topic: partial(self.called.append, topic) for topic in "abcd"}
 
     def test_last_one_unsubscribes(self) -> None:
-        """It is told when the last subscriber goes, not before, and for topics only."""
+        """It is called when the last subscriber goes, not before, and for topics only."""
         for somebody in (self.anna, self.bert):
             topic = self.broker.subscribe(somebody, "a")[0].id
             pattern = self.broker.subscribe(somebody, "a", Match.PREFIX)[0].id
-        for somebody, told in ((self.anna, []), (self.bert, ["a"])):
+        for somebody, called in ((self.anna, []), (self.bert, ["a"])):
             self.broker.unsubscribe(somebody, pattern)
             self.broker.unsubscribe(somebody, topic)
-            self.assertEqual(self.told, told)
+            self.assertEqual(self.called, called)
 
     def test_last_one_leaves(self) -> None:
         """A session that ends deserts each topic it alone listened to, when all is already in order."""
@@ -158,7 +158,7 @@ class Deserting(Setting):
         def look(topic: str) -> None:
             seen.append((topic, self.broker.lookup("a"), self.broker.lookup("c")))
 
-        self.broker.watched = {topic: partial(look, topic) for topic in "abcd"}
+        self.broker.last_unsubscribed = {topic: partial(look, topic) for topic in "abcd"}
         self.assertEqual(self.broker.leave(self.anna), [])
         self.assertEqual(seen, [("a", None, None), ("c", None, None)])
         self.assertEqual(self.broker.leave(self.anna), [])
@@ -166,7 +166,7 @@ class Deserting(Setting):
 
     def test_nobody_asks(self) -> None:
         """Without anybody to tell, the last subscriber may go just the same."""
-        self.broker.watched = {}
+        self.broker.last_unsubscribed = {}
         subscription = self.broker.subscribe(self.anna, "a")[0]
         self.broker.unsubscribe(self.anna, subscription.id)
         self.broker.subscribe(self.anna, "a")
@@ -204,11 +204,11 @@ class Publishing(Setting):
 
     def test_filters_and_publisher(self) -> None:
         """Lists and the exclusion of the publisher hold together."""
-        everybody = (self.peter, self.anna, self.bert)
-        for somebody in everybody:
+        audience = (self.peter, self.anna, self.bert)
+        for somebody in audience:
             self.broker.subscribe(somebody, "a")
         for filters, exclude_me, expected in (
-            (Filters(eligible=frozenset(m.session for m in everybody)), True, [{"anna", "bert"}]),
+            (Filters(eligible=frozenset(m.session for m in audience)), True, [{"anna", "bert"}]),
             (Filters(eligible=frozenset([self.peter.session])), True, []),
             (Filters(eligible=frozenset([self.peter.session])), False, [{"peter"}]),
             (Filters(exclude=frozenset([self.anna.session])), True, [{"bert"}]),
@@ -235,12 +235,17 @@ class Publishing(Setting):
         before the broker does."""
         self.broker.subscribe(self.anna, "a")
         self.broker.subscribe(self.bert, "a", Match.PREFIX)
-        told = {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief", "transaction_hash": "x"}
-        found = self.published("a", PAYLOAD, self.peter, disclose=True, told=told)
+        extra_details = {
+            "publisher": 7,
+            "publisher_authid": "zoe",
+            "publisher_authrole": "chief",
+            "transaction_hash": "x",
+        }
+        found = self.published("a", PAYLOAD, self.peter, disclose=True, extra_details=extra_details)
         exact, prefix = (message.details for _, message in found)  # type: ignore[attr-defined]
-        self.assertEqual((exact, prefix), (told, {**told, "topic": "a"}))
-        self.assertIsNot(exact, told)
-        found = self.published("a", PAYLOAD, self.peter, told={"transaction_hash": "x"})
+        self.assertEqual((exact, prefix), (extra_details, {**extra_details, "topic": "a"}))
+        self.assertIsNot(exact, extra_details)
+        found = self.published("a", PAYLOAD, self.peter, extra_details={"transaction_hash": "x"})
         self.assertEqual(found[0][1].details, {"transaction_hash": "x"})  # type: ignore[attr-defined]
 
     def test_disclosure(self) -> None:

@@ -250,7 +250,7 @@ class Details(DealerCase):
 
     def test_forwarded_timeout(self) -> None:
         """R3: a callee that keeps time limits itself is told; the router then does not."""
-        self.dealer.register(self.plain, "a", wishes=RegisterOptions(forward_timeout=True))
+        self.dealer.register(self.plain, "a", options=RegisterOptions(forward_timeout=True))
         message = self.only(self.dealer.call(self.anna, 1, "a", {"timeout": 500}, None), self.plain)
         self.assertEqual(message, Invocation(1, 1, {"timeout": 500}))
         self.assertIsNone(self.dealer.timed(self.anna, 1))

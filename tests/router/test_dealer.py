@@ -116,8 +116,8 @@ class Calling(DealerCase):
             message = self.only(deliveries, self.plain, PAYLOAD)
             self.assertEqual(message, Invocation(1, registration.id, expected))
             deliveries = self.dealer.call(self.anna, 1, "a.b", {}, PAYLOAD, disclose, {"caller": 7})
-            told = self.only(deliveries, self.plain, PAYLOAD)
-            self.assertEqual(told, Invocation(2, registration.id, {**expected, "caller": 7}))
+            seen = self.only(deliveries, self.plain, PAYLOAD)
+            self.assertEqual(seen, Invocation(2, registration.id, {**expected, "caller": 7}))
 
     def test_best_match(self) -> None:
         """A call goes to the exact registration before a prefix, and to a prefix before a wildcard pattern."""
@@ -243,10 +243,10 @@ class Cancelling(DealerCase):
             self.dealer.register(callee, "a")
             number = self.call(callee, 77)
             deliveries = self.dealer.cancel(self.anna, 77, options)
-            told = [(list(found.receivers), found.message) for found in deliveries]
+            seen = [(list(found.receivers), found.message) for found in deliveries]
             expected: list[object] = [] if interrupt is None else [([callee], Interrupt(number, interrupt))]
             expected += [([self.anna], Error(48, 77, {}, uris.CANCELED))] if at_once else []
-            self.assertEqual(told, expected, (interruptible, options))
+            self.assertEqual(seen, expected, (interruptible, options))
             late = self.dealer.yielded(callee, number, {}, ANSWER)
             self.assertEqual(len(late), 0 if at_once else 1, "a late word")
 

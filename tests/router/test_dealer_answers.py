@@ -20,13 +20,13 @@ class Clockwork:
     """A watch that says what it was told."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.seen: list[str] = []
 
     def progressed(self) -> None:
-        self.told.append("progressed")
+        self.seen.append("progressed")
 
     def settled(self) -> None:
-        self.told.append("settled")
+        self.seen.append("settled")
 
 
 class Timeouts(DealerCase):
@@ -36,9 +36,9 @@ class Timeouts(DealerCase):
         self.dealer.register(callee, "a")
         self.call(callee, timeout=500, **options)
         pending = self.dealer.timed(self.anna, 1)
-        assert pending is not None and pending.particulars is not None
-        self.assertEqual(pending.particulars.timeout, 500)
-        watch = pending.particulars.watch = Clockwork()
+        assert pending is not None and pending.state is not None
+        self.assertEqual(pending.state.timeout, 500)
+        watch = pending.state.watch = Clockwork()
         return pending, watch
 
     def test_expired(self) -> None:
@@ -50,7 +50,7 @@ class Timeouts(DealerCase):
             messages = [one.message for one in deliveries]
             interrupt = [Interrupt(1, {"mode": "killnowait"})] if CALL_CANCELING in callee.features else []
             self.assertEqual(messages, [*interrupt, Error(48, 1, {}, uris.TIMEOUT)])
-            self.assertEqual(watch.told, ["settled"])
+            self.assertEqual(watch.seen, ["settled"])
             self.assertEqual(self.dealer.yielded(callee, 1, {}, ANSWER), [])
             self.assertEqual(self.dealer.expired(pending), [])
 
@@ -68,7 +68,7 @@ class Timeouts(DealerCase):
             self.setUp()
             pending, watch = self.timed(self.kind)
             end()
-            self.assertEqual(watch.told, ["settled"])
+            self.assertEqual(watch.seen, ["settled"])
             self.assertEqual(self.dealer.expired(pending), [])
 
     def test_progress(self) -> None:
@@ -76,7 +76,7 @@ class Timeouts(DealerCase):
         _, watch = self.timed(self.chatty, receive_progress=True)
         for _ in range(2):
             self.dealer.yielded(self.chatty, 1, {"progress": True}, None)
-        self.assertEqual(watch.told, ["progressed", "progressed"])
+        self.assertEqual(watch.seen, ["progressed", "progressed"])
 
     def test_no_limit(self) -> None:
         """Without one, or with 0, nobody measures."""
@@ -111,8 +111,8 @@ class Progress(DealerCase):
                 ((_, message, _, _),) = self.dealer.call(self.anna, request, procedure, options, PAYLOAD)
                 self.assertEqual(message.details, options)
                 invocation = 1 if relayed else 2
-                told = self.dealer.yielded(callee, invocation, {"progress": True}, ANSWER)
-                self.assertEqual([one.message for one in told], [Result(request, {"progress": True})] * relayed)
+                seen = self.dealer.yielded(callee, invocation, {"progress": True}, ANSWER)
+                self.assertEqual([one.message for one in seen], [Result(request, {"progress": True})] * relayed)
                 last = self.dealer.yielded(callee, invocation, {}, ANSWER)
                 self.assertEqual([one.message for one in last], [Result(request, {})])
 

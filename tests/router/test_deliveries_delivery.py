@@ -19,16 +19,16 @@ class Members(SynchronousTestCase):
     def test_reached_as_agreed(self) -> None:
         """What a member was joined with is how it is reached."""
         pushed: list[object] = []
-        told: list[object] = []
+        received: list[object] = []
 
         def tell(message: Message, payload: Payload | None) -> None:
-            told.append((message, payload))
+            received.append((message, payload))
 
         anna = Member(7, ANNA, frozenset(["callee.call_canceling"]), "a wire", pushed.append, tell)
         anna.push("a frame")
         anna.tell(Event(1, 2, {}), None)
         self.assertEqual((anna.session, anna.principal, anna.wire), (7, ANNA, "a wire"))
-        self.assertEqual((pushed, told), (["a frame"], [(Event(1, 2, {}), None)]))
+        self.assertEqual((pushed, received), (["a frame"], [(Event(1, 2, {}), None)]))
         self.assertIn("callee.call_canceling", anna.features)
 
     def test_unreachable(self) -> None:

@@ -77,8 +77,8 @@ class Selecting(SynchronousTestCase):
         for shapes in product(*SHAPES.values()):
             options = dict(zip(SHAPES, shapes, strict=True))
             filters = Filters.from_options(options)
-            everybody = list(PEOPLE.values())
-            chosen = everybody if filters is None else filters.select(PEOPLE)
+            audience = list(PEOPLE.values())
+            chosen = audience if filters is None else filters.select(PEOPLE)
             expected = {session for session in PEOPLE if allowed(options, session)}
             self.assertEqual({found.session for found in chosen}, expected, options)
             self.assertEqual(len(chosen), len(expected), options)

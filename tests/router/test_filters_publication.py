@@ -101,13 +101,13 @@ class Telling(MetaCase):
     def test_publisher(self) -> None:
         """P3, publisher identification: session, authid and role, when the publisher wants it or the rules do."""
         self.subscribed(self.ben, "com.x")
-        told = {"publisher": self.anna.session_id, "publisher_authid": "anna", "publisher_authrole": "user"}
+        expected = {"publisher": self.anna.session_id, "publisher_authid": "anna", "publisher_authrole": "user"}
         self.assertEqual(self.details(self.anna), [{}])
         self.assertEqual(self.details(self.anna, disclose_me=False), [{}])
-        self.assertEqual(self.details(self.anna, disclose_me=True), [told])
+        self.assertEqual(self.details(self.anna, disclose_me=True), [expected])
         self.stage.authorizer.answers[Action.PUBLISH, "com.y"] = Decision(Verdict.ALLOW, "rule 7", disclose=True)
         self.subscribed(self.ben, "com.y")
-        self.assertEqual(self.details(self.anna, "com.y"), [told])
+        self.assertEqual(self.details(self.anna, "com.y"), [expected])
 
     def test_patterns(self) -> None:
         """P6, pattern-based subscriptions: prefixes by string, wildcards by component. A pattern is told the topic; it
@@ -120,8 +120,8 @@ class Telling(MetaCase):
         heard = self.ben.heard()
         self.assertEqual(sorted(one[1] for one in heard), sorted(numbers))
         self.assertEqual(len({one[2] for one in heard}), 1)
-        told = {one[1]: one[3] for one in heard}
-        self.assertEqual([told[number] for number in numbers], [{}] + [{"topic": "com.x"}] * 4)
+        by_publication = {one[1]: one[3] for one in heard}
+        self.assertEqual([by_publication[number] for number in numbers], [{}] + [{"topic": "com.x"}] * 4)
 
     def test_nobody_is_named(self) -> None:
         """P3: where the realm names nobody, disclose_me is refused with an error of its own, and reaches nobody."""
@@ -143,8 +143,8 @@ class Telling(MetaCase):
         self.ben.say([16, 1, {}, "com.x", [1]])
         self.assertEqual([one[3] for one in self.anna.heard()], [{"trustlevel": 0}])
         self.subscribed(self.admin, "com.", match="prefix", get_retained=True)
-        told = {"trustlevel": 3, "retained": True, "topic": "com.x"}
-        self.assertEqual([one[3] for one in self.also], [told])
+        expected = {"trustlevel": 3, "retained": True, "topic": "com.x"}
+        self.assertEqual([one[3] for one in self.also], [expected])
 
 
 class Sealing(MetaCase):
@@ -171,14 +171,14 @@ class Sealing(MetaCase):
     def test_some_options(self) -> None:
         """P13: only the scheme makes it one; of the options those that were given are handed on."""
         self.subscribed(self.ben, "com.x")
-        for options, told in (
+        for options, expected in (
             ({"ppt_scheme": "x_my"}, {"ppt_scheme": "x_my"}),
             ({"ppt_scheme": "mqtt", "ppt_serializer": "native"}, {"ppt_scheme": "mqtt", "ppt_serializer": "native"}),
             ({"ppt_serializer": "cbor"}, {}),
             ({"ppt_scheme": None}, {}),
         ):
             self.carl.say([16, 1, options, "com.x", [self.SEALED]])
-            self.assertEqual([one[3] for one in self.ben.heard()], [told], options)
+            self.assertEqual([one[3] for one in self.ben.heard()], [expected], options)
 
     def test_not_announced(self) -> None:
         """P13: a publisher that has not announced it violates the protocol; the session ends, and nobody hears it."""

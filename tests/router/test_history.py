@@ -60,7 +60,9 @@ class Keeping(HistoryCase):
 
     def test_form(self) -> None:
         """An event has timestamp, subscription, publication and details, and the arguments that it had."""
-        number = self.broker.publish("a.c", Payload.of([1], {"k": 2}), self.peter, disclose=True, told={"t": 1})[0]
+        number = self.broker.publish(
+            "a.c", Payload.of([1], {"k": 2}), self.peter, disclose=True, extra_details={"t": 1}
+        )[0]
         bare = self.broker.publish("a.c", None, self.peter)[0]
         first, second = self.read("a.", Match.PREFIX)
         subscription = self.broker.lookup("a.", Match.PREFIX)

@@ -10,7 +10,7 @@ from orosync.config.rules import permissions
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.router.meta_events import timestamp
 from orosync.testing import principal
-from orosync.wamp.meta_topics import TOPICS, heard_by
+from orosync.wamp.meta_topics import TOPICS, matched_by
 from tests.session.meta_case import MetaCase
 
 
@@ -37,7 +37,7 @@ class Hearing(SynchronousTestCase):
         ]
         self.assertEqual(len(TOPICS), 10)
         for topic, match, expected in table:
-            self.assertEqual(len(heard_by(topic, match)), expected, (topic, match))
+            self.assertEqual(len(matched_by(topic, match)), expected, (topic, match))
 
     def test_timestamp(self) -> None:
         """ISO 8601 in UTC, as WAMP's meta API writes moments."""
@@ -69,21 +69,21 @@ class Sessions(MetaCase):
             if gone is self.ben:
                 gone.say([6, {}, "wamp.close.close_realm"])
             gone.session.closed(False, None, "")
-            told = [int(gone.session_id), name, role]
-            self.assertEqual(self.events(self.anna), [("wamp.session.on_leave", told)])
+            expected = [int(gone.session_id), name, role]
+            self.assertEqual(self.events(self.anna), [("wamp.session.on_leave", expected)])
 
     def test_nobody_listens(self) -> None:
         """Without a listener nothing is said and nothing is done; after the last one has gone neither."""
         broker = self.stage.realm.broker
-        self.assertEqual(broker.heard, frozenset())
+        self.assertEqual(broker.meta_listeners, frozenset())
         number = self.subscribed(self.anna, "wamp.session.on_join")
-        self.assertEqual(broker.heard, {"wamp.session.on_join"})
+        self.assertEqual(broker.meta_listeners, {"wamp.session.on_join"})
         self.anna.ask([34, 1, number])
-        self.assertEqual(broker.heard, frozenset())
+        self.assertEqual(broker.meta_listeners, frozenset())
         self.subscribed(self.anna, "", match="prefix")
-        self.assertEqual(broker.heard, frozenset(TOPICS))
+        self.assertEqual(broker.meta_listeners, frozenset(TOPICS))
         self.anna.session.closed(False, None, "")
-        self.assertEqual(broker.heard, frozenset())
+        self.assertEqual(broker.meta_listeners, frozenset())
 
     def test_authorised(self) -> None:
         """Listening is a right like any other."""
@@ -100,7 +100,7 @@ class Subscriptions(MetaCase):
         super().setUp()
         self.subscribed(self.admin, "wamp.subscription.", match="prefix")
 
-    def told(self) -> list[tuple[str, list[object]]]:
+    def events_sent(self) -> list[tuple[str, list[object]]]:
         """What ``admin`` heard: the last word of each topic, and the arguments."""
         return [(one[3]["topic"].rpartition(".")[2], one[4]) for one in self.admin.heard()]
 
@@ -110,14 +110,14 @@ class Subscriptions(MetaCase):
         self.stage.clock.advance(3600)
         number = self.subscribed(self.anna, "com.x")
         about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
-        self.assertEqual(self.told(), [("on_create", [anna, about]), ("on_subscribe", [anna, number])])
+        self.assertEqual(self.events_sent(), [("on_create", [anna, about]), ("on_subscribe", [anna, number])])
         self.subscribed(self.ben, "com.x")
         self.subscribed(self.ben, "com.x")
-        self.assertEqual(self.told(), [("on_subscribe", [ben, number])])
+        self.assertEqual(self.events_sent(), [("on_subscribe", [ben, number])])
         self.anna.ask([34, 1, number])
-        self.assertEqual(self.told(), [("on_unsubscribe", [anna, number])])
+        self.assertEqual(self.events_sent(), [("on_unsubscribe", [anna, number])])
         self.ben.session.closed(False, None, "")
-        self.assertEqual(self.told(), [("on_unsubscribe", [ben, number]), ("on_delete", [ben, number])])
+        self.assertEqual(self.events_sent(), [("on_unsubscribe", [ben, number]), ("on_delete", [ben, number])])
 
     def test_v1_and_patterns(self) -> None:
         """Subscriptions of v1 clients and to patterns are news too."""
@@ -125,25 +125,27 @@ class Subscriptions(MetaCase):
         old.say([5, "oro/ping"])
         number = self.subscribed(self.anna, "com.", match="prefix")
         session = int(old.session_id)
-        told = self.told()
-        self.assertEqual([name for name, _ in told], ["on_create", "on_subscribe"] * 2)
-        self.assertEqual([told[0][1][0], told[1][1]], [session, [session, number - 1]])
-        self.assertEqual((told[2][1][1]["match"], told[2][1][1]["id"]), ("prefix", number))
+        found = self.events_sent()
+        self.assertEqual([name for name, _ in found], ["on_create", "on_subscribe"] * 2)
+        self.assertEqual([found[0][1][0], found[1][1]], [session, [session, number - 1]])
+        self.assertEqual((found[2][1][1]["match"], found[2][1][1]["id"]), ("prefix", number))
         old.say([6, "oro/ping"])
-        self.assertEqual(self.told(), [(f"on_{what}", [session, number - 1]) for what in ("unsubscribe", "delete")])
+        self.assertEqual(
+            self.events_sent(), [(f"on_{what}", [session, number - 1]) for what in ("unsubscribe", "delete")]
+        )
 
     def test_not_of_itself(self) -> None:
         """Nothing is told of subscriptions to WAMP's own topics."""
         self.subscribed(self.anna, "wamp.session.on_join")
         self.anna.session.closed(False, None, "")
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.events_sent(), [])
 
     def test_listener_leaves(self) -> None:
         """Whoever leaves hears nothing of it; nobody is left over."""
         self.subscribed(self.admin, "com.x")
-        self.told()
+        self.events_sent()
         self.admin.session.closed(False, None, "")
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.events_sent(), [])
         self.assertEqual(list(self.stage.realm.broker), [])
 
 
@@ -151,7 +153,7 @@ class Registrations(MetaCase):
     """wamp.registration.on_create, wamp.registration.on_register, wamp.registration.on_unregister,
     wamp.registration.on_delete."""
 
-    def told(self) -> list[tuple[str, list[object]]]:
+    def events_sent(self) -> list[tuple[str, list[object]]]:
         return [(one[3]["topic"].rpartition(".")[2], one[4]) for one in self.admin.heard()]
 
     def test_life_of_a_registration(self) -> None:
@@ -162,13 +164,13 @@ class Registrations(MetaCase):
         ((_, _, number),) = self.anna.ask([64, 1, {"invoke": "roundrobin"}, "com.x"])
         about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
         about["invoke"] = "roundrobin"
-        self.assertEqual(self.told(), [("on_create", [anna, about]), ("on_register", [anna, number])])
+        self.assertEqual(self.events_sent(), [("on_create", [anna, about]), ("on_register", [anna, number])])
         self.ben.ask([64, 1, {"invoke": "roundrobin"}, "com.x"])
-        self.assertEqual(self.told(), [("on_register", [ben, number])])
+        self.assertEqual(self.events_sent(), [("on_register", [ben, number])])
         self.anna.ask([66, 2, number])
-        self.assertEqual(self.told(), [("on_unregister", [anna, number])])
+        self.assertEqual(self.events_sent(), [("on_unregister", [anna, number])])
         self.ben.session.closed(False, None, "")
-        self.assertEqual(self.told(), [("on_unregister", [ben, number]), ("on_delete", [ben, number])])
+        self.assertEqual(self.events_sent(), [("on_unregister", [ben, number]), ("on_delete", [ben, number])])
 
 
 class Reserved(MetaCase):
@@ -219,7 +221,7 @@ class Granted(MetaCase):
             self.assertEqual(self.answer([32, 1, {"match": match}, topic]), "not_authorized", (topic, match))
             self.assertEqual(self.answer([64, 1, {"match": match}, topic]), "not_authorized", (topic, match))
         self.assertEqual(self.answer([48, 1, {}, "wamp.session.count"]), "not_authorized")
-        self.assertEqual(self.stage.realm.broker.heard, frozenset())
+        self.assertEqual(self.stage.realm.broker.meta_listeners, frozenset())
 
     def test_everything_but(self) -> None:
         """Where all is granted but WAMP's own, a pattern that reaches into it is refused."""

@@ -25,8 +25,8 @@ class Looking(MetaCase):
 
     def test_list(self) -> None:
         """wamp.session.list: the ids of all, or of those of certain roles."""
-        everybody = [self.admin.session_id, self.anna.session_id, self.ben.session_id]
-        self.assertEqual(self.call("wamp.session.list"), [everybody])
+        audience = [self.admin.session_id, self.anna.session_id, self.ben.session_id]
+        self.assertEqual(self.call("wamp.session.list"), [audience])
         self.assertEqual(self.call("wamp.session.list", ["guest"]), [[self.ben.session_id]])
         self.bad("wamp.session.list", (7,))
 
@@ -50,7 +50,7 @@ class Looking(MetaCase):
     def test_not_shown(self) -> None:
         """What orosync has in the realm for itself is no session of anybody's: not listed, not killed, no news."""
         self.subscribed(self.anna, "wamp.", match="prefix")
-        own = LocalSession(self.stage.realm_context, principal("uplink"), frozenset(), lambda *told: None)
+        own = LocalSession(self.stage.realm_context, principal("uplink"), frozenset(), lambda *received: None)
         session = max(
             set(self.stage.realm.members) - {self.admin.session_id, self.anna.session_id, self.ben.session_id}
         )
@@ -63,8 +63,8 @@ class Looking(MetaCase):
         self.assertEqual(self.refused("wamp.subscription.remove_subscriber", number, session), "no_such_session")
         self.assertEqual(self.anna.heard(), [])
         self.subscribed(self.ben, "com.x")
-        told = [one[3]["topic"].rpartition(".")[2] for one in self.anna.heard()]
-        self.assertEqual(told, ["on_create", "on_subscribe"])
+        found = [one[3]["topic"].rpartition(".")[2] for one in self.anna.heard()]
+        self.assertEqual(found, ["on_create", "on_subscribe"])
         own.leave()
         self.assertEqual(self.anna.heard(), [])
         self.assertEqual(self.call("wamp.subscription.list_subscribers", number), [[self.ben.session_id]])
@@ -96,8 +96,8 @@ class Killing(MetaCase):
 
     def test_reason_and_message(self) -> None:
         """The killer's reason and message reach the killed, whatever serializer made a float of the id."""
-        told = {"reason": "com.acme.bye", "message": "off you go"}
-        self.call("wamp.session.kill", float(self.anna.session_id), **told)
+        goodbye = {"reason": "com.acme.bye", "message": "off you go"}
+        self.call("wamp.session.kill", float(self.anna.session_id), **goodbye)
         self.gone(self.anna, "com.acme.bye", message="off you go")
 
     def test_nobody(self) -> None:

@@ -23,7 +23,7 @@ class RealmCase(DealerCase):
         for somebody in (self.anna, self.plain, self.kind, self.chatty):
             self.realm.join(somebody)
 
-    def told(self, deliveries: list[Delivery]) -> list[tuple[list[str], object]]:
+    def sent(self, deliveries: list[Delivery]) -> list[tuple[list[str], object]]:
         return [([found.principal.authid for found in item.receivers], item.message) for item in deliveries]
 
 
@@ -32,11 +32,11 @@ class Members(RealmCase):
 
     def test_joined(self) -> None:
         """Members are known by session id from joining until leaving."""
-        everybody = {FAR + 1: self.anna, FAR + 2: self.plain, FAR + 3: self.kind, FAR + 4: self.chatty}
-        self.assertEqual(self.realm.members, everybody)
+        audience = {FAR + 1: self.anna, FAR + 2: self.plain, FAR + 3: self.kind, FAR + 4: self.chatty}
+        self.assertEqual(self.realm.members, audience)
         self.realm.leave(self.plain)
-        del everybody[FAR + 2]
-        self.assertEqual(self.realm.members, everybody)
+        del audience[FAR + 2]
+        self.assertEqual(self.realm.members, audience)
         self.assertEqual(self.realm.name, "oro")
 
     def test_id_taken(self) -> None:
@@ -102,7 +102,7 @@ class Leaving(RealmCase):
         deliveries = self.realm.leave(self.plain)
         canceled = [(["anna"], 11), (["anna"], 12), (["user-3"], 11)]
         self.assertEqual(
-            self.told(deliveries), [(to, Error(48, request, {}, uris.CANCELED)) for to, request in canceled]
+            self.sent(deliveries), [(to, Error(48, request, {}, uris.CANCELED)) for to, request in canceled]
         )
         for delivery in deliveries:
             assert delivery.payload is not None
@@ -115,8 +115,8 @@ class Leaving(RealmCase):
             for request in (1, 2):
                 self.call(callee, int(callee.session) * 10 + request, procedure)
         self.dealer.cancel(self.anna, self.kind.session * 10 + 1, {"mode": "kill"})
-        told = self.told(self.realm.leave(self.anna))
-        self.assertEqual(told, [(["user-3"], Interrupt(2, {"mode": "killnowait"}))])
+        found = self.sent(self.realm.leave(self.anna))
+        self.assertEqual(found, [(["user-3"], Interrupt(2, {"mode": "killnowait"}))])
         for callee in (self.plain, self.kind):
             for number in (1, 2):
                 self.assertEqual(self.dealer.yielded(callee, number, {}, PAYLOAD), [])

@@ -51,8 +51,8 @@ class Registered(SynchronousTestCase):
         self.register(self.two, 1)
 
     def register(self, callee, most):
-        wishes = RegisterOptions(concurrency=most)
-        return self.dealer.register(callee, "a", invoke="roundrobin", wishes=wishes)
+        options = RegisterOptions(concurrency=most)
+        return self.dealer.register(callee, "a", invoke="roundrobin", options=options)
 
     def call(self, request):
         deliveries = self.dealer.call(self.caller, request, "a", {}, PAYLOAD)

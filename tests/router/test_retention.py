@@ -51,15 +51,15 @@ class Retaining(RetentionCase):
     def test_last_event(self) -> None:
         """The last one that was to be retained, as it was published, under the same publication id."""
         self.retain("a", 1)
-        number = self.retain("a", 2, disclose=True, told={"trustlevel": 3})
+        number = self.retain("a", 2, disclose=True, extra_details={"trustlevel": 3})
         self.realm.broker.publish("a", Payload.of([3]), self.peter)
         subscription, ((receivers, event, payload, topic),) = self.realm.broker.subscribe(
             self.anna, "a", Match.EXACT, True
         )
         identity = {"publisher": self.peter.session, "publisher_authid": "peter", "publisher_authrole": "backend"}
-        told = {**identity, "trustlevel": 3, "retained": True}
+        details = {**identity, "trustlevel": 3, "retained": True}
         self.assertEqual((tuple(receivers), topic), ((self.anna,), "a"))
-        self.assertEqual(event.head(), [36, subscription.id, number, told])
+        self.assertEqual(event.head(), [36, subscription.id, number, details])
         assert payload is not None
         self.assertEqual(payload.values(), ([2], {}))
 
@@ -166,12 +166,12 @@ class Bounded(SynchronousTestCase):
 
     def test_events(self) -> None:
         """Over the number of events the oldest goes; a new one for an old topic makes that topic young."""
-        retention, told = Retention(self.members, 3), []
-        retention.on_dropped = lambda: told.append(1)
+        retention, dropped = Retention(self.members, 3), []
+        retention.on_dropped = lambda: dropped.append(1)
         for topic in "abcad":
             self.keep(retention, topic)
         self.assertEqual(self.topics(retention), ["c", "a", "d"])
-        self.assertEqual((retention.dropped, len(told)), (1, 1))
+        self.assertEqual((retention.dropped, len(dropped)), (1, 1))
 
     def test_bytes(self) -> None:
         """Over the bytes the oldest go; one that is too large for all is not kept, and what it replaces is gone."""

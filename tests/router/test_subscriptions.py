@@ -20,7 +20,7 @@ class Sharing(SynchronousTestCase):
         """Whoever subscribes to the same topic in the same way has the same subscription."""
         first = self.subscriptions.join(self.anna, "a.b", Match.EXACT)
         self.assertIs(self.subscriptions.join(self.bert, "a.b", Match.EXACT), first)
-        self.assertEqual(first.everybody, (self.anna, self.bert))
+        self.assertEqual(first.audience, (self.anna, self.bert))
         self.assertIs(self.subscriptions.get("a.b", Match.EXACT), first)
 
     def test_each_match_is_its_own(self) -> None:
@@ -34,7 +34,7 @@ class Sharing(SynchronousTestCase):
         first = self.subscriptions.join(self.anna, "a", Match.EXACT)
         self.subscriptions.join(self.bert, "a", Match.EXACT)
         self.assertIs(self.subscriptions.join(self.anna, "a", Match.EXACT), first)
-        self.assertEqual(first.everybody, (self.anna, self.bert))
+        self.assertEqual(first.audience, (self.anna, self.bert))
 
     def test_gone_with_the_last(self) -> None:
         """A subscription lives as long as somebody has it; the next one gets a new id."""
@@ -50,11 +50,11 @@ class Sharing(SynchronousTestCase):
         """Whoever is being delivered to may leave meanwhile: the receivers already returned stay as they are."""
         subscription = self.subscriptions.join(self.anna, "a", Match.EXACT)
         self.subscriptions.join(self.bert, "a", Match.EXACT)
-        before = subscription.everybody
-        self.assertIs(subscription.everybody, before)
+        before = subscription.audience
+        self.assertIs(subscription.audience, before)
         self.subscriptions.part(self.anna, subscription)
         self.assertEqual(before, (self.anna, self.bert))
-        self.assertEqual(subscription.everybody, (self.bert,))
+        self.assertEqual(subscription.audience, (self.bert,))
 
     def test_repr(self) -> None:
         """A log line about a subscription tells its topic and size, and names no member."""

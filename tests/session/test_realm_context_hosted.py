@@ -109,4 +109,4 @@ class HostedRealmTests(SynchronousTestCase):
             "registration": f"{looking} list_callees count_callees remove_callee",
         }
         procedures = {f"wamp.{noun}.{name}" for noun, listed in names.items() for name in listed.split()}
-        self.assertEqual(set(Stage().realm.dealer.own), procedures)
+        self.assertEqual(set(Stage().realm.dealer.meta_procedures), procedures)
