@@ -72,38 +72,38 @@ class IAuthenticator(Interface):
 
 @attrs.frozen
 class Renewal:
-    """What a login rests on from now on, and the rights that have changed."""
+    """The credential of a login from now on, and the user's rights, which have changed."""
 
     credential: Hashable
     rights: Rights
 
 
 class IRecheck(Interface):
-    """What an authenticator has besides when it can tell later whether those whom it let in may stay."""
+    """An authenticator that can tell later whether users whom it admitted may stay connected."""
 
     name: str = Attribute("The authenticator's name.")
     recheck_interval: float | None = Attribute("How often to ask, in seconds; None: as often as the router does.")
 
     def credential(facts: ConnectionFacts, principal: Principal) -> Hashable | None:
-        """What the login of ``principal``, let in by this authenticator, rests on. Sessions of equal standing stand
-        and fall together and are asked about once. None where nothing can change (a back end). Never shown."""
+        """The credential that the login of ``principal``, admitted by this authenticator, depends on. Sessions with an
+        equal credential are revalidated once, together. None where nothing can change (a back end). Never shown."""
 
     def recheck(credential: Hashable) -> Deferred[Renewal | None]:
-        """Fires with None while everything is as it was, with a Renewal when the login is as good as it was and the
-        user's rights are others; fails with Refused when it is good no longer, with Unavailable when that cannot be
+        """Fires with None while nothing has changed, with a Renewal when the login is still valid and the user's
+        rights have changed; fails with Refused when it is no longer valid, with Unavailable when that cannot be
         told now. Never prolongs anything."""
 
 
 class IAmbientAuthenticator(IAuthenticator, IRecheck):
-    """An authenticator that reads nothing but a cookie, which a browser sends by itself, wanted or not.
+    """An authenticator that reads nothing but a cookie, which browsers send without being asked.
 
-    It is asked only when nobody presented anything on purpose: a presented ticket decides.
+    It is asked only when the client presented no other credential: a presented ticket decides.
     """
 
     def watch(facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
-        """Look at the cookie of somebody whom another authenticator let in. Fires with a standing whose end is the
-        end of the session too, or with None for no cookie or one that names nobody; fails with Refused when it is
-        somebody else's, with Unavailable when that cannot be told."""
+        """Look at the cookie of a client that another authenticator admitted. Fires with a credential whose end is
+        the end of the session too, or with None for no cookie or one without a user; fails with Refused when it is
+        another user's, with Unavailable when that cannot be told."""
 
 
 class IDirectory(Interface):

@@ -136,7 +136,7 @@ class Principal:
     ``authid``, ``authrole``, ``authmethod`` and ``authprovider`` are WAMP's; the rest is what topic
     rules bind their variables to. ``user_id`` is None for a back end, an anonymous or a foreign client.
     ``is_backend`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
-    ``password_fingerprint`` tells the password of the login from another one (``identity.standing``); it is
+    ``password_fingerprint`` tells the password of the login from another one (``identity.user_credentials``); it is
     never told to anyone.
     ``realm`` is where the authenticator sends the client, "" for the realm that it asked for. ``session`` is there only
     for authorizers that say they need it (``IAuthorizer``).

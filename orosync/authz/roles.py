@@ -105,7 +105,7 @@ class RolePermissions:
         rules = self._roles.get(principal.authrole)
         if rules is None:
             return _SILENT
-        return rules.judge(action, uri) if match is _EXACT else rules.judge_pattern(action, uri, match)
+        return rules.decide(action, uri) if match is _EXACT else rules.decide_pattern(action, uri, match)
 
 
 class _Rules:
@@ -122,7 +122,7 @@ class _Rules:
         self._prefixes = [(rule.uri, answers[rule]) for rule in self._rules if rule.match is Match.PREFIX]
         self._wildcards = [rule for rule in self._rules if rule.match is Match.WILDCARD]
 
-    def judge(self, action: Action, uri: str) -> Decision:
+    def decide(self, action: Action, uri: str) -> Decision:
         exact = self._exact.get(uri)
         if exact is not None:
             return exact[action]
@@ -137,11 +137,11 @@ class _Rules:
                 speaking = rule
         return _SILENT if speaking is None else self._answers[speaking][action]
 
-    def judge_pattern(self, action: Action, pattern: str, match: Match) -> Decision:
+    def decide_pattern(self, action: Action, pattern: str, match: Match) -> Decision:
         """Allowed only where one rule that allows covers the whole pattern, and no rule that denies would speak first
         for any URI in it."""
         if match is Match.WILDCARD and all(pattern.split(".")):
-            return self.judge(action, pattern)
+            return self.decide(action, pattern)
         touching = [rule for rule in self._rules if could_meet(rule.uri, rule.match, pattern, match)]
         if not touching:
             return _SILENT

@@ -53,7 +53,7 @@ async def make(
 
 
 async def verify(configuration: Configuration, reactor: Any, authenticator: str | None, text: str) -> str:
-    """Whose the ticket ``text`` is, in a line. Fails as ``TicketJudge.judge``."""
+    """Whose the ticket ``text`` is, in a line. Fails as ``TicketVerifier.verify``."""
     section = _section(configuration, authenticator)
 
     async def judge(parts: Container) -> str:

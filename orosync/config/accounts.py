@@ -27,13 +27,13 @@ from orosync.model import User
 
 @attrs.frozen
 class AccountLine:
-    """One principal: ``secret`` or ``marks`` (keys as hex digits, ``sha256:...`` and ``cn:...``) in lower case but for
-    names."""
+    """One account: ``secret``, or ``identifiers`` (keys as hex digits, ``sha256:...`` and ``cn:...``), in lower case but
+    for names."""
 
     authid: str
     role: str
     secret: readers.Secret | None = None
-    marks: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
 
 def with_secret(authid: str, text: str, place: Source) -> AccountLine:
@@ -52,7 +52,7 @@ def with_keys(authid: str, text: str, place: Source) -> AccountLine:
     for part in parts:
         if not re.fullmatch(r"[0-9A-Fa-f]{64}", part):
             raise ValueError(f"{part} is no public key, write it as 64 hex digits")
-    return AccountLine(authid, role, marks=_once([part.lower() for part in parts]))
+    return AccountLine(authid, role, identifiers=_once([part.lower() for part in parts]))
 
 
 def with_certificates(authid: str, text: str, place: Source) -> AccountLine:
@@ -60,7 +60,7 @@ def with_certificates(authid: str, text: str, place: Source) -> AccountLine:
     role, parts = _role(authid, text, place)
     if not parts:
         raise ValueError("the certificate is missing, write sha256:FINGERPRINT or cn:NAME behind the role")
-    return AccountLine(authid, role, marks=_once([_certificate(part) for part in parts]))
+    return AccountLine(authid, role, identifiers=_once([_certificate(part) for part in parts]))
 
 
 def _role(authid: str, text: str, place: Source) -> tuple[str, list[str]]:
@@ -80,11 +80,11 @@ def _certificate(part: str) -> str:
     return f"sha256:{digits}"
 
 
-def _once(marks: list[str]) -> tuple[str, ...]:
-    for mark in marks:
-        if marks.count(mark) > 1:
-            raise ValueError(f"{mark} stands twice, remove one of the two")
-    return tuple(marks)
+def _once(identifiers: list[str]) -> tuple[str, ...]:
+    for identifier in identifiers:
+        if identifiers.count(identifier) > 1:
+            raise ValueError(f"{identifier} stands twice, remove one of the two")
+    return tuple(identifiers)
 
 
 _WORDS = ("organizations", "roles", "email", "enabled")

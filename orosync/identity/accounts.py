@@ -1,7 +1,7 @@
-"""Principals written in the configuration, and somebody plausible for every name that is not.
+"""Accounts of the configuration, and a plausible decoy for every unknown name.
 
-Whoever asks for an unknown name is led the same way and asked the same question as a known one: a decoy stands in, of
-the same kind as one of the real accounts, and always the same for a name. It must not know methods or messages.
+A client that names an unknown account is sent the same challenge as for a known one. The decoy has the kind and role of
+one of the real accounts and is always the same for a name, so that answers do not tell which accounts exist.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ _LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
 
 @attrs.frozen
 class Account:
-    """One principal: ``secret`` is a password or what was derived from one, ``marks`` are what it can be told by
-    (public keys, certificates)."""
+    """One account: ``secret`` is a password or derived from one, ``identifiers`` are its public keys or certificates."""
 
     authid: str
     role: str
     secret: str = attrs.field(default="", repr=False)
-    marks: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
 
 class Proof(Protocol):
-    """What is kept of a secret."""
+    """What is stored of a secret."""
 
     def decoy(self, seed: bytes) -> Proof:
-        """One of the same kind that nothing fits; the same for the same seed."""
+        """One of the same kind that no answer proves; the same for the same seed."""
 
 
 P = TypeVar("P", bound=Proof)
@@ -44,7 +43,7 @@ P = TypeVar("P", bound=Proof)
 
 @attrs.frozen
 class Entry(Generic[P]):
-    """What is known of a name. ``known`` is False for a decoy."""
+    """The account of a name. ``known`` is False for a decoy."""
 
     authid: str
     role: str
@@ -53,7 +52,7 @@ class Entry(Generic[P]):
 
 
 class Seeds:
-    """Bytes that belong to a name and that nobody can foretell: ``secret`` makes them, a new one when it is empty."""
+    """Unpredictable bytes for each name, derived from ``secret``; from a random one when it is empty."""
 
     def __init__(self, secret: str = "") -> None:
         self._secret = secret.encode() or secrets.token_bytes(32)
@@ -69,7 +68,7 @@ class Entries(Generic[P]):
     def __init__(self, title: str, entries: Sequence[Entry[P]], seeds: Seeds) -> None:
         by_name = {entry.authid: entry for entry in entries}
         if not entries:
-            raise ConfigError([nobody(title)])
+            raise ConfigError([no_accounts(title)])
         if len(by_name) < len(entries):
             raise ConfigError([f"[{title}] user: a name stands twice, remove one of the two"])
         self._entries: Mapping[str, Entry[P]] = by_name
@@ -81,27 +80,29 @@ class Entries(Generic[P]):
         seed = self._seeds.of(authid)
         model = self._models[int.from_bytes(seed[:8], "big") % len(self._models)]
         decoy: P = model.proof.decoy(seed[8:])  # type: ignore[assignment]  # a proof's decoy is of its own class
-        stranger = Entry(authid, model.role, decoy, known=False)
-        return self._entries.get(authid, stranger)
+        unknown = Entry(authid, model.role, decoy, known=False)
+        return self._entries.get(authid, unknown)
 
 
 def by_identifier(title: str, accounts: Iterable[Account]) -> Mapping[str, Account]:
-    """Accounts by each of their marks. Raises ConfigError when there is none, or a mark is somebody else's too."""
+    """Accounts by each of their identifiers. Raises ConfigError when there is none, or two accounts have the same."""
     found: dict[str, Account] = {}
     faults = []
     for account in accounts:
-        for mark in account.marks:
-            first = found.setdefault(mark, account)
+        for identifier in account.identifiers:
+            first = found.setdefault(identifier, account)
             if first is not account:
-                faults.append(f"[{title}] user.{account.authid}: {mark} is that of user.{first.authid}, choose one")
+                faults.append(
+                    f"[{title}] user.{account.authid}: {identifier} is that of user.{first.authid}, choose one"
+                )
     if not found:
-        faults.append(nobody(title))
+        faults.append(no_accounts(title))
     if faults:
         raise ConfigError(faults)
     return found
 
 
-def nobody(title: str) -> str:
+def no_accounts(title: str) -> str:
     """The fault of a section without accounts."""
     return f"[{title}] user: nobody is written here, add a line user.NAME = ROLE ..."
 
@@ -112,7 +113,7 @@ def derive_bytes(seed: bytes, length: int) -> bytes:
 
 
 def text_like(model: str, seed: bytes) -> str:
-    """A text of the length and alphabet of ``model`` made of ``seed``, so that nobody can tell which is made up."""
+    """A text made of ``seed`` with the length and alphabet of ``model``, so that it cannot be told from a real one."""
     body = model.rstrip("=")
     used = set(body)
     alphabet = next((one for one in (_DIGITS, _DIGITS + "abcdef", _DIGITS + "ABCDEF") if used <= set(one)), "")

@@ -30,7 +30,7 @@ COMMON_NAME = "cn:"
 
 @implementer(IAuthenticator)
 class CertificateAuthenticator:
-    """Knows clients by their certificates: ``marks`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the subject's
+    """Knows clients by their certificates: ``identifiers`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the subject's
     common name. A fingerprint goes before a name.
 
     Kinds of Refused: no_certificate, unknown_certificate, authid_mismatch. Raises ConfigError.
@@ -55,19 +55,19 @@ class CertificateAuthenticator:
         """See IAuthenticator."""
         if facts.client_certificate is None:
             return defer.succeed(None)
-        return self._attempts.judge(facts, lambda: self._owner(facts, None))
+        return self._attempts.limited(facts, lambda: self._owner(facts, None))
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator. The certificate is the connection's; HELLO may name whose it is."""
 
-        def verdict() -> Principal | AuthenticationStep:
+        def identified() -> Principal | AuthenticationStep:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             return self._owner(facts, hello.authid)
 
-        return self._attempts.judge(facts, verdict)
+        return self._attempts.limited(facts, identified)
 
     def _owner(self, facts: ConnectionFacts, authid: str | None) -> Principal:
         certificate = facts.client_certificate

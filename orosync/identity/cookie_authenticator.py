@@ -25,7 +25,7 @@ from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
 from orosync.identity.rate_limit import FailureBuckets
-from orosync.identity.standing import UserStanding, UserStandings, found, password_fingerprint
+from orosync.identity.user_credentials import UserCredential, UserCredentials, found, password_fingerprint
 from orosync.interfaces import (
     AuthenticationStep,
     HelloDetails,
@@ -43,14 +43,14 @@ BACK_OFFICE = "BAPID"
 
 
 @attrs.frozen
-class CookieStanding:
+class CookieCredential:
     """What a connection with a cookie rests on: the session in the store (``session_id`` None: not asked again) and,
     where nobody else looks after it, the user in the directory."""
 
     session_id: str | None = attrs.field(repr=False)
     username: str
     user_id: int | None
-    user: UserStanding | None = None
+    user: UserCredential | None = None
 
 
 @implementer(IAmbientAuthenticator)
@@ -82,7 +82,7 @@ class CookieAuthenticator:
         self.recheck_interval = recheck_interval
         self._store = store
         self._directory = directory
-        self._users = UserStandings(directory)
+        self._users = UserCredentials(directory)
         self._journal = journal
         self._clock = clock
         self._now = now
@@ -170,7 +170,7 @@ class CookieAuthenticator:
     def credential(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """See IRecheck."""
         session_id = None if self._prolongs else facts.cookies.get(self._cookie)
-        return CookieStanding(session_id, principal.authid, principal.user_id, self._users.of(principal))
+        return CookieCredential(session_id, principal.authid, principal.user_id, self._users.of(principal))
 
     def watch(self, facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
         """See IAmbientAuthenticator. While the store is down the connection is held to the cookie unseen: gone by the
@@ -181,7 +181,7 @@ class CookieAuthenticator:
         return Deferred.fromCoroutine(self._watched(session_id, principal))
 
     async def _watched(self, session_id: str, principal: Principal) -> Hashable | None:
-        credential = CookieStanding(None if self._prolongs else session_id, principal.authid, principal.user_id)
+        credential = CookieCredential(None if self._prolongs else session_id, principal.authid, principal.user_id)
         try:
             session = await self._look_up(session_id)
         except Unavailable:
@@ -209,11 +209,11 @@ class CookieAuthenticator:
 
     def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
         """See IRecheck. Kinds of Refused: logged_out, malformed_session, other_user and those of
-        ``UserStandings.check``."""
-        assert isinstance(credential, CookieStanding)
+        ``UserCredentials.check``."""
+        assert isinstance(credential, CookieCredential)
         return Deferred.fromCoroutine(self._rechecked(credential))
 
-    async def _rechecked(self, credential: CookieStanding) -> Renewal | None:
+    async def _rechecked(self, credential: CookieCredential) -> Renewal | None:
         if credential.session_id is not None:
             session = await self._look_up(credential.session_id)
             if session is None:
@@ -222,11 +222,11 @@ class CookieAuthenticator:
                 raise Refused("other_user", f"{self._cookie} of {credential.username!r}: its session is another's now")
         if credential.user is None or (renewal := await self._users.check(credential.user)) is None:
             return None
-        assert isinstance(renewal.credential, UserStanding)
+        assert isinstance(renewal.credential, UserCredential)
         return Renewal(attrs.evolve(credential, user=renewal.credential), renewal.rights)
 
 
-def _is_of(session: AdminSession, credential: CookieStanding) -> bool:
+def _is_of(session: AdminSession, credential: CookieCredential) -> bool:
     return session.username == credential.username and session.user_id in (None, credential.user_id)
 
 

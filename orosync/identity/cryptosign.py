@@ -43,7 +43,7 @@ class _Question:
 
 @implementer(IAuthenticator)
 class CryptosignAuthenticator:
-    """Knows clients by their public keys (``marks``: 64 hex digits), under the authid that is theirs.
+    """Knows clients by their public keys (``identifiers``: 64 hex digits), under the authid that is theirs.
 
     ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that want to know who we are;
     ``binding_required`` refuses clients that do not bind to their TLS connection. Kinds of Refused: malformed,
@@ -83,7 +83,7 @@ class CryptosignAuthenticator:
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
-        return self._attempts.judge(facts, lambda: self._question(facts, hello, method))
+        return self._attempts.limited(facts, lambda: self._question(facts, hello, method))
 
     def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method != METHOD:
@@ -101,7 +101,7 @@ class CryptosignAuthenticator:
         question = _Question(public_key, hello.authid, _xor(challenge, channel))
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.judge(facts, lambda: self._verify(question, signature))
+            return self._attempts.limited(facts, lambda: self._verify(question, signature))
 
         return AuthenticationStep(METHOD, extra, answer)
 

@@ -184,7 +184,7 @@ def ticket_authenticator(
 def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:
     """The authenticator of ``section``, with the users that are written in it. Raises ConfigError."""
     name = section.name
-    users = [Account(one.authid, one.role, _value(one.secret), one.marks) for one in section.user]
+    users = [Account(one.authid, one.role, _value(one.secret), one.identifiers) for one in section.user]
     if isinstance(section, CertificateSection):
         return CertificateAuthenticator(name, users, journal, clock, now)
     if isinstance(section, CryptosignSection):

@@ -1,11 +1,6 @@
-"""How many wrong credentials an address may present: one token bucket for each address.
+"""Rate limit for failed authentication: one token bucket for each address group.
 
-Counts failures only, so that a whole company behind one address may log in at once. It must not know what
-failed, or what becomes of an address that has failed too often.
-
-The bookkeeping of attempts to say who one is: counted by outcome, and bounded for each address that fails.
-
-It must not know what is presented or how it is judged.
+Only failures are counted, so that all users behind one address may log in at once.
 """
 
 from __future__ import annotations
@@ -28,8 +23,8 @@ MOST_ADDRESSES = 10_000
 
 
 class FailureBuckets:
-    """``burst`` failures at once, then ``rate`` a second. Past ``limit`` groups the one that failed longest ago is
-    forgotten (and would have been forgiven first)."""
+    """``burst`` failures at once, then ``rate`` a second. Beyond ``limit`` groups the one whose last failure is oldest
+    is forgotten; its bucket would have been full first."""
 
     def __init__(self, rate: float = 20.0, burst: int = 100, limit: int = MOST_ADDRESSES) -> None:
         self._rate = rate
@@ -41,11 +36,11 @@ class FailureBuckets:
         return len(self._buckets)
 
     def exhausted(self, group: str, now: float) -> bool:
-        """Whether ``group`` has no failure left to make."""
+        """Whether the bucket of ``group`` is empty."""
         return self._tokens(group, now) < 1.0
 
     def check(self, group: str, now: float, what: str) -> None:
-        """Unavailable ("too_many_failures") for a ``group`` that has no failure left to make; ``what`` it presents."""
+        """Unavailable ("too_many_failures") when the bucket of ``group`` is empty; ``what`` it presents, for the log."""
         if self.exhausted(group, now):
             raise Unavailable("too_many_failures", f"too many wrong {what} from {group}")
 
@@ -65,8 +60,9 @@ T = TypeVar("T")
 
 
 class FailedAttempts:
-    """Attempts of one kind (``event``, for the counters). Failures are forgiven by ``clock``; ``now`` tells the time of
-    day, in seconds since 1970."""
+    """Attempts of one method: counted by outcome as ``event``, and limited for each address group that fails.
+
+    Buckets refill by ``clock``; ``now`` tells the time of day, in seconds since 1970."""
 
     def __init__(
         self, event: str, journal: IJournal, clock: IReactorTime, now: Now, failures: FailureBuckets | None = None
@@ -77,13 +73,13 @@ class FailedAttempts:
         self._clock = clock
         self._failures = FailureBuckets() if failures is None else failures
 
-    def judge(self, facts: ConnectionFacts, verdict: Callable[[], T]) -> Deferred[T]:
-        """Fires with what ``verdict`` returns, or fails with the Refused that it raises, which is counted against the
-        address; with Unavailable ("too_many_failures") from an address that has failed too often."""
+    def limited(self, facts: ConnectionFacts, attempt: Callable[[], T]) -> Deferred[T]:
+        """Fires with what ``attempt`` returns, or fails with the Refused that it raises, which is counted against the
+        address; with Unavailable ("too_many_failures") when the address has failed too often."""
         group = address_group(facts.address)
         try:
             self._failures.check(group, self._clock.seconds(), "answers")
-            outcome = verdict()
+            outcome = attempt()
         except Refused as refusal:
             self._journal.count(self._event, refusal.kind)
             if not isinstance(refusal, Unavailable):

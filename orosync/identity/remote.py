@@ -92,7 +92,7 @@ def account(method: str, answer: RemoteAnswer, authid: str) -> Account:
     """The account, as if it were written in the configuration. Unavailable ("nonsense") for a proof that is none."""
     proof = answer.proof
     if method == "cryptosign":
-        return Account(authid, answer.role, marks=(_text(proof, "pubkey").lower(),))
+        return Account(authid, answer.role, identifiers=(_text(proof, "pubkey").lower(),))
     if method == "scram":
         return Account(authid, answer.role, _scram(proof))
     secret, salting = _text(proof, "secret"), [proof.get(key) for key in ("salt", "iterations", "keylen")]

@@ -138,7 +138,7 @@ class ScramAuthenticator:
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
-        return self._attempts.judge(facts, lambda: self._question(facts, hello, method))
+        return self._attempts.limited(facts, lambda: self._question(facts, hello, method))
 
     def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method not in self.methods:
@@ -166,7 +166,7 @@ class ScramAuthenticator:
             extra["memory"] = keys.memory
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.judge(facts, lambda: self._verify(exchange, signature, extra))
+            return self._attempts.limited(facts, lambda: self._verify(exchange, signature, extra))
 
         return AuthenticationStep(method, extra, answer)
 

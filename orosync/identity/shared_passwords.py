@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from orosync.errors import Unavailable
-from orosync.identity.standing import imprint_of
+from orosync.identity.user_credentials import password_hash_fingerprint
 from orosync.interfaces import IDirectory, IJournal, ISharedPasswords
 from orosync.model import SharedPassword, User
 
@@ -56,7 +56,7 @@ class SharedPasswords(Service):
 
     def has(self, user: User) -> bool:
         """Whether somebody else was found to have the hash of ``user``."""
-        return bool(self._shared) and imprint_of(user.password_hash) in self._shared
+        return bool(self._shared) and password_hash_fingerprint(user.password_hash) in self._shared
 
     def warning(self) -> str:
         """What an administrator should know; "" for nothing."""
@@ -100,7 +100,7 @@ class SharedPasswords(Service):
             return
         self._trouble = ""
         groups = [group for group in groups if self.disabled_too or group.enabled > 1]
-        self._shared = frozenset(imprint_of(group.password_hash) for group in groups)
+        self._shared = frozenset(password_hash_fingerprint(group.password_hash) for group in groups)
         users = described(groups)
         before, self._told = self._told, users
         if users and users != before:

@@ -19,9 +19,9 @@ from orosync.identity.hasher import DigestSource
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
-from orosync.identity.standing import UserStanding, UserStandings, nobody_shares
 from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, last_value
 from orosync.identity.ticket_verifier import BACK_END, METHOD, PublisherRight, TicketVerifier
+from orosync.identity.user_credentials import UserCredential, UserCredentials, none_shared
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
 
@@ -68,8 +68,8 @@ class TicketAuthenticator:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
         self.recheck_interval: float | None = None
-        self._users = UserStandings(directory, accept_disabled, shared.has if shared is not None else nobody_shares)
-        self._judge = TicketVerifier(
+        self._users = UserCredentials(directory, accept_disabled, shared.has if shared is not None else none_shared)
+        self._verifier = TicketVerifier(
             name,
             Signatures(f"authenticator:{name}", secrets, hasher, accept_published),
             directory,
@@ -90,20 +90,20 @@ class TicketAuthenticator:
         )
 
     def verify(self, text: str) -> Deferred[Principal]:
-        """Whose a ticket is that orosync itself asked the application for; see ``TicketVerifier.judge_own``."""
-        return Deferred.fromCoroutine(self._judge.judge_own(text))
+        """Whose a ticket is that orosync itself asked the application for; see ``TicketVerifier.verify_own``."""
+        return Deferred.fromCoroutine(self._verifier.verify_own(text))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator; kinds of refusals as ``TicketVerifier.judge``."""
+        """See IAuthenticator; kinds of refusals as ``TicketVerifier.verify``."""
         try:
             value = last_value(facts.query, METHOD)
         except ValueError as error:
-            return defer.fail(self._judge.failed(facts, Refused("malformed", str(error))))
+            return defer.fail(self._verifier.failed(facts, Refused("malformed", str(error))))
         if value is None:
             return defer.succeed(None)
         # A blank was a "+" that the client did not encode.
         text = value.decode("utf-8", "replace").replace(" ", "+")
-        return Deferred.fromCoroutine(self._judge.judge(facts, text, None))
+        return Deferred.fromCoroutine(self._verifier.verify(facts, text, None))
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
@@ -114,7 +114,7 @@ class TicketAuthenticator:
             return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return Deferred.fromCoroutine(self._judge.judge(facts, signature, hello.authid))
+            return Deferred.fromCoroutine(self._verifier.verify(facts, signature, hello.authid))
 
         return defer.succeed(AuthenticationStep(METHOD, {}, answer))
 
@@ -123,6 +123,6 @@ class TicketAuthenticator:
         return self._users.of(principal)
 
     def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
-        """See IRecheck; kinds of refusals as ``UserStandings.check``."""
-        assert isinstance(credential, UserStanding)
+        """See IRecheck; kinds of refusals as ``UserCredentials.check``."""
+        assert isinstance(credential, UserCredential)
         return Deferred.fromCoroutine(self._users.check(credential))

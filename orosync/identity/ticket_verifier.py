@@ -35,8 +35,8 @@ from orosync.identity.cache import TTLCache
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures
-from orosync.identity.standing import found, password_fingerprint
 from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, Ticket, check_age, last_value, parse
+from orosync.identity.user_credentials import found, password_fingerprint
 from orosync.interfaces import IDirectory, IJournal
 from orosync.model import ConnectionFacts, Principal, User
 
@@ -192,7 +192,7 @@ class TicketVerifier:
         self._failures = FailureBuckets() if failures is None else failures
         self._refused: TTLCache[tuple[str, str]] = TTLCache(REMEMBERED_REFUSALS)
 
-    async def judge(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
+    async def verify(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
         """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
 
         Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
@@ -209,7 +209,7 @@ class TicketVerifier:
             group = address_group(facts.address)
             if not exempt:
                 self._failures.check(group, self._clock.seconds(), "tickets")
-            principal = await self._verify(ticket, group)
+            principal = await self._verified(ticket, group)
             if self._used is not None:
                 self._used.use(ticket, group)
         except Refused as refusal:
@@ -217,17 +217,17 @@ class TicketVerifier:
         self._journal.count("ticket", "accepted")
         return principal
 
-    async def judge_own(self, text: str) -> Principal:
-        """Whose a ticket is that orosync itself asked the application for. Kinds as of ``judge``; it never makes a back
+    async def verify_own(self, text: str) -> Principal:
+        """Whose a ticket is that orosync itself asked the application for. Kinds as of ``verify``; it never makes a back
         end, and is nobody's failure."""
         ticket = parse(text, self._ticket_limit)
         check_age(ticket, self._now(), self._ttl, self._future)
         if ticket.is_back_end:
             raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
         # It comes from the application itself: the name in it is true, whoever else has the same password or none.
-        return await self._verify(ticket, OWN_LANE, own=True)
+        return await self._verified(ticket, OWN_LANE, own=True)
 
-    async def _verify(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
+    async def _verified(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
         """All that takes time: look up, hash, and only then tell what was wrong."""
         remembered = self._refused.get(ticket.key, self._clock.seconds())
         if remembered is not None:

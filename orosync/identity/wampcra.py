@@ -118,7 +118,7 @@ class WampCraAuthenticator:
                 raise Refused("no_authid", "HELLO names no authid, whose secret shall be used?")
             return self._question(facts, self._entries.find(hello.authid), session_id)
 
-        return self._attempts.judge(facts, question)
+        return self._attempts.limited(facts, question)
 
     def _question(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> AuthenticationStep:
         challenge = json.dumps(
@@ -134,7 +134,7 @@ class WampCraAuthenticator:
         )
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.judge(facts, lambda: self._verify(entry, challenge, signature))
+            return self._attempts.limited(facts, lambda: self._verify(entry, challenge, signature))
 
         return AuthenticationStep(METHOD, {"challenge": challenge, **entry.proof.salting}, answer)
 

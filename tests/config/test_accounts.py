@@ -26,13 +26,13 @@ class Lines(SynchronousTestCase):
     def test_with_keys(self) -> None:
         """A role and public keys, in any case of letters."""
         line = with_keys("robot", f"backend {KEY.upper()} {'0' * 64}", PLACE)
-        self.assertEqual(line, AccountLine("robot", "backend", marks=(KEY, "0" * 64)))
+        self.assertEqual(line, AccountLine("robot", "backend", identifiers=(KEY, "0" * 64)))
 
     def test_with_certificates(self) -> None:
         """Fingerprints as openssl prints them or bare, and common names, whose case counts."""
         colons = ":".join(KEY[at : at + 2].upper() for at in range(0, 64, 2))
         line = with_certificates("desk", f"user sha256:{colons} sha256:{'0' * 64} cn:Desk.example.com", PLACE)
-        self.assertEqual(line.marks, (f"sha256:{KEY}", "sha256:" + "0" * 64, "cn:Desk.example.com"))
+        self.assertEqual(line.identifiers, (f"sha256:{KEY}", "sha256:" + "0" * 64, "cn:Desk.example.com"))
 
     def test_bad(self) -> None:
         """What is wrong is told; a secret that stands in the line is not repeated."""

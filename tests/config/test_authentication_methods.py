@@ -45,9 +45,9 @@ class Methods(FilesCase):
         self.assertEqual(str(cra.decoy_secret), "env:ORO_SECRET")
         self.assertEqual((scram.kdf, scram.iterations, scram.memory, scram.decoy_secret), ("pbkdf2", 4096, 65536, None))
         self.assertEqual(
-            (keys.channel_binding, str(keys.key), keys.user[0].marks), ("required", "env:ORO_SECRET", (KEY,))
+            (keys.channel_binding, str(keys.key), keys.user[0].identifiers), ("required", "env:ORO_SECRET", (KEY,))
         )
-        self.assertEqual(certificates.user[0].marks, ("cn:desk",))
+        self.assertEqual(certificates.user[0].identifiers, ("cn:desk",))
         usual = authentication.ScramSection(name="x", use="scram")
         self.assertEqual((usual.kdf, usual.iterations, usual.memory), ("argon2id13", None, None))
         self.assertEqual(authentication.CryptosignSection(name="x", use="cryptosign").channel_binding, "optional")

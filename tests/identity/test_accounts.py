@@ -70,12 +70,12 @@ class Marks(SynchronousTestCase):
 
     def test_by_mark(self) -> None:
         """Each mark leads to its owner."""
-        anna, ben = Account("anna", "user", marks=("1", "2")), Account("ben", "user", marks=("3",))
+        anna, ben = Account("anna", "user", identifiers=("1", "2")), Account("ben", "user", identifiers=("3",))
         self.assertEqual(by_identifier(TITLE, [anna, ben]), {"1": anna, "2": anna, "3": ben})
 
     def test_faults(self) -> None:
         """A mark of two is nobody's; no mark at all lets nobody in."""
-        pair = [Account("anna", "user", marks=("1",)), Account("ben", "user", marks=("1",))]
+        pair = [Account("anna", "user", identifiers=("1",)), Account("ben", "user", identifiers=("1",))]
         error = self.assertRaises(ConfigError, by_identifier, TITLE, pair)
         self.assertEqual(error.faults, (f"[{TITLE}] user.ben: 1 is that of user.anna, choose one",))
         error = self.assertRaises(ConfigError, by_identifier, TITLE, [])

@@ -39,8 +39,8 @@ def fingerprint(der: bytes) -> str:
 
 
 ACCOUNTS = [
-    Account("anna", "user", marks=(fingerprint(certificate("anna's laptop")), "cn:anna")),
-    Account("desk", "admin", marks=("cn:desk.example.com",)),
+    Account("anna", "user", identifiers=(fingerprint(certificate("anna's laptop")), "cn:anna")),
+    Account("desk", "admin", identifiers=("cn:desk.example.com",)),
 ]
 
 
@@ -73,7 +73,7 @@ class Certificates(MethodCase):
     def test_fingerprint_goes_first(self) -> None:
         """A certificate that is written down by its fingerprint is not taken for another user by its name."""
         der = certificate("anna")
-        self.build([Account("ben", "user", marks=(fingerprint(der),)), ACCOUNTS[0]])
+        self.build([Account("ben", "user", identifiers=(fingerprint(der),)), ACCOUNTS[0]])
         self.assertEqual(self.accepted(self.presented(der)).authid, "ben")
 
     def test_nobody(self) -> None:

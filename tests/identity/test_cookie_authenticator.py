@@ -270,7 +270,7 @@ class RecheckTests(CookieCase):
             part.failure = None
 
     def test_tabs_share(self):
-        """All tabs of a browser rest on one standing; those of another browser do not."""
+        """All tabs of a browser rest on one credential; those of another browser do not."""
         self.assertEqual(self.credential, self.authenticator.credential(self.facts(), self.accepted()))
         self.store.sessions["g" * 26] = self.store.sessions[COOKIE]
         self.assertNotEqual(self.credential, self.authenticator.credential(self.facts("g" * 26), self.accepted()))

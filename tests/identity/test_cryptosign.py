@@ -29,8 +29,8 @@ def public(key: SigningKey) -> str:
 
 
 ACCOUNTS = [
-    Account("anna", "user", marks=(public(ANNA), "ab" * 32)),
-    Account("ben", "admin", marks=(public(BEN),)),
+    Account("anna", "user", identifiers=(public(ANNA), "ab" * 32)),
+    Account("ben", "admin", identifiers=(public(BEN),)),
 ]
 
 
@@ -66,7 +66,7 @@ class Vectors(CryptosignCase):
         """The specification's answers are right for its challenges, with and without channel binding, and no other."""
         for private, challenge, plain, bound in VECTORS:
             key = SigningKey(bytes.fromhex(private))
-            self.build([Account("vector", "user", marks=(public(key),))])
+            self.build([Account("vector", "user", identifiers=(public(key),))])
             raw = bytes.fromhex(challenge)
             for right, wrong, extra in ((plain, bound, {}), (bound, plain, {"channel_binding": "tls-unique"})):
                 with mock.patch("secrets.token_bytes", return_value=raw):
@@ -223,7 +223,7 @@ class Router(CryptosignCase):
         self.assertIn("[authenticator:keys] key: is no Ed25519 key", error.faults[0])
         self.assertNotIn("secret" * 3, str(error))
         self.assertRaises(ConfigError, self.build, [])
-        twice = [Account(name, "user", marks=(public(ANNA),)) for name in ("anna", "ben")]
+        twice = [Account(name, "user", identifiers=(public(ANNA),)) for name in ("anna", "ben")]
         self.assertIn("is that of user.anna", str(self.assertRaises(ConfigError, self.build, twice)))
 
 

@@ -22,7 +22,7 @@ from tests.identity.methods_stage import SECRET
 
 KEY = "0f" * 32
 ANNA = (AccountLine("anna", "user", Secret(SECRET, "env:ANNA")),)
-ROBOT = (AccountLine("robot", "backend", marks=(KEY,)),)
+ROBOT = (AccountLine("robot", "backend", identifiers=(KEY,)),)
 
 
 def _the(caller: ScriptedCaller, realm: str) -> ScriptedCaller:
@@ -69,7 +69,7 @@ class Making(SynchronousTestCase):
 
     def test_each_kind(self) -> None:
         """Each kind of section becomes what does its methods."""
-        fingerprint = (AccountLine("desk", "user", marks=("cn:desk",)),)
+        fingerprint = (AccountLine("desk", "user", identifiers=("cn:desk",)),)
         table: list[tuple[sections.Method, tuple[str, ...]]] = [
             (sections.WampCraSection(name="door", use="wampcra", user=ANNA), ("wampcra",)),
             (sections.ScramSection(name="door", use="scram", user=ANNA), ("wamp-scram", "scram")),

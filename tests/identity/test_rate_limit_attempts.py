@@ -27,7 +27,7 @@ class Counting(SynchronousTestCase):
             return outcome
 
         found: list[object] = []
-        self.attempts.judge(connection_facts(address=address), verdict).addBoth(found.append)
+        self.attempts.limited(connection_facts(address=address), verdict).addBoth(found.append)
         return getattr(found[0], "value", found[0])
 
     def test_outcomes(self) -> None:
@@ -58,7 +58,7 @@ class Counting(SynchronousTestCase):
     def test_a_fault_of_ours_is_not_a_refusal(self) -> None:
         """Any other exception goes on to whoever reports those."""
         with self.assertRaises(ZeroDivisionError):
-            self.attempts.judge(connection_facts(), lambda: 1 // 0)
+            self.attempts.limited(connection_facts(), lambda: 1 // 0)
 
     def test_wrong_method(self) -> None:
         """The refusal names the method."""

@@ -84,7 +84,7 @@ class AccountTests(SynchronousTestCase):
 
     def test_cryptosign(self) -> None:
         """A key in hex digits, in whatever case."""
-        self.assertEqual(self.made("cryptosign", pubkey="AB" * 32).marks, ("ab" * 32,))
+        self.assertEqual(self.made("cryptosign", pubkey="AB" * 32).identifiers, ("ab" * 32,))
 
     def test_scram(self) -> None:
         """Hex digits become what is written in configurations."""

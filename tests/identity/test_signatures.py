@@ -100,7 +100,7 @@ class Cost(SignaturesCase):
         self.assertEqual([self.hashed(name) for name in names], first)
 
     def test_lengths_of_long_ago(self) -> None:
-        """A kind of hash that nobody has any more is forgotten, so that it marks nobody."""
+        """A kind of hash that nobody has any more is forgotten, so that it marks no user."""
         gone = self.hashed("anna", 40)
         for length in (60, 61, 62, 63):
             self.hashed("anna", length)

@@ -23,15 +23,15 @@ _KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this
 
 def password_fingerprint(user: User) -> bytes:
     """16 bytes that tell ``user``'s password from another one, and nothing else of it."""
-    return imprint_of(user.password_hash)
+    return password_hash_fingerprint(user.password_hash)
 
 
-def imprint_of(password_hash: str) -> bytes:
+def password_hash_fingerprint(password_hash: str) -> bytes:
     """As ``password_fingerprint``, of the hash alone."""
     return blake2b(password_hash.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()
 
 
-class UserStanding(NamedTuple):
+class UserCredential(NamedTuple):
     """What a login of a user rests on."""
 
     username: str
@@ -41,27 +41,27 @@ class UserStanding(NamedTuple):
     roles: frozenset[str]
 
 
-def nobody_shares(user: User) -> bool:
+def none_shared(user: User) -> bool:
     """Every password is taken for its user's own."""
     return False
 
 
-class UserStandings:
-    """Standings of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go; ``shares`` tells
+class UserCredentials:
+    """Credentials of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go; ``shares`` tells
     whether another user has the same password hash, which is one."""
 
     def __init__(
-        self, directory: IDirectory, accept_disabled: bool = False, shares: Callable[[User], bool] = nobody_shares
+        self, directory: IDirectory, accept_disabled: bool = False, shares: Callable[[User], bool] = none_shared
     ) -> None:
         self._directory = directory
         self._shares = shares
         self._accept_disabled = accept_disabled
 
-    def of(self, principal: Principal) -> UserStanding | None:
-        """The standing of a principal made of a user with its ``password_fingerprint``; None for a back end."""
+    def of(self, principal: Principal) -> UserCredential | None:
+        """The credential of a principal made of a user with its ``password_fingerprint``; None for a back end."""
         if principal.user_id is None:
             return None
-        return UserStanding(
+        return UserCredential(
             principal.authid,
             principal.user_id,
             principal.password_fingerprint,
@@ -69,7 +69,7 @@ class UserStandings:
             principal.roles,
         )
 
-    async def check(self, credential: UserStanding) -> Renewal | None:
+    async def check(self, credential: UserCredential) -> Renewal | None:
         """None while everything is as it was, a Renewal when organizations or roles are others. Kinds of Refused:
         unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
         user = await found(self._directory, credential.username)

@@ -7,17 +7,17 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.standing import UserStandings, password_fingerprint
+from orosync.identity.user_credentials import UserCredentials, password_fingerprint
 from orosync.model import Rights
 from orosync.testing import MemoryDirectory, principal
 from tests.identity.stage import ANNA
 
 
-class StandingTests(SynchronousTestCase):
+class UserCredentialTests(SynchronousTestCase):
     def setUp(self):
         self.directory = MemoryDirectory(ANNA)
-        self.standings = UserStandings(self.directory)
-        self.standing = self.standings.of(
+        self.credentials = UserCredentials(self.directory)
+        self.credential = self.credentials.of(
             principal(
                 user_id=ANNA.id,
                 organizations=ANNA.organizations,
@@ -26,8 +26,8 @@ class StandingTests(SynchronousTestCase):
             )
         )
 
-    def check(self, standings=None):
-        return Deferred.fromCoroutine((standings or self.standings).check(self.standing))
+    def check(self, credentials=None):
+        return Deferred.fromCoroutine((credentials or self.credentials).check(self.credential))
 
     def test_unchanged(self):
         """As long as nothing has changed the user may stay, also with another e-mail address."""
@@ -37,14 +37,14 @@ class StandingTests(SynchronousTestCase):
 
     def test_other_rights(self):
         """Other organizations or roles are told with what the login rests on from then on, and are no change then."""
-        before = self.standing
+        before = self.credential
         for rights in (Rights(frozenset({7, 9}), ANNA.roles), Rights(ANNA.organizations, frozenset())):
-            self.standing = before
+            self.credential = before
             self.directory.put(attrs.evolve(ANNA, organizations=rights.organizations, roles=rights.roles))
             renewal = self.successResultOf(self.check())
             self.assertEqual(renewal.rights, rights)
             self.assertNotEqual(renewal.credential, before)
-            self.standing = renewal.credential
+            self.credential = renewal.credential
             self.assertIsNone(self.successResultOf(self.check()))
         self.directory.put(attrs.evolve(ANNA, organizations=frozenset(), enabled=False))
         self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "disabled")
@@ -73,7 +73,7 @@ class StandingTests(SynchronousTestCase):
     def test_disabled_may_be_let_in(self):
         """Where disabled users are let in, being disabled is no reason to go."""
         self.directory.put(attrs.evolve(ANNA, enabled=False))
-        self.successResultOf(self.check(UserStandings(self.directory, accept_disabled=True)))
+        self.successResultOf(self.check(UserCredentials(self.directory, accept_disabled=True)))
 
     def test_down(self):
         """A directory that is down or broken says nothing about the user, nor do its words get out."""
@@ -85,7 +85,7 @@ class StandingTests(SynchronousTestCase):
 
     def test_back_end(self):
         """A principal without a user rests on nothing that could change."""
-        self.assertIsNone(self.standings.of(principal("backend", user_id=None)))
+        self.assertIsNone(self.credentials.of(principal("backend", user_id=None)))
 
     def test_imprint(self):
         """It differs with the password, and is nothing of it."""
