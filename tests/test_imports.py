@@ -25,7 +25,7 @@ FLOORS = {
     "notifications": 5,
     "ops": 5,
     "uplink": 5,
-    "attached": 5,
+    "attached": 6,
     "embedded": 5,
     "client": 4,
     "wamp": 3,

@@ -1,10 +1,4 @@
-"""Who a client of another router is, by the word of a realm's authenticators.
-
-The rule is the house's own: what somebody presents on purpose, a ticket, decides; a cookie, which browsers send by
-themselves, is asked only when nothing was presented, and beside a ticket it may only show that two users are mixed up.
-It must not know how the router asked, or how a credential is judged.
-
-The procedure that a router calls to ask who a client is: Crossbar.io's dynamic authenticator.
+"""The procedure that a router calls to ask who a client is: Crossbar.io's dynamic authenticator.
 
 Called with (realm, authid, details), it answers ``{"role", "authid", "extra"}`` or raises ApplicationError
 ``wamp.error.authentication_denied`` with one text for all causes; the cause is in our log. ``extra`` is what our own
@@ -19,7 +13,7 @@ It must not know connections to the router, or how credentials are judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autobahn.wamp.exception import ApplicationError
@@ -28,63 +22,10 @@ from twisted.logger import Logger
 
 from orosync.errors import Refused, Unavailable
 from orosync.headers import Network, OriginRule
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAmbientAuthenticator, IAuthenticator, IJournal
+from orosync.identity.credentials import ANONYMOUS, identify_for_router
+from orosync.interfaces import HelloDetails, IAuthenticator, IJournal
 from orosync.model import EMPTY, ConnectionFacts, Principal
 from orosync.transport_details import connection_facts
-
-ANONYMOUS = "anonymous"
-TICKET = "ticket"
-
-
-async def identify(
-    facts: ConnectionFacts,
-    hello: HelloDetails,
-    method: str,
-    ticket: str,
-    authenticators: Sequence[IAuthenticator],
-    session: int,
-) -> Principal:
-    """Who it is. ``method`` is the router's own word for how it asks, "ticket" or "anonymous"; ``ticket`` is what was
-    presented, empty if nothing was.
-
-    Fails as the authenticators do, and with Refused: no_method (a ticket that nobody judges), no_credentials,
-    authid_mismatch.
-    """
-    if method == TICKET and ticket:
-        return await _by_ticket(facts, hello, ticket, authenticators, session)
-    for ambient in _ambient(authenticators):
-        principal = await ambient.at_handshake(facts)
-        if principal is not None:
-            if hello.authid not in (None, principal.authid):
-                raise Refused("authid_mismatch", f"HELLO names {hello.authid!r}, its cookie {principal.authid!r}")
-            return principal
-    if method == ANONYMOUS:
-        for authenticator in authenticators:
-            if ANONYMOUS in authenticator.methods:
-                outcome = await authenticator.at_hello(facts, hello, ANONYMOUS, session)
-                if isinstance(outcome, Principal):
-                    return outcome
-    raise Refused("no_credentials", "neither a ticket nor a cookie that an authenticator of the realm could judge")
-
-
-async def _by_ticket(
-    facts: ConnectionFacts, hello: HelloDetails, ticket: str, authenticators: Sequence[IAuthenticator], session: int
-) -> Principal:
-    for authenticator in authenticators:
-        if TICKET in authenticator.methods:
-            question = await authenticator.at_hello(facts, hello, TICKET, session)
-            principal = await question.answer(ticket, {}) if isinstance(question, AuthenticationStep) else question
-            for ambient in _ambient(authenticators):
-                await ambient.watch(facts, principal)  # refuses what belongs to somebody else
-            return principal
-    raise Refused("no_method", "no authenticator of the realm judges tickets")
-
-
-def _ambient(authenticators: Iterable[IAuthenticator]) -> Iterator[IAmbientAuthenticator]:
-    for one in authenticators:
-        if IAmbientAuthenticator.providedBy(one):
-            yield one
-
 
 DENIED = "wamp.error.authentication_denied"
 ANSWER = "not let in"
@@ -160,7 +101,7 @@ class Authentication:
         named = None if method == ANONYMOUS else authid or None
         hello = HelloDetails(realm or self._default, named, (method,), EMPTY)
         number = session if isinstance(session, int) else 0
-        principal = await identify(facts, hello, method, ticket, authenticators, number)
+        principal = await identify_for_router(facts, hello, method, ticket, authenticators, number)
         if principal.authrole == ALMIGHTY:
             raise Refused(
                 "reserved_role", f"the role {ALMIGHTY!r} is the router's own, give {principal.authid!r} another"

@@ -27,8 +27,7 @@ from orosync.model import User
 
 @attrs.frozen
 class AccountLine:
-    """One account: ``secret``, or ``identifiers`` (keys as hex digits, ``sha256:...`` and ``cn:...``), in lower case but
-    for names."""
+    """``secret`` or ``identifiers`` (hex digits, ``sha256:...``, ``cn:...``), in lower case but for names."""
 
     authid: str
     role: str

@@ -23,7 +23,7 @@ _LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
 
 @attrs.frozen
 class Account:
-    """One account: ``secret`` is a password or derived from one, ``identifiers`` are its public keys or certificates."""
+    """``secret`` is a password or derived from one; ``identifiers`` are public keys or certificates."""
 
     authid: str
     role: str

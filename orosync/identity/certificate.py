@@ -30,8 +30,8 @@ COMMON_NAME = "cn:"
 
 @implementer(IAuthenticator)
 class CertificateAuthenticator:
-    """Knows clients by their certificates: ``identifiers`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the subject's
-    common name. A fingerprint goes before a name.
+    """Identifies clients by their certificates: ``identifiers`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the
+    subject's common name. A fingerprint takes precedence over a name.
 
     Kinds of Refused: no_certificate, unknown_certificate, authid_mismatch. Raises ConfigError.
     """

@@ -40,7 +40,7 @@ class FailureBuckets:
         return self._tokens(group, now) < 1.0
 
     def check(self, group: str, now: float, what: str) -> None:
-        """Unavailable ("too_many_failures") when the bucket of ``group`` is empty; ``what`` it presents, for the log."""
+        """Unavailable ("too_many_failures") when the bucket of ``group`` is empty; ``what`` is for the log."""
         if self.exhausted(group, now):
             raise Unavailable("too_many_failures", f"too many wrong {what} from {group}")
 

@@ -218,8 +218,8 @@ class TicketVerifier:
         return principal
 
     async def verify_own(self, text: str) -> Principal:
-        """Whose a ticket is that orosync itself asked the application for. Kinds as of ``verify``; it never makes a back
-        end, and is nobody's failure."""
+        """The user of a ticket that orosync itself asked the application for. Kinds as of ``verify``. It never admits a
+        back end, and a failure is counted against no address."""
         ticket = parse(text, self._ticket_limit)
         check_age(ticket, self._now(), self._ttl, self._future)
         if ticket.is_back_end:

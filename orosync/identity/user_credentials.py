@@ -1,7 +1,6 @@
-"""Whether a user who logged in is still the same one, with the same password, and with which rights.
+"""Revalidation of users: does the user of a login still exist, with the same password, enabled, with which rights?
 
-Shared by authenticators whose principals are users of a directory. It must not know how the user logged in, sessions of
-WAMP, or how often anybody asks.
+Shared by the authenticators whose principals are users of a directory, however they logged in.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IDirectory, Renewal
 from orosync.model import Principal, Rights, User
 
-_KEY = secrets.token_bytes(32)  # an imprint is good for nothing outside of this process
+_KEY = secrets.token_bytes(32)  # a fingerprint is useless outside of this process
 
 
 def password_fingerprint(user: User) -> bytes:
-    """16 bytes that tell ``user``'s password from another one, and nothing else of it."""
+    """16 bytes that change with the password of ``user`` and tell nothing else about it."""
     return password_hash_fingerprint(user.password_hash)
 
 
@@ -32,7 +31,7 @@ def password_hash_fingerprint(password_hash: str) -> bytes:
 
 
 class UserCredential(NamedTuple):
-    """What a login of a user rests on."""
+    """What the login of a user depends on."""
 
     username: str
     user_id: int
@@ -42,13 +41,13 @@ class UserCredential(NamedTuple):
 
 
 def none_shared(user: User) -> bool:
-    """Every password is taken for its user's own."""
+    """Passwords are taken to be unique."""
     return False
 
 
 class UserCredentials:
-    """Credentials of the users of ``directory``. ``accept_disabled``: being disabled is no reason to go; ``shares`` tells
-    whether another user has the same password hash, which is one."""
+    """Credentials of the users of ``directory``. Users who have been disabled may stay if ``accept_disabled``; those
+    for whom ``shares`` tells that another user has the same password hash may not."""
 
     def __init__(
         self, directory: IDirectory, accept_disabled: bool = False, shares: Callable[[User], bool] = none_shared
@@ -70,7 +69,7 @@ class UserCredentials:
         )
 
     async def check(self, credential: UserCredential) -> Renewal | None:
-        """None while everything is as it was, a Renewal when organizations or roles are others. Kinds of Refused:
+        """None while nothing has changed, a Renewal when organizations or roles have. Kinds of Refused:
         unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
         user = await found(self._directory, credential.username)
         who = f"user {credential.username!r}"
@@ -89,11 +88,11 @@ class UserCredentials:
 
 
 async def found(directory: IDirectory, login: str) -> User | None:
-    """``directory.find``, where whatever goes wrong is Unavailable."""
+    """``directory.find``, where every failure is Unavailable."""
     try:
         return await directory.find(login)
     except (Unavailable, CancelledError):
         raise
     except Exception as error:
-        # Its text may hold whatever was looked up: only its kind is told.
+        # Its text may hold what was looked up: only its type is logged.
         raise Unavailable("directory_down", f"the directory failed with {type(error).__name__}") from error

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.identity.credentials import identify
 from orosync.interfaces import Admission, IAuthenticator, ISessionHost
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
-from orosync.session.authentication import identify
 from orosync.session.batched import BatchedSession
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext

@@ -21,9 +21,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.errors import Refused, Unavailable
+from orosync.identity.credentials import Credentials
 from orosync.interfaces import IJournal, IRecheck, Renewal
 from orosync.model import Rights
-from orosync.session.authentication import Credentials
 
 AT_ONCE = 8
 """Questions under way; logins want their share of the directory too."""

@@ -16,11 +16,11 @@ from zope.interface import implementer
 
 from orosync.authz.chain import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unfit
+from orosync.identity.credentials import Credentials
 from orosync.interfaces import ILink, ISession
 from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.filters import Filters
-from orosync.session.authentication import Credentials
 from orosync.session.context import ListenerContext
 from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext

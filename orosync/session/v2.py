@@ -19,12 +19,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable, Unfit
+from orosync.identity.credentials import ANONYMOUS, Credentials, credentials_of, suffices, watched_credentials
 from orosync.interfaces import AuthenticationStep as Question
-from orosync.interfaces import IAuthenticator, ILink, ISession
+from orosync.interfaces import HelloDetails, IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
-from orosync.session.authentication import Credentials, credentials_of, suffices, told, watches
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
@@ -194,7 +194,7 @@ class V2Session(WaitingSession):
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._realm_context, self._parted = hello, realm_context, False
         self._session_id = realm_context.free_id()
-        facts, known = told(hello.realm, hello.details), self._known
+        facts, known = hello_details(hello.realm, hello.details), self._known
         if (
             known is not None
             and (self._context.inside or realm_context.knows(known.authprovider))
@@ -219,7 +219,9 @@ class V2Session(WaitingSession):
         if not self._facts.cookies:
             self._join(outcome, own)
             return None
-        also = Deferred.fromCoroutine(watches(self._facts, outcome, self._context.admitted(self._realm_context)))
+        also = Deferred.fromCoroutine(
+            watched_credentials(self._facts, outcome, self._context.admitted(self._realm_context))
+        )
         return also.addCallback(self._if_still_here, lambda more: self._join(outcome, own + more))
 
     def _join(self, principal: Principal, credentials: Credentials) -> None:
@@ -338,3 +340,14 @@ class V2Session(WaitingSession):
                 self._abort(uris.AUTHENTICATION_DENIED, "not let in")
         else:
             self._failed(failure)
+
+
+def hello_details(realm: str, details: Mapping[str, Any]) -> HelloDetails:
+    """The authentication part of HELLO.Details (WAMP "Session Establishment"); ProtocolViolation for another shape."""
+    methods, authid = details.get("authmethods", [ANONYMOUS]), details.get("authid")
+    extra = details.get("authextra", {})
+    if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
+        raise ProtocolViolation("HELLO.Details.authmethods must be a list of strings")
+    if not isinstance(authid, str | None) or not isinstance(extra, dict):
+        raise ProtocolViolation("HELLO.Details.authid must be a string, authextra an object")
+    return HelloDetails(realm, authid, tuple(methods), extra)

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.attached.authentication import identify
 from orosync.errors import Refused
 from orosync.identity.cookie_authenticator import CookieAuthenticator
+from orosync.identity.credentials import identify_for_router
 from orosync.identity.factory import AnonymousAuthenticator
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
@@ -26,7 +26,7 @@ BEN_IN = "ben-is-logged-in-here-00"
 
 
 class Identification(SynchronousTestCase):
-    """identification.identify, with the authenticators that there are."""
+    """``identify_for_router``, with the authenticators that there are."""
 
     def setUp(self) -> None:
         clock = Clock()
@@ -60,7 +60,7 @@ class Identification(SynchronousTestCase):
         there = connection_facts(listener="attach", cookies=cookies, **facts)
         hello = HelloDetails("oro", authid, (method,), {})
         asked = self.all if authenticators is None else authenticators
-        return Deferred.fromCoroutine(identify(there, hello, method, ticket, asked, 7))
+        return Deferred.fromCoroutine(identify_for_router(there, hello, method, ticket, asked, 7))
 
     def who(self, method: str = "ticket", **what: Any) -> Principal:
         return self.successResultOf(self.asking(method, **what))

@@ -6,10 +6,10 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.errors import ProtocolViolation, Refused, Unavailable
+from orosync.errors import Refused, Unavailable
+from orosync.identity.credentials import identify, suffices, watched_credentials
 from orosync.identity.factory import AnonymousAuthenticator
-from orosync.interfaces import IAmbientAuthenticator, IAuthenticator, IRecheck
-from orosync.session.authentication import identify, suffices, told, watches
+from orosync.interfaces import HelloDetails, IAmbientAuthenticator, IAuthenticator, IRecheck
 from orosync.testing import connection_facts, principal
 
 COOKIES = {"BAPID": "x"}
@@ -119,7 +119,7 @@ class IdentifyTests(SynchronousTestCase):
     def test_own_cookie_is_not_watched_twice(self):
         """Whom a cookie let in is not watched by the same authenticator besides."""
         cookie = Cookie("cookie", BEN, watching="watched x")
-        found = Deferred.fromCoroutine(watches(connection_facts(cookies=COOKIES), BEN, [cookie]))
+        found = Deferred.fromCoroutine(watched_credentials(connection_facts(cookies=COOKIES), BEN, [cookie]))
         self.assertEqual(self.successResultOf(found), ())
 
     def test_what_a_client_offers_besides(self):
@@ -133,18 +133,6 @@ class IdentifyTests(SynchronousTestCase):
             (["anonymous"], True),
             (None, True),
         ]:
-            hello = told("oro", {} if offered is None else {"authmethods": offered})
+            hello = HelloDetails("oro", None, ("anonymous",) if offered is None else tuple(offered), {})
             self.assertIs(suffices(BEN, hello), enough, offered)
             self.assertTrue(suffices(ANNA, hello), offered)
-
-
-class ToldTests(SynchronousTestCase):
-    def test_shape(self):
-        """What HELLO says of the client; methods left out mean anonymous (WAMP), another shape is a violation."""
-        hello = told("oro", {"authmethods": ["ticket"], "authid": "anna", "authextra": {"a": 1}})
-        self.assertEqual((hello.realm, hello.authmethods, hello.authid), ("oro", ("ticket",), "anna"))
-        self.assertEqual(hello.authextra, {"a": 1})
-        self.assertEqual(told("oro", {}).authmethods, ("anonymous",))
-        for details in ({"authmethods": "ticket"}, {"authmethods": [1]}, {"authid": 1}, {"authextra": []}):
-            with self.assertRaises(ProtocolViolation):
-                told("oro", details)
