@@ -51,31 +51,31 @@ class ListenerSettings:
     """
 
     name: str
-    path: str | None = None
-    origins: tuple[str, ...] = attrs.field(default=(), converter=tuple[str, ...])
-    origin_required: bool = True
-    trusted_proxies: tuple[Network, ...] = attrs.field(default=(), converter=_networks)
-    proxy_protocol: bool = False
-    header_limit: int = 16384
-    handshake_timeout: float = 5.0
+    path: str | None
+    origins: tuple[str, ...] = attrs.field(converter=tuple[str, ...])
+    origin_required: bool
+    trusted_proxies: tuple[Network, ...] = attrs.field(converter=_networks)
+    proxy_protocol: bool
+    header_limit: int
+    handshake_timeout: float
     close_timeout: float = 2.0
-    max_connections: int = 10_000
-    max_unauthenticated: int = 5000
-    unauthenticated_per_address: int = 256
-    connection_rate: float = 200.0
-    connection_burst: int = 2000
-    backend_places: int = 16
+    max_connections: int
+    max_unauthenticated: int
+    unauthenticated_per_address: int
+    connection_rate: float
+    connection_burst: int
+    backend_places: int
     back_end: BackEndSign | None = None
-    ping_interval: float = 25.0
-    ping_timeout: float = 10.0
-    send_buffer_limit: int = 1 << 20
-    send_timeout: float = 10.0
-    frame_timeout: float = 30.0
-    tls: bool = False
+    ping_interval: float
+    ping_timeout: float
+    send_buffer_limit: int
+    send_timeout: float
+    frame_timeout: float
+    tls: bool
     web: IResource | None = None
-    deflate: bool = False
-    longpoll: str | None = None
-    body_limit: int = 65536
+    deflate: bool
+    longpoll: str | None
+    body_limit: int
 
     @property
     def tick(self) -> float:

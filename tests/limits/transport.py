@@ -22,10 +22,10 @@ from orosync.transport.admission import (
 )
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.websocket import FRAGMENT, FRAGMENTS, WebSocketConnection
 from tests.limits.table import Outcome, drives, listen, number, size
 from tests.session.test_message_rates import RatedStage
+from tests.support.settings import listener_settings
 from tests.support.wires import (
     MemoryListener,
     MemoryWire,
@@ -217,7 +217,7 @@ def answers() -> Outcome:
 
 def connection_limit(**settings: Any) -> tuple[ConnectionLimit, RecordingJournal]:
     journal = RecordingJournal()
-    made = ListenerSettings(name="public", back_end=Sign(), **settings)
+    made = listener_settings(back_end=Sign(), **settings)
     return ConnectionLimit(made, Clock(), journal), journal
 
 

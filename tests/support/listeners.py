@@ -17,8 +17,8 @@ from twisted.trial.unittest import TestCase
 
 from orosync.transport.factories import WebSocketFactory
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import secured
+from tests.support.settings import listener_settings
 from tests.support.wires import RecordingHost, RecordingJournal, upgrade
 
 reactor: Any = installed_reactor
@@ -96,7 +96,7 @@ class ListenerCase(TestCase):
         """A listener's port number."""
         settings.setdefault("name", "public")
         settings.setdefault("origins", ("localhost",))
-        made = ListenerSettings(tls=credentials is not None, **settings)
+        made = listener_settings(tls=credentials is not None, **settings)
         factory = kind(made, self.host, self.journal, reactor)
         endpoint: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         if credentials is not None:

@@ -15,8 +15,8 @@ from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHos
 from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.transport.factories import WebSocketFactory
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.websocket import WebSocketConnection
+from tests.support.settings import listener_settings
 
 
 @implementer(IJournal)
@@ -208,7 +208,7 @@ class MemoryListener:
         self.clock = Clock()
         self.host = host or RecordingHost()
         self.journal = RecordingJournal()
-        self.settings = ListenerSettings(**settings)
+        self.settings = listener_settings(**settings)
         self.factory: Any = kind(self.settings, self.host, self.journal, self.clock)
 
     def connect(self, peer: str = "192.0.2.7") -> tuple[WebSocketConnection, MemoryWire]:

@@ -9,8 +9,8 @@ from twisted.internet.task import Clock
 from orosync.model import ConnectionFacts
 from orosync.testing import connection_facts
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.waiting_line import TICK
+from tests.support.settings import listener_settings
 from tests.support.wires import RecordingJournal
 
 _, DELAYED, REFUSED = PlaceAnswer
@@ -33,7 +33,7 @@ class PlacesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        made = ListenerSettings(
+        made = listener_settings(
             name="public", max_connections=8, max_unauthenticated=6, unauthenticated_per_address=2,
             connection_rate=10.0, connection_burst=2, backend_places=1, back_end=Sign(),
         )  # fmt: skip

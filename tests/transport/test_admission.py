@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, ConnectionLimit, Place, PlaceAnswer
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.waiting_line import TICK
+from tests.support.settings import listener_settings
 from tests.support.wires import RecordingJournal
 from tests.transport.places_machine import BROWSER, PHP, PlacesMachine, Sign
 
@@ -22,7 +22,7 @@ class PlacesCase(SynchronousTestCase):
     def made(self, **settings: Any) -> ConnectionLimit:
         settings = {"name": "public", "back_end": Sign(), **settings}
         self.clock, self.journal = Clock(), RecordingJournal()
-        self.connection_limit = ConnectionLimit(ListenerSettings(**settings), self.clock, self.journal)
+        self.connection_limit = ConnectionLimit(listener_settings(**settings), self.clock, self.journal)
         return self.connection_limit
 
     def come(self, address: str = "192.0.2.1") -> tuple[Place | None, PlaceAnswer | None]:

@@ -10,10 +10,10 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import UNIXServerEndpoint
 
 from orosync.transport.factories import RawSocketFactory
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import ReloadingCredentials, self_signed
 from tests.support.listeners import Client, ListenerCase
 from tests.support.raw_wires import HELLO, raw_frame
+from tests.support.settings import listener_settings
 
 
 class RawSocketTests(ListenerCase):
@@ -53,7 +53,7 @@ class RawSocketTests(ListenerCase):
     async def test_over_a_unix_socket(self) -> None:
         """It has no address, no Nagle and no keep-alive; none of that is missed."""
         path = Path(tempfile.mkdtemp()) / "socket"
-        factory = RawSocketFactory(ListenerSettings(name="local"), self.host, self.journal, reactor)
+        factory = RawSocketFactory(listener_settings(name="local"), self.host, self.journal, reactor)
         listening = await UNIXServerEndpoint(reactor, str(path)).listen(factory)
         self.addCleanup(listening.stopListening)
         with socket.socket(socket.AF_UNIX) as client:

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.http_request import connection_facts, parse
-from orosync.transport.settings import ListenerSettings
+from tests.support.settings import listener_settings
 from tests.support.wires import upgrade
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
@@ -14,7 +14,7 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 class FactsTests(SynchronousTestCase):
     def test_everything_that_a_request_tells(self) -> None:
         """The session learns listener, addresses, path, raw query, origin, cookies and headers from one value."""
-        settings = ListenerSettings(name="public", trusted_proxies=PROXIES, tls=True)
+        settings = listener_settings(trusted_proxies=PROXIES, tls=True)
         request = parse(upgrade("/ws?ticket=x", extra="Cookie: BAPID=1\r\nX-Forwarded-For: 198.51.100.1\r\n"))
         facts = connection_facts(settings, "10.0.0.1", request, "localhost", ("wamp",))
         self.assertEqual(

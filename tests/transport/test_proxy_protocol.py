@@ -25,10 +25,10 @@ from orosync.transport.factories import RawSocketFactory, UniversalFactory, WebS
 from orosync.transport.http_responses import ANSWERS
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.proxy_protocol import LONGEST_BINARY, LONGEST_TEXT, SIGNATURE, BadHeader, Header, parse
-from orosync.transport.settings import ListenerSettings
 from orosync.transport.tls import ReloadingCredentials
 from tests.support import server_tls
 from tests.support.listeners import ListenerCase, reactor
+from tests.support.settings import listener_settings
 from tests.support.wires import MemoryListener, MemoryWire, client_frame, upgrade
 
 
@@ -455,7 +455,7 @@ class Wires(ListenerCase):
         _, directory = self.files()
         path = str(directory / "socket")
 
-        settings = ListenerSettings(
+        settings = listener_settings(
             name="public", origins=("localhost",), proxy_protocol=True, trusted_proxies=("127.0.0.0/8",)
         )
         factory = WebSocketFactory(settings, self.host, self.journal, reactor)
