@@ -244,7 +244,7 @@ class Chain:
         while holder.principal is not asked:
             asked = holder.principal
             anew = self.decide(asked, action, uri, match, options)
-            found = await anew if isinstance(anew, Deferred) else anew
+            found = await resolved(anew)
         return found
 
     async def _wait(
@@ -265,7 +265,7 @@ class Chain:
         answer = await with_timeout(later, timeout, self._clock)
         if asked is not self._authorizers:
             anew = self.decide(principal, action, uri, match, options)
-            return await anew if isinstance(anew, Deferred) else anew
+            return await resolved(anew)
         if isinstance(answer, NoAnswer):
             return self._broken(name, answer)
         if not isinstance(answer, Decision) or not isinstance(answer.verdict, Verdict):
@@ -273,7 +273,7 @@ class Chain:
         if answer.verdict is not _ABSTAIN:
             return answer
         rest = self.decide(principal, action, uri, match, options, position + 1, declared or answer.declared)
-        return await rest if isinstance(rest, Deferred) else rest
+        return await resolved(rest)
 
     def _patience(self, authorizer: IAuthorizer) -> float:
         wanted: Any = getattr(authorizer, "timeout", None)
@@ -282,6 +282,11 @@ class Chain:
     def _broken(self, name: str, trouble: NoAnswer) -> Decision:
         self._journal.note("authorizer.failed", trouble.kind, authorizer=name, reason=trouble.reason)
         return Decision(_DENY, f'authorizer "{name}" gave no answer ({trouble.kind}), so it is refused', failed=True)
+
+
+async def resolved(decision: Decision | Deferred[Decision]) -> Decision:
+    """The decision, waited for if it comes later."""
+    return decision if isinstance(decision, Decision) else await decision
 
 
 def _nonsense(answer: object) -> NoAnswer:

@@ -131,7 +131,7 @@ def credentials_of(authenticator: IAuthenticator, facts: ConnectionFacts, princi
 
 
 def suffices(known: Principal, hello: HelloDetails) -> bool:
-    """Whether the principal of the handshake needs no further authentication. One known by its cookie does, when its
+    """Whether the principal of the handshake needs no further authentication. One known by its cookie needs it when its
     HELLO offers other methods, and neither "cookie" nor "anonymous"."""
     return known.authmethod != COOKIE or not {COOKIE, ANONYMOUS}.isdisjoint(hello.authmethods)
 

@@ -184,11 +184,11 @@ class PublishOptions:
     """``disclose``: the publisher wants to be named to the receivers. ``retain``: the event is to be kept for those who
     subscribe later."""
 
-    acknowledge: bool
-    exclude_me: bool
-    filters: Filters | None
-    disclose: bool
-    retain: bool
+    acknowledge: bool = False
+    exclude_me: bool = True
+    filters: Filters | None = None
+    disclose: bool = False
+    retain: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> PublishOptions:

@@ -1,26 +1,33 @@
-"""The post office: takes the router's deliveries to their receivers.
+"""How the router's deliveries reach their receivers, and how messages become frames.
 
-It must not know how a delivery came about, nor whether it was allowed.
-
-How messages become frames: one Wire for each way of speaking, shared by everybody who speaks it.
-
-A wire joins a protocol's encoder (``wamp``) to a transport's framer, so that an EVENT for a thousand
-receivers is encoded and framed once. It knows no connection, no realm and no authorization.
+A wire joins a protocol's encoder (``wamp``) to a transport's framer. All members that speak the same protocol in the
+same serializer over the same kind of transport share one, so that an EVENT for a thousand receivers is encoded and
+framed once. Whether a message was allowed is decided before it comes here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from orosync.errors import NotCarriable
 from orosync.interfaces import IJournal
+from orosync.router.broker import Broker
 from orosync.router.deliveries import Audience, Delivery, Member
+from orosync.router.filters import PublishOptions
 from orosync.wamp import v1
 from orosync.wamp.codec import Codec
 from orosync.wamp.formats import Format
 from orosync.wamp.messages import Message
 from orosync.wamp.payload import Payload, is_sealed
+
+Framer = Callable[[bytes, bool], bytes]
+
+
+class Wire(Protocol):
+    """One way of speaking: an EVENT as ``Member.push`` takes it, None where its payload cannot be carried."""
+
+    def event(self, message: Message, payload: Payload | None, topic: str) -> Any: ...
 
 
 class Dispatcher:
@@ -28,7 +35,7 @@ class Dispatcher:
 
     ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's
     delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted. ``awaited``, by session:
-    how many answers to its calls are still to be decided (``later``).
+    how many answers to its calls are still to be decided (``replies.answer_when_decided``).
     """
 
     def __init__(self, journal: IJournal) -> None:
@@ -55,6 +62,29 @@ class Dispatcher:
                 for push in pushes:
                     push(frame)
 
+    def publish(
+        self,
+        broker: Broker,
+        topic: str,
+        payload: Payload | None,
+        publisher: Member | None,
+        options: PublishOptions,
+        disclose: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> tuple[int, list[Delivery]]:
+        """Carry out an authorized PUBLISH (WAMP, "Publish and Subscribe"): the publication id, and what was delivered.
+
+        ``publisher`` None is orosync itself. ``details`` is what EVENT.Details hold besides.
+        """
+        if options.retain and publisher is not None:
+            made = broker.publish_retained(
+                topic, payload, publisher, options.exclude_me, options.filters, disclose, details
+            )
+        else:
+            made = broker.publish(topic, payload, publisher, options.exclude_me, options.filters, disclose, details)
+        self.deliver(made[1])
+        return made
+
     def _give(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
         """An EVENT for one receiver: nothing to be shared."""
         frame = member.wire.event(message, payload, topic)
@@ -73,16 +103,6 @@ def _grouped(receivers: Collection[Member]) -> list[tuple[Any, list[Callable[[An
     if isinstance(receivers, Audience):
         receivers.groups = found
     return found
-
-
-Framer = Callable[[bytes, bool], bytes]
-
-
-class Wire(Protocol):
-    """What the post office needs: an EVENT in the form that ``Member.push`` takes, or None where this
-    way of speaking cannot carry its payload."""
-
-    def event(self, message: Message, payload: Payload | None, topic: str) -> Any: ...
 
 
 class V2Wire:
@@ -107,7 +127,7 @@ class V2Wire:
 class V1Wire:
     """WAMP v1: JSON text over one kind of transport; an EVENT needs only its topic.
 
-    A sealed payload goes to nobody here: v1 cannot say that it is one.
+    A sealed payload (WAMP, "Payload Passthru Mode") is not delivered: v1 cannot say that it is one.
     """
 
     format = Format.JSON

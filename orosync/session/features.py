@@ -53,14 +53,14 @@ def roles(history: bool) -> dict[str, Any]:
     return {**ROLES, "broker": {"features": {**ROLES["broker"]["features"], "event_history": True}}}
 
 
-def welcomed(
+def welcome_details(
     realm: str,
     principal: Principal,
     hello: Mapping[str, Any] = EMPTY,
     mark: str = "",
     roles: Mapping[str, Any] = ROLES,
 ) -> dict[str, Any]:
-    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` tell; the
+    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` name; the
     realm's ``mark`` where HELLO.Details ask for it."""
     details: dict[str, Any] = {
         "realm": realm,
@@ -78,7 +78,7 @@ def welcomed(
 
 
 KNOWN = {feature for details in ROLES.values() for feature in details["features"]}
-"""What a client may announce to some purpose. Nothing else is remembered of it."""
+"""The features of clients that matter here. Nothing else of what they announce is kept."""
 
 
 def announced(roles: Any) -> frozenset[str]:

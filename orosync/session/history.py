@@ -1,7 +1,7 @@
 """Reading what was published: ``wamp.subscription.get_events`` (WAMP, "Event History").
 
-Who reads a history must be allowed to subscribe to what it is of, besides calling the procedure: a call must not tell
-what no event would. It must not know how events are kept.
+To read a history a client must be allowed to subscribe to its topic, besides calling the procedure: a call must not
+tell what no event would. How events are kept stands in ``router.history``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from orosync.router.meta_call import MetaCall
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
 from orosync.session.dispatch import Dispatcher
-from orosync.session.replies import answered_later, refusal
+from orosync.session.replies import answer_when_decided, refusal
 from orosync.wamp import transcode, uris
 from orosync.wamp.formats import Format
 
 
 class Archive:
-    """Answers who asks for the history of one realm."""
+    """Serves the histories of one realm."""
 
     def __init__(self, realm: Realm, chain: Chain, dispatcher: Dispatcher, journal: IJournal) -> None:
         self._realm = realm
@@ -48,10 +48,7 @@ class Archive:
             return list(_carriable(events, getattr(call.caller.wire, "format", Format.JSON)))
 
         decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, EMPTY)
-        if isinstance(decision, Decision):
-            return decided(decision)
-        answered_later(call, decision, decided, self._dispatcher)
-        return None
+        return answer_when_decided(call, decision, decided, self._dispatcher)
 
 
 def _carriable(events: Iterable[dict[str, Any]], format: Format) -> Iterable[dict[str, Any]]:

@@ -1,9 +1,4 @@
-"""A realm in service: the router's realm with everything that a session needs around it.
-
-It must not know transports or protocol versions.
-
-A realm in service made from its section of the configuration. It must not know how a section is written.
-"""
+"""A realm in service: the router's realm with what its sessions need around it, made from its configuration section."""
 
 from __future__ import annotations
 
@@ -16,17 +11,15 @@ from twisted.internet.interfaces import IReactorTime
 from orosync.authz.chain import Chain
 from orosync.clocks import Now
 from orosync.config.realms import RealmSection
-from orosync.errors import RequestError
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
-from orosync.router.deliveries import Member, flag
+from orosync.router.deliveries import Member
 from orosync.router.history import Kept, Recorder
 from orosync.router.realm import Realm
 from orosync.session import features
 from orosync.session.dispatch import Dispatcher
 from orosync.session.history import Archive
 from orosync.session.testaments import Executor
-from orosync.wamp import uris
 from orosync.wamp.forwarding import Memory, new_mark
 from orosync.wamp.ids import random_id
 
@@ -38,10 +31,11 @@ class RealmContext:
     ``disclosing``: clients may ask to be named to others, and callees to be told who calls. ``sequential``: the request
     ids of a client have to be 1, 2, 3 ...
 
-    ``unlimited`` are roles whose clients may say as much as they like; forwarders are among them.
+    ``unlimited`` are the roles without a rate limit; forwarders are among them.
 
-    ``forwarders`` are the roles whose word is taken for whom they publish and call; ``mark`` tells this realm from
-    every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those that came.
+    ``forwarders`` are the roles that may publish and call for other sessions (``forward_for``); ``mark`` tells this
+    realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
+    that came.
     """
 
     realm: Realm
@@ -87,14 +81,14 @@ class RealmContext:
         return features.roles(bool(self.realm.history))
 
     def free_id(self) -> int:
-        """A session id that nobody in the realm has."""
+        """A session id that is not in use in the realm."""
         while True:
             session = random_id()
             if session not in self.realm.members and session not in self._own:
                 return session
 
     def own_id(self) -> int:
-        """A session id for orosync itself, which nobody else in the realm will have."""
+        """A session id for orosync itself: no client of the realm will have it."""
         session = self.free_id()
         self._own.add(session)
         return session
@@ -105,19 +99,8 @@ class RealmContext:
             return principal
         return attrs.evolve(principal, session=SessionFacts(session, facts))
 
-    def may_disclose(self, options: Mapping[str, Any]) -> bool:
-        """Whether ``disclose_me`` is among the options of a CALL or PUBLISH. RequestError where it may not be, or for a
-        value of a wrong type."""
-        if not flag(options, "disclose_me"):
-            return False
-        if not self.disclosing:
-            raise RequestError(
-                uris.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm: leave disclose_me out"
-            )
-        return True
-
     def exempt(self, roles: Iterable[str]) -> None:
-        """From now on these roles have no limit to what they say, for those too who are here already."""
+        """From now on these roles have no rate limit, in sessions that have joined already too."""
         self.unlimited.clear()
         self.unlimited.update(roles, self.forwarders)
 
@@ -130,7 +113,7 @@ class RealmContext:
         self.journal.count("session.joined", member.principal.authmethod)
 
     def leave(self, member: Member) -> None:
-        """The member is gone; whoever waited for it is told, and what it wanted said then is published."""
+        """The member is gone: members that waited for it are told, and its testaments are published."""
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:
@@ -140,7 +123,7 @@ class RealmContext:
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
         """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""
         self.watchers = {watcher.topic: watcher for watcher in watchers}
-        # They know better than the last event what is to be told.
+        # They tell each new subscriber the present state, which the last event need not be.
         self.realm.retention.never = frozenset(self.watchers)
         self.realm.broker.last_unsubscribed = {
             topic: watcher.last_unsubscribed for topic, watcher in self.watchers.items()

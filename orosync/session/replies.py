@@ -1,24 +1,23 @@
-"""Answering a call of one of WAMP's own procedures when an authorizer's answer comes later.
+"""What becomes of a request when its authorization is decided, at once or later: it is carried out, or refused.
 
-It must not know what was called or asked.
-
-What an authorizer's no becomes: a line in the log and an ERROR.
-
-It must not know how a decision came about, nor how an ERROR travels.
+A refusal is a line in the log and an ERROR. While a client's request waits for its decision, nothing more is read from
+that client, so that its messages stay in order. Calls of WAMP's own procedures do not hold up what follows: each is
+answered when its own decision is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from orosync.authz.chain import Chain
 from orosync.errors import RequestError
 from orosync.interfaces import IJournal
-from orosync.model import Action, Decision, Principal
-from orosync.router.deliveries import Delivery
+from orosync.model import Action, Decision, Match, Principal
+from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_call import MetaCall, result
 from orosync.session.dispatch import Dispatcher
 from orosync.wamp import uris
@@ -26,19 +25,59 @@ from orosync.wamp.messages import Error
 from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import CALL
 
+MOST = 100
+"""Calls of WAMP's own procedures that may wait in one session: the dealer does not count them."""
+
 _log = Logger()
 
-MOST = 100
-"""Such calls of one session that may wait: they are in no book of the dealer."""
+
+class RequestingSession(Protocol):
+    """A session whose requests are authorized."""
+
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """Handle no other message before ``outcome`` is there and ``then`` has been called with it."""
 
 
-def answered_later(
-    call: MetaCall, decision: Deferred[Decision], then: Callable[[Decision], list[Any]], dispatcher: Dispatcher
+def when_decided(
+    session: RequestingSession,
+    chain: Chain,
+    member: Member,
+    decision: Decision | Deferred[Decision],
+    action: Action,
+    uri: str,
+    match: Match,
+    options: Mapping[str, Any],
+    then: Callable[[Decision], None],
+    refuse: Callable[[RequestError], None],
 ) -> None:
-    """Answer ``call`` with what ``then`` makes of the decision, or with the RequestError that it raises.
+    """Call ``then`` with the decision about a request of ``member``, now or later. A RequestError of ``then`` is raised
+    now, and later given to ``refuse``."""
+    if isinstance(decision, Decision):
+        then(decision)
+        return
 
-    RequestError UNAVAILABLE, and the decision is waited for no more, when the caller waits for MOST already.
+    def later(decision: Decision) -> None:
+        try:
+            then(decision)
+        except RequestError as error:
+            refuse(error)
+
+    session.wait(Deferred.fromCoroutine(chain.still(member, decision, action, uri, match, options)), later)
+
+
+def answer_when_decided(
+    call: MetaCall,
+    decision: Decision | Deferred[Decision],
+    then: Callable[[Decision], list[Any]],
+    dispatcher: Dispatcher,
+) -> list[Any] | None:
+    """The answer to ``call`` that ``then`` makes of the decision; None if it follows later. ``then`` may raise
+    RequestError.
+
+    RequestError UNAVAILABLE, and the decision is cancelled, when the caller waits for MOST decisions already.
     """
+    if isinstance(decision, Decision):
+        return then(decision)
     session, awaited = call.caller.session, dispatcher.awaited
     if awaited.get(session, 0) >= MOST:
         decision.addErrback(lambda _: None)
@@ -46,11 +85,11 @@ def answered_later(
         raise RequestError(uris.UNAVAILABLE, f"more than {MOST} answers of the router itself are awaited")
     awaited[session] = awaited.get(session, 0) + 1
 
-    def settled(result: Any) -> Any:
+    def settled(outcome: Any) -> Any:
         awaited[session] -= 1
         if not awaited[session]:
             del awaited[session]
-        return result
+        return outcome
 
     def decided(decision: Decision) -> None:
         try:
@@ -64,6 +103,17 @@ def answered_later(
     decision.addBoth(settled)
     decision.addCallback(decided)
     decision.addErrback(lambda failure: _log.failure("a call could not be answered", failure=failure))
+    return None
+
+
+def may_disclose(wanted: bool, disclosing: bool) -> bool:
+    """Whether the client is named to others because its ``disclose_me`` wants it. RequestError where the realm names
+    nobody."""
+    if wanted and not disclosing:
+        raise RequestError(
+            uris.OPTION_DISALLOWED_DISCLOSE_ME, "this realm does not name clients to others: leave disclose_me out"
+        )
+    return wanted
 
 
 def refusal(journal: IJournal, principal: Principal, action: Action, uri: str, decision: Decision) -> RequestError:
@@ -73,7 +123,7 @@ def refusal(journal: IJournal, principal: Principal, action: Action, uri: str, d
 
 
 def error_of(action: Action, uri: str, decision: Decision) -> RequestError:
-    """The error alone."""
+    """The error to answer a refused request with; nothing is noted."""
     return RequestError(reason_of(decision), f"not allowed to {action.value} {uri}")
 
 

@@ -1,8 +1,7 @@
-"""Testaments: taken down when a session may publish what it wills, and published when it is gone (WAMP, "Session
-Testament").
+"""Testaments: events that a session leaves behind, published when it is gone (WAMP, "Session Testament").
 
-Leave is asked twice, of the realm's authorizers, for the principal as it was: when a testament is added, so that the
-client learns of a no, and when it is published, since rules may have changed. It must not know how a session ended.
+Authorizers decide twice about the principal as it was: when a testament is added, so that the client learns of a
+refusal, and when it is published, since rules may have changed meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from orosync.authz.chain import Chain
+from orosync.authz.chain import Chain, resolved
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError
 from orosync.interfaces import IJournal
 from orosync.model import Action, Decision, Match, Principal, Verdict
@@ -23,7 +22,7 @@ from orosync.router.meta_call import MetaCall
 from orosync.router.realm import Realm
 from orosync.router.testaments import Scope, Testament
 from orosync.session.dispatch import Dispatcher
-from orosync.session.replies import answered_later, refusal
+from orosync.session.replies import answer_when_decided, may_disclose, refusal
 from orosync.wamp import uris
 from orosync.wamp.payload import Payload, described
 
@@ -60,6 +59,7 @@ class Executor:
         if member.session not in self._realm.members:
             raise RequestError(uris.NO_SUCH_SESSION, "only a session can leave a testament")
         decision = self._decide(member.principal, testament)
+        # It stands in the book meanwhile, in its turn; a client that leaves before the decision is judged again then.
         self._book.add(member.session, testament)
 
         def decided(decision: Decision) -> list[Any]:
@@ -68,15 +68,11 @@ class Executor:
                 raise refusal(self._journal, member.principal, Action.PUBLISH, topic, decision)
             return []
 
-        if isinstance(decision, Decision):
-            return decided(decision)
-        # It stands in the book meanwhile, in its turn; whoever leaves before the answer is judged again then.
         try:
-            answered_later(call, decision, decided, self._dispatcher)
+            return answer_when_decided(call, decision, decided, self._dispatcher)
         except RequestError:
             self._book.withdraw(member.session, testament)
             raise
-        return None
 
     def flush(self, call: MetaCall) -> list[Any]:
         """(; scope)."""
@@ -94,7 +90,7 @@ class Executor:
         options = call.kwargs.get("publish_options")
         if not isinstance(options, dict | None):
             raise RequestError(uris.INVALID_ARGUMENT, "publish_options must be a dictionary")
-        self._wish(options or {}, call.caller)
+        self._options(options or {}, call.caller)
         try:
             as_it_came = call.payload.inner(1, 2) if call.payload is not None and not _by_name(call) else None
             payload = as_it_came or Payload.of(args, kwargs)
@@ -102,13 +98,12 @@ class Executor:
             raise RequestError(uris.INVALID_ARGUMENT, "args and kwargs hold what no serializer carries") from None
         return Testament(topic, payload, options or {}, choice(call.kwargs, "scope", Scope.DESTROYED))
 
-    def _wish(self, options: Mapping[str, Any], member: Member) -> tuple[PublishOptions, dict[str, Any] | None]:
-        """What is to be published how, and what else its events tell. RequestError as for PUBLISH."""
-        wish = PublishOptions.of(options)
-        if wish.disclose and not self._disclosing:
-            raise RequestError(uris.OPTION_DISALLOWED_DISCLOSE_ME, "nobody is named in this realm")
+    def _options(self, options: Mapping[str, Any], member: Member) -> tuple[PublishOptions, dict[str, Any] | None]:
+        """How it is to be published, and what else its events tell. RequestError as for PUBLISH."""
+        publish_options = PublishOptions.of(options)
+        may_disclose(publish_options.disclose, self._disclosing)
         try:
-            return wish, described(options, member.features, "publisher")
+            return publish_options, described(options, member.features, "publisher")
         except ProtocolViolation as violation:
             # It is not the call's own option, so it costs the call alone.
             raise RequestError(uris.INVALID_ARGUMENT, str(violation)) from None
@@ -122,29 +117,17 @@ class Executor:
 
     async def _execute(self, member: Member, testaments: Iterable[Testament]) -> None:
         for testament in testaments:
-            decision = self._decide(member.principal, testament)
-            if not isinstance(decision, Decision):
-                decision = await decision
+            decision = await resolved(self._decide(member.principal, testament))
             try:
                 if decision.verdict is not Verdict.ALLOW:
                     raise refusal(self._journal, member.principal, Action.PUBLISH, testament.topic, decision)
-                self._publish(member, testament, decision)
+                options, details = self._options(testament.options, member)
+                disclose = decision.disclose or options.disclose
+                self._dispatcher.publish(
+                    self._realm.broker, testament.topic, testament.payload, member, options, disclose, details
+                )
             except RequestError:
-                continue  # noted already, and there is nobody left to be told
-
-    def _publish(self, member: Member, testament: Testament, decision: Decision) -> None:
-        wish, told = self._wish(testament.options, member)
-        broker = self._realm.broker
-        made = (broker.publish_retained if wish.retain else broker.publish)(
-            testament.topic,
-            testament.payload,
-            member,
-            wish.exclude_me,
-            wish.filters,
-            decision.disclose or wish.disclose,
-            told,
-        )
-        self._dispatcher.deliver(made[1])
+                continue  # noted already; its client has gone
 
     def _decide(self, principal: Principal, testament: Testament) -> Decision | Deferred[Decision]:
         return self._chain.decide(principal, Action.PUBLISH, testament.topic, Match.EXACT, testament.options)

@@ -1,7 +1,7 @@
-"""The life of one WAMP v1 client: what every Oro in the field speaks, with Ratchet's semantics.
+"""The life of one WAMP v1 client: what every released Oro speaks, with Ratchet's semantics.
 
-Its form on the wire is ``wamp.v1``'s matter. A v1 client is joined at once, gets no answer to what it subscribes or
-publishes, and is closed with 1007 for what stock closes it for. Topics are opaque strings.
+The messages stand in ``wamp.v1``. A v1 client has joined as soon as its connection is open, gets no answer to
+SUBSCRIBE and PUBLISH, and is closed with 1007 where Ratchet closes. Topics are opaque strings.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from orosync.identity.credentials import Credentials
 from orosync.interfaces import ILink, ISession
 from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member
-from orosync.router.filters import Filters
+from orosync.router.filters import Filters, PublishOptions
 from orosync.session.context import ListenerContext
 from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import error_of, refusal
+from orosync.session.replies import error_of, refusal, when_decided
 from orosync.wamp import uris, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
@@ -38,7 +38,7 @@ _TOO_LONG = f"the procedure or the id of the call has more than {uris.LONGEST} c
 
 @implementer(ISession)
 class V1Session:
-    """See ISession. ``principal`` was established by the handshake, and rests on ``credentials`` from then on."""
+    """See ISession. ``principal`` was authenticated by the handshake, by ``credentials``."""
 
     _log = Logger()
 
@@ -59,7 +59,7 @@ class V1Session:
         self._grants: Grants | None = None
         self._granted: Mapping[str, Decision] = EMPTY
         self._broker_publish = realm_context.realm.broker.publish
-        self._deliver = realm_context.dispatcher.deliver
+        self._deliver, self._publish_to = realm_context.dispatcher.deliver, realm_context.dispatcher.publish
         self._prefixes = v1.Prefixes()
         self.bucket = context.bucket(facts, principal)
         self._link: ILink | None = None
@@ -96,25 +96,24 @@ class V1Session:
             if isinstance(message, v1.V1Publish):
                 decision = self._granted.get(message.topic)
                 if decision is None:
-                    self._authorise(_PUBLISH, message.topic, message, self._publish)
+                    self._authorize(_PUBLISH, message.topic, message, self._publish)
                 else:
                     self._publish(message, decision)
             elif isinstance(message, v1.V1Subscribe):
-                self._authorise(Action.SUBSCRIBE, message.topic, message, self._subscribe)
+                self._authorize(Action.SUBSCRIBE, message.topic, message, self._subscribe)
             elif isinstance(message, v1.V1Unsubscribe):
                 self._unsubscribe(member, message.topic)
             elif isinstance(message, v1.V1Call):
-                self._authorise(Action.CALL, message.procedure, message, self._call)
+                self._authorize(Action.CALL, message.procedure, message, self._call)
         except ProtocolViolation as violation:
             self._violated(violation)
         except Unfit as unfit:
-            is_call = isinstance(unfit.message, v1.V1Call)
-            self._context.journal.note("payload.refused", "call" if is_call else "publish", reason=str(unfit))
+            kind = type(unfit.message).__name__.removeprefix("V1").lower()
+            self._context.journal.note("payload.refused", kind, reason=str(unfit))
             if isinstance(unfit.message, v1.V1Call):
                 self._say(v1.encode_error(unfit.message.call_id, uris.INVALID_ARGUMENT, str(unfit)))
         except RequestError as error:
-            # v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses.
-            self._context.journal.count("request.refused", error.uri)
+            self._not_carried_out(error)
         except Exception:
             self._failed(Failure())
 
@@ -150,13 +149,13 @@ class V1Session:
     # -- what it asks for, once authorised
 
     def _publish(self, message: v1.V1Publish, decision: Decision) -> None:
-        exclude_me, filters = message.exclude_me, None
+        topic, payload, member = message.topic, message.payload, self._member
         if message.exclude or message.eligible:
             exclude_me, filters = Filters.from_v1(message.exclude, message.eligible)
-        made = self._broker_publish(
-            message.topic, message.payload, self._member, exclude_me, filters, decision.disclose
-        )
-        self._deliver(made[1])
+            options = PublishOptions(exclude_me=exclude_me, filters=filters)
+            self._publish_to(self._realm_context.realm.broker, topic, payload, member, options, decision.disclose)
+        else:  # what nearly every PUBLISH is, written out
+            self._deliver(self._broker_publish(topic, payload, member, message.exclude_me, None, decision.disclose)[1])
 
     def _subscribe(self, message: v1.V1Subscribe, decision: Decision) -> None:
         member = self._member
@@ -167,7 +166,7 @@ class V1Session:
             one_too_many(self._context.journal, self._principal, Action.SUBSCRIBE, message.topic, limit)
             self._say(v1.not_allowed(message.topic))
             return
-        # v1 cannot ask for what is retained, so it gets what a channel retains for everybody.
+        # v1 cannot ask for retained events, so it gets those that a channel retains for all subscribers.
         get_retained = self._realm_context.chain.retained(message.topic)
         self._deliver(broker.subscribe(member, message.topic, _EXACT, get_retained)[1])
         self._realm_context.subscribed(message.topic, member.session, member.principal)
@@ -194,28 +193,28 @@ class V1Session:
 
     # -- authorization
 
-    def _authorise(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
+    def _authorize(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
         member = self._member
         assert member is not None
         if len(uri) > uris.LONGEST or (action is Action.CALL and len(message.call_id) > uris.LONGEST):
             return self._too_long(action, message)
+        decision: Any
         if action is _PUBLISH:
             decision = self._judge_publish(uri, member)
         else:
             decision = self._decide(member.principal, action, uri, _EXACT, EMPTY)
-        if isinstance(decision, Decision):
+        if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the usual case, written out
+            return then(message, decision)
+
+        def decided(decision: Decision) -> None:
             if decision.verdict is _ALLOW:
                 then(message, decision)
             else:
                 self._refuse(decision, action, uri, message)
-            return
-        assert isinstance(decision, Deferred) and self._link is not None
-        link = self._link
-        link.pause()
-        settled = Deferred.fromCoroutine(self._realm_context.chain.still(member, decision, action, uri, _EXACT, EMPTY))
-        settled.addCallback(self._decided, action, uri, message, then)
-        settled.addErrback(self._failed)
-        settled.addBoth(lambda _: link.resume())
+
+        chain = self._realm_context.chain
+        when_decided(self, chain, member, decision, action, uri, _EXACT, EMPTY, decided, self._not_carried_out)
+        return None
 
     def _judge_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
         grants = self._grants
@@ -224,15 +223,18 @@ class V1Session:
             self._granted = grants.known
         return grants.decide(topic, EMPTY)
 
-    def _decided(
-        self, decision: Decision, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]
-    ) -> None:
-        if self._member is None:
-            return
-        if decision.verdict is _ALLOW:
-            then(message, decision)
-        else:
-            self._refuse(decision, action, uri, message)
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """See RequestingSession."""
+        link = self._link
+        assert link is not None
+        link.pause()
+        outcome.addCallback(lambda value: None if self._member is None else then(value))
+        outcome.addErrback(self._failed)
+        outcome.addBoth(lambda _: link.resume())
+
+    def _not_carried_out(self, error: RequestError) -> None:
+        """v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses."""
+        self._context.journal.count("request.refused", error.uri)
 
     def _refuse(self, decision: Decision, action: Action, uri: str, message: Any) -> None:
         journal = self._context.journal

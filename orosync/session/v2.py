@@ -1,11 +1,7 @@
-"""A session that waits for somebody else's answer (an authenticator's, an authorizer's) before it reads on.
+"""The life of one WAMP v2 client: HELLO, authentication, WELCOME, requests, GOODBYE.
 
-It must not know who answers, or what becomes of the answer.
-
-The life of one WAMP v2 client: HELLO, identity, join, requests, goodbye.
-
-What is legal when stands in ``wamp.v2``; what a request does stands in ``session.v2_requests``. This file joins
-transport, identity and realm for one client and must not know bytes on the wire or how users are stored.
+A session joins transport, identity and realm for one client. Which message is legal when stands in ``wamp.v2``, what a
+request does in ``session.v2_requests``.
 """
 
 from __future__ import annotations
@@ -20,15 +16,14 @@ from zope.interface import implementer
 
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable, Unfit
 from orosync.identity.credentials import ANONYMOUS, Credentials, credentials_of, suffices, watched_credentials
-from orosync.interfaces import AuthenticationStep as Question
-from orosync.interfaces import HelloDetails, IAuthenticator, ILink, ISession
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, spared
+from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, readable_part
 from orosync.wamp import uris
 from orosync.wamp.codec import Codec
 from orosync.wamp.messages import Abort, Authenticate, Challenge, Goodbye, Hello, Message, Welcome
@@ -36,32 +31,9 @@ from orosync.wamp.payload import Payload
 from orosync.wamp.v2 import Lifecycle
 
 
-class WaitingSession:
-    """A part of a session: ``_refused`` gets every failure, ``_over`` tells that nothing matters any more."""
-
-    _link: ILink | None
-    _over: bool
-    _refused: Callable[[Failure], None]
-
-    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
-        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
-        that keeps its messages in order."""
-        link = self._link
-        assert link is not None
-        outcome.addCallback(self._if_still_here, then)
-        outcome.addErrback(self._refused)
-        if not outcome.called or outcome.paused:  # the common case costs no pause
-            link.pause()
-            outcome.addBoth(lambda _: link.resume())
-
-    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
-        return None if self._over else then(outcome)
-
-
 @implementer(ISession)
-class V2Session(WaitingSession):
-    """See ISession. ``principal`` is who the handshake made it out to be, resting on ``credentials``; None where HELLO
-    shall tell."""
+class V2Session:
+    """See ISession. ``principal`` was authenticated by the handshake, by ``credentials``; None: HELLO decides."""
 
     _log = Logger()
 
@@ -105,7 +77,7 @@ class V2Session(WaitingSession):
             try:
                 message, payload = self._decode(data)
             except Unfit as unfit:
-                message, payload = spared(unfit, self._context.journal, self._requests is not None), None
+                message, payload = readable_part(unfit, self._context.journal, self._requests is not None), None
             requests: Any = self._requests
             handler = None
             if requests is None or (handler := self._handlers.get(message.__class__)) is not None:
@@ -148,7 +120,7 @@ class V2Session(WaitingSession):
             self._finish(None, "the router is shutting down")
 
     def dismiss(self, refusal: Refused) -> None:
-        """The login is gone: GOODBYE as to whoever is killed (WAMP, section "Session Meta API")."""
+        """The login is no longer valid: GOODBYE as to a killed session (WAMP, "Session Meta API")."""
         if self._requests is not None:
             user = self._requests.member.principal.authid
             self._context.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
@@ -178,7 +150,7 @@ class V2Session(WaitingSession):
             answer, self._answer = self._answer, None
             self.wait(answer(message.signature, message.extra), self._accept)
         elif type(message) is Goodbye:
-            self._take_leave()
+            self._answer_goodbye()
         elif type(message) is Abort:
             self._finish(1000, "aborted by the client")
 
@@ -186,10 +158,10 @@ class V2Session(WaitingSession):
         try:
             uris.check(hello.realm)
         except RequestError as error:
-            return self._turn_away("malformed_realm", error.uri, error.message)
+            return self._refuse_hello("malformed_realm", error.uri, error.message)
         realm_context = self._context.realm(hello.realm)
         if realm_context is None:
-            return self._turn_away("no_such_realm", uris.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
+            return self._refuse_hello("no_such_realm", uris.NO_SUCH_REALM, "no such realm here", realm=hello.realm)
         if not features.has_role(hello.details.get("roles")):
             raise ProtocolViolation("HELLO announces no role (details.roles)")
         self._hello, self._realm_context, self._parted = hello, realm_context, False
@@ -204,13 +176,13 @@ class V2Session(WaitingSession):
         chosen = self._context.authenticator(realm_context, facts.authmethods)
         if chosen is None:
             reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
-            return self._turn_away("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
+            return self._refuse_hello("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
         self._authenticator, method = chosen
         self.wait(self._authenticator.at_hello(self._facts, facts, method, self._session_id), self._accept)
         return None
 
-    def _accept(self, outcome: Principal | Question) -> Deferred[None] | None:
-        if isinstance(outcome, Question):
+    def _accept(self, outcome: Principal | AuthenticationStep) -> Deferred[None] | None:
+        if isinstance(outcome, AuthenticationStep):
             self._answer = outcome.answer
             self._send(Challenge(outcome.method, dict(outcome.extra)))
             return None
@@ -229,7 +201,7 @@ class V2Session(WaitingSession):
         self._realm_context = realm_context = self._context.led(principal, self._realm_context, self._session_id)
         if not self._context.has_room(realm_context, principal):
             reason, limit, user = "too many connections for this user", self._context.user_limit, principal.authid
-            return self._turn_away("too_many_sessions", uris.NOT_AUTHORIZED, reason, user=user, limit=limit)
+            return self._refuse_hello("too_many_sessions", uris.NOT_AUTHORIZED, reason, user=user, limit=limit)
         self._deadline.cancel()
         self._context.admitted_from(self._facts, principal)
         announced = features.announced(self._hello.details.get("roles"))
@@ -243,17 +215,17 @@ class V2Session(WaitingSession):
         self._handlers = COUNTED_HANDLERS if realm_context.sequential else ASKING
         limits = self._context.subscription_limit, self._context.registration_limit
         self._requests = Requests(self, realm_context, member, *limits)
-        details = features.welcomed(
+        details = features.welcome_details(
             realm_context.name, principal, self._hello.details, realm_context.mark, realm_context.roles
         )
-        self._hello = None  # up to a whole message, which nobody needs again
+        self._hello = None  # up to a whole message, and not needed again
         self._send(Welcome(self._session_id, details))
         self._link.set_authenticated(True)
         return None
 
     # -- the end
 
-    def _take_leave(self) -> None:
+    def _answer_goodbye(self) -> None:
         self._leave()
         self.bucket.leave()
         self._send(Goodbye({}, uris.GOODBYE_AND_OUT))
@@ -269,7 +241,7 @@ class V2Session(WaitingSession):
             self._realm_context.leave(requests.member)
             self._context.revalidation.left(self)
 
-    def _turn_away(self, kind: str, uri: str, reason: str, **fields: object) -> None:
+    def _refuse_hello(self, kind: str, uri: str, reason: str, **fields: object) -> None:
         """ABORT of a HELLO, with a line in the log: the administrator has the same reason as the client, and more."""
         self._context.journal.note("hello.refused", kind, address=self._facts.address, reason=reason, **fields)
         self._abort(uri, reason)
@@ -286,7 +258,7 @@ class V2Session(WaitingSession):
         self._finish(1002, "protocol violation")
 
     def _failed(self, failure: Failure) -> None:
-        """A fault of ours must cost this client only, and nobody must have to guess what it was."""
+        """A fault of ours ends this client's session only, and is logged."""
         self._log.failure("a message could not be handled", failure=failure)
         self._context.journal.count("session.failed", "v2")
         self._send(Abort({"message": "internal error"}, uris.RUNTIME_ERROR))
@@ -306,7 +278,7 @@ class V2Session(WaitingSession):
         self._context.journal.note("session.overdue", "v2", address=self._facts.address)
         self._abort(uris.AUTHENTICATION_FAILED, "HELLO and authentication took too long")
 
-    # -- sending, and waiting for somebody else's answer
+    # -- sending, and waiting for an authenticator or authorizer
 
     def _send(self, message: Message) -> None:
         if self._link is not None:
@@ -314,7 +286,7 @@ class V2Session(WaitingSession):
             self._link.push(self._wire.frame(message))
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
-        """A message with a payload for this client alone; what it cannot carry is told it in an ERROR's stead."""
+        """A message with a payload for this client alone. If its serializer cannot carry it, see ``not_carriable``."""
         if self._link is None:
             return
         try:
@@ -323,6 +295,20 @@ class V2Session(WaitingSession):
             self._context.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
+
+    def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
+        that keeps its messages in order."""
+        link = self._link
+        assert link is not None
+        outcome.addCallback(self._if_still_here, then)
+        outcome.addErrback(self._refused)
+        if not outcome.called or outcome.paused:  # the common case costs no pause
+            link.pause()
+            outcome.addBoth(lambda _: link.resume())
+
+    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
+        return None if self._over else then(outcome)
 
     def _refused(self, failure: Failure) -> None:
         if self._over:

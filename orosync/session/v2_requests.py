@@ -1,28 +1,17 @@
-"""What a message says of whom it is forwarded for, and of the way it came.
+"""What a joined WAMP v2 client asks for: each request is authorized once, here, and handed to the router.
 
-Crossbar.io's options, for want of any in WAMP: ``forward_for`` lists sessions, the first of which published or
-called; ``transaction_hash`` is a string of the publisher's or caller's that is handed on as it is. The first is
-believed of those alone who are trusted with it: anybody else is who the realm says. This file must not know who is
-trusted.
+One method for each message of WAMP ("Publish and Subscribe", "Remote Procedure Calls"). Answers and refusals leave
+through ``Member.tell``. Where ``request_ids = sequential``, request ids are checked as well ("Session Scope IDs").
 
-What a joined WAMP v2 client asks for with remote procedure calls; a part of ``session.v2_requests``.
-
-One method for each message. It must not know transports or identity, nor how a call finds its callee.
-
-What a joined WAMP v2 client asks for: each request is authorised once, here, and handed to the router.
-
-One method for each message. It must not know transports or identity; answers leave through ``session.answer``.
-
-Request ids that count up from 1, for realms that insist on it (WAMP, section "Session Scope IDs").
-
-It must not know what a request does.
+Of Crossbar.io's options of forwarded messages, ``forward_for`` lists sessions, the first of which published or called:
+it is believed of trusted members alone. ``transaction_hash`` is handed on as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -30,15 +19,14 @@ from orosync.authz.chain import Grants
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, TooLong, Unfit
 from orosync.interfaces import IJournal
 from orosync.model import EMPTY, Action, ConnectionFacts, Decision, Match, Verdict
-from orosync.router.deliveries import Delivery, Member, choice, flag, whole
+from orosync.router.deliveries import Member, choice, flag, whole
 from orosync.router.filters import PublishOptions
 from orosync.router.pending import PendingCall
-from orosync.router.realm import Realm
 from orosync.router.registrations import DEFAULT_OPTIONS, Invoke, RegisterOptions
 from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import refusal
+from orosync.session.replies import RequestingSession, may_disclose, refusal, when_decided
 from orosync.session.timers import CallTimer
 from orosync.wamp import forwarding, ids, uris
 from orosync.wamp.forwarding import OPTION
@@ -65,186 +53,25 @@ from orosync.wamp.messages import (
 from orosync.wamp.payload import Payload, described
 from orosync.wamp.v2 import CALL, INVOCATION, PUBLISH
 
-_LONGEST = 400
-
-
-def told_of_event(options: Mapping[str, Any], trusted: bool) -> dict[str, Any] | None:
-    """What PUBLISH.Options add to the details of EVENT; None for nothing."""
-    return _told(options, trusted, "publisher")
-
-
-def told_of_call(options: Mapping[str, Any], trusted: bool) -> dict[str, Any] | None:
-    """What CALL.Options add to the details of INVOCATION; None for nothing."""
-    return _told(options, trusted, "caller")
-
-
-def _told(options: Mapping[str, Any], trusted: bool, who: str) -> dict[str, Any] | None:
-    told: dict[str, Any] = {}
-    if trusted and "forward_for" in options:
-        told.update(_first(options["forward_for"], who))
-    said = options.get(OPTION)
-    if isinstance(said, str) and len(said) <= _LONGEST:
-        told[OPTION] = said
-    return told or None
-
-
-def _first(sessions: object, who: str) -> dict[str, Any]:
-    """The session that a list begins with, as details name it; nothing where it is no such list."""
-    first = sessions[0] if isinstance(sessions, list | tuple) and sessions else None
-    if not isinstance(first, dict):
-        return {}
-    authid, authrole = first.get("authid"), first.get("authrole")
-    try:
-        session = ids.normalise(first.get("session"))
-    except ProtocolViolation:
-        return {}
-    if not isinstance(authid, str) or not isinstance(authrole, str):
-        return {}
-    return {who: session, f"{who}_authid": authid, f"{who}_authrole": authrole}
-
-
-_ALLOW = Verdict.ALLOW
-
-_NO_URI = Payload.of([f"the callee's error is no URI of at most {uris.LONGEST} characters"], None)
 MOST_TOLD = 5
 """Callees of a shared registration that are named in the log when they lose it."""
 
-
-class CallRequests:
-    """The half of ``Requests`` that callers and callees need."""
-
-    member: Member
-    _realm_context: RealmContext
-    _realm: Realm
-    _strict: bool
-    _forwards: bool
-    _registration_limit: int
-    _deliver: Callable[[list[Delivery]], None]
-    _authorise: Callable[..., None]
-    _decided_or_later: Callable[..., None]
-    _procedures: Grants | None = None
-    _granted_procedures: Mapping[str, Decision] = EMPTY
-    next_request = 1
-    """Where request ids have to count."""
-
-    def continues(self, request: int) -> bool:
-        """Whether a CALL under this id goes on with an earlier one, over or not."""
-        return self._realm.dealer.is_stream(self.member, request)
-
-    def _call(self, message: Call, payload: Payload | None) -> None:
-        procedure = message.procedure
-        decision: Any = self._granted_procedures.get(procedure)
-        if decision is None:
-            decision = self._judge_call(procedure, message.options)
-            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
-                self._decided_or_later(decision, Action.CALL, procedure, message, payload, self._call_allowed)
-                return
-        self._call_allowed(message, payload, decision)
-
-    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        uris.check(procedure, strict=self._strict)
-        grants = self._procedures
-        if grants is None:
-            self._procedures = grants = self._realm_context.chain.grants(self.member.principal, Action.CALL)
-            self._granted_procedures = grants.known
-        return grants.decide(procedure, options)
-
-    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
-        options, request = message.options, int(message.request)
-        dealer = self._realm.dealer
-        if not options:
-            self._deliver(dealer.call(self.member, request, message.procedure, EMPTY, payload, decision.disclose))
-            return
-        disclose = decision.disclose or self._realm_context.may_disclose(options)
-        told = told_of_call(options, self._forwards)
-        self._deliver(dealer.call(self.member, request, message.procedure, options, payload, disclose, told))
-        if "timeout" in options and (timed := dealer.timed(self.member, request)) is not None:
-            self._measure(timed)
-
-    def _measure(self, call: PendingCall) -> None:
-        state = call.state
-        if state is not None and state.watch is None:
-            expired = partial(self._expired, call)
-            state.watch = CallTimer(self._realm_context.clock, state.timeout, expired)
-            state.watch.enforce(not state.forwarded)
-
-    def _expired(self, call: PendingCall) -> None:
-        self._deliver(self._realm.dealer.expired(call))
-
-    def _cancel(self, message: Cancel, payload: Payload | None) -> None:
-        self._deliver(self._realm.dealer.cancel(self.member, int(message.request), message.options))
-
-    def _register(self, message: Register, payload: Payload | None) -> None:
-        match = match_of(message.options)
-        uris.check(message.procedure, match, strict=self._strict)
-        self._authorise(Action.REGISTER, message.procedure, match, message, payload, self._register_allowed)
-
-    def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
-        options = message.options
-        invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
-        wishes = self._wishes(options) if options else DEFAULT_OPTIONS
-        dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
-        member, limit = self.member, self._registration_limit
-        if len(member.registrations) >= limit and not dealer.has(member, procedure, match):
-            raise one_too_many(self._realm_context.journal, member.principal, Action.REGISTER, procedure, limit)
-        force = bool(options) and flag(options, "force_reregister")
-        former = dealer.lookup(procedure, match) if force else None
-        lost = [] if former is None else [callee.principal.authid for callee in former.callees]
-        registration, deliveries = dealer.register(self.member, procedure, match, invoke, wishes, force)
-        if lost:
-            user, journal = self.member.principal.authid, self._realm_context.journal
-            journal.note("registration.taken_over", "forced", procedure=procedure, user=user, lost_by=lost[:MOST_TOLD])
-        self.member.tell(Registered(message.request, registration.id), None)
-        self._deliver(deliveries)
-
-    def _wishes(self, options: Mapping[str, Any]) -> RegisterOptions:
-        curious = flag(options, "disclose_caller")
-        if curious and not self._realm_context.disclosing:
-            raise RequestError(uris.OPTION_NOT_ALLOWED, "this realm tells nobody who calls: leave disclose_caller out")
-        return RegisterOptions(curious, flag(options, "forward_timeout"), whole(options, "concurrency", 1))
-
-    def _unregister(self, message: Unregister, payload: Payload | None) -> None:
-        deliveries = self._realm.dealer.unregister(self.member, int(message.registration))
-        self.member.tell(Unregistered(message.request), None)
-        self._deliver(deliveries)
-
-    def _yield(self, message: Yield, payload: Payload | None) -> None:
-        self._deliver(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
-
-    def _error(self, message: Error, payload: Payload | None) -> None:
-        if message.request_type != INVOCATION:
-            raise ProtocolViolation("ERROR answers no INVOCATION")
-        request, error, dealer = int(message.request), message.error, self._realm.dealer
-        if not uris.exact_rule(False)(error):
-            # Its caller might end its own session over it: to autobahn such an ERROR breaks the protocol.
-            error, payload = uris.INVALID_URI, _NO_URI
-        self._deliver(dealer.failed(self.member, request, message.details, error, payload))
-
-
-def match_of(options: Mapping[str, Any]) -> Match:
-    """The match policy of SUBSCRIBE or REGISTER; a bad one costs the request, not the session."""
-    return choice(options, "match", Match.EXACT) if options else Match.EXACT
-
-
-# Looking a member up on its Enum is slow before Python 3.12.
-_EXACT, _PUBLISH, _ALLOW = Match.EXACT, Action.PUBLISH, Verdict.ALLOW
-_SUBSCRIBE, _REGISTER = Action.SUBSCRIBE, Action.REGISTER
-
+_LONGEST_HASH = 400
+_NO_URI = Payload.of([f"the callee's error is no URI of at most {uris.LONGEST} characters"], None)
 _REQUEST_CODE = {Publish: PUBLISH, Subscribe: 32, Unsubscribe: 34, Call: CALL, Register: 64, Unregister: 66}
 
-
-class RequestingSession(Protocol):
-    """The session, as its requests see it."""
-
-    def wait(self, outcome: Deferred[Any], then: Callable[[Any], None]) -> None: ...
+# Looking a member up on its Enum is slow before Python 3.12.
+_EXACT, _ALLOW = Match.EXACT, Verdict.ALLOW
+_PUBLISH, _CALL, _SUBSCRIBE, _REGISTER = Action.PUBLISH, Action.CALL, Action.SUBSCRIBE, Action.REGISTER
 
 
-class Requests(CallRequests):
-    """The requests of one joined ``member``. ``forwards``: its word is taken for whom it publishes and calls."""
+class Requests:
+    """The requests of one joined ``member`` of ``session``. ``forwards``: it is trusted to publish and call for other
+    sessions. ``next_request`` is the next id where request ids have to count."""
 
     def __init__(
         self,
-        asker: RequestingSession,
+        session: RequestingSession,
         realm_context: RealmContext,
         member: Member,
         subscription_limit: int,
@@ -252,7 +79,7 @@ class Requests(CallRequests):
         forwards: bool = False,
     ) -> None:
         self.member = member
-        self._asker = asker
+        self._session = session
         self._realm_context = realm_context
         self._strict = realm_context.strict_uris
         self._well_formed = uris.exact_rule(self._strict)
@@ -261,41 +88,16 @@ class Requests(CallRequests):
         self._decide = realm_context.chain.decide
         self._topics: Grants | None = None
         self._granted_topics: Mapping[str, Decision] = EMPTY
-        self._deliver = realm_context.dispatcher.deliver
+        self._procedures: Grants | None = None
+        self._granted_procedures: Mapping[str, Decision] = EMPTY
+        self.next_request = 1
+        self._deliver, self._publish_to = realm_context.dispatcher.deliver, realm_context.dispatcher.publish
         self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
         self._forwards = forwards or member.principal.authrole in realm_context.forwarders
 
     def joined(self, facts: ConnectionFacts) -> Joined:
         """The member, for its review."""
         return Joined(self._realm_context, self.member, facts)
-
-    def not_carriable(self, message: Message, why: NotCarriable) -> None:
-        """What the router wanted to tell this member has no form in its serializer, or is too long for it: whoever
-        waits is told so."""
-        error = uris.PAYLOAD_SIZE_EXCEEDED if isinstance(why, TooLong) else uris.INVALID_ARGUMENT
-        payload = Payload.of([str(why)], None)
-        if isinstance(message, Invocation):
-            self._deliver(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
-        elif isinstance(message, Result | Error):
-            if isinstance(message, Result):
-                # One on the way: nothing more may follow on the ERROR.
-                self._deliver(self._realm.dealer.withdraw(self.member, int(message.request)))
-            request = CALL if isinstance(message, Result) else message.request_type
-            # This one fits: it is short, and plain text.
-            self.member.tell(Error(request, message.request, {}, error), payload)
-
-    def _unfit(self, unfit: Unfit, payload: None) -> None:
-        """A request of this member holds what nobody can be given: whoever waits for an answer is told so."""
-        message, why = unfit.message, str(unfit)
-        if isinstance(message, Cancel):
-            self._cancel(message, None)  # without the option
-        elif isinstance(message, Yield | Error):
-            if isinstance(message, Yield):
-                message = Error(INVOCATION, message.request, {}, "")
-            message.details, message.error = {}, uris.INVALID_ARGUMENT
-            self._error(message, Payload.of([why], None))
-        else:
-            self.refuse(message, RequestError(uris.INVALID_ARGUMENT, why))
 
     # -- publish and subscribe
 
@@ -305,7 +107,7 @@ class Requests(CallRequests):
         if decision is None:
             decision = self._judge_publish(topic, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
-                self._decided_or_later(decision, _PUBLISH, topic, message, payload, self._publish_allowed)
+                self._authorize(_PUBLISH, topic, _EXACT, message, payload, self._publish_allowed, decision)
                 return
         if message.options:
             self._publish_allowed(message, payload, decision)
@@ -322,36 +124,27 @@ class Requests(CallRequests):
         return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
-        options = message.options
-        wish = PublishOptions.of(options)
-        disclose = decision.disclose or self._realm_context.may_disclose(options)
-        told = told_of_event(options, self._forwards)
-        sealed = described(options, self.member.features, "publisher")
+        raw, member, realm_context = message.options, self.member, self._realm_context
+        options = PublishOptions.of(raw)
+        disclose = decision.disclose or may_disclose(options.disclose, realm_context.disclosing)
+        details = event_details(raw, self._forwards)
+        sealed = described(raw, member.features, "publisher")
         if sealed is not None:
-            told = {**(told or {}), **sealed}
-        if told is not None and self._realm_context.forwarded.again(told.get(forwarding.OPTION)):
-            self._realm_context.journal.count("uplink.dropped", "again")
-            if wish.acknowledge:
-                self.member.tell(Published(message.request, ids.random_id()), None)
-            return
-        publish = self._realm.broker.publish_retained if wish.retain else self._broker_publish
-        publication, deliveries = publish(
-            message.topic,
-            payload,
-            self.member,
-            wish.exclude_me,
-            wish.filters,
-            disclose,
-            told,
-        )
-        self._deliver(deliveries)
-        if wish.acknowledge:
-            self.member.tell(Published(message.request, publication), None)
+            details = {**(details or {}), **sealed}
+        if details is not None and realm_context.forwarded.again(details.get(forwarding.OPTION)):
+            realm_context.journal.count("uplink.dropped", "again")
+            publication = ids.random_id()
+        else:
+            publication = self._publish_to(
+                self._realm.broker, message.topic, payload, member, options, disclose, details
+            )[0]
+        if options.acknowledge:
+            member.tell(Published(message.request, publication), None)
 
     def _subscribe(self, message: Subscribe, payload: Payload | None) -> None:
         match = match_of(message.options)
         uris.check(message.topic, match, strict=self._strict)
-        self._authorise(Action.SUBSCRIBE, message.topic, match, message, payload, self._subscribe_allowed)
+        self._authorize(_SUBSCRIBE, message.topic, match, message, payload, self._subscribe_allowed)
 
     def _subscribe_allowed(self, message: Subscribe, payload: Payload | None, decision: Decision) -> None:
         match = match_of(message.options)
@@ -370,9 +163,104 @@ class Requests(CallRequests):
         self.member.tell(Unsubscribed(message.request), None)
         self._deliver(deliveries)
 
+    # -- remote procedure calls
+
+    def continues(self, request: int) -> bool:
+        """Whether a CALL under this id goes on with an earlier one, over or not."""
+        return self._realm.dealer.is_stream(self.member, request)
+
+    def _call(self, message: Call, payload: Payload | None) -> None:
+        procedure = message.procedure
+        decision: Any = self._granted_procedures.get(procedure)
+        if decision is None:
+            decision = self._judge_call(procedure, message.options)
+            if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
+                self._authorize(_CALL, procedure, _EXACT, message, payload, self._call_allowed, decision)
+                return
+        self._call_allowed(message, payload, decision)
+
+    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+        uris.check(procedure, strict=self._strict)
+        grants = self._procedures
+        if grants is None:
+            self._procedures = grants = self._realm_context.chain.grants(self.member.principal, _CALL)
+            self._granted_procedures = grants.known
+        return grants.decide(procedure, options)
+
+    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
+        options, request = message.options, int(message.request)
+        dealer = self._realm.dealer
+        if not options:
+            self._deliver(dealer.call(self.member, request, message.procedure, EMPTY, payload, decision.disclose))
+            return
+        disclose = decision.disclose or may_disclose(flag(options, "disclose_me"), self._realm_context.disclosing)
+        details = invocation_details(options, self._forwards)
+        self._deliver(dealer.call(self.member, request, message.procedure, options, payload, disclose, details))
+        if "timeout" in options and (timed := dealer.timed(self.member, request)) is not None:
+            self._start_timer(timed)
+
+    def _start_timer(self, call: PendingCall) -> None:
+        state = call.state
+        if state is not None and state.watch is None:
+            expired = partial(self._expired, call)
+            state.watch = CallTimer(self._realm_context.clock, state.timeout, expired)
+            state.watch.enforce(not state.forwarded)
+
+    def _expired(self, call: PendingCall) -> None:
+        self._deliver(self._realm.dealer.expired(call))
+
+    def _cancel(self, message: Cancel, payload: Payload | None) -> None:
+        self._deliver(self._realm.dealer.cancel(self.member, int(message.request), message.options))
+
+    def _register(self, message: Register, payload: Payload | None) -> None:
+        match = match_of(message.options)
+        uris.check(message.procedure, match, strict=self._strict)
+        self._authorize(_REGISTER, message.procedure, match, message, payload, self._register_allowed)
+
+    def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
+        options = message.options
+        invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
+        register_options = self._register_options(options) if options else DEFAULT_OPTIONS
+        dealer, procedure, match = self._realm.dealer, message.procedure, match_of(options)
+        member, limit = self.member, self._registration_limit
+        if len(member.registrations) >= limit and not dealer.has(member, procedure, match):
+            raise one_too_many(self._realm_context.journal, member.principal, _REGISTER, procedure, limit)
+        force = bool(options) and flag(options, "force_reregister")
+        former = dealer.lookup(procedure, match) if force else None
+        lost = [] if former is None else [callee.principal.authid for callee in former.callees]
+        registration, deliveries = dealer.register(self.member, procedure, match, invoke, register_options, force)
+        if lost:
+            user, journal = self.member.principal.authid, self._realm_context.journal
+            journal.note("registration.taken_over", "forced", procedure=procedure, user=user, lost_by=lost[:MOST_TOLD])
+        self.member.tell(Registered(message.request, registration.id), None)
+        self._deliver(deliveries)
+
+    def _register_options(self, options: Mapping[str, Any]) -> RegisterOptions:
+        wants_caller = flag(options, "disclose_caller")
+        if wants_caller and not self._realm_context.disclosing:
+            raise RequestError(uris.OPTION_NOT_ALLOWED, "this realm does not tell who calls: leave disclose_caller out")
+        return RegisterOptions(wants_caller, flag(options, "forward_timeout"), whole(options, "concurrency", 1))
+
+    def _unregister(self, message: Unregister, payload: Payload | None) -> None:
+        deliveries = self._realm.dealer.unregister(self.member, int(message.registration))
+        self.member.tell(Unregistered(message.request), None)
+        self._deliver(deliveries)
+
+    def _yield(self, message: Yield, payload: Payload | None) -> None:
+        self._deliver(self._realm.dealer.yielded(self.member, int(message.request), message.options, payload))
+
+    def _error(self, message: Error, payload: Payload | None) -> None:
+        if message.request_type != INVOCATION:
+            raise ProtocolViolation("ERROR answers no INVOCATION")
+        request, error, dealer = int(message.request), message.error, self._realm.dealer
+        if not uris.exact_rule(False)(error):
+            # Its caller might end its own session over it: to autobahn such an ERROR breaks the protocol.
+            error, payload = uris.INVALID_URI, _NO_URI
+        self._deliver(dealer.failed(self.member, request, message.details, error, payload))
+
     # -- authorization, once, before the router is asked
 
-    def _authorise(
+    def _authorize(
         self,
         action: Action,
         uri: str,
@@ -380,47 +268,20 @@ class Requests(CallRequests):
         message: Any,
         payload: Payload | None,
         then: Callable[[Any, Payload | None, Decision], None],
+        decision: Decision | Deferred[Decision] | None = None,
     ) -> None:
-        decision = self._decide(self.member.principal, action, uri, match, message.options)
-        self._decided_or_later(decision, action, uri, message, payload, then)
+        """Have ``then`` carry out the request if it is allowed, now or later. RequestError if it is refused now."""
+        member, chain, options = self.member, self._realm_context.chain, message.options
+        if decision is None:
+            decision = self._decide(member.principal, action, uri, match, options)
 
-    def _decided_or_later(
-        self,
-        decision: Decision | Deferred[Decision],
-        action: Action,
-        uri: str,
-        message: Any,
-        payload: Payload | None,
-        then: Callable[[Any, Payload | None, Decision], None],
-    ) -> None:
-        if isinstance(decision, Decision):
-            self._decided(decision, action, uri, message, payload, then)
-            return
-
-        def later(decision: Decision) -> None:
-            try:
-                self._decided(decision, action, uri, message, payload, then)
-            except RequestError as error:
-                self.refuse(message, error)
-
-        options = message.options
-        match = match_of(options) if action is _SUBSCRIBE or action is _REGISTER else _EXACT
-        still = self._realm_context.chain.still(self.member, decision, action, uri, match, options)
-        self._asker.wait(Deferred.fromCoroutine(still), later)
-
-    def _decided(
-        self,
-        decision: Decision,
-        action: Action,
-        uri: str,
-        message: Any,
-        payload: Payload | None,
-        then: Callable[[Any, Payload | None, Decision], None],
-    ) -> None:
-        if decision.verdict is _ALLOW:
+        def decided(decision: Decision) -> None:
+            if decision.verdict is not _ALLOW:
+                raise refusal(self._realm_context.journal, member.principal, action, uri, decision)
             then(message, payload, decision)
-            return
-        raise refusal(self._realm_context.journal, self.member.principal, action, uri, decision)
+
+        refuse = partial(self.refuse, message)
+        when_decided(self._session, chain, member, decision, action, uri, match, options, decided, refuse)
 
     def refuse(self, message: Message, error: RequestError) -> None:
         """Answer with an ERROR; an unacknowledged PUBLISH and messages that are no requests get silence."""
@@ -434,6 +295,77 @@ class Requests(CallRequests):
             # Should a call be in progress under this id, then this is its answer.
             self._deliver(self._realm.dealer.withdraw(self.member, int(request)))
         self.member.tell(Error(code, request, {}, error.uri), Payload.of([error.message], None))
+
+    # -- values that cannot be carried
+
+    def not_carriable(self, message: Message, why: NotCarriable) -> None:
+        """What the router wanted to tell this member has no form in its serializer, or is too long for it: the one
+        that waits for an answer is told so."""
+        error = uris.PAYLOAD_SIZE_EXCEEDED if isinstance(why, TooLong) else uris.INVALID_ARGUMENT
+        payload = Payload.of([str(why)], None)
+        if isinstance(message, Invocation):
+            self._deliver(self._realm.dealer.failed(self.member, int(message.request), {}, error, payload))
+        elif isinstance(message, Result | Error):
+            if isinstance(message, Result):
+                # One on the way: nothing more may follow on the ERROR.
+                self._deliver(self._realm.dealer.withdraw(self.member, int(message.request)))
+            request = CALL if isinstance(message, Result) else message.request_type
+            # This one fits: it is short, and plain text.
+            self.member.tell(Error(request, message.request, {}, error), payload)
+
+    def _unfit(self, unfit: Unfit, payload: None) -> None:
+        """A message of this member holds a value that no serializer carries: the one that waits for an answer is told
+        so."""
+        message, why = unfit.message, str(unfit)
+        if isinstance(message, Cancel):
+            self._cancel(message, None)  # without the option
+        elif isinstance(message, Yield | Error):
+            if isinstance(message, Yield):
+                message = Error(INVOCATION, message.request, {}, "")
+            message.details, message.error = {}, uris.INVALID_ARGUMENT
+            self._error(message, Payload.of([why], None))
+        else:
+            self.refuse(message, RequestError(uris.INVALID_ARGUMENT, why))
+
+
+def match_of(options: Mapping[str, Any]) -> Match:
+    """The match policy of SUBSCRIBE or REGISTER; a bad one costs the request, not the session."""
+    return choice(options, "match", Match.EXACT) if options else Match.EXACT
+
+
+def event_details(options: Mapping[str, Any], trusted: bool) -> dict[str, Any] | None:
+    """What PUBLISH.Options add to the details of EVENT; None for nothing."""
+    return _details(options, trusted, "publisher")
+
+
+def invocation_details(options: Mapping[str, Any], trusted: bool) -> dict[str, Any] | None:
+    """What CALL.Options add to the details of INVOCATION; None for nothing."""
+    return _details(options, trusted, "caller")
+
+
+def _details(options: Mapping[str, Any], trusted: bool, who: str) -> dict[str, Any] | None:
+    details: dict[str, Any] = {}
+    if trusted and "forward_for" in options:
+        details.update(_first(options["forward_for"], who))
+    said = options.get(OPTION)
+    if isinstance(said, str) and len(said) <= _LONGEST_HASH:
+        details[OPTION] = said
+    return details or None
+
+
+def _first(sessions: object, who: str) -> dict[str, Any]:
+    """The session that a list begins with, as details name it; nothing where it is no such list."""
+    first = sessions[0] if isinstance(sessions, list | tuple) and sessions else None
+    if not isinstance(first, dict):
+        return {}
+    authid, authrole = first.get("authid"), first.get("authrole")
+    try:
+        session = ids.normalise(first.get("session"))
+    except ProtocolViolation:
+        return {}
+    if not isinstance(authid, str) or not isinstance(authrole, str):
+        return {}
+    return {who: session, f"{who}_authid": authid, f"{who}_authrole": authrole}
 
 
 Handler = Callable[[Requests, Any, Any], None]
@@ -457,9 +389,9 @@ ANSWERING: dict[type[Message | Unfit], Handler] = {Yield: Requests._yield, Error
 HANDLERS: dict[type[Message | Unfit], Handler] = {**ASKING, **ANSWERING}
 
 
-def spared(unfit: Unfit, journal: IJournal, joined: bool) -> Any:
-    """What is left of a message with what nobody can be given: of a client that has joined a request is refused, by
-    this; other messages go without it."""
+def readable_part(unfit: Unfit, journal: IJournal, joined: bool) -> Any:
+    """What is handled of a message with a value that no serializer carries: a request of a client that has joined is
+    refused (``Requests._unfit``), any other message goes without the value."""
     message = unfit.message
     journal.note("payload.refused", type(message).__name__.lower(), reason=str(unfit))
     return unfit if joined and message.__class__ in HANDLERS else message

@@ -32,17 +32,17 @@ class FeatureTests(SynchronousTestCase):
     def test_welcomed(self):
         """WELCOME tells who one is, and nothing of what the login rests on."""
         who = principal("anna", password_fingerprint=b"imprint of a password")
-        details = features.welcomed("oro", who)
+        details = features.welcome_details("oro", who)
         self.assertEqual(
             {key: value for key, value in details.items() if key != "roles"},
             {"realm": "oro", "authid": "anna", "authrole": "user", "authmethod": "ticket", "authprovider": "oro"},
         )
-        self.assertEqual(features.welcomed("oro", principal(extra={"x": 1}))["authextra"], {"x": 1})
+        self.assertEqual(features.welcome_details("oro", principal(extra={"x": 1}))["authextra"], {"x": 1})
 
     def test_mark(self):
         """Only an uplink is told the realm's mark: nobody else has a use for it."""
-        self.assertNotIn("_orosync_realm", features.welcomed("oro", principal(), {"agent": "x"}, "abc"))
-        self.assertNotIn("_orosync_realm", features.welcomed("oro", principal(), {"_orosync_uplink": 1}, "abc"))
+        self.assertNotIn("_orosync_realm", features.welcome_details("oro", principal(), {"agent": "x"}, "abc"))
+        self.assertNotIn("_orosync_realm", features.welcome_details("oro", principal(), {"_orosync_uplink": 1}, "abc"))
         self.assertEqual(
-            features.welcomed("oro", principal(), {"_orosync_uplink": True}, "abc")["_orosync_realm"], "abc"
+            features.welcome_details("oro", principal(), {"_orosync_uplink": True}, "abc")["_orosync_realm"], "abc"
         )

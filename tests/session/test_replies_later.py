@@ -10,7 +10,7 @@ from orosync.model import Decision, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.meta_call import MetaCall
 from orosync.session.dispatch import Dispatcher
-from orosync.session.replies import MOST, answered_later
+from orosync.session.replies import MOST, answer_when_decided
 from orosync.testing import RecordingJournal
 from orosync.wamp import uris
 from orosync.wamp.messages import Message
@@ -34,7 +34,7 @@ class Answering(SynchronousTestCase):
                 raise answer
             return answer
 
-        answered_later(self.call, self.decision, then, Dispatcher(RecordingJournal()))
+        answer_when_decided(self.call, self.decision, then, Dispatcher(RecordingJournal()))
         self.assertEqual(self.told, [])
         self.decision.callback(Decision(Verdict.ALLOW))
 
@@ -59,17 +59,19 @@ class Answering(SynchronousTestCase):
         dispatcher = Dispatcher(RecordingJournal())
         decisions: list[Deferred[Decision]] = [Deferred() for _ in range(MOST + 3)]
         for decision in decisions[:MOST]:
-            answered_later(self.call, decision, lambda _: [], dispatcher)
+            answer_when_decided(self.call, decision, lambda _: [], dispatcher)
         gone: list[object] = []
         decisions[MOST] = Deferred(gone.append)
-        error = self.assertRaises(RequestError, answered_later, self.call, decisions[MOST], lambda _: [], dispatcher)
+        error = self.assertRaises(
+            RequestError, answer_when_decided, self.call, decisions[MOST], lambda _: [], dispatcher
+        )
         self.assertEqual((error.uri, len(gone)), (uris.UNAVAILABLE, 1))
         other = MetaCall(Member(2, self.call.caller.principal, tell=self.tell), 1, None)
-        answered_later(other, decisions[MOST + 1], lambda _: [], dispatcher)
+        answer_when_decided(other, decisions[MOST + 1], lambda _: [], dispatcher)
         decisions[0].callback(Decision(Verdict.ALLOW))
         decisions[1].cancel()
         self.flushLoggedErrors()
-        answered_later(self.call, decisions[MOST + 2], lambda _: [], dispatcher)
+        answer_when_decided(self.call, decisions[MOST + 2], lambda _: [], dispatcher)
         for decision in decisions:
             if not decision.called:
                 decision.callback(Decision(Verdict.ALLOW))

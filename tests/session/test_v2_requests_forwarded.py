@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.session.v2_requests import told_of_call, told_of_event
+from orosync.session.v2_requests import event_details, invocation_details
 
 ZOE = {"session": 7, "authid": "zoe", "authrole": "chief"}
 
@@ -18,15 +18,17 @@ class Told(SynchronousTestCase):
         """The first of the list is who published or called."""
         options = {"forward_for": [ZOE, {"session": 8, "authid": "link", "authrole": "link"}]}
         self.assertEqual(
-            told_of_event(options, True),
+            event_details(options, True),
             {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief"},
         )
-        self.assertEqual(told_of_call(options, True), {"caller": 7, "caller_authid": "zoe", "caller_authrole": "chief"})
+        self.assertEqual(
+            invocation_details(options, True), {"caller": 7, "caller_authid": "zoe", "caller_authrole": "chief"}
+        )
 
     def test_of_others(self) -> None:
         """Nobody else passes for another."""
-        self.assertIsNone(told_of_event({"forward_for": [ZOE]}, False))
-        self.assertIsNone(told_of_call({"forward_for": [ZOE]}, False))
+        self.assertIsNone(event_details({"forward_for": [ZOE]}, False))
+        self.assertIsNone(invocation_details({"forward_for": [ZOE]}, False))
 
     def test_shapes(self) -> None:
         """What is no such list says nothing, and costs nobody anything."""
@@ -35,13 +37,13 @@ class Told(SynchronousTestCase):
             [{**ZOE, "session": True}], [{**ZOE, "authid": None}], [{**ZOE, "authrole": 3}],
         ]  # fmt: skip
         for value in table:
-            self.assertIsNone(told_of_event({"forward_for": value}, True), value)
-        self.assertEqual(told_of_event({"forward_for": ({**ZOE, "session": 7.0},)}, True)["publisher"], 7)
+            self.assertIsNone(event_details({"forward_for": value}, True), value)
+        self.assertEqual(event_details({"forward_for": ({**ZOE, "session": 7.0},)}, True)["publisher"], 7)
 
     def test_hash(self) -> None:
         """A short string of anybody's is handed on, anything else is not."""
-        self.assertEqual(told_of_event({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
-        self.assertEqual(told_of_call({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
+        self.assertEqual(event_details({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
+        self.assertEqual(invocation_details({"transaction_hash": "abc"}, False), {"transaction_hash": "abc"})
         for value in (None, 7, ["abc"], "x" * 401):
-            self.assertIsNone(told_of_event({"transaction_hash": value}, True), value)
-        self.assertIsNone(told_of_event({}, True))
+            self.assertIsNone(event_details({"transaction_hash": value}, True), value)
+        self.assertIsNone(event_details({}, True))

@@ -8,18 +8,22 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.session.v2 import WaitingSession
-from orosync.testing import MemoryLink
+from orosync.model import ConnectionPolicy
+from orosync.session.v2 import V2Session
+from orosync.testing import MemoryLink, connection_facts
+from orosync.wamp.codec import CODECS
+from tests.session.stage import Stage
 
 
-class Patient(WaitingSession):
+class Patient(V2Session):
+    """Notes what it is told of failures."""
+
     def __init__(self) -> None:
+        super().__init__(Stage().context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
         self._link = MemoryLink()
-        self._over = False
-        self._refused = self.refused
         self.got: list[Any] = []
 
-    def refused(self, failure: Failure) -> None:
+    def _refused(self, failure: Failure) -> None:
         self.got.append(failure.type)
 
 
