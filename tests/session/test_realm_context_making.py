@@ -58,7 +58,7 @@ class Making(SynchronousTestCase):
             (realm_context.strict_uris, realm_context.disclosing, realm_context.sequential), (True, False, True)
         )
         dealer, anna = realm_context.realm.dealer, member(1)
-        dealer.register(anna, "a", wishes=RegisterOptions(concurrency=1))
+        dealer.register(anna, "a", options=RegisterOptions(concurrency=1))
         self.assertEqual(len(dealer.call(anna, 1, "a", {}, None)), 1)
         self.assertEqual(dealer.call(anna, 2, "a", {}, None), [])
         self.assertRaises(RequestError, dealer.call, anna, 3, "a", {}, None)
