@@ -22,7 +22,7 @@ from orosync.config.authentication import RemoteAuthorizerSection
 from orosync.config.sections import ForeignSection
 from orosync.errors import CallFailed, ConfigError, RequestError
 from orosync.interfaces import IAuthorizer, ICaller, IJournal
-from orosync.session.local import LocalCallee, LocalCaller
+from orosync.session.local import LocalMember
 from orosync.session.realm_context import RealmContext
 from orosync.wamp import uris
 
@@ -58,18 +58,20 @@ class AuthorizerFactory:
         self._journal = journal
         self._clock = clock
         self._foreign = foreign
-        self._callers: dict[str, ICaller] = {}
-        self._callees: dict[str, LocalCallee] = {}
+        self._members: dict[str, LocalMember] = {}
         self._offered: dict[Key, int] = {}
         self._now = Authorizers()
 
     def caller(self, realm: str) -> ICaller:
         """orosync's own caller in a realm. CallFailed where the realm is not in service: no router is running."""
-        if realm not in self._callers:
-            if realm not in self._hosted:
-                raise CallFailed(uris.UNAVAILABLE, [f"nobody serves the realm {realm} here"])
-            self._callers[realm] = LocalCaller(self._hosted[realm])
-        return self._callers[realm]
+        if realm not in self._hosted:
+            raise CallFailed(uris.UNAVAILABLE, [f"nobody serves the realm {realm} here"])
+        return self._member(realm)
+
+    def _member(self, realm: str) -> LocalMember:
+        if realm not in self._members:
+            self._members[realm] = LocalMember(self._hosted[realm])
+        return self._members[realm]
 
     def make(self, configuration: Configuration) -> Authorizers:
         """Everything that decides according to ``configuration``, in the realms that are in service. Changes nothing.
@@ -99,7 +101,7 @@ class AuthorizerFactory:
             self._hosted[realm].realm.trust(made.trustlevels[realm])
             self._hosted[realm].exempt(made.unlimited[realm])
         for key in self._offered.keys() - made.purges.keys():
-            self._callees[key[0]].withdraw(self._offered.pop(key))
+            self._members[key[0]].unregister(self._offered.pop(key))
         for key in made.purges.keys() - self._offered.keys():
             self._offer(*key)
         still = {id(part) for _, part in made.kept.values()}
@@ -156,9 +158,8 @@ class AuthorizerFactory:
                 self._journal.note("authorizer.purged", authorizer.name)
             return ()
 
-        callee = self._callees.setdefault(realm, LocalCallee(self._hosted[realm]))
         try:
-            self._offered[realm, procedure] = callee.offer(procedure, purge)
+            self._offered[realm, procedure] = self._member(realm).register(procedure, purge)
         except RequestError as error:
             self._log.error(
                 "purge = {procedure}: cannot be had in realm {realm} ({why}), restart orosync or name another",

@@ -55,7 +55,7 @@ from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
 from orosync.router.filters import FORWARDER
 from orosync.session.dispatch import Dispatcher
-from orosync.session.local import LocalPublisher, LocalSession
+from orosync.session.local import LocalMember, LocalSession
 from orosync.session.realm_context import RealmContext, make_realm_context
 from orosync.uplink.uplink import FEATURES, Uplink
 
@@ -103,7 +103,7 @@ class Container:
         self.deciders.put(authorizers)
         oro = hosted.get(self.configuration.notifications.realm)
         if oro is not None:
-            oro.watch(self._watchers(LocalPublisher(oro)))
+            oro.watch(self._watchers(LocalMember(oro)))
         return hosted
 
     def check(self) -> None:
@@ -127,7 +127,7 @@ class Container:
         self.services.append(uplink)
         self.titles[id(uplink)] = f"uplink:{name}"
 
-    def _watchers(self, publisher: LocalPublisher) -> list[ITopicWatcher]:
+    def _watchers(self, publisher: LocalMember) -> list[ITopicWatcher]:
         section = self.configuration.notifications
         lock = None if section.maintenance_lock is None else str(section.maintenance_lock)
         return [

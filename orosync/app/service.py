@@ -43,7 +43,7 @@ from orosync.interfaces import IJournal, ISessionHost
 from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
 from orosync.session.hosts import SessionHost
-from orosync.session.local import LocalPublisher
+from orosync.session.local import LocalMember
 from orosync.session.reauthorization import Reauthorization
 from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
@@ -122,7 +122,7 @@ class RouterService(MultiService):
             return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
         oro = parts.realms[configuration.notifications.realm]
-        return DemoApplication(LocalPublisher(oro), parts.demo_users, secret, parts.reactor, parts.now)
+        return DemoApplication(LocalMember(oro), parts.demo_users, secret, parts.reactor, parts.now)
 
     def _factory(self, section: ListenSection) -> ListenerFactory:
         parts = self._parts

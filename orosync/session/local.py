@@ -1,19 +1,9 @@
-"""Publishing into a realm from inside this process (notifications, the demonstration, bridges).
+"""orosync itself in a realm: what it publishes, calls and serves, and sessions that it has there.
 
-Calling procedures of a realm from inside this process (remote authorizers and authenticators, bridges).
-
-The caller is a member that nobody sees: it does not join, so no list of sessions has it and no user's limit counts it.
-It must not know what the procedures are for.
-
-Procedures of orosync's own in a realm: functions of this process that clients call.
-
-Like the local caller a member that nobody sees among the sessions. It must not know what the procedures do, or who may
-call them.
-
-A session of orosync's own in a realm: a WAMP v2 client without a wire, which speaks in values.
-
-What it publishes and calls is authorised as anybody's; what it listens to and serves is what it was made for, and is
-not. It must not know what it is used for.
+``LocalMember`` is for orosync's own purposes (notifications, remote authorizers and authenticators, the demonstration).
+The dealer knows it, the list of sessions does not: no user's limit counts it, and everything is allowed to it.
+``LocalSession`` is a WAMP v2 client that speaks in values instead of bytes (uplinks). What it publishes and calls is
+authorized like any client's; what it subscribes to and serves was configured, and is not.
 """
 
 from __future__ import annotations
@@ -31,7 +21,7 @@ from orosync.errors import CallFailed, NotCarriable, ProtocolViolation, RequestE
 from orosync.interfaces import ICaller, ILocalSession, IPublisher
 from orosync.model import EMPTY, Match, Principal
 from orosync.router.deliveries import Delivery, Member
-from orosync.router.filters import Filters
+from orosync.router.filters import Filters, PublishOptions
 from orosync.session.dispatch import LocalWire
 from orosync.session.realm_context import RealmContext
 from orosync.session.v2_requests import HANDLERS, Requests
@@ -39,13 +29,36 @@ from orosync.wamp import uris
 from orosync.wamp.messages import Call, Error, Event, Invocation, Message, Publish, Result
 from orosync.wamp.payload import Payload
 
+MOST = 8_000
+"""Calls under way in a realm; one more fails at once. All clients may come back at the same moment, and the dealer lets
+one callee have a few more than these."""
 
-@implementer(IPublisher)
-class LocalPublisher:
-    """orosync's own voice in one realm: allowed everything, excluded from nothing."""
+OROSYNC = Principal(authid="orosync", authrole="trusted", authmethod="local", authprovider="orosync")
+"""Who orosync itself is for a callee that is told who calls."""
 
-    def __init__(self, realm_context: RealmContext) -> None:
-        self._realm_context = realm_context
+Answer = tuple[list[Any], dict[str, Any]]
+
+Procedure = Callable[..., Sequence[Any]]
+"""Called with the CALL's args and kwargs; returns the RESULT's args, or raises RequestError."""
+
+_SKIP = {"mode": "skip"}
+_WIRE = LocalWire()
+
+
+@implementer(IPublisher, ICaller)
+class LocalMember:
+    """orosync in one realm. ``most`` bounds its calls under way."""
+
+    _log = Logger()
+
+    def __init__(self, realm_context: RealmContext, most: int = MOST) -> None:
+        self._broker, self._dealer = realm_context.realm.broker, realm_context.realm.dealer
+        self._dispatcher, self._deliver = realm_context.dispatcher, realm_context.dispatcher.deliver
+        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._tell)
+        self._most = most
+        self._calls: dict[int, Deferred[Answer]] = {}
+        self._last = 0
+        self._procedures: dict[int, Procedure] = {}
 
     def publish(
         self,
@@ -56,35 +69,11 @@ class LocalPublisher:
         eligible: Sequence[int] | None = None,
     ) -> int:
         """See IPublisher. Raises NotCarriable if the values have no JSON form."""
-        filters = None if eligible is None else Filters(eligible=frozenset(eligible))
-        deliveries = self._realm_context.realm.broker.publish(topic, Payload.of(args, kwargs), filters=filters)[1]
-        self._realm_context.dispatcher.deliver(deliveries)
+        options = PublishOptions(filters=None if eligible is None else Filters(eligible=frozenset(eligible)))
+        _, deliveries = self._dispatcher.publish(self._broker, topic, Payload.of(args, kwargs), None, options)
         return sum(len(delivery.receivers) for delivery in deliveries)
 
-
-MOST = 8_000
-"""Calls under way in a realm; one more fails at once. Everybody may come back at the same moment, and the dealer lets
-one callee have a few more than these."""
-
-OROSYNC = Principal(authid="orosync", authrole="trusted", authmethod="local", authprovider="orosync")
-"""Who orosync itself is, in the eyes of a callee that is told who calls."""
-
-_SKIP = {"mode": "skip"}
-
-Answer = tuple[list[Any], dict[str, Any]]
-
-
-@implementer(ICaller)
-class LocalCaller:
-    """orosync's own calls in one realm: every one is allowed. ``most`` bounds those under way."""
-
-    def __init__(self, realm_context: RealmContext, most: int = MOST) -> None:
-        self._dealer = realm_context.realm.dealer
-        self._deliver = realm_context.dispatcher.deliver
-        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._told)
-        self._most = most
-        self._waiting: dict[int, Deferred[Answer]] = {}
-        self._last = 0
+    # -- as a caller
 
     def call(
         self,
@@ -95,7 +84,7 @@ class LocalCaller:
         callee_roles: Collection[str] | None = None,
     ) -> Deferred[Answer]:
         """See ICaller."""
-        if len(self._waiting) >= self._most:
+        if len(self._calls) >= self._most:
             return fail(CallFailed(uris.UNAVAILABLE, [f"orosync has {self._most} calls under way"]))
         self._last = request = self._last + 1
         try:
@@ -106,30 +95,50 @@ class LocalCaller:
         except (NotCarriable, TypeError, ValueError) as error:
             return fail(CallFailed(uris.INVALID_ARGUMENT, [f"no serializer carries it: {type(error).__name__}"]))
         if callee_roles is not None and not _all_of(deliveries, callee_roles):
-            self._deliver(self._dealer.cancel(self._member, request, _SKIP))  # no callee has heard of it yet
+            self._deliver(self._dealer.cancel(self._member, request, _SKIP))  # no callee has been told of it yet
             if not deliveries:
-                return fail(CallFailed(uris.UNAVAILABLE, [f"whoever answers {procedure} is busy"]))
-            reason = f"{procedure} is registered by somebody who may not answer it"
+                return fail(CallFailed(uris.UNAVAILABLE, [f"the callee of {procedure} is busy"]))
+            reason = f"{procedure} is registered by a session that may not answer it"
             return fail(CallFailed(uris.NO_SUCH_PROCEDURE, [reason]))
         waiting: Deferred[Answer] = Deferred(lambda _: self._given_up(request))
-        self._waiting[request] = waiting
+        self._calls[request] = waiting
         self._deliver(deliveries)
         return waiting
 
     def _given_up(self, request: int) -> None:
         """The Deferred was cancelled; it fails with CancelledError by itself."""
-        if self._waiting.pop(request, None) is not None:
+        if self._calls.pop(request, None) is not None:
             self._deliver(self._dealer.cancel(self._member, request, EMPTY))
 
-    def _told(self, message: Message, payload: Payload | None) -> None:
-        if not isinstance(message, Result | Error) or (message.__class__ is Result and message.details.get("progress")):
-            return
-        waiting = self._waiting.pop(int(message.request), None)
+    # -- as a callee
+
+    def register(self, procedure: str, function: Procedure) -> int:
+        """Serve ``procedure`` from now on; the registration's id. RequestError when it is registered already."""
+        registration, deliveries = self._dealer.register(self._member, procedure)
+        self._procedures[registration.id] = function
+        self._deliver(deliveries)
+        return registration.id
+
+    def unregister(self, registration: int) -> None:
+        """Serve it no more."""
+        del self._procedures[registration]
+        self._deliver(self._dealer.unregister(self._member, registration))
+
+    # -- what the router tells it
+
+    def _tell(self, message: Message, payload: Payload | None) -> None:
+        if isinstance(message, Invocation):
+            self._invoked(message, payload)
+        elif isinstance(message, Error) or (isinstance(message, Result) and not message.details.get("progress")):
+            self._answered(message, payload)
+
+    def _answered(self, message: Result | Error, payload: Payload | None) -> None:
+        waiting = self._calls.pop(int(message.request), None)
         if waiting is None:  # given up
             return
         try:
             values = ([], {}) if payload is None else payload.values()
-        except Exception as error:  # checked on receipt, and yet not to be the end of whoever answered
+        except Exception as error:  # checked on receipt; should it fail all the same, its callee stays connected
             waiting.errback(CallFailed(uris.INVALID_ARGUMENT, [f"the answer cannot be read: {type(error).__name__}"]))
             return
         if isinstance(message, Error):
@@ -137,51 +146,15 @@ class LocalCaller:
         else:
             waiting.callback(values)
 
-
-def _all_of(deliveries: Sequence[Delivery], roles: Collection[str]) -> bool:
-    """Whether the call goes to somebody, and to nobody but members with one of ``roles``. One that waits may go to
-    anybody later."""
-    callees = [one for each in deliveries if isinstance(each.message, Invocation) for one in each.receivers]
-    return bool(callees) and all(callee.principal.authrole in roles for callee in callees)
-
-
-Procedure = Callable[..., Sequence[Any]]
-"""Called with the CALL's args and kwargs; returns the RESULT's args, or raises RequestError."""
-
-
-class LocalCallee:
-    """What orosync itself serves in one realm."""
-
-    _log = Logger()
-
-    def __init__(self, realm_context: RealmContext) -> None:
-        self._dealer = realm_context.realm.dealer
-        self._deliver = realm_context.dispatcher.deliver
-        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._told)
-        self._served: dict[int, Procedure] = {}
-
-    def offer(self, procedure: str, function: Procedure) -> int:
-        """Serve ``procedure`` from now on; the registration's id. Raises RequestError when somebody else has it."""
-        registration, deliveries = self._dealer.register(self._member, procedure)
-        self._served[registration.id] = function
-        self._deliver(deliveries)
-        return registration.id
-
-    def withdraw(self, registration: int) -> None:
-        """Serve it no more."""
-        del self._served[registration]
-        self._deliver(self._dealer.unregister(self._member, registration))
-
-    def _told(self, message: Message, payload: Payload | None) -> None:
-        if isinstance(message, Invocation):
-            request, function = int(message.request), self._served[int(message.registration)]
-            try:
-                args, kwargs = ([], {}) if payload is None else payload.values()
-                result = Payload.of(function(*args, **kwargs))
-            except Exception as error:
-                self._deliver(self._dealer.failed(self._member, request, {}, *self._refusal(error)))
-            else:
-                self._deliver(self._dealer.yielded(self._member, request, {}, result))
+    def _invoked(self, message: Invocation, payload: Payload | None) -> None:
+        request, function = int(message.request), self._procedures[int(message.registration)]
+        try:
+            args, kwargs = ([], {}) if payload is None else payload.values()
+            answer = Payload.of(function(*args, **kwargs))
+        except Exception as error:
+            self._deliver(self._dealer.failed(self._member, request, {}, *self._refusal(error)))
+        else:
+            self._deliver(self._dealer.yielded(self._member, request, {}, answer))
 
     def _refusal(self, error: Exception) -> tuple[str, Payload]:
         """What the caller is told: of a fault of ours nothing but that."""
@@ -195,13 +168,17 @@ class LocalCallee:
         return uris.RUNTIME_ERROR, Payload.of(["internal error"])
 
 
-_WIRE = LocalWire()
+def _all_of(deliveries: Sequence[Delivery], roles: Collection[str]) -> bool:
+    """Whether the call goes to callees now, all of them with one of ``roles``. One that waits may go to any callee
+    later."""
+    callees = [one for each in deliveries if isinstance(each.message, Invocation) for one in each.receivers]
+    return bool(callees) and all(callee.principal.authrole in roles for callee in callees)
 
 
 @implementer(ILocalSession)
 class LocalSession:
-    """Joined from the beginning until ``leave``. ``deliver(message, payload, topic)`` gets what the router tells it, as
-    soon as that happens; ``backlog`` bounds the requests that wait while an authorizer makes up its mind."""
+    """Joined from the beginning until ``leave``. ``receive(message, payload, topic)`` gets what the router tells it, as
+    soon as that happens; ``backlog`` bounds the requests that wait for an authorizer's decision."""
 
     _log = Logger()
 
@@ -210,11 +187,12 @@ class LocalSession:
         realm_context: RealmContext,
         principal: Principal,
         features: frozenset[str],
-        deliver: Callable[[Message, Payload | None, str], None],
+        receive: Callable[[Message, Payload | None, str], None],
         backlog: int = 1000,
     ) -> None:
         self._realm_context = realm_context
-        self._deliver = deliver
+        self._receive = receive
+        self._deliver = realm_context.dispatcher.deliver
         self._backlog = backlog
         self._waiting: deque[tuple[Message, Payload | None]] = deque()
         self._held = False
@@ -231,12 +209,12 @@ class LocalSession:
 
     def subscribe(self, topic: str, match: Match) -> int:
         subscription, deliveries = self._realm_context.realm.broker.subscribe(self._member, topic, match)
-        self._realm_context.dispatcher.deliver(deliveries)
+        self._deliver(deliveries)
         return subscription.id
 
     def register(self, procedure: str, match: Match) -> int:
         registration, deliveries = self._realm_context.realm.dealer.register(self._member, procedure, match)
-        self._realm_context.dispatcher.deliver(deliveries)
+        self._deliver(deliveries)
         return registration.id
 
     def send(self, message: Message, payload: Payload | None = None) -> bool:
@@ -256,7 +234,7 @@ class LocalSession:
             self._waiting.clear()
             self._realm_context.leave(self._member)
 
-    # -- what Requests ask of a session
+    # -- RequestingSession
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """Handle nothing more until ``outcome`` is there: that keeps messages in order."""
@@ -294,10 +272,10 @@ class LocalSession:
         self._hand_over(message, payload, "")
 
     def _hand_over(self, message: Message, payload: Payload | None, topic: str) -> None:
-        """``deliver`` must not spoil the delivery of others (``PostOffice``)."""
+        """An exception of ``receive`` must not stop the delivery to others (``Dispatcher``)."""
         if self._left:
             return
         try:
-            self._deliver(message, payload, topic)
+            self._receive(message, payload, topic)
         except Exception:
             self._failed(Failure())

@@ -22,7 +22,7 @@ from orosync.identity.ticket import ReplayCache, Ticket
 from orosync.model import Decision, Verdict
 from orosync.ops.journal import Journal
 from orosync.session.local import MOST as OWN_CALLS
-from orosync.session.local import LocalCaller
+from orosync.session.local import LocalMember
 from orosync.testing import RecordingJournal
 from orosync.wamp.forwarding import MOST_REMEMBERED, Memory
 from tests.limits.table import Outcome, drives, number
@@ -131,7 +131,7 @@ def rulings() -> Outcome:
 @drives("Calls of orosync's own in a realm (remote authorizers and authenticators)", number(OWN_CALLS))
 def own_calls() -> Outcome:
     stage = Stage()
-    caller = LocalCaller(stage.realm_context)
+    caller = LocalMember(stage.realm_context)
     callee = stage.v2()
     callee.ask([64, 1, {}, "com.decide"])
     for _ in range(OWN_CALLS):

@@ -6,16 +6,16 @@ import cbor2
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
-from orosync.session.local import LocalCallee
+from orosync.session.local import LocalMember
 from tests.session.stage import Stage
 
 
 class LocalCalleeTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.callee = LocalCallee(self.stage.realm_context)
+        self.callee = LocalMember(self.stage.realm_context)
         self.client = self.stage.v2()
-        self.registration = self.callee.offer("com.add", lambda a, b=1: [a + b])
+        self.registration = self.callee.register("com.add", lambda a, b=1: [a + b])
 
     def called(self, *args, **kwargs):
         """What a CALL gets, less its request's id."""
@@ -31,14 +31,14 @@ class LocalCalleeTests(SynchronousTestCase):
 
     def test_refused(self):
         """A RequestError is the ERROR; wrong arguments are named so; a fault of ours says nothing of itself."""
-        self.callee.withdraw(self.registration)
+        self.callee.unregister(self.registration)
 
         def fails(kind):
             if kind == "request":
                 raise RequestError("com.error.full", "no room")
             raise ValueError("secret")
 
-        self.callee.offer("com.add", fails)
+        self.callee.register("com.add", fails)
         self.assertEqual(self.called("request"), ["com.error.full", ["no room"]])
         self.assertEqual(self.called(), ["wamp.error.invalid_argument", ["the procedure takes other arguments"]])
         self.assertEqual(self.called("other"), ["wamp.error.runtime_error", ["internal error"]])
@@ -54,15 +54,15 @@ class LocalCalleeTests(SynchronousTestCase):
 
     def test_withdrawn(self):
         """It is nobody's then, and may be offered anew."""
-        self.callee.withdraw(self.registration)
+        self.callee.unregister(self.registration)
         self.assertEqual(self.called(1)[0], "wamp.error.no_such_procedure")
-        self.callee.offer("com.add", lambda a: [a])
+        self.callee.register("com.add", lambda a: [a])
         self.assertEqual(self.called(1), [[1]])
 
     def test_taken(self):
         """What a client has already cannot be had; what orosync has no client can have."""
         self.client.ask([64, 1, {}, "com.mine"])
-        self.assertRaises(RequestError, self.callee.offer, "com.mine", list)
+        self.assertRaises(RequestError, self.callee.register, "com.mine", list)
         self.assertEqual(self.client.ask([64, 2, {}, "com.add"])[0][4], "wamp.error.procedure_already_exists")
 
     def test_not_a_client(self):

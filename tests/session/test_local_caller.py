@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 
 from orosync.errors import CallFailed
 from orosync.interfaces import ICaller
-from orosync.session.local import LocalCaller
+from orosync.session.local import LocalMember
 from orosync.testing import principal
 from tests.session.stage import Stage
 
@@ -18,7 +18,7 @@ HELLO = [1, "oro", {"roles": {"callee": {"features": {"call_canceling": True}}}}
 class LocalCallerTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.caller = LocalCaller(self.stage.realm_context, most=3)
+        self.caller = LocalMember(self.stage.realm_context, most=3)
         self.callee = self.stage.v2(join=False)
         self.callee.ask(HELLO)
         self.callee.ask([64, 1, {"disclose_caller": True}, "com.add"])

@@ -6,14 +6,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.interfaces import IPublisher
-from orosync.session.local import LocalPublisher
+from orosync.session.local import LocalMember
 from tests.session.stage import Stage
 
 
-class LocalPublisherTests(SynchronousTestCase):
+class PublisherTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
-        self.publisher = LocalPublisher(self.stage.realm_context)
+        self.publisher = LocalMember(self.stage.realm_context)
 
     def test_reaches_both_protocols(self):
         """v1 and v2 subscribers get it, and the number of receivers comes back."""
