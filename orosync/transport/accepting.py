@@ -1,6 +1,7 @@
-"""Connections as they are accepted: few in one turn, some of them put off before anything is read, some sent away.
+"""Connections just accepted: a few in one turn of the reactor, and the protocols of those that are not served at once.
 
-It must not know what is done with a connection that is served, nor why there is no place for another.
+``DelayedConnection`` waits unread until it may proceed, ``RefusedConnection`` is told that there is no place for it.
+``listener`` decides which connection gets which.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from orosync.transport.admission import Place
 from orosync.transport.timers import Timed, TimerWheel
 
 ACCEPTS = 16
-"""In one turn: several milliseconds of handshakes. The others wait in the system's queue, which is long."""
+"""Connections accepted in one turn: several milliseconds of handshakes. The others wait in the system's queue."""
 
 MOST_LINGERING = 64
-"""Connections of a listener that are told why they are sent away; more than that are only sent away."""
+"""Refused connections of a listener that get an answer at one time; more than that are closed without."""
 
 MOST_DRAINED = 65536
-"""Bytes that one of these may still send."""
+"""Bytes that a refused connection may still send."""
 
 Build = Callable[[Place], Protocol | None]
-"""Makes what serves a connection, TLS and all."""
+"""Makes the protocol of an admitted connection, with TLS where the listener has it."""
 
 
 def accept_few(port: Any, most: int = ACCEPTS) -> None:
@@ -37,6 +38,7 @@ def accept_few(port: Any, most: int = ACCEPTS) -> None:
     """
     accept = port.doRead
 
+    # doRead is what the reactor calls when a connection waits; there is no other place to limit what it accepts.
     def few() -> None:
         # Twisted raises its number each time that it was not enough, and lowers it when it was too much.
         port.numberAccepts = most
@@ -46,18 +48,19 @@ def accept_few(port: Any, most: int = ACCEPTS) -> None:
 
 
 def hand_over(connection: Protocol, chosen: Any) -> None:
-    """From now on ``chosen`` serves the connection: Twisted finds its methods where it looks for the other's."""
+    """From now on ``chosen`` serves the connection instead of ``connection``."""
     transport: Any = connection.transport
     if getattr(transport, "protocol", None) is connection:
-        transport.protocol = chosen  # so that whoever is handed it may hand it on
+        transport.protocol = chosen
     else:
+        # Under TLS the transport goes on calling the protocol that it was made with.
         connection.dataReceived = chosen.dataReceived  # type: ignore[method-assign]
         connection.connectionLost = chosen.connectionLost  # type: ignore[method-assign]
     chosen.makeConnection(transport)
 
 
-class Delayed(Protocol):
-    """An accepted connection that waits for its turn: nothing of it is read, no TLS has begun."""
+class DelayedConnection(Protocol):
+    """A connection that is delayed for the rate of its address: nothing of it is read, TLS has not begun."""
 
     def __init__(self, place: Place, build: Build) -> None:
         self._place = place
@@ -69,13 +72,13 @@ class Delayed(Protocol):
         transport.pauseProducing()
 
     def proceed(self) -> None:
-        """It is its turn. Whoever has hung up meanwhile is not greeted: that would cost a TLS handshake."""
+        """Continue, unless the peer has hung up meanwhile: a TLS handshake for it would be wasted."""
         transport: Any = self.transport
         if _has_hung_up(transport):
             transport.abortConnection()
             return
         chosen = self._build(self._place)
-        assert chosen is not None, "whoever has a place is served"
+        assert chosen is not None, "a connection with a place is served"
         hand_over(self, chosen)
         transport.resumeProducing()
 
@@ -84,7 +87,7 @@ class Delayed(Protocol):
 
 
 def _has_hung_up(transport: Any) -> bool:
-    """Whether the peer has ended its side without having said anything."""
+    """Whether the peer has ended its side without having sent anything."""
     try:
         return not transport.getHandle().recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
@@ -93,62 +96,62 @@ def _has_hung_up(transport: Any) -> bool:
         return isinstance(error, OSError)
 
 
-class Farewells:
-    """Those who are being told that there is no place. ``told`` makes the answer out of the first byte that one sends;
-    with ``at_once`` it does not depend on that. Each has ``ticks`` of ``timers`` to hear it."""
+class Refusals:
+    """What the refused connections of a listener share. ``answer_to(first)`` is the answer to a client whose first byte
+    is ``first``; with ``at_once`` it does not depend on that. Each has ``ticks`` of ``timers`` to read it."""
 
-    def __init__(self, timers: TimerWheel, ticks: int, told: Callable[[int], bytes], at_once: bool) -> None:
+    def __init__(self, timers: TimerWheel, ticks: int, answer_to: Callable[[int], bytes], at_once: bool) -> None:
         self.timers = timers
         self.ticks = ticks
-        self.told = told
+        self.answer_to = answer_to
         self.at_once = at_once
         self.lingering = 0
 
 
-class HangUp(Protocol):
-    """What a connection gets that is not served: with ``farewells`` an answer, where there is time for that; our side
-    is closed then, and what the client still sends is dropped, so that it does not lose the answer over it. Without,
-    nothing, and no TLS handshake either."""
+class RefusedConnection(Protocol):
+    """A connection without a place. With ``refusals`` it gets an answer, unless too many others are getting one; then
+    our side is closed, and what the client still sends is read and dropped, so that it does not lose the answer.
+    Without, it is closed at once, before any TLS handshake."""
 
     slot: set[Timed] | None = None
-    _lingers = _told = False
+    _lingers = _answered = False
     _size = 0
 
-    def __init__(self, farewells: Farewells | None = None) -> None:
-        self._farewells = farewells
+    def __init__(self, refusals: Refusals | None = None) -> None:
+        self._refusals = refusals
 
     def connectionMade(self) -> None:
-        farewells = self._farewells
-        if farewells is None or farewells.lingering >= MOST_LINGERING:
+        refusals = self._refusals
+        if refusals is None or refusals.lingering >= MOST_LINGERING:
             self._abort()
             return
-        farewells.lingering += 1
+        refusals.lingering += 1
         self._lingers = True
-        farewells.timers.schedule(self, farewells.ticks)
-        if farewells.at_once:
-            self._tell(0)
+        refusals.timers.schedule(self, refusals.ticks)
+        if refusals.at_once:
+            self._answer(0)
 
     def dataReceived(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > MOST_DRAINED:
             self._abort()
-        elif not self._told:
-            self._tell(data[0])
+        elif not self._answered:
+            self._answer(data[0])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._lingers and self._farewells is not None:
-            self._farewells.lingering -= 1
-            self._farewells.timers.cancel(self)
+        if self._lingers and self._refusals is not None:
+            self._refusals.lingering -= 1
+            self._refusals.timers.cancel(self)
 
     def due(self) -> None:
-        """See keepalive.Member."""
+        """See timers.Timed."""
         self._abort()
 
-    def _tell(self, first: int) -> None:
-        self._told = True
+    def _answer(self, first: int) -> None:
+        self._answered = True
         transport: Any = self.transport
-        if self._farewells is not None:
-            transport.write(self._farewells.told(first))
+        if self._refusals is not None:
+            transport.write(self._refusals.answer_to(first))
         with suppress(AttributeError):
             transport.loseWriteConnection()
 

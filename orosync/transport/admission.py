@@ -1,12 +1,10 @@
-"""How fast the connections of an address come: one token bucket for each address.
+"""Admission: which connections of a listener get a place before their client is known.
 
-A bucket that has filled up again is the same as none, so it is forgotten. It must not know connections, or what becomes
-of those that come too fast.
-
-Places of a listener: how many connections may be inside, how many of them unauthenticated, and how many of those of
-one address; how fast those of one address come in; and the few places that only the back end can take.
-
-It must not know transports or what a connection is: it counts, says yes, "later" or no, and writes down each no.
+``ConnectionLimit`` counts the places of a listener: all connections, those that are not authenticated, and of these how
+many one address has. Connections of an address that exceed its rate (``ConnectionRates``) are delayed, in order
+(``delayed_connections``). A few places are kept for the back end, which is recognised by its request: until that has
+been read, a connection beyond all places may be undecided. Each refusal is logged with its reason code. Where admission
+stands between accept and handshake is told in ``listener``.
 """
 
 from __future__ import annotations
@@ -22,66 +20,26 @@ from zope.interface import implementer
 from orosync.headers import address_group
 from orosync.interfaces import IJournal
 from orosync.model import ConnectionFacts
+from orosync.transport.delayed_connections import DelayedConnections
 from orosync.transport.settings import BackEndSign, ListenerSettings
-from orosync.transport.waiting_line import WaitingLine
 
 MOST_ADDRESSES = 50_000
-
-
-class ConnectionRates:
-    """``burst`` at once, then ``rate`` a second, for each group of addresses (``forwarding.address_group``).
-
-    Past ``limit`` groups the one whose connection is the longest ago is forgotten.
-    """
-
-    def __init__(self, rate: float, burst: int, limit: int = MOST_ADDRESSES) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._limit = limit
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # group: tokens left, at
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def take(self, group: str, now: float) -> bool:
-        """One more connection of ``group``, at ``now`` (monotonic, in seconds): False where that is over its rate."""
-        buckets = self._buckets
-        self.forget(now)
-        tokens, at = buckets.get(group, (self._burst, now))
-        tokens = min(self._burst, tokens + max(now - at, 0.0) * self._rate)
-        # A tick of the timer need not be exact: what is a token but for rounding is one.
-        taken = tokens > 1.0 - 1e-6
-        buckets[group] = (max(tokens - 1.0, 0.0) if taken else tokens, now)
-        buckets.move_to_end(group)
-        if len(buckets) > self._limit:
-            buckets.popitem(last=False)
-        return taken
-
-    def forget(self, now: float) -> None:
-        """Drop the buckets that have filled up again; the oldest come first, so that nearly always none is looked at
-        twice."""
-        buckets, full = self._buckets, now - self._burst / self._rate
-        while buckets:
-            group, (_, at) = next(iter(buckets.items()))
-            if at > full:
-                break
-            del buckets[group]
-
+"""Groups of addresses whose rate is kept at once."""
 
 MOST_UNDECIDED = 64
 """Connections beyond all places of which the head of the request may still be read, since the back end may have sent
-it. One more and the oldest has to go: the back end sends its request at once."""
+it. With one more the oldest is refused: the back end sends its request at once."""
 
 LARGE_HEAD = 1024
 """Bytes of a request's head that each unauthenticated connection may hold; with cookies browsers send more."""
 
 LARGE_HEADS = 8 << 20
-"""Bytes beyond that which all of a listener may hold together. Where that is not enough the oldest has to go: a head is
-sent at once, and whoever has sent it is known soon."""
+"""Bytes beyond that which all connections of a listener may hold together. Where that is not enough the oldest is
+refused: a head is sent at once, and its client is authenticated soon."""
 
 
 class PlaceAnswer(Enum):
-    """What becomes of a connection. DELAYED: its ``proceed`` is called when it is its turn."""
+    """Whether a connection may go on. DELAYED: later, then its ``proceed`` is called."""
 
     ADMITTED = "admitted"
     DELAYED = "delayed"
@@ -92,7 +50,7 @@ ADMITTED, DELAYED, REFUSED = PlaceAnswer
 
 
 class Limit(Enum):
-    """Why there is no place: the reason code, and the key to raise."""
+    """Why there is no place: the reason code, and the configuration key to raise."""
 
     CONNECTIONS = ("too_many", "max_connections")
     UNAUTHENTICATED = ("too_many_unauthenticated", "max_unauthenticated")
@@ -101,7 +59,7 @@ class Limit(Enum):
 
 
 class State(Enum):
-    """Where a place is counted."""
+    """How a place is counted. UNDECIDED: not at all, until the head of its request has been read."""
 
     UNDECIDED = "undecided"
     UNAUTHENTICATED = "unauthenticated"
@@ -114,9 +72,11 @@ UNDECIDED, UNAUTHENTICATED, AUTHENTICATED, LEFT = State
 
 @implementer(IAddress)
 class Place:
-    """One connection's, or one long-poll transport's. ``peer`` is who is connected, past a proxy that passes on TCP as
-    it is: then ``proxy`` is the TCP peer, else "". ``unnamed``: such a proxy does not say whom the connection is for.
-    For Twisted a place stands for the peer's address. ``withdraw`` ends a connection that has to go for others.
+    """The place of one connection, or of one long-poll transport.
+
+    ``peer`` is the address of the TCP peer, or of the client that a TCP proxy names: then ``proxy`` is the TCP peer,
+    else "". ``unnamed``: the TCP proxy does not name its client. ``proceed`` continues a delayed connection,
+    ``withdraw`` ends one whose room others need. Twisted gets the place where it expects the peer's address.
     """
 
     __slots__ = (
@@ -124,10 +84,10 @@ class Place:
         "group",
         "held",
         "limit",
-        "paced",
         "peer",
         "proceed",
         "proxy",
+        "rate_checked",
         "state",
         "unnamed",
         "withdraw",
@@ -141,34 +101,34 @@ class Place:
         self.state = UNAUTHENTICATED
         self.group: str | None = None
         self.limit = Limit.CONNECTIONS
-        self.paced = False
+        self.rate_checked = False
         self.held = 0
         self.proceed = self.withdraw = _nothing
 
     @property
     def undecided(self) -> bool:
-        """Beyond all places, until the head of its request has been read."""
+        """Beyond all places; the head of its request will tell whether it is one of the back end."""
         return self.state is UNDECIDED
 
-    def comes_from(self, source: str, unnamed: bool) -> None:
-        """A proxy has said whom the connection is for: ``source``, "" for itself or, with ``unnamed``, somebody."""
+    def set_source(self, source: str, unnamed: bool) -> None:
+        """A TCP proxy has named its client: ``source``, or "" for the proxy itself and, with ``unnamed``, for any."""
         if source:
             self.proxy, self.peer = self.peer, source
         self.unnamed = unnamed
 
-    def located(self, address: str) -> PlaceAnswer:
-        """The client's address is known now, nothing of its request."""
-        return self._connection_limit.located(self, address, None)
+    def admit_address(self, address: str) -> PlaceAnswer:
+        """The client's address is known, and nothing of its request."""
+        return self._connection_limit.admit(self, address, None)
 
-    def requested(self, address: str, facts: ConnectionFacts | None) -> PlaceAnswer:
-        """The head of its request has been read, and tells the client's address. ``facts`` are None for a request that
+    def admit_request(self, address: str, facts: ConnectionFacts | None) -> PlaceAnswer:
+        """The head of the request has been read, and tells the client's address. ``facts`` are None for a request that
         the back end never makes."""
         sign = self._connection_limit.sign
         shown = partial(sign.is_shown_by, facts) if sign is not None and facts is not None else _never
-        return self._connection_limit.located(self, address, shown)
+        return self._connection_limit.admit(self, address, shown)
 
     def hold_head(self, size: int, withdraw: Callable[[], object]) -> None:
-        """It holds a head of ``size`` bytes, until it is authenticated or leaves; ``withdraw`` ends the connection when
+        """The connection holds a head of ``size`` bytes, until it is authenticated or ends; ``withdraw`` ends it when
         others need the room."""
         self._connection_limit.hold(self, size, withdraw)
 
@@ -177,13 +137,13 @@ class Place:
         self._connection_limit.move(self, AUTHENTICATED if authenticated else UNAUTHENTICATED)
 
     def release(self) -> None:
-        """The connection is gone; no matter how often."""
+        """The connection is gone. Calling it again changes nothing."""
         self._connection_limit.release(self)
 
 
 class ConnectionLimit:
     """All places of a listener. ``inside`` counts connections and open long-poll transports, ``unauthenticated`` those
-    of them that are that; those that are undecided are counted in neither."""
+    of them that are not authenticated; undecided ones are counted in neither."""
 
     def __init__(self, settings: ListenerSettings, clock: IReactorTime, journal: IJournal) -> None:
         self.inside = 0
@@ -194,32 +154,32 @@ class ConnectionLimit:
         self._journal = journal
         self._addresses: dict[str, int] = {}
         self._rates = ConnectionRates(settings.connection_rate, settings.connection_burst)
-        self._delayed = WaitingLine(clock, self._granted)
+        self._delayed = DelayedConnections(clock, self._may_proceed)
         self._undecided: OrderedDict[Place, None] = OrderedDict()
         self._heads: OrderedDict[Place, None] = OrderedDict()
         self._held = 0
 
-    # -- coming
+    # -- admitting
 
     def acquire(self, peer: str) -> Place | None:
-        """One more has come. None: there is no place, and the journal knows."""
-        place, limit = Place(self, peer), self._full(0)
+        """A place for a new connection. None: there is none, which has been logged."""
+        place, limit = Place(self, peer), self._exhausted(0)
         if limit is None:
             self._count(place)
         elif self._may_be_back_end(peer):
-            self._put_aside(place, limit)
+            self._set_undecided(place, limit)
         else:
-            self._refuse(limit, peer)
+            self._log_refusal(limit, peer)
             return None
         return place
 
-    def located(self, place: Place, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
-        """See Place; ``shown``: whether the request is one of the back end, None as long as that is not known."""
+    def admit(self, place: Place, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
+        """See Place. ``shown`` tells whether the request is one of the back end; None before it has been read."""
         if place.state is UNDECIDED:
             if shown is None:
                 return ADMITTED
-            if self._full(self._settings.backend_places if shown() else 0) is not None:
-                self._refuse(place.limit, address)
+            if self._exhausted(self._settings.backend_places if shown() else 0) is not None:
+                self._log_refusal(place.limit, address)
                 return REFUSED
             del self._undecided[place]
             place.state = UNAUTHENTICATED
@@ -230,21 +190,21 @@ class ConnectionLimit:
             if self._crowded() and self._addresses.get(group, 0) >= self._settings.unauthenticated_per_address:
                 if later:
                     self._uncount(place)
-                    self._put_aside(place, Limit.ADDRESS)
+                    self._set_undecided(place, Limit.ADDRESS)
                     return ADMITTED
                 if shown is None or not shown():
-                    self._refuse(Limit.ADDRESS, address)
+                    self._log_refusal(Limit.ADDRESS, address)
                     return REFUSED
             place.group = group
             if place.state is UNAUTHENTICATED:
                 self._count_address(group, 1)
-        if place.paced or later:
+        if place.rate_checked or later:
             return ADMITTED
-        place.paced = True
-        return self._pace(place, place.group, address, shown)
+        place.rate_checked = True
+        return self._check_rate(place, place.group, address, shown)
 
-    def _pace(self, place: Place, group: str, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
-        if group not in self._delayed and self._granted(group):
+    def _check_rate(self, place: Place, group: str, address: str, shown: Callable[[], bool] | None) -> PlaceAnswer:
+        if group not in self._delayed and self._may_proceed(group):
             return ADMITTED
         if shown is not None and shown():
             return ADMITTED
@@ -255,28 +215,28 @@ class ConnectionLimit:
         )
         return DELAYED
 
-    def _granted(self, group: str) -> bool:
+    def _may_proceed(self, group: str) -> bool:
         return self._rates.take(group, self._clock.seconds()) or not self._crowded()
 
     def _may_be_back_end(self, peer: str) -> bool:
         return self.sign is not None and self._settings.backend_places > 0 and self.sign.may_come_from(peer)
 
-    def _put_aside(self, place: Place, limit: Limit) -> None:
-        """``place`` is beyond ``limit``; its request will tell whether it is the back end's."""
+    def _set_undecided(self, place: Place, limit: Limit) -> None:
+        """``place`` is beyond ``limit``; its request will tell whether it is one of the back end."""
         place.state, place.limit = UNDECIDED, limit
         self._undecided[place] = None
         if len(self._undecided) > MOST_UNDECIDED:
             oldest = next(iter(self._undecided))
-            self._send_away(oldest, oldest.limit)
+            self._evict(oldest, oldest.limit)
 
-    def _send_away(self, place: Place, limit: Limit) -> None:
-        """End a connection, so that others have its room."""
+    def _evict(self, place: Place, limit: Limit) -> None:
+        """End a connection to make room for others."""
         withdraw = place.withdraw
-        self._refuse(limit, place.peer)
+        self._log_refusal(limit, place.peer)
         self.release(place)
         withdraw()
 
-    # -- being here, and leaving
+    # -- admitted, and released
 
     def hold(self, place: Place, size: int, withdraw: Callable[[], object]) -> None:
         """See Place.hold_head."""
@@ -291,14 +251,14 @@ class ConnectionLimit:
         place.withdraw = withdraw
         self._heads[place] = None
         while self._held > LARGE_HEADS and (oldest := next(iter(self._heads))) is not place:
-            self._send_away(oldest, Limit.HEADS)
+            self._evict(oldest, Limit.HEADS)
 
     def move(self, place: Place, state: State) -> None:
         """``place`` is authenticated now, or no longer."""
         if place.state is state or (place.state is not UNAUTHENTICATED and place.state is not AUTHENTICATED):
             return
         if place.held:
-            self._let_go(place)
+            self._release_head(place)
         place.state = state
         more = 1 if state is UNAUTHENTICATED else -1
         self.unauthenticated += more
@@ -310,7 +270,7 @@ class ConnectionLimit:
         if place.state is LEFT:
             return
         if place.held:
-            self._let_go(place)
+            self._release_head(place)
         if place.state is UNDECIDED:
             del self._undecided[place]
         else:
@@ -321,13 +281,13 @@ class ConnectionLimit:
             self._delayed.remove(place.group, place)
 
     def stop(self) -> None:
-        """The listener is closed: whoever waits gets its turn, and its answer."""
+        """The listener is closed: delayed connections proceed, and get their answer."""
         self._delayed.stop()
 
     # -- counting
 
-    def _let_go(self, place: Place) -> None:
-        """Its head is no longer counted."""
+    def _release_head(self, place: Place) -> None:
+        """The head that ``place`` holds is no longer counted."""
         self._heads.pop(place, None)
         self._held -= place.held
         place.held = 0
@@ -348,15 +308,15 @@ class ConnectionLimit:
                 self._count_address(place.group, -1)
 
     def _count_address(self, group: str, more: int) -> None:
-        """As many more unauthenticated places of ``group``."""
+        """``more`` unauthenticated places of ``group``; it may be negative."""
         count = self._addresses.get(group, 0) + more
         if count:
             self._addresses[group] = count
         else:
             del self._addresses[group]
 
-    def _full(self, more: int) -> Limit | None:
-        """What is used up, with ``more`` places than there are for everybody."""
+    def _exhausted(self, more: int) -> Limit | None:
+        """The limit that is used up, if all clients had ``more`` places than are configured."""
         if self.inside >= self._settings.max_connections + more:
             return Limit.CONNECTIONS
         if self.unauthenticated >= self._settings.max_unauthenticated + more:
@@ -364,17 +324,56 @@ class ConnectionLimit:
         return None
 
     def _crowded(self) -> bool:
-        """Whether more than half of the unauthenticated places are taken, the one that is looked at not counted."""
+        """Whether more than half of the unauthenticated places are taken, without the one being decided on."""
         return 2 * (self.unauthenticated - 1) > self._settings.max_unauthenticated
 
-    def _refuse(self, limit: Limit, address: str) -> None:
+    def _log_refusal(self, limit: Limit, address: str) -> None:
         kind, key = limit.value
         name, most = self._settings.name, LARGE_HEADS if limit is Limit.HEADS else getattr(self._settings, key)
         self._journal.note("connection.refused", kind, listener=name, address=address, limit=most, key=key)
 
 
+class ConnectionRates:
+    """A token bucket for each group of addresses (``headers.address_group``): ``burst`` connections at once, then
+    ``rate`` a second. A bucket that has filled up again is forgotten. Past ``limit`` groups the one that has been idle
+    for longest is forgotten too.
+    """
+
+    def __init__(self, rate: float, burst: int, limit: int = MOST_ADDRESSES) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._limit = limit
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # group: tokens left, at
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, group: str, now: float) -> bool:
+        """One more connection of ``group``, at ``now`` (monotonic, in seconds): False where that is over its rate."""
+        buckets = self._buckets
+        self.forget(now)
+        tokens, at = buckets.get(group, (self._burst, now))
+        tokens = min(self._burst, tokens + max(now - at, 0.0) * self._rate)
+        # A tick of the timer need not be exact: what lacks only rounding is a whole token.
+        taken = tokens > 1.0 - 1e-6
+        buckets[group] = (max(tokens - 1.0, 0.0) if taken else tokens, now)
+        buckets.move_to_end(group)
+        if len(buckets) > self._limit:
+            buckets.popitem(last=False)
+        return taken
+
+    def forget(self, now: float) -> None:
+        """Drop the buckets that have filled up again; they come first, in the order of their last connections."""
+        buckets, full = self._buckets, now - self._burst / self._rate
+        while buckets:
+            group, (_, at) = next(iter(buckets.items()))
+            if at > full:
+                break
+            del buckets[group]
+
+
 def _nothing() -> object:
-    """Before a connection has said what shall be done."""
+    """``proceed`` and ``withdraw`` before a connection has set them."""
     return None
 
 

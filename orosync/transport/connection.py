@@ -253,7 +253,7 @@ class Connection(TurnTaker):
         queue.append(frame)
 
     def send(self, frame: bytes) -> None:
-        """See ILink. An open link on a plain socket has a quicker one (``scheduler.event_sender``)."""
+        """See ILink. An open link on a plain socket has a quicker one (``write_queue.event_sender``)."""
         self.push(frame)
 
     def pause(self, reason: int = WAITING) -> None:
@@ -345,7 +345,7 @@ class Connection(TurnTaker):
         self._cut("stalled", self.backlog())
 
     def held_back(self, left: int, size: int, largest: int) -> None:
-        """See scheduler.Sender."""
+        """See write_queue.Sender."""
         self.clear, limit = False, self._send_buffer_limit
         if left - size <= limit:
             self._large = largest if largest > limit else 0

@@ -1,14 +1,6 @@
-"""The RawSocket listener.
+"""The factories of the three kinds of listener: WebSocket, RawSocket, and both on one port.
 
-It must not know what travels in a message, who the client is, or where a listener's settings come from.
-
-The WebSocket listener: what its connections share besides what those of every listener do.
-
-It must not know what travels in a message, who the client is, or where a listener's settings come from.
-
-WebSocket and RawSocket on one port: the first byte of a connection tells which it is.
-
-It must not know what either does with a connection.
+On a port for both, the first byte of a connection tells which protocol its client speaks (``ProtocolDetector``).
 """
 
 from __future__ import annotations
@@ -35,19 +27,19 @@ from orosync.wamp.rawsocket import MAGIC, Refusal, refused
 class RawSocketFactory(ListenerFactory):
     """RawSocket alone."""
 
-    full = refused(Refusal.CONNECTIONS)
+    busy_answer = refused(Refusal.CONNECTIONS)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._connection_class = self.connection_class(RawSocketConnection)
 
-    def connection(self, peer: str) -> Any:
+    def make_connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return self._connection_class(peer)
 
 
 def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
-    """The kind of link that WebSocket clients of ``listener`` get."""
+    """The class of the WebSocket connections of ``listener``, with its pages and its long-poll transport."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
     site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
@@ -62,19 +54,19 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
 class WebSocketFactory(ListenerFactory):
     """WebSocket, and plain HTTP where the listener has pages."""
 
-    full = ANSWERS[503]
+    busy_answer = ANSWERS[503]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._connection_class = websocket_class(self)
 
-    def connection(self, peer: str) -> Any:
+    def make_connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return self._connection_class(peer)
 
 
 class ProtocolDetector(Protocol):
-    """A connection until its first byte: then ``choose`` makes what serves it from there on."""
+    """A connection until its first byte: then ``UniversalFactory.choose`` says which class serves it."""
 
     slot: set[Timed] | None = None
     place: Place
@@ -104,13 +96,13 @@ class ProtocolDetector(Protocol):
             self._listener.journal.count("handshake.lost", "silent")
 
     def withdraw(self) -> None:
-        """See Line. What it would understand is not known."""
+        """See Connection. Without an answer: which one the client would understand is not known."""
         self._timed_out = True
         self._listener.timers.cancel(self)
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def due(self) -> None:
-        """See keepalive.Member."""
+        """See timers.Timed."""
         listener = self._listener
         self._timed_out = True
         listener.journal.note(
@@ -125,22 +117,22 @@ class ProtocolDetector(Protocol):
 
 
 class UniversalFactory(ListenerFactory):
-    """Both kinds of connection, under one limit."""
+    """WebSocket and RawSocket on one port, under one limit."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._websocket: Callable[[str], Any] = websocket_class(self)
         self._rawsocket: Callable[[str], Any] = self.connection_class(RawSocketConnection)
 
-    def told(self, first: int) -> bytes:
+    def busy_answer_to(self, first: int) -> bytes:
         """See ListenerFactory."""
         return refused(Refusal.CONNECTIONS) if first == MAGIC else ANSWERS[503]
 
     def choose(self, first: int) -> Callable[[str], Any]:
-        """What serves a connection that begins with this byte."""
+        """The class of a connection that begins with this byte."""
         return self._rawsocket if first == MAGIC else self._websocket
 
-    def connection(self, peer: str) -> Any:
+    def make_connection(self, peer: str) -> Any:
         """See ListenerFactory."""
         return ProtocolDetector(self, peer)
 

@@ -1,6 +1,7 @@
-"""A connection until it is admitted: what is the same for every transport while identity is waited for.
+"""A connection until it is admitted: what WebSocket's and RawSocket's handshakes have in common.
 
-It must not know what identity is or what a session does: it asks the host and obeys.
+Once the request has been read, the connection needs a place (``admission``), and the host decides who the client is
+and whether it may connect (``ISessionHost.admit``). Subclasses read the request and write the answers.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from orosync.transport.connection import Connection
 _log = Logger()
 
 
-def verdict(failure: Failure) -> tuple[int, str, str]:
-    """What an admission that failed means: HTTP's status, the reason and its kind, for the log. Fail closed: whoever
-    cannot be judged does not come in."""
+def refusal_of(failure: Failure) -> tuple[int, str, str]:
+    """The refusal for an admission that failed: HTTP's status, the reason, and its reason code for the log. Any other
+    failure refuses the client too (fail closed)."""
     fault = failure.value
     if isinstance(fault, Refused):
         return 503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind
@@ -34,7 +35,7 @@ def verdict(failure: Failure) -> tuple[int, str, str]:
 
 
 class Handshake:
-    """One connection's, thrown away when it is over."""
+    """The handshake of one connection; dropped when it is over."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -44,7 +45,7 @@ class Handshake:
         self._over = False
 
     def timed_out(self) -> None:
-        """The listener's handshake time is over."""
+        """The client took longer than ``handshake_timeout``."""
         self._note("timeout", "no complete request came in time")
         self._over = True
         self._connection.drop_now("handshake timed out")
@@ -53,7 +54,7 @@ class Handshake:
         """Others need the connection's room."""
         if not self._over:
             self._over = True
-            self._no_place()
+            self._refuse_busy()
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
@@ -64,22 +65,21 @@ class Handshake:
             self._connection.journal.count("handshake.lost", "partial" if self._buffer else "silent")
 
     @property
-    def _asked(self) -> bool:
-        """Whether the client has said what it has to say, and waits for its answer."""
+    def _request_complete(self) -> bool:
+        """Whether the client has sent its request, and waits for its answer."""
         return self._delayed or self._waiting is not None
 
-    def _ask(self, facts: ConnectionFacts, *more: Any) -> None:
-        """Have the host decide, if there is a place and as soon as it is its turn; ``_admitted`` gets its answer,
-        ``facts`` and ``more``."""
-        self._place(facts.address, facts, lambda: self._have_judged(facts, *more))
+    def _request_admission(self, facts: ConnectionFacts, *more: Any) -> None:
+        """Have the host decide, once there is a place; ``_admitted`` gets its decision, ``facts`` and ``more``."""
+        self._get_place(facts.address, facts, lambda: self._ask_host(facts, *more))
 
-    def _place(self, address: str, facts: ConnectionFacts | None, proceed: Callable[[], object]) -> None:
-        """``proceed`` once the connection may: the client's address is known now."""
+    def _get_place(self, address: str, facts: ConnectionFacts | None, proceed: Callable[[], object]) -> None:
+        """Call ``proceed`` once the connection has a place, at once or later: the client's address is known now."""
         connection = self._connection
-        answer = connection.place.requested(address, facts)
+        answer = connection.place.admit_request(address, facts)
         if answer is PlaceAnswer.REFUSED:
             self._over = True
-            self._no_place()
+            self._refuse_busy()
         elif answer is PlaceAnswer.DELAYED:
             self._delayed = True
             connection.place.proceed = lambda: self._over or proceed()
@@ -87,15 +87,15 @@ class Handshake:
         else:
             proceed()
 
-    def _have_judged(self, facts: ConnectionFacts, *more: Any) -> None:
+    def _ask_host(self, facts: ConnectionFacts, *more: Any) -> None:
         connection = self._connection
         waiting = self._waiting = connection.host.admit(facts)
-        waiting.addCallbacks(self._welcomed, self._refused, (facts, *more), {}, (facts,))
+        waiting.addCallbacks(self._host_admitted, self._host_refused, (facts, *more), {}, (facts,))
         if not self._over:
-            # The client has done its part; how long identity takes is not its fault.
+            # The client has sent all it has to; how long authentication takes is not its fault.
             connection.timers.cancel(connection)
 
-    def _welcomed(self, admission: Admission, facts: ConnectionFacts, *more: Any) -> None:
+    def _host_admitted(self, admission: Admission, facts: ConnectionFacts, *more: Any) -> None:
         if self._over:
             return
         self._over = True
@@ -106,22 +106,23 @@ class Handshake:
         buffer, self._buffer = self._buffer, b""
         self._admitted(admission, facts, buffer, *more)
 
-    def _refused(self, failure: Failure, facts: ConnectionFacts) -> None:
+    def _host_refused(self, failure: Failure, facts: ConnectionFacts) -> None:
         if self._over:
             if not failure.check(CancelledError, Refused, ProtocolViolation):
                 _log.failure("admission failed after the client had left", failure=failure)
             return
-        self._refuse(*verdict(failure), facts)
+        self._refuse(*refusal_of(failure), facts)
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
+        """Accept the client, which has sent ``early`` behind its request already."""
         raise NotImplementedError
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
-        """Say no; ``status`` is HTTP's, whatever the transport makes of it."""
+        """Refuse the client. ``status`` is HTTP's; RawSocket translates it."""
         raise NotImplementedError
 
-    def _no_place(self) -> None:
-        """There is no place for the connection, as the log knows."""
+    def _refuse_busy(self) -> None:
+        """Refuse a client for which there is no place; that has been logged."""
         raise NotImplementedError
 
     def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:

@@ -1,6 +1,18 @@
-"""What all connections of a listener share, whatever is spoken on it, and who may connect at all.
+"""A listener: what its connections share, and their way in.
 
-It must not know what travels in a message, who the client is, or where a listener's settings come from.
+From accept to handshake a connection passes, in this order:
+
+1. ``accepting.accept_few``: the port accepts a few connections in each turn of the reactor.
+2. ``BeforeTLS`` (of a listener with TLS) and ``ListenerFactory.buildProtocol`` call ``ListenerFactory.accept``. With
+   ``proxy_protocol`` a peer that is no trusted proxy is refused.
+3. ``admission.ConnectionLimit.acquire``: the connection gets a Place, or is refused (``accepting.RefusedConnection``).
+4. ``proxy_protocol.ProxyHeaderReader`` reads the header of the PROXY protocol, where there is one.
+5. ``Place.admit_address``, where the client's address is known before its request: admitted, refused, or delayed for
+   its rate (``accepting.DelayedConnection``).
+6. TLS, then the connection itself; on a listener for both protocols ``factories.ProtocolDetector`` looks at the first
+   byte.
+7. ``handshake.Handshake`` reads the request. Behind a proxy that speaks HTTP only that tells the client's address:
+   ``Place.admit_request`` answers as in step 5. Then ``ISessionHost.admit`` decides who the client is.
 """
 
 from __future__ import annotations
@@ -12,10 +24,10 @@ from twisted.internet.protocol import Factory, Protocol
 
 from orosync.headers import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
-from orosync.transport.accepting import Build, Delayed, Farewells, HangUp
+from orosync.transport.accepting import Build, DelayedConnection, Refusals, RefusedConnection
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.connection import Connection
-from orosync.transport.proxy_protocol import ProxyHeader
+from orosync.transport.proxy_protocol import ProxyHeaderReader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.timers import StallDetector, TimerWheel
@@ -24,7 +36,7 @@ from orosync.transport.write_queue import WriteScheduler
 C = TypeVar("C")
 
 HURRIED = 1.0
-"""Seconds for the handshake of a connection that is let in only in case it is the back end's, which sends at once."""
+"""Seconds for the handshake of a connection beyond all places, which may be one of the back end: that sends at once."""
 
 
 class ListenerFactory(Factory):
@@ -34,8 +46,8 @@ class ListenerFactory(Factory):
     """
 
     noisy = False
-    full: bytes | None = None
-    """What one is told for whom there is no place; None where that depends on the first byte (``told``)."""
+    busy_answer: bytes | None = None
+    """The answer to a connection without a place; None where it depends on the first byte (``busy_answer_to``)."""
 
     def __init__(
         self,
@@ -64,7 +76,9 @@ class ListenerFactory(Factory):
         self.handshake_ticks = timers.ticks(settings.handshake_timeout)
         self.hurried_ticks = timers.ticks(min(settings.handshake_timeout, HURRIED))
         self.header_limit = settings.header_limit
-        self.farewells = Farewells(timers, timers.ticks(settings.close_timeout), self.told, self.full is not None)
+        self.refusals = Refusals(
+            timers, timers.ticks(settings.close_timeout), self.busy_answer_to, self.busy_answer is not None
+        )
         self._shared = {
             "settings": settings,
             "host": host,
@@ -92,69 +106,67 @@ class ListenerFactory(Factory):
             "pong_ticks": timers.ticks(settings.ping_timeout),
         }
 
-    def told(self, first: int) -> bytes:
-        """``full``, or what takes its place for a client that sends ``first`` first."""
-        assert self.full is not None
-        return self.full
+    def busy_answer_to(self, first: int) -> bytes:
+        """``busy_answer``, or what takes its place for a client whose first byte is ``first``."""
+        assert self.busy_answer is not None
+        return self.busy_answer
 
     def connection_class(self, base: type[C], **own: Any) -> type[C]:
-        """A kind of line with all that this listener's connections share, and ``own``, on the class."""
+        """A subclass of ``base`` that has on the class what this listener's connections share, and ``own``. It is made
+        at run time so that no connection carries a reference to each of these."""
         return type(base.__name__, (base,), {**self._shared, **own})
 
-    def behind(self, build: Build) -> Factory:
-        """The factory for the port of a listener that speaks TLS: ``build`` puts TLS around what this one makes."""
-        return Doorway(self, build)
+    def before_tls(self, build: Build) -> Factory:
+        """The factory for the port of a listener with TLS; ``build`` puts TLS around what this factory makes."""
+        return BeforeTLS(self, build)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """What serves a new connection; where that has a place already (``addr`` is that) it is only made."""
+        """Called by the port with the peer's address; and with the Place of a connection that has been admitted."""
         if not isinstance(addr, Place):
-            return self.arrived(addr, self.buildProtocol)
-        connection = self.connection(addr.peer)
+            return self.accept(addr, self.buildProtocol)
+        connection = self.make_connection(addr.peer)
         connection.place = addr
         if addr.undecided:
             addr.withdraw = connection.withdraw
         served: Protocol = connection
         return served
 
-    def arrived(self, addr: IAddress | None, build: Build) -> Protocol | None:
-        """What a connection gets that has just been accepted: ``build``'s, or something that makes it wait or go."""
+    def accept(self, addr: IAddress | None, build: Build) -> Protocol | None:
+        """A new connection's protocol: what ``build`` makes, or one that delays it, refuses it, or first reads the
+        header of a proxy."""
         peer, settings = plain_address(getattr(addr, "host", UNIX)), self.settings
         if settings.proxy_protocol and not speaks_for_others(peer, settings.trusted_proxies):
             self.refuse_proxy(
                 "not_a_proxy", peer, f"its address is none of trusted_proxies of [listen:{settings.name}]"
             )
-            return HangUp()
+            return RefusedConnection()
         place = self.connection_limit.acquire(peer)
         if place is None:
-            return self.hang_up()
-        return ProxyHeader(self, place, build) if settings.proxy_protocol else self.identified(place, build)
+            return self.refuse()
+        return ProxyHeaderReader(self, place, build) if settings.proxy_protocol else self.admit(place, build)
 
-    def identified(self, place: Place, build: Build) -> Protocol | None:
-        """As ``arrived``, for one of which it is known whom it is for, past proxies that pass on TCP as it is."""
+    def admit(self, place: Place, build: Build) -> Protocol | None:
+        """As ``accept``, once ``place.peer`` is the client, or a proxy that speaks HTTP."""
         if speaks_for_others(place.peer, self.settings.trusted_proxies):
-            return build(place)  # its request will tell whose it is
-        return self.located(place, place.peer, build)
-
-    def refuse_proxy(self, kind: str, peer: str, reason: str) -> None:
-        """Write down that a connection without a good header of the PROXY protocol is not served."""
-        self.journal.note("proxy.refused", kind, listener=self.settings.name, address=peer, reason=reason)
-
-    def located(self, place: Place, address: str, build: Build) -> Protocol | None:
-        """As ``arrived``, for one whose client's address is known now; nothing of its request has been read."""
-        answer = place.located(address)
+            return build(place)  # the request will tell the client's address
+        answer = place.admit_address(place.peer)
         if answer is PlaceAnswer.ADMITTED:
             return build(place)
         if answer is PlaceAnswer.DELAYED:
-            return Delayed(place, build)
+            return DelayedConnection(place, build)
         place.release()
-        return self.hang_up()
+        return self.refuse()
 
-    def hang_up(self) -> Protocol:
-        """What a connection gets that has no place; over TLS no answer, which would cost a handshake."""
-        return HangUp(None if self.settings.tls else self.farewells)
+    def refuse_proxy(self, kind: str, peer: str, reason: str) -> None:
+        """Log that a connection without a valid header of the PROXY protocol is refused."""
+        self.journal.note("proxy.refused", kind, listener=self.settings.name, address=peer, reason=reason)
 
-    def connection(self, peer: str) -> Any:
-        """What serves a new connection of ``peer``."""
+    def refuse(self) -> Protocol:
+        """The protocol of a connection without a place; over TLS no answer, which would cost a handshake."""
+        return RefusedConnection(None if self.settings.tls else self.refusals)
+
+    def make_connection(self, peer: str) -> Any:
+        """The protocol of an admitted connection of ``peer``."""
         raise NotImplementedError
 
     def stopFactory(self) -> None:
@@ -162,8 +174,8 @@ class ListenerFactory(Factory):
         self.timers.stop_when_empty()
 
 
-class Doorway(Factory):
-    """Stands at the port in front of TLS: what has to wait or go does so before TLS begins."""
+class BeforeTLS(Factory):
+    """The factory of a port with TLS: connections are delayed and refused before their TLS handshake."""
 
     noisy = False
 
@@ -172,8 +184,8 @@ class Doorway(Factory):
         self._build = build
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """See ListenerFactory.arrived."""
-        return self._listener.arrived(addr, self._build)
+        """See ListenerFactory.accept."""
+        return self._listener.accept(addr, self._build)
 
     def startFactory(self) -> None:
         self._listener.doStart()

@@ -27,7 +27,7 @@ from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place, PlaceAnswer
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.handshake import verdict
+from orosync.transport.handshake import refusal_of
 from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, connection_facts
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
@@ -210,16 +210,16 @@ class LongPoll(Resource):
             poll.answer(503)
         else:
             poll.gone = place.release
-            answer = place.requested(facts.address, facts)
+            answer = place.admit_request(facts.address, facts)
             if answer is PlaceAnswer.ADMITTED:
-                self._have_judged(poll, facts, place)
+                self._ask_host(poll, facts, place)
             elif answer is PlaceAnswer.DELAYED:
-                place.proceed = lambda: self._have_judged(poll, facts, place)
+                place.proceed = lambda: self._ask_host(poll, facts, place)
             else:
                 place.release()
                 poll.answer(503)
 
-    def _have_judged(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
+    def _ask_host(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
         waiting: Deferred[Admission] = self._listener.host.admit(facts)
         poll.gone = waiting.cancel
         waiting.addCallbacks(self._admitted, self._refused, (poll, facts, place), {}, (poll, facts, place))
@@ -246,7 +246,7 @@ class LongPoll(Resource):
     def _refused(self, failure: Failure, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
         place.release()
         if not failure.check(CancelledError):
-            status, reason, kind = verdict(failure)
+            status, reason, kind = refusal_of(failure)
             self._deny(poll, status, kind, reason, facts)
 
     def _deny(self, poll: PollRequest, status: int, kind: str, reason: str, facts: ConnectionFacts) -> None:

@@ -215,7 +215,7 @@ class LongPollConnection(TurnTaker):
     # -- in between
 
     def flush(self) -> None:
-        """Answer the waiting receiver, if there is anything for it (see scheduler.Flushable)."""
+        """Answer the waiting receiver, if there is anything for it (see write_queue.Flushable)."""
         if self._cut and self.state == OPEN:
             self._note("queue_full", queued=self._size, limit=self._terms.limit)
             self._end(False, "cut: queue_full")

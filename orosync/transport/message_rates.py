@@ -165,7 +165,7 @@ class TokenBucket:
                 rates.timers.schedule(self, self._ticks(allowance))
 
     def due(self) -> None:
-        """See keepalive.Member: what was taken may have been paid for."""
+        """See timers.Timed. The tokens that are missing may have come in."""
         link, rates = self._link, self._rates
         if link is None or rates is None:
             return

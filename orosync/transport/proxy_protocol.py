@@ -1,8 +1,8 @@
-"""The PROXY protocol (versions 1 and 2): what a proxy that passes on TCP as it is says first, of whom it is for.
+"""The PROXY protocol, versions 1 and 2: a proxy that forwards TCP unchanged names its client in a header.
 
-The header stands in front of everything, of TLS too, and is believed from trusted proxies alone. Twisted's own reader
-(``haproxy:`` endpoints) is not used: it believes everybody, and bounds neither a header's length nor its time.
-It must not know what is spoken behind the header.
+The header precedes all other bytes, TLS included, and is accepted from trusted proxies alone. Twisted's own reader
+(``haproxy:`` endpoints) is not used: it accepts headers from every peer, and bounds neither their length nor the time
+they take. Sections are those of HAProxy's "The PROXY protocol".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from orosync.interfaces import IJournal
-from orosync.transport.accepting import Build, Delayed, HangUp, hand_over
+from orosync.transport.accepting import Build, DelayedConnection, RefusedConnection, hand_over
 from orosync.transport.admission import Place
 from orosync.transport.timers import Timed, TimerWheel
 
@@ -37,7 +37,7 @@ _ADDRESSES: dict[int, tuple[int, int]] = {0x1: (4, 12), 0x2: (16, 36), 0x3: (108
 
 
 class BadHeader(Exception):
-    """What came is no header. ``kind`` is "no_header" where it does not even begin as one; the text quotes nothing."""
+    """These bytes are no header. ``kind`` is the reason code; the text quotes nothing of them."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -46,8 +46,8 @@ class BadHeader(Exception):
 
 @attrs.frozen
 class Header:
-    """``size`` bytes. ``source`` is the address of whom the connection is for; "" where it is the proxy's own (LOCAL,
-    as health checks are), and with ``unnamed`` where it is somebody's whom the proxy does not name."""
+    """A header of ``size`` bytes. ``source`` is the client's address; "" for the proxy's own connection (LOCAL, for
+    health checks), and with ``unnamed`` where the proxy does not name its client."""
 
     size: int
     source: str = ""
@@ -55,8 +55,8 @@ class Header:
 
 
 def parse(data: bytes) -> Header | None:
-    """The header that ``data`` begins with; None while more bytes are needed. Raises BadHeader as soon as it is known
-    that none will come."""
+    """The header that ``data`` begins with; None while more bytes are needed. Raises BadHeader as soon as the bytes
+    cannot become one."""
     for start, read in ((_WORD, _text), (SIGNATURE, _binary)):
         if data.startswith(start):
             return read(data)
@@ -66,7 +66,7 @@ def parse(data: bytes) -> Header | None:
 
 
 def _text(data: bytes) -> Header | None:
-    """Version 1: a line of text."""
+    """Version 1 (section 2.1): a line of text."""
     end = data.find(b"\n", 0, LONGEST_TEXT)
     if end < 0:
         if len(data) >= LONGEST_TEXT:
@@ -95,7 +95,7 @@ def _is_port(word: str) -> bool:
 
 
 def _binary(data: bytes) -> Header | None:
-    """Version 2: 16 bytes, the addresses, and what else there is (TLVs), which is passed over."""
+    """Version 2 (section 2.2): 16 bytes, the addresses, and TLVs, which are skipped."""
     if len(data) > 12 and data[12] not in (0x20, 0x21):
         raise BadHeader("malformed", "its header has another version than 2, or an unknown command")
     if len(data) < _FIXED:
@@ -105,7 +105,7 @@ def _binary(data: bytes) -> Header | None:
     if _FIXED + length > LONGEST_BINARY:
         raise BadHeader("malformed", f"its header is longer than {LONGEST_BINARY} bytes")
     local = data[12] == 0x20
-    # The addresses of LOCAL are passed over, whatever they are; a family that is unknown counts as unspecified.
+    # The addresses of LOCAL are skipped, whatever they are; an unknown family counts as unspecified.
     size, all_addresses = (0, 0) if local else _ADDRESSES.get(family, (0, 0))
     if not local and family in _ADDRESSES and protocol != 1:
         raise BadHeader("malformed", "its header is not of a stream")
@@ -124,12 +124,12 @@ def _binary(data: bytes) -> Header | None:
 
 
 def _written(address: IPv4Address | IPv6Address) -> str:
-    """As every other address is: a mapped IPv4 address as itself."""
+    """As text; a mapped IPv4 address as itself, like every other address."""
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-class Gate(Interface):
-    """What a listener is to a connection whose header is read."""
+class ProxyListener(Interface):
+    """What ``ProxyHeaderReader`` needs of a listener."""
 
     timers: TimerWheel
     journal: IJournal
@@ -137,20 +137,20 @@ class Gate(Interface):
     hurried_ticks: int
     header_limit: int
 
-    def identified(self, place: Place, build: Build) -> Protocol | None:
-        """What a connection gets whose client is known now (``place.peer``)."""
+    def admit(self, place: Place, build: Build) -> Protocol | None:
+        """The protocol of a connection whose client is known now (``place.peer``)."""
 
     def refuse_proxy(self, kind: str, peer: str, reason: str) -> None:
-        """Write down that a connection is not served."""
+        """Log that a connection is refused."""
 
 
-class ProxyHeader(Protocol):
-    """A connection of a proxy until its header has been read: then it goes on as its client's, ``build`` makes what
-    serves it."""
+class ProxyHeaderReader(Protocol):
+    """A connection of a proxy until its header has been read. Then it is admitted as its client's, and ``build`` makes
+    the protocol that serves it."""
 
     slot: set[Timed] | None = None
 
-    def __init__(self, listener: Gate, place: Place, build: Build) -> None:
+    def __init__(self, listener: ProxyListener, place: Place, build: Build) -> None:
         self._listener = listener
         self._place = place
         self._build = build
@@ -180,32 +180,33 @@ class ProxyHeader(Protocol):
         self._listener.timers.cancel(self)
         self._place.release()
         if not self._over:
-            # A load balancer that looks whether the port is open sends nothing.
+            # A load balancer that only checks whether the port is open sends nothing.
             self._listener.journal.count("handshake.lost", "partial" if self._buffer else "silent")
 
     def due(self) -> None:
-        """See keepalive.Member."""
+        """See timers.Timed."""
         self._refuse("timeout", "no header of the PROXY protocol came in time")
 
     def _go_on(self, header: Header, rest: bytes) -> None:
         listener, place = self._listener, self._place
         listener.timers.cancel(self)
-        place.comes_from(header.source, header.unnamed)
-        chosen: Any = listener.identified(place, partial(self._with_rest, rest))
-        if isinstance(chosen, Delayed) and len(rest) > listener.header_limit:
+        place.set_source(header.source, header.unnamed)
+        chosen: Any = listener.admit(place, partial(self._with_rest, rest))
+        if isinstance(chosen, DelayedConnection) and len(rest) > listener.header_limit:
             self._refuse("early", f"sent more than {listener.header_limit} bytes before its turn")
             return
-        if isinstance(chosen, Delayed):
+        if isinstance(chosen, DelayedConnection):
             place.hold_head(len(rest), self._drop)
         hand_over(self, chosen)
-        if rest and isinstance(chosen, HangUp):
+        if rest and isinstance(chosen, RefusedConnection):
             chosen.dataReceived(rest)
 
     def _with_rest(self, rest: bytes, place: Place) -> Protocol | None:
-        """What serves the connection, which begins with what came behind the header."""
+        """What ``build`` makes; it receives ``rest``, which arrived behind the header, as soon as it is connected."""
         chosen: Any = self._build(place)
         make_connection = chosen.makeConnection
 
+        # On the instance: ``hand_over`` connects it later, and only then may it get its first bytes.
         def with_rest(transport: Any) -> None:
             del chosen.makeConnection
             make_connection(transport)

@@ -63,10 +63,10 @@ class RawSocketHandshake(Handshake):
         if self._over:
             return
         buffer = self._buffer = self._buffer + data
-        if self._asked:
+        if self._request_complete:
             # A client that talks before it has been answered: kept for later, within a bound.
             if len(buffer) > min(self._connection.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
-                self._refuse(503, "talked before it was admitted", "early", None)
+                self._refuse(503, "sent data before it was admitted", "early", None)
             return
         if len(buffer) < 4 and buffer[0] == rawsocket.MAGIC:
             return
@@ -86,7 +86,7 @@ class RawSocketHandshake(Handshake):
         facts = socket_facts(
             connection.settings, connection.peer, subprotocol, connection_of(connection.transport), connection.place
         )
-        self._ask(facts, request)
+        self._request_admission(facts, request)
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: HandshakeRequest) -> None:
         (request,) = more
@@ -98,7 +98,7 @@ class RawSocketHandshake(Handshake):
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._turn_away(_REFUSALS[status], reason, kind, facts)
 
-    def _no_place(self) -> None:
+    def _refuse_busy(self) -> None:
         self._buffer = b""
         self._connection.answer(rawsocket.refused(Refusal.CONNECTIONS))
 
@@ -141,7 +141,7 @@ class RawSocketConnection(Connection, Protocol):
     # -- reading
 
     def read_one(self, data: bytes) -> bool:
-        """See Stream."""
+        """See Connection."""
         length = len(data) - 4
         if length < 0 or data[0] or int.from_bytes(data[:4], "big") != length or length > self.message_limit:
             return False
@@ -234,7 +234,7 @@ class RawSocketConnection(Connection, Protocol):
         self.close(1002, reason)
 
     def due(self) -> None:
-        """See keepalive.Member. Only those are pinged who have shown that they know pings: autobahn takes one for the
+        """See timers.Timed. Only clients that have shown that they know pings are pinged: autobahn takes one for the
         head of a message of 16 MiB. For the others there is TCP's keep-alive."""
         if self.state != OPEN or self._answers:
             super().due()

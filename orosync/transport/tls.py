@@ -243,7 +243,7 @@ def secured(
 
 @implementer(IStreamServerEndpoint)
 class SecuredEndpoint:
-    """See ``secured``. What has no place, or has to wait for one, is kept in front of TLS (``listener.Doorway``)."""
+    """See ``secured``. Connections are delayed and refused before TLS begins (``listener.BeforeTLS``)."""
 
     def __init__(
         self, endpoint: IStreamServerEndpoint, credentials: IOpenSSLServerConnectionCreator, clock: IReactorTime | None
@@ -256,5 +256,5 @@ class SecuredEndpoint:
         """See IStreamServerEndpoint."""
         tls = TLSMemoryBIOFactory(self._credentials, False, protocolFactory, self._clock)
         tls.protocol = MeasuredTLS
-        listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory.behind(tls.buildProtocol))
+        listening: Deferred[IListeningPort] = self._endpoint.listen(protocolFactory.before_tls(tls.buildProtocol))
         return listening

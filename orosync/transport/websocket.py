@@ -69,10 +69,10 @@ class WebSocketHandshake(Handshake):
             return
         buffer = self._buffer = self._buffer + data
         limit = self._connection.settings.header_limit
-        if self._asked:
+        if self._request_complete:
             # A client that talks before it has been answered: kept for later, within a bound.
             if len(buffer) > min(limit, UNAUTHENTICATED_MESSAGE_LIMIT):
-                self._refuse(431, "talked before it was admitted")
+                self._refuse(431, "sent data before it was admitted")
             return
         if not 0x41 <= buffer[0] <= 0x5A:
             self._refuse(400, "not HTTP")
@@ -86,7 +86,7 @@ class WebSocketHandshake(Handshake):
             self._refuse(431, f"head larger than {limit} bytes")
             return
         try:
-            self._judge(buffer[:end], end)
+            self._read_request(buffer[:end], end)
         except BadRequest as fault:
             self._refuse(fault.status, fault.reason)
 
@@ -98,7 +98,7 @@ class WebSocketHandshake(Handshake):
             self._over = True
             self._web.connectionLost(reason)
 
-    def _judge(self, head: bytes, end: int) -> None:
+    def _read_request(self, head: bytes, end: int) -> None:
         connection = self._connection
         settings = connection.settings
         request = parse(head)
@@ -126,7 +126,7 @@ class WebSocketHandshake(Handshake):
             return
         self._buffer = self._buffer[end:]
         offered = request.headers.get("sec-websocket-extensions") if settings.deflate else None
-        self._ask(facts, key, agreed(offered) if offered else None)
+        self._request_admission(facts, key, agreed(offered) if offered else None)
 
     def _serve(self, request: HttpRequest) -> None:
         """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
@@ -138,7 +138,7 @@ class WebSocketHandshake(Handshake):
             return
         chain = request.headers.get("x-forwarded-for")
         address = client_address(connection.peer, chain, connection.settings.trusted_proxies)
-        self._place(address, None, self._hand_to_site)
+        self._get_place(address, None, self._hand_to_site)
 
     def _hand_to_site(self) -> None:
         connection = self._connection
@@ -153,7 +153,7 @@ class WebSocketHandshake(Handshake):
         web.makeConnection(connection.transport)
         web.dataReceived(buffer)
 
-    def _no_place(self) -> None:
+    def _refuse_busy(self) -> None:
         self._buffer = b""
         self._connection.answer(ANSWERS[503])
 
@@ -245,7 +245,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         return True
 
     def _frames(self, data: bytes, position: int) -> tuple[int, int]:
-        """See Stream. Every way through the loop leaves it or moves ``position``."""
+        """See Connection. Every way through the loop leaves it or moves ``position``."""
         size = len(data)
         session = self.session
         assert session is not None

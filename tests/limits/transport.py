@@ -240,7 +240,7 @@ def of_one_address() -> Outcome:
     for _ in range(limit + 1):
         place = places.acquire("192.0.2.1")
         assert place is not None
-        answers.append(place.located("192.0.2.1"))
+        answers.append(place.admit_address("192.0.2.1"))
     assert answers[:-1] == [PlaceAnswer.ADMITTED] * limit
     return Outcome("503" if answers[-1] is PlaceAnswer.REFUSED else "", last(journal, "connection.refused"), False)
 

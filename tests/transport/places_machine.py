@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from orosync.model import ConnectionFacts
 from orosync.testing import connection_facts
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
-from orosync.transport.waiting_line import TICK
+from orosync.transport.delayed_connections import TICK
 from tests.support.settings import listener_settings
 from tests.support.wires import RecordingJournal
 
@@ -59,13 +59,13 @@ class PlacesMachine(RuleBasedStateMachine):
     def connects(self, address: str) -> None:
         place = self.connection_limit.acquire(address)
         if place is not None:
-            self.answered(place, place.located(address))
+            self.answered(place, place.admit_address(address))
 
     @rule(address=st.sampled_from(["192.0.2.1", "192.0.2.3"]), facts=st.sampled_from([None, BROWSER, PHP]))
     def comes_by_a_proxy(self, address: str, facts: ConnectionFacts | None) -> None:
         place = self.connection_limit.acquire("10.0.0.1")
         if place is not None:
-            self.answered(place, place.requested(address, facts))
+            self.answered(place, place.admit_request(address, facts))
 
     @rule(number=st.integers(0, 20), facts=st.sampled_from([None, BROWSER, PHP]))
     def requests(self, number: int, facts: ConnectionFacts | None) -> None:
@@ -73,7 +73,7 @@ class PlacesMachine(RuleBasedStateMachine):
             place = self.here[number % len(self.here)]
             if place.undecided:
                 self.here.remove(place)
-                self.answered(place, place.requested(place.peer, facts))
+                self.answered(place, place.admit_request(place.peer, facts))
 
     @rule(number=st.integers(0, 20), joins=st.booleans())
     def joins(self, number: int, joins: bool) -> None:

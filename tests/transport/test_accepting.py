@@ -13,9 +13,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.transport.accepting import MOST_DRAINED, MOST_LINGERING, accept_few
+from orosync.transport.delayed_connections import TICK
 from orosync.transport.factories import UniversalFactory
 from orosync.transport.http_responses import ANSWERS
-from orosync.transport.waiting_line import TICK
 from tests.support.raw_wires import HELLO, RawListener
 from tests.support.wires import MemoryListener, upgrade
 
@@ -162,7 +162,7 @@ class HangUpTests(SynchronousTestCase):
             listener.run(3)
             self.assertTrue(wire.aborted)
             one.connectionLost(GONE)
-            self.assertEqual(listener.factory.farewells.lingering, 0)
+            self.assertEqual(listener.factory.refusals.lingering, 0)
 
     def test_silent_ones_and_talkers(self) -> None:
         """On a port for both nothing can be said to one who says nothing; who goes on talking is cut."""
@@ -187,7 +187,7 @@ class HangUpTests(SynchronousTestCase):
         one.connectionLost(GONE)
         crowd[0][0].connectionLost(GONE)
         self.assertEqual(listener.connect()[1].value(), ANSWERS[503])
-        self.assertEqual(listener.factory.farewells.lingering, MOST_LINGERING)
+        self.assertEqual(listener.factory.refusals.lingering, MOST_LINGERING)
         self.assertEqual(listener.factory.connection_limit.inside, 1)
 
     def test_over_tls_nothing_is_said(self) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED, ConnectionLimit, Place, PlaceAnswer
-from orosync.transport.waiting_line import TICK
+from orosync.transport.delayed_connections import TICK
 from tests.support.settings import listener_settings
 from tests.support.wires import RecordingJournal
 from tests.transport.places_machine import BROWSER, PHP, PlacesMachine, Sign
@@ -27,7 +27,7 @@ class PlacesCase(SynchronousTestCase):
 
     def come(self, address: str = "192.0.2.1") -> tuple[Place | None, PlaceAnswer | None]:
         place = self.connection_limit.acquire(address)
-        return place, None if place is None else place.located(address)
+        return place, None if place is None else place.admit_address(address)
 
     def crowd(self, count: int, address: str = "192.0.2.1") -> list[Place]:
         """As many as are let in."""
@@ -113,7 +113,7 @@ class CountTests(PlacesCase):
         self.made(max_unauthenticated=4, unauthenticated_per_address=1)
         places = [self.connection_limit.acquire("10.9.9.9") for _ in range(4)]
         self.assertEqual(self.connection_limit._addresses, {})
-        answers = [place.requested(f"198.51.100.{n // 2}", None) for n, place in enumerate(places) if place]
+        answers = [place.admit_request(f"198.51.100.{n // 2}", None) for n, place in enumerate(places) if place]
         self.assertEqual(answers, [ADMITTED, REFUSED, ADMITTED, REFUSED])
 
     def test_heads(self) -> None:
@@ -231,7 +231,7 @@ class BackEndTests(PlacesCase):
             self.full()
             for place in self.places:
                 place.set_authenticated(joined)
-            answers = [self.aside().requested("10.0.0.1", PHP) for _ in range(3)]
+            answers = [self.aside().admit_request("10.0.0.1", PHP) for _ in range(3)]
             self.assertEqual(answers, [ADMITTED, ADMITTED, REFUSED])
             self.assertEqual((self.connection_limit.inside, self.refused()), (6, ["too_many"]))
             self.assertIsNone(self.come()[0])
@@ -239,7 +239,7 @@ class BackEndTests(PlacesCase):
     def test_unauthenticated_places_alone(self) -> None:
         """A crowd that has not joined fills those; the back end's places are beyond them too."""
         self.full(max_connections=100)
-        self.assertIs(self.aside().requested("10.0.0.1", PHP), ADMITTED)
+        self.assertIs(self.aside().admit_request("10.0.0.1", PHP), ADMITTED)
         self.assertIsNone(self.come()[0])
         self.assertEqual(self.refused(), ["too_many_unauthenticated"])
 
@@ -248,7 +248,7 @@ class BackEndTests(PlacesCase):
         self.full()
         for facts in (BROWSER, None):
             place = self.aside()
-            self.assertIs(place.requested("10.0.0.1", facts), REFUSED)
+            self.assertIs(place.admit_request("10.0.0.1", facts), REFUSED)
             place.release()
         self.assertEqual((self.connection_limit.inside, self.refused()), (4, ["too_many"] * 2))
 
@@ -257,7 +257,7 @@ class BackEndTests(PlacesCase):
         self.full()
         place = self.aside()
         self.places[0].release()
-        self.assertIs(place.requested("198.51.100.1", BROWSER), ADMITTED)
+        self.assertIs(place.admit_request("198.51.100.1", BROWSER), ADMITTED)
         self.assertEqual((self.connection_limit.inside, place.undecided), (4, False))
         place.release()
         self.assertEqual((self.connection_limit.inside, self.connection_limit._addresses), (3, {"192.0.2.1": 3}))
@@ -272,7 +272,7 @@ class BackEndTests(PlacesCase):
             place.withdraw = lambda number=number: gone.append(number)
             places.append(place)
         self.assertEqual((gone, self.refused()), ([0, 1], ["too_many"] * 2))
-        self.assertIs(places[-1].requested("10.0.0.1", PHP), ADMITTED)
+        self.assertIs(places[-1].admit_request("10.0.0.1", PHP), ADMITTED)
         for place in places:
             place.release()
         self.assertEqual((self.connection_limit.inside, len(self.connection_limit._undecided)), (4, 0))
@@ -282,8 +282,8 @@ class BackEndTests(PlacesCase):
         self.made(max_unauthenticated=4, unauthenticated_per_address=1, connection_burst=1)
         for _ in range(3):
             self.assertIs(self.come("10.0.0.1")[1], ADMITTED)
-        self.assertIs(self.aside().requested("10.0.0.1", PHP), ADMITTED)
-        self.assertIs(self.aside().requested("10.0.0.1", BROWSER), REFUSED)
+        self.assertIs(self.aside().admit_request("10.0.0.1", PHP), ADMITTED)
+        self.assertIs(self.aside().admit_request("10.0.0.1", BROWSER), REFUSED)
 
     def test_none_are_kept(self) -> None:
         """``backend_places = 0``, or a listener to which no back end comes."""

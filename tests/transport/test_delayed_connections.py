@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.waiting_line import RELEASED, TICK, WaitingLine
+from orosync.transport.delayed_connections import RELEASED, TICK, DelayedConnections
 
 
 class One:
@@ -29,7 +29,7 @@ class TurnsTests(SynchronousTestCase):
         self.clock = Clock()
         self.left: dict[str, int] = {}
         self.had: list[str] = []
-        self.turns = WaitingLine(self.clock, self.granted)
+        self.turns = DelayedConnections(self.clock, self.granted)
 
     def granted(self, group: str) -> bool:
         self.left[group] = self.left.get(group, 0) - 1
