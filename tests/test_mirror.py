@@ -24,6 +24,7 @@ OF_THE_WHOLE = {
     "tests/test_instructions.py",
     "tests/test_mirror.py",
     "tests/test_packaging.py",
+    "tests/test_stability.py",
     "tests/test_plugin.py",
     "tests/test_structure.py",
     "tests/test_units.py",
