@@ -34,6 +34,7 @@ FLOORS = {
     "config": 3,
     "registry": 3,
     "transport_details": 3,
+    "trust_roots": 3,
     "clocks": 1,
     "model": 1,
     "errors": 1,

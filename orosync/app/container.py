@@ -35,8 +35,8 @@ from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.directories.static import StaticDirectory
 from orosync.identity.factory import (
     AnonymousAuthenticator,
-    foreign_store,
     method_authenticator,
+    plugin_store,
     remote_authenticator,
     session_store,
     sql_directory,
@@ -243,7 +243,7 @@ class Container:
         section = self.configuration.session_stores[name]
         if isinstance(section, ForeignSection):
             store = self._foreign("sessions", section, ISessionStore)
-            return foreign_store(name, store, self.journal, self.reactor)
+            return plugin_store(name, store, self.journal, self.reactor)
         judge = getattr(section, "authenticator", "")
 
         def verify(ticket: str) -> Deferred[Principal]:

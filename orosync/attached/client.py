@@ -22,10 +22,11 @@ from twisted.logger import Logger
 
 from orosync import __version__
 from orosync.client.login import Login, ReconnectDelays
-from orosync.client.transports import endpoint_of, set_bounds, trust_root_of
+from orosync.client.transports import endpoint_of, set_bounds
 from orosync.config.attached import AttachSection
 from orosync.errors import ConfigError
 from orosync.interfaces import IJournal
+from orosync.trust_roots import trust_root_of
 
 LEAVING = 2.0
 """Seconds that the router has for our goodbye."""

@@ -6,7 +6,6 @@ A line carries whole messages of bytes for its FarSession. It must not know what
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,11 +15,10 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
 from orosync import __version__
-from orosync.errors import ConfigError
 from orosync.wamp.codec import CODECS
 
 LARGEST = 2**24 - 1
@@ -31,7 +29,6 @@ PING = 25.0
 
 _PORTS = {"ws": 80, "wss": 443}
 _SERIALIZERS = {"json": 1, "msgpack": 2, "cbor": 3}
-_END = b"-----END CERTIFICATE-----"
 
 
 class ClientTransport(Protocol):
@@ -189,17 +186,3 @@ def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStr
     if found.scheme in ("wss", "rss"):
         return wrapClientTLS(optionsForClientTLS(host, trustRoot=trust_root), endpoint)
     return endpoint
-
-
-def trust_root_of(title: str, path: Path | None) -> Any:
-    """The authorities in a file of PEM, None for none. Raises ConfigError, about the section ``title``."""
-    if path is None:
-        return None
-    try:
-        parts = path.read_bytes().split(_END)[:-1]
-        found = [Certificate.loadPEM(part + _END + b"\n") for part in parts]
-    except Exception:
-        found = []
-    if not found:
-        raise ConfigError([f"[{title}] ca: {path} holds no certificate that can be read (PEM), name another"])
-    return trustRootFromCertificates(found)

@@ -1,33 +1,19 @@
-"""Lets in whoever presents nothing, under a role of its own.
+"""Makes directories, authenticators and session stores from the sections that describe them.
 
-Only where a realm's configuration names it. It must not know what that role may do.
-
-Directories in databases made from the sections that describe them.
-
-It must not know how a section is written, or what is asked of a database.
-
-Oro's tickets and WAMP's own authentication methods made from the sections that describe them, with users of a
-directory, with accounts, or with a procedure that knows them.
-
-It must not know how a section is written, or what an authenticator does.
-
-Session stores made from the sections that describe them.
-
-It must not know how a section is written, or what a store does.
+The anonymous authenticator stands here as well: the role in its section is all there is to it. Every function raises
+ConfigError for a section that cannot work: a driver that is not installed, a DSN that is not one.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from zope.interface import implementer
 
 from orosync.clocks import Now
@@ -48,17 +34,16 @@ from orosync.config.sessions import (
     SessionFilesSection,
     StoredSessions,
 )
-from orosync.errors import ConfigError, Refused
+from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.directories import dsn
-from orosync.identity.directories import dsn as database_dsn
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.sql import Engine, MySQL, PostgreSQL, QueryLimits, missing_driver
 from orosync.identity.hasher import DigestSource
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
-from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
 from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.sessions import exchange, files, redis, redis_dsn, redis_link
@@ -82,53 +67,20 @@ from orosync.interfaces import (
     ISessionStore,
 )
 from orosync.model import ConnectionFacts, Principal
+from orosync.trust_roots import trust_root_of
 
 METHOD = "anonymous"
 V1_SUBPROTOCOL = "wamp"
 V2_SUBPROTOCOLS = "wamp.2."
 
+ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {dsn.POSTGRESQL: PostgreSQL, dsn.MYSQL: MySQL}
 
-@implementer(IAuthenticator)
-class AnonymousAuthenticator:
-    """Every client becomes somebody new with ``role``: a v1 client at the handshake, since it has no other
-    moment; a v2 client when its HELLO asks for "anonymous"."""
-
-    def __init__(self, name: str, role: str) -> None:
-        self.name = name
-        self.methods: tuple[str, ...] = (METHOD,)
-        self._role = role
-
-    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Never fails."""
-        return defer.succeed(self._somebody() if _speaks_v1(facts.subprotocols) else None)
-
-    def at_hello(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
-        """See IAuthenticator. An authid in HELLO is a wish that nothing proves: it is not granted."""
-        if method != METHOD:
-            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
-        return defer.succeed(self._somebody())
-
-    def _somebody(self) -> Principal:
-        return Principal(authid=secrets.token_hex(12), authrole=self._role, authmethod=METHOD, authprovider=self.name)
-
-
-def _speaks_v1(offered: tuple[str, ...]) -> bool:
-    """Whether the client will speak v1: it offered nothing (as stock accepts), or "wamp" before any of v2."""
-    if not offered:
-        return True
-    known = (name for name in offered if name == V1_SUBPROTOCOL or name.startswith(V2_SUBPROTOCOLS))
-    return next(known, "") == V1_SUBPROTOCOL
-
-
-ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {"postgresql": PostgreSQL, "mysql": MySQL}
+PLUGIN_LOOKUPS_AT_ONCE = 32
+"""Concurrent look-ups in a session store of a plugin."""
 
 
 def sql_directory(section: SqlDirectorySection, journal: IJournal, reactor: Any) -> tuple[Lookups, SqlDirectory]:
-    """The directory of ``section`` with its queue in front, and what has to be started and stopped for it.
-
-    Raises ConfigError."""
+    """The directory of ``section`` with its look-ups in front, and the service to start and stop for it."""
     title = f"directory:{section.name}"
     limits = QueryLimits(section.connect_timeout, section.query_timeout, section.connections)
     kind = ENGINES[section.use]
@@ -156,7 +108,7 @@ def ticket_authenticator(
     used: ReplayCache,
     shared: SharedPasswords,
 ) -> TicketAuthenticator:
-    """The authenticator of ``section``, for users of ``directory``. Raises ConfigError."""
+    """The authenticator of ``section``, for users of ``directory``."""
     known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
     return TicketAuthenticator(
         section.name,
@@ -182,7 +134,7 @@ def ticket_authenticator(
 
 
 def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:
-    """The authenticator of ``section``, with the users that are written in it. Raises ConfigError."""
+    """The authenticator of ``section``, with the users that are written in it."""
     name = section.name
     users = [Account(one.authid, one.role, _value(one.secret), one.identifiers) for one in section.user]
     if isinstance(section, CertificateSection):
@@ -217,7 +169,7 @@ def remote_authenticator(
     now: Now,
 ) -> RemoteAuthenticator:
     """The authenticator of ``section``; it may send clients to those of ``realms`` that name it."""
-    led = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
+    allowed = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
     return RemoteAuthenticator(
         section.name,
         section.method,
@@ -226,7 +178,7 @@ def remote_authenticator(
         journal,
         clock,
         now,
-        limits=RemoteLimits(section.roles, section.default_role, led),
+        limits=RemoteLimits(section.roles, section.default_role, allowed),
         registered_by=section.registered_by,
         realm=section.realm,
         timeout=section.timeout,
@@ -237,34 +189,24 @@ def _value(secret: Secret | None) -> str:
     return "" if secret is None else secret.value
 
 
-FOREIGN_AT_ONCE = 32
-"""Look-ups at a time in a store from elsewhere."""
-
-_END = b"-----END CERTIFICATE-----"
-_ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {
-    database_dsn.POSTGRESQL: PostgreSQL,
-    database_dsn.MYSQL: MySQL,
-}
-
-
 def session_store(
     section: AnySessions, journal: IJournal, reactor: Any, now: Now, verify: Verify
 ) -> tuple[SessionLookups, IService]:
-    """The store of ``section``, and what has to be started and stopped for it. ``verify`` judges exchanged tickets.
+    """The store of ``section`` with its look-ups in front, and the service to start and stop for it. ``verify`` verifies
+    the tickets of the HTTP exchange."""
+    store, at_once = _store(section, reactor, now, verify)
+    prolongs = isinstance(store, TicketExchange)
+    return SessionLookups(section.name, store, journal, reactor, at_once=at_once, prolongs=prolongs), store
 
-    Raises ConfigError."""
-    made, at_once = _made(section, reactor, now, verify)
-    prolongs = isinstance(made, TicketExchange)
-    return SessionLookups(section.name, made, journal, reactor, at_once=at_once, prolongs=prolongs), made
 
-
-def foreign_store(name: str, store: ISessionStore, journal: IJournal, reactor: Any) -> SessionLookups:
-    """A store from elsewhere, with the same in front."""
+def plugin_store(name: str, store: ISessionStore, journal: IJournal, reactor: Any) -> SessionLookups:
+    """The store of a plugin, with the same look-ups in front."""
     prolongs = bool(getattr(store, "prolongs", False))
-    return SessionLookups(name, store, journal, reactor, at_once=FOREIGN_AT_ONCE, prolongs=prolongs)
+    return SessionLookups(name, store, journal, reactor, at_once=PLUGIN_LOOKUPS_AT_ONCE, prolongs=prolongs)
 
 
-def _made(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple[Any, int]:
+def _store(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple[Any, int]:
+    """The store, and how many look-ups it takes at a time."""
     name = section.name
     if isinstance(section, SessionFilesSection):
         return SessionFiles(name, section.path, _reader(section), reactor, now, section.lifetime), files.THREADS
@@ -273,17 +215,17 @@ def _made(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tuple
         if missing:
             raise ConfigError([f"[sessions:{name}] use: redis {missing}"])
         try:
-            place = redis_dsn.parse(section.dsn.value)
+            server = redis_dsn.parse(section.dsn.value)
         except ValueError as error:
             raise ConfigError([f"[sessions:{name}] dsn: {section.dsn} {error}"]) from None
-        root = _trust_root(name, section.ca)
-        store = RedisSessions(name, place, _reader(section), reactor, section.prefix, section.timeout, root)
+        root = trust_root_of(f"sessions:{name}", section.ca)
+        store = RedisSessions(name, server, _reader(section), reactor, section.prefix, section.timeout, root)
         return store, redis.AT_ONCE
     if isinstance(section, PdoSessionsSection):
         limits = QueryLimits(section.connect_timeout, section.query_timeout, section.connections)
         engine = _engine(section, limits)
         return PdoSessions(name, engine, limits, _reader(section), reactor, now, section.table), section.connections
-    root = _trust_root(name, section.ca)
+    root = trust_root_of(f"sessions:{name}", section.ca)
     asking = TicketExchange(
         name, section.url, verify, reactor, cookie=section.cookie, timeout=section.timeout, trust_root=root
     )
@@ -301,28 +243,49 @@ def _reader(section: StoredSessions) -> SessionReader:
 
 
 def _engine(section: PdoSessionsSection, limits: QueryLimits) -> Engine:
-    """Which database it is, the DSN says."""
+    """The engine of the database that the DSN names."""
     title = f"sessions:{section.name}"
     try:
-        place = database_dsn.parse(section.dsn.value)
-        kind = _ENGINES[place.engine]
+        parsed = dsn.parse(section.dsn.value)
+        kind = ENGINES[parsed.engine]
         missing = missing_driver(kind.module, kind.extra)
         if missing:
-            raise ConfigError([f"[{title}] use: pdo on {place.engine} {missing}"])
-        return kind(place, limits)
+            raise ConfigError([f"[{title}] use: pdo on {parsed.engine} {missing}"])
+        return kind(parsed, limits)
     except ValueError as error:
         raise ConfigError([f"[{title}] dsn: {section.dsn} {error}"]) from None
 
 
-def _trust_root(name: str, path: Path | None) -> Any:
-    """The authorities in a file, None for the system's."""
-    if path is None:
-        return None
-    try:
-        whole = path.read_bytes().split(_END)[:-1]
-        found = [Certificate.loadPEM(one.lstrip() + _END + b"\n") for one in whole]
-    except Exception:
-        found = []
-    if not found:
-        raise ConfigError([f"[sessions:{name}] ca: {path} holds no certificate that can be read (PEM), name another"])
-    return trustRootFromCertificates(found)
+@implementer(IAuthenticator)
+class AnonymousAuthenticator:
+    """Gives every client ``role`` and a new authid: a WAMP v1 client at the handshake, since v1 has no HELLO; a v2 client
+    when its HELLO asks for "anonymous"."""
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self.methods: tuple[str, ...] = (METHOD,)
+        self._role = role
+
+    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
+        """See IAuthenticator. Never fails."""
+        return defer.succeed(self._principal() if _speaks_v1(facts.subprotocols) else None)
+
+    def at_hello(
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
+    ) -> Deferred[Principal | AuthenticationStep]:
+        """See IAuthenticator. An authid in HELLO is not granted, since nothing proves it."""
+        if method != METHOD:
+            return defer.fail(wrong_method(self.name, method))
+        return defer.succeed(self._principal())
+
+    def _principal(self) -> Principal:
+        return Principal(authid=secrets.token_hex(12), authrole=self._role, authmethod=METHOD, authprovider=self.name)
+
+
+def _speaks_v1(offered: tuple[str, ...]) -> bool:
+    """Whether the client will speak v1: it offered nothing (Oro's own server takes that for v1), or "wamp" before any
+    of v2."""
+    if not offered:
+        return True
+    known = (name for name in offered if name == V1_SUBPROTOCOL or name.startswith(V2_SUBPROTOCOLS))
+    return next(known, "") == V1_SUBPROTOCOL

@@ -15,10 +15,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from orosync.client.login import Login, ReconnectDelays
-from orosync.client.transports import endpoint_of, factory_of, trust_root_of
+from orosync.client.transports import endpoint_of, factory_of
 from orosync.config.uplinks import Pattern, UplinkSection
 from orosync.errors import RequestError
 from orosync.interfaces import IJournal, ILocalSession
+from orosync.trust_roots import trust_root_of
 from orosync.uplink.forward import CallForwarding, EventForwarding, seals_of
 from orosync.uplink.remote_session import RemoteSession
 from orosync.wamp import forwarding, ids, uris

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientFactory
@@ -13,9 +11,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.client.transports import LARGEST, endpoint_of, factory_of, trust_root_of
-from orosync.errors import ConfigError
-from tests.support import server_tls
+from orosync.client.transports import LARGEST, endpoint_of, factory_of
 
 
 class Heard:
@@ -123,19 +119,3 @@ class Making(SynchronousTestCase):
         reactor = MemoryReactorClock()
         for url, tls in (("ws://h/", False), ("rs://h:1", False), ("wss://h/", True), ("rss://h:1", True)):
             self.assertEqual(not isinstance(endpoint_of(url, None, 1.0, reactor), HostnameEndpoint), tls, url)
-
-    def test_authorities(self) -> None:
-        """A file of certificates, or none; a file without any is a fault that names it."""
-        directory = Path(tempfile.mkdtemp(dir=self.mktemp_directory()))
-        files = server_tls.made(directory)
-        self.assertIsNotNone(trust_root_of("uplink:oro", Path(files.authority)))
-        self.assertIsNone(trust_root_of("uplink:oro", None))
-        for name, content in (("empty", b""), ("bad", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")):
-            (directory / name).write_bytes(content)
-            error = self.assertRaises(ConfigError, trust_root_of, "uplink:oro", directory / name)
-            self.assertIn("[uplink:oro] ca:", error.faults[0])
-
-    def mktemp_directory(self) -> str:
-        path = Path(self.mktemp())
-        path.mkdir(parents=True)
-        return str(path)

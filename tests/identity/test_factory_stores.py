@@ -26,7 +26,7 @@ from orosync.config.sessions import (
     TicketExchangeSection,
 )
 from orosync.errors import ConfigError, Refused, Unavailable
-from orosync.identity.factory import foreign_store, session_store
+from orosync.identity.factory import plugin_store, session_store
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession, Principal
 from orosync.testing import RecordingJournal, SessionStoreContract
@@ -153,6 +153,6 @@ class Making(TestCase):
                 return succeed(ANNA)
 
         for prolongs in (False, True):
-            store = foreign_store("web", Mine(prolongs), RecordingJournal(), reactor)
+            store = plugin_store("web", Mine(prolongs), RecordingJournal(), reactor)
             self.assertEqual(self.successResultOf(store.find(ID)), ANNA)
             self.assertIs(store.prolongs, prolongs)
