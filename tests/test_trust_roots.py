@@ -34,7 +34,5 @@ class TrustRoot(SynchronousTestCase):
             if content is not None:
                 path.write_bytes(content)
             error = self.assertRaises(ConfigError, trust_root_of, "uplink:oro", path)
-            self.assertEqual(
-                error.faults,
-                [f"[uplink:oro] ca: {path} holds no certificate that can be read (PEM), name another"],
-            )
+            words = f"[uplink:oro] ca: {path} holds no certificate that can be read (PEM), name another"
+            self.assertEqual(list(error.faults), [words])

@@ -192,8 +192,8 @@ def _value(secret: Secret | None) -> str:
 def session_store(
     section: AnySessions, journal: IJournal, reactor: Any, now: Now, verify: Verify
 ) -> tuple[SessionLookups, IService]:
-    """The store of ``section`` with its look-ups in front, and the service to start and stop for it. ``verify`` verifies
-    the tickets of the HTTP exchange."""
+    """The store of ``section`` with its look-ups in front, and the service to start and stop for it. ``verify``
+    verifies the tickets of the HTTP exchange."""
     store, at_once = _store(section, reactor, now, verify)
     prolongs = isinstance(store, TicketExchange)
     return SessionLookups(section.name, store, journal, reactor, at_once=at_once, prolongs=prolongs), store
@@ -258,8 +258,8 @@ def _engine(section: PdoSessionsSection, limits: QueryLimits) -> Engine:
 
 @implementer(IAuthenticator)
 class AnonymousAuthenticator:
-    """Gives every client ``role`` and a new authid: a WAMP v1 client at the handshake, since v1 has no HELLO; a v2 client
-    when its HELLO asks for "anonymous"."""
+    """Gives every client ``role`` and a new authid: a WAMP v1 client at the handshake, since v1 has no HELLO; a v2
+    client when its HELLO asks for "anonymous"."""
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name

@@ -210,7 +210,7 @@ class PartsTests(SynchronousTestCase):
             lines = f"accept_disabled = {disabled}\naccept_without_password = {without}"
             parts = self.parts(TEXT.replace("directory = people", f"directory = people\n{lines}", 1))
             (tickets, _) = parts.realms["oro"].authenticators
-            judge, shared = tickets._judge, parts.sharing.directories["people"]
+            judge, shared = tickets._verifier, parts.sharing.directories["people"]
             self.assertIs(judge._shared, shared)
             found = (judge._accept_disabled, shared.disabled_too, judge._accept_without_password)
             self.assertEqual(found, (disabled == "yes", disabled == "yes", without == "yes"))
@@ -221,7 +221,7 @@ class PartsTests(SynchronousTestCase):
         text = TEXT.replace("directory = people", f"directory = people\n{lines}", 1)
         for configured, burst, once in ((text, 7, True), (TEXT, 100, False)):
             (tickets, _) = self.parts(configured).realms["oro"].authenticators
-            judge = tickets._judge
+            judge = tickets._verifier
             for _ in range(burst):
                 self.assertFalse(judge._failures.exhausted("192.0.2.1", 0))
                 judge._failures.record("192.0.2.1", 0)
@@ -236,7 +236,7 @@ class PartsTests(SynchronousTestCase):
         text = TEXT.replace("directory = people", "directory = people\nonce = yes", 1)
         parts = self.parts(text + section.replace("tickets", "more"))
         parts.realms  # noqa: B018 (makes everything)
-        memories = [parts.authenticators[name]._judge._used for name in ("tickets", "more")]
+        memories = [parts.authenticators[name]._verifier._used for name in ("tickets", "more")]
         self.assertIsNotNone(memories[0])
         self.assertIs(memories[0], memories[1])
 
