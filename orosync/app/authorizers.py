@@ -98,7 +98,7 @@ class AuthorizerFactory:
         before, self._now = self._now, made
         for realm, authorizers in made.by_realm.items():
             self._hosted[realm].chain.replace(authorizers)
-            self._hosted[realm].realm.trust(made.trustlevels[realm])
+            self._hosted[realm].realm.set_trust_levels(made.trustlevels[realm])
             self._hosted[realm].exempt(made.unlimited[realm])
         for key in self._offered.keys() - made.purges.keys():
             self._members[key[0]].unregister(self._offered.pop(key))

@@ -1,12 +1,11 @@
-"""Realms: who is in one, what is published and called there, and the deliveries that come of it.
+"""Realms: their members, what is published and called there, and the deliveries that result.
 
     realm.py          a realm: its members, its broker, its dealer
-    broker.py         publish and subscribe: subscriptions.py, filters.py, retention.py, history.py, recording.py
-    dealer.py         calls: registrations.py, asked.py, calls.py, invocations.py, answers.py, capacity.py
-    meta_call.py      WAMP's own procedures and topics: meta_sessions.py, meta_subscriptions.py, meta_registrations.py,
-                      meta_events.py, queries.py
-    testaments.py     what sessions want said when they are gone
-    patterns.py, options.py, delivery.py   what all of them use
+    broker.py         publish and subscribe: subscriptions.py, filters.py, retention.py, history.py
+    dealer.py         calls: registrations.py, pending.py, calls.py
+    meta.py           WAMP's own procedures: meta_call.py, queries.py; its own topics: meta_events.py
+    testaments.py     publications that sessions leave for when they end
+    patterns.py, deliveries.py   what all of them use
 
-Values in, deliveries out. It must not know transports, serializers, Oro, who somebody is or what he may do.
+Values in, deliveries out: nothing here sends a message or decides who may do what.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from orosync.clocks import Now, epoch
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.deliveries import Delivery, Member
+from orosync.router.deliveries import Delivery, ExtraDetails, Member
 from orosync.router.filters import Filters
 from orosync.router.history import Recorder
 from orosync.router.meta_events import News, subscribed, unsubscribed
@@ -146,7 +146,7 @@ class Broker:
         exclude_me: bool = True,
         filters: Filters | None = None,
         disclose: bool = False,
-        extra_details: Mapping[str, Any] | None = None,
+        extra_details: ExtraDetails | None = None,
     ) -> tuple[int, list[Delivery]]:
         """A new publication id, and one delivery for each subscription that has receivers; all carry that id.
 
@@ -194,7 +194,7 @@ class Broker:
         exclude_me: bool = True,
         filters: Filters | None = None,
         disclose: bool = False,
-        extra_details: Mapping[str, Any] | None = None,
+        extra_details: ExtraDetails | None = None,
     ) -> tuple[int, list[Delivery]]:
         """As ``publish``, and retain the event for later subscribers (WAMP, "Event Retention")."""
         number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, extra_details)
@@ -205,7 +205,7 @@ class Broker:
         return number, deliveries
 
     def _all_details(
-        self, publisher: Member, disclose: bool, extra_details: Mapping[str, Any] | None
+        self, publisher: Member, disclose: bool, extra_details: ExtraDetails | None
     ) -> Mapping[str, Any] | None:
         """What EVENTs say of a publisher, overruled by ``extra_details``."""
         details = _identity(publisher) if disclose else {}

@@ -10,7 +10,7 @@ from weakref import ref
 
 from orosync.errors import RequestError
 from orosync.model import Match
-from orosync.router.deliveries import Delivery, Member
+from orosync.router.deliveries import Delivery, ExtraDetails, Member
 from orosync.router.pending import STREAMS, CallOptions, CallState, PendingCall, PendingCalls, streams_on
 from orosync.router.registrations import Capacity, Draw, Registration
 from orosync.wamp import uris
@@ -48,7 +48,7 @@ class Calls:
         options: Mapping[str, Any],
         payload: Payload | None,
         disclose: bool,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
     ) -> list[Delivery]:
         """Hand a CALL to one of the registration's callees, or let it wait for one. Fails as ``Dealer.call``."""
         if not options and registration.capacity is None:  # the usual call: without what no option asks for
@@ -267,7 +267,7 @@ class Calls:
         caller: Member,
         callee: Member,
         disclose: bool,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
     ) -> dict[str, Any]:
         details: dict[str, Any] = {}
         if registration.match is not Match.EXACT:

@@ -14,7 +14,7 @@ from typing import Any
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match
 from orosync.router.calls import CALL_TIMED_OUT, Calls
-from orosync.router.deliveries import Delivery, Member, choice, flag
+from orosync.router.deliveries import Delivery, ExtraDetails, Member, choice, flag
 from orosync.router.meta_call import Procedure
 from orosync.router.meta_events import News, registered, unregistered
 from orosync.router.pending import LATE, PendingCall
@@ -159,7 +159,7 @@ class Dealer:
         options: Mapping[str, Any],
         payload: Payload | None,
         disclose: bool = False,
-        extra_details: Mapping[str, Any] | None = None,
+        extra_details: ExtraDetails | None = None,
     ) -> list[Delivery]:
         """Hand a CALL to a callee; ``disclose``: the INVOCATION names the caller (WAMP, "Caller Identification").
 

@@ -1,13 +1,7 @@
-"""What the router gives and takes: members, and deliveries as values.
+"""What the router takes and returns: members, deliveries as values, and the options of requests.
 
-The router never sends anything. Broker and dealer *return* deliveries; whoever joined a member knows how
-messages reach it. This file must not know transports, serializers or who may do what.
-
-Reads the values of WAMP options and details, whose types no serializer has checked.
-
-A missing and a null option are the same thing; an unknown option is nobody's business; an option of a wrong type
-or an unknown word costs the request one ERROR ``wamp.error.invalid_argument``. This file must not know what
-any option means.
+The router never sends anything: broker and dealer return deliveries, and the session that joined a member knows how a
+message reaches it.
 """
 
 from __future__ import annotations
@@ -22,22 +16,37 @@ from orosync.wamp import uris
 from orosync.wamp.messages import Goodbye, Message
 from orosync.wamp.payload import Payload
 
+Word = TypeVar("Word", bound=Enum)
+
+_LARGEST = 2**53
+
+ExtraDetails = Mapping[str, Any]
+"""Keys that a session adds to EVENT.Details of a publication or to INVOCATION.Details of a call. They overrule the
+router's own:
+
+``publisher``, ``publisher_authid``, ``publisher_authrole``   who published, where a trusted client forwards an event
+``caller``, ``caller_authid``, ``caller_authrole``            who called, where a trusted client forwards a call
+``transaction_hash``                                          the trail of a forwarded message (``wamp.forwarding``)
+``ppt_scheme``, ``ppt_serializer``, ``ppt_cipher``, ``ppt_keyid``, ``enc_algo``, ``enc_serializer``, ``enc_key``
+                                                              of a sealed payload (``wamp.payload``)
+
+The broker adds ``trustlevel`` and the publisher to those that are retained or kept as history."""
+
 
 class Member:
     """A session as its realm sees it.
 
     ``session`` is its WAMP id, random in [1, 2**53]; a v1 client's session id is the same number in decimal.
     ``features`` holds what the client announced, as "role.feature" ("callee.call_canceling").
-    ``subscriptions`` and ``registrations`` (by id) belong to broker and dealer, so that leaving costs
-    what the member had and no more. ``call_limit`` bounds the calls that it may have in progress (None: as its realm
-    has it).
+    ``subscriptions`` and ``registrations`` (by id) belong to broker and dealer, so that the cost of leaving depends on
+    what the member had. ``call_limit`` bounds the calls that it may have in progress (None: the limit of its realm).
 
-    ``wire``, ``push`` and ``tell`` belong to whoever joined the member; the router does not touch them.
-    An EVENT is encoded once for each distinct ``wire`` and given to ``push``; any other message is given
-    to ``tell``. ``expel`` ends the session with a GOODBYE; the realm has let the member go by then. None: a session of
-    orosync's own, which the meta API neither shows nor ends.
+    ``wire``, ``push`` and ``tell`` belong to the session that joined the member; the router does not use them. An EVENT
+    is encoded once for each distinct ``wire`` and given to ``push``; any other message is given to ``tell``. ``expel``
+    ends the session with a GOODBYE, after the realm has removed the member. None: a session of orosync's own, which the
+    meta API neither shows nor ends.
 
-    ``inside``: it belongs to the router's own process; nobody can take its procedures over.
+    ``inside``: it belongs to the router's own process; no other callee can take its procedures over.
     """
 
     __slots__ = (
@@ -66,14 +75,14 @@ class Member:
         self.expel = expel
         self.inside = inside or expel is None
         self.call_limit = call_limit
-        self.subscriptions: dict[int, Any] = {}  # Subscription and Registration: what they are, their own modules know
+        self.subscriptions: dict[int, Any] = {}  # of Subscription; Any, to import neither module
         self.registrations: dict[int, Any] = {}
 
 
 class Audience(tuple[Member, ...]):
-    """Receivers who get many events together, as a value.
+    """The members of a subscription, as an immutable value.
 
-    ``groups`` belongs to whoever delivers: what was found out about them once need not be found out for every event.
+    ``groups`` is the dispatcher's: receivers by wire, computed once and not for every event.
     """
 
     groups: Any = None
@@ -92,13 +101,14 @@ def _unreachable(*args: object) -> None:
     raise TypeError("this member was joined without a way to reach it")
 
 
-Word = TypeVar("Word", bound=Enum)
-
-_LARGEST = 2**53
+# -- options of requests
+#
+# A missing option and a null one are the same; unknown options are ignored. No serializer has checked their types: an
+# option of a wrong type or an unknown word fails the request with ``wamp.error.invalid_argument``.
 
 
 def flag(options: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """A yes or no. RequestError INVALID_ARGUMENT for anything that is not a boolean."""
+    """A boolean. RequestError INVALID_ARGUMENT for anything else."""
     value = options.get(name)
     if value is None:
         return default
@@ -122,13 +132,13 @@ def choice(options: Mapping[str, Any], name: str, default: Word) -> Word:
 
 
 def text_size(details: Mapping[str, Any]) -> int:
-    """How many characters the texts among ``details`` have together: for those who keep them."""
+    """The characters of all texts among ``details``: what keeping them costs."""
     return sum(len(value) for value in details.values() if isinstance(value, str))
 
 
 def whole(options: Mapping[str, Any], name: str, least: int = 0) -> int | None:
-    """A whole number from ``least`` on (integral floats too), None where there is none. RequestError INVALID_ARGUMENT
-    for anything else."""
+    """A whole number that is at least ``least`` (integral floats too), None where there is none. RequestError
+    INVALID_ARGUMENT for anything else."""
     value = options.get(name)
     if value is None:
         return None

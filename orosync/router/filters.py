@@ -1,12 +1,7 @@
-"""Which subscribers a publisher lets an event reach.
+"""PUBLISH.Options, and which subscribers they let an event reach (WAMP, "Subscriber Black- and Whitelisting").
 
-WAMP, "Subscriber Black- and Whitelisting": six lists, each optional, all of which must let a receiver pass. A list
-that is present but empty is a list all the same: an empty ``eligible`` means nobody (v2). In v1 it means everybody,
-as Ratchet has it. This file must not know of topics, subscriptions or what is published.
-
-What PUBLISH.Options ask for, read and checked once.
-
-It must not know whether it may be had, nor who gets the event.
+There are six lists, each optional, all of which must let a receiver pass. A list that is present but empty is a list:
+an empty ``eligible`` excludes every receiver (v2). In v1 it excludes none, as in Ratchet.
 """
 
 from __future__ import annotations
@@ -23,7 +18,6 @@ from orosync.wamp import ids, uris
 if TYPE_CHECKING:
     from orosync.router.deliveries import Member
 
-
 _OPTIONS = frozenset(
     ("exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole")
 )
@@ -31,8 +25,8 @@ _LONGEST_ID = len(str(2**53))
 _ID_SIZE = 64
 
 FORWARDER = "forwarder"
-"""The feature of a member that carries events to where these lists are not known. Whoever is excluded by authid or
-authrole may sit there too, so such an event is not for it. Session ids mean nobody there and need no such care."""
+"""The feature of a member that forwards events to a realm which does not know these lists. A user who is excluded by
+authid or authrole may be there too, so such an event is not forwarded. Session ids do not exist there."""
 
 
 @attrs.frozen
@@ -67,10 +61,10 @@ class Filters:
 
     @classmethod
     def from_v1(cls, exclude: object = None, eligible: object = None) -> tuple[bool, Filters | None]:
-        """What the fourth and fifth element of a WAMP v1 PUBLISH mean to stock: (exclude_me, filters).
+        """(exclude_me, filters) of a WAMP v1 PUBLISH, by its fourth and fifth element, as Ratchet reads them.
 
-        ``exclude``: missing, null, false, 0 or "" excludes nobody, a list those session ids, anything else the
-        publisher. ``eligible``: missing, null or an empty list is everybody, otherwise a list of session ids.
+        ``exclude``: missing, null, false, 0 or "" excludes no session, a list those session ids, anything else the
+        publisher. ``eligible``: missing, null or an empty list is all sessions, otherwise a list of session ids.
         A JSON object counts as the list of its values, as in PHP. RequestError INVALID_ARGUMENT for an
         ``eligible`` of any other type.
         """
@@ -81,7 +75,7 @@ class Filters:
         else:
             exclude_me = bool(exclude) and exclude != "0"
         if isinstance(eligible, list | tuple | dict):
-            # Ids that name nobody still are somebody else's: what is left may be empty and then means nobody.
+            # Ids of no session count as a list: what is left may be empty, and then no session is eligible.
             chosen = _v1_session_ids(eligible) if eligible else None
         elif eligible is not None:
             raise RequestError(uris.INVALID_ARGUMENT, "eligible must be a list of session ids")
@@ -91,14 +85,14 @@ class Filters:
 
     @property
     def size(self) -> int:
-        """About how many bytes they take: for those who keep them."""
+        """About how many bytes they take: what keeping them costs."""
         ids = len(self.exclude or ()) + len(self.eligible or ())
         texts = (self.exclude_authid, self.exclude_authrole, self.eligible_authid, self.eligible_authrole)
         return _ID_SIZE * ids + sum(_ID_SIZE + len(one) for some in texts for one in some or ())
 
     def among(self, sessions: Set[int]) -> Filters | None:
-        """These lists when no sessions but those are left, and nobody will ever have the ids of the others again; None
-        when they keep nobody out."""
+        """These lists when only those sessions are left, since ids of other sessions never come back; None when they
+        exclude no session."""
         eligible = None if self.eligible is None else self.eligible & sessions
         exclude = None if self.exclude is None else (self.exclude & sessions or None)
         left = attrs.evolve(self, exclude=exclude, eligible=eligible)
@@ -107,7 +101,7 @@ class Filters:
     def select(self, members: Mapping[int, Member]) -> list[Member]:
         """Those of ``members`` (by session id) that every list lets pass.
 
-        Costs the shorter of ``eligible`` and ``members``: an event for one session of thousands is cheap.
+        The cost is that of the shorter of ``eligible`` and ``members``: an event for one session of thousands is cheap.
         """
         passed: Iterable[Member]
         if self.eligible is not None:
@@ -136,53 +130,12 @@ class Filters:
         return list(passed)
 
 
-_NONE = Filters()
-
-
-def _elements(options: Mapping[str, Any], name: str) -> list[Any] | tuple[Any, ...] | None:
-    value = options.get(name)
-    if value is None or isinstance(value, list | tuple):
-        return value
-    raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list")
-
-
-def _session_ids(options: Mapping[str, Any], name: str) -> frozenset[int] | None:
-    elements = _elements(options, name)
-    if elements is None:
-        return None
-    try:
-        return frozenset([ids.normalise(element) for element in elements])
-    except ProtocolViolation:
-        # In a message's own place a wrong id ends the session; inside an option it costs no more than the request.
-        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of session ids") from None
-
-
-def _strings(options: Mapping[str, Any], name: str) -> frozenset[str] | None:
-    elements = _elements(options, name)
-    if elements is None:
-        return None
-    if not all(isinstance(element, str) for element in elements):
-        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of strings")
-    return frozenset(elements)
-
-
-def _v1_session_ids(elements: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> frozenset[int]:
-    """The sessions that v1 ids name: a v1 session id is the number in decimal. Other strings name nobody."""
-    values = elements.values() if isinstance(elements, dict) else elements
-    found = set()
-    for value in values:
-        # The length first: int() refuses digits by the thousand with an error of its own.
-        if isinstance(value, str) and len(value) <= _LONGEST_ID and value.isascii() and value.isdigit():
-            number = int(value)
-            if str(number) == value:
-                found.add(number)
-    return frozenset(found)
-
-
 @attrs.frozen
 class PublishOptions:
-    """``disclose``: the publisher wants to be named to the receivers. ``retain``: the event is to be kept for those who
-    subscribe later."""
+    """What a PUBLISH asks for besides its topic (WAMP, ``PUBLISH.Options``), read once and checked.
+
+    ``disclose``: the publisher asks to be named to the receivers. ``retain``: the event is kept for later subscribers.
+    """
 
     acknowledge: bool = False
     exclude_me: bool = True
@@ -200,3 +153,46 @@ class PublishOptions:
             flag(options, "disclose_me"),
             flag(options, "retain"),
         )
+
+
+_NONE = Filters()
+
+
+def _elements(options: Mapping[str, Any], name: str) -> list[Any] | tuple[Any, ...] | None:
+    value = options.get(name)
+    if value is None or isinstance(value, list | tuple):
+        return value
+    raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list")
+
+
+def _session_ids(options: Mapping[str, Any], name: str) -> frozenset[int] | None:
+    elements = _elements(options, name)
+    if elements is None:
+        return None
+    try:
+        return frozenset([ids.normalise(element) for element in elements])
+    except ProtocolViolation:
+        # A wrong id in a message's own field ends the session; in an option it only fails the request.
+        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of session ids") from None
+
+
+def _strings(options: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    elements = _elements(options, name)
+    if elements is None:
+        return None
+    if not all(isinstance(element, str) for element in elements):
+        raise RequestError(uris.INVALID_ARGUMENT, f"{name} must be a list of strings")
+    return frozenset(elements)
+
+
+def _v1_session_ids(elements: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> frozenset[int]:
+    """The sessions of v1 ids: a v1 session id is the number in decimal. Other strings are ids of no session."""
+    values = elements.values() if isinstance(elements, dict) else elements
+    found = set()
+    for value in values:
+        # The length first: int() raises an error of its own for thousands of digits.
+        if isinstance(value, str) and len(value) <= _LONGEST_ID and value.isascii() and value.isdigit():
+            number = int(value)
+            if str(number) == value:
+                found.add(number)
+    return frozenset(found)

@@ -1,18 +1,14 @@
-"""What was published, for those who ask later (WAMP, "Event History").
+"""Past events for clients that ask for them (WAMP, "Event History"), and the recorder that keeps them.
 
-One history for each pattern that the configuration names, bounded in events, bytes and age, the oldest out first. An
-event for certain sessions is not kept, since nobody could tell later whom it was meant for; lists of authids and
-authroles hold for who reads. This file must not know who may read, nor anything of the clock but what it is told.
-
-What becomes of publications besides deliveries: retained where a topic is declared so, kept as history.
-
-The broker has a recorder only where there is something to record. This file must not know who declares topics.
+One history for each pattern that the configuration names, bounded in events, bytes and age; the oldest event is dropped
+first. An event for certain sessions is not kept, since its receivers cannot be told later; lists of authids and
+authroles apply to the reader. The broker has a recorder only where publications are kept or retained by configuration.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +17,7 @@ import attrs
 from orosync.clocks import Now
 from orosync.errors import NotCarriable
 from orosync.model import Match
-from orosync.router.deliveries import Member, text_size
+from orosync.router.deliveries import ExtraDetails, Member, text_size
 from orosync.router.filters import Filters
 from orosync.router.meta_events import timestamp
 from orosync.router.patterns import UriIndex
@@ -31,16 +27,16 @@ from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import is_reserved
 
-ANSWER = 512 * 1024
-"""Bytes of one answer, about; the rest is a matter of another call. A client has to take it (``send_buffer_limit``)."""
+ANSWER_BYTES = 512 * 1024
+"""Bytes of one answer, about; a client calls again for the rest. It has to fit into ``send_buffer_limit``."""
 
-_AROUND = 200  # timestamp, ids and details of an event
+_EVENT_OVERHEAD = 200  # bytes of an event's timestamp, ids and details
 _MILLISECOND = 1000
 
 
 @attrs.frozen
-class Kept:
-    """What is to be kept: of all that (``uri``, ``match``) matches so many ``events``, so many ``bytes`` of topics and
+class HistoryLimits:
+    """What is kept of the events that (``uri``, ``match``) matches: at most ``events`` of them, ``bytes`` of topics and
     arguments, none older than ``age`` seconds (None: of any age)."""
 
     match: Match
@@ -51,15 +47,15 @@ class Kept:
 
 
 @attrs.frozen(eq=False)
-class Past:
-    """One event. ``time`` in microseconds since 1970, as exact as its timestamp shows it; ``since`` by the clock that
-    measures its age, in seconds."""
+class PastEvent:
+    """One event. ``time`` in microseconds since 1970, rounded to milliseconds like its timestamp; ``since`` in seconds,
+    by the clock that measures its age."""
 
     time: int
     publication: int
     topic: str
     payload: Payload | None
-    extra_details: Mapping[str, Any]
+    extra_details: ExtraDetails
     filters: Filters | None
     since: float = 0.0
 
@@ -72,8 +68,8 @@ class Past:
     def is_for(self, reader: Member) -> bool:
         return self.filters is None or bool(self.filters.select({reader.session: reader}))
 
-    def described(self, subscription: Subscription) -> dict[str, Any]:
-        """As ``wamp.subscription.get_events`` gives it."""
+    def as_result(self, subscription: Subscription) -> dict[str, Any]:
+        """The event in the result of ``wamp.subscription.get_events``."""
         details = dict(self.extra_details)
         if subscription.match is not Match.EXACT:
             details["topic"] = self.topic
@@ -91,42 +87,42 @@ class Past:
 
 
 class History:
-    """The events of one subscription, oldest first. ``forgetful``: some have gone already."""
+    """The events of one subscription, oldest first. ``has_dropped``: older ones were dropped already."""
 
-    def __init__(self, kept: Kept, subscription: Subscription) -> None:
+    def __init__(self, kept: HistoryLimits, subscription: Subscription) -> None:
         self.kept = kept
         self.subscription = subscription
-        self.forgetful = False
-        self._events: deque[Past] = deque()
+        self.has_dropped = False
+        self._events: deque[PastEvent] = deque()
         self._bytes = 0
 
-    def add(self, event: Past) -> None:
+    def add(self, event: PastEvent) -> None:
         self._events.append(event)
         self._bytes += event.size
         while len(self._events) > self.kept.events or self._bytes > self.kept.bytes:
-            self._forget()
+            self._drop_oldest()
         self.expire(event.since)
 
     def expire(self, moment: float) -> None:
-        """Let go of what is too old at ``moment``, by the clock of ``Past.since``."""
+        """Drop events that are too old at ``moment``, by the clock of ``PastEvent.since``."""
         if self.kept.age is not None:
             oldest = moment - self.kept.age
             while self._events and self._events[0].since < oldest:
-                self._forget()
+                self._drop_oldest()
 
-    def _forget(self) -> None:
+    def _drop_oldest(self) -> None:
         self._bytes -= self._events.popleft().size
-        self.forgetful = True
+        self.has_dropped = True
 
-    def read(self, reader: Member, query: Query) -> tuple[list[Past], bool]:
-        """What ``query`` asks for, of what ``reader`` may know, and whether there is more of it than one answer has."""
-        found: list[Past] = []
-        room = ANSWER
+    def read(self, reader: Member, query: Query) -> tuple[list[PastEvent], bool]:
+        """The events for ``reader`` that ``query`` selects, and whether there are more than one answer holds."""
+        found: list[PastEvent] = []
+        room = ANSWER_BYTES
         # A list: looking into the middle of a deque is slow.
-        for event in query.select(list(self._events), self.forgetful):
+        for event in query.select(list(self._events), self.has_dropped):
             if not event.is_for(reader):
                 continue
-            room -= event.size + _AROUND
+            room -= event.size + _EVENT_OVERHEAD
             if len(found) == query.limit or (found and room < 0):
                 return found, True
             found.append(event)
@@ -145,8 +141,8 @@ class Histories:
     def __len__(self) -> int:
         return len(self._histories)
 
-    def open(self, kept: Kept, subscription: Subscription) -> None:
-        """From now on keep what ``subscription`` matches."""
+    def open(self, kept: HistoryLimits, subscription: Subscription) -> None:
+        """From now on keep the events that ``subscription`` matches."""
         history = History(kept, subscription)
         self._index.add(kept.uri, kept.match, history)
         self._histories[subscription.id] = history
@@ -157,20 +153,20 @@ class Histories:
         topic: str,
         payload: Payload | None,
         filters: Filters | None,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
     ) -> None:
-        """A publication with its id."""
+        """Keep a publication, whose id is ``number``, in the histories that match its topic."""
         if filters is not None and (filters.exclude is not None or filters.eligible is not None):
             return
         histories = self._index.matching(topic)
         if histories and not is_reserved(topic):
-            event = Past(self._time(), number, topic, payload, dict(extra_details or {}), filters, self._seconds())
+            event = PastEvent(self._time(), number, topic, payload, dict(extra_details or {}), filters, self._seconds())
             for history in histories:
                 history.add(event)
 
     def read(self, subscription: Subscription, reader: Member, query: Query) -> tuple[list[dict[str, Any]], bool]:
-        """The events of a subscription, in the order of occurrence unless ``query`` says otherwise, and whether there
-        are more of them; none where nothing is kept."""
+        """The events of a subscription that ``query`` selects, and whether there are more of them; none where no
+        history is kept."""
         history = self._histories.get(subscription.id)
         if history is None:
             return [], False
@@ -179,7 +175,7 @@ class Histories:
         found = []
         for event in events:
             with suppress(NotCarriable):  # its values have no form outside the publisher's serializer
-                found.append(event.described(subscription))
+                found.append(event.as_result(subscription))
         return found, more
 
     def _time(self) -> int:
@@ -187,7 +183,8 @@ class Histories:
 
 
 class Recorder:
-    """``retained`` tells whether what is published to a topic is to be retained, wanted by its publisher or not."""
+    """Retains and keeps publications by configuration. ``retained`` tells whether all events of a topic are retained,
+    without the publisher's ``retain``."""
 
     def __init__(self, retention: Retention, retained: Callable[[str], bool], history: Histories) -> None:
         self._retention = retention
@@ -202,9 +199,9 @@ class Recorder:
         publisher: Member | None,
         exclude_me: bool,
         filters: Filters | None,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
     ) -> None:
-        """A publication with its id. What the router itself says is said for that moment, and not retained."""
+        """Record a publication, whose id is ``number``. The router's own publications are not retained."""
         if publisher is not None and self._retained(topic):
             self._retention.keep(
                 topic, number, payload, extra_details, filters, publisher.session if exclude_me else None

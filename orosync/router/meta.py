@@ -1,8 +1,8 @@
 """WAMP's own procedures: about sessions, subscriptions and registrations (WAMP, "Session Meta API", "Subscriptions Meta
 API", "Registration Meta API"; ``remove_callee`` and ``remove_subscriber`` are Crossbar.io's).
 
-Sessions are those of the caller's realm; what orosync has there for itself has not joined and is not shown. Who may
-call what has been decided before a call comes here.
+Sessions are those of the caller's realm; orosync's own sessions there are not shown. Calls have been authorized before
+they come here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orosync.wamp.messages import Goodbye
 
 
 class SessionRealm(Protocol):
-    """The realm, as the procedures about sessions see it."""
+    """What the procedures about sessions need of a realm; the realm imports this module."""
 
     members: dict[int, Member]
     testaments: Testaments
@@ -75,12 +75,12 @@ class _Registrations:
         return [len(shown(self._one(call).callees))]
 
     def remove_callee(self, call: MetaCall) -> list[Any]:
-        """(registration, session, reason): the session is called no more, and is told if it can understand it."""
+        """(registration, session, reason): the callee is removed, with an UNREGISTERED if it announced that."""
         registration, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
         member = next((one for one in registration.callees if one.session == session), None)
         if member is None or member.expel is None:
             raise RequestError(uris.NO_SUCH_SESSION, "no session with this id has the registration")
-        call.also += self._dealer.revoke(member, registration.id, reason)
+        call.deliveries += self._dealer.revoke(member, registration.id, reason)
         return []
 
     def _one(self, call: MetaCall) -> Registration:
@@ -138,19 +138,19 @@ class _Sessions:
         return [len(killed)]
 
     def kill_all(self, call: MetaCall) -> list[Any]:
-        """Nobody but the caller is left, so WAMP wants neither meta events nor testaments of it."""
+        """Only the caller is left, so WAMP wants neither meta events nor testaments of the others."""
         goodbye = _goodbye(call)
         killed = self._others(call, lambda member: True)
         for member in killed:
             self._realm.testaments.forget(member.session)
         for member in killed:
-            call.also += [one for one in self._realm.leave(member) if not one.topic]
-            _tell(member, goodbye)
+            call.deliveries += [one for one in self._realm.leave(member) if not one.topic]
+            _expel(member, goodbye)
         return [len(killed)]
 
     def _chosen(self, call: MetaCall) -> list[Member]:
         roles = call.texts(0, "filter_authroles")
-        return [one for one in self._audience() if roles is None or one.principal.authrole in roles]
+        return [one for one in self._visible() if roles is None or one.principal.authrole in roles]
 
     def _one(self, call: MetaCall) -> Member:
         member = self._realm.members.get(call.id(0, "session"))
@@ -159,25 +159,25 @@ class _Sessions:
         return member
 
     def _others(self, call: MetaCall, chosen: Callable[[Member], bool]) -> list[Member]:
-        return [member for member in self._audience() if member is not call.caller and chosen(member)]
+        return [member for member in self._visible() if member is not call.caller and chosen(member)]
 
-    def _audience(self) -> list[Member]:
+    def _visible(self) -> list[Member]:
         return [member for member in self._realm.members.values() if member.expel is not None]
 
     def _kill(self, call: MetaCall, members: Iterable[Member], goodbye: Goodbye) -> None:
-        """Out of the realm at once, whatever a client makes of its GOODBYE."""
+        """Remove sessions from the realm at once, without waiting for the answer to GOODBYE."""
         for member in members:
-            call.also += self._realm.leave(member)
-            _tell(member, goodbye)
+            call.deliveries += self._realm.leave(member)
+            _expel(member, goodbye)
 
 
-def _tell(member: Member, goodbye: Goodbye) -> None:
+def _expel(member: Member, goodbye: Goodbye) -> None:
     if member.expel is not None:
         member.expel(goodbye)
 
 
 def _goodbye(call: MetaCall) -> Goodbye:
-    """What the killed are told. RequestError INVALID_URI, INVALID_ARGUMENT."""
+    """The GOODBYE for killed sessions. RequestError INVALID_URI, INVALID_ARGUMENT."""
     reason, message = call.reason(len(call.args)), call.kwargs.get("message")
     if not isinstance(message, str | None):
         raise RequestError(uris.INVALID_ARGUMENT, "message must be a string")
@@ -226,12 +226,12 @@ class _Subscriptions:
         return [len(shown(self._one(call).members.values()))]
 
     def remove_subscriber(self, call: MetaCall) -> list[Any]:
-        """(subscription, session, reason): the session hears no more, and is told if it can understand it."""
+        """(subscription, session, reason): the subscriber is removed, with an UNSUBSCRIBED if it announced that."""
         subscription, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
         member = subscription.members.get(session)
         if member is None or member.expel is None:
             raise RequestError(uris.NO_SUCH_SESSION, "no session with this id has the subscription")
-        call.also += self._broker.revoke(member, subscription.id, reason)
+        call.deliveries += self._broker.revoke(member, subscription.id, reason)
         return []
 
     def _one(self, call: MetaCall) -> Subscription:

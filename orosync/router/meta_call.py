@@ -1,7 +1,6 @@
-"""A call of one of WAMP's own procedures: what it was called with, and how the realm answers it.
+"""A call of one of WAMP's own procedures: its arguments, and how the realm answers it.
 
-No callee stands behind these procedures; the dealer hands a call of one to its ``Procedure`` here. This file must not
-know any procedure, nor who may call it.
+These procedures have no callee; the dealer hands a call of one to its ``Procedure``.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from orosync.wamp.payload import Payload
 
 
 class MetaCall:
-    """``caller`` called with ``args`` and ``kwargs``. ``about`` are the keywords of the answer, ``also`` is what others
-    are to be told besides.
+    """``caller`` called with ``args`` and ``kwargs``. ``answer_kwargs`` are the keywords of the answer, ``deliveries``
+    go to other members.
 
     Arguments are read by position, or by name where there are fewer. A wrong or missing one is answered with
-    ``wamp.error.invalid_argument``; what is too much is nobody's business.
+    ``wamp.error.invalid_argument``; surplus ones are ignored.
     """
 
-    __slots__ = ("about", "also", "args", "caller", "kwargs", "payload", "request")
+    __slots__ = ("answer_kwargs", "args", "caller", "deliveries", "kwargs", "payload", "request")
 
     def __init__(self, caller: Member, request: int, payload: Payload | None) -> None:
         self.caller = caller
@@ -35,8 +34,8 @@ class MetaCall:
             self.args, self.kwargs = ([], {}) if payload is None else payload.values()
         except NotCarriable as error:
             raise RequestError(uris.INVALID_ARGUMENT, str(error)) from None
-        self.also: list[Delivery] = []
-        self.about: dict[str, Any] = {}
+        self.deliveries: list[Delivery] = []
+        self.answer_kwargs: dict[str, Any] = {}
 
     def value(self, position: int, name: str) -> Any:
         """An argument, None when it is not there."""
@@ -72,8 +71,8 @@ class MetaCall:
         return value
 
     def reason(self, position: int) -> str | None:
-        """Why somebody is told that something ended, None when it is not there. RequestError INVALID_URI: autobahn, for
-        one, ends its session over a reason that is no URI."""
+        """The reason that another session is given, None when it is not there. RequestError INVALID_URI: autobahn, for
+        example, ends its session over a reason that is no URI."""
         value = self.value(position, "reason")
         if value is None:
             return None
@@ -108,12 +107,12 @@ def procedure(handler: Handler) -> Procedure:
     def called(caller: Member, request: int, payload: Payload | None) -> list[Delivery]:
         call = MetaCall(caller, request, payload)
         answer = handler(call)
-        return call.also if answer is None else [result(call, answer), *call.also]
+        return call.deliveries if answer is None else [result(call, answer), *call.deliveries]
 
     return called
 
 
 def result(call: MetaCall, answer: list[Any]) -> Delivery:
     """The RESULT of ``call``; without arguments where there is nothing to tell."""
-    payload = Payload.of(answer, call.about or None) if answer else None
+    payload = Payload.of(answer, call.answer_kwargs or None) if answer else None
     return Delivery((call.caller,), Result(call.request, {}), payload)

@@ -1,8 +1,7 @@
-"""What a realm publishes on WAMP's own topics (WAMP, "Session Meta API", "Subscriptions Meta API", "Registration Meta
-API").
+"""Meta events: what a realm publishes on WAMP's own topics (WAMP, "Session Meta API", "Subscriptions Meta API",
+"Registration Meta API").
 
-Nothing is said where nobody listens, and nothing about subscriptions to WAMP's own topics: the realm does not talk of
-being listened to. This file must not know who may listen, nor why something happened.
+There are none about subscriptions to WAMP's own topics, and none about orosync's own sessions.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from orosync.wamp.meta_topics import (
 
 
 def session_details(member: Member) -> dict[str, Any]:
-    """What on_join and ``wamp.session.get`` tell of a session."""
+    """The details of a session in on_join and ``wamp.session.get``."""
     principal = member.principal
     return {
         "session": member.session,
@@ -43,7 +42,7 @@ def session_details(member: Member) -> dict[str, Any]:
 
 
 def subscription_details(subscription: Subscription) -> dict[str, Any]:
-    """What on_create and ``wamp.subscription.get`` tell of a subscription."""
+    """The details of a subscription in on_create and ``wamp.subscription.get``."""
     return {
         "id": subscription.id,
         "created": timestamp(subscription.created),
@@ -53,7 +52,7 @@ def subscription_details(subscription: Subscription) -> dict[str, Any]:
 
 
 def registration_details(registration: Registration) -> dict[str, Any]:
-    """What on_create and ``wamp.registration.get`` tell of a registration."""
+    """The details of a registration in on_create and ``wamp.registration.get``."""
     return {
         "id": registration.id,
         "created": timestamp(registration.created),
@@ -64,34 +63,34 @@ def registration_details(registration: Registration) -> dict[str, Any]:
 
 
 def timestamp(seconds: float) -> str:
-    """A moment (seconds since 1970) as ISO 8601 and RFC 3339 have it, in UTC, to the millisecond."""
+    """A time (seconds since 1970) in the format of RFC 3339, in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 News = Iterable[tuple[str, list[Any]]]
-"""(meta topic, arguments) of what is to be said, in order."""
+"""(meta topic, arguments) of meta events, in order."""
 
 
 def joined(member: Member) -> News:
-    """A session has come."""
+    """A session has joined."""
     if member.expel is not None:
         yield ON_JOIN, [session_details(member)]
 
 
 def left(member: Member) -> News:
-    """A session has gone."""
+    """A session has left."""
     if member.expel is not None:
         yield ON_LEAVE, [member.session, member.principal.authid, member.principal.authrole]
 
 
 def shown(members: Iterable[Member], most: int | None = None) -> list[int]:
-    """The sessions among ``members`` that are not orosync's own; the first ``most`` of them tell who is alone among
-    thousands as fast as among three."""
+    """The session ids of ``members`` that are not orosync's own, at most ``most`` of them: two tell whether a member is
+    alone, at the same cost for thousands."""
     return list(islice((member.session for member in members if member.expel is not None), most))
 
 
 def subscribed(member: Member, subscription: Subscription) -> News:
-    """``member`` has been added to ``subscription``; it is new if nobody else is there."""
+    """``member`` has subscribed; the subscription is new if it is the only member."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
         if shown(subscription.members.values(), 2) == [member.session]:
             yield SUBSCRIPTION_CREATED, [member.session, subscription_details(subscription)]
@@ -99,7 +98,7 @@ def subscribed(member: Member, subscription: Subscription) -> News:
 
 
 def unsubscribed(member: Member, subscription: Subscription) -> News:
-    """``member`` has been taken off ``subscription``; it is no more if nobody is left."""
+    """``member`` has unsubscribed; the subscription is deleted if no member is left."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
         yield UNSUBSCRIBED, [member.session, subscription.id]
         if shown(subscription.members.values(), 2) in ([], [member.session]):
@@ -107,7 +106,7 @@ def unsubscribed(member: Member, subscription: Subscription) -> News:
 
 
 def registered(member: Member, registration: Registration) -> News:
-    """``member`` has become a callee of ``registration``; it is new if nobody else is one."""
+    """``member`` has registered; the registration is new if it is the only callee."""
     if member.expel is not None:
         if shown(registration.callees, 2) == [member.session]:
             yield REGISTRATION_CREATED, [member.session, registration_details(registration)]
@@ -115,7 +114,7 @@ def registered(member: Member, registration: Registration) -> News:
 
 
 def unregistered(member: Member, registration: Registration) -> News:
-    """``member`` has been taken off ``registration``; it is no more if nobody is left."""
+    """``member`` has unregistered; the registration is deleted if no callee is left."""
     if member.expel is not None:
         yield UNREGISTERED, [member.session, registration.id]
         if not shown(registration.callees, 1):

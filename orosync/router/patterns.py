@@ -1,11 +1,8 @@
-"""Finds what is filed under a URI: exactly, under one of its prefixes, or under a pattern with gaps.
+"""An index of entries filed under URIs, prefixes and wildcard patterns, and the look-up of all that match a URI.
 
 WAMP, "Pattern-based Subscriptions" and "Pattern-based Registrations". Looking up a URI costs one dictionary
 access, a bisection of the filed prefixes, and a few accesses for each component of the URI where wildcard patterns with
 as many components exist. How many entries are filed hardly matters, nor how long they are.
-
-This file knows strings and the entries filed under them. It must not know what an entry is for, nor whether a
-URI is well formed.
 """
 
 from __future__ import annotations

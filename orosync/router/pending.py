@@ -19,7 +19,7 @@ from orosync.wamp import uris
 from orosync.wamp.payload import described
 
 if TYPE_CHECKING:
-    from orosync.router.deliveries import Member
+    from orosync.router.deliveries import ExtraDetails, Member
     from orosync.router.registrations import Registration, Slots
     from orosync.wamp.payload import Payload
 
@@ -42,7 +42,7 @@ class CallOptions(NamedTuple):
 
     procedure: str
     disclose: bool = False
-    extra_details: Mapping[str, Any] | None = None
+    extra_details: ExtraDetails | None = None
     progress: bool = False
     streaming: bool = False
     timeout: int = 0
@@ -55,7 +55,7 @@ class CallOptions(NamedTuple):
         options: Mapping[str, Any],
         features: frozenset[str],
         disclose: bool,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
     ) -> CallOptions:
         """RequestError INVALID_ARGUMENT for an option of a wrong type; ProtocolViolation for what the caller has not
         announced among its ``features``."""

@@ -1,7 +1,6 @@
-"""Which events of a history are asked for (WAMP, "Event History").
+"""Queries of a history (WAMP, "Event History"): the keyword arguments of ``wamp.subscription.get_events``.
 
-All conditions hold together. A publication is looked for where it occurred: what is not there any more is older than
-all that is. This file must not know where events are kept.
+All conditions have to hold. A publication that is named but not found any more is older than all events that are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Occurrence(Protocol):
-    """An event, as a query sees it. ``time`` in microseconds since 1970."""
+    """An event that a query selects. ``time`` in microseconds since 1970."""
 
     @property
     def time(self) -> int: ...
@@ -67,17 +66,17 @@ class Query:
             found[name] = None if options.get(name) is None else read_id(options[name], name)
         return cls(**found)
 
-    def select(self, events: Sequence[Event], forgetful: bool) -> Iterator[Event]:
+    def select(self, events: Sequence[Event], has_dropped: bool) -> Iterator[Event]:
         """Those of ``events`` (oldest first) that every condition lets pass, from the newest back with ``reverse``;
-        ``limit`` is left to whoever takes them. ``forgetful``: there have been older ones."""
-        first, last = self._bounds(events, forgetful)
+        ``limit`` is left to the caller. ``has_dropped``: older events were dropped already."""
+        first, last = self._bounds(events, has_dropped)
         places = range(first, last + 1)
         for place in reversed(places) if self.reverse else places:
             if self._lets_pass(events[place]):
                 yield events[place]
 
-    def _bounds(self, events: Sequence[Event], forgetful: bool) -> tuple[int, int]:
-        """The first and the last place that the publications among the conditions leave."""
+    def _bounds(self, events: Sequence[Event], has_dropped: bool) -> tuple[int, int]:
+        """The first and the last index that the conditions on publications leave."""
         first, last = 0, len(events) - 1
         sides = (
             (self.from_publication, True, 0),
@@ -90,8 +89,8 @@ class Query:
                 continue
             place = next((at for at, event in enumerate(events) if event.publication == publication), None)
             if place is None:
-                if not forgetful:
-                    return 0, -1  # it never was here
+                if not has_dropped:
+                    return 0, -1  # it never was in this history
                 place = -1
             if is_first:
                 first = max(first, place + shift)

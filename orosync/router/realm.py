@@ -1,7 +1,4 @@
-"""A realm: the members that can reach each other, with their broker and their dealer.
-
-This file must not know how members were identified, what they may do, or how messages reach them.
-"""
+"""A realm: the members that can reach each other, with their broker and their dealer."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from orosync.clocks import Now, epoch
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
 from orosync.router.deliveries import Delivery, Member
-from orosync.router.history import Histories, Kept
+from orosync.router.history import Histories, HistoryLimits
 from orosync.router.meta import registration_procedures, session_procedures, subscription_procedures
 from orosync.router.meta_call import Handler, procedure
 from orosync.router.meta_events import News, joined, left
@@ -29,14 +26,14 @@ class Realm:
         now: Now = epoch,
         retained_events: int = EVENTS,
         retained_bytes: int = BYTES,
-        history: Iterable[Kept] = (),
+        history: Iterable[HistoryLimits] = (),
         *,
         queue_limit: int = QUEUE_LIMIT,
         seconds: Callable[[], float] = float,
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
         one procedure. ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans.
-        ``retained_events`` and ``retained_bytes`` bound what is retained; ``history``: what is kept."""
+        ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep."""
         self.name = name
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
@@ -50,25 +47,26 @@ class Realm:
             self.history.open(kept, self.broker.keep(kept.uri, kept.match))
         self.testaments = Testaments()
         self._sessions: dict[str, int] = {}
-        self.answers(session_procedures(self))
-        self.answers(subscription_procedures(self.broker))
-        self.answers(registration_procedures(self.dealer))
+        self.add_procedures(session_procedures(self))
+        self.add_procedures(subscription_procedures(self.broker))
+        self.add_procedures(registration_procedures(self.dealer))
 
-    def trust(self, levels: Mapping[str, int]) -> None:
-        """From now on tell others these levels of whoever publishes or calls, by role (WAMP, "Trust Levels")."""
+    def set_trust_levels(self, levels: Mapping[str, int]) -> None:
+        """Set the trust levels of publishers and callers, by role (WAMP, "Publication Trust Levels", "Call Trust
+        Levels")."""
         self._trustlevels.clear()
         self._trustlevels.update(levels)
 
-    def answers(self, handlers: dict[str, Handler]) -> None:
-        """Procedures of WAMP's own that the realm answers itself, by their names."""
+    def add_procedures(self, handlers: dict[str, Handler]) -> None:
+        """Add handlers of WAMP's own procedures, by name; they have no callee."""
         self.dealer.meta_procedures.update({name: procedure(handler) for name, handler in handlers.items()})
 
     def _tell(self, news: News) -> list[Delivery]:
         return self.broker.tell(news) if self.broker.meta_listeners else []
 
     def join(self, member: Member) -> list[Delivery]:
-        """Let a member in: what others are to be told. ValueError when its session id is taken: whoever draws ids must
-        look here first."""
+        """Add a member and return the deliveries to others. ValueError when its session id is taken: the session that
+        draws an id has to check it here first."""
         if member.session in self.members:
             raise ValueError(f"session {member.session} is in realm {self.name} already")
         self.members[member.session] = member
@@ -77,10 +75,10 @@ class Realm:
         return self._tell(joined(member))
 
     def leave(self, member: Member) -> list[Delivery]:
-        """Let a member out: all that others are to be told. Nothing names it afterwards but its testaments, which are
-        for whoever joined it to take.
+        """Remove a member and return the deliveries to others; none of them is for ``member``. No effect if it has left
+        already.
 
-        None of the deliveries is for ``member``. No matter if it has left already.
+        It is not referenced any more, except by its testaments, which its session takes.
         """
         if self.members.get(member.session) is not member:
             return []

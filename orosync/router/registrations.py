@@ -1,11 +1,7 @@
-"""How many calls at once the callees of one registration take, and the calls that wait until one of them is free.
+"""Registrations: the callees of a procedure, which of them gets the next call, and how many calls each takes at once.
 
-It must not know what a call or a callee is, nor in which order callees are asked.
-
-Registrations: which callees stand behind a procedure, and whose turn it is.
-
-One Registration for each (procedure, match), whatever the number of callees (WAMP, "Shared Registration"). This
-file must not know of calls in progress or of who may register.
+One Registration for each (procedure, match), whatever the number of callees (WAMP, "Shared Registration"). Callees may
+limit their calls (``REGISTER.Options.concurrency``); calls wait here until a callee has a free slot.
 """
 
 from __future__ import annotations
@@ -23,49 +19,7 @@ from orosync.wamp import uris
 
 Waiting = TypeVar("Waiting")
 
-
-class Slots:
-    """The slots of one callee in one registration: it takes ``most`` calls at once and works on ``taken``."""
-
-    __slots__ = ("most", "taken")
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.taken = 0
-
-
-class Capacity(Generic[Waiting]):
-    """``waiting``: in the order in which they came. A callee without a limit is always free.
-
-    Whoever takes a slot keeps the ``Slots`` that it belongs to, and gives it back there: a callee that unregisters and
-    registers again has new slots, and the answers to its earlier calls free none of them.
-    """
-
-    __slots__ = ("_slots", "waiting")
-
-    def __init__(self) -> None:
-        self._slots: dict[int, Slots] = {}
-        self.waiting: deque[Waiting] = deque()
-
-    def limit(self, session: int, most: int) -> None:
-        """The callee with this session id takes ``most`` calls at once, from now on."""
-        self._slots[session] = Slots(most)
-
-    def is_free(self, session: int) -> bool:
-        """Whether it takes one more."""
-        slots = self._slots.get(session)
-        return slots is None or slots.taken < slots.most
-
-    def take(self, session: int) -> Slots | None:
-        """It is given one call: where the slot belongs, None for a callee without a limit."""
-        slots = self._slots.get(session)
-        if slots is not None:
-            slots.taken += 1
-        return slots
-
-    def forget(self, session: int) -> None:
-        """It is no callee any more."""
-        self._slots.pop(session, None)
+_NO_SESSIONS: frozenset[int] = frozenset()
 
 
 class Invoke(StrEnum):
@@ -79,8 +33,11 @@ class Invoke(StrEnum):
 
 
 class RegisterOptions(NamedTuple):
-    """What a callee wants for its registration: to be told who calls, to keep time limits itself, and how many calls it
-    takes at once (None: any number)."""
+    """What a callee asks for besides its procedure (WAMP, ``REGISTER.Options``).
+
+    ``disclose_caller``: INVOCATIONs name the caller. ``forward_timeout``: the callee enforces time limits itself.
+    ``concurrency``: how many calls it takes at once (None: any number).
+    """
 
     disclose_caller: bool = False
     forward_timeout: bool = False
@@ -88,14 +45,58 @@ class RegisterOptions(NamedTuple):
 
 
 DEFAULT_OPTIONS = RegisterOptions()
-NOBODY: frozenset[int] = frozenset()
 
-Draw = Callable[[Sequence["Member"]], "Member"]
+Draw = Callable[[Sequence[Member]], Member]
+"""Chooses one of several callees, for the policy ``random``."""
+
+
+class Slots:
+    """The slots of one callee in one registration: it takes ``limit`` calls at once and works on ``taken``."""
+
+    __slots__ = ("limit", "taken")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+
+class Capacity(Generic[Waiting]):
+    """The slots of all callees of one registration, and the calls ``waiting`` for one, in the order in which they came.
+
+    A callee without a limit is always free. A call keeps the ``Slots`` that it took one of, and gives it back there: a
+    callee that unregisters and registers again has new slots, and the answers to its earlier calls free none of them.
+    """
+
+    __slots__ = ("_slots", "waiting")
+
+    def __init__(self) -> None:
+        self._slots: dict[int, Slots] = {}
+        self.waiting: deque[Waiting] = deque()
+
+    def limit(self, session: int, limit: int) -> None:
+        """The callee with this session id takes ``limit`` calls at once, from now on."""
+        self._slots[session] = Slots(limit)
+
+    def is_free(self, session: int) -> bool:
+        """Whether the callee takes one more call."""
+        slots = self._slots.get(session)
+        return slots is None or slots.taken < slots.limit
+
+    def take(self, session: int) -> Slots | None:
+        """Take a slot of the callee: returns the Slots that it belongs to, None for a callee without a limit."""
+        slots = self._slots.get(session)
+        if slots is not None:
+            slots.taken += 1
+        return slots
+
+    def forget(self, session: int) -> None:
+        """Remove the slots of a callee that is none any more."""
+        self._slots.pop(session, None)
 
 
 class Succession:
-    """What a registration and those that it was taken over by have in common: ``current`` is the last of them. The
-    others are kept by calls in progress alone."""
+    """Shared by a registration and those that took it over (``force_reregister``): ``current`` is the last of them.
+    Only calls in progress refer to the others."""
 
     __slots__ = ("current",)
     current: Registration
@@ -104,9 +105,9 @@ class Succession:
 class Registration:
     """``callees`` in the order they registered; never empty while it is filed.
 
-    ``wants_caller`` are the session ids of the callees that asked to be told who calls, ``forwards_timeout`` of those
-    that keep time limits themselves. ``capacity`` is None where nobody has said how many calls he takes.
-    ``created``: when, in seconds since 1970.
+    ``wants_caller`` are the session ids of the callees that asked to have the caller disclosed, ``forwards_timeout`` of
+    those that enforce time limits themselves. ``capacity`` is None while no callee has a limit. ``created``: when, in
+    seconds since 1970.
     """
 
     __slots__ = (
@@ -131,7 +132,7 @@ class Registration:
         self.invoke = invoke
         self.callees: list[Member] = []
         self.wants_caller: set[int] = set()
-        self.forwards_timeout: frozenset[int] = NOBODY
+        self.forwards_timeout: frozenset[int] = _NO_SESSIONS
         self.capacity: Capacity[Any] | None = None
         self.succession: Succession | None = None
         self._next = 0
@@ -153,7 +154,7 @@ class Registration:
         return callee
 
     def pick_free(self, draw: Draw) -> Member | None:
-        """As ``pick``, among those who do not have as many calls as they take; None when everybody has."""
+        """As ``pick``, among the callees with a free slot; None when there is none."""
         if self.capacity is None:
             return self.pick(draw)
         free = [callee for callee in self.callees if self.is_free(callee)]
@@ -176,7 +177,7 @@ class Registration:
         return self.capacity is None or self.capacity.is_free(callee.session)
 
     def current(self) -> Registration:
-        """Itself, or the one by which somebody has taken the procedure over since."""
+        """This registration, or the one that has taken the procedure over since."""
         return self if self.succession is None else self.succession.current
 
     def taken_over_by(self, successor: Registration) -> None:
@@ -187,7 +188,8 @@ class Registration:
         self.succession.current = successor
 
     def successor(self, tried: Sequence[Member], draw: Draw) -> Member | None:
-        """Who gets a call that the last of ``tried`` was not available for (WAMP, "Call Re-Routing"); None: nobody."""
+        """The callee for a call that the last of ``tried`` was not available for (WAMP, "Call Re-Routing"); None: no
+        callee is left."""
         left = [callee for callee in self.callees if callee not in tried and self.is_free(callee)]
         if not left:
             return None
@@ -197,13 +199,13 @@ class Registration:
             return left[-1]
         if self.invoke is Invoke.FIRST:
             return left[0]
-        # Whoever comes next behind the one who was asked last, all the way round.
+        # The next one after the callee that was tried last, all the way round.
         callees, last = self.callees, tried[-1]
         start = callees.index(last) + 1 if last in callees else self._next
         return next(each for each in (*callees[start:], *callees[:start]) if each in left)
 
     def apply(self, member: Member, options: RegisterOptions) -> None:
-        """From now on do as ``member``, a callee, wishes."""
+        """Apply the options of ``member``, a callee."""
         if options.disclose_caller:
             self.wants_caller.add(member.session)
         if options.forward_timeout:
@@ -214,7 +216,7 @@ class Registration:
             self.capacity.limit(member.session, options.concurrency)
 
     def drop(self, member: Member) -> None:
-        """Take a callee off; the others keep their order and their turn."""
+        """Remove a callee; the others keep their order and their turn."""
         position = self.callees.index(member)
         del self.callees[position]
         self.wants_caller.discard(member.session)
@@ -244,7 +246,7 @@ class Registrations:
             yield from self.index.entries(match)
 
     def find(self, number: int) -> Registration | None:
-        """The registration with this id. Looks at one after the other: nobody but the curious asks."""
+        """The registration with this id. A linear scan, which only the meta procedures pay for."""
         return next((one for one in self if one.id == number), None)
 
     def join(
@@ -252,8 +254,8 @@ class Registrations:
     ) -> Registration:
         """Register ``member``.
 
-        RequestError PROCEDURE_ALREADY_EXISTS when somebody has the procedure for itself or with another policy,
-        or ``member`` already has it.
+        RequestError PROCEDURE_ALREADY_EXISTS when the procedure is registered for a single callee, with another
+        policy, or by ``member``.
         """
         registration = self.index.get(procedure, match)
         if registration is None:
@@ -269,9 +271,9 @@ class Registrations:
         return registration
 
     def part(self, member: Member, registration: Registration) -> None:
-        """Take a registered ``member`` off; the registration goes with its last callee.
+        """Remove ``member`` from its registration, which is dropped with its last callee.
 
-        ``member.registrations`` is left for the caller to correct: who leaves forgets all of them at once.
+        ``member.registrations`` is left to the caller: a member that leaves clears all of them at once.
         """
         registration.drop(member)
         if not registration.callees:

@@ -1,22 +1,21 @@
-"""Events that are kept for those who subscribe later (WAMP, "Event Retention").
+"""Events that are kept for later subscribers (WAMP, "Event Retention").
 
-Whoever gets a retained event would have got it when it was published: all its filters hold for ever, the exclusion of
-its publisher too. Of each topic the last event that reaches everybody is kept, and behind it those for some alone.
-Session ids mean somebody only while that session is here, and are forgotten with it.
+A subscriber gets a retained event only if it would have got it at publication: its filters and the exclusion of its
+publisher stay in force. Of each topic the last event without filters is kept, and later ones for certain receivers.
+Session ids are removed from filters when their session ends, since they never come back.
 
-The store is bounded, in events and in bytes of their arguments, lists and details; when it is full the oldest event
-goes. This file must not know who may retain what, nor why an event was retained.
+The store is bounded, in events and in bytes of their arguments, lists and details; when it is full the oldest event is
+dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import attrs
 
 from orosync.model import EMPTY, Match
-from orosync.router.deliveries import Member, text_size
+from orosync.router.deliveries import ExtraDetails, Member, text_size
 from orosync.router.filters import Filters
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
@@ -24,7 +23,7 @@ from orosync.wamp.uris import matches
 EVENTS = 1000
 BYTES = 512 * 1024
 OF_A_TOPIC = 16
-"""Events of one topic: one for everybody and those for some alone."""
+"""Events of one topic: one for all subscribers and those for certain receivers."""
 
 
 @attrs.define(eq=False)
@@ -36,33 +35,33 @@ class Retained:
     topic: str
     publication: int
     payload: Payload | None
-    extra_details: Mapping[str, Any]
+    extra_details: ExtraDetails
     filters: Filters | None
     excluded: int | None
     size: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # Counted once: its lists become shorter when sessions leave.
+        # Computed once, since its lists become shorter when sessions leave.
         arguments = 0 if self.payload is None else self.payload.size
         filters = 0 if self.filters is None else self.filters.size
         self.size = len(self.topic) + arguments + text_size(self.extra_details) + filters
 
     @property
-    def for_everybody(self) -> bool:
+    def for_all(self) -> bool:
         return self.filters is None and self.excluded is None
 
     @property
-    def for_nobody(self) -> bool:
+    def for_none(self) -> bool:
         return self.filters is not None and self.filters.eligible == frozenset()
 
     def reaches(self, member: Member) -> bool:
-        """Whether ``member`` would have got it."""
+        """Whether ``member`` would have got it at publication."""
         if member.session == self.excluded:
             return False
         return self.filters is None or bool(self.filters.select({member.session: member}))
 
     def sessions(self) -> Iterable[int]:
-        """The sessions that it names."""
+        """The session ids in its filters and its exclusion."""
         if self.excluded is not None:
             yield self.excluded
         if self.filters is not None:
@@ -71,10 +70,10 @@ class Retained:
 
 
 class Retention:
-    """The retained events of one realm, whose ``members`` are. ``never`` holds topics of which nothing is retained.
+    """The retained events of one realm, which has these ``members``. ``never``: topics whose events are not retained.
 
-    ``of_a_topic`` bounds the events of one topic. ``dropped`` counts those that went before their time, and
-    ``on_dropped`` is told of each.
+    ``of_a_topic`` bounds the events of one topic. ``dropped`` counts the events that were dropped over a bound, and
+    ``on_dropped`` is called for each. ``named``: by session id, the events that name that session.
     """
 
     def __init__(self, members: Mapping[int, Member], most: int = EVENTS, most_bytes: int = BYTES) -> None:
@@ -98,11 +97,11 @@ class Retention:
         topic: str,
         publication: int,
         payload: Payload | None,
-        extra_details: Mapping[str, Any] | None,
+        extra_details: ExtraDetails | None,
         filters: Filters | None,
         excluded: int | None,
     ) -> None:
-        """Retain an event. Nobody who may not have it pays with an older one."""
+        """Retain an event, in the place of older ones for the same receivers."""
         if topic in self.never:
             return
         here = self._members.keys()
@@ -110,7 +109,7 @@ class Retention:
         event = Retained(
             topic, publication, payload, extra_details or EMPTY, filters, excluded if excluded in here else None
         )
-        if event.for_nobody:
+        if event.for_none:
             return
         self._supersede(event)
         if event.size > self._most_bytes:
@@ -123,12 +122,12 @@ class Retention:
         for session in event.sessions():
             self.named.setdefault(session, set()).add(event)
         if len(events) > self.of_a_topic:
-            self._drop(next((one for one in events if not one.for_everybody), events[0]))
+            self._drop(next((one for one in events if not one.for_all), events[0]))
         while len(self._ages) > self._most or self._bytes > self._most_bytes:
             self._drop(next(iter(self._ages)))
 
     def for_member(self, member: Member, topic: str, match: Match) -> list[Retained]:
-        """What ``member`` gets that subscribes: of each topic the last event that reaches it, oldest first."""
+        """The events for ``member``, which subscribes: of each topic the last one that reaches it, oldest first."""
         topics = [topic] if match is Match.EXACT else [each for each in self._events if matches(topic, match, each)]
         found: dict[Retained, None] = {}
         for each in topics:
@@ -138,7 +137,7 @@ class Retention:
         return list(found) if len(found) < 2 else [event for event in self._ages if event in found]
 
     def leave(self, session: int) -> None:
-        """A session is gone, and with it what events say of it."""
+        """Remove a session that has left from all filters and exclusions."""
         naming = self.named.pop(session, set())
         for event in naming:
             if event.excluded == session:
@@ -147,17 +146,17 @@ class Retention:
         for event in naming:
             if event not in self._ages:
                 continue  # another one of these has replaced it
-            if event.for_nobody:
+            if event.for_none:
                 self._remove(event)
-            elif event.for_everybody:
+            elif event.for_all:
                 self._supersede(event)
 
     def _supersede(self, event: Retained) -> None:
-        """Remove the older ones that nobody will get any more because of ``event``."""
+        """Remove older events that no subscriber will get any more because of ``event``."""
         for older in list(self._events.get(event.topic, ())):
             if older is event:
                 break
-            if event.for_everybody or (older.filters, older.excluded) == (event.filters, event.excluded):
+            if event.for_all or (older.filters, older.excluded) == (event.filters, event.excluded):
                 self._remove(older)
 
     def _drop(self, event: Retained) -> None:

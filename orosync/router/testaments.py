@@ -1,7 +1,7 @@
-"""What sessions want published when they are gone, however they go (WAMP, "Session Testament").
+"""Testaments: publications that sessions leave for when they end (WAMP, "Session Testament").
 
-A book for each session, bounded, gone with the session. Without session resumption a session is detached and destroyed
-in one: the testaments for the former come first. This file must not know who may publish what, or how it is published.
+Their number and size are bounded for each session. Without session resumption a session is detached and destroyed at
+the same time: testaments for the former come first.
 """
 
 from __future__ import annotations
@@ -48,45 +48,45 @@ class Testament:
 class Testaments:
     """All testaments of one realm, by session id."""
 
-    __slots__ = ("_books",)
+    __slots__ = ("_sessions",)
 
     def __init__(self) -> None:
-        self._books: dict[int, list[Testament]] = {}
+        self._sessions: dict[int, list[Testament]] = {}
 
     def add(self, session: int, testament: Testament) -> None:
-        """The last will so far. RequestError UNAVAILABLE over the bound."""
-        book = self._books.get(session, [])
-        if len(book) >= MOST:
+        """Add a testament behind the others. RequestError UNAVAILABLE over the bound."""
+        testaments = self._sessions.get(session, [])
+        if len(testaments) >= MOST:
             raise RequestError(uris.UNAVAILABLE, f"a session may leave {MOST} testaments")
-        if sum(one.size for one in book) + testament.size > MOST_BYTES:
+        if sum(one.size for one in testaments) + testament.size > MOST_BYTES:
             raise RequestError(uris.UNAVAILABLE, f"the testaments of a session may have {MOST_BYTES} bytes")
-        self._books[session] = [*book, testament]
+        self._sessions[session] = [*testaments, testament]
 
     def withdraw(self, session: int, testament: Testament) -> bool:
-        """Take back one testament; false when it is no longer there."""
-        book = self._books.get(session, [])
-        if testament not in book:
+        """Remove one testament; False when it is no longer there."""
+        testaments = self._sessions.get(session, [])
+        if testament not in testaments:
             return False
-        self._keep(session, [one for one in book if one is not testament])
+        self._keep(session, [one for one in testaments if one is not testament])
         return True
 
     def flush(self, session: int, scope: Scope) -> None:
-        """Forget the testaments of one scope."""
-        self._keep(session, [one for one in self._books.get(session, []) if one.scope is not scope])
+        """Remove the testaments of one scope."""
+        self._keep(session, [one for one in self._sessions.get(session, []) if one.scope is not scope])
 
     def forget(self, session: int) -> None:
-        """Forget all testaments of a session."""
-        self._books.pop(session, None)
+        """Remove all testaments of a session."""
+        self._sessions.pop(session, None)
 
     def take(self, session: int) -> list[Testament]:
-        """All testaments of a session that is gone, in the order in which to publish them; they are no longer here."""
-        if not self._books:
+        """Remove and return all testaments of a session that is gone, in the order in which to publish them."""
+        if not self._sessions:
             return []
-        # A stable order: within a scope it is that in which they were added.
-        return sorted(self._books.pop(session, []), key=lambda one: one.scope is Scope.DESTROYED)
+        # A stable sort: within a scope they keep the order in which they were added.
+        return sorted(self._sessions.pop(session, []), key=lambda one: one.scope is Scope.DESTROYED)
 
-    def _keep(self, session: int, book: list[Testament]) -> None:
-        if book:
-            self._books[session] = book
+    def _keep(self, session: int, testaments: list[Testament]) -> None:
+        if testaments:
+            self._sessions[session] = testaments
         else:
-            self._books.pop(session, None)
+            self._sessions.pop(session, None)

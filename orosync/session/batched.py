@@ -33,7 +33,7 @@ class BatchedSession(V2Session):
         try:
             if binary is not self._binary:
                 raise ProtocolViolation(f"{self._codec.subprotocol} goes in {'text' if binary else 'binary'} frames")
-            messages = batching.taken_apart(data, binary)
+            messages = batching.split(data, binary)
         except ProtocolViolation as violation:
             self.violated(str(violation))
             return

@@ -30,7 +30,7 @@ class Archive:
         self._chain = chain
         self._dispatcher = dispatcher
         self._journal = journal
-        realm.answers({"wamp.subscription.get_events": self.get_events})
+        realm.add_procedures({"wamp.subscription.get_events": self.get_events})
 
     def get_events(self, call: MetaCall) -> list[Any] | None:
         """(subscription; limit, reverse, topic, from/after/before/until _time and _publication)."""
@@ -44,7 +44,7 @@ class Archive:
             if decision.verdict is not Verdict.ALLOW:
                 raise refusal(self._journal, principal, Action.SUBSCRIBE, topic, decision)
             events, more = self._realm.history.read(subscription, call.caller, query)
-            call.about = {"is_limit_reached": True} if more else {}
+            call.answer_kwargs = {"is_limit_reached": True} if more else {}
             return list(_carriable(events, getattr(call.caller.wire, "format", Format.JSON)))
 
         decision = self._chain.decide(principal, Action.SUBSCRIBE, topic, subscription.match, EMPTY)

@@ -14,7 +14,7 @@ from orosync.config.realms import RealmSection
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.deliveries import Member
-from orosync.router.history import Kept, Recorder
+from orosync.router.history import HistoryLimits, Recorder
 from orosync.router.realm import Realm
 from orosync.session import features
 from orosync.session.dispatch import Dispatcher
@@ -169,5 +169,5 @@ def make_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = f
         queue_limit=section.call_queue,
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,
-        history=[Kept(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
+        history=[HistoryLimits(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
     )

@@ -48,7 +48,7 @@ class Executor:
         self._journal = journal
         self._strict = strict_uris
         self._disclosing = disclosing
-        realm.answers({"wamp.session.add_testament": self.add, "wamp.session.flush_testaments": self.flush})
+        realm.add_procedures({"wamp.session.add_testament": self.add, "wamp.session.flush_testaments": self.flush})
 
     # -- what clients call
 

@@ -145,7 +145,7 @@ class CallForwarding:
     def invoked(self, invocation: Invocation, procedure: str, payload: Payload | None) -> None:
         """An INVOCATION of ``procedure``."""
         number, details = int(invocation.request), invocation.details
-        route = forwarding.further(details, number, self._left, self._entered)
+        route = forwarding.extended(details, number, self._left, self._entered)
         if route is None or self._comes_back(procedure):
             self._refuse("loop", number, uris.NO_SUCH_PROCEDURE, f"{procedure} would be called in a circle")
         elif payload is not None and payload.size > self._size:
@@ -281,7 +281,7 @@ class EventForwarding:
 
     def begin(self, left: str, entered: str, *, numbered: bool = True, seals: frozenset[str] = ALL_SEALS) -> None:
         """The marks of the two realms, once they are known. ``numbered``: the ids of publications in the first one are
-        like no others (``trail.numbers_well``); ``seals``: the sealed payloads that the second one hands on."""
+        like no others (``forwarding.has_random_ids``); ``seals``: the sealed payloads that the second one hands on."""
         self._left, self._entered, self._numbered, self._seals = left, entered, numbered, seals
         self._publications = forwarding.Memory(MOST_ASKED)
 
@@ -290,7 +290,7 @@ class EventForwarding:
         if self._publications.seen(publication):
             return
         number = publication if self._numbered else ids.random_id()
-        route = forwarding.further(details, number, self._left, self._entered)
+        route = forwarding.extended(details, number, self._left, self._entered)
         if uris.is_reserved(topic):
             self._drop("reserved", topic)
         elif not well_formed(topic):

@@ -181,7 +181,7 @@ class Uplink(Service):
         there = forwarding.mark_of(section.realm, section.url, welcome)
         seals = seals_of(welcome)
         self._outward.begin(here, there, seals=seals)
-        self._inward.begin(there, here, numbered=forwarding.numbers_well(welcome))
+        self._inward.begin(there, here, numbered=forwarding.has_random_ids(welcome))
         self._calls_out.begin(here, there, seals=seals)
         self._calls_in.begin(there, here, back=seals)
         self._far.session = session

@@ -1,7 +1,7 @@
-"""Several messages in one (WAMP, section "Message Batching"): taken apart and framed, as bytes.
+"""Several messages in one (WAMP, section "Message Batching"): split and framed, as bytes.
 
 JSON messages are each followed by a separator, 0x1e by the specification and 0x18 with autobahn and Crossbar.io (which
-read its ``\30`` as octal); binary ones have their length in front. This file must not know what a message means.
+read its ``\30`` as octal); binary ones have their length in front.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SEPARATOR, OTHER_SEPARATOR = b"\x1e", b"\x18"
 Framer = Callable[[bytes, bool], bytes]
 
 
-def taken_apart(batch: bytes, binary: bool) -> list[bytes]:
-    """The messages in ``batch``, one at least. Raises ProtocolViolation, also for more than MOST."""
+def split(batch: bytes, binary: bool) -> list[bytes]:
+    """The messages in ``batch``, at least one. Raises ProtocolViolation, also for more than MOST."""
     if not batch:
         raise ProtocolViolation("a batch without a message")
     messages = _prefixed(batch) if binary else _separated(batch)

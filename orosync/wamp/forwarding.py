@@ -1,12 +1,11 @@
-"""The trail of a forwarded message: which it is and which realms it has passed, so that it comes to none of them twice.
+"""The trail of a message that is forwarded between realms: its id and the realms it has passed, to prevent loops.
 
-WAMP leaves links between routers open, and a broker hands no unknown option on. Crossbar.io hands one string of the
-publisher's or caller's on, whoever may be disclosed to whom: ``transaction_hash``. That string is our trail,
-``orosync:NUMBER:MARK.MARK``: the publication's id where it began, and the realms it has passed, that one first. orosync
-hands it on too. Other strings are other people's and no trail.
+WAMP does not specify links between routers, and a broker drops unknown options. Crossbar.io passes one string of a
+publisher or caller on, independent of disclosure: ``transaction_hash``, and so does orosync. That string is the trail,
+``orosync:NUMBER:MARK.MARK``: the publication's id in the first realm, and the marks of the realms that it has passed,
+the first one first. Any other string is not a trail.
 
-A mark is of a realm as long as its router runs, and a name for nothing else. This file must not know sessions or what
-is forwarded.
+A mark identifies a realm as long as its router runs.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from typing import Any, NamedTuple
 from orosync.wamp.ids import random_id
 
 OPTION = "transaction_hash"
-"""Where a trail stands in options and details."""
+"""The key of a trail in options and details."""
 
 UPLINK = "_orosync_uplink"
-"""HELLO.Details: the client forwards between realms, and wants to know the mark of the one it joins."""
+"""HELLO.Details: the client forwards between realms, and asks for the mark of the one it joins."""
 
 REALM = "_orosync_realm"
 """WELCOME.Details: that mark."""
 
 MOST_REALMS = 8
-"""What has passed so many realms goes no further."""
+"""A message that has passed so many realms is not forwarded any more."""
 
 MOST_REMEMBERED = 10_000
-"""So many of the last events a realm remembers."""
+"""Events that a realm remembers, the last ones."""
 
 _TRAIL = re.compile(r"orosync:([0-9]{1,16}):([0-9a-zA-Z]{1,32}(?:\.[0-9a-zA-Z]{1,32})*)")
 _LONGEST = 400
@@ -43,41 +42,41 @@ def new_mark() -> str:
 
 
 def mark_of(realm: str, url: str, welcome: Mapping[str, Any]) -> str:
-    """The mark of the realm that was joined at ``url``: what orosync says, else one made of what the router's WELCOME
-    tells (Crossbar.io its node) or of the address, the same for all who know the router by that."""
-    told = welcome.get(REALM)
-    if isinstance(told, str) and 0 < len(told) <= 32 and told.isalnum():
-        return told
+    """The mark of the realm that was joined at ``url``: the one in orosync's WELCOME, else one derived from the node in
+    Crossbar.io's WELCOME or from the address, the same for all clients that use that address."""
+    mark = welcome.get(REALM)
+    if isinstance(mark, str) and 0 < len(mark) <= 32 and mark.isalnum():
+        return mark
     node = welcome.get("x_cb_node")
     known = f"{node if isinstance(node, str) else url} {realm}"
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
-def numbers_well(welcome: Mapping[str, Any]) -> bool:
-    """Whether the ids of a router's publications are random, as WAMP has it, for certain: those of orosync and
-    Crossbar.io. Elsewhere the same may come again, and be another event."""
+def has_random_ids(welcome: Mapping[str, Any]) -> bool:
+    """Whether the publication ids of a router are known to be random, as WAMP demands: those of orosync and Crossbar.io
+    are. Other routers may use an id again for another event."""
     return REALM in welcome or "x_cb_node" in welcome
 
 
 class Trail(NamedTuple):
-    """``number`` tells the message from every other that began where it did; ``marks`` are the realms it has passed."""
+    """``number`` is the id of the message in its first realm; ``marks`` are the realms it has passed."""
 
     number: int
     marks: tuple[str, ...]
 
 
-def read(said: object) -> Trail | None:
-    """The trail that a string is; None where it is none."""
-    if not isinstance(said, str) or len(said) > _LONGEST:
+def parse(text: object) -> Trail | None:
+    """The trail in a string; None where it is not a trail."""
+    if not isinstance(text, str) or len(text) > _LONGEST:
         return None
-    found = _TRAIL.fullmatch(said)
+    found = _TRAIL.fullmatch(text)
     return None if found is None else Trail(int(found[1]), tuple(found[2].split(".")))
 
 
-def further(details: Mapping[str, Any], number: int, left: str, entered: str) -> str | None:
-    """The trail of a message with ``details`` that leaves one realm, where it has ``number``, and enters another, to be
-    said there; None where it must not: it has been there, or has come too far."""
-    found = read(details.get(OPTION)) or Trail(number, ())
+def extended(details: Mapping[str, Any], number: int, left: str, entered: str) -> str | None:
+    """The trail of a message with ``details`` that leaves one realm, where its id is ``number``, and enters another;
+    None where it must not, because it has been there or has passed too many realms."""
+    found = parse(details.get(OPTION)) or Trail(number, ())
     marks = found.marks
     if entered in marks:
         return None
@@ -89,19 +88,19 @@ def further(details: Mapping[str, Any], number: int, left: str, entered: str) ->
 
 
 class Memory:
-    """The last events that have come into a realm with a trail: by another way the same one may come again."""
+    """The last events that came into a realm with a trail: the same event may come again by another way."""
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._known: dict[int, None] = {}
         self._most = most
 
-    def again(self, said: object) -> bool:
-        """Whether an event with that string has come before; from now on it has. False for what is no trail."""
-        found = read(said)
+    def again(self, text: object) -> bool:
+        """Whether an event with that trail has come before, and remember it. False for a string that is no trail."""
+        found = parse(text)
         return found is not None and self.seen(found.number)
 
     def seen(self, number: int) -> bool:
-        """Whether that number has come before; from now on it has."""
+        """Whether that number has come before, and remember it."""
         if number in self._known:
             return True
         if len(self._known) >= self._most:

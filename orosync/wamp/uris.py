@@ -1,9 +1,4 @@
-"""The error and close URIs that WAMP predefines, each under the name the specification gives it.
-
-Constants only (WAMP, "Predefined URIs" and the advanced profile's sections). This file must not know when
-any of them is sent.
-
-WAMP URIs: which are well formed, which a pattern matches, and which pattern lies within which.
+"""WAMP URIs: the predefined error and close URIs, which URIs are well formed, and which URIs a pattern matches.
 
 Rules (WAMP, sections "URIs" and "Pattern-based Subscriptions"):
 
@@ -11,11 +6,11 @@ Rules (WAMP, sections "URIs" and "Pattern-based Subscriptions"):
 * An exact URI has no empty component.
 * A wildcard pattern may have empty components, anywhere; each stands for one component.
 * A prefix pattern is compared as a string, so it may end in the middle of a component or with a "."; the empty
-  prefix is well formed too and matches everything. Whether somebody may use it is authorization's matter.
-* A URI or pattern has at most LONGEST characters: each may be remembered many times over. A wildcard pattern has
-  at most COMPONENTS components.
+  prefix is well formed too and matches every URI. Authorization decides who may use it.
+* A URI or pattern has at most LONGEST characters, since many copies may be kept. A wildcard pattern has at most
+  COMPONENTS components.
 
-Topics of WAMP v1 are opaque strings, of which only the length is checked. This file must not know who may do what.
+Topics of WAMP v1 are opaque strings, of which only the length is checked.
 """
 
 from __future__ import annotations
@@ -39,18 +34,13 @@ PAYLOAD_SIZE_EXCEEDED = "wamp.error.payload_size_exceeded"
 # Basic profile: sessions
 PROTOCOL_VIOLATION = "wamp.error.protocol_violation"
 NO_SUCH_REALM = "wamp.error.no_such_realm"
-NO_SUCH_ROLE = "wamp.error.no_such_role"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
 AUTHORIZATION_FAILED = "wamp.error.authorization_failed"
 
 # Advanced profile: authentication and authorization
 NO_MATCHING_AUTH_METHOD = "wamp.error.no_matching_auth_method"
-NO_SUCH_PRINCIPAL = "wamp.error.no_such_principal"
 AUTHENTICATION_DENIED = "wamp.error.authentication_denied"
 AUTHENTICATION_FAILED = "wamp.error.authentication_failed"
-AUTHENTICATION_REQUIRED = "wamp.error.authentication_required"
-AUTHORIZATION_DENIED = "wamp.error.authorization_denied"
-AUTHORIZATION_REQUIRED = "wamp.error.authorization_required"
 
 # Advanced profile: requests
 TIMEOUT = "wamp.error.timeout"
@@ -60,30 +50,27 @@ RUNTIME_ERROR = "wamp.error.runtime_error"
 NETWORK_FAILURE = "wamp.error.network_failure"
 UNAVAILABLE = "wamp.error.unavailable"
 UNREGISTERED = "wamp.error.unregistered"
-"""Why a callee has lost a registration to somebody's force_reregister, as Crossbar.io says it."""
+"""The reason when another session's force_reregister takes a registration away, as in Crossbar.io."""
 NO_AVAILABLE_CALLEE = "wamp.error.no_available_callee"
 FEATURE_NOT_SUPPORTED = "wamp.error.feature_not_supported"
 NO_SUCH_SESSION = "wamp.error.no_such_session"
 
 # Closing
 SYSTEM_SHUTDOWN = "wamp.close.system_shutdown"
-CLOSE_REALM = "wamp.close.close_realm"
 GOODBYE_AND_OUT = "wamp.close.goodbye_and_out"
 KILLED = "wamp.close.killed"
-NORMAL = "wamp.close.normal"
-
 
 LONGEST = 1024
-"""Characters of a URI, whatever it names."""
+"""Characters of a URI or pattern."""
 
 TOO_LONG = f"a URI has at most {LONGEST} characters"
 
 COMPONENTS = 64
-"""Components of a wildcard pattern: each is a node of a tree, and costs much more than its characters."""
+"""Components of a wildcard pattern: each is a node of a tree, which costs much more than its characters."""
 
 
 def _patterns(component: str) -> dict[Match, re.Pattern[str]]:
-    # The length is part of the pattern: who checks very many makes no second call for it.
+    # The length is part of the pattern, to spare a second check on hot paths.
     short = f"(?!.{{{LONGEST + 1}}})"
     return {
         Match.EXACT: re.compile(rf"{short}{component}+(?:\.{component}+)*"),
@@ -99,7 +86,7 @@ _STRICT_EXACT = _STRICT[Match.EXACT].fullmatch
 
 
 def exact_rule(strict: bool) -> Callable[[str], object]:
-    """What tells, by something true, that a URI is well formed for exact matching: for those who check very many."""
+    """A function whose result is true for a URI that is well formed for exact matching; ``check`` for hot paths."""
     return _STRICT_EXACT if strict else _LOOSE_EXACT
 
 
@@ -140,7 +127,7 @@ def covers(grant: str, grant_match: Match, pattern: str, match: Match) -> bool:
     if grant_match is Match.EXACT:
         return False
     if grant_match is Match.PREFIX:
-        # What follows a wildcard's first gap is anybody's choice, so only the text before it counts.
+        # Any text may follow a wildcard's first gap, so only the text before it counts.
         sure = pattern if match is Match.PREFIX else _before_gap(components)
         return sure.startswith(grant)
     # A prefix can be continued with any number of components, a wildcard has a fixed number.

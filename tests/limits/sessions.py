@@ -10,7 +10,7 @@ from orosync.config.readers import BUILTIN
 from orosync.config.realms import histories as history_lines
 from orosync.model import Action, ConnectionPolicy, Match
 from orosync.router.dealer import PENDING_LIMIT
-from orosync.router.history import ANSWER, Kept, Recorder
+from orosync.router.history import ANSWER_BYTES, HistoryLimits, Recorder
 from orosync.router.pending import KEPT_BYTES, REMEMBERED, PendingCalls
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
@@ -224,7 +224,7 @@ _LINE = history_lines("exact a.b", BUILTIN)[0]
 
 
 def recorded(payload: str, count: int) -> tuple[Realm, Any]:
-    realm = Realm("x", history=[Kept(Match.EXACT, "a.b", _LINE.events, _LINE.bytes)])
+    realm = Realm("x", history=[HistoryLimits(Match.EXACT, "a.b", _LINE.events, _LINE.bytes)])
     realm.broker.recorder = Recorder(realm.retention, lambda topic: False, realm.history)
     for _ in range(count):
         realm.broker.publish("a.b", Payload.of([payload]))
@@ -239,7 +239,7 @@ def history() -> Outcome:
     return Outcome()
 
 
-@drives("Events in one answer about history", size(ANSWER))
+@drives("Events in one answer about history", size(ANSWER_BYTES))
 def history_answer() -> Outcome:
     realm, subscription = recorded("x" * 65000, 12)
     events, more = realm.history.read(subscription, member(1), Query())

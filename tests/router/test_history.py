@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import Match
 from orosync.router import history
 from orosync.router.filters import Filters
-from orosync.router.history import Kept, Recorder
+from orosync.router.history import HistoryLimits, Recorder
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
 from orosync.wamp.payload import Payload
@@ -20,9 +20,9 @@ class HistoryCase(SynchronousTestCase):
     """A realm that keeps what is published to a topic, a prefix and a wildcard pattern."""
 
     KEPT = (
-        Kept(Match.EXACT, "a.b", 3, 10_000),
-        Kept(Match.PREFIX, "a.", 100, 200),
-        Kept(Match.WILDCARD, ".c", 100, 10_000, age=60.0),
+        HistoryLimits(Match.EXACT, "a.b", 3, 10_000),
+        HistoryLimits(Match.PREFIX, "a.", 100, 200),
+        HistoryLimits(Match.WILDCARD, ".c", 100, 10_000, age=60.0),
     )
 
     def setUp(self) -> None:
@@ -93,7 +93,7 @@ class Keeping(HistoryCase):
         for lists in ({"exclude": []}, {"exclude": [5]}, {"eligible": [5]}, {"eligible": []}):
             self.publish("a.b", 0, filters=Filters(**{name: frozenset(value) for name, value in lists.items()}))
         self.assertEqual(self.read("a.b"), [])
-        realm = Realm("x", history=[Kept(Match.PREFIX, "w", 10, 1000)])
+        realm = Realm("x", history=[HistoryLimits(Match.PREFIX, "w", 10, 1000)])
         realm.broker.recorder = Recorder(realm.retention, lambda topic: False, realm.history)
         realm.broker.publish("wamp.session.on_join", Payload.of([1]))
         realm.broker.publish("wide", Payload.of([1]))
@@ -192,7 +192,7 @@ class Reading(HistoryCase):
 
     def test_large(self) -> None:
         """An answer stays small enough for its reader; who goes on behind its end gets all, large events too."""
-        self.patch(history, "ANSWER", 1000)
+        self.patch(history, "ANSWER_BYTES", 1000)
         for position in range(6, 12):
             self.publish("0.c", position, "x" * (2000 if position == 8 else 100))
         found, options, pages = [], {}, 0

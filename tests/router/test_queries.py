@@ -30,9 +30,9 @@ def moment(second: float) -> str:
 
 
 class Selecting(SynchronousTestCase):
-    def found(self, forgetful: bool = False, **options: Any) -> list[int]:
+    def found(self, has_dropped: bool = False, **options: Any) -> list[int]:
         """The seconds of what is found."""
-        return [event.time // SECOND for event in Query.of(options).select(EVENTS, forgetful)]
+        return [event.time // SECOND for event in Query.of(options).select(EVENTS, has_dropped)]
 
     def test_conditions(self) -> None:
         """Each condition alone, and several together."""

@@ -42,7 +42,7 @@ class Batcher:
     def heard(self) -> list[Any]:
         found: list[Any] = []
         for batch in self.link.take():
-            messages = batching.taken_apart(batch, self.binary)
+            messages = batching.split(batch, self.binary)
             if not self.binary:
                 assert batching.separator(batch) == self.mark, batch
             found += [msgpack.unpackb(one) if self.binary else json.loads(one) for one in messages]

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.router.history import Kept
+from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
 from tests.session import stage
 from tests.session.meta_case import MISSING, MetaCase
@@ -20,7 +20,7 @@ class HistoryCase(MetaCase):
     """``anna`` has published five times to what is kept."""
 
     def setUp(self) -> None:
-        kept = [Kept(Match.PREFIX, "com.", 100, 10_000)]
+        kept = [HistoryLimits(Match.PREFIX, "com.", 100, 10_000)]
 
         class KeepingRealm(Realm):
             def __init__(self, name: str, **how: Any) -> None:

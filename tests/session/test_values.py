@@ -16,7 +16,7 @@ from msgspec.msgpack import Ext
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Match
-from orosync.router.history import Kept
+from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
 from orosync.wamp.formats import MAX_DEPTH
 from tests.session import stage
@@ -298,7 +298,7 @@ class Calls(ValuesCase):
 
     def test_history(self) -> None:
         """Events that a reader's serializer cannot carry are left out of what it reads, and cost it nothing else."""
-        kept = [Kept(Match.EXACT, "t", 100, 10**6)]
+        kept = [HistoryLimits(Match.EXACT, "t", 100, 10**6)]
         self.patch(stage, "Realm", lambda *args, **how: Realm(*args, history=kept, **how))
         self.setUp()
         client = self.clients["cbor"]

@@ -57,7 +57,7 @@ class EventsTests(SynchronousTestCase):
             for publication in (1, 2):
                 self.events.event(publication, "a", {}, None)
         for message in self.sink.take():
-            said = forwarding.read(message.options["transaction_hash"])
+            said = forwarding.parse(message.options["transaction_hash"])
             assert said is not None
             numbers.append(said.number)
         self.assertEqual(len(set(numbers)), 4)

@@ -33,7 +33,7 @@ class TakingApartTests(SynchronousTestCase):
             (b"\0\0\0\x01a\0\0\0\x02bc", True, [b"a", b"bc"]),
             (b"\0\0\0\0", True, [b""]),
         ]:
-            self.assertEqual(batching.taken_apart(batch, binary), messages, batch)
+            self.assertEqual(batching.split(batch, binary), messages, batch)
 
     def test_refused(self) -> None:
         """An empty batch, one that ends within a message, one of too many."""
@@ -50,15 +50,15 @@ class TakingApartTests(SynchronousTestCase):
             (b"\x1e" * (batching.MOST + 1), False),
             (b"\0\0\0\0" * (batching.MOST + 1), True),
         ]:
-            self.assertRaises(ProtocolViolation, batching.taken_apart, batch, binary)
-        self.assertEqual(len(batching.taken_apart(b"\0\0\0\0" * batching.MOST, True)), batching.MOST)
-        self.assertEqual(len(batching.taken_apart(b"\x1e" * batching.MOST, False)), batching.MOST)
+            self.assertRaises(ProtocolViolation, batching.split, batch, binary)
+        self.assertEqual(len(batching.split(b"\0\0\0\0" * batching.MOST, True)), batching.MOST)
+        self.assertEqual(len(batching.split(b"\x1e" * batching.MOST, False)), batching.MOST)
 
     @given(st.lists(st.binary(max_size=20), min_size=1, max_size=10))
     def test_lengths_there_and_back(self, messages: list[bytes]) -> None:
         """Whatever is joined comes apart again."""
         frame = batching.framer(plain, b"")
-        self.assertEqual(batching.taken_apart(b"".join(frame(one, True) for one in messages), True), messages)
+        self.assertEqual(batching.split(b"".join(frame(one, True) for one in messages), True), messages)
 
     def test_cut_at_every_byte(self) -> None:
         """A batch that was cut is whole at the ends of its messages alone."""
@@ -68,9 +68,9 @@ class TakingApartTests(SynchronousTestCase):
         ends = {sum(len(one) + 4 for one in messages[:n]): n for n in range(1, 9)}
         for cut in range(len(whole) + 1):
             if cut in ends:
-                self.assertEqual(batching.taken_apart(whole[:cut], True), messages[: ends[cut]])
+                self.assertEqual(batching.split(whole[:cut], True), messages[: ends[cut]])
             else:
-                self.assertRaises(ProtocolViolation, batching.taken_apart, whole[:cut], True)
+                self.assertRaises(ProtocolViolation, batching.split, whole[:cut], True)
 
 
 class FramerTests(SynchronousTestCase):
@@ -80,9 +80,7 @@ class FramerTests(SynchronousTestCase):
         """Each message is a batch, and batches joined are a batch."""
         for mark, binary in ((b"\x1e", False), (b"\x18", False), (b"", True)):
             frame = batching.framer(plain, mark)
-            self.assertEqual(
-                batching.taken_apart(frame(b"[1]", binary) + frame(b"[2]", binary), binary), [b"[1]", b"[2]"]
-            )
+            self.assertEqual(batching.split(frame(b"[1]", binary) + frame(b"[2]", binary), binary), [b"[1]", b"[2]"])
 
     def test_shared(self) -> None:
         """One function for each transport and separator, or nobody could share a frame."""

@@ -19,9 +19,9 @@ class Trails(SynchronousTestCase):
             "orosync:1:a b", "orosync:1:a\n", "orosync:12345678901234567:a", "orosync:1:" + "a" * 33,
             "orosync:1:" + ".".join(["a" * 30] * 20),
         ):  # fmt: skip
-            self.assertIsNone(forwarding.read(said), said)
-        self.assertEqual(forwarding.read("orosync:1:a"), (1, ("a",)))
-        self.assertEqual(forwarding.read(f"orosync:{2**53}:a.B.0"), (2**53, ("a", "B", "0")))
+            self.assertIsNone(forwarding.parse(said), said)
+        self.assertEqual(forwarding.parse("orosync:1:a"), (1, ("a",)))
+        self.assertEqual(forwarding.parse(f"orosync:{2**53}:a.B.0"), (2**53, ("a", "B", "0")))
 
     def test_further(self) -> None:
         """A message enters no realm that it has passed, passes eight at the most, and keeps its number."""
@@ -39,7 +39,7 @@ class Trails(SynchronousTestCase):
         ]
         for said, left, entered, expected in table:
             details = {} if said is None else {forwarding.OPTION: said}
-            self.assertEqual(forwarding.further(details, 3, left, entered), expected, said)
+            self.assertEqual(forwarding.extended(details, 3, left, entered), expected, said)
 
     def test_a_ring(self) -> None:
         """Round a ring of realms a message gets once, whichever it begins in."""
@@ -48,7 +48,7 @@ class Trails(SynchronousTestCase):
             details: dict[str, Any] = {}
             visited = 0
             for step in range(2 * size):
-                said = forwarding.further(details, 1, realms[step % size], realms[(step + 1) % size])
+                said = forwarding.extended(details, 1, realms[step % size], realms[(step + 1) % size])
                 if said is None:
                     break
                 visited += 1
@@ -70,7 +70,7 @@ class Marks(SynchronousTestCase):
         """No two realms have the same, and a trail of the most that there may be can still be read."""
         marks = [forwarding.new_mark() for _ in range(forwarding.MOST_REALMS)]
         self.assertEqual(len(set(marks)), len(marks))
-        self.assertEqual(forwarding.read(f"orosync:{2**53}:" + ".".join(marks)), (2**53, tuple(marks)))
+        self.assertEqual(forwarding.parse(f"orosync:{2**53}:" + ".".join(marks)), (2**53, tuple(marks)))
 
     def test_of_another_router(self) -> None:
         """orosync says it itself; of Crossbar.io it is node and realm, by whatever address; else the address."""
@@ -88,4 +88,4 @@ class Marks(SynchronousTestCase):
     def test_numbers(self) -> None:
         """Only of routers that we know are ids of publications taken for what WAMP says they are."""
         for welcome, well in (({"_orosync_realm": "a"}, True), ({"x_cb_node": "n"}, True), ({"agent": "x"}, False)):
-            self.assertEqual(forwarding.numbers_well(welcome), well, welcome)
+            self.assertEqual(forwarding.has_random_ids(welcome), well, welcome)
