@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -197,9 +197,10 @@ class RulingCache:
 
 
 class _Told(NamedTuple):
-    """What is told of a principal, and its fingerprint (b"" where nothing is remembered)."""
+    """What is told of a principal, and its fingerprint (b"" where nothing is remembered). It must not keep the
+    principal, which knows its session: that is what this is kept by."""
 
-    principal: Principal
+    principal: ref[Principal]
     session: dict[str, Any]
     identity: bytes
 
@@ -261,9 +262,9 @@ class RemoteAuthorizer:
         """What is told of who asks; made once for each session, and anew when its principal is another one."""
         facts = principal.session
         known = None if facts is None else self._told.get(facts)
-        if known is None or known.principal is not principal:
+        if known is None or known.principal() is not principal:
             session = session_details(principal)
-            known = _Told(principal, session, b"" if self._cache is None else identity(principal, session))
+            known = _Told(ref(principal), session, b"" if self._cache is None else identity(principal, session))
             if facts is not None:
                 self._told[facts] = known
         return known

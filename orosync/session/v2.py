@@ -295,6 +295,8 @@ class V2Session:
             self._context.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
+        except Exception:  # ours, and not to be the end of whoever is being handled
+            self._failed(Failure())
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:

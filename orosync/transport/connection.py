@@ -47,6 +47,13 @@ READ_SIZE = 2048
 """Bytes that are read at once from a client that has not joined: what is not handled at once is kept, and OpenSSL keeps
 a buffer of that size for good (over TLS it is half of that). A client that has joined is read from as Twisted does."""
 
+TLS_READ_SIZE = 16384
+"""As much, over TLS, from a client that has joined: all records in it are handed over in one turn, and 64 KiB hold
+nearly three thousand of one byte each."""
+
+SCRAP = 64
+"""Bytes of an incomplete frame that are work however few they are, where one read holds many such pieces."""
+
 FEW = 4 * LEAST
 """What a read may cost without being counted: a few messages."""
 
@@ -292,7 +299,8 @@ class Connection(TurnTaker):
         traits = session.traits
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
-        self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE // 2
+        whole = FileDescriptor.bufferSize if self._raw is self.transport else TLS_READ_SIZE
+        self._raw.bufferSize = whole if authenticated else READ_SIZE // 2
         if authenticated and isinstance(self.transport, MeasuredTLS):
             self.transport.stop_measuring()
         if traits.skip_oversized:
@@ -379,6 +387,8 @@ class Connection(TurnTaker):
         if self._unsettled:
             whole = self._rejoin(data)
             if whole is None:
+                if len(data) <= SCRAP:
+                    self.scrap()
                 return
             data = whole
         turns = self.turns
@@ -513,7 +523,7 @@ class Connection(TurnTaker):
         if self.state == OPEN:
             reason = f"a TLS record of {size} bytes before it has joined, {self.message_limit} have room"
             self.journal.note("frame.refused", "record", address=self.facts.address, reason=reason)
-            self.drop_now("cut: record")
+            self.close(1009, "message too large")
 
     # -- ending
 
@@ -552,6 +562,16 @@ class Connection(TurnTaker):
         self.timers.cancel(self)
         self._forget()
         self.transport.abortConnection()
+
+    def scrap(self) -> None:
+        """One read of TLS may hold thousands of records of one byte, of plain TCP it is one such piece."""
+        if self._raw is self.transport or self._paused:
+            return
+        self._quantum_left -= SCRAP
+        if self._quantum_left <= 0:
+            self._raw.bufferSize = READ_SIZE  # each read brings so many again
+            self._wait()
+            self._hold()
 
     def oversized(self, size: int) -> None:
         address, limit = self.facts.address, self.message_limit

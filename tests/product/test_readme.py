@@ -36,6 +36,7 @@ secret = env:SECRET
 directory = people
 [directory:people]
 use = static
+user.anna = 1 env:SECRET
 [topics:oro]
 use = oro
 """
