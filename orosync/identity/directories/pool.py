@@ -1,9 +1,8 @@
-"""Databases asked in a few threads with a connection each, and the directory that asks that way.
+"""Queries to a database, in a few threads with one connection each; the directory of users that is made of them.
 
-Every question ends within its time: the database ends queries that take too long, the driver gives up connecting, and
-what neither of them ends is cut off at its socket. After any error a connection is thrown away. This file must not
-know which database it is, caches or queues (``lookups`` stands in front and asks no more at once than there are
-threads).
+Every query ends in time: the database ends those that take too long, the driver gives up connecting, and what neither
+of them ends is cut off at its socket. After any error the connection is closed. ``single_flight`` stands in front and
+asks for no more at a time than there are threads.
 """
 
 from __future__ import annotations
@@ -27,11 +26,12 @@ from zope.interface import implementer
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
 from orosync.identity.directories.sql import Engine, QueryLimits
+from orosync.identity.threads import Deadlines
 from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 
 IDLE = 30.0
-"""Seconds after which a connection is not trusted any more: firewalls forget, and a query into nothing takes long."""
+"""Seconds after which an idle connection is made anew: firewalls drop such connections silently."""
 
 LONGEST_REASON = 300
 
@@ -39,17 +39,17 @@ T = TypeVar("T")
 
 
 class CutOff(Exception):
-    """A look-up was ended from outside."""
+    """A query was cut off by the reactor."""
 
 
 class NoDatabaseConnection(Exception):
-    """There is no connection to be had; the text is the driver's."""
+    """Connecting failed; the text is the driver's."""
 
 
 class SqlService(Service):
-    """A database that can be asked while it runs. ``name`` is the title of its section.
+    """A database that can be queried while the service runs. ``name`` is the title of its section.
 
-    Whatever goes wrong is Unavailable, of the kind ``down``, with the reason in one line.
+    Every failure is Unavailable, of the kind ``down``, with the reason in one line.
     """
 
     def __init__(self, name: str, down: str, engine: Engine, limits: QueryLimits, reactor: Any) -> None:
@@ -59,12 +59,13 @@ class SqlService(Service):
         self._limits = limits
         self._reactor = reactor
         self._pool: _Pool | None = None
-        self._visits: dict[_Visit, Deferred[None]] = {}
+        self._queries: set[_Query] = set()
+        self._calls = Deadlines(reactor)
 
     # -- in the reactor
 
     def startService(self) -> None:
-        """Have threads; connections are made when they are needed."""
+        """Threads and connections are made when they are needed."""
         Service.startService(self)
         limits, engine = self._limits, self.engine
         self._pool = _Pool(
@@ -78,44 +79,38 @@ class SqlService(Service):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Cut off what is under way; fires when no thread and no connection is left."""
+        """Cut off the queries under way; fires when no thread and no connection is left."""
         Service.stopService(self)
         pool, self._pool = self._pool, None
-        for visit in self._visits:
-            visit.cut()
+        for query in self._queries:
+            query.cut()
 
         def close(_: object) -> None:
             if pool is not None:
                 pool.close()
 
-        return defer.gatherResults(list(self._visits.values())).addCallback(close)
+        return self._calls.all_returned().addCallback(close)
 
     def ask(self, work: Callable[[Any], T]) -> Deferred[T]:
-        """What ``work`` returns for a connection of the driver's own, in a thread; a second time, on a new one, if an
-        old one turned out to be gone. Fires after ``QueryLimits.look_up`` seconds at the latest."""
+        """What ``work`` returns for a connection of the driver, in a thread; ``work`` is called again, with a new
+        connection, if the old one turned out to be lost. Fires after ``QueryLimits.look_up`` seconds at the latest."""
         if self._pool is None:
             return defer.fail(self._down("is not in service"))
-        visit, answer, gone = _Visit(), Deferred[T](), Deferred[None]()
-        self._visits[visit] = gone
+        query = _Query()
+        self._queries.add(query)
 
-        def late() -> None:
-            visit.cut()
-            answer.errback(self._down(f"no answer within {self._limits.look_up:g} s"))
+        def late() -> Exception:
+            query.cut()
+            return self._down(f"no answer within {self._limits.look_up:g} s")
 
-        timer = self._reactor.callLater(self._limits.look_up, late)
+        def ended(result: T | Failure) -> T:
+            self._queries.discard(query)
+            if isinstance(result, Failure):
+                raise self._down(_words(result.value))
+            return result
 
-        def back(result: T | Failure) -> None:
-            del self._visits[visit]
-            if timer.active():
-                timer.cancel()
-                if isinstance(result, Failure):
-                    answer.errback(self._down(_words(result.value)))
-                else:
-                    answer.callback(result)
-            gone.callback(None)
-
-        self._pool.runWithConnection(self._done, visit, work).addBoth(back)
-        return answer
+        call: Deferred[T] = self._pool.runWithConnection(self._done, query, work).addBoth(ended)
+        return self._calls.answer(call, self._limits.look_up, late)
 
     def _down(self, why: str) -> Unavailable:
         return Unavailable(self._down_kind, f"[{self.name}] {why}")
@@ -129,25 +124,25 @@ class SqlService(Service):
             connection.close()
             raise
 
-    def _done(self, lease: _Lease, visit: _Visit, work: Callable[[Any], T]) -> T:
-        """Ask; once more, on a new connection, if an old one turned out to be gone."""
+    def _done(self, lease: _Lease, query: _Query, work: Callable[[Any], T]) -> T:
+        """Do ``work``; once more, on a new connection, if an old one turned out to be lost."""
         if lease.was_open and lease.idle > IDLE:
             lease.reconnect()
         try:
-            return self._asked(lease, visit, work)
+            return self._asked(lease, query, work)
         except Exception:
-            if visit.is_cut or not (lease.was_open and self.engine.is_lost(lease.connection)):
+            if query.is_cut or not (lease.was_open and self.engine.is_lost(lease.connection)):
                 raise
         lease.reconnect()
-        return self._asked(lease, visit, work)
+        return self._asked(lease, query, work)
 
-    def _asked(self, lease: _Lease, visit: _Visit, work: Callable[[Any], T]) -> T:
+    def _asked(self, lease: _Lease, query: _Query, work: Callable[[Any], T]) -> T:
         connection = lease.connection
-        visit.begin(self.engine.descriptor(connection))
+        query.begin(self.engine.descriptor(connection))
         try:
             answer = work(connection)
         finally:
-            visit.end()
+            query.end()
         lease.used()
         return answer
 
@@ -192,7 +187,7 @@ class SqlDirectory(SqlService):
 
 
 class _Lease(adbapi.Connection):
-    """A thread's connection for the time of one look-up. What went wrong in any way is not used again."""
+    """A thread's connection for the time of one query. After any error it is closed."""
 
     def __init__(self, pool: Any) -> None:
         self.was_open = pool.threadID() in pool.connections
@@ -200,7 +195,7 @@ class _Lease(adbapi.Connection):
 
     @property
     def connection(self) -> Any:
-        """The driver's own."""
+        """The connection of the driver."""
         return self._connection
 
     @property
@@ -210,20 +205,20 @@ class _Lease(adbapi.Connection):
         return monotonic() - last
 
     def used(self) -> None:
-        """It has just answered."""
+        """The database has just answered."""
         self._pool.last_used[self._pool.threadID()] = monotonic()
 
     def reconnect(self) -> None:
-        """A new connection instead of this one."""
+        """Replace the connection by a new one."""
         if self._connection is not None:
             self.was_open = False
         super().reconnect()  # type: ignore[no-untyped-call]
 
     def commit(self) -> None:
-        """Nothing: each query is a transaction that only reads."""
+        """Does nothing: each query is a read-only transaction."""
 
     def rollback(self) -> None:
-        """The look-up failed."""
+        """The query failed: close the connection."""
         if self._connection is self._pool.connections.get(self._pool.threadID()):
             self._pool.disconnect(self._connection)
 
@@ -238,8 +233,8 @@ class _Pool(adbapi.ConnectionPool):
         super().__init__(module, **arguments)  # type: ignore[no-untyped-call]
 
     def connect(self) -> Any:
-        """See adbapi. NoConnection instead of the driver's error, whose frames would keep half-made connections open
-        until they are collected as garbage."""
+        """See adbapi. NoDatabaseConnection replaces the driver's error, whose frames would keep half-made connections
+        open until they are collected as garbage."""
         try:
             return super().connect()  # type: ignore[no-untyped-call]
         except Exception as error:
@@ -248,10 +243,11 @@ class _Pool(adbapi.ConnectionPool):
         raise NoDatabaseConnection(words)
 
 
-class _Visit:
-    """One look-up under way in a thread, so that the reactor can cut it off.
+class _Query:
+    """One query under way in a thread, so that the reactor can cut it off.
 
-    It holds a descriptor of its own: the driver's number may be somebody else's by the time it is cut.
+    It duplicates the descriptor of the connection: by the time of the cut the driver's may be closed and its number
+    in use for another socket.
     """
 
     def __init__(self) -> None:
@@ -260,10 +256,10 @@ class _Visit:
         self.is_cut = False
 
     def begin(self, descriptor: int) -> None:
-        """In the thread: the connection is about to be used. CutOff when that is too late."""
+        """In the thread: the connection is about to be used. CutOff when the query has been cut already."""
         with self._lock:
             if self.is_cut:
-                raise CutOff("the look-up was given up")
+                raise CutOff("the query was given up")
             self._socket = socket.socket(fileno=os.dup(descriptor))
 
     def end(self) -> None:
@@ -274,7 +270,7 @@ class _Visit:
                 self._socket = None
 
     def cut(self) -> None:
-        """In the reactor: whoever waits for an answer at that socket is told that none comes."""
+        """In the reactor: end the wait for an answer at that socket."""
         with self._lock:
             self.is_cut = True
             if self._socket is not None:
@@ -283,7 +279,7 @@ class _Visit:
 
 
 def rows(connection: Any, text: str, parameters: Any) -> list[Any]:
-    """In a thread: what a query gives."""
+    """In a thread: the rows of a query."""
     cursor = connection.cursor()
     try:
         cursor.execute(text, parameters)

@@ -24,8 +24,8 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.identity.php.session import LARGEST, SessionReader, checked
-from orosync.identity.sessions.threads import Stuck, Threads
 from orosync.identity.single_flight import DOWN
+from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 

@@ -17,8 +17,8 @@ from orosync.errors import Unavailable
 from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
 from orosync.identity.sessions.redis_dsn import RedisDsn
 from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink, protocol_class, words
-from orosync.identity.sessions.threads import Stuck, Threads
 from orosync.identity.single_flight import DOWN
+from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from orosync.identity.sessions.threads import Stuck, Threads
+from orosync.identity.threads import Stuck, Threads
 
 
 class ThreadsCase(TestCase):
