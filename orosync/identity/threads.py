@@ -1,8 +1,8 @@
 """Work in threads with a deadline, for calls that may never return: a file on a network file system whose server is
 gone, a database that does not answer.
 
-The caller gets an answer in time (``Deadlines``); the thread is left alone. ``Threads`` are a bounded number of threads
-with a bounded queue.
+The caller gets an answer in time (``ThreadCalls``); the thread is left alone. ``Threads`` are a bounded number of
+threads with a bounded queue.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Stuck(Exception):
     """No answer in time, or no thread to ask."""
 
 
-class Deadlines:
+class ThreadCalls:
     """The calls in threads that have not returned yet, whether or not their caller still waits."""
 
     def __init__(self, reactor: Any) -> None:
@@ -70,7 +70,7 @@ class Threads:
         self._room = room
         self._reactor = reactor
         self._pool: ThreadPool | None = None
-        self._calls = Deadlines(reactor)
+        self._calls = ThreadCalls(reactor)
 
     def start(self) -> None:
         """Take calls; threads are made when they are needed."""

@@ -26,7 +26,7 @@ from zope.interface import implementer
 from orosync.errors import Unavailable
 from orosync.identity.directories import sql
 from orosync.identity.directories.sql import Engine, QueryLimits
-from orosync.identity.threads import Deadlines
+from orosync.identity.threads import ThreadCalls
 from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 
@@ -60,7 +60,7 @@ class SqlService(Service):
         self._reactor = reactor
         self._pool: _Pool | None = None
         self._queries: set[_Query] = set()
-        self._calls = Deadlines(reactor)
+        self._calls = ThreadCalls(reactor)
 
     # -- in the reactor
 

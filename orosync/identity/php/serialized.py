@@ -1,16 +1,6 @@
-"""What PHP's serialized data can hold, as inert values: bytes for strings, and names where PHP has classes.
+"""PHP's serialize() format, read into inert values (PHP's ext/standard/var_unserializer.re is the definition).
 
-No class of Python is ever looked up by a name that was read, and nothing read is ever called. Containers may hold
-themselves, as PHP's references allow: whoever walks through them remembers where he has been. None of them shows its
-content in a ``repr``: sessions are full of hashes and secrets. This file must not know how any of it is written.
-
-How PHP's serialize() spells single values: their heads as patterns, and what is in names and keys.
-
-Only spellings that PHP writes. Nothing here knows where a value stands or what came before it.
-
-PHP's serialize() format, read into inert values (PHP's ext/standard/var_unserializer.re is the definition).
-
-    N;  b:1;  i:-5;  d:0.1;  s:5:"bytes";  S:1:"\41";   scalars; lengths count bytes
+    N;  b:1;  i:-5;  d:0.1;  s:5:"bytes";  S:1:"\\41";   scalars; lengths count bytes
     a:1:{key value}  O:3:"Cls":1:{key value}            arrays and objects; keys are i, s or S
     E:8:"Cls:Case";                                     a case of an enumeration
     C:3:"Cls":4:{free}                                  an object of a class with a format of its own
@@ -19,9 +9,11 @@ PHP's serialize() format, read into inert values (PHP's ext/standard/var_unseria
 Numbers count every value in the order in which it began, from 1, keys and ``R`` left out, ``r`` included. What a class
 with its own format writes with serialize() is numbered along with the rest.
 
-It reads what PHP writes and no more: spellings that PHP would still accept (leading zeros, a key twice, a number out of
-range) are refused, since they are not PHP's. Nothing is recursive; size, depth and number of values are bounded, and
-every byte is looked at once. It must not know what a session is, nor any class by name.
+Strings become bytes, and classes only names: no Python class is looked up by a name that was read, and nothing that was
+read is called. Only spellings that PHP writes are read; those that PHP would also accept (leading zeros, a key twice, a
+number out of range) are refused. Nothing is recursive; size, depth and number of values are bounded, and every byte is
+looked at once. Containers may hold themselves, as PHP's references allow. A ``repr`` never shows the content of a
+container: sessions are full of hashes and secrets.
 """
 
 from __future__ import annotations
@@ -31,11 +23,44 @@ from typing import Final, TypeAlias
 
 import attrs
 
+_LENGTH = rb"(?:0|[1-9][0-9]{0,8})"
+_CLASS = rb"[0-9A-Za-z_\\\x7f-\xff]{1,1000}"
+# Each alternative has one group: the number of the group (lastindex) tells what it is.
+STRING, INTEGER = 1, 2
+KEY = re.compile(rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|S:(%(n)s):"' % {b"n": _LENGTH})
+NULL, BOOLEAN, ARRAY, OBJECT, SAME_OBJECT, SAME_VARIABLE, FLOAT, ENUMERATION, OWN_FORMAT, ESCAPED = range(3, 13)
+VALUE = re.compile(
+    rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|(N);|b:([01]);'
+    rb'|a:(%(n)s):\{|O:(%(n)s:"%(c)s":%(n)s):\{|r:([1-9][0-9]{0,8});|R:([1-9][0-9]{0,8});'
+    rb"|d:(-?[0-9]{1,400}(?:\.[0-9]{1,1100})?(?:[eE][+-]?[0-9]{1,4})?|-?INF|NAN);"
+    rb'|E:(%(n)s:"%(c)s:[0-9A-Za-z_\x7f-\xff]{1,1000})";|C:(%(n)s:"%(c)s":%(n)s):\{|S:(%(n)s):"'
+    % {b"n": _LENGTH, b"c": _CLASS}
+)
+_DECIMAL = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+_HEX = re.compile(rb"\\([0-9A-Fa-f]{2})")
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+BRACE = ord("}")
+DIGITS = frozenset(b"%d" % digit for digit in range(10)) | {b"-"}
+
+
+@attrs.frozen
+class ParseLimits:
+    """How much is read at most: ``size`` in bytes, ``depth`` in containers inside each other, ``values`` in all."""
+
+    size: int = 256 * 1024
+    depth: int = 512
+    values: int = 16_000
+
+
+DEFAULT_LIMITS: Final = ParseLimits()
+OPAQUE: Final = 3
+"""How many values an opaque payload counts for beside those found in it: finding out takes as long."""
+
 
 class SessionUnreadable(ValueError):
     """The bytes are not what PHP would have written, or exceed a limit. Says where and why, never what was read.
 
-    Whoever asked for the session turns it into ``Refused("malformed_session", ...)``.
+    ``php.session`` turns it into ``Refused("malformed_session", ...)``.
     """
 
 
@@ -108,26 +133,6 @@ class Fault(Exception):
     """Not PHP's format. Inside the payload of a class with its own format that only means that it is not PHP's."""
 
 
-_LENGTH = rb"(?:0|[1-9][0-9]{0,8})"
-_CLASS = rb"[0-9A-Za-z_\\\x7f-\xff]{1,1000}"
-# Each alternative has one group: the number of the group (lastindex) tells what it is.
-STRING, INTEGER = 1, 2
-KEY = re.compile(rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|S:(%(n)s):"' % {b"n": _LENGTH})
-NULL, BOOLEAN, ARRAY, OBJECT, SAME_OBJECT, SAME_VARIABLE, FLOAT, ENUMERATION, OWN_FORMAT, ESCAPED = range(3, 13)
-VALUE = re.compile(
-    rb's:(%(n)s):"|i:(0|-?[1-9][0-9]{0,18});|(N);|b:([01]);'
-    rb'|a:(%(n)s):\{|O:(%(n)s:"%(c)s":%(n)s):\{|r:([1-9][0-9]{0,8});|R:([1-9][0-9]{0,8});'
-    rb"|d:(-?[0-9]{1,400}(?:\.[0-9]{1,1100})?(?:[eE][+-]?[0-9]{1,4})?|-?INF|NAN);"
-    rb'|E:(%(n)s:"%(c)s:[0-9A-Za-z_\x7f-\xff]{1,1000})";|C:(%(n)s:"%(c)s":%(n)s):\{|S:(%(n)s):"'
-    % {b"n": _LENGTH, b"c": _CLASS}
-)
-_DECIMAL = re.compile(rb"0|-?[1-9][0-9]{0,18}")
-_HEX = re.compile(rb"\\([0-9A-Fa-f]{2})")
-SMALLEST, LARGEST = -(2**63), 2**63 - 1
-BRACE = ord("}")
-DIGITS = frozenset(b"%d" % digit for digit in range(10)) | {b"-"}
-
-
 def array_key(key: bytes) -> int | bytes:
     """A key as PHP's arrays have it: decimal numbers of 64 bits are numbers."""
     if _DECIMAL.fullmatch(key):
@@ -173,20 +178,6 @@ def escaped(data: bytes, position: int, end: int, length: int) -> tuple[bytes, i
     if data[position : position + 2] != b'";' or position + 2 > end:
         raise Fault("a string does not end where it says")
     return b"".join(pieces), position + 2
-
-
-@attrs.frozen
-class ParseLimits:
-    """How much is read at most: ``size`` in bytes, ``depth`` in containers inside each other, ``values`` in all."""
-
-    size: int = 256 * 1024
-    depth: int = 512
-    values: int = 16_000
-
-
-DEFAULT_LIMITS: Final = ParseLimits()
-OPAQUE: Final = 3
-"""How many values an opaque payload counts for beside those found in it: finding out takes as long."""
 
 
 class _Form:
