@@ -35,17 +35,17 @@ class AccountLine:
     identifiers: tuple[str, ...] = ()
 
 
-def with_secret(authid: str, text: str, place: Source) -> AccountLine:
+def with_secret(authid: str, text: str, source: Source) -> AccountLine:
     """Read ``ROLE REFERENCE``."""
-    role, parts = _role(authid, text, place)
+    role, parts = _role(authid, text, source)
     if len(parts) != 1:
         raise ValueError("it is a role and where the secret is, write it like: user file:/etc/orosync/anna.secret")
-    return AccountLine(authid, role, readers.secret(parts[0], place))
+    return AccountLine(authid, role, readers.secret(parts[0], source))
 
 
-def with_keys(authid: str, text: str, place: Source) -> AccountLine:
+def with_keys(authid: str, text: str, source: Source) -> AccountLine:
     """Read ``ROLE KEY ...``: public Ed25519 keys as 64 hex digits."""
-    role, parts = _role(authid, text, place)
+    role, parts = _role(authid, text, source)
     if not parts:
         raise ValueError("the public key is missing, write it behind the role as 64 hex digits")
     for part in parts:
@@ -54,19 +54,19 @@ def with_keys(authid: str, text: str, place: Source) -> AccountLine:
     return AccountLine(authid, role, identifiers=_once([part.lower() for part in parts]))
 
 
-def with_certificates(authid: str, text: str, place: Source) -> AccountLine:
+def with_certificates(authid: str, text: str, source: Source) -> AccountLine:
     """Read ``ROLE sha256:FINGERPRINT ... cn:NAME ...``; the fingerprint as openssl prints it, or without its colons."""
-    role, parts = _role(authid, text, place)
+    role, parts = _role(authid, text, source)
     if not parts:
         raise ValueError("the certificate is missing, write sha256:FINGERPRINT or cn:NAME behind the role")
     return AccountLine(authid, role, identifiers=_once([_certificate(part) for part in parts]))
 
 
-def _role(authid: str, text: str, place: Source) -> tuple[str, list[str]]:
+def _role(authid: str, text: str, source: Source) -> tuple[str, list[str]]:
     if not authid:
         raise ValueError("the name is missing, name it user.NAME")
     role, *parts = text.split()
-    return name(role, place), parts
+    return name(role, source), parts
 
 
 def _certificate(part: str) -> str:
@@ -89,7 +89,7 @@ def _once(identifiers: list[str]) -> tuple[str, ...]:
 _WORDS = ("organizations", "roles", "email", "enabled")
 
 
-def user(username: str, text: str, place: Source) -> User:
+def user(username: str, text: str, source: Source) -> User:
     """Read ``ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]``; no blanks within a part."""
     parts = text.split()
     if not username or ";" in username:
@@ -107,8 +107,8 @@ def user(username: str, text: str, place: Source) -> User:
     return User(
         id=int(parts[0]),
         username=username,
-        password_hash=secret(parts[1], place).value,
-        enabled=boolean(options.get("enabled", "yes"), place),
+        password_hash=secret(parts[1], source).value,
+        enabled=boolean(options.get("enabled", "yes"), source),
         email=options.get("email", ""),
         organizations=frozenset(_numbers(options.get("organizations", ""))),
         roles=frozenset(filter(None, options.get("roles", "").split(","))),

@@ -13,7 +13,6 @@ from attrs import frozen
 from orosync.config import readers, uplinks
 from orosync.config.fields import setting
 from orosync.config.readers import Source, words
-from orosync.config.trusted_networks import trusted
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
 
@@ -22,27 +21,27 @@ LISTENER = "[attach]"
 """What stands for the router where a listener of our own has its name."""
 
 
-def url(text: str, place: Source) -> str:
+def url(text: str, source: Source) -> str:
     """Where a router listens: WebSocket, RawSocket, or RawSocket on a UNIX socket (``rs://unix:/path``)."""
-    return text if re.fullmatch(r"rs://unix:/[!-~]+", text) else uplinks.url(text, place)
+    return text if re.fullmatch(r"rs://unix:/[!-~]+", text) else uplinks.url(text, source)
 
 
-def procedure(text: str, place: Source) -> str:
+def procedure(text: str, source: Source) -> str:
     """The URI of a procedure."""
     if not re.fullmatch(r"[0-9a-z_]+(\.[0-9a-z_]+)+", text) or text.startswith("wamp."):
         raise ValueError(f"{text!r} is no procedure of an application, write it like com.orosync.authenticate")
     return text
 
 
-def key(text: str, place: Source) -> readers.Secret:
+def key(text: str, source: Source) -> readers.Secret:
     """A private key of Ed25519 by reference: the 64 hex digits of its seed."""
-    found = readers.secret(text, place)
+    found = readers.secret(text, source)
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", found.value):
         raise ValueError(f"{text} holds no private key, put the 64 hex digits of its seed there")
     return found
 
 
-def believed(text: str, place: Source) -> tuple[tuple[str, str], ...]:
+def believed(text: str, source: Source) -> tuple[tuple[str, str], ...]:
     """``AUTHPROVIDER/AUTHMETHOD``, several divided by blanks."""
     pairs = [tuple(word.split("/")) for word in words(text)]
     for pair in pairs:
@@ -104,13 +103,13 @@ class AttachSection:
         example="https://oro.example.com",
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
-        trusted("they can write an X-Forwarded-For and pass for any client"),
+        readers.trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies in front of the router whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )
     publisher_from: tuple[readers.Network, ...] = setting(
-        trusted("where the back end is meant to come from, and they may publish with its ticket"),
+        readers.trusted("where the back end is meant to come from, and they may publish with its ticket"),
         "A ticket without a user may publish when it comes from these networks, without a forwarding header and a "
         "cookie, and without an Origin or with PHP's (`127.0.0.1`).",
         unset=(),

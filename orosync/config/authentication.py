@@ -122,7 +122,7 @@ REMOTE_METHODS = ("ticket", "wampcra", "scram", "cryptosign", "tls", "anonymous"
 """The ways to come in that a procedure can decide about, by Crossbar.io's names."""
 
 
-def procedure_uri(text: str, place: Source) -> str:
+def procedure_uri(text: str, source: Source) -> str:
     """The URI of a procedure of the application."""
     if not re.fullmatch(r"[^\s.#]+(\.[^\s.#]+)*", text):
         raise ValueError(f"{text!r} is no URI of a procedure, write it like com.example.authorize")

@@ -1,30 +1,22 @@
-"""Faults of remote parts that only show beside other sections or keys. Like ``checks``, which calls it.
+"""Faults that only show when sections are read together: names that lead nowhere, listeners that are too open.
 
-Faults of uplinks that only show when sections are read together; a part of ``checks``, and by its rules.
-
-What only shows when [attach] is read together with the rest, or its keys together. A part of ``checks``.
-
-Faults that only show when sections are read together: names that lead nowhere, doors left open.
-
-Each check looks at values and reports (section, key, what is wrong and what to do); none of them stops another. A
-section that could not be made is missing from the Configuration, yet its name counts as given (``Titles``), so that
-one mistake is reported once. This file must not read files or change anything.
+Each check looks at values and reports (section, key, what is wrong and what to do), and none of them stops another. A
+section that could not be made is missing from the Configuration, yet its name counts as given (``Titles``), so that one
+mistake is reported once. Files are not read, and nothing is changed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Callable, Collection, Mapping
 
-from orosync.config.attached import AttachSection
 from orosync.config.authentication import RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.defaults import can_be_made
 from orosync.config.endpoints import Reach
 from orosync.config.fields import keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.readers import did_you_mean
-from orosync.config.realms import RealmSection, RoleSection
+from orosync.config.realms import RoleSection
 from orosync.config.sections import (
     CookieSection,
     DemoDirectorySection,
@@ -34,136 +26,15 @@ from orosync.config.sections import (
 )
 from orosync.config.sessions import TicketExchangeSection
 from orosync.config.settings import Configuration
-from orosync.config.uplinks import UplinkSection
 
 Fault = Callable[[str, str, str], None]
 
-
-def check_remote(configuration: Configuration, realms: Collection[str], fault: Fault) -> None:
-    """Every fault; ``realms`` are the names that [realm:...] sections have, whether they could be made or not."""
-    for authorizer in configuration.authorizers.values():
-        if isinstance(authorizer, RemoteAuthorizerSection):
-            section = f"authorizer:{authorizer.name}"
-            _realm(section, authorizer.realm, realms, fault)
-            if authorizer.purge and authorizer.cache is None:
-                fault(section, "purge", "nothing is remembered that could be forgotten, add cache = 30s")
-            if authorizer.purge_role and not authorizer.purge:
-                fault(section, "purge_role", "there is nothing to call, add purge = com.example.purge")
-            if authorizer.purge == authorizer.procedure:
-                fault(section, "purge", "is the procedure that decides, choose another")
-    for authenticator in configuration.authenticators.values():
-        if isinstance(authenticator, RemoteAuthenticatorSection):
-            section = f"authenticator:{authenticator.name}"
-            _realm(section, authenticator.realm, realms, fault)
-            role = authenticator.default_role
-            if role and role not in authenticator.roles:
-                hint = did_you_mean(role, authenticator.roles) or ", name one that is or add it there"
-                fault(section, "default_role", f"{role} is none of roles{hint}")
-
-
-def _realm(section: str, realm: str, realms: Collection[str], fault: Fault) -> None:
-    if realm and realm not in realms:
-        hint = did_you_mean(realm, realms) or ", add that section or name another"
-        fault(section, "realm", f"there is no [realm:{realm}]{hint}")
-
-
-_HERE = ("localhost", "127.0.0.1", "::1")
-_CREDENTIALS = ("ticket", "secret", "key")
-_SECURE = {"ws": "wss", "rs": "rss"}
-
-
-def check_uplinks(
-    uplinks: Iterable[UplinkSection],
-    realms: Mapping[str, RealmSection],
-    titles: Collection[str],
-    fault: Callable[[str, str, str], None],
-) -> None:
-    """``titles`` are the names of all realms in the file, of those too that could not be made."""
-    for one in uplinks:
-        section = f"uplink:{one.name}"
-        if one.name not in titles:
-            hint = did_you_mean(one.name, titles) or ", name the section as the realm that it belongs to"
-            fault(section, "", f"there is no [realm:{one.name}]{hint}")
-        elif one.name in realms and not one.url:
-            fault(section, "", f"leads nowhere, add uplink = wss://HOST/PATH to [realm:{one.name}]")
-        given = [name for name in _CREDENTIALS if getattr(one, name) is not None]
-        if len(given) > 1:
-            fault(section, given[1], f"stands beside {given[0]}, keep the one that we log in with there")
-        for name in given:
-            if name != "key" and not one.authid:
-                fault(section, "authid", f"is missing, with {name} say who we are there")
-        if one.key is not None and not re.fullmatch("[0-9a-fA-F]{64}", one.key.value):
-            fault(section, "key", f"{one.key} is no seed of an Ed25519 key, write its 64 hex digits")
-        if one.ca is not None and one.url.startswith(("ws:", "rs:")):
-            fault(section, "ca", "goes with TLS alone, let uplink begin with wss:// or rss://")
-
-
-def uplink_warnings(uplinks: Iterable[UplinkSection], warn: Callable[[str, str, str], None]) -> None:
-    """What works and is yet likely to be a mistake."""
-    for one in uplinks:
-        if not (one.publish or one.subscribe or one.call or one.register):
-            warn(f"realm:{one.name}", "uplink", f"nothing passes, name topics in [uplink:{one.name}]")
-        if in_the_clear(one.url):
-            secure = _SECURE[urlsplit(one.url).scheme]
-            warn(f"realm:{one.name}", "uplink", f"everything goes there unencrypted, write {secure}://")
-
-
-def in_the_clear(url: str) -> bool:
-    """Whether what is sent there leaves the machine unencrypted."""
-    found = urlsplit(url)
-    return found.scheme in ("http", "ws", "rs") and found.netloc != "unix:" and found.hostname not in _HERE
-
-
-_KEYS = {"cryptosign": "key", "wampcra": "secret", "ticket": "ticket"}
-
-
-def check_attached(configuration: Configuration, titles: Mapping[str, Collection[str]], fault: Fault) -> None:
-    """Everything that makes it unusable; ``titles`` as ``checks`` has them. A process that is only asked needs no more
-    of a realm than what it is asked about."""
-    section, realms = configuration.attach, titles["realm"]
-    if not titles["listen"] and "attach" not in titles:
-        fault("listen:public", "", "no [listen:NAME] section is there, add one")
-    if not realms:
-        fault("realm:oro", "", "no [realm:NAME] section is there, add one")
-    if titles["listen"] or "attach" not in titles:
-        for realm in configuration.realms.values():
-            for key, given, example in (
-                ("authenticators", realm.authenticators, "ticket"),
-                ("authorizers", realm.authorizers, "topics:oro"),
-            ):
-                if not given:
-                    fault(f"realm:{realm.name}", key, f"is missing, add a line like: {key} = {example}")
-    if section is None:
-        return
-    if not section.realm:
-        fault("attach", "realm", "there are several realms, say which one to join")
-    elif section.realm not in realms:
-        hint = did_you_mean(section.realm, realms) or ", add that section or name another"
-        fault("attach", "realm", f"there is no [realm:{section.realm}]{hint}")
-    keys = [_KEYS[method] for method in section.credentials]
-    if len(keys) > 1:
-        fault("attach", keys[1], f"is given beside {keys[0]}, keep one of the two")
-    if section.authenticator == section.authorizer:
-        fault("attach", "authorizer", "has the name of the authenticator, give it one of its own")
-    for network in section.publisher_from:
-        if network.prefixlen == 0:
-            fault("attach", "publisher_from", f"{network} is everybody, name the back end's own addresses")
-    if section.ca is not None and section.url is not None and not section.url.startswith(("wss:", "rss:")):
-        fault("attach", "ca", f"goes with TLS alone, and {section.url} has none: write wss:// or rss://")
-
-
-def attached_warnings(section: AttachSection | None, warn: Fault) -> None:
-    """What works and is yet likely to be a mistake."""
-    if section is None or section.url is None:
-        return
-    if in_the_clear(section.url):
-        warn("attach", "url", "the tickets of clients come here unencrypted, write wss:// or rss://")
-    if not section.credentials:
-        warn("attach", "", "no key, secret or ticket: the router must take us for what we are without any")
-
-
 Titles = Mapping[str, Collection[str]]
 """The names that sections of each kind have in the file, whether they could be made or not."""
+
+_UPLINK_CREDENTIALS = ("ticket", "secret", "key")
+_ATTACH_CREDENTIALS = {"cryptosign": "key", "wampcra": "secret", "ticket": "ticket"}
+"""Keys of credentials; those of [attach] by their authmethod."""
 
 
 def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
@@ -173,12 +44,12 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _components(configuration, titles, fault)
     _topics(configuration, fault)
     _doubles(configuration, fault)
-    check_uplinks(configuration.uplinks.values(), configuration.realms, titles.get("realm", ()), fault)
-    check_remote(configuration, titles.get("realm", ()), fault)
-    check_attached(configuration, titles, fault)
+    _uplinks(configuration, titles, fault)
+    _remote(configuration, titles, fault)
+    _attached(configuration, titles, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
-        _doors(listener, fault)
+        _access(listener, fault)
         _publishing(configuration, listener, fault)
         if configuration.router.demo:
             _demo(listener, fault)
@@ -319,8 +190,8 @@ def _authenticators(configuration: Configuration) -> list[str]:
     return list(dict.fromkeys(name for realm in configuration.realms.values() for name in realm.authenticators))
 
 
-def _doors(listener: ListenSection, fault: Fault) -> None:
-    """TLS halves, and a public port that any page may use."""
+def _access(listener: ListenSection, fault: Fault) -> None:
+    """TLS with a certificate or key missing, keys that the transport does not use, a public port open to any page."""
     section = f"listen:{listener.name}"
     if (listener.certificate is None) != (listener.key is None):
         given, missing = ("certificate", "key") if listener.key is None else ("key", "certificate")
@@ -391,3 +262,82 @@ def _demo_only(configuration: Configuration, fault: Fault) -> None:
     for directory in configuration.directories.values():
         if isinstance(directory, DemoDirectorySection):
             fault(f"directory:{directory.name}", "use", f"demo: {advice}, write postgresql, mysql or static")
+
+
+def _remote(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    """Authorizers and authenticators whose decisions a procedure makes."""
+    for authorizer in configuration.authorizers.values():
+        if isinstance(authorizer, RemoteAuthorizerSection):
+            section = f"authorizer:{authorizer.name}"
+            if authorizer.realm:
+                named(fault, section, "realm", "realm", authorizer.realm, titles)
+            if authorizer.purge and authorizer.cache is None:
+                fault(section, "purge", "nothing is remembered that could be forgotten, add cache = 30s")
+            if authorizer.purge_role and not authorizer.purge:
+                fault(section, "purge_role", "there is nothing to call, add purge = com.example.purge")
+            if authorizer.purge == authorizer.procedure:
+                fault(section, "purge", "is the procedure that decides, choose another")
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, RemoteAuthenticatorSection):
+            section = f"authenticator:{authenticator.name}"
+            if authenticator.realm:
+                named(fault, section, "realm", "realm", authenticator.realm, titles)
+            role = authenticator.default_role
+            if role and role not in authenticator.roles:
+                hint = did_you_mean(role, authenticator.roles) or ", name one that is or add it there"
+                fault(section, "default_role", f"{role} is none of roles{hint}")
+
+
+def _uplinks(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    realms = titles.get("realm", ())
+    for one in configuration.uplinks.values():
+        section = f"uplink:{one.name}"
+        if one.name not in realms:
+            hint = did_you_mean(one.name, realms) or ", name the section as the realm that it belongs to"
+            fault(section, "", f"there is no [realm:{one.name}]{hint}")
+        elif one.name in configuration.realms and not one.url:
+            fault(section, "", f"leads nowhere, add uplink = wss://HOST/PATH to [realm:{one.name}]")
+        given = [name for name in _UPLINK_CREDENTIALS if getattr(one, name) is not None]
+        if len(given) > 1:
+            fault(section, given[1], f"stands beside {given[0]}, keep the one that we log in with there")
+        for name in given:
+            if name != "key" and not one.authid:
+                fault(section, "authid", f"is missing, with {name} say who we are there")
+        if one.key is not None and not re.fullmatch("[0-9a-fA-F]{64}", one.key.value):
+            fault(section, "key", f"{one.key} is no seed of an Ed25519 key, write its 64 hex digits")
+        if one.ca is not None and one.url.startswith(("ws:", "rs:")):
+            fault(section, "ca", "goes with TLS alone, let uplink begin with wss:// or rss://")
+
+
+def _attached(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    """[attach], and what a process needs that has listeners; one that is only asked needs no more of a realm than what
+    it is asked about."""
+    section, realms = configuration.attach, titles["realm"]
+    if not titles["listen"] and "attach" not in titles:
+        fault("listen:public", "", "no [listen:NAME] section is there, add one")
+    if not realms:
+        fault("realm:oro", "", "no [realm:NAME] section is there, add one")
+    if titles["listen"] or "attach" not in titles:
+        for realm in configuration.realms.values():
+            for key, given, example in (
+                ("authenticators", realm.authenticators, "ticket"),
+                ("authorizers", realm.authorizers, "topics:oro"),
+            ):
+                if not given:
+                    fault(f"realm:{realm.name}", key, f"is missing, add a line like: {key} = {example}")
+    if section is None:
+        return
+    if not section.realm:
+        fault("attach", "realm", "there are several realms, say which one to join")
+    else:
+        named(fault, "attach", "realm", "realm", section.realm, titles)
+    keys = [_ATTACH_CREDENTIALS[method] for method in section.credentials]
+    if len(keys) > 1:
+        fault("attach", keys[1], f"is given beside {keys[0]}, keep one of the two")
+    if section.authenticator == section.authorizer:
+        fault("attach", "authorizer", "has the name of the authenticator, give it one of its own")
+    for network in section.publisher_from:
+        if network.prefixlen == 0:
+            fault("attach", "publisher_from", f"{network} is everybody, name the back end's own addresses")
+    if section.ca is not None and section.url is not None and not section.url.startswith(("wss:", "rss:")):
+        fault("attach", "ca", f"goes with TLS alone, and {section.url} has none: write wss:// or rss://")

@@ -25,10 +25,10 @@ LEAST_UNAUTHENTICATED = 256
 LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
 
 
-def router(section: RouterSection, place: Source) -> RouterSection:
+def router(section: RouterSection, source: Source) -> RouterSection:
     """The node's name and the state directory are there."""
     node = section.node or socket.gethostname() or "orosync"
-    state = section.state if section.state != Path() else state_directory(place.environ)
+    state = section.state if section.state != Path() else state_directory(source.environ)
     return attrs.evolve(section, node=node, state=state)
 
 

@@ -83,7 +83,7 @@ def take_apart(text: str) -> Endpoint:
     return Endpoint(kind, options, tuple(surplus))
 
 
-def endpoint(text: str, place: Source) -> str:
+def endpoint(text: str, source: Source) -> str:
     """A reader: the string as it is, once it has been found sound."""
     found = take_apart(text)
     if found.kind in ("ssl", "tls"):

@@ -69,7 +69,7 @@ def setting(
 
 
 def dotted(read: DottedReader, meaning: str, *, example: str) -> Any:
-    """A field for keys ``NAME.anything``: a tuple of what ``read(anything, text, place)`` returns, in order."""
+    """A field for keys ``NAME.anything``: a tuple of what ``read(anything, text, source)`` returns, in order."""
     spec = Key(read, meaning, "none", False, example, dotted=True)
     return attrs.field(default=(), metadata={_METADATA: spec})
 
@@ -81,7 +81,7 @@ def keys_of(section: type[Any]) -> dict[str, Key]:
 
 
 def build(
-    section: type[T], raw: RawSection, place: Source, fixed: Mapping[str, Any], report: Report, warn: Report
+    section: type[T], raw: RawSection, source: Source, fixed: Mapping[str, Any], report: Report, warn: Report
 ) -> T | None:
     """Make a section; every fault is reported, and None returned if there was one. ``warn`` takes what is likely to be
     a mistake. ``fixed`` holds the fields that are no keys (the section's name)."""
@@ -103,7 +103,7 @@ def build(
         if problem:
             fault(written, problem)
             continue
-        here = attrs.evolve(place, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, written))
+        here = attrs.evolve(source, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, written))
         try:
             if spec.dotted:
                 found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))

@@ -14,7 +14,6 @@ from attrs import frozen
 
 from orosync.config import endpoints, readers
 from orosync.config.fields import setting
-from orosync.config.trusted_networks import trusted
 
 
 @frozen(kw_only=True)
@@ -82,7 +81,7 @@ class ListenSection:
         example="/lp",
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
-        trusted("they can write an X-Forwarded-For and pass for any client"),
+        readers.trusted("they can write an X-Forwarded-For and pass for any client"),
         "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
@@ -107,7 +106,7 @@ class ListenSection:
         readers.boolean, "A listener for the back end: a ticket without a user may publish here.", default="no"
     )
     publisher_from: tuple[readers.Network, ...] = setting(
-        trusted("where PHP is meant to come from, and they may publish with its ticket"),
+        readers.trusted("where PHP is meant to come from, and they may publish with its ticket"),
         "On a port shared with browsers: a ticket without a user may publish when it comes from these networks, "
         "without a forwarding header and a cookie, and with PHP's `Origin: 127.0.0.1`. Together with `publisher = yes` "
         "the networks limit that.",

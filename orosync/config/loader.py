@@ -85,10 +85,10 @@ def load(
 class _Loading:
     """One load: the raw file and the faults found so far."""
 
-    def __init__(self, raw: RawFile, path: Path, place: Source) -> None:
+    def __init__(self, raw: RawFile, path: Path, source: Source) -> None:
         self._raw = {section.title: section for section in raw.sections}
         self._path = path
-        self._place = place
+        self._source = source
         self._faults: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
         for line, text in raw.faults:
@@ -107,7 +107,7 @@ class _Loading:
         listeners = self._each(titles["listen"], lambda raw: self._make(ListenSection, raw, name=raw.name))
         configuration = Configuration(
             path=self._path,
-            router=defaults.router(self._make(RouterSection, self._alone("router")) or RouterSection(), self._place),
+            router=defaults.router(self._make(RouterSection, self._alone("router")) or RouterSection(), self._source),
             listeners={name: defaults.listener(one, titles["realm"]) for name, one in listeners.items()},
             realms=realms,
             roles=tuple(self._each(titles["role"], self._role).values()),
@@ -204,7 +204,7 @@ class _Loading:
         return {name: one for name, one in made.items() if one is not None}
 
     def _make(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
-        return build(section, raw, self._place, fixed, partial(self._fault, raw.title), partial(self._warn, raw.title))
+        return build(section, raw, self._source, fixed, partial(self._fault, raw.title), partial(self._warn, raw.title))
 
     def _attach(self, realms: Collection[str]) -> AttachSection | None:
         made = self._make(AttachSection, self._raw["attach"]) if "attach" in self._raw else None
@@ -276,7 +276,7 @@ class _Loading:
 
     def _at(self, raw: RawSection, key: str) -> Source:
         """The place of a value that is read by itself."""
-        return attrs.evolve(self._place, warn=partial(self._warn, raw.title, key))
+        return attrs.evolve(self._source, warn=partial(self._warn, raw.title, key))
 
 
 def _ordered(told: Iterable[tuple[int, str]]) -> tuple[str, ...]:

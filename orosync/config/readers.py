@@ -1,14 +1,8 @@
-"""Readers: from the text of one key to its value.
+"""Readers: from the text of one key to its value, secrets included.
 
-A reader takes the text and its Place and returns the value, or raises ValueError with words that complete
-"[section] key: ..." : what is wrong, and what to do. Nothing here may know sections or other keys. Secrets have a
-file of their own (``secrets``), for they are never repeated in a fault.
-
-Secrets, which a configuration only ever refers to: ``file:/path`` or ``env:NAME``.
-
-A fault names the reference, never what was found behind it. What can only be wrong is a fault; what is likely to be
-wrong, and rights of a file that let others read or change it, are warnings. Nothing here may know what a secret is used
-for, except for one rule of Oro's: its kernel secret is the salt of Symfony's message digest hasher.
+A reader takes the text and its Source and returns the value, or raises ValueError with words that complete
+"[section] key: ...": what is wrong, and what to do. Secrets are only referred to (``file:/path``, ``env:NAME``), and a
+fault names the reference, never what was found there.
 """
 
 from __future__ import annotations
@@ -59,7 +53,7 @@ class Source:
 Reader = Callable[[str, Source], Any]
 
 BUILTIN = Source(Path("/"), {})
-"""The place of defaults: they are written in the same words as in a file."""
+"""The source of defaults, which are written as in a file."""
 
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -80,28 +74,28 @@ def words(text: str) -> list[str]:
     return [part for part in re.split(r"[\s,]+", text) if part]
 
 
-def plain(text: str, place: Source) -> str:
+def plain(text: str, source: Source) -> str:
     """Any text."""
     return text
 
 
-def name(text: str, place: Source) -> str:
+def name(text: str, source: Source) -> str:
     """One word that names a section, a role or a node."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*", text):
         raise ValueError(f"{text!r} is not a name, use letters, digits and . _ - only")
     return text
 
 
-def names(text: str, place: Source) -> tuple[str, ...]:
+def names(text: str, source: Source) -> tuple[str, ...]:
     """Names in order, none of them twice."""
-    listed = [name(part, place) for part in words(text)]
+    listed = [name(part, source) for part in words(text)]
     for part in listed:
         if listed.count(part) > 1:
             raise ValueError(f"{part} is listed twice, remove one of the two")
     return tuple(listed)
 
 
-def boolean(text: str, place: Source) -> bool:
+def boolean(text: str, source: Source) -> bool:
     """yes or no (also true, false, on, off)."""
     try:
         return _TRUTH[text.lower()]
@@ -112,7 +106,7 @@ def boolean(text: str, place: Source) -> bool:
 def choice(*offered: str) -> Callable[[str, Source], str]:
     """A reader of one of some words."""
 
-    def read(text: str, place: Source) -> str:
+    def read(text: str, source: Source) -> str:
         if text not in offered:
             raise ValueError(f"{text!r} is not known, write {' or '.join(offered)}{did_you_mean(text, offered)}")
         return text
@@ -120,7 +114,7 @@ def choice(*offered: str) -> Callable[[str, Source], str]:
     return read
 
 
-def span(text: str, place: Source) -> float:
+def span(text: str, source: Source) -> float:
     """A duration in seconds, which may be none at all ("0s")."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
     if found is None:
@@ -129,15 +123,15 @@ def span(text: str, place: Source) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def duration(text: str, place: Source) -> float:
+def duration(text: str, source: Source) -> float:
     """A duration in seconds, more than nothing."""
-    seconds = span(text, place)
+    seconds = span(text, source)
     if seconds <= 0:
         raise ValueError(f"{text} is no time at all, write more than that")
     return seconds
 
 
-def size(text: str, place: Source) -> int:
+def size(text: str, source: Source) -> int:
     """A size in bytes, at least one."""
     found = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB|GiB)", text)
     if found is None:
@@ -148,21 +142,21 @@ def size(text: str, place: Source) -> int:
     return int(found[1]) * _BYTES[found[2]]
 
 
-def count(text: str, place: Source) -> int:
+def count(text: str, source: Source) -> int:
     """A whole number from 1."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise ValueError(f"{text!r} is not a number from 1 to 999999999, write one")
     return int(text)
 
 
-def natural(text: str, place: Source) -> int:
+def natural(text: str, source: Source) -> int:
     """A whole number from 0."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"{text!r} is not a number from 0 to 999999999, write one")
     return int(text)
 
 
-def networks(text: str, place: Source) -> tuple[Network, ...]:
+def networks(text: str, source: Source) -> tuple[Network, ...]:
     """Networks and single addresses; the word ``loopback`` stands for 127.0.0.0/8 and ::1."""
     found: list[Network] = []
     for part in words(text):
@@ -184,7 +178,55 @@ def _network_fault(part: str) -> str:
     return f"{part} names a host within a network, write {meant} or the address alone"
 
 
-def origins(text: str, place: Source) -> tuple[str, ...]:
+_PRIVATE: Mapping[int, tuple[Network, ...]] = {
+    4: tuple(
+        ip_network(text)
+        for text in (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+        )
+    ),
+    6: tuple(ip_network(text) for text in ("::1/128", "fc00::/7", "fe80::/10")),
+}
+"""What is not routed on the public internet."""
+
+_BROAD = {4: 12, 6: 24}
+"""A public network with a shorter prefix is more than a content network's own."""
+
+MOST_PUBLIC = 1 << 24
+"""Public IPv4 addresses that a list of networks may hold without a warning."""
+
+
+def trusted(consequence: str) -> Callable[[str, Source], tuple[Network, ...]]:
+    """A reader of networks; a warning where they hold more of the public internet than anybody's own machines.
+    ``consequence`` says what strangers there can do."""
+
+    def read(text: str, source: Source) -> tuple[Network, ...]:
+        found = networks(text, source)
+        broad = [network for network in found if _is_broad(network)]
+        public = sum(network.num_addresses for network in found if network.version == 4 and not _is_private(network))
+        if broad or public > MOST_PUBLIC:
+            named = ", ".join(map(str, broad or found))
+            source.warn(f"{named}: strangers' machines are among them, {consequence}: name your own machines alone")
+        return found
+
+    return read
+
+
+def _is_private(network: Network) -> bool:
+    return any(network.subnet_of(one) for one in _PRIVATE[network.version])  # type: ignore[arg-type]
+
+
+def _is_broad(network: Network) -> bool:
+    return network.prefixlen < _BROAD[network.version] and not _is_private(network)
+
+
+def origins(text: str, source: Source) -> tuple[str, ...]:
     """Origins in lower case: ``https://host[:port]`` (exactly that) or ``host`` (any scheme and port)."""
     return tuple(_origin(part) for part in words(text))
 
@@ -203,11 +245,11 @@ def _origin(part: str) -> str:
     raise ValueError(f"{part!r} is not an origin, write https://host, https://host:port or host")
 
 
-def expanded(text: str, place: Source) -> Path:
+def expanded(text: str, source: Source) -> Path:
     """A path: ``${NAME}`` becomes the environment's variable, a relative one starts beside the configuration."""
 
     def look_up(found: re.Match[str]) -> str:
-        value = place.environ.get(found[1], "")
+        value = source.environ.get(found[1], "")
         if not value:
             raise ValueError(f"the environment has no {found[1]}, set it or write the path out")
         return value
@@ -215,12 +257,12 @@ def expanded(text: str, place: Source) -> Path:
     written = re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", look_up, text)
     if "$" in written or "\0" in written:
         raise ValueError("the path holds a $ that is no ${NAME}, write variables in braces")
-    return place.directory / written
+    return source.directory / written
 
 
-def existing_file(text: str, place: Source) -> Path:
+def existing_file(text: str, source: Source) -> Path:
     """The path of a file that can be read now."""
-    path = expanded(text, place)
+    path = expanded(text, source)
     try:
         with path.open("rb"):
             return path
@@ -228,32 +270,32 @@ def existing_file(text: str, place: Source) -> Path:
         raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
 
 
-def private_file(text: str, place: Source) -> Path:
+def private_file(text: str, source: Source) -> Path:
     """The path of a file with a secret that can be read now; a warning where others of this machine can read or change
     it."""
-    path = existing_file(text, place)
+    path = existing_file(text, source)
     for doubt in exposure.of_secret(path, path.stat()):
-        place.warn(doubt)
+        source.warn(doubt)
     return path
 
 
-def plugins(text: str, place: Source) -> tuple[Path, ...]:
+def plugins(text: str, source: Source) -> tuple[Path, ...]:
     """Directories that modules are imported from; a warning where others of this machine can put some there."""
-    found = directories(text, place)
+    found = directories(text, source)
     for path in found:
         for doubt in exposure.of_plugins(path):
-            place.warn(doubt)
+            source.warn(doubt)
     return found
 
 
-def directories(text: str, place: Source) -> tuple[Path, ...]:
+def directories(text: str, source: Source) -> tuple[Path, ...]:
     """Directories that are there and that not everybody may write to."""
-    return tuple(directory(part, place) for part in words(text))
+    return tuple(directory(part, source) for part in words(text))
 
 
-def directory(text: str, place: Source) -> Path:
+def directory(text: str, source: Source) -> Path:
     """A directory that is there and that not everybody may write to."""
-    path = expanded(text, place)
+    path = expanded(text, source)
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -265,26 +307,26 @@ def directory(text: str, place: Source) -> Path:
     return path
 
 
-def web_path(text: str, place: Source) -> str:
+def web_path(text: str, source: Source) -> str:
     """The path of a URL, from its slash on."""
     if not re.fullmatch(r"/[!-~]*", text) or re.search(r"[?#]", text):
         raise ValueError(f"{text!r} is not a path of a URL, write it like /ws")
     return text
 
 
-def table(text: str, place: Source) -> str:
+def table(text: str, source: Source) -> str:
     """The name of a table or view, after its schema's if need be. It becomes part of queries as it stands."""
     if not re.fullmatch(r"(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", text):
         raise ValueError(f"{text!r} is no name of a table, write it like oro_user or public.oro_user")
     return text
 
 
-def factory(text: str, place: Source) -> str:
+def factory(text: str, source: Source) -> str:
     """``package.module:factory``, as a name only: nothing is imported here."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", text, re.ASCII):
         raise ValueError(f"{text!r} names no factory, write it like package.module:factory")
     for doubt in exposure.of_module(text):
-        place.warn(doubt)
+        source.warn(doubt)
     return text
 
 
@@ -325,9 +367,9 @@ def is_reference(text: str) -> bool:
     return text.startswith(("file:", "env:"))
 
 
-def secret(text: str, place: Source) -> Secret:
+def secret(text: str, source: Source) -> Secret:
     """Follow a reference. The secret is text in UTF-8, one line of 16 to 4000 bytes, and not Oro's published one."""
-    return unpublished(_any(text, place, strict=False))
+    return unpublished(_any(text, source, strict=False))
 
 
 def unpublished(found: Secret) -> Secret:
@@ -337,30 +379,30 @@ def unpublished(found: Secret) -> Secret:
     return found
 
 
-def location(text: str, place: Source) -> Secret:
+def location(text: str, source: Source) -> Secret:
     """Where something is, with the password to it: one line of text, of any length."""
-    return Secret(_line(text, place, "address", strict=True), text)
+    return Secret(_line(text, source, "address", strict=True), text)
 
 
-def salt(text: str, place: Source) -> Secret:
+def salt(text: str, source: Source) -> Secret:
     """Oro's secret, be it the published one (``unpublished`` refuses that). Symfony puts the salt into braces and
     therefore refuses one that holds a brace; with such a secret no Oro makes a ticket (MessageDigestPasswordHasher:
     "Cannot use { or } in salt.")."""
-    found = _any(text, place, strict=True)
+    found = _any(text, source, strict=True)
     if "{" in found.value or "}" in found.value:
         raise ValueError(f"{text} holds a {{ or }}, with which Oro itself cannot make tickets: choose another secret")
     return found
 
 
-def salt_or_generate(text: str, place: Source) -> Secret:
+def salt_or_generate(text: str, source: Source) -> Secret:
     """Oro's secret, or the word ``generate``: a new one each time the configuration is read (the demo's)."""
     if text == "generate":
         return Secret(randomness.token_hex(32), "generate")
-    return salt(text, place)
+    return salt(text, source)
 
 
-def _any(text: str, place: Source, strict: bool) -> Secret:
-    value = _line(text, place, "secret", strict)
+def _any(text: str, source: Source, strict: bool) -> Secret:
+    value = _line(text, source, "secret", strict)
     length = len(value.encode())
     if length < SHORTEST:
         raise ValueError(f"{text} is too short ({length} bytes), use at least {SHORTEST}")
@@ -369,10 +411,10 @@ def _any(text: str, place: Source, strict: bool) -> Secret:
     return Secret(value, text)
 
 
-def _line(text: str, place: Source, what: str, strict: bool) -> str:
+def _line(text: str, source: Source, what: str, strict: bool) -> str:
     """What is behind a reference, if it is one line. With ``strict`` quotes around it are a fault, for what is never in
     quotes; else a warning, for a password may be."""
-    value = _followed(text, place)
+    value = _followed(text, source)
     if not value:
         raise ValueError(f"{text} is empty, put the {what} there")
     if any((character < " " and character != "\t") or character == "\x7f" for character in value):
@@ -387,15 +429,15 @@ def _line(text: str, place: Source, what: str, strict: bool) -> str:
     if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
         if strict:
             raise ValueError(f"{text} holds the {what} in quotes, as .env files do: take the quotes away")
-        place.warn(
+        source.warn(
             f"{text} holds the {what} in quotes, which count as part of it: take them away if they are none of it"
         )
     elif bare[0] in _QUOTES or bare[-1] in _QUOTES.values():
-        place.warn(
+        source.warn(
             f"{text} has a quotation mark at one end, which counts as part of the {what}: take it away if it is none"
         )
     elif bare != value:
-        place.warn(
+        source.warn(
             f"{text} begins or ends with a blank, which counts as part of the {what}: take it away if it is none"
         )
     elif "\t" in value:
@@ -403,15 +445,15 @@ def _line(text: str, place: Source, what: str, strict: bool) -> str:
     return value
 
 
-def _followed(text: str, place: Source) -> str:
+def _followed(text: str, source: Source) -> str:
     kind, _, target = text.partition(":")
     if kind == "env" and target:
-        value = place.environ.get(target)
+        value = source.environ.get(target)
         if value is None:
             raise ValueError(f"the environment has no {target}, set it")
         return value.rstrip("\r\n")
     if kind == "file" and target:
-        path = expanded(target, place)
+        path = expanded(target, source)
         try:
             with path.open("rb") as opened:
                 content = opened.read(LONGEST * 2)
@@ -419,7 +461,7 @@ def _followed(text: str, place: Source) -> str:
         except OSError as error:
             raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
         for doubt in exposure.of_secret(path, status):
-            place.warn(doubt)
+            source.warn(doubt)
         try:
             return content.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError:

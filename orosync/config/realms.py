@@ -65,13 +65,13 @@ class HistoryLine:
     age: float | None = None
 
 
-def histories(text: str, place: Source) -> tuple[HistoryLine, ...]:
+def histories(text: str, source: Source) -> tuple[HistoryLine, ...]:
     """One pattern a line: ``exact|prefix|wildcard URI [events=1000] [bytes=1MiB] [age=24h]``."""
     faults: list[str] = []
     found: dict[tuple[Match, str], HistoryLine] = {}
     for line in filter(None, (line.strip() for line in text.split("\n"))):
         try:
-            one = _line(line.split(), place)
+            one = _line(line.split(), source)
         except ValueError as fault:
             faults.append(f"{line!r}: {fault}")
             continue
@@ -83,7 +83,7 @@ def histories(text: str, place: Source) -> tuple[HistoryLine, ...]:
     return tuple(found.values())
 
 
-def _line(parts: list[str], place: Source) -> HistoryLine:
+def _line(parts: list[str], source: Source) -> HistoryLine:
     if len(parts) < 2 or parts[0] not in _MATCHES:
         raise ValueError("is no history, write it like: prefix com.example. events=1000 age=24h")
     match, uri, *limits = parts
@@ -96,7 +96,7 @@ def _line(parts: list[str], place: Source) -> HistoryLine:
             raise ValueError(f"{limit!r} is none of events=, bytes=, age={did_you_mean(name, _LIMITS)}")
         if name in said:
             raise ValueError(f"{name} is said twice, remove one")
-        said[name] = _LIMITS[name](value, place)
+        said[name] = _LIMITS[name](value, source)
     return HistoryLine(_MATCHES[match], uri, **said)
 
 

@@ -55,7 +55,7 @@ class ChannelLine:
     place: str = ""
 
 
-def permissions(text: str, place: Source) -> tuple[PermissionLine, ...]:
+def permissions(text: str, source: Source) -> tuple[PermissionLine, ...]:
     """One permission a line: ``exact|prefix|wildcard URI ACTIONS [disclose [WHOM]]``, ``any ACTIONS [disclose [WHOM]]``
     for every URI, and ``deny exact|prefix|wildcard URI`` for no action at all.
 
@@ -68,21 +68,21 @@ def permissions(text: str, place: Source) -> tuple[PermissionLine, ...]:
         if not line:
             continue
         try:
-            one = attrs.evolve(_permission(line.split()), section=place.section, place=place.at(row))
+            one = attrs.evolve(_permission(line.split()), section=source.section, place=source.at(row))
         except ValueError as fault:
-            faults.append(f"{line!r}{_in(place, row)}: {fault}")
+            faults.append(f"{line!r}{_in(source, row)}: {fault}")
             continue
         if (one.match, one.uri) in found:
-            faults.append(f"{line!r}{_in(place, row)}: another line speaks of the same URIs, join the two")
+            faults.append(f"{line!r}{_in(source, row)}: another line speaks of the same URIs, join the two")
         found[one.match, one.uri] = one
     if faults:
         raise ValueError("; ".join(faults))
     return tuple(found.values())
 
 
-def _in(place: Source, row: int) -> str:
+def _in(source: Source, row: int) -> str:
     """Where one of several lines stands, for faults."""
-    at = place.at(row)
+    at = source.at(row)
     return f" ({at})" if at else ""
 
 
@@ -129,7 +129,7 @@ def _actions(text: str) -> frozenset[Action]:
     return frozenset(_ACTIONS[word] for word in words(text))
 
 
-def channel(pattern: str, text: str, place: Source) -> ChannelLine:
+def channel(pattern: str, text: str, source: Source) -> ChannelLine:
     """``subscribe WHO; publish WHO; VARIABLE REQUIREMENT; retained``: any of them may be left out.
 
     WHO is what ``who`` reads. Each variable of the pattern may have a requirement, a regular expression without blanks.
@@ -153,12 +153,12 @@ def channel(pattern: str, text: str, place: Source) -> ChannelLine:
         if word == "retained" and rest.strip():
             raise ValueError("retained stands alone, put a ; behind it")
         said[word] = rest.strip()
-    subscribe, publish = (who(said[verb], place) if verb in said else None for verb in ("subscribe", "publish"))
+    subscribe, publish = (who(said[verb], source) if verb in said else None for verb in ("subscribe", "publish"))
     requirements = {name: said[name] for name in variables if name in said}
-    return ChannelLine(pattern, requirements, subscribe, publish, "retained" in said, place.at())
+    return ChannelLine(pattern, requirements, subscribe, publish, "retained" in said, source.at())
 
 
-def who(text: str, place: Source) -> Roles:
+def who(text: str, source: Source) -> Roles:
     """``ROLES [with ORO_ROLES] [or ROLES with ORO_ROLES ...]``, or the word ``nobody``; names are divided by blanks or
     commas. Behind ``with`` stand roles of Oro, of which one is needed."""
     listed = words(text)
@@ -177,8 +177,8 @@ def who(text: str, place: Source) -> Roles:
         if not roles:
             raise ValueError("no role is named, write names or nobody")
         for role in roles:
-            one = frozenset(name(word, place) for word in needed)
-            before = found.get(name(role, place))
+            one = frozenset(name(word, source) for word in needed)
+            before = found.get(name(role, source))
             # A role that is enough by itself stays so; of two lists one role is needed.
             found[role] = one if before is None else before | one if before and one else frozenset()
     return found

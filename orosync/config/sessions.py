@@ -19,28 +19,28 @@ from orosync.config.fields import setting
 from orosync.config.readers import Source
 
 
-def url(text: str, place: Source) -> str:
+def url(text: str, source: Source) -> str:
     """An address of HTTP, whole, without credentials."""
     if not re.fullmatch(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/[!-~]*", text) or "#" in text:
         raise ValueError(f"{text!r} is not an address, write it like https://oro.example.com/admin/sync/ticket")
     return text
 
 
-def cookie(text: str, place: Source) -> str:
+def cookie(text: str, source: Source) -> str:
     """The name of a cookie."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
         raise ValueError(f"{text!r} is not the name of a cookie, write it like BAPID")
     return text
 
 
-def prefix(text: str, place: Source) -> str:
+def prefix(text: str, source: Source) -> str:
     """What stands before the id in a key."""
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError(f"{text!r} is not the beginning of a key, write it without blanks")
     return text
 
 
-def classes(text: str, place: Source) -> frozenset[str]:
+def classes(text: str, source: Source) -> frozenset[str]:
     """Full names of PHP classes."""
     found = readers.words(text)
     for one in found:

@@ -34,7 +34,7 @@ class Pattern:
         return f"{self.match.value} {self.uri}"
 
 
-def url(text: str, place: Source) -> str:
+def url(text: str, source: Source) -> str:
     """The address of a WAMP router, whole, without credentials."""
     host = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
     if re.fullmatch(rf"wss?://{host}(?::[0-9]{{1,5}})?(?:/[!-~]*)?", text) and "#" not in text and "@" not in text:
@@ -44,14 +44,14 @@ def url(text: str, place: Source) -> str:
     raise ValueError(f"{text!r} is no router's address, write it like wss://wamp.example.com/ws or rs://127.0.0.1:8081")
 
 
-def realm(text: str, place: Source) -> str:
+def realm(text: str, source: Source) -> str:
     """The URI of a realm."""
     if not re.fullmatch(r"[^\s.#]+(\.[^\s.#]+)*", text):
         raise ValueError(f"{text!r} is no realm, write it like realm1 or com.example.realm")
     return text
 
 
-def patterns(text: str, place: Source) -> tuple[Pattern, ...]:
+def patterns(text: str, source: Source) -> tuple[Pattern, ...]:
     """``exact|prefix|wildcard URI``, divided by commas or each on a line of its own."""
     faults: list[str] = []
     found: list[Pattern] = []

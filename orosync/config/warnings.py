@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from orosync.config import checks
+from orosync.config.attached import AttachSection
 from orosync.config.authentication import CertificateSection, RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.defaults import LOCAL_ORIGINS
 from orosync.config.endpoints import take_apart
@@ -26,12 +27,15 @@ from orosync.config.sections import (
 )
 from orosync.config.sessions import SessionFilesSection, TicketExchangeSection
 from orosync.config.settings import Configuration
+from orosync.config.uplinks import UplinkSection
 
 Warn = Callable[[str, str, str], None]
 
 ALONE = frozenset({"ticket", "wampcra", "scram", "cryptosign", "anonymous"})
 """Methods of which a realm's first authenticator judges all that comes."""
 
+HERE = ("localhost", "127.0.0.1", "::1")
+SECURE = {"ws": "wss", "rs": "rss"}
 SPARE_FILES = 192
 """Open files that a router needs besides its connections, those among them to which it says that there is no place."""
 
@@ -56,13 +60,13 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     for store in configuration.session_stores.values():
         if isinstance(store, SessionFilesSection) and not store.path.is_dir():
             warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie lets anybody in")
-        if isinstance(store, TicketExchangeSection) and checks.in_the_clear(store.url):
+        if isinstance(store, TicketExchangeSection) and in_the_clear(store.url):
             warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
     for directory in configuration.directories.values():
         if isinstance(directory, StaticDirectorySection) and not directory.user:
             warn(f"directory:{directory.name}", "", "has no user, add a line like: user.admin = 1 file:admin.hash")
-    checks.uplink_warnings(configuration.uplinks.values(), warn)
-    checks.attached_warnings(configuration.attach, warn)
+    _uplinks(configuration.uplinks.values(), warn)
+    _attached(configuration.attach, warn)
     if configuration.authenticators:
         _strangers(configuration, warn)
     _authenticators(configuration, warn)
@@ -204,3 +208,29 @@ def _told_roles(configuration: Configuration) -> Iterator[tuple[str, str, Iterab
     for name, asked in configuration.authenticators.items():
         if isinstance(asked, RemoteAuthenticatorSection):
             yield f"authenticator:{name}", "registered_by", asked.registered_by
+
+
+def _uplinks(uplinks: Iterable[UplinkSection], warn: Warn) -> None:
+    """What works and is yet likely to be a mistake."""
+    for one in uplinks:
+        if not (one.publish or one.subscribe or one.call or one.register):
+            warn(f"realm:{one.name}", "uplink", f"nothing passes, name topics in [uplink:{one.name}]")
+        if in_the_clear(one.url):
+            secure = SECURE[urlsplit(one.url).scheme]
+            warn(f"realm:{one.name}", "uplink", f"everything goes there unencrypted, write {secure}://")
+
+
+def in_the_clear(url: str) -> bool:
+    """Whether what is sent there leaves the machine unencrypted."""
+    found = urlsplit(url)
+    return found.scheme in ("http", "ws", "rs") and found.netloc != "unix:" and found.hostname not in HERE
+
+
+def _attached(section: AttachSection | None, warn: Warn) -> None:
+    """What works and is yet likely to be a mistake."""
+    if section is None or section.url is None:
+        return
+    if in_the_clear(section.url):
+        warn("attach", "url", "the tickets of clients come here unencrypted, write wss:// or rss://")
+    if not section.credentials:
+        warn("attach", "", "no key, secret or ticket: the router must take us for what we are without any")

@@ -1,4 +1,4 @@
-"""Tests of orosync.config.trusted_networks."""
+"""Networks of trusted machines: those that hold more of the public internet are warned about."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from ipaddress import ip_network
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.readers import BUILTIN, LOOPBACK
-from orosync.config.trusted_networks import MOST_PUBLIC, trusted
+from orosync.config.readers import BUILTIN, LOOPBACK, MOST_PUBLIC, trusted
 from tests.config.files import SOUND, FilesCase
 
 BROAD = (
