@@ -1,14 +1,15 @@
-"""One client's life: admitted, joined, asked and answered, looked at again from time to time, let go.
+"""One client's life: admission, authentication, HELLO, requests, delivery, goodbye.
 
-    host.py, inside.py, wireless.py   how one comes in: over a transport, as a component, without a wire
-    lobby.py, hosted.py               what all sessions share, and what those of a realm do
-    identify.py                       who it is
-    v1.py, v2.py, batched.py          the session itself
-    requests.py, call_requests.py     what a client of WAMP v2 asks for
-    post.py, wire.py                  how deliveries become frames
-    recheck.py, review.py             what becomes of logins and rights that change
-    local*.py                         orosync itself as a member
+    hosts.py                              admits a client: over a transport, or as a component of this process
+    context.py, realm_context.py          what the sessions of a listener share, and those of a realm
+    v1.py, v2.py, batched.py              the session itself
+    v2_requests.py, replies.py, limits.py what a WAMP v2 client asks for, and how it is answered or refused
+    features.py                           what WELCOME announces
+    dispatch.py                           deliveries become frames
+    revalidation.py, reauthorization.py   logins and rights that change while a client is connected
+    history.py, testaments.py             procedures of WAMP's own that need authorization
+    local.py                              orosync itself as a member of a realm
+    timers.py                             time limits of HELLO and of calls
 
-The only room that sees transport, identity, authz and router together. It must not know bytes, or how anything is
-stored.
+The only package that uses transport, identity, authz and router together.
 """

@@ -1,7 +1,7 @@
-"""A WAMP v2 client that sends several messages at once (section "Message Batching"): each is handled as if it had come
-alone, in order, and what waits for one of them waits with all behind it.
+"""A WAMP v2 client that sends several messages in one frame (WAMP, "Message Batching").
 
-Everything that is said to it leaves as a batch of one. It must not know transports.
+Each message is handled as if it had come alone, in order. When one has to wait, all behind it wait too. What the client
+is sent leaves as batches of one message.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class BatchedSession(V2Session):
         self._stop.go_on()
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
-        stop, self._stop = self._stop, None  # it knows us: nobody should have to search for that cycle
+        stop, self._stop = self._stop, None  # it refers to us: without this the cycle waits for the garbage collector
         if stop is not None:
             stop.waiting.clear()
         super().closed(clean, code, reason)

@@ -1,10 +1,7 @@
-"""The front door: judges a handshake and makes the session (ISessionHost).
+"""Admits clients: authenticates a handshake and makes its session (ISessionHost).
 
-It must not know how identity is proven, only which authenticators to ask, nor anything of WebSocket.
-
-The door for the router's own process: components of the application, known by name, become sessions like any client.
-
-It must not know what a component is or how its messages travel.
+``SessionHost`` is for a listener, ``EmbeddedSessionHost`` for components of the application in this process, which are
+known by name. How users are authenticated stands in ``identity``, what WebSocket is in ``transport``.
 """
 
 from __future__ import annotations
@@ -29,9 +26,9 @@ V1_SUBPROTOCOL = "wamp"
 
 @implementer(ISessionHost)
 class SessionHost:
-    """The host of one listener. ``v1_realm`` is where its v1 clients go, who cannot name one (None: no v1 here).
+    """The host of one listener. ``v1_realm`` is the realm of its v1 clients, which cannot name one (None: no v1 here).
 
-    ``client`` and ``publisher`` say how the transport treats the two kinds of visitors.
+    ``client`` and ``publisher`` say how the transport treats connections of clients and of the back end.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class SessionHost:
         if self.closing:
             raise Unavailable("draining", "the router is shutting down")
         if codec is not None:
-            principal, credentials = await identify(facts, self._everybody())
+            principal, credentials = await identify(facts, self._all_authenticators())
             traits = self._traits(principal)
             kind = V2Session if subprotocol == codec.subprotocol else BatchedSession
             return Admission(subprotocol, kind(self._context, facts, codec, principal, traits, credentials))
@@ -74,8 +71,8 @@ class SessionHost:
         traits = self._traits(principal)
         return Admission(subprotocol, V1Session(self._context, realm_context, facts, principal, traits, credentials))
 
-    def _everybody(self) -> list[IAuthenticator]:
-        """A v2 client names its realm only later; HELLO checks that the realm takes the authenticator's word."""
+    def _all_authenticators(self) -> list[IAuthenticator]:
+        """Those of all realms: a v2 client names its realm in HELLO, which checks that it uses the authenticator."""
         found: dict[str, IAuthenticator] = {}
         for realm_context in self._context.realms.values():
             for authenticator in self._context.admitted(realm_context):
@@ -101,7 +98,7 @@ def _choose_subprotocol(offered: tuple[str, ...]) -> tuple[str | None, Codec | N
 
 @implementer(ISessionHost)
 class EmbeddedSessionHost:
-    """Lets in ``principal`` without a question; ``context`` has the one realm that it belongs to."""
+    """Admits ``principal`` without authentication; ``context`` has the one realm that it belongs to."""
 
     def __init__(self, context: ListenerContext, principal: Principal, traits: ConnectionPolicy) -> None:
         self._context = context

@@ -1,7 +1,4 @@
-"""What one session may have at one time, and what is said of one more.
-
-It must not know how many there are, nor what a subscription or a registration is.
-"""
+"""What is noted and answered when a session asks for more than its limits allow."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Review: what sessions were granted is judged again when the rules are others, or somebody's rights.
+"""Reauthorization: what connected clients subscribed and registered is authorized again when rules or rights change.
 
-A few decisions in each turn of the reactor, and a few that wait for an answer. What is allowed no longer is taken away;
-what cannot be judged now is asked about again, and taken away when that fails too often. It must not know what the
-rules are, or why they changed.
+A few decisions are made in each turn of the reactor, and a few are waited for. What is no longer allowed is revoked. A
+decision that fails is asked for again later; after ``TRIES`` failures the subscription or registration is revoked.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from orosync.session.realm_context import RealmContext
 from orosync.session.replies import reason_of
 
 AT_A_TURN = 100
-"""Judgements in one turn of the reactor."""
+"""Decisions in one turn of the reactor."""
 
 AT_ONCE = 64
-"""Answers waited for: an authorizer that hangs must not keep the others for hours."""
+"""Decisions waited for: an authorizer that hangs must not delay the others for hours."""
 
 TRIES = 3
-"""So often it is asked, if it cannot be told."""
+"""How often a decision that fails is asked for."""
 
 PAUSE = 10.0
 """Seconds between one try and the next."""
@@ -44,14 +43,14 @@ class Joined(NamedTuple):
 
 
 class RealmMember(Protocol):
-    """A session as its review sees it."""
+    """A session whose subscriptions and registrations are reviewed."""
 
     def joined(self) -> Joined | None:
         """None before it has joined, and when it has left."""
 
 
 class _Held(NamedTuple):
-    """Something that a member has: a subscription or a registration."""
+    """A subscription or registration of a member."""
 
     realm_context: RealmContext
     member: Member
@@ -64,7 +63,7 @@ class _Held(NamedTuple):
 
 
 class Reauthorization:
-    """Judges again what tenants have, in the order in which they were named."""
+    """Authorizes again what sessions have, in the order in which they were named."""
 
     _log = Logger()
 
@@ -83,12 +82,12 @@ class Reauthorization:
         self._stopped = False
 
     def review(self, sessions: Iterable[RealmMember]) -> None:
-        """Judge everything that these have."""
+        """Authorize again everything that these have."""
         self._sessions.extend(sessions)
         self._wake()
 
     def renew(self, session: RealmMember, rights: Rights) -> None:
-        """Give a session other rights, and judge what it has by them."""
+        """Give a session other rights, and authorize again what it has."""
         joined = session.joined()
         if joined is not None:
             principal = joined.member.principal
@@ -99,7 +98,7 @@ class Reauthorization:
             self.review([session])
 
     def stop(self) -> None:
-        """Judge no more. Answers under way change nothing."""
+        """Authorize no more. Decisions under way change nothing."""
         self._stopped = True
         for queue in (self._sessions, self._pending, self._later):
             queue.clear()
@@ -132,7 +131,7 @@ class Reauthorization:
                 self._pending.extend(_holdings(self._sessions.popleft()))
         self._wake()
 
-    # -- judging
+    # -- deciding
 
     def _judge(self, held: _Held) -> None:
         realm_context, member, action, _, uri, match, options, _ = held
@@ -176,14 +175,14 @@ class Reauthorization:
 
 
 def _become(joined: Joined, principal: Principal) -> None:
-    """From now on the member is ``principal``, for whoever authorizes it."""
+    """From now on authorizers see the member as ``principal``."""
     member, realm_context = joined.member, joined.realm_context
     before, member.principal = member.principal, realm_context.introduced(principal, member.session, joined.facts)
     realm_context.chain.renewed(before, member.principal)
 
 
 def _holdings(session: RealmMember) -> list[_Held]:
-    """What a session has; it is introduced to authorizers that need to know it and are new."""
+    """What a session has. New authorizers that need to know its session get to know it."""
     joined = session.joined()
     if joined is None:
         return []
@@ -202,6 +201,6 @@ def _holdings(session: RealmMember) -> list[_Held]:
 
 
 def _has(held: _Held) -> bool:
-    """Whether the member still has it (whoever has left has nothing)."""
+    """Whether the member still has it. A member that has left has nothing."""
     kind = "subscriptions" if held.action is Action.SUBSCRIBE else "registrations"
     return held.number in getattr(held.member, kind)

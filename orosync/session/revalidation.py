@@ -1,9 +1,9 @@
-"""Life after login: sessions are looked at again from time to time, ended when what they rest on is gone, and given
-other rights when their users have others.
+"""Revalidation: the credentials of connected users are checked from time to time. A session ends when its credential is
+no longer valid, and gets other rights when its user has other rights.
 
-Sessions of one user (or one cookie) rest on the same *standing* and are asked about once for all of them. The moments
-are spread at random over the interval, one timer serves all of them, and only a few questions are asked at a time. Who
-cannot be asked about stays, and is asked about again soon. It must not know what a standing is or how a session ends.
+Sessions with the same credential (of one user, or one cookie) are one subject and are checked once for all of them. The
+moments are spread at random over the interval, one timer serves all of them, and only a few checks run at a time. A
+session whose credential cannot be checked stays, and is checked again soon.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from orosync.interfaces import IJournal, IRecheck, Renewal
 from orosync.model import Rights
 
 AT_ONCE = 8
-"""Questions under way; logins want their share of the directory too."""
+"""Checks under way; logins need their share of the directory too."""
 
 PATIENCE = 30.0
 """Seconds in which an answer must come."""
 
 AGAIN = 30.0
-"""Seconds at most until what could not be answered is asked again."""
+"""Seconds at most until a check that failed is repeated."""
 
 AT_A_TURN = 100
-"""Standings that are taken up in one turn of the reactor, should many be due at once."""
+"""Checks that begin in one turn of the reactor, should many be due at once."""
 
 
 class RevalidatedSession(Protocol):
-    """A session as its standing sees it: something that can be asked to go."""
+    """A session that ends with its credential."""
 
     def dismiss(self, refusal: Refused) -> None:
-        """What the session rests on is gone."""
+        """Its credential is no longer valid."""
 
 
 class _Subject:
-    """The sessions that stand and fall with one standing."""
+    """The sessions with one credential, which ``authority`` checks."""
 
     __slots__ = ("authority", "credential", "key", "sessions")
 
@@ -58,10 +58,10 @@ class _Subject:
 
 
 class Revalidation:
-    """Asks about each standing every ``interval`` seconds (or as often as its authenticator wants), never later.
+    """Checks each credential every ``interval`` seconds (or as often as its authenticator wants), never later.
     ``renew`` gives a session other rights.
 
-    A standing without sessions is forgotten when its time comes. ``chance()`` gives numbers in [0, 1).
+    A credential without sessions is forgotten when its time comes. ``chance()`` gives numbers in [0, 1).
     """
 
     _log = Logger()
@@ -93,7 +93,7 @@ class Revalidation:
         self._stopped = False
 
     def entered(self, session: RevalidatedSession, credentials: Credentials) -> None:
-        """From now on ``session`` rests on ``credentials``."""
+        """From now on ``session`` depends on ``credentials``."""
         if self._stopped:
             return
         subjects = [self._subject(authority, credential) for authority, credential in credentials]
@@ -102,7 +102,7 @@ class Revalidation:
             subject.sessions.add(session)
 
     def left(self, session: RevalidatedSession) -> None:
-        """``session`` has gone, on its own or dismissed. No matter if it rested on nothing."""
+        """``session`` has gone, on its own or dismissed. It may have had no credential."""
         for subject in self._subjects_of.pop(session, ()):
             subject.sessions.discard(session)
 
@@ -115,7 +115,7 @@ class Revalidation:
         return subject
 
     def stop(self) -> None:
-        """Ask no more. Answers under way change nothing."""
+        """Check no more. Answers under way change nothing."""
         self._stopped = True
         self._subjects.clear()
         self._subjects_of.clear()
@@ -155,7 +155,7 @@ class Revalidation:
         self._arm()
         self._pump()
 
-    # -- asking
+    # -- checking
 
     def _pump(self) -> None:
         if self._pumping:

@@ -1,13 +1,11 @@
-"""Time limits of calls (WAMP, "Call Timeouts"): a call that has one is measured, from its beginning and anew from each
-progressive result, wherever it goes meanwhile. While a callee has it that keeps the limit itself the time runs on, but
-nothing comes of its end.
+"""Time limits of a session.
 
-It must not know what becomes of a call that takes too long.
+``Deadlines`` is for many equal limits: HELLO must come within 10 s. They end in the order in which they began, so that
+a queue and a single delayed call do for all; a timer for each connection would cost more than the rest of a join.
 
-One timer for many equal time limits (a HELLO must come within 10 s).
-
-Entries fall due in the order in which they were set, so a queue and a single delayed call do; a timer for each
-connection would cost more than the rest of a join.
+``CallTimer`` is for one call (WAMP, "Call Timeouts"), whose caller chose the limit. It is measured from the beginning
+of the call and anew from each progressive result. While a callee has the call that keeps the limit itself, the time
+runs on, but nothing happens at its end.
 """
 
 from __future__ import annotations
@@ -18,49 +16,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 LONGEST = 24 * 3600 * 1000
-"""Milliseconds; whoever grants more, grants this."""
-
-
-class CallTimer:
-    """Calls ``expired`` after ``timeout`` milliseconds, unless the call is over by then or its callee sees to that.
-
-    It is the ``watch`` of a call's particulars (``router.pending``).
-    """
-
-    __slots__ = ("_clock", "_delayed", "_end", "_expired", "_seconds")
-
-    def __init__(self, clock: IReactorTime, timeout: int, expired: Callable[[], None]) -> None:
-        self._clock = clock
-        self._seconds = min(timeout, LONGEST) / 1000
-        self._end = clock.seconds() + self._seconds
-        self._expired = expired
-        self._delayed: IDelayedCall | None = clock.callLater(self._seconds, self._overdue)
-
-    def progressed(self) -> None:
-        """The time runs anew."""
-        self._end = self._clock.seconds() + self._seconds
-        if self._delayed is not None:
-            self._delayed.reset(self._seconds)
-
-    def settled(self) -> None:
-        """The call is over."""
-        self.enforce(False)
-
-    def left(self) -> int:
-        """See ``router.pending.Watch``."""
-        return max(0, round((self._end - self._clock.seconds()) * 1000))
-
-    def enforce(self, ours: bool) -> None:
-        """See ``router.pending.Watch``."""
-        if not ours and self._delayed is not None:
-            self._delayed.cancel()
-            self._delayed = None
-        elif ours and self._delayed is None:
-            self._delayed = self._clock.callLater(max(0.0, self._end - self._clock.seconds()), self._overdue)
-
-    def _overdue(self) -> None:
-        self._delayed = None
-        self._expired()
+"""Milliseconds, to which longer limits of calls are cut."""
 
 
 class Deadlines:
@@ -99,7 +55,7 @@ class Deadlines:
 
 
 class Deadline:
-    """One running time limit."""
+    """One running time limit of ``Deadlines``."""
 
     __slots__ = ("overdue",)
 
@@ -107,9 +63,51 @@ class Deadline:
         self.overdue: Callable[[], None] | None = overdue
 
     def cancel(self) -> None:
-        """It was kept. Drops what it would have called, so that a closed session is not held."""
+        """It was kept. What it would have called is dropped, so that a closed session is not kept in memory."""
         self.overdue = None
 
     def take(self) -> Callable[[], None] | None:
         overdue, self.overdue = self.overdue, None
         return overdue
+
+
+class CallTimer:
+    """Calls ``expired`` after ``timeout`` milliseconds, unless the call is over by then or its callee sees to that.
+
+    It is the ``watch`` of a call's state (``router.pending``).
+    """
+
+    __slots__ = ("_clock", "_delayed", "_end", "_expired", "_seconds")
+
+    def __init__(self, clock: IReactorTime, timeout: int, expired: Callable[[], None]) -> None:
+        self._clock = clock
+        self._seconds = min(timeout, LONGEST) / 1000
+        self._end = clock.seconds() + self._seconds
+        self._expired = expired
+        self._delayed: IDelayedCall | None = clock.callLater(self._seconds, self._overdue)
+
+    def progressed(self) -> None:
+        """The time runs anew."""
+        self._end = self._clock.seconds() + self._seconds
+        if self._delayed is not None:
+            self._delayed.reset(self._seconds)
+
+    def settled(self) -> None:
+        """The call is over."""
+        self.enforce(False)
+
+    def left(self) -> int:
+        """See ``router.pending.Watch``."""
+        return max(0, round((self._end - self._clock.seconds()) * 1000))
+
+    def enforce(self, ours: bool) -> None:
+        """See ``router.pending.Watch``."""
+        if not ours and self._delayed is not None:
+            self._delayed.cancel()
+            self._delayed = None
+        elif ours and self._delayed is None:
+            self._delayed = self._clock.callLater(max(0.0, self._end - self._clock.seconds()), self._overdue)
+
+    def _overdue(self) -> None:
+        self._delayed = None
+        self._expired()

@@ -198,7 +198,7 @@ class V2Session:
 
     def _join(self, principal: Principal, credentials: Credentials) -> None:
         assert self._realm_context is not None and self._hello is not None and self._link is not None
-        self._realm_context = realm_context = self._context.led(principal, self._realm_context, self._session_id)
+        self._realm_context = realm_context = self._context.realm_of(principal, self._realm_context, self._session_id)
         if not self._context.has_room(realm_context, principal):
             reason, limit, user = "too many connections for this user", self._context.user_limit, principal.authid
             return self._refuse_hello("too_many_sessions", uris.NOT_AUTHORIZED, reason, user=user, limit=limit)

@@ -1,4 +1,4 @@
-"""Going down gently."""
+"""Sessions are asked to leave, spread over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.session.context import drain
 
 
-class Guest:
+class Session:
     def __init__(self, sessions, clock, stays=False):
         self.sessions, self.clock, self.stays, self.asked = sessions, clock, stays, None
 
@@ -24,7 +24,7 @@ class DrainTests(SynchronousTestCase):
         self.sessions = set()
 
     def invite(self, count, **how):
-        made = [Guest(self.sessions, self.clock, **how) for _ in range(count)]
+        made = [Session(self.sessions, self.clock, **how) for _ in range(count)]
         self.sessions.update(made)
         return made
 
@@ -32,20 +32,20 @@ class DrainTests(SynchronousTestCase):
         """An empty house closes at once."""
         self.successResultOf(drain(self.sessions, self.clock, 5))
 
-    def test_few_guests_leave_at_once(self):
+    def test_few_sessions_leave_at_once(self):
         """A handful needs no spreading."""
         sessions = self.invite(20)
         done = drain(self.sessions, self.clock, 5)
-        self.assertEqual({guest.asked for guest in sessions}, {0.0})
+        self.assertEqual({session.asked for session in sessions}, {0.0})
         self.successResultOf(done)
 
-    def test_many_guests_are_spread(self):
+    def test_many_sessions_are_spread(self):
         """At most about 500 a second are asked to leave, all within the time."""
         sessions = self.invite(1500)
         done = drain(self.sessions, self.clock, 5)
         self.clock.pump([0.05] * 120)
         self.successResultOf(done)
-        times = sorted(guest.asked for guest in sessions)
+        times = sorted(session.asked for session in sessions)
         self.assertAlmostEqual(times[-1], 2.95, delta=0.2)
         self.assertLess(sum(1 for t in times if t < 1.0), 530)
 
@@ -55,9 +55,9 @@ class DrainTests(SynchronousTestCase):
         done = drain(self.sessions, self.clock, 5)
         self.clock.pump([0.05] * 125)
         self.successResultOf(done)
-        self.assertLessEqual(max(guest.asked for guest in sessions), 5.1)
+        self.assertLessEqual(max(session.asked for session in sessions), 5.1)
 
-    def test_guests_who_stay_do_not_hold_it_up(self):
+    def test_sessions_that_stay_do_not_hold_it_up(self):
         """Who does not go is waited for no more than a second past the time."""
         self.invite(3, stays=True)
         done = drain(self.sessions, self.clock, 5)

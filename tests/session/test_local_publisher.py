@@ -1,4 +1,4 @@
-"""orosync's own voice."""
+"""What orosync itself publishes in a realm."""
 
 from __future__ import annotations
 

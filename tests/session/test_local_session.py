@@ -1,4 +1,4 @@
-"""Tests for orosync.session.local."""
+"""Sessions of orosync itself, which speak in values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.session.stage import Stage
 ALLOW, DENY = Decision(Verdict.ALLOW, "r"), Decision(Verdict.DENY, "r")
 
 
-class WirelessTests(SynchronousTestCase):
+class LocalSessionTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.told: list[tuple[Any, Payload | None, str]] = []

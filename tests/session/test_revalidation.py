@@ -1,4 +1,4 @@
-"""Sessions end when what they rest on is gone, and looking after thousands costs little."""
+"""Sessions end with their credentials, and checking thousands costs little."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Session:
         self.dismissed.append(refusal.kind)
 
 
-class RecheckTests(SynchronousTestCase):
+class RevalidationTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
         self.journal = RecordingJournal()

@@ -1,4 +1,4 @@
-"""What all sessions share."""
+"""A listener: what its sessions share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orosync.testing import connection_facts, principal
 from tests.session.stage import Stage
 
 
-class LobbyTests(SynchronousTestCase):
+class ListenerContextTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.context = self.stage.context
@@ -50,7 +50,7 @@ class LobbyTests(SynchronousTestCase):
         self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
         self.assertEqual(len(seen), 2)
 
-    def test_led(self):
+    def test_realm_of(self):
         """Who is sent elsewhere goes there, if that realm takes the word of who sent it and has room for the id."""
         anna = principal(authprovider="guests")
         there = RealmContext(
@@ -63,9 +63,9 @@ class LobbyTests(SynchronousTestCase):
         )
         self.context.realms = {"oro": self.stage.realm_context, "there": there}
         for who, led in ((anna, self.stage.realm_context), (attrs.evolve(anna, realm="oro"), self.stage.realm_context)):
-            self.assertIs(self.context.led(who, self.stage.realm_context, 5), led)
+            self.assertIs(self.context.realm_of(who, self.stage.realm_context, 5), led)
         sent = attrs.evolve(anna, realm="there")
-        self.assertIs(self.context.led(sent, self.stage.realm_context, 5), there)
+        self.assertIs(self.context.realm_of(sent, self.stage.realm_context, 5), there)
         there.realm.members[5] = None
         for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
             self.assertRaises(Refused, self.context.led, who, self.stage.realm_context, 5)
@@ -84,7 +84,7 @@ class LobbyTests(SynchronousTestCase):
         self.assertIs(self.context.realm("oro"), self.stage.realm_context)
         self.assertIsNone(self.context.realm("nowhere"))
 
-    def test_guests(self):
+    def test_sessions(self):
         """Who is here is known until it has left."""
         client = self.stage.v2()
         self.assertEqual(self.context.sessions, {client.session})

@@ -1,4 +1,4 @@
-"""The post office."""
+"""Deliveries reach their receivers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CountingWire:
         return self.frame and self.frame + self.name
 
 
-class PostTests(SynchronousTestCase):
+class DispatcherTests(SynchronousTestCase):
     def setUp(self):
         self.journal = RecordingJournal()
         self.dispatcher = Dispatcher(self.journal)

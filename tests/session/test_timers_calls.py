@@ -1,4 +1,4 @@
-"""Tests for orosync.session.timers."""
+"""Time limits of calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Realms made from their sections."""
+"""Realms made from their configuration sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An authorizer's no."""
+"""How a denial is reported to the client."""
 
 from __future__ import annotations
 

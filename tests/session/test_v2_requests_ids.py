@@ -1,4 +1,4 @@
-"""Tests for orosync.session.v2_requests: B6, request ids that count."""
+"""Request ids that have to count up from 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that come later."""
+"""Calls of WAMP's own procedures that are answered when a decision is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A realm in service."""
+"""A realm in service, with what its sessions need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Watcher:
         self.seen.append("deserted")
 
 
-class HostedRealmTests(SynchronousTestCase):
+class RealmContextTests(SynchronousTestCase):
     def setUp(self):
         self.stage = Stage()
         self.watcher = Watcher()

@@ -1,4 +1,4 @@
-"""Tests of orosync.session.hosts."""
+"""Components of this process are admitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.session.stage import HELLO, Player, Stage
 FEED = Principal("feed", "feeder", "component", "component")
 
 
-class InsideTests(SynchronousTestCase):
+class EmbeddedTests(SynchronousTestCase):
     def host(self, inside=True):
         self.stage = Stage(inside=inside)
         return EmbeddedSessionHost(self.stage.context, FEED, ConnectionPolicy(message_limit=7))

@@ -1,4 +1,4 @@
-"""The front door."""
+"""Handshakes of clients are admitted or refused."""
 
 from __future__ import annotations
 

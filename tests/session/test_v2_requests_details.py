@@ -1,4 +1,4 @@
-"""Tests for orosync.session.v2_requests."""
+"""What options add to the details of EVENT and INVOCATION."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orosync.session.v2_requests import event_details, invocation_details
 ZOE = {"session": 7, "authid": "zoe", "authrole": "chief"}
 
 
-class Told(SynchronousTestCase):
+class DetailsTests(SynchronousTestCase):
     """What options say of where a message comes from."""
 
     def test_of_the_trusted(self) -> None:
