@@ -1,8 +1,7 @@
-"""Content outdated: the tags and the payload of ``oro/data/update``, as Oro's back end makes them.
+"""Outdated content: the tags and the payload of ``oro/data/update``, as Oro's back end makes them.
 
-For the demonstration and for tools that publish in Oro's stead. Pure functions; shapes are those of Oro's SyncBundle
-(``Content/DoctrineTagGenerator.php``, ``Content/SimpleTagGenerator.php``, ``Content/DataUpdateTopicSender.php``).
-This file must not know who publishes or who listens.
+For the demonstration and for tools that publish in place of Oro. Pure functions; the shapes are those of Oro's
+SyncBundle (``Content/DoctrineTagGenerator.php``, ``Content/DataUpdateTopicSender.php``).
 """
 
 from __future__ import annotations
@@ -41,12 +40,6 @@ def entity_tag(class_name: str, *identifiers: object) -> str:
 def collection_tag(class_name: str) -> str:
     """The tag of every list of a class: ``Oro_Bundle_UserBundle_Entity_User_type_collection``."""
     return class_tag(class_name) + _COLLECTION
-
-
-def named_tags(name: str, *parameters: object, collection: bool = False) -> list[str]:
-    """Tags of content that is no entity (Oro's arrays with ``name`` and ``params``); the name stays as it is."""
-    tags = ["_".join([name, *map(str, parameters)])]
-    return [*tags, name + _COLLECTION] if collection else tags
 
 
 def tags_of(change: Change, class_name: str, *identifiers: object) -> list[str]:

@@ -1,14 +1,13 @@
-"""Maintenance: whoever subscribes to ``oro/maintenance`` learns how things stand now.
+"""Maintenance: each new subscriber of ``oro/maintenance`` is told the present state.
 
-Oro publishes the switch itself, once and not retained. A page that was not connected then would show its blocking
-notice for ever, or never. So each new subscriber is told alone:
+Oro publishes the change itself, once and not retained. A page that was not connected then would show its blocking
+notice forever, or never. So each new subscriber is told alone:
 
 * ``isOn: false`` closes a notice that got stuck; this is the usual answer.
 * ``isOn: true`` only while Oro's lock file exists, and never to a session authenticated after it appeared: that is an
   administrator who was let through, and must not be locked out.
 
-The lock file is looked at, never opened and never written. This file must not know transports or how a session
-authenticates.
+The lock file is looked at, never opened and never written.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ class MaintenanceNotice:
     """Watches one realm's ``oro/maintenance``.
 
     ``lock_file`` is the path of Oro's lock (the ``file_path`` of its maintenance driver), on a local disk: each
-    SUBSCRIBE costs one stat. None where Oro runs elsewhere: then nobody is ever told ``isOn: true`` by us. ``now``
-    tells the same time of day as ``principal.authenticated_at`` and the file system.
+    SUBSCRIBE costs one stat. None where Oro runs elsewhere: then we never tell ``isOn: true``. ``now`` tells the
+    same time of day as ``principal.authenticated_at`` and the file system.
     """
 
     topic = TOPIC
@@ -54,7 +53,7 @@ class MaintenanceNotice:
         """Nothing runs between subscribers, so there is nothing to stop (see ITopicWatcher)."""
 
     def _appeared(self) -> float | None:
-        """When the lock file appeared, in seconds since 1970; None when there is none or nobody can tell."""
+        """When the lock file appeared, in seconds since 1970; None when there is none, or it is unknown."""
         if self._lock_file is None:
             return None
         try:

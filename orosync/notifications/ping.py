@@ -1,7 +1,7 @@
 """Keep-alive: an event on ``oro/ping`` now and then, so that proxies between us and a quiet browser see traffic.
 
-Oro's browsers subscribe on every page; stock Oro sends the same text every 50 seconds. What clients publish to the
-topic is judged elsewhere. This file must not know transports or sessions.
+Oro's browsers subscribe on every page; stock Oro sends the same text every 50 seconds. Whether clients may publish to
+the topic is decided by authorizers.
 """
 
 from __future__ import annotations

@@ -126,25 +126,27 @@ class Reauthorization:
             if self._under_way >= self._at_once or not (self._pending or self._sessions):
                 break
             if self._pending:
-                self._judge(self._pending.popleft())
+                self._authorize(self._pending.popleft())
             else:
                 self._pending.extend(_holdings(self._sessions.popleft()))
         self._wake()
 
     # -- deciding
 
-    def _judge(self, held: _Held) -> None:
+    def _authorize(self, held: _Held) -> None:
         realm_context, member, action, _, uri, match, options, _ = held
         if not _has(held):
             return
         principal = member.principal
         decision = realm_context.chain.decide(principal, action, uri, match, options)
         if isinstance(decision, Decision):
-            self._judged(decision, held, principal)
+            self._authorized(decision, held, principal)
             return
         self._under_way += 1
-        later: Deferred[Any] = decision.addCallback(self._judged, held, principal)
-        later.addErrback(lambda failure: self._log.failure("what a session has cannot be judged", failure=failure))
+        later: Deferred[Any] = decision.addCallback(self._authorized, held, principal)
+        later.addErrback(
+            lambda failure: self._log.failure("what a session has could not be authorized", failure=failure)
+        )
         later.addBoth(self._answered)
 
     def _answered(self, _: object) -> None:
@@ -153,11 +155,11 @@ class Reauthorization:
             self._timer.reset(0)  # it was waiting for a pause to be over
         self._wake()
 
-    def _judged(self, decision: Decision, held: _Held, principal: Principal) -> None:
+    def _authorized(self, decision: Decision, held: _Held, principal: Principal) -> None:
         if self._stopped or decision.verdict is Verdict.ALLOW or not _has(held):
             return
         if held.member.principal is not principal:
-            return  # its rights have changed meanwhile, and it is judged by those
+            return  # its rights have changed meanwhile, and it is authorized by those
         tried = held.tried + 1
         fields = {"user": principal.authid, "uri": held.uri, "rule": decision.rule}
         if decision.failed and tried < TRIES:

@@ -107,8 +107,8 @@ def answer_when_decided(
 
 
 def may_disclose(wanted: bool, disclosing: bool) -> bool:
-    """Whether the client is named to others because its ``disclose_me`` wants it. RequestError where the realm names
-    nobody."""
+    """Whether the client is named to others because its ``disclose_me`` wants it. RequestError where the realm does not
+    name clients."""
     if wanted and not disclosing:
         raise RequestError(
             uris.OPTION_DISALLOWED_DISCLOSE_ME, "this realm does not name clients to others: leave disclose_me out"

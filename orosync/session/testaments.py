@@ -59,7 +59,7 @@ class Executor:
         if member.session not in self._realm.members:
             raise RequestError(uris.NO_SUCH_SESSION, "only a session can leave a testament")
         decision = self._decide(member.principal, testament)
-        # It stands in the book meanwhile, in its turn; a client that leaves before the decision is judged again then.
+        # It stands in the book meanwhile; a client that leaves before the decision is authorized again then.
         self._book.add(member.session, testament)
 
         def decided(decision: Decision) -> list[Any]:

@@ -134,7 +134,7 @@ class V1Session:
     def dismiss(self, refusal: Refused) -> None:
         """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
         self._context.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
-        self._drop("what the login rests on is gone")
+        self._drop("the login is no longer valid")
 
     def expel(self, goodbye: Goodbye) -> None:
         """Killed by another session. Dropped: v1 has no GOODBYE, and a clean close would silence the page."""
@@ -200,7 +200,7 @@ class V1Session:
             return self._too_long(action, message)
         decision: Any
         if action is _PUBLISH:
-            decision = self._judge_publish(uri, member)
+            decision = self._decide_publish(uri, member)
         else:
             decision = self._decide(member.principal, action, uri, _EXACT, EMPTY)
         if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the usual case, written out
@@ -216,7 +216,7 @@ class V1Session:
         when_decided(self, chain, member, decision, action, uri, _EXACT, EMPTY, decided, self._not_carried_out)
         return None
 
-    def _judge_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
+    def _decide_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
         grants = self._grants
         if grants is None:
             self._grants = grants = self._realm_context.chain.grants(member.principal, _PUBLISH)

@@ -295,7 +295,7 @@ class V2Session:
             self._context.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
-        except Exception:  # ours, and not to be the end of whoever is being handled
+        except Exception:  # a fault of ours: it must not end the session that caused this message
             self._failed(Failure())
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:

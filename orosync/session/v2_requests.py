@@ -105,7 +105,7 @@ class Requests:
         topic = message.topic
         decision: Any = self._granted_topics.get(topic)
         if decision is None:
-            decision = self._judge_publish(topic, message.options)
+            decision = self._decide_publish(topic, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
                 self._authorize(_PUBLISH, topic, _EXACT, message, payload, self._publish_allowed, decision)
                 return
@@ -114,7 +114,7 @@ class Requests:
         else:  # what nearly every PUBLISH is, written out
             self._deliver(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
 
-    def _judge_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+    def _decide_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         if not self._well_formed(topic):
             uris.check(topic, _EXACT, strict=self._strict)
         grants = self._topics
@@ -173,13 +173,13 @@ class Requests:
         procedure = message.procedure
         decision: Any = self._granted_procedures.get(procedure)
         if decision is None:
-            decision = self._judge_call(procedure, message.options)
+            decision = self._decide_call(procedure, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
                 self._authorize(_CALL, procedure, _EXACT, message, payload, self._call_allowed, decision)
                 return
         self._call_allowed(message, payload, decision)
 
-    def _judge_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
+    def _decide_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         uris.check(procedure, strict=self._strict)
         grants = self._procedures
         if grants is None:

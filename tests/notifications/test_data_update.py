@@ -11,7 +11,7 @@ USER = "Oro\\Bundle\\UserBundle\\Entity\\User"
 
 
 class TagTests(SynchronousTestCase):
-    """class_tag, entity_tag, collection_tag, named_tags"""
+    """class_tag, entity_tag, collection_tag"""
 
     def test_class_names(self) -> None:
         """A class name becomes the tag that Oro's pages carry: runs of anything but ASCII letters are one "_"."""
@@ -32,11 +32,6 @@ class TagTests(SynchronousTestCase):
         self.assertEqual(data_update.entity_tag(USER, 1), "Oro_Bundle_UserBundle_Entity_User_1")
         self.assertEqual(data_update.entity_tag("A\\B", 1, "en_US"), "A_B_1_en_US")
         self.assertEqual(data_update.collection_tag(USER), "Oro_Bundle_UserBundle_Entity_User_type_collection")
-
-    def test_named(self) -> None:
-        """Content that is no entity keeps its name as it is."""
-        self.assertEqual(data_update.named_tags("system.configuration2"), ["system.configuration2"])
-        self.assertEqual(data_update.named_tags("a-b", 1, "x", collection=True), ["a-b_1_x", "a-b_type_collection"])
 
 
 class PayloadTests(SynchronousTestCase):

@@ -68,7 +68,7 @@ class ListenerContextTests(SynchronousTestCase):
         self.assertIs(self.context.realm_of(sent, self.stage.realm_context, 5), there)
         there.realm.members[5] = None
         for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
-            self.assertRaises(Refused, self.context.led, who, self.stage.realm_context, 5)
+            self.assertRaises(Refused, self.context.realm_of, who, self.stage.realm_context, 5)
 
     def test_room(self):
         """Users are bounded; guests without a name and the back end are not."""

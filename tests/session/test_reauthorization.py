@@ -1,4 +1,4 @@
-"""What was granted is judged again, in a whole realm: v1 and v2 sessions, rules that change and an authorizer that
+"""What was granted is authorized again, in a whole realm: v1 and v2 sessions, rules that change and an authorizer that
 answers later, or cannot."""
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReviewCase(SynchronousTestCase):
         return [(kind, fields) for name, kind, fields in self.stage.journal.notes if name == event]
 
 
-class JudgingTests(ReviewCase):
+class DecisionTests(ReviewCase):
     def test_taken_away(self):
         """What is allowed no longer goes: who understands it is told why, the others, v1 too, just hear no more."""
         told, silent, old = self.told(), self.stage.v2(), self.stage.v1()
@@ -64,7 +64,7 @@ class JudgingTests(ReviewCase):
         self.assertEqual((kind, fields["uri"], fields["rule"]), ("denied", "a", "no more"))
 
     def test_as_it_was_asked_for(self):
-        """Patterns are judged as patterns."""
+        """Patterns are authorized as patterns."""
         client = self.told()
         client.ask([32, 1, {"match": "prefix"}, "a."], [64, 2, {"match": "wildcard", "invoke": "first"}, "p..q"])
         self.stage.authorizer.asked.clear()
@@ -121,7 +121,7 @@ class JudgingTests(ReviewCase):
 
 class PaceTests(ReviewCase):
     def test_few_in_a_turn(self):
-        """However many there are, a turn of the reactor judges so many and no more, and all are judged in the end."""
+        """However many there are, a turn of the reactor authorizes so many and no more, and all in the end."""
         players = [self.stage.v2() for _ in range(10)]
         for player in players:
             player.say(*([32, number, {}, f"t{number}"] for number in range(1, 101)))
@@ -158,7 +158,7 @@ class PaceTests(ReviewCase):
         self.assertEqual(len(waiting), 30)
 
     def test_stop(self):
-        """Nothing is judged after the stop, whatever answers still come."""
+        """Nothing is authorized after the stop, whatever answers still come."""
         client = self.told()
         client.ask([32, 1, {}, "a"], [32, 2, {}, "b"])
         self.answers[Action.SUBSCRIBE, "a"] = answer = Deferred()
@@ -184,7 +184,7 @@ class RightsTests(ReviewCase):
         self.stage.authorizer.constant = True
         self.stage.realm_context.chain.replace([self.stage.authorizer])
 
-    def test_judged_by_the_new_ones(self):
+    def test_authorized_by_the_new_ones(self):
         """What the new ones do not give is taken away, v1 and v2; what was remembered of the old ones is forgotten."""
         self.judge_by_rights()
         anna = principal(roles=frozenset({"ROLE_A"}), authprovider="guests")
