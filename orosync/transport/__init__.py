@@ -1,6 +1,5 @@
-"""Bytes in and out: WebSocket, RawSocket and HTTP long-poll, over TCP, UNIX sockets and TLS, with every limit that a
+"""Bytes in and out: WebSocket, RawSocket and HTTP long-poll over TCP, UNIX sockets and TLS, with the limits that a
 public port needs.
 
-This room knows addresses, origins, frames, timers and queues. It must not know realms, topics, tickets or what a
-message means.
+``listener`` describes the way of a connection from accept to handshake; ``connection`` what happens afterwards.
 """

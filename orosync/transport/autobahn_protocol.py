@@ -1,8 +1,8 @@
-"""autobahn's server protocol with everything taken off that costs at each accept, or that talks.
+"""autobahn's server protocol without what costs time at each accept, and without its log.
 
-Its settings stand on the class, its log says nothing (it would write whole requests, tickets included), and its
-timers, futures and statistics are replaced by shared objects that do nothing. What is left is its conduct: frames
-that the fast loop does not take, pings, closing, and the code for every violation. It knows no session.
+Its settings stand on the class, it logs nothing (it would log whole requests, tickets included), and its timers,
+futures and statistics are replaced by shared objects that do nothing. What is left handles the frames that the fast
+loop of ``websocket`` does not take: fragments, closing, and the close code for each violation.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class _Silence:
     """A logger that drops everything."""
 
     def _drop(self, *_: object, **__: object) -> None:
-        """Nothing of a request may reach a log through autobahn."""
+        """Nothing of a request may reach the log through autobahn."""
 
     trace = debug = info = warn = error = critical = _drop
 
 
 class _Settled:
-    """A future that nobody waits for."""
+    """A future without callbacks."""
 
     def callback(self, _: object) -> None:
-        """autobahn announces opening and closing here; the link has its own ways."""
+        """autobahn announces opening and closing here; WebSocketConnection does not need it."""
 
 
 class _ServerRole:
@@ -36,11 +36,11 @@ class _ServerRole:
 
 
 CLOSED, CONNECTING, CLOSING, OPEN = 0, 1, 2, 3
-"""autobahn's states. CLOSED: nothing that arrives is looked at any more, even while the connection still ends."""
+"""autobahn's states. CLOSED: what arrives is dropped, even while the TCP connection still ends."""
 
 
 class ConnectionFailed(Exception):
-    """Leaves autobahn's parser where it stands: it would go on with the frame at which the connection failed."""
+    """Raised to leave autobahn's parser, which would go on with the frame at which the connection failed."""
 
 
 class AutobahnServerProtocol(WebSocketServerProtocol):
@@ -64,7 +64,7 @@ class AutobahnServerProtocol(WebSocketServerProtocol):
     # Violations are answered with a CLOSE frame that carries their code.
     failByDrop = False
     echoCloseCodeReason = False
-    # Every time-out is the link's, on one timers.
+    # All timeouts are those of Connection.
     openHandshakeTimeout = closeHandshakeTimeout = autoPingInterval = autoPingTimeout = 0
     autoPingRestartOnAnyTraffic = False
     openHandshakeTimeoutCall = closeHandshakeTimeoutCall = autoPingTimeoutCall = None
@@ -86,7 +86,7 @@ class AutobahnServerProtocol(WebSocketServerProtocol):
     send_state = WebSocketServerProtocol.SEND_STATE_GROUND
 
     def __init__(self) -> None:
-        """autobahn's own sets up futures, events and transport details that nobody here uses."""
+        """autobahn's own sets up futures, events and transport details that are not used here."""
 
     def unregisterProducer(self) -> None:
         """There is none."""

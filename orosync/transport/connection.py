@@ -457,10 +457,10 @@ class Connection(TurnTaker):
                 self._buffer, self._offset = data, position
             else:
                 self._tail, self._need = bytearray(data[position:]), need
-        was_odd = self._unsettled
+        was_unsettled = self._unsettled
         self._unsettled = bool(self._paused or self._tail or self._skip or self.data or self._to_autobahn)
         if self._unsettled:
-            if moved or not was_odd:
+            if moved or not was_unsettled:
                 self.frame_count += 1
             if self._paused != TURN:
                 self.incomplete_frames.watch(self)

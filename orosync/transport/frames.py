@@ -1,7 +1,4 @@
-"""WebSocket frames as bytes (RFC 6455 section 5): framing for the way out, measuring and unmasking for the way in.
-
-Pure functions; they know no connection and no meaning of a payload.
-"""
+"""WebSocket frames as bytes (RFC 6455 section 5.2): framing what is sent, measuring and unmasking what arrives."""
 
 from __future__ import annotations
 
@@ -19,7 +16,8 @@ _SHORT = 512
 
 
 def server_frame(payload: bytes, binary: bool) -> bytes:
-    """One unmasked, unfragmented data frame around ``payload`` (``ILink.framer`` of every WebSocket link)."""
+    """One unmasked, unfragmented data frame around ``payload`` (``ILink.framer`` of a WebSocket connection without
+    compression)."""
     size = len(payload)
     first = BINARY if binary else TEXT
     if size < 126:
@@ -45,10 +43,8 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
 
 
 def extent(data: bytes, position: int) -> int | None:
-    """Where the frame that begins at ``position`` ends, valid or not; None while its length is not known yet.
-
-    The end may lie beyond the data.
-    """
+    """Where the frame that begins at ``position`` ends, valid or not, in ``data`` or beyond; None while its length is
+    not known yet."""
     if len(data) - position < 2:
         return None
     second = data[position + 1]

@@ -1,10 +1,6 @@
-"""The head of an HTTP request, read strictly: what two readers could understand differently is refused.
+"""The head of an HTTP request, parsed strictly, and the ConnectionFacts that it and the TCP peer make.
 
-Pure functions over bytes; nothing here knows WebSocket, origins or who is asking.
-
-Makes ConnectionFacts of a request and its TCP peer: who is connecting, from where, with what in hand.
-
-Pure functions; whether the client may come in is decided elsewhere. Nothing here raises.
+Whatever two parsers could understand differently is refused (RFC 9112).
 """
 
 from __future__ import annotations
@@ -40,8 +36,7 @@ SINGLE = frozenset(
         "upgrade",
     }
 )
-"""Headers that may appear once: of two, two readers would believe different ones."""
-
+"""Headers that may appear once: of two, two parsers would use different ones."""
 
 SHARED = frozenset(
     {
@@ -60,9 +55,10 @@ SHARED = frozenset(
         "user-agent",
     }
 )
-"""Headers in which many clients say the same, and none of which is a secret."""
+"""Headers in which many clients send the same value, and none of which is a secret: equal values are kept once."""
 
 LONGEST_SHARED = 256
+"""Bytes of a value that is kept once."""
 
 
 class BadRequest(Exception):
@@ -111,7 +107,7 @@ def parse(head: bytes) -> HttpRequest:
         name, colon, value = field.partition(":")
         name = _header_name(name)
         value = value.strip(" \t")
-        # What cannot be printed may be a letter in another encoding; a control character never is.
+        # A character that cannot be printed may be a letter in another encoding; a control character never is.
         if not colon or (not value.isprintable() and _CONTROL.search(value)):
             raise BadRequest(400, "malformed header line")
         if name in SHARED and len(value) <= LONGEST_SHARED:
@@ -127,7 +123,7 @@ def parse(head: bytes) -> HttpRequest:
 
 @lru_cache(maxsize=256)
 def _shared(value: str) -> str:
-    """A value of SHARED, one for all who send it: connections keep their headers."""
+    """One string for all clients that send this value: connections keep their headers."""
     return value
 
 
@@ -142,7 +138,7 @@ def _header_name(name: str) -> str:
 def socket_facts(
     settings: ListenerSettings, peer: str, subprotocol: str, tls: Connection | None = None, place: Place | None = None
 ) -> ConnectionFacts:
-    """What is known of a connection without HTTP: nothing that HTTP would have told. ``peer`` and ``place`` as for
+    """The facts of a connection without HTTP, which has no headers. ``peer`` and ``place`` as in
     ``connection_facts``."""
     proxy = "" if place is None else place.proxy
     return ConnectionFacts(
@@ -173,9 +169,9 @@ def connection_facts(
     tls: Connection | None = None,
     place: Place | None = None,
 ) -> ConnectionFacts:
-    """Everything that is known of a connection whose HTTP upgrade has been read. ``tls`` is what it came over; ``peer``
-    who is connected, past a proxy that passes on TCP as it is, of which ``place`` knows. Whom such a proxy does not
-    name counts as forwarded."""
+    """The facts of a connection whose HTTP upgrade has been read. ``tls`` is its TLS connection; ``peer`` the address
+    of the TCP peer, or of the client that a TCP proxy named (see ``admission.Place``). A client that such a proxy does
+    not name counts as forwarded."""
     headers = request.headers
     proxy = "" if place is None else place.proxy
     return ConnectionFacts(

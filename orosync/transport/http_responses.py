@@ -1,6 +1,6 @@
-"""The plain HTTP answers that a listener gives itself: fixed bytes, the same for every cause behind a status.
+"""The plain HTTP responses that a listener sends itself: fixed bytes, one for each status, whatever the cause.
 
-They know nothing of why; they carry no version of anything, no "[" and no "]".
+They name no software, and hold no "[" and no "]" (see ``upgrade.accepted``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Plain HTTP on a WebSocket port: a Twisted site that keeps no access log and starts no timers of its own, and bounds
-how long a request may be and may take, and how much of what a connection sends is handled in one turn (``read_turns``).
+"""Plain HTTP on a WebSocket port: a Twisted site with limits.
 
-It knows nothing of the pages, nor of how a connection comes to it.
+It writes no access log and starts no timers of its own. It bounds how long a request may be and may take, and how much
+of what a connection sends is handled in one turn of the reactor (``read_turns``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BODY_LIMIT = 65536
 """Bytes of a request's body."""
 
 PATIENCE = 60.0
-"""Seconds from one answer to the end of the next request, and from our end of a connection to the peer's."""
+"""Seconds from one response to the end of the next request, and from our close of a connection to the peer's."""
 
 REQUESTS = 8
 """Requests of one connection in one turn: each is as much work as a dozen messages."""
@@ -33,11 +33,11 @@ of one byte. Other bodies may be a quantum long."""
 
 _BYTE = QUANTUM // BYTES
 _EAGER = 16384
-"""Bytes that are read on while a request is being answered: only who reads notices that the client has gone."""
+"""Bytes that are still read while a request is being answered, to notice that the client has gone."""
 
 
 class Branch(Protocol):
-    """A resource that has some paths to itself."""
+    """A resource that serves some paths, before the root is asked."""
 
     def serves(self, path: str) -> bool: ...
 
@@ -47,9 +47,9 @@ class Branch(Protocol):
 
 
 class BoundedChannel(http.HTTPChannel):
-    """One connection. Its time runs from connecting or from an answer to the end of the next request: bytes that drip
-    in do not buy any. What arrives waits here, and Twisted's parser is given what one turn may cost (this is a Reader,
-    see ``read_turns``); what comes behind a refusal is dropped."""
+    """One connection. Its timeout runs from the connect, or from a response, to the end of the next request: single
+    bytes do not extend it. What arrives waits here, and Twisted's parser is given what one turn may cost (this is a
+    ``read_turns.Reader``); what comes behind a refusal is dropped."""
 
     site: QuietSite
     _left = QUANTUM
@@ -75,7 +75,7 @@ class BoundedChannel(http.HTTPChannel):
             turns.count(cost)
 
     def setLineMode(self, extra: bytes = b"") -> None:
-        """What Twisted kept while a request was being answered goes before what arrived since."""
+        """Twisted kept ``extra`` while a request was being answered; it is parsed before what arrived since."""
         self.line_mode = 1
         if extra:
             super().dataReceived(extra)  # type: ignore[no-untyped-call]
@@ -100,7 +100,7 @@ class BoundedChannel(http.HTTPChannel):
         transport: Any = self.transport
         if self._held:
             self._held = False
-            transport.resumeProducing()  # TLS waits for the peer's goodbye
+            transport.resumeProducing()  # TLS waits for the peer's close_notify
         super().loseConnection()  # type: ignore[no-untyped-call]
         self.setTimeout(PATIENCE)
 
@@ -117,16 +117,16 @@ class BoundedChannel(http.HTTPChannel):
         return persistent
 
     def resetTimeout(self) -> None:
-        """Twisted would begin anew with each line."""
+        """Nothing: Twisted would restart the timeout with each line."""
 
     def timeoutConnection(self) -> None:
-        """Over."""
+        """The time for a request is over."""
         transport: Any = self.transport
         transport.abortConnection()
 
     def resumeProducing(self) -> None:
-        """The client has read what it was sent. Until then none of its requests is answered: thousands fit into one
-        read, and all the answers would wait here."""
+        """The client has read what it was sent. Until then its next requests wait: thousands of them fit into one read,
+        and all their responses would have to be kept here."""
         super().resumeProducing()  # type: ignore[no-untyped-call]
         self._feed()
 
@@ -152,7 +152,7 @@ class BoundedChannel(http.HTTPChannel):
         self.timeoutConnection()
 
     def _feed(self) -> None:
-        """Give the parser what it may have, as long as no request is being answered, and the client reads."""
+        """Give the parser what it may have, while no request is being answered and the client reads."""
         if self._feeding:
             return
         transport: Any = self.transport
@@ -192,14 +192,14 @@ class BoundedChannel(http.HTTPChannel):
 
     def _hold(self, transport: Any, hold: bool) -> None:
         if hold:
-            transport.pauseProducing()  # again: Twisted reads on after each answer
+            transport.pauseProducing()  # each time: Twisted reads on after each response
         elif self._held and not self._waitingForTransport:
             transport.resumeProducing()
         self._held = hold
 
 
 class BoundedRequest(server.Request):
-    """A request whose body has its bound, announced or not."""
+    """A request whose body is bounded, whether its length was announced or not."""
 
     _left = 0
     _refused = False
@@ -240,7 +240,7 @@ class BoundedRequest(server.Request):
 
 
 class QuietSite(Site):
-    """Requests are not logged: their lines may hold tickets, and counting them is the resource's business."""
+    """A site that logs no requests: their lines may hold tickets."""
 
     displayTracebacks = False
     protocol: Any = BoundedChannel
@@ -255,7 +255,7 @@ class QuietSite(Site):
             self.branch.vouch(path, place)
 
     def limit_of(self, target: bytes) -> int:
-        """Bytes that the body of a request for ``target``, as it was sent, may have."""
+        """Bytes that the body of a request for ``target`` (path and query as they were sent) may have."""
         path = target.partition(b"?")[0].decode("latin-1")
         if self.branch is not None and self.branch.serves(path):
             limit: int = self.branch.body_limit(path)

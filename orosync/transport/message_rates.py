@@ -1,11 +1,10 @@
-"""How much a client may say that nobody asked it for: a token bucket for each connection.
+"""The message rate of a client: a token bucket for each connection, which pays for each message not asked for.
 
-Whoever gives such a message on takes a token: ``bucket.left -= 1``, and ``bucket.spent(link)`` where that made it less
-than zero. Only then is the clock looked at, so that a message costs a subtraction and a comparison. A message for which
-there was no token is handled all the same; then reading pauses until it has been paid for, and TCP slows its sender.
-Before a client has joined a realm it has little, afterwards what the listener allows.
-
-It must not know what a message is, how reading is paused, or who a client is beyond its name and role.
+The session takes a token for a message, the transport for what else arrives: ``bucket.left -= 1``, and
+``bucket.spent(link)`` when that is below zero. Only then is the clock read, so that a message costs a subtraction and a
+comparison. A message without a token is handled all the same; then reading pauses with the reason RATE until the debt
+is paid, and TCP slows the sender. Before a client has joined a realm its allowance is small (UNKNOWN), afterwards what
+the listener is configured for.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from orosync.interfaces import RATE, IJournal
 from orosync.transport.timers import Timed, TimerWheel
 
 TICK = 1 / 16
-"""Seconds between two looks at those who wait for tokens."""
+"""Seconds between two looks at the connections that wait for tokens."""
 
 GAP = 1.0
 """Seconds without a pause after which a client is no longer taken to be over its rate."""
 
 _HORIZON = 1.0
 _SHARE = 32
-"""The clock is looked at once for each 32nd part of a burst: by so much may a burst be larger than it should be that
-comes after an idle time. It is never smaller, and the rate is kept exactly."""
+"""The clock is read once for each 32nd part of a burst: a burst after an idle time may be larger by so much. It is
+never smaller, and the rate is kept exactly."""
 _ALMOST = -1e-6
-"""Sums of fractions are not exact: this is no debt."""
+"""Sums of fractions are not exact: so little is no debt."""
 
 
 @attrs.frozen
 class Allowance:
-    """``burst`` messages at once, ``rate`` a second; ``cut``: after how many seconds over that a connection ends (None:
-    never, it is only slowed)."""
+    """``burst`` messages at once, then ``rate`` a second. ``cut``: after so many seconds above that the connection is
+    dropped (None: never, it is only slowed)."""
 
     rate: float
     burst: int
@@ -45,12 +44,12 @@ class Allowance:
 
     @classmethod
     def of(cls, rate: int, burst: int, cut: float | None) -> Allowance:
-        """As configured; the burst is no less than what comes in between two looks."""
+        """As configured; the burst is no less than the tokens that come in between two looks."""
         return cls(rate, max(burst, ceil(rate * TICK * 2)), cut)
 
 
 UNKNOWN = Allowance(rate=10, burst=20, cut=5.0)
-"""For those who have not joined yet. HELLO and AUTHENTICATE are two messages."""
+"""Of clients that have not joined yet. HELLO and AUTHENTICATE are two messages."""
 
 
 class Pausable(Protocol):
@@ -64,7 +63,7 @@ class Pausable(Protocol):
 
 
 class MessageRates:
-    """What all buckets of a listener share. ``joined`` is what a client has that has joined."""
+    """What all buckets of a listener share. ``joined`` is the allowance of clients that have joined."""
 
     def __init__(self, clock: IReactorTime, journal: IJournal, listener: str, joined: Allowance) -> None:
         self.seconds = clock.seconds
@@ -83,9 +82,9 @@ class MessageRates:
 
 
 class TokenBucket:
-    """One connection's.
+    """The bucket of one connection.
 
-    ``left`` are tokens that may be taken without a look at the clock, infinitely many where there is no limit;
+    ``left`` are the tokens that may be taken without reading the clock, infinitely many where there is no limit;
     ``joined`` is False as long as every frame of the client counts. ``slot`` belongs to the timers.
     """
 
@@ -108,7 +107,7 @@ class TokenBucket:
         self._exempt: Container[str] = ()
         self._told = False
         self._over_since = self._paused_last = -inf
-        # What there is besides ``left`` and when that was so; and the same of the other allowance, which waits.
+        # The tokens besides ``left``, and when that was so; the same of the allowance that does not apply now.
         self._balance = float(UNKNOWN.burst)
         self._since = 0.0
         self._other = (0.0, 0.0)
@@ -117,8 +116,8 @@ class TokenBucket:
             self._other = (float(rates.joined.burst), self._since)
 
     def join(self, user: str, role: str, exempt: Container[str] = (), unlimited: bool = False) -> None:
-        """The client has joined a realm. Roles in ``exempt``, which may change, have no limit; ``unlimited``: nor has
-        this client, whatever its role."""
+        """The client has joined a realm. Roles in ``exempt``, which may change, have no limit; with ``unlimited`` this
+        client has none, whatever its role."""
         if self._rates is None:
             return
         self._user, self._role, self._exempt = user, role, exempt
@@ -129,7 +128,7 @@ class TokenBucket:
             self.left = inf
 
     def leave(self) -> None:
-        """The client has left its realm, and may join again: what it has used up until now stays used up."""
+        """The client has left its realm, and may join again: the tokens it has used stay used."""
         if self.joined:
             self.joined = False
             self._user, self._role, self._exempt = None, "", ()
@@ -142,8 +141,8 @@ class TokenBucket:
         self._link = None
 
     def spent(self, link: Pausable) -> None:
-        """``left`` has fallen below zero: get what has come in meanwhile or, where that is not enough, pause ``link``
-        until it is."""
+        """``left`` has fallen below zero: add the tokens that have come in meanwhile; if they are not enough, pause
+        ``link`` until they are."""
         rates = self._rates
         if rates is None:
             return
@@ -179,7 +178,7 @@ class TokenBucket:
         link.resume(RATE)
 
     def _refill(self, allowance: Allowance, now: float) -> bool:
-        """Add what came in since the last time; whether there is no debt."""
+        """Add the tokens that came in since the last time. Returns whether there is no debt."""
         gained = max(0.0, now - self._since) * allowance.rate
         total = min(float(allowance.burst), self._balance + gained) + self.left
         self._since = now
@@ -191,13 +190,13 @@ class TokenBucket:
         return True
 
     def _exchange(self) -> None:
-        """From one allowance to the other."""
+        """Change from one allowance to the other."""
         other, self._other = self._other, (self._balance + self.left, self._since)
         self._balance, self._since = other
         self.left = 0.0
 
     def _ticks(self, allowance: Allowance) -> int:
-        """Until the debt is paid, or nearly."""
+        """Ticks until the debt is paid, or nearly."""
         return max(1, ceil(min(-self._balance / allowance.rate, _HORIZON) / TICK + _ALMOST))
 
     def _tell(self, rates: MessageRates, allowance: Allowance) -> None:
@@ -224,8 +223,8 @@ class TokenBucket:
             user=self._user,
             seconds=round(seconds, 1),
         )
-        link.drop("cut: message_rate")  # and it stays paused
+        link.drop("cut: message_rate")  # it stays paused
 
 
 NO_LIMIT = TokenBucket(None)
-"""For whoever has no limit from the beginning; one for all of them."""
+"""The bucket of all connections without a limit."""

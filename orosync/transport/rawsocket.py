@@ -37,10 +37,10 @@ from orosync.wamp.rawsocket import (
 )
 
 SHORTEST = 1024
-"""A client that takes less cannot be told WELCOME."""
+"""Bytes of a message: a client that accepts less cannot receive a WELCOME."""
 
 _REFUSALS = {400: Refusal.SERIALIZER, 403: Refusal.CONNECTIONS, 503: Refusal.CONNECTIONS}
-"""RawSocket knows no better word for one who is not let in than that there is no room for it."""
+"""By HTTP status. RawSocket has no error code for a client that is refused; "connection limit" comes closest."""
 
 _KINDS = {
     None: "not_rawsocket",
@@ -64,21 +64,21 @@ class RawSocketHandshake(Handshake):
             return
         buffer = self._buffer = self._buffer + data
         if self._request_complete:
-            # A client that talks before it has been answered: kept for later, within a bound.
+            # What the client sends before it has been answered is kept, within a bound.
             if len(buffer) > min(self._connection.settings.header_limit, UNAUTHENTICATED_MESSAGE_LIMIT):
                 self._refuse(503, "sent data before it was admitted", "early", None)
             return
         if len(buffer) < 4 and buffer[0] == rawsocket.MAGIC:
             return
         try:
-            # What does not even begin like a handshake is not waited for.
+            # Bytes that do not even begin like a handshake are refused without waiting for four of them.
             request = rawsocket.read_request(buffer[:4].ljust(4, b"\0"))
             if request.limit < SHORTEST:
                 raise BadHandshake(
                     Refusal.LENGTH, f"the client takes messages of {request.limit} bytes at most, {SHORTEST} are needed"
                 )
         except BadHandshake as fault:
-            self._turn_away(fault.refusal, fault.reason, _KINDS[fault.refusal], None)
+            self._refuse_with(fault.refusal, fault.reason, _KINDS[fault.refusal], None)
             return
         self._buffer = buffer[4:]
         connection = self._connection
@@ -96,17 +96,17 @@ class RawSocketHandshake(Handshake):
         connection.begin(admission.session, facts, rawsocket.accepted(request.serializer, limit), early)
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
-        self._turn_away(_REFUSALS[status], reason, kind, facts)
+        self._refuse_with(_REFUSALS[status], reason, kind, facts)
 
     def _refuse_busy(self) -> None:
         self._buffer = b""
         self._connection.answer(rawsocket.refused(Refusal.CONNECTIONS))
 
-    def _turn_away(self, refusal: Refusal | None, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
+    def _refuse_with(self, refusal: Refusal | None, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
         self._over = True
         self._buffer = b""
         self._note(kind, reason, facts)
-        # Whoever speaks something else would not understand an answer.
+        # A client that does not speak RawSocket would not understand an answer.
         self._connection.answer(b"" if refusal is None else rawsocket.refused(refusal))
 
 
@@ -117,7 +117,7 @@ class RawSocketConnection(Connection, Protocol):
     ping = frame(PING, b"")
     framer: Callable[[bytes, bool], bytes] = staticmethod(FRAMERS[MOST])
     binary = False
-    """Which kind the session's messages are of."""
+    """Whether the serializer is binary; JSON is not."""
     peer_limit = MOST
     """The longest message that the peer takes."""
     _closed = False
@@ -133,7 +133,7 @@ class RawSocketConnection(Connection, Protocol):
         enable_tcp_keepalive(self.transport, self._raw)
 
     def agree(self, request: HandshakeRequest, binary: bool) -> None:
-        """The client's own terms: the longest message that it takes, and the kind of its serializer."""
+        """What the client asked for: the longest message that it takes, and whether its serializer is binary."""
         self.peer_limit = request.limit
         self.framer = FRAMERS[request.limit]
         self.binary = binary
@@ -141,7 +141,7 @@ class RawSocketConnection(Connection, Protocol):
     # -- reading
 
     def read_one(self, data: bytes) -> bool:
-        """See Connection."""
+        """See Connection. Written out, as in ``websocket``: each call would cost every message."""
         length = len(data) - 4
         if length < 0 or data[0] or int.from_bytes(data[:4], "big") != length or length > self.message_limit:
             return False
@@ -169,6 +169,7 @@ class RawSocketConnection(Connection, Protocol):
             return size, 0  # it has been told goodbye
         received = session.received
         while size - position >= 4 and not self._paused and self._quantum_left > 0:
+            # WAMP "RawSocket Transport", section "Framing": one octet for the type, three for the length.
             length, kind = int.from_bytes(data[position : position + 4], "big"), MESSAGE
             if length >= MOST:
                 try:
@@ -201,6 +202,7 @@ class RawSocketConnection(Connection, Protocol):
         return position, 4
 
     def _ping(self, kind: int, payload: bytes) -> None:
+        """PING and PONG: a PONG carries the payload of its PING."""
         self.answering()
         if kind == PING:
             if len(payload) > self.peer_limit:
@@ -212,6 +214,7 @@ class RawSocketConnection(Connection, Protocol):
             self.pong()
 
     def answering(self) -> None:
+        """The peer knows pings: it has sent one, or answered one."""
         if not self._answers and self.session is not None:
             self._answers = True
             if self.session.traits.pinged:
@@ -220,7 +223,7 @@ class RawSocketConnection(Connection, Protocol):
     # -- ending
 
     def close(self, code: int, reason: str) -> None:
-        """See ILink. RawSocket has no goodbye of its own: what is queued is sent and our side of TCP ended; what still
+        """See ILink. RawSocket has no closing handshake: what is queued is sent and our side of TCP ended; what still
         arrives is dropped."""
         if self.state == OPEN:
             self._why = f"closed by us with {code}: {reason}"
@@ -229,6 +232,7 @@ class RawSocketConnection(Connection, Protocol):
             self._end(linger=True)
 
     def violated(self, reason: str) -> None:
+        """The peer violated RawSocket: nothing more of it is read."""
         if self.session is not None:
             self.session.violated(reason)
         self.close(1002, reason)

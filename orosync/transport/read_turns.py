@@ -1,11 +1,12 @@
-"""Fairness: how much of one connection's input is handled in one turn of the reactor, and whose turn comes next.
+"""Fair reading: how much of one connection's input is handled in one turn of the reactor, and whose turn is next.
 
-A connection has a quantum: each message, frame or request costs its bytes, and at least LEAST. Once that is used up
-it waits with what has arrived, and gets another one when the turn is over. Those with nothing left just go on; the
-others stand in a queue, of which a few are served in each turn, each for one quantum, after everybody's reads. So the
-time of a turn does not depend on how much some clients send, or how many do, and every one of them gets on.
+A connection has a quantum: each message, frame or request costs its bytes, and at least LEAST. When it is used up, what
+has arrived waits, and the connection gets another quantum when the turn is over. Connections that have nothing left
+just go on; the others stand in a queue, of which a few are served in each turn, each for one quantum, after all reads.
+So the length of a turn depends neither on how much clients send nor on how many of them do, and all make progress.
 
-It must not know what a connection speaks.
+``ReadTurns`` is that queue, one for the process; ``TurnTaker`` is the part of a connection that waits in it, with the
+reason TURN (``interfaces.TURN``).
 """
 
 from __future__ import annotations
@@ -29,31 +30,30 @@ LEAST = 1024
 READERS = 16
 """Connections of the queue that are served in one turn."""
 MOST = 8 * QUANTUM
-"""What all of them together may cost: 512 small messages. As much may cost what is handled as soon as it is read; who
-is read after that waits in the queue as well."""
+"""What all of them together may cost: 512 small messages. What is handled as soon as it is read may cost as much;
+connections that are read after that wait in the queue as well."""
 AT_ONCE = 64
-"""Bytes that are handled as soon as they are read however much has been: the PONG, the CLOSE of a client that is
-content with little."""
+"""Bytes that are handled as soon as they are read, whatever has been before: a PONG, or the CLOSE of a quiet client."""
 TIME = 0.005
-"""Seconds after which nobody else of the queue is served in this turn, whatever it was that cost so much. As long may
-take what is handled as soon as it is read."""
+"""Seconds after which no more of the queue is served in this turn, whatever took so long. What is handled as soon as it
+is read may take as long."""
 
 
 class Reader(Protocol):
     """A connection that may have to wait for its turn."""
 
     def renew(self) -> bool:
-        """A turn is over: begin another quantum. Whether there is something to be handled with it."""
+        """A turn is over: begin another quantum. Returns whether there is something to handle with it."""
 
     def take_turn(self) -> int:
-        """Handle what waits, within the quantum; ``enter`` again where that was not enough. Returns what it cost."""
+        """Handle what waits, within the quantum; call ``enter`` again where it was not enough. Returns the cost."""
 
     def failed(self) -> None:
-        """What it does with its turn raised; the failure is being handled."""
+        """``renew`` or ``take_turn`` raised; the exception is being handled."""
 
 
 class ReadTurns:
-    """Those who wait for a turn; one for all listeners of a process."""
+    """The queue of connections that wait for a turn; one for all listeners of a process."""
 
     __slots__ = ("_call", "_clock", "_end", "_queue", "_read", "_used_up", "full")
 
@@ -65,19 +65,19 @@ class ReadTurns:
         self._end = 0.0
         self._read = 0
         self.full = False
-        """Whether no more than a little is to be handled in this turn of those who are read from."""
+        """Enough has been handled in this turn: what is read now waits in the queue, if it is more than AT_ONCE."""
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many connections wait."""
         return len(self._used_up) + len(self._queue)
 
     def enter(self, reader: Reader) -> None:
-        """``reader`` has used up its quantum (again: no difference); it gets another in a later turn."""
+        """``reader`` has used up its quantum, and gets another in a later turn. Entering again changes nothing."""
         self._used_up[reader] = None
         self._plan()
 
     def count(self, cost: int) -> None:
-        """So much has been handled as soon as it was read; a few messages are not worth the call."""
+        """``cost`` has been handled as soon as it was read. Callers leave out a few messages (``connection.FEW``)."""
         self._read += cost
         self._plan()
         self.full = self._read >= MOST or self._clock.seconds() > self._end
@@ -115,7 +115,7 @@ class ReadTurns:
 
 
 def _safely(reader: Reader, call: Callable[[], int]) -> int:
-    """What one does with its turn must not cost the others theirs."""
+    """An exception in one connection must not cost the others their turn."""
     try:
         return call()
     except Exception:
@@ -128,7 +128,7 @@ def _safely(reader: Reader, call: Callable[[], int]) -> int:
 
 
 class TurnTaker:
-    """A Reader that stops with the reason TURN (see ILink.pause) until its turn comes."""
+    """A Reader that is paused with the reason TURN until its turn comes."""
 
     turns: ReadTurns
     state: int
@@ -166,7 +166,7 @@ class TurnTaker:
         self._quantum_left = QUANTUM
         if self._later is None:
             if self._paused != TURN:
-                self._paused &= ~TURN  # its turn is not all that it waits for
+                self._paused &= ~TURN  # it waits for something else too
                 return False
             if not self._kept():
                 self.resume(TURN)
@@ -190,11 +190,11 @@ class TurnTaker:
         self.turns.enter(self)
 
     def _kept(self) -> bool:
-        """Whether anything waits to be handled."""
+        """Whether input waits to be handled."""
         raise NotImplementedError
 
     def _leave_turns(self) -> None:
-        """Nothing will be handled any more."""
+        """The connection ends: nothing more will be handled."""
         self._later = None
         if self._paused & TURN:
             self._paused &= ~TURN

@@ -1,6 +1,6 @@
-"""What one listener is told: who may connect, how long things may take, how much may wait.
+"""The settings of one listener: who may connect, how long things may take, how much may wait.
 
-Values only; where they come from is not known here.
+``config`` reads them and ``app`` hands them over; here they are plain values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Pages of the administrator's own beside the WebSocket: files of some directories, read once, served from memory.
+"""Pages of the administrator beside the WebSocket: the files of some directories, read once and served from memory.
 
-What was not there when they were read is never served, whatever path is asked for; names that begin with a dot and
-links are passed over. It must not know what the pages are for, nor how a connection comes to them.
+A file that was not there when they were read is never served, whatever path is requested. Names that begin with a dot
+and symbolic links are skipped.
 """
 
 from __future__ import annotations
@@ -46,11 +46,10 @@ MOST = 64 * 1024 * 1024
 """Bytes that all the files of a listener may have together: they stay in memory."""
 
 LARGE = 64 * 1024
-"""Bytes of a file that is sent as it is taken, and not all at once."""
+"""Bytes beyond which a file is sent as fast as the client reads, not at once."""
 
 GRACE, SLOWEST = 30.0, 16 * 1024
-"""Seconds, and bytes a second: who takes longer to take a large file is cut off, for its connection is one of a limited
-number."""
+"""Seconds, and bytes a second: a client that takes longer for a large file is cut off; connections are limited."""
 
 PROTECTION: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -60,7 +59,7 @@ PROTECTION: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""With every page: nothing is framed or guessed, and nobody is told where somebody came from."""
+"""Headers of all pages: no framing, no guessed content types, no referrer."""
 
 HEADERS: Mapping[str, str] = {
     **PROTECTION,
@@ -68,7 +67,7 @@ HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
 }
-"""With every answer: nothing is framed, guessed, or fetched from elsewhere."""
+"""Headers of every response; besides, nothing is loaded from other servers."""
 
 
 @attrs.frozen
@@ -118,7 +117,7 @@ def _files(directory: Path) -> Iterable[Path]:
 class StaticPages(Resource):
     """The root of a site: ``directories`` as they were when ``read`` was called last. Raises as ``read_pages``.
 
-    ``clock`` limits how long somebody may take.
+    ``clock`` limits how long a client may take.
     """
 
     isLeaf = True
@@ -134,7 +133,7 @@ class StaticPages(Resource):
         self._pages = read_pages(self._directories)
 
     def render(self, request: Request) -> bytes | int:
-        """GET and HEAD; everything else is told that there is nothing else."""
+        """Answer GET and HEAD; 405 for other methods."""
         for name, value in HEADERS.items():
             request.setHeader(name.encode(), value.encode())
         if request.method not in (b"GET", b"HEAD"):
@@ -152,7 +151,7 @@ class StaticPages(Resource):
         return NOT_DONE_YET
 
     def _send(self, request: Request, body: bytes) -> None:
-        """Little by little, and not for ever."""
+        """As fast as the client reads, within its time."""
         request.setHeader(b"content-length", b"%d" % len(body))
         deadline = self._clock.callLater(GRACE + len(body) / SLOWEST, request.channel.forceAbortClient)
         request.notifyFinish().addBoth(lambda _: deadline.cancel() if deadline.active() else None)
@@ -167,6 +166,6 @@ class StaticPages(Resource):
 def _body(request: Request, body: bytes) -> bytes:
     if request.method != b"HEAD":
         return body
-    # Twisted would log the address of a HEAD request that is given a body.
+    # Twisted would log the address of a HEAD request that has a body.
     request.setHeader(b"content-length", b"%d" % len(body))
     return b""

@@ -1,8 +1,9 @@
-"""Whether a WebSocket upgrade is well-formed, as autobahn judges it, and the 101 that accepts it.
+"""The WebSocket upgrade: whether it is well-formed, as autobahn judges it, and the 101 that accepts it (RFC 6455
+section 4.2).
 
-autobahn is shown a request made anew from the few headers that concern it: it never sees the target, the Origin,
-a cookie or any byte of theirs, so it can neither judge nor log them. Its verdict depends on those headers alone and
-nearly all clients send the same ones, so verdicts are remembered. Nothing here knows a connection.
+autobahn is shown a request composed anew of the few headers that concern it: it never sees the target, the Origin, a
+cookie or any byte of theirs, so it can log none of them. The result depends on those headers alone, and nearly all
+clients send the same ones, so results are cached.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from orosync.transport.http_request import BadRequest, HttpRequest
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 _ANY_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
-_JUDGED = ("upgrade", "connection", "sec-websocket-version", "sec-websocket-protocol")
+_HEADERS = ("upgrade", "connection", "sec-websocket-version", "sec-websocket-protocol")
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -34,27 +35,27 @@ class UpgradeResult:
     subprotocols: tuple[str, ...] = ()
 
 
-class _Examiner(AutobahnServerProtocol):
-    """autobahn's handshake, stopped at the point where it would ask the application."""
+class _UpgradeParser(AutobahnServerProtocol):
+    """autobahn's handshake, stopped where it would ask the application."""
 
-    verdict = UpgradeResult(400, "incomplete request")
+    result = UpgradeResult(400, "incomplete request")
 
     def __init__(self, head: bytes) -> None:
         self.data = head
         self.peer = ""
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: object = None) -> None:
-        # autobahn quotes what it dislikes; the quotation stays out of the log.
-        self.verdict = UpgradeResult(code, reason.partition('"')[0].strip())
+        # autobahn quotes the header; the quotation stays out of the log.
+        self.result = UpgradeResult(code, reason.partition('"')[0].strip())
 
     def onConnect(self, request: ConnectionRequest) -> None:
-        self.verdict = UpgradeResult(101, subprotocols=tuple(request.protocols))
+        self.result = UpgradeResult(101, subprotocols=tuple(request.protocols))
 
     def succeedHandshake(self, res: object) -> None:
-        """The verdict is known; answering is the link's."""
+        """The result is known; WebSocketHandshake answers."""
 
 
-_Examiner.factory = WebSocketServerFactory(server="")
+_UpgradeParser.factory = WebSocketServerFactory(server="")
 
 
 def wants_websocket(request: HttpRequest) -> bool:
@@ -74,26 +75,26 @@ def parse_upgrade(request: HttpRequest) -> tuple[str, tuple[str, ...]]:
         raise BadRequest(505, "upgrade with another version than HTTP/1.1")
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
         raise BadRequest(400, "upgrade with a body")
-    verdict = _verdict(*(headers.get(name) for name in _JUDGED))
-    if verdict.status != 101:
-        raise BadRequest(verdict.status, verdict.reason)
+    result = _parse(*(headers.get(name) for name in _HEADERS))
+    if result.status != 101:
+        raise BadRequest(result.status, result.reason)
     key = headers.get("sec-websocket-key", "")
     if not _KEY.fullmatch(key):
         raise BadRequest(400, "Sec-WebSocket-Key missing or malformed")
-    return key, verdict.subprotocols
+    return key, result.subprotocols
 
 
 @lru_cache(maxsize=64)
-def _verdict(*values: str | None) -> UpgradeResult:
+def _parse(*values: str | None) -> UpgradeResult:
     lines = ["GET / HTTP/1.1", "Host: orosync", f"Sec-WebSocket-Key: {_ANY_KEY}"]
-    for name, value in zip(_JUDGED, values, strict=True):
+    for name, value in zip(_HEADERS, values, strict=True):
         if value is not None:
             if not value.isascii():
                 return UpgradeResult(400, f"{name} is not ASCII")
             lines.append(f"{name}: {value}")
-    examiner = _Examiner("\r\n".join([*lines, "", ""]).encode())
-    examiner.processHandshake()
-    return examiner.verdict
+    parser = _UpgradeParser("\r\n".join([*lines, "", ""]).encode())
+    parser.processHandshake()
+    return parser.result
 
 
 def accepted(key: str, subprotocol: str | None, extensions: str = "") -> bytes:

@@ -70,7 +70,7 @@ class WebSocketHandshake(Handshake):
         buffer = self._buffer = self._buffer + data
         limit = self._connection.settings.header_limit
         if self._request_complete:
-            # A client that talks before it has been answered: kept for later, within a bound.
+            # What the client sends before it has been answered is kept, within a bound.
             if len(buffer) > min(limit, UNAUTHENTICATED_MESSAGE_LIMIT):
                 self._refuse(431, "sent data before it was admitted")
             return
@@ -103,7 +103,7 @@ class WebSocketHandshake(Handshake):
         settings = connection.settings
         request = parse(head)
         if not wants_websocket(request):
-            self._serve(request)
+            self._serve_http(request)
             return
         if settings.path is not None and request.path != settings.path:
             self._refuse(404, f"[listen:{settings.name}] answers the path {settings.path} alone")
@@ -128,13 +128,13 @@ class WebSocketHandshake(Handshake):
         offered = request.headers.get("sec-websocket-extensions") if settings.deflate else None
         self._request_admission(facts, key, agreed(offered) if offered else None)
 
-    def _serve(self, request: HttpRequest) -> None:
-        """Plain HTTP: the listener's pages, from here on with this connection to themselves."""
+    def _serve_http(self, request: HttpRequest) -> None:
+        """Plain HTTP: from here on the connection is the site's (pages, or long-poll)."""
         connection = self._connection
         polled = connection.longpoll is not None and connection.longpoll.serves(request.path)
         if connection.site is None or not (polled or connection.settings.web is not None):
-            settled = connection.settings.path is None or request.path == connection.settings.path
-            self._refuse(426 if settled else 404, "a plain HTTP request, this port speaks WebSocket")
+            path_known = connection.settings.path is None or request.path == connection.settings.path
+            self._refuse(426 if path_known else 404, "a plain HTTP request, this port speaks WebSocket")
             return
         chain = request.headers.get("x-forwarded-for")
         address = client_address(connection.peer, chain, connection.settings.trusted_proxies)
@@ -195,7 +195,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         self._handshake = WebSocketHandshake(self)
 
     def compress(self, agreement: Agreement) -> None:
-        """Compression has been agreed upon."""
+        """permessage-deflate has been agreed upon (RFC 7692)."""
         self.framer = agreement.framer
         self._perMessageCompress = Inflater()
 
@@ -215,6 +215,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         For connections without anything half done (not ``_unsettled``). Does what ``read`` would do, written out: each
         call would cost every message.
         """
+        # RFC 6455 section 5.2: two octets, the extended length, the mask, the payload.
         size = len(data)
         if size < 6 or ((first := data[0]) != TEXT and first != BINARY):
             return False
@@ -245,7 +246,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         return True
 
     def _frames(self, data: bytes, position: int) -> tuple[int, int]:
-        """See Connection. Every way through the loop leaves it or moves ``position``."""
+        """See Connection. Each pass of the loop leaves it or moves ``position``."""
         size = len(data)
         session = self.session
         assert session is not None
@@ -257,9 +258,11 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                 return position, worth
             position = self._pass_on(data, position)
         while size - position >= 2 and not self._paused and self._quantum_left > 0:
+            # RFC 6455 section 5.2: FIN, reserved bits and opcode in the first octet; mask bit and length in the second.
             first, length = data[position], data[position + 1] - 0x80
             if (first != TEXT and first != BINARY) or length < 0 or self._to_autobahn:
                 if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
+                    # Sections 5.5.2 and 5.5.3: a PONG carries the payload of its PING.
                     end = position + 6 + length
                     if end > size:
                         return position, end - position
@@ -282,6 +285,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                     head += 2 if length == 126 else 8
                     if head > size:
                         return position, head - position
+                    # The least number of octets has to be used (section 5.2); autobahn fails the connection.
                     least = 126 if length == 126 else 65536
                     length = int.from_bytes(data[position + 2 : head - 4], "big")
                     if length < least:
@@ -294,7 +298,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                     return position, end - position
                 else:
                     payload = unmask(data[head:end], data[head - 4 : head])
-                    if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
+                    if first == TEXT and not (payload.isascii() or _is_utf8(payload)):  # section 8.1
                         position = self._pass_on(data, position)
                     else:
                         cost = end - position
@@ -316,9 +320,9 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         return min(end, len(data))
 
     def _pass_on(self, data: bytes, position: int) -> int:
-        """Give autobahn the rest of its frame, or the frame that begins at ``position``. Returns where that ends, which
-        is behind ``position``, and the end of ``data`` once nothing more is to be read. Raises RuntimeError when
-        autobahn's idea of where it is cannot be true."""
+        """Give autobahn the rest of its frame, or the one that begins at ``position``. Returns where that ends, behind
+        ``position``; the end of ``data`` when nothing more is to be read. Raises RuntimeError if autobahn holds a frame
+        that is complete, which would loop for ever."""
         if self.utf8validator is None:
             self.utf8validator = Utf8Validator()
         frame = self.current_frame
@@ -338,8 +342,8 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
     # -- called by autobahn, for the frames it is given
 
     def _fail_connection(self, code: int = 1002, reason: str = "") -> None:
-        """autobahn found what RFC 6455 or 7692 forbids, or a message beyond the limit."""
-        self._quantum_left = 0  # how much has been inflated until then is not known
+        """autobahn found a violation of RFC 6455 or RFC 7692, or a message beyond the limit."""
+        self._quantum_left = 0  # how much it has inflated is not known
         self.refused(code, reason)
         raise ConnectionFailed
 
@@ -347,7 +351,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         super().onMessageFrameBegin(length)
         self._fragments += 1
         if not (self.bucket.joined or self.current_frame.fin):
-            self.take_token()  # the last one, which makes it a message, is the session's
+            self.take_token()  # for the last fragment, which completes a message, the session takes one
         self._empty += not length
         most = max(FRAGMENTS, self.message_limit // FRAGMENT)
         if self._fragments > most:
@@ -359,24 +363,24 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
     def onMessageFrameData(self, payload: bytes) -> None:
         if payload:
             if self._isMessageCompressed:
-                self._quantum_left -= len(payload)  # what comes out is work as well
+                self._quantum_left -= len(payload)  # what is inflated is work as well
             super().onMessageFrameData(payload)
 
     def onMessageBegin(self, is_binary: bool) -> None:
         super().onMessageBegin(is_binary)
-        self.message_data = [bytearray()]  # very many small pieces would take several times their bytes
+        self.message_data = [bytearray()]  # many small pieces would take several times their bytes
 
     def onMessageFrame(self, pieces: Any) -> None:
         (whole,) = self.message_data
         if len(whole) < UNAUTHENTICATED_MESSAGE_LIMIT:
-            # Of thousands that wait for their rest before they have joined, each takes what it has and no more.
+            # Thousands of clients may be here before they have joined: no spare room in the buffer of each.
             self.message_data = [bytearray().join((whole, *pieces))]
             return
         for piece in pieces:
             whole += piece
 
     def onMessageEnd(self) -> None:
-        """A message that autobahn assembled; what arrives after our own CLOSE is not given to anybody."""
+        """A message that autobahn assembled. After our own CLOSE (state CLOSING) it is dropped."""
         self._fragments = self._empty = 0
         whole, self.message_data = self.message_data, []
         if self.state == OPEN and self.session is not None:
@@ -395,20 +399,20 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                 self.resume(WAITING | RATE)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """The way out of autobahn's CLOSE frames: behind what is queued, and at once."""
+        """autobahn sends its CLOSE frames through this: behind what is queued, and at once."""
         self._queue.append(data)
         self.flush()
 
     def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if self.state == CLOSING:
-            # What still arrives is autobahn's: it waits for the peer's CLOSE.
+            # autobahn gets what still arrives: it waits for the peer's CLOSE (section 7.1.2).
             self._to_autobahn = self._unsettled = True
             self.clear = False
             self.timers.schedule(self, self.close_ticks)
 
     def refused(self, code: int, reason: str) -> None:
-        """The peer broke the rules of WebSocket: it is told ``code``, the log why, and nothing more of it is read."""
+        """The peer violated RFC 6455: fail the connection with ``code`` (section 7.1.7), and log ``reason``."""
         if self.state == OPEN:
             self.journal.note("frame.refused", str(code), address=self.facts.address, reason=reason)
             self.close(code, reason)
@@ -416,7 +420,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
             self._end(linger=True)
 
     def _closeConnection(self, abort: bool = False) -> None:
-        """autobahn has done with the connection; after a proper closing handshake it need not be torn down."""
+        """autobahn has finished with the connection. After a closing handshake there is no need to abort it."""
         if abort and not self.wasClean:
             self.drop_now("dropped")
         else:

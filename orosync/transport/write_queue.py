@@ -1,8 +1,8 @@
-"""The way out: frames of one reactor turn leave together, by the shortest way that keeps their order.
+"""The way out: frames of one reactor turn are sent together, by the shortest way that keeps their order.
 
-The first frame of a turn schedules one flush for everybody. A flush joins what a link has queued and sends it
-straight to the socket when the transport holds nothing back; otherwise, and over TLS, the transport takes it. The
-only reads of Twisted's own buffers are in ``backlog``, ``progress`` and ``direct_send``. Nothing here knows frames.
+The first frame of a turn schedules one flush for all connections (``WriteScheduler``). A flush joins what a connection
+has queued and sends it straight to the socket when the transport holds nothing back; otherwise, and over TLS, the
+transport takes it. Only ``backlog``, ``progress``, ``deliverer`` and ``event_sender`` read Twisted's own buffers.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
             try:
                 sent = send(data)
             except OSError:
-                # A full buffer, or a broken connection: the transport finds out which, and tells everybody.
+                # A full buffer, or a broken connection: the transport finds out which, and reports it.
                 sent = 0
             if sent == len(data):
                 return 0
@@ -87,7 +87,7 @@ def event_sender(link: Sender, transport: Any, scheduler: WriteScheduler) -> Cal
         except OSError:
             sent = 0
         if sent != len(frame):
-            # The transport takes the rest, and finds out what is the matter.
+            # The transport takes the rest, and finds out what is wrong.
             transport.write(frame[sent:])
             size = len(frame)
             link.held_back(backlog(transport), size, size)
@@ -104,8 +104,8 @@ def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
 
 
 class Sender(Protocol):
-    """A link that events are sent to. ``clear`` is False unless it is open, and from ``held_back`` until a later frame
-    has left whole."""
+    """A connection that events are sent to. ``clear`` is True while it is open and its transport holds nothing back;
+    False from ``held_back`` until a later frame has left whole."""
 
     clear: bool
 
@@ -117,18 +117,18 @@ class Sender(Protocol):
 
 
 class Flushable(Protocol):
-    """A link with something in its queue."""
+    """A connection with something in its queue."""
 
     def flush(self) -> None:
         """Send the queue."""
 
 
 class WriteScheduler:
-    """Everybody with something to send in this reactor turn.
+    """The connections with something to send in this reactor turn.
 
-    ``idle`` is True while a message is being handled that came by itself: no other had arrived behind it, and nothing
-    waits for anybody (``pending``). What it causes may then go out at once, since there is nothing to be gathered;
-    gathering would only cost another turn.
+    ``idle`` is True while a message is being handled that arrived alone, and no connection has anything to send
+    (``pending`` is empty). What the message causes is then sent at once: there is nothing to be gathered, and gathering
+    would only cost another turn.
     """
 
     __slots__ = ("_clock", "idle", "pending")
@@ -139,16 +139,16 @@ class WriteScheduler:
         self.idle = False
 
     def schedule(self, link: Flushable) -> None:
-        """Have ``link`` flushed when this turn is over. What comes after its frames must not overtake them."""
-        dirty = self.pending
-        if not dirty:
+        """Have ``link`` flushed when this turn is over. Until then no frame is sent at once."""
+        pending = self.pending
+        if not pending:
             self._clock.callLater(0, self._flush)
             self.idle = False
-        dirty.append(link)
+        pending.append(link)
 
     def _flush(self) -> None:
-        dirty, self.pending = self.pending, []
-        for link in dirty:
+        pending, self.pending = self.pending, []
+        for link in pending:
             try:
                 link.flush()
             except Exception:
