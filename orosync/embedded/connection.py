@@ -39,7 +39,7 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.wamp import cbor_rules, uris
-from orosync.wamp.formats import Odd
+from orosync.wamp.formats import UnsupportedValue
 
 _OF_FUNCTIONS = frozenset({"self", "fun"})
 _OF_RESULTS = frozenset({"self", "fun", "enc_algo", "callee", "callee_authid", "callee_authrole", "forward_for"})
@@ -351,8 +351,8 @@ class ComponentEnd:
     def _written(self, message: Any) -> bytes:
         try:
             data: bytes = self.serializer.serialize(message)[0]
-            cbor_rules.check(data)  # CBOR has words for more than others can be told
-        except (ProtocolViolation, Odd) as error:
+            cbor_rules.check(data)  # CBOR expresses values that other serializations cannot
+        except (ProtocolViolation, UnsupportedValue) as error:
             raise SerializationError(f"this cannot be sent: {error}") from None
         except Exception as error:
             raise SerializationError(f"this cannot be sent: {type(error).__name__}: {error}") from error

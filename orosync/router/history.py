@@ -1,7 +1,7 @@
 """Past events for clients that ask for them (WAMP, "Event History"), and the recorder that keeps them.
 
 One history for each pattern that the configuration names, bounded in events, bytes and age; the oldest event is dropped
-first. An event for certain sessions is not kept, since its receivers cannot be told later; lists of authids and
+first. An event for certain sessions is not kept, since its receivers would be unknown later; lists of authids and
 authroles apply to the reader. The broker has a recorder only where publications are kept or retained by configuration.
 """
 

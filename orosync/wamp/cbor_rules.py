@@ -1,9 +1,8 @@
-"""What orosync takes for CBOR (RFC 8949): anything well-formed; some of it reaches nobody.
+"""CBOR (RFC 8949) as orosync accepts it: any well-formed input, of which some values are not delivered.
 
-What was scanned (``cbor_scan``) stays as it is for receivers of CBOR, but that a Uint8Array is plain binary. Others get
-values of WAMP's types: what the tags of ``cbor_tags`` stand for, and null for undefined, which JavaScript clients send.
-
-This file must not know messages.
+Receivers of CBOR get what was scanned (``cbor_scan``) unchanged, except that a Uint8Array becomes plain binary. Others
+get values of WAMP's types: the values of the tags in ``cbor_tags``, and null for undefined, which JavaScript clients
+send.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import msgspec
 
 from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import cbor_scan, cbor_tags
-from orosync.wamp.formats import KEYS, MAX_DEPTH, Odd, Scanner, refusal, with_whole_text
+from orosync.wamp.formats import KEYS, MAX_DEPTH, Scanner, UnsupportedValue, refusal, with_whole_text
 
 _TAGS_OF_CBOR2 = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _encode_json = msgspec.json.Encoder().encode
@@ -41,7 +40,7 @@ def _other_tag(value: object, immutable: bool) -> NoReturn:
 
 _MARK = token_hex(8)
 _END = cbor2.dumps(_MARK)
-"""No client can know it, so what ends in it has been read up to there."""
+"""Random, so that no client can send it: input that ends with it was read to its end."""
 
 _NO_TAG = bytes(byte for byte in range(256) if not 0xC0 <= byte < 0xDC)
 _QUICK_PROBE: dict[str, Any] = {
@@ -58,22 +57,22 @@ _PROBE: dict[str, Any] = {**_QUICK_PROBE, "semantic_decoders": dict.fromkeys(_TA
 
 _BOUNDS: dict[str, Any] = {
     "max_depth": MAX_DEPTH + 4,  # a decimal of big integers at the bottom
-    "strict_hashable_types": True,  # so that no one can choose keys on which a hash table takes quadratic time
+    "strict_hashable_types": True,  # against keys chosen to make a hash table take quadratic time
     "tag_hook": cbor_tags.untagged,
     "semantic_decoders": dict.fromkeys(_TAGS_OF_CBOR2, _other_tag) | cbor_tags.DECODERS,
 }
 
 
 def is_plain(item: bytes) -> bool:
-    """Whether the bytes are one item of WAMP's types within bounds, and nothing else; False may be said of others that
-    are. Quicker than a scan: cbor2 decodes, and msgspec, which writes nothing else, tells the types.
+    """Whether the bytes are exactly one item of WAMP's types within bounds; False is possible for some that are. Faster
+    than a scan: cbor2 decodes, and msgspec, which writes no other types, checks them.
     """
     try:
         values = cbor2.loads(b"\x82%b%b" % (item, _END), **(_PROBE if item.translate(None, _NO_TAG) else _QUICK_PROBE))
         _encode_json(values)
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError):
         return False
-    return bool(values[1] == _MARK)  # cbor2 does not tell where it stopped
+    return bool(values[1] == _MARK)  # cbor2 does not report where it stopped
 
 
 def read(data: bytes) -> Any:
@@ -87,7 +86,7 @@ def read(data: bytes) -> Any:
 
 
 def kind(data: bytes) -> type:
-    """What an item taken from parts() holds: list, dict, bytes or another type, by its major type alone."""
+    """The type of an item from parts(): list, dict, bytes or another, by its major type alone."""
     return _KINDS.get(data[0] >> 5, object)
 
 
@@ -101,25 +100,25 @@ def check_array(data: bytes) -> None:
 
 
 def check(data: bytes) -> None:
-    """Refuse one item that is not well-formed (ProtocolViolation) or that nobody can be given (Odd)."""
+    """Refuse one item that is not well-formed (ProtocolViolation) or not supported (UnsupportedValue)."""
     found = cbor_scan.CborFindings()
     try:
         if cbor_scan.skip(data, 0, found, 0) != len(data):
             raise ProtocolViolation("the message was truncated, or bytes follow it")
     except (ValueError, IndexError) as error:
         raise _refusal(error) from None
-    if found.odd:
-        raise Odd(min(found.odd))
+    if found.unsupported:
+        raise UnsupportedValue(min(found.unsupported))
 
 
 def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
-    """The elements of a message's array, with byte strings for tagged ones of a Uint8Array, and of those that nobody
-    can be given the place and the reason.
+    """The elements of a message's array, with byte strings for those tagged as Uint8Array, and by index the reason why
+    an element is not supported.
 
-    Raises ProtocolViolation for what is not well-formed.
+    Raises ProtocolViolation for input that is not well-formed.
     """
     found: list[bytes] = []
-    odd: dict[int, str] = {}
+    unsupported: dict[int, str] = {}
     try:
         head = message[0]
         if 0x80 <= head < 0x98:
@@ -135,8 +134,8 @@ def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
                 place += 1
                 break
             end, strange = scanner.item(place)
-            if strange.odd:
-                odd[len(found)] = min(strange.odd)
+            if strange.unsupported:
+                unsupported[len(found)] = min(strange.unsupported)
             if strange.uint8:
                 found.append(cbor_scan.with_bytes(message[:end], strange.uint8)[place:])
             else:
@@ -146,11 +145,11 @@ def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
         raise _refusal(error) from None
     if place != len(message):
         raise ProtocolViolation("the message was truncated" if place > len(message) else "bytes follow the message")
-    return found, odd
+    return found, unsupported
 
 
 def element(data: bytes) -> Any:
-    """``read`` for an element of a message's fixed part; those are plain and short, as a rule."""
+    """``read`` for an element of a message's fixed part, which is plain and short as a rule."""
     head = data[0]
     if head < 0x18:
         return head
@@ -164,15 +163,15 @@ def element(data: bytes) -> Any:
 
 
 def entries(data: bytes) -> dict[str, Any]:
-    """Of a map that nobody can be given the entries that are not the reason. ProtocolViolation: it is no map."""
+    """The supported entries of a map that holds unsupported ones. ProtocolViolation: it is no map."""
     if data[0] >> 5 != 5:
         raise ProtocolViolation("an element of the message has a wrong type")
     data = with_whole_text(data)
-    # As an array it can be taken apart.
-    items, odd = parts(b"\x9f%b%b" % (data[cbor_scan.head_end(data, 0) :], b"" if data[0] == 0xBF else b"\xff"))
+    # Read as an array, it can be split by parts().
+    items, unsupported = parts(b"\x9f%b%b" % (data[cbor_scan.head_end(data, 0) :], b"" if data[0] == 0xBF else b"\xff"))
     found: dict[str, Any] = {}
     for place in range(0, len(items), 2):
-        if place in odd or place + 1 in odd or items[place][0] >> 5 != 3:
+        if place in unsupported or place + 1 in unsupported or items[place][0] >> 5 != 3:
             continue
         with suppress(NotCarriable):
             found[read(items[place])] = read(items[place + 1])

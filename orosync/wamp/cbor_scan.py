@@ -1,8 +1,8 @@
-"""Looks over CBOR without decoding it: is it well-formed (RFC 8949, appendix C), and where does what end?
+"""Scans CBOR without decoding it: whether it is well-formed (RFC 8949, appendix C), and where each item ends.
 
-Found on the way is what nobody can be given: tags but those of ``cbor_tags``, simple values, keys that are not text,
-nesting beyond MAX_DEPTH. A loop, not recursion, so that no depth is too much for it. What most payloads are is told
-more quickly by ``cbor_rules.is_plain``. This file must not know messages.
+The scan finds values that are not supported: tags other than those of ``cbor_tags``, simple values, keys that are not
+text, nesting beyond MAX_DEPTH. A loop, not recursion, so that no depth exhausts the stack. ``cbor_rules.is_plain`` is
+the faster check for most payloads.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SIZES = (
     *((0xF8 + width, 1 + (1 << width)) for width in (1, 2, 3)),
 )
 STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
-"""How many bytes an item has whose head says it all: integers, floats, false, true, null, undefined. 0: other items."""
+"""Bytes of an item whose head determines its size: integers, floats, false, true, null, undefined. 0: other items."""
 
 
 class CborFindings(formats.Findings):
-    """Also where the heads of the tag UINT8 begin and end."""
+    """Also the places where heads of the tag UINT8 begin and end."""
 
     __slots__ = ("uint8",)
 
@@ -36,18 +36,17 @@ class CborFindings(formats.Findings):
 _TAGGED = {cbor_tags.SET: 4, cbor_tags.MAP: 5}
 """Of which major type their content is."""
 
-# What the containers on the stack are: the entries of a map are read in pairs.
+# The kinds of containers on the stack; the entries of a map are read in pairs.
 _ITEMS, _TEXT_KEYS, _UNPAIRED, _ANY_KEYS = 0, 1, 2, 3
 
 
 def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
     """Where the item at ``place`` ends, which stands inside ``level`` containers.
 
-    Raises ValueError for what is not well-formed; IndexError, or an
-    end behind that of ``data``, for what is cut.
+    Raises ValueError for input that is not well-formed; for truncated input IndexError, or an end beyond ``data``.
     """
-    stack: list[int] = []  # of each container around: how many items are left in it, times four, and its kind
-    left, kind = 1, _ITEMS  # a container that says where it ends has fewer than none left
+    stack: list[int] = []  # for each enclosing container: the items left in it, times four, plus its kind
+    left, kind = 1, _ITEMS  # negative for a container of indefinite length
     deepest = MAX_DEPTH - level
     while True:
         if not left:
@@ -72,8 +71,8 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
             elif kind == _ANY_KEYS and (step := STEPS[head]):
                 place += step
             else:
-                found.odd.add(KEYS)
-                # From here on its keys are items like any other.
+                found.unsupported.add(KEYS)
+                # From here on its keys count as ordinary items.
                 left, kind = (left * 2 + 2, _ITEMS) if left >= 0 else (-1, _UNPAIRED)
                 continue
             head = data[place]
@@ -104,14 +103,14 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
                 place = end
                 head = -1  # nothing of it is left
             else:
-                found.odd.add(TAGS)
+                found.unsupported.add(TAGS)
         major = head >> 5
         if head < 0:
             pass
         elif major == 4 or major == 5:
             stack.append(left << 2 | kind)
             if len(stack) > deepest:
-                found.odd.add(TOO_DEEP)
+                found.unsupported.add(TOO_DEEP)
             kind = following or (_TEXT_KEYS if major == 5 else _ITEMS)
             if head & 31 == 31:
                 left = -1
@@ -138,7 +137,7 @@ def head_end(data: bytes, place: int) -> int:
 
 
 def _argument(data: bytes, place: int) -> tuple[int, int]:
-    """The number in the head of an item, and where what follows begins."""
+    """The number in the head of an item, and where the head ends."""
     info = data[place] & 31
     if info < 24:
         return info, place + 1
@@ -149,7 +148,7 @@ def _argument(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _string(data: bytes, place: int) -> int:
-    """Where a string ends, of text or bytes. ValueError for anything else, and text that is not UTF-8."""
+    """Where a text or byte string ends. ValueError for anything else, and for text that is not UTF-8."""
     head = data[place]
     major = head >> 5
     if not 2 <= major <= 3:
@@ -173,12 +172,12 @@ def _simple(data: bytes, place: int, found: CborFindings) -> int:
         return place + step
     if head > 0xF8 or (head == 0xF8 and data[place + 1] < 32):
         raise ValueError("a reserved simple value")
-    found.odd.add(SIMPLE)
+    found.unsupported.add(SIMPLE)
     return place + (2 if head == 0xF8 else 1)
 
 
 def _content(data: bytes, place: int, tag: int) -> int:
-    """Where the content of a tag ends, 0 where this is no tag that is carried, or not with that content."""
+    """Where the content of a tag ends, 0 where the tag, or the tag with that content, is not supported."""
     major = data[place] >> 5
     if not cbor_tags.is_known(tag) or major not in cbor_tags.majors(tag):
         return 0
@@ -207,7 +206,7 @@ def _number(data: bytes, place: int) -> int:
 
 
 def with_bytes(data: bytes, uint8: list[tuple[int, int]]) -> bytes:
-    """``data`` without those heads: of each the byte string is left."""
+    """``data`` without those heads, so that the byte strings are left."""
     pieces: list[bytes] = []
     start = 0
     for tagged, content in uint8:

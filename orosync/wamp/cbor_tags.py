@@ -1,8 +1,8 @@
-"""The tags of CBOR that JavaScript and Python clients send, and what they stand for (RFC 8949 3.4, RFC 8746).
+"""The tags of CBOR that JavaScript and Python clients send, and their values (RFC 8949 3.4, RFC 8746).
 
 Text and numbers for instants (0, 1), big integers (2, 3), decimals and bigfloats (4, 5), typed arrays (64 to 87), sets
-(258) and maps (259). ``fits`` tells whether a tag is one of them and holds what it says, so that no receiver's library
-fails on it; ``DECODERS`` and ``untagged`` give cbor2 what others get instead. This file must not know messages.
+(258) and maps (259). ``fits`` checks that the content of a tag is valid, so that no receiver's library fails on it;
+``DECODERS`` and ``untagged`` give cbor2 the values that receivers of other serializations get.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from orosync.wamp.formats import KEYS
 SET, MAP = 258, 259
 
 UINT8 = 64
-"""A JavaScript Uint8Array. CBOR has a type of its own for that, which libraries know that do not know the tag."""
+"""A JavaScript Uint8Array. It becomes a CBOR byte string, which libraries know that do not know the tag."""
 
 LARGEST_EXPONENT = 10_000
-"""Of a decimal or a bigfloat, either way: libraries compute the power."""
+"""Largest absolute exponent of a decimal or a bigfloat: libraries compute the power."""
 
 LONGEST_MANTISSA = 128
-"""Bytes of one: libraries turn it into decimal digits, which takes quadratic time."""
+"""Bytes of a mantissa: libraries convert it to decimal digits, which takes quadratic time."""
 
 _NAMES: dict[int, type | tuple[type, ...]] = {0: str, 1: (int, float), 2: bytes, 3: bytes, 4: list, 5: list}
 _TYPED = range(64, 88)
@@ -50,12 +50,12 @@ _SIZES = {**dict.fromkeys(_ONE_BYTE, 1), **dict.fromkeys(_QUADRUPLES, 16)} | {
 
 
 def is_known(tag: int) -> bool:
-    """Whether a tag other than SET and MAP is carried at all."""
+    """Whether a tag other than SET and MAP is supported."""
     return tag <= 5 or tag in _TYPED
 
 
 def majors(tag: int) -> tuple[int, ...]:
-    """Of which major types the content of such a tag may be."""
+    """The major types that the content of such a tag may have."""
     if tag == 0:
         return (3,)
     if tag == 1:
@@ -64,9 +64,9 @@ def majors(tag: int) -> tuple[int, ...]:
 
 
 def fits(tag: int, content: bytes) -> bool:
-    """Whether ``content``, one well-formed item of one of those types, is what such a tag is for.
+    """Whether ``content``, one well-formed item of one of those types, is valid for the tag.
 
-    Quick, since a message may have a great many of them: cbor2 is asked for what is rare alone.
+    Fast, since a message may have very many of them: cbor2 decodes rare ones only.
     """
     head = content[0]
     if tag in (2, 3):
@@ -101,7 +101,7 @@ def _refused(tag: cbor2.CBORTag, immutable: bool) -> None:
 
 
 def untagged(tag: cbor2.CBORTag, immutable: bool = False) -> Any:
-    """What others get for a tag that ``fits``. Raises NotCarriable."""
+    """The value of a tag that ``fits`` for receivers of other serializations. Raises NotCarriable."""
     content: Any = tag.value
     number = tag.tag
     if number in _BYTES:
@@ -130,7 +130,7 @@ _ARRAY_CODES = {"b": "b", "h": "h", "i": "i", "q": "q", "H": "H", "I": "I", "Q":
 
 
 def _of_quadruple(content: bytes, number: int) -> float:
-    """IEEE 754 binary128 where a double has the same value."""
+    """The value of an IEEE 754 binary128 number, where a double has the same value."""
     bits = int.from_bytes(content, "big" if number == 83 else "little")
     negative, exponent, fraction = bits >> 127, bits >> 112 & 0x7FFF, bits & (1 << 112) - 1
     if exponent == 0x7FFF:
@@ -217,4 +217,4 @@ DECODERS: dict[int, Callable[[Any, bool], Any]] = {
     SET: _set,
     MAP: _map,
 }
-"""For cbor2, in the place of its own."""
+"""For cbor2, in place of its own decoders."""

@@ -1,12 +1,10 @@
 """Messages of WAMP v2 from and to bytes, in JSON, MessagePack and CBOR.
 
-Reading: a reader makes a struct (``readers``), then one door for all formats checks the payload and makes values
-regular: integral floats become ids, nil options and nil payload count as absent. Whatever is wrong raises
+Reading: a reader makes a struct (``readers``), then ``Codec.decode`` checks the payload for all formats alike and
+normalizes values: integral floats become ids, nil options and nil payload count as absent. Faults raise
 ProtocolViolation, with a reason that quotes nothing of the message.
 
-Writing: the fixed part is serialised and the payload's bytes are put behind it. A struct is never encoded.
-
-This file must not know what is legal when, or what a message means.
+Writing: the fixed part is serialized and the payload's bytes are put behind it. A struct is never encoded.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import msgspec
 
 from orosync.errors import ProtocolViolation, Unfit
 from orosync.wamp import cbor_rules, ids, json_rules, msgpack_rules, transcode
-from orosync.wamp.formats import UNREADABLE, Format, Odd, refusal
+from orosync.wamp.formats import UNREADABLE, Format, UnsupportedValue, refusal
 from orosync.wamp.messages import ABSENT, Call, Event, Invocation, Message, Publish, Result, Welcome, Yield
 from orosync.wamp.payload import Payload
 from orosync.wamp.readers import SHAPES, SerializerRules, read_cbor, read_json, read_msgpack
@@ -28,7 +26,7 @@ SEALING = ("enc_algo", "ppt_scheme")
 """Options under which a message may carry one binary in the place of ``args`` (payload passthru)."""
 
 _USUAL = frozenset([Publish, Call, Yield])
-"""What most messages of clients are. Each has a request, options and a payload."""
+"""Most messages of clients. Each has a request, options and a payload."""
 
 _PLAIN_IN_JSON = frozenset([Event, Result, Invocation])
 
@@ -37,7 +35,7 @@ _encode_msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Codec:
-    """One serialization of WAMP v2. ``binary`` tells which kind of WebSocket message carries it."""
+    """One serialization of WAMP v2. ``binary``: whether binary or text WebSocket messages carry it."""
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class Codec:
 
     def decode(self, data: bytes) -> tuple[Message, Payload | None]:
         """The message in ``data``, and its payload if it has one. Raises ProtocolViolation, and Unfit for a message
-        whose values nobody can be given."""
+        with unsupported values."""
         try:
             message = self._read(data)
         except Unfit as unfit:
@@ -69,7 +67,7 @@ class Codec:
             raise refusal(error) from None
         options: dict[str, Any] = {}
         if message.__class__ in _USUAL and message.request.__class__ is int and not message.options:
-            carries = True  # what most messages are, and then there is nothing to be made regular
+            carries = True  # most messages, which have nothing to normalize
         else:
             options, carries = self._regular(message, data)
         if not carries or (raw := message.args) is ABSENT:
@@ -81,15 +79,15 @@ class Codec:
             except UNREADABLE:
                 args = self._no_array(args, options)
             kwargs = b"" if (raw := message.kwargs) is ABSENT else self._kwargs(bytes(raw))
-        except Odd as odd:
+        except UnsupportedValue as unsupported:
             message.args = message.kwargs = ABSENT
-            raise Unfit(str(odd), message) from None
+            raise Unfit(str(unsupported), message) from None
         if not (args or kwargs):
             return message, None
         return message, Payload(self.format, args, kwargs)
 
     def _regular(self, message: Any, data: bytes) -> tuple[dict[str, Any], bool]:
-        """Make ids integers and drop nil options; gives the options, and whether a payload may follow."""
+        """Make ids integers and drop nil options; returns the options, and whether a payload may follow."""
         names, mapping, carries, _ = SHAPES[message.__class__]
         for name in names:
             value = getattr(message, name)
@@ -104,12 +102,12 @@ class Codec:
         return options, carries
 
     def _no_array(self, args: bytes, options: Mapping[str, Any]) -> bytes:
-        """What stands in place of an array: nothing, an array with a slip, or one binary. Raises ProtocolViolation."""
+        """``args`` that are no plain array: absent, a faulty array, or one binary. Raises ProtocolViolation."""
         if args == self._nil:
             return b""
         try:
             kind = self._kind(args)
-        except Odd:
+        except UnsupportedValue:
             if self._outer(args) is not list:
                 raise ProtocolViolation("args must be an array") from None
             raise
@@ -144,7 +142,7 @@ class Codec:
             return b"[68,%d,%d,{},%b]" % (message.request, message.registration, payload.args)
         head = message.head()
         mapping = SHAPES[kind][1]
-        # WELCOME's details are the router's own, plain text and flags: not worth a walk at every join.
+        # WELCOME's details are the router's own, plain text and flags: they need no check.
         if mapping is not None and kind is not Welcome and getattr(message, mapping):
             head = transcode.prepared(head, self.format)
         count, tail = (0, b"") if payload is None else payload.tail(self.format)

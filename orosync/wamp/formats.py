@@ -1,7 +1,4 @@
-"""The three serializations of WAMP v2, and what is refused alike in all of them.
-
-This file must not know messages or how any of the three is written.
-"""
+"""The three serializations of WAMP v2, and the rules that they share: nesting, text, unsupported values."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ import msgspec
 from orosync.errors import ProtocolViolation
 
 MAX_DEPTH = 256
-"""How deep arrays and maps of one message may nest, the message's own array included. What recurses over values takes
-two frames of Python's thousand for each level; cbor2 and msgspec go deeper."""
+"""How deep arrays and maps of one message may nest, the message's own array included. Recursion over values takes two
+of Python's thousand frames for each level; cbor2 and msgspec go deeper."""
 
 
 class Format(Enum):
@@ -27,8 +24,8 @@ class Format(Enum):
     CBOR = "cbor"
 
 
-class Odd(ValueError):
-    """Input that is well-formed and holds what nobody can be given: it costs one request, no session."""
+class UnsupportedValue(ValueError):
+    """Well-formed input with a value that orosync does not deliver: the request fails, the session goes on."""
 
 
 KEYS = "keys of maps must be text"
@@ -38,12 +35,12 @@ HALF = "text holds half of a surrogate pair"
 _HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 UNREADABLE = (ValueError, RecursionError)
-"""What decoders raise on bad input (msgspec's errors and UnicodeDecodeError are ValueErrors)."""
+"""The exceptions of decoders on bad input (msgspec's errors and UnicodeDecodeError are ValueErrors)."""
 
 
 def with_whole_text(data: bytes) -> bytes:
-    """``data`` with U+FFFD for each half of a surrogate pair: JavaScript's libraries write such (of an emoji that was
-    cut), though UTF-8 has none. Every place stays where it was."""
+    """``data`` with U+FFFD for each half of a surrogate pair: JavaScript's libraries write them (of an emoji that was
+    cut), though UTF-8 does not allow them. The length stays the same."""
     return _HALF.sub(b"\xef\xbf\xbd", data)
 
 
@@ -51,16 +48,16 @@ _Findings = TypeVar("_Findings", bound="Findings")
 
 
 class Findings:
-    """What a scan came across: ``odd`` has the reasons why nobody can be given it."""
+    """The result of a scan. ``unsupported``: the reasons why the item is not supported."""
 
-    __slots__ = ("odd",)
+    __slots__ = ("unsupported",)
 
     def __init__(self) -> None:
-        self.odd: set[str] = set()
+        self.unsupported: set[str] = set()
 
 
 class Scanner(Generic[_Findings]):
-    """Scans the items of ``data`` one after the other, by ``skip``; halves of surrogate pairs are odd."""
+    """Scans the items of ``data`` one after the other with ``skip``; halves of surrogate pairs are unsupported."""
 
     def __init__(self, data: bytes, skip: Callable[[bytes, int, _Findings], int], findings: type[_Findings]) -> None:
         self._data = self._whole = data
@@ -68,7 +65,7 @@ class Scanner(Generic[_Findings]):
         self._findings = findings
 
     def item(self, place: int) -> tuple[int, _Findings]:
-        """Where the item at ``place`` ends, and what is in it. Raises as ``skip`` does."""
+        """Where the item at ``place`` ends, and what the scan found. Raises as ``skip`` does."""
         found = self._findings()
         try:
             end = self._skip(self._whole, place, found)
@@ -79,16 +76,16 @@ class Scanner(Generic[_Findings]):
             found = self._findings()
             end = self._skip(self._whole, place, found)
         if self._whole is not self._data and self._whole[place:end] != self._data[place:end]:
-            found.odd.add(HALF)
+            found.unsupported.add(HALF)
         return end, found
 
 
 def refusal(error: Exception) -> ProtocolViolation:
-    """``error`` of a decoder as the peer's fault, without a byte of what the peer sent."""
+    """The ProtocolViolation for an ``error`` of a decoder; its text quotes nothing that the peer sent."""
     if isinstance(error, RecursionError):
         return ProtocolViolation(TOO_DEEP)
     if isinstance(error, UnicodeDecodeError):
         return ProtocolViolation("text is not UTF-8")
     if isinstance(error, msgspec.MsgspecError):
-        return ProtocolViolation(str(error))  # says type and position, never a value of the payload
+        return ProtocolViolation(str(error))  # names type and position, never a value of the payload
     return ProtocolViolation("the message cannot be decoded")

@@ -1,7 +1,4 @@
-"""WAMP ids: random ones for sessions and publications, counted ones for requests (WAMP, section "IDs").
-
-This file must not know which id belongs to which message.
-"""
+"""WAMP ids: random ones for sessions and publications, counted ones for requests (WAMP, section "IDs")."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from os import urandom
 from orosync.errors import ProtocolViolation
 
 LARGEST = 2**53
-"""The largest id: what a JavaScript number still holds exactly."""
+"""The largest id: the largest integer range that a JavaScript number holds exactly."""
 
 _BATCH = 64
 _UNPACK = struct.Struct(f"{_BATCH}Q").unpack
@@ -20,7 +17,7 @@ _pool: list[int] = []
 
 def random_id() -> int:
     """An id of the global scope: uniform over [1, 2**53], unpredictable (session ids go into filters)."""
-    # The system's randomness is fetched for a batch of ids: every publication takes one.
+    # One urandom() for a batch of ids, since every publication takes one.
     if not _pool:
         _pool.extend(_UNPACK(urandom(8 * _BATCH)))
     return (_pool.pop() & (LARGEST - 1)) + 1

@@ -1,7 +1,4 @@
-"""Points in time as text (RFC 3339), which is how those get them whose serialization has no type for them.
-
-Years 1 to 9999, as the text has them. This file must not know how any serialization writes an instant.
-"""
+"""Points in time as text (RFC 3339), for receivers whose serialization has no type for them. Years 1 to 9999."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ _FROM_YEAR_1_TO_1970 = 719_162
 
 
 def is_instant(text: str) -> bool:
-    """Whether ``text`` is a date and time of RFC 3339 that exists; leap seconds do not, for most libraries."""
+    """Whether ``text`` is an existing date and time of RFC 3339; without leap seconds, which most libraries refuse."""
     found = _TEXT.fullmatch(text)
     if found is None:
         return False
@@ -31,12 +28,12 @@ def is_instant(text: str) -> bool:
 
 
 def in_range(seconds: float) -> bool:
-    """Whether so many seconds since 1970 have a text."""
+    """Whether so many seconds since 1970 are within those years."""
     return isfinite(seconds) and _FIRST <= seconds <= _LAST
 
 
 def text_of(seconds: float, nanoseconds: int = 0) -> str:
-    """Seconds since 1970, in UTC. Of a float what it is to the microsecond: a double is no more exact in our time."""
+    """The text of seconds since 1970, in UTC. Floats to the microsecond, which is the precision of a double today."""
     whole = int(seconds // 1)
     if whole != seconds:
         micros = round((Fraction(seconds) - whole) * 1_000_000)
@@ -58,7 +55,7 @@ def _days_of(year: int, month: int) -> int:
 
 def _date(days: int) -> tuple[int, int, int]:
     """Year, month and day, so many days after the first of the year 1."""
-    year = days * 400 // 146_097 + 2  # no less than it is
+    year = days * 400 // 146_097 + 2  # an upper bound
     while (first := 365 * (year - 1) + (year - 1) // 4 - (year - 1) // 100 + (year - 1) // 400) > days:
         year -= 1
     left = days - first

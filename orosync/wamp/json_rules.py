@@ -1,11 +1,9 @@
-"""What orosync takes for JSON: RFC 8259 within bounds, plus the one fault that browsers are forgiven.
+"""JSON as orosync accepts it: RFC 8259 within bounds, plus halves of surrogate pairs, which browsers send.
 
 A string that was cut in the middle of an emoji holds one half of a surrogate pair. JavaScript writes it as a
-lone ``\\ud83d``; msgspec refuses it. Such a text is read with U+FFFD in the half's place, and stays as it was
-for receivers of JSON. NaN, Infinity and invalid UTF-8 are refused; numbers beyond a double, integers of some hundred
-digits among them, nesting beyond MAX_DEPTH and text that only begins like binary are well-formed and reach nobody.
-
-This file must not know messages.
+lone ``\\ud83d``; msgspec refuses it. Such a text is read with U+FFFD in the half's place, and stays unchanged
+for receivers of JSON. NaN, Infinity and invalid UTF-8 are refused. Numbers beyond a double (integers of some hundred
+digits too), nesting beyond MAX_DEPTH and text that only begins like binary are well-formed but not supported.
 """
 
 from __future__ import annotations
@@ -21,13 +19,13 @@ import msgspec
 from msgspec import Raw
 
 from orosync.errors import ProtocolViolation
-from orosync.wamp.formats import MAX_DEPTH, TOO_DEEP, UNREADABLE, Odd, refusal
+from orosync.wamp.formats import MAX_DEPTH, TOO_DEEP, UNREADABLE, UnsupportedValue, refusal
 
 SHALLOW = 2 * MAX_DEPTH
 """No text up to this many bytes can nest too deep."""
 
 SHALLOW_BRACKETS = MAX_DEPTH // 2
-"""Nor can one with up to so many brackets of each kind."""
+"""No text with up to so many brackets of each kind can nest too deep."""
 
 _decode = msgspec.json.Decoder().decode
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
@@ -50,15 +48,15 @@ _QUICK_LEVELS = 16
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 check_value = _decode
-"""Whether a text is one value without any slip; raises UNREADABLE if not."""
+"""Check that a text is one value that needs no mending; raises UNREADABLE if not."""
 
 check_array = msgspec.json.Decoder(list[Any]).decode
-"""Whether a text is an array without any slip; raises UNREADABLE if not."""
+"""Check that a text is an array that needs no mending; raises UNREADABLE if not."""
 
 
 def read(text: bytes) -> Any:
-    """The value of one JSON text; a lone surrogate is read as U+FFFD. Raises ProtocolViolation, and Odd for a number
-    that is out of range or too many levels."""
+    """The value of one JSON text; a lone surrogate is read as U+FFFD. Raises ProtocolViolation, and UnsupportedValue
+    for a number that is out of range or too many levels."""
     try:
         return _decode(text)
     except UNREADABLE as error:
@@ -72,17 +70,17 @@ def read(text: bytes) -> Any:
 
 
 def _fault(text: bytes, error: Exception) -> Exception:
-    """What is wrong with a text that msgspec does not decode."""
+    """The exception for a text that msgspec does not decode."""
     if isinstance(error, RecursionError):
         split(text)
-        return Odd(TOO_DEEP)  # as deep as that nothing of it is looked at
+        return UnsupportedValue(TOO_DEEP)  # nothing of it is read at such a depth
     if "out of range" not in str(error):
         return refusal(error)
     try:
         json.loads(text, parse_int=len, parse_float=len, parse_constant=_refuse)
     except UNREADABLE:
         return refusal(error)
-    return Odd("a number is out of range")
+    return UnsupportedValue("a number is out of range")
 
 
 def _refuse(constant: str) -> None:
@@ -90,7 +88,7 @@ def _refuse(constant: str) -> None:
 
 
 def kind(text: bytes) -> type:
-    """Check one JSON text and tell what it holds: list, dict, bytes (binary as WAMP writes it) or another type."""
+    """Check one JSON text and return its type: list, dict, bytes (binary as WAMP writes it) or another."""
     value = read(text)
     return bytes if type(value) is str and binary(value) is not None else type(value)
 
@@ -102,17 +100,17 @@ def binary(text: str) -> bytes | None:
     try:
         return binascii.a2b_base64(text[1:].encode("ascii"), strict_mode=True)
     except ValueError:
-        return None  # nobody can have meant it as binary
+        return None  # not meant as binary
 
 
 def may_be_no_binary(text: bytes) -> bool:
-    """Whether a string may begin with NUL and go on with anything but Base64."""
+    """Whether a string may begin with NUL and continue with anything but Base64."""
     return _NO_BINARY.search(text) is not None
 
 
 def check_binary(text: bytes) -> None:
-    """Refuse a well-formed text with a string that begins with NUL and stands for no binary (Odd): autobahn-python ends
-    its session over it."""
+    """Refuse a well-formed text with a string that begins with NUL and stands for no binary (UnsupportedValue), over
+    which autobahn-python ends its session."""
     if b"\\u0000" in text and may_be_no_binary(text):
         _check_binary(read(text))
 
@@ -120,7 +118,7 @@ def check_binary(text: bytes) -> None:
 def _check_binary(value: Any) -> None:
     if type(value) is str:
         if value[:1] == "\0" and binary(value) is None:
-            raise Odd(NO_BINARY)
+            raise UnsupportedValue(NO_BINARY)
     elif type(value) is list:
         for item in value:
             _check_binary(item)
@@ -138,21 +136,21 @@ def elements(text: bytes) -> list[bytes]:
 
 
 def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
-    """The elements of a message's array, and of those that nobody can be given the place and the reason. Raises
-    ProtocolViolation for what is no JSON."""
+    """The elements of a message's array, and by index the reason why an element is not supported. Raises
+    ProtocolViolation for input that is not JSON."""
     if message.lstrip(_SPACE)[:1] != b"[":
         raise ProtocolViolation("a message must be an array")
     found = split(message)
-    odd: dict[int, str] = {}
+    unsupported: dict[int, str] = {}
     for place, part in enumerate(found):
         try:
             value = read(part)
             check_depth(part, 1)
             if b"\\u0000" in part and part[:1] != b'"':
                 _check_binary(value)
-        except Odd as why:
-            odd[place] = str(why)
-    return found, odd
+        except UnsupportedValue as why:
+            unsupported[place] = str(why)
+    return found, unsupported
 
 
 def outer(text: bytes) -> type:
@@ -166,14 +164,14 @@ def element(text: bytes) -> Any:
 
 
 def entries(text: bytes) -> dict[str, Any]:
-    """Of an object that nobody can be given the entries that are not the reason. ProtocolViolation: it is none."""
+    """The supported entries of an object that holds unsupported ones. ProtocolViolation: it is no object."""
     if text.lstrip(_SPACE)[:1] != b"{":
         raise ProtocolViolation("an element of the message has a wrong type")
     found: dict[str, Any] = {}
     for entry in split(text):
         key = _KEY.match(entry)
         if key is not None:
-            with suppress(Odd):
+            with suppress(UnsupportedValue):
                 check_depth(entry, 2)
                 value = read(entry[key.end() :])
                 _check_binary(value)
@@ -182,8 +180,8 @@ def entries(text: bytes) -> dict[str, Any]:
 
 
 def split(text: bytes) -> list[bytes]:
-    """What stands between the commas of an array or object, however deep it goes. Raises ProtocolViolation where
-    brackets do not match in number; nothing else is looked at."""
+    """The texts between the commas of an array or object of any depth. Raises ProtocolViolation where the numbers of
+    brackets differ; nothing else is checked."""
     text = text.strip(_SPACE)
     found: list[bytes] = []
     depth = 0
@@ -211,7 +209,7 @@ def mend(text: bytes) -> bytes:
 
 
 def check_depth(text: bytes, level: int = 0) -> None:
-    """Refuse well-formed JSON that nests too deep, inside ``level`` containers (Odd)."""
+    """Refuse well-formed JSON that nests too deep, inside ``level`` containers (UnsupportedValue)."""
     if len(text) <= SHALLOW - 2 * level or text.count(b"[") + text.count(b"{") <= MAX_DEPTH - level:
         return
     brackets = _STRING.sub(b"", text).translate(_AS_ARRAYS, _NO_BRACKET)
@@ -220,7 +218,7 @@ def check_depth(text: bytes, level: int = 0) -> None:
             return
         brackets = brackets.replace(b"[]", b"")  # peels the innermost level
     if brackets and max(accumulate(map(_STEPS.__getitem__, brackets))) > MAX_DEPTH - level - _QUICK_LEVELS:
-        raise Odd(TOO_DEEP)
+        raise UnsupportedValue(TOO_DEEP)
 
 
 def _mended_escape(escape: re.Match[bytes]) -> bytes:

@@ -1,12 +1,10 @@
 """The messages of WAMP v2 as values (WAMP, section "Messages").
 
-One struct for each message, fields in wire order, told apart by the integer at index 0. ``args`` and
+One struct for each message, fields in wire order, distinguished by the integer at index 0. ``args`` and
 ``kwargs`` stay encoded (``Raw``) when a message is read, and are never written: encoding goes through
 ``orosync.wamp.codec``, which splices a Payload behind the fixed part. Ids may arrive as integral floats
 (JavaScript's MessagePack and CBOR clients send them); the codec normalises them. Ids out of WAMP's range and
 elements beyond the last field are refused while decoding.
-
-This file knows nothing of bytes, of what is legal when, or of who may send what.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""What orosync takes for MessagePack: anything well-formed; some of it reaches nobody.
+"""MessagePack as orosync accepts it: any well-formed input, of which some values are not delivered.
 
-Not carried are extension types but instants (-1) and undefined, keys of maps that are not text (the libraries of some
-clients end a session over one) and nesting beyond MAX_DEPTH. Undefined is nil for everybody. Instants stay as they are
-for receivers of MessagePack and are text for others.
-
-This file must not know more of messages than that their first map is their options.
+Not supported are extension types other than instants (-1) and undefined, keys of maps that are not text (the libraries
+of some clients end a session over one) and nesting beyond MAX_DEPTH. All receivers get nil for undefined. Receivers of
+MessagePack get instants unchanged, others as text.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ import msgspec
 
 from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import msgpack_scan
-from orosync.wamp.formats import KEYS, MAX_DEPTH, UNREADABLE, Odd, Scanner, refusal, with_whole_text
+from orosync.wamp.formats import KEYS, MAX_DEPTH, UNREADABLE, Scanner, UnsupportedValue, refusal, with_whole_text
 
 SMALL = 1024
-"""Up to so many bytes nobody minds how long a hash table takes."""
+"""Up to so many bytes, a hash table with chosen keys is fast enough."""
 
 _MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 _ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
@@ -38,7 +36,7 @@ _decode = msgspec.msgpack.Decoder(ext_hook=msgpack_scan.text_of).decode
 
 
 def is_simple(message: bytes) -> bool:
-    """Whether a message can be read without a scan, as its bytes tell; malformed input may pass.
+    """Whether a message can be read without a scan, judged by its bytes; malformed input may pass.
 
     It holds no extension and is small, or its options are its only map, or the second map is the last container and so
     has none for a key.
@@ -65,19 +63,19 @@ def read(data: bytes) -> Any:
 
 
 def check_array(data: bytes) -> None:
-    """Whether an item is an array with nothing but text for keys; raises Odd or UNREADABLE if not."""
+    """Check that an item is an array whose maps have text keys; raises UnsupportedValue or UNREADABLE if not."""
     check_keys(_decode_array(data))
 
 
 def check_keys(values: Any) -> None:
-    """Whether all maps in ``values``, a list or dict, have text for keys. Raises Odd."""
+    """Check that all maps in ``values``, a list or dict, have text keys. Raises UnsupportedValue."""
     inner = [values]
     for value in inner:
         if value.__class__ is dict:
             try:
                 "".join(value)
             except TypeError:
-                raise Odd(KEYS) from None
+                raise UnsupportedValue(KEYS) from None
             value = value.values()
         for each in value:
             if each.__class__ in _CONTAINERS:
@@ -85,14 +83,14 @@ def check_keys(values: Any) -> None:
 
 
 def kind(data: bytes) -> type:
-    """Check one item and tell what it holds: list, dict, bytes or another type. Raises Odd."""
+    """Check one item and return its type: list, dict, bytes or another. Raises UnsupportedValue."""
     try:
         value = _decode(data)
     except UNREADABLE:
-        odd = _items(data, 0, 1)[1]  # not well-formed, or with a key that Python cannot have
-        if not odd:
+        unsupported = _items(data, 0, 1)[1]  # not well-formed, or with a key that Python cannot have
+        if not unsupported:
             raise
-        raise Odd(odd[0]) from None
+        raise UnsupportedValue(unsupported[0]) from None
     if type(value) in _CONTAINERS:
         check_keys(value)
     return type(value)
@@ -104,8 +102,8 @@ def outer(data: bytes) -> type:
 
 
 def parts(message: bytes) -> tuple[list[bytes], dict[int, str]]:
-    """The elements of a message's array, with nil for undefined, and of those that nobody can be given the place and
-    the reason. Raises ProtocolViolation for what is not well-formed."""
+    """The elements of a message's array, with nil for undefined, and by index the reason why an element is not
+    supported. Raises ProtocolViolation for input that is not well-formed."""
     if not message or message[0] not in _ARRAYS:
         raise ProtocolViolation("a message must be an array")
     start = {0xDC: 3, 0xDD: 5}.get(message[0], 1)
@@ -118,16 +116,16 @@ def element(data: bytes) -> Any:
 
 
 def entries(data: bytes) -> dict[str, Any]:
-    """Of a map that nobody can be given the entries that are not the reason. ProtocolViolation: it is no map."""
+    """The supported entries of a map that holds unsupported ones. ProtocolViolation: it is no map."""
     if data[0] not in _MAPS:
         raise ProtocolViolation("an element of the message has a wrong type")
     data = with_whole_text(data)
     start = {0xDE: 3, 0xDF: 5}.get(data[0], 1)
     count = int.from_bytes(data[1:start]) if start > 1 else data[0] - 0x80
-    items, odd = _items(data, start, 2 * count)
+    items, unsupported = _items(data, start, 2 * count)
     found: dict[str, Any] = {}
     for place in range(0, len(items), 2):
-        if place in odd or place + 1 in odd:
+        if place in unsupported or place + 1 in unsupported:
             continue
         with suppress(NotCarriable):
             key = read(items[place])
@@ -137,9 +135,9 @@ def entries(data: bytes) -> dict[str, Any]:
 
 
 def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, str]]:
-    """So many items, which reach to the end of ``data``. Raises ProtocolViolation."""
+    """``count`` items from ``place`` to the end of ``data``. Raises ProtocolViolation."""
     items: list[bytes] = []
-    odd: dict[int, str] = {}
+    unsupported: dict[int, str] = {}
     scanner = Scanner(data, msgpack_scan.skip, msgpack_scan.MsgpackFindings)
     while len(items) < count:
         try:
@@ -150,8 +148,8 @@ def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, 
             raise refusal(error) from None
         if end > len(data):
             raise ProtocolViolation("the message was truncated")
-        if found.odd:
-            odd[len(items)] = min(found.odd)
+        if found.unsupported:
+            unsupported[len(items)] = min(found.unsupported)
         if found.undefined:
             items.append(msgpack_scan.with_nil(data[:end], found.undefined)[place:])
         else:
@@ -159,4 +157,4 @@ def _items(data: bytes, place: int, count: int) -> tuple[list[bytes], dict[int, 
         place = end
     if place != len(data):
         raise ProtocolViolation("bytes follow the message")
-    return items, odd
+    return items, unsupported

@@ -1,8 +1,8 @@
-"""Looks over MessagePack without decoding it: is it well-formed, and where does what end?
+"""Scans MessagePack without decoding it: whether it is well-formed, and where each item ends.
 
-Found on the way is what nobody can be given (extension types but instants and undefined, keys that are not text,
-nesting beyond MAX_DEPTH), and where instants and undefined stand. A loop, not recursion, so that no depth is too much.
-This file must not know messages.
+The scan finds values that are not supported (extension types other than instants and undefined, keys that are not text,
+nesting beyond MAX_DEPTH), and the places of instants and undefined. A loop, not recursion, so that no depth exhausts
+the stack.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orosync.wamp.formats import KEYS, MAX_DEPTH, TOO_DEEP
 EXTENSIONS = "a MessagePack extension type other than -1 (an instant) is not carried, nor one with another content"
 
 UNDEFINED = b"\xd4\x00\x00"
-"""How JavaScript's msgpackr, and so wampy.js, writes undefined: an extension that counts as nil."""
+"""Undefined as JavaScript's msgpackr, and so wampy.js, writes it: an extension, which is read as nil."""
 
 _INSTANT = 0xFF
 _NEVER_USED = 0xC1
@@ -26,13 +26,13 @@ _SIZES = (
     *((first + width, 1 + (1 << width)) for first in (0xCC, 0xD0) for width in range(4)),
 )
 STEPS: list[int] = [dict(_SIZES).get(head, 0) for head in range(256)]
-"""How many bytes an item has whose head says it all: nil, flags, numbers. 0: other items."""
+"""Bytes of an item whose head determines its size: nil, booleans, numbers. 0: other items."""
 
 _ITEMS, _TEXT_KEYS = 0, 1
 
 
 class MsgpackFindings(formats.Findings):
-    """Also the places of undefined and of instants' types."""
+    """Also the places of undefined and of the types of instants."""
 
     __slots__ = ("instants", "undefined")
 
@@ -45,9 +45,9 @@ class MsgpackFindings(formats.Findings):
 def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int:
     """Where the item at ``place`` ends, which stands inside ``level`` containers.
 
-    Raises ValueError for what is not well-formed; IndexError, or an end behind that of ``data``, for what is cut.
+    Raises ValueError for input that is not well-formed; for truncated input IndexError, or an end beyond ``data``.
     """
-    stack: list[int] = []  # of each container around: how many items (pairs) are left in it, times two, and its kind
+    stack: list[int] = []  # for each enclosing container: items (pairs) left in it, times two, plus its kind
     left, kind = 1, _ITEMS
     deepest = MAX_DEPTH - level
     while True:
@@ -69,8 +69,8 @@ def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int
                 place = _text(data, place)
                 head = data[place]
             else:
-                found.odd.add(KEYS)
-                left, kind = left * 2 + 2, _ITEMS  # from here on its keys are items like any other
+                found.unsupported.add(KEYS)
+                left, kind = left * 2 + 2, _ITEMS  # from here on its keys count as ordinary items
                 continue
         if step := STEPS[head]:
             place += step
@@ -81,7 +81,7 @@ def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int
         elif head < 0xA0 or head > 0xDB:
             stack.append(left << 1 | kind)
             if len(stack) > deepest:
-                found.odd.add(TOO_DEEP)
+                found.unsupported.add(TOO_DEEP)
             left, kind, place = _container(data, place)
         elif head > 0xD8:
             place = _text(data, place)
@@ -95,7 +95,7 @@ def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int
 
 
 def _container(data: bytes, place: int) -> tuple[int, int, int]:
-    """How many items or pairs it has, of which kind, and where they begin."""
+    """The number of its items or pairs, their kind, and where they begin."""
     head = data[place]
     if head < 0x90:
         return head - 0x80, _TEXT_KEYS, place + 1
@@ -127,7 +127,7 @@ def _extension(data: bytes, place: int, found: MsgpackFindings) -> int:
     elif data[kind] == _INSTANT and (parts := instant(data[start:end])) and instants.in_range(parts[0]):
         found.instants.append(kind)
     else:
-        found.odd.add(EXTENSIONS)
+        found.unsupported.add(EXTENSIONS)
     return end
 
 
@@ -156,7 +156,7 @@ def with_nil(data: bytes, undefined: list[int]) -> bytes:
 
 
 def text_of(code: int, content: memoryview) -> str:
-    """What others get for an instant that has been scanned."""
+    """The text of an instant that was scanned, for receivers of other serializations."""
     parts = instant(bytes(content))
     if parts is None:
         raise msgspec.DecodeError(EXTENSIONS)

@@ -1,12 +1,8 @@
-"""Payload passthru mode: a payload that only its sender and its receiver can read (WAMP, "Payload Passthru Mode").
+"""The arguments of a message, kept encoded as they came and transcoded once for each other serialization.
 
-Which of a message's options describe such a payload; they travel with it. ``enc_*`` are those of autobahn, from before
-WAMP had its own. This file must not know who may send or receive one.
-
-The arguments of a message, kept encoded as they came and transcoded once for each other serialization.
-
-What is in a Payload has been checked on receipt (``orosync.wamp.codec``) or was made here. This file must not
-know messages, sessions or who receives what.
+The content of a Payload was checked on receipt (``orosync.wamp.codec``) or made here. A sealed payload can be read only
+by its sender and its receiver (WAMP, "Payload Passthru Mode"); options of the message describe it and are passed on.
+``enc_*`` are options of autobahn that are older than WAMP's.
 """
 
 from __future__ import annotations
@@ -26,45 +22,10 @@ _SCHEME, _OLD_SCHEME = "ppt_scheme", "enc_algo"
 _OPTIONS = (_SCHEME, "ppt_serializer", "ppt_cipher", "ppt_keyid")
 _OLD_OPTIONS = (_OLD_SCHEME, "enc_serializer", "enc_key")
 SEALS = (*_OPTIONS, *_OLD_OPTIONS)
-"""All that options or details say of a sealed payload."""
-
-
-def described(options: Mapping[str, Any], features: frozenset[str], role: str) -> dict[str, Any] | None:
-    """The options of a sealed payload, to be handed on as they are; None for an ordinary payload.
-
-    ProtocolViolation when the sender, who has ``role`` in this, has not announced the feature, or for an option that is
-    no string. The older options need no announcement: nobody ever announced them.
-    """
-    if options.get(_SCHEME):
-        if f"{role}.{FEATURE}" not in features:
-            raise ProtocolViolation(f"ppt_scheme without having announced {FEATURE} as {role}")
-        return _texts(options, _OPTIONS)
-    return _texts(options, _OLD_OPTIONS) if options.get(_OLD_SCHEME) else None
-
-
-def is_sealed(details: Mapping[str, Any]) -> bool:
-    """Whether a message with these details carries such a payload."""
-    return _SCHEME in details or _OLD_SCHEME in details
-
-
-def understood(sealed: Mapping[str, Any], features: frozenset[str], role: str) -> bool:
-    """Whether a receiver that has ``role`` in this announced that it can read such payloads."""
-    return _SCHEME not in sealed or f"{role}.{FEATURE}" in features
-
-
-def _texts(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    found = {name: options[name] for name in names if options.get(name) is not None}
-    for name, value in found.items():
-        if not isinstance(value, str):
-            raise ProtocolViolation(f"{name} must be a string")
-    return found
-
-
-__all__ = ["Format", "Payload"]
-
-_EMPTY_ARRAY = {Format.JSON: b"[]", Format.MSGPACK: b"\x90", Format.CBOR: b"\x80"}
+"""The keys of options and details that describe a sealed payload."""
 
 _JSON = Format.JSON
+_EMPTY_ARRAY = {Format.JSON: b"[]", Format.MSGPACK: b"\x90", Format.CBOR: b"\x80"}
 _NIL = (b"null", b"\xc0", b"\xf6", b"\xf7")
 _RULES: dict[Format, Any] = {Format.JSON: json_rules, Format.MSGPACK: msgpack_rules, Format.CBOR: cbor_rules}
 
@@ -73,7 +34,7 @@ class Payload(Struct, gc=False, eq=False):
     """``args`` and ``kwargs`` encoded in ``format``; b"" where there are none. Immutable.
 
     ``args`` is an encoded array; a sealed payload (WAMP, payload passthru) has an encoded binary in its place.
-    A struct for its quick making: there is one for every message.
+    A msgspec Struct because it is fast to create: there is one for every message.
     """
 
     format: Format
@@ -86,7 +47,7 @@ class Payload(Struct, gc=False, eq=False):
     def of(cls, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> Payload:
         """A payload of Python values (binary: bytes). None: absent.
 
-        Raises NotCarriable if no serialization can express it, TypeError if it holds what is not WAMP's.
+        Raises NotCarriable if no serialization can express it, TypeError for values that are not WAMP's.
         """
         for format in (Format.JSON, Format.MSGPACK):
             try:
@@ -197,3 +158,37 @@ def _joined(format: Format, args: bytes, kwargs: bytes) -> tuple[int, bytes]:
         return (1, args) if args else (0, b"")
     separator = b"," if format is Format.JSON else b""
     return 2, b"%b%b%b" % (args or _EMPTY_ARRAY[format], separator, kwargs)
+
+
+# -- sealed payloads: WAMP, "Payload Passthru Mode"
+
+
+def described(options: Mapping[str, Any], features: frozenset[str], role: str) -> dict[str, Any] | None:
+    """The options of a sealed payload, to be passed on unchanged; None for an ordinary payload.
+
+    ProtocolViolation when the sender, in its ``role``, has not announced the feature, or for an option that is not a
+    string. The older options need no announcement: clients never announced them.
+    """
+    if options.get(_SCHEME):
+        if f"{role}.{FEATURE}" not in features:
+            raise ProtocolViolation(f"ppt_scheme without having announced {FEATURE} as {role}")
+        return _texts(options, _OPTIONS)
+    return _texts(options, _OLD_OPTIONS) if options.get(_OLD_SCHEME) else None
+
+
+def is_sealed(details: Mapping[str, Any]) -> bool:
+    """Whether a message with these details carries a sealed payload."""
+    return _SCHEME in details or _OLD_SCHEME in details
+
+
+def understood(sealed: Mapping[str, Any], features: frozenset[str], role: str) -> bool:
+    """Whether the receiver, in its ``role``, announced that it can read sealed payloads."""
+    return _SCHEME not in sealed or f"{role}.{FEATURE}" in features
+
+
+def _texts(options: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: options[name] for name in names if options.get(name) is not None}
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise ProtocolViolation(f"{name} must be a string")
+    return found

@@ -1,7 +1,7 @@
 """RawSocket as bytes (WAMP, section "RawSocket Transport"): the handshake of four octets, and frames with a length in
 front.
 
-Pure functions and tables. This file must not know connections, limits of a listener, or what a message means.
+Pure functions and tables.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ MAGIC = 0x7F
 """The first octet of both handshakes; no HTTP request begins with it."""
 
 SUBPROTOCOLS = {1: "wamp.2.json", 2: "wamp.2.msgpack", 3: "wamp.2.cbor"}
-"""What each serializer's number is called elsewhere."""
+"""The WebSocket subprotocol with the serializer of each number."""
 
 LEAST, MOST = 1 << 9, 1 << 24
-"""The lengths that a peer can say it takes at most: powers of two between these."""
+"""The limits of message length that a peer can announce: powers of two between these."""
 
 MESSAGE, PING, PONG = 0, 1, 2
 _EXTRA = 1 << 27
@@ -28,7 +28,7 @@ _EXTRA = 1 << 27
 
 
 class Refusal(IntEnum):
-    """Why a handshake is refused, as told to the client."""
+    """The error code of a refused handshake."""
 
     SERIALIZER = 1
     LENGTH = 2
@@ -47,7 +47,7 @@ class BadHandshake(OrosyncError):
 
 @attrs.frozen
 class HandshakeRequest:
-    """What a client asks for: ``serializer`` by number, and ``limit``, the longest message that it takes (bytes)."""
+    """A client's request: ``serializer`` by number, and ``limit``, the longest message that it takes (bytes)."""
 
     serializer: int
     limit: int
@@ -67,8 +67,8 @@ def read_request(octets: bytes) -> HandshakeRequest:
 
 
 def announced(limit: int) -> int:
-    """The longest message that a peer can be told is taken, where ``limit`` bytes are: a power of two, not above it
-    (below LEAST there is none)."""
+    """The limit that can be announced for ``limit`` bytes: the largest power of two that is not above it (below LEAST
+    there is none)."""
     return min(MOST, max(LEAST, 1 << (limit.bit_length() - 1)))
 
 
@@ -78,7 +78,7 @@ def accepted(serializer: int, limit: int) -> bytes:
 
 
 def refused(refusal: Refusal) -> bytes:
-    """The router's answer to whom it does not take."""
+    """The router's answer that refuses a handshake."""
     return bytes((MAGIC, refusal << 4, 0, 0))
 
 
@@ -119,4 +119,4 @@ def _framer(limit: int) -> Callable[[bytes, bool], bytes]:
 FRAMERS: dict[int, Callable[[bytes, bool], bytes]] = {
     LEAST << exponent: _framer(LEAST << exponent) for exponent in range(16)
 }
-"""``ILink.framer`` by the length that the peer takes: the same for all who take the same, so that frames are shared."""
+"""``ILink.framer`` by the length that the peer takes: one function for equal lengths, so that frames are shared."""

@@ -2,9 +2,7 @@
 
 A reader checks structure: JSON, MessagePack or CBOR within bounds, and the types of a message's fields. ``args`` and
 ``kwargs`` stay encoded. Readers raise ProtocolViolation, or what msgspec raises (``formats.UNREADABLE``), and Unfit for
-a message that is well-formed and whose values nobody can be given. Each has a quick way for what most messages are.
-
-This file must not know what a payload holds, or what a message means.
+a well-formed message with unsupported values. Each has a fast path for the usual messages.
 """
 
 from __future__ import annotations
@@ -18,12 +16,12 @@ from msgspec import Raw
 from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.wamp import cbor_rules, cbor_scan, json_rules, msgpack_rules
 from orosync.wamp.cbor_scan import STEPS
-from orosync.wamp.formats import HALF, UNREADABLE, Odd, with_whole_text
+from orosync.wamp.formats import HALF, UNREADABLE, UnsupportedValue, with_whole_text
 from orosync.wamp.messages import ABSENT, AnyMessage, Message
 
 
 class Shape(NamedTuple):
-    """What is to be known of a message's fields."""
+    """The fields of a message, as the codec needs them."""
 
     ids: tuple[str, ...]
     mapping: str | None
@@ -58,7 +56,7 @@ def read_json(data: bytes) -> Any:
     if data.count(b"[") > json_rules.SHALLOW_BRACKETS or data.count(b"{") > json_rules.SHALLOW_BRACKETS:
         try:
             json_rules.check_depth(data)
-        except Odd:
+        except UnsupportedValue:
             return _built(json_rules, *json_rules.parts(data))
     if b"\\u0000" in data and json_rules.may_be_no_binary(data):
         return _built(json_rules, *json_rules.parts(data))
@@ -71,7 +69,7 @@ def read_msgpack(data: bytes) -> Any:
         try:
             return _decode_msgpack(data)
         except UNREADABLE:
-            pass  # the long way finds out what it costs
+            pass  # the slow path decides whether it fails the request or the session
     return _built(msgpack_rules, *msgpack_rules.parts(data))
 
 
@@ -80,12 +78,12 @@ def read_cbor(data: bytes) -> Any:
     try:
         usual = _usual_cbor(data)
     except (IndexError, ValueError, NotCarriable, ProtocolViolation):
-        usual = None  # the long way finds out what it costs
+        usual = None  # the slow path decides whether it fails the request or the session
     return _built(cbor_rules, *cbor_rules.parts(data)) if usual is None else usual
 
 
 def _usual_cbor(data: bytes) -> Any:
-    """A message that is plain all through, in one go; None where the long way has to look."""
+    """A message without unusual values, read in one step; None where the slow path is needed."""
     count = data[0] - 0x80
     if not 0 < count < 0x18:
         return None
@@ -112,7 +110,7 @@ def _usual_cbor(data: bytes) -> Any:
         else:
             found = cbor_scan.CborFindings()
             end = cbor_scan.skip(data, place, found)
-            if found.odd:
+            if found.unsupported:
                 return None
             value = cbor_rules.element(data[place:end])
         values.append(value)
@@ -126,7 +124,7 @@ def _usual_cbor(data: bytes) -> Any:
     if left == 2:
         found = cbor_scan.CborFindings()
         end = cbor_scan.skip(data, place, found)
-        if found.odd or found.uint8:
+        if found.unsupported or found.uint8:
             return None
         message.args, message.kwargs = Raw(data[place:end]), Raw(data[end:])
         return message if cbor_rules.is_plain(data[end:]) else None
@@ -135,7 +133,7 @@ def _usual_cbor(data: bytes) -> Any:
 
 
 class SerializerRules(Protocol):
-    """What is to be known of a serialization. ``check_array`` raises UNREADABLE, and must be quick."""
+    """The functions of a serialization. ``check_array`` raises UNREADABLE, and has to be fast."""
 
     def check_array(self, data: bytes, /) -> object: ...
     def kind(self, data: bytes, /) -> type: ...
@@ -144,9 +142,9 @@ class SerializerRules(Protocol):
     def entries(self, data: bytes, /) -> dict[str, Any]: ...
 
 
-def _built(rules: SerializerRules, parts: list[bytes], odd: Mapping[int, str]) -> Any:
-    """A message of its elements, of which ``odd`` tells those that nobody can be given."""
-    code = rules.element(parts[0]) if parts and 0 not in odd else None
+def _built(rules: SerializerRules, parts: list[bytes], unsupported: Mapping[int, str]) -> Any:
+    """The message with these elements; ``unsupported``: by index the reasons why elements are not supported."""
+    code = rules.element(parts[0]) if parts and 0 not in unsupported else None
     kind = _KINDS.get(code) if type(code) is int else None
     if kind is None:
         raise ProtocolViolation("the message has no known code")
@@ -156,16 +154,16 @@ def _built(rules: SerializerRules, parts: list[bytes], odd: Mapping[int, str]) -
     values: list[Any] = [code]
     reason = ""
     for place in range(fixed, len(parts)):
-        if place in odd:
-            reason = odd[place]
+        if place in unsupported:
+            reason = unsupported[place]
             if rules.outer(parts[place]) is not (list, dict)[place - fixed]:
                 raise ProtocolViolation("args must be an array, and kwargs a map")
     for place, part in enumerate(parts[1:fixed], 1):
         try:
-            if odd.get(place) is HALF:
+            if unsupported.get(place) is HALF:
                 part = with_whole_text(part)
-            elif place in odd:
-                raise NotCarriable(odd[place])
+            elif place in unsupported:
+                raise NotCarriable(unsupported[place])
             values.append(rules.element(part))
         except NotCarriable as error:
             reason = str(error)

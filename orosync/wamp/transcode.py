@@ -1,12 +1,10 @@
-"""Values of WAMP payloads on their way from one serialization to another (WAMP, section "Serializations").
+"""Converts values of WAMP payloads from one serialization to another (WAMP, section "Serializations").
 
 Values are Python's: binary is bytes, maps are dicts, an instant is its text and a set a list; a decimal that no double
-equals is a Decimal. JSON writes binary as a string of NUL and Base64, in both directions. What a serialization has no
-way to say raises NotCarriable: for JSON, NaN, infinities, text that begins with NUL, and numbers beyond a double's
+equals is a Decimal. JSON writes binary as a string of NUL and Base64, in both directions. A value that a serialization
+cannot express raises NotCarriable: for JSON, NaN, infinities, text that begins with NUL, and numbers beyond a double's
 range or, with a fraction, precision; for MessagePack, integers outside [-2**63, 2**64 - 1] and Decimals;
 for all, keys that are not text, and half a surrogate pair.
-
-This file must not know messages, nor in which order ``args`` and ``kwargs`` stand.
 """
 
 from __future__ import annotations
@@ -28,10 +26,10 @@ SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
 
 BEYOND_DOUBLES = 2**1024
-"""JSON's readers take a number of this size for infinity, or refuse it."""
+"""JSON readers take a number of this size as infinity, or refuse it."""
 
 EXACT_DIGITS = 15
-"""A decimal with so many digits comes back from a double as it was."""
+"""A decimal with so many digits survives the conversion to a double and back."""
 
 _SCALARS = frozenset([str, int, float, bool, type(None)])
 
@@ -41,18 +39,18 @@ _encode_msgpack = msgspec.msgpack.Encoder().encode
 
 def read(data: bytes, source: Format) -> Any:
     """The value encoded in ``data``, which has been checked on receipt; JSON's binary strings become bytes. Raises
-    NotCarriable for what has no value here, such as a CBOR map (259) with other keys than text."""
+    NotCarriable for values without a Python form, such as a CBOR map (259) with other keys than text."""
     if source is Format.JSON:
         value = json_rules.read(data)
         return binary_from_text(value) if b"\\u0000" in data else value
     try:
         return msgpack_rules.read(data) if source is Format.MSGPACK else cbor_rules.read(data)
-    except ProtocolViolation as fault:  # of nobody whom it could be told
+    except ProtocolViolation as fault:  # found after receipt, so not the receiver's fault
         raise NotCarriable(str(fault)) from None
 
 
 def write(value: Any, target: Format) -> bytes:
-    """``value`` encoded for ``target``. Raises NotCarriable; TypeError for what is not a WAMP value."""
+    """``value`` encoded for ``target``. Raises NotCarriable; TypeError for a value that is not WAMP's."""
     try:
         if target is Format.JSON:
             return _encode_json(_for_json(value))

@@ -1,10 +1,8 @@
 """WAMP v1 (subprotocol "wamp"), the router's side: messages to values and values to messages.
 
-It follows Ratchet, which is what Oro's clients were written against, rather than the specification where the two
-differ: CURIEs are resolved to prefix + "#" + rest, and PUBLISH reaches its own publisher unless excluded. Topics are
-opaque strings. Every event, argument and result is one JSON value and stays encoded.
-
-This file must not know realms, subscriptions, or who may do what.
+Where Ratchet and the specification differ it follows Ratchet, for which Oro's clients were written: CURIEs are resolved
+to prefix + "#" + rest, and PUBLISH reaches its own publisher unless excluded. Topics are opaque strings. Every event,
+argument and result is one JSON value and stays encoded.
 """
 
 from __future__ import annotations
@@ -18,21 +16,21 @@ from msgspec import Raw, Struct
 
 from orosync.errors import NotCarriable, ProtocolViolation, RequestError, Unfit
 from orosync.wamp import json_rules, transcode
-from orosync.wamp.formats import UNREADABLE, Format, Odd
+from orosync.wamp.formats import UNREADABLE, Format, UnsupportedValue
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import INVALID_URI, LONGEST, TOO_LONG
 
 SUBPROTOCOL = "wamp"
 NOT_ALLOWED = 'You are not allowed to subscribe on topic "{topic}".'
-"""What a refused SUBSCRIBE is answered with, in a text message that is no JSON (the stock server's words)."""
+"""The answer to a refused SUBSCRIBE: a text message that is not JSON, with the text of Oro's own server."""
 
 SERVER = "orosync"
 MAX_PREFIXES = 100
-"""How many CURIE prefixes one session may declare; one more is a violation."""
+"""CURIE prefixes that one session may declare; one more is a protocol violation."""
 
 _encode = msgspec.json.Encoder().encode
 _WEB_ADDRESS = re.compile("https*://")
-_NOBODY_AND_EVERYBODY = [b"[]", b"[]"]
+_NO_FILTERS = [b"[]", b"[]"]
 _PHP_FALSE = (None, False, 0, 0.0, "", "0")
 
 
@@ -45,8 +43,8 @@ class Prefixes:
         self._uris: dict[str, str] = {}
 
     def declare(self, prefix: str, uri: str) -> None:
-        """Remember ``prefix`` (again, with another URI: the last one counts). ProtocolViolation for one too many;
-        RequestError INVALID_URI for one that is too long, or whose URI is."""
+        """Remember ``prefix``; a later declaration replaces an earlier one. ProtocolViolation for one too many;
+        RequestError INVALID_URI for a prefix or URI that is too long."""
         if len(prefix) > LONGEST or len(uri) > LONGEST:
             raise RequestError(INVALID_URI, TOO_LONG)
         if prefix not in self._uris and len(self._uris) >= MAX_PREFIXES:
@@ -54,7 +52,7 @@ class Prefixes:
         self._uris[prefix] = uri
 
     def resolve(self, uri: str) -> str:
-        """``uri`` in full: a CURIE of a known prefix is that prefix's URI, "#" and the rest; others stay."""
+        """``uri`` in full: a CURIE of a known prefix becomes that prefix's URI, "#" and the rest; others stay."""
         if self._uris and not _WEB_ADDRESS.search(uri):
             prefix, colon, rest = uri.partition(":")
             if colon and prefix in self._uris:
@@ -92,7 +90,7 @@ class V1Unsubscribe(NamedTuple):
 class V1Publish(NamedTuple):
     """[7, topic, event, exclude, eligible].
 
-    ``exclude`` and ``eligible`` hold v1 session ids (WAMP ids in decimal); an empty ``eligible`` means everybody.
+    ``exclude`` and ``eligible`` hold v1 session ids (WAMP ids in decimal); an empty ``eligible`` means all.
     """
 
     topic: str
@@ -106,10 +104,10 @@ Request = V1Prefix | V1Call | V1Subscribe | V1Unsubscribe | V1Publish
 
 
 def parse(data: bytes, prefixes: Prefixes) -> Request:
-    """What a client says in ``data``, be it a text or a binary message. CURIEs are resolved, a PREFIX is remembered.
+    """The request in ``data``, a text or a binary message. CURIEs are resolved, a PREFIX is remembered.
 
-    Elements beyond those of a message's form are ignored, as Ratchet does. Raises ProtocolViolation, RequestError for a
-    PREFIX that is too long, and Unfit for a request whose values nobody can be given.
+    Surplus elements are ignored, as Ratchet does. Raises ProtocolViolation, RequestError for a PREFIX that is too long,
+    and Unfit for a request with unsupported values.
     """
     if data.startswith(b"[7,"):
         publish = _usual_publish(data, prefixes)
@@ -125,12 +123,12 @@ def parse(data: bytes, prefixes: Prefixes) -> Request:
         if isinstance(request, V1Publish | V1Call):
             json_rules.check_binary(request.payload.args)
         return request
-    except Odd as odd:
+    except UnsupportedValue as unsupported:
         try:
             spared = reader(elements[: 2 if reader is _read_publish else 3], prefixes)
-        except Odd:  # in the place of a topic
-            raise ProtocolViolation(str(odd)) from None
-        raise Unfit(str(odd), spared) from None
+        except UnsupportedValue:  # in the place of a topic
+            raise ProtocolViolation(str(unsupported)) from None
+        raise Unfit(str(unsupported), spared) from None
 
 
 class _UsualPublish(Struct, array_like=True, tag_field="type", tag=7):
@@ -144,7 +142,7 @@ _decode_usual_publish = msgspec.json.Decoder(_UsualPublish).decode
 
 
 def _usual_publish(data: bytes, prefixes: Prefixes) -> V1Publish | None:
-    """A PUBLISH to everybody, as Oro's back end sends it, in one go; None where the long way has to look."""
+    """A PUBLISH without filters, as Oro's back end sends it, read in one step; None where the slow path is needed."""
     try:
         publish = _decode_usual_publish(data)
         if bytes(publish.exclude) != b"[]" or bytes(publish.eligible) != b"[]":
@@ -186,7 +184,7 @@ def _read_publish(elements: list[bytes], prefixes: Prefixes) -> V1Publish:
     topic = prefixes.resolve(_text(elements, 1))
     event = elements[2] if len(elements) > 2 else b"null"
     json_rules.read(event)
-    if len(elements) < 4 or elements[3:] == _NOBODY_AND_EVERYBODY:  # what browsers and Oro's back end send
+    if len(elements) < 4 or elements[3:] == _NO_FILTERS:  # what browsers and Oro's back end send
         return V1Publish(topic, Payload.from_v1(event))
     exclude = json_rules.read(elements[3])
     eligible = json_rules.read(elements[4]) if len(elements) > 4 else []
@@ -220,7 +218,7 @@ def _session_ids(value: Any) -> tuple[str, ...]:
 
 
 def encode_welcome(session_id: int) -> bytes:
-    """WELCOME of protocol version 1: short, ASCII and with no bracket inside, or Oro's PHP client does not take it.
+    """WELCOME of protocol version 1: short, ASCII and without an inner bracket, which Oro's PHP client needs.
 
     (It reads from the first "[" of what arrives with the handshake, so a length of 91 or 347 would end it too.)
     """
@@ -245,7 +243,7 @@ def encode_error(call_id: str, uri: str, description: str, details: Any = None) 
 
 
 def description_of(payload: Payload | None) -> tuple[str, Any]:
-    """CALLERROR's description and details, out of a v2 ERROR's payload."""
+    """The description and details of a CALLERROR, from a v2 ERROR's payload."""
     try:
         args, kwargs = payload.values() if payload is not None else ([], {})
     except NotCarriable:
@@ -255,7 +253,7 @@ def description_of(payload: Payload | None) -> tuple[str, Any]:
 
 
 def not_allowed(topic: str) -> bytes:
-    """The text message that a refused SUBSCRIBE is answered with."""
+    """The text message that answers a refused SUBSCRIBE."""
     return NOT_ALLOWED.format(topic=topic).encode("utf-8", "replace")
 
 

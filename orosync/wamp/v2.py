@@ -1,16 +1,14 @@
-"""The life of a WAMP v2 session as the router sees it: which message may come when (WAMP, "Session Management").
+"""The life cycle of a WAMP v2 session on the router's side: which message may come when (WAMP, "Session Management").
 
 Rules:
 1. A session begins with HELLO and ends with ABORT, or with a GOODBYE from both sides; then a new HELLO may follow on
    the same transport.
-2. While the router makes up its mind (ESTABLISHING) a client may only give up (ABORT); while challenged (CHALLENGING)
-   it may also AUTHENTICATE.
-3. Requests come only while OPEN. After the router's GOODBYE some may still be under way: they are legal, and whoever
-   owns the session ignores them.
+2. While the router authenticates (ESTABLISHING) a client may only ABORT; while challenged (CHALLENGING) it may also
+   AUTHENTICATE.
+3. Requests come only while OPEN. After the router's GOODBYE some may still be under way: they are legal, and the
+   session ignores them.
 4. An illegal message raises ProtocolViolation and changes nothing.
 5. ABORT is always legal, and is never answered.
-
-This file must not know bytes, authentication methods, or what a request does.
 """
 
 from __future__ import annotations
@@ -50,16 +48,16 @@ from orosync.wamp.messages import (
 
 PUBLISH = 16
 CALL = 48
-"""The requests of which an ERROR for a publisher or a caller speaks."""
+"""The requests that the router's ERROR to a publisher or a caller answers."""
 INVOCATION = 68
 """The only request a client can answer with ERROR."""
 
 
 class Phase(Enum):
-    """How far a session is."""
+    """The state of a session."""
 
     CLOSED = "closed"  # no session: before HELLO, and after ABORT or GOODBYE
-    ESTABLISHING = "establishing"  # HELLO or AUTHENTICATE is being judged
+    ESTABLISHING = "establishing"  # HELLO or AUTHENTICATE is being decided
     CHALLENGING = "challenging"  # CHALLENGE sent, AUTHENTICATE awaited
     OPEN = "open"
     CLOSING = "closing"  # one side has said GOODBYE
@@ -104,7 +102,7 @@ SENT: _Table = {
 
 
 class Lifecycle:
-    """Where one session stands. Starts CLOSED; tell it of every message received and sent.
+    """The phase of one session. It starts CLOSED and needs every message received and sent.
 
     When a GOODBYE received leaves it CLOSING, the router owes one; when it leaves it CLOSED, the goodbyes are complete.
     """

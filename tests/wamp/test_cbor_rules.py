@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import cbor_rules
-from orosync.wamp.formats import MAX_DEPTH, Odd
+from orosync.wamp.formats import MAX_DEPTH, UnsupportedValue
 from tests.wamp.cbor_model import ITEMS, scanned
 
 
@@ -54,8 +54,8 @@ class Reading(SynchronousTestCase):
             error = self.assertRaises(ProtocolViolation, cbor_rules.read, data)
             self.assertIn(reason, str(error))
         for data, reason in [(b"\xe0", "simple value"), (b"\xa1\x41a\x01", "keys"), (b"\xd8\x19\x01", "tag")]:
-            odd = self.assertRaises(Odd, cbor_rules.check, data)
-            self.assertIn(reason, str(odd))
+            unsupported = self.assertRaises(UnsupportedValue, cbor_rules.check, data)
+            self.assertIn(reason, str(unsupported))
 
     def test_check(self) -> None:
         """A whole message of our own components is looked at before it is sent."""
@@ -100,7 +100,7 @@ class Plain(SynchronousTestCase):
             if cbor_rules.is_plain(each):
                 found = scanned(each)
                 assert found is not None, each.hex()
-                self.assertEqual((found.odd, found.uint8), (set(), []), each.hex())
+                self.assertEqual((found.unsupported, found.uint8), (set(), []), each.hex())
 
     def test_depth(self) -> None:
         """The bound is not above that of the scan, with the message's own array counted."""
@@ -117,7 +117,7 @@ class Elements(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """Each element as it came, and which of them nobody can be given."""
-        for text, expected, odd in [
+        for text, expected, unsupported in [
             ("80", [], []),
             ("8401816161f6a0", ["01", "816161", "f6", "a0"], []),
             ("9f01816161ff", ["01", "816161"], []),
@@ -126,7 +126,7 @@ class Elements(SynchronousTestCase):
             ("8281d84041ffd8404100", ["8141ff", "4100"], []),
         ]:
             parts, found = cbor_rules.parts(bytes.fromhex(text))
-            self.assertEqual(([part.hex() for part in parts], sorted(found)), (expected, odd))
+            self.assertEqual(([part.hex() for part in parts], sorted(found)), (expected, unsupported))
 
     def test_refused(self) -> None:
         """What is no array, is cut, is followed by anything, or is longer than any message can be."""
@@ -141,8 +141,8 @@ class Elements(SynchronousTestCase):
         for opening in [b"\x81", b"\xa1\x61a", b"\x9f"]:
             closing = b"\xff" if opening == b"\x9f" else b""
             for levels, fine in [(MAX_DEPTH - 1, True), (MAX_DEPTH, False), (50000, False)]:
-                parts, odd = cbor_rules.parts(b"\x81" + opening * levels + b"\x01" + closing * levels)
-                self.assertEqual((len(parts), not odd), (1, fine))
+                parts, unsupported = cbor_rules.parts(b"\x81" + opening * levels + b"\x01" + closing * levels)
+                self.assertEqual((len(parts), not unsupported), (1, fine))
 
     def test_entries(self) -> None:
         """Of options that nobody can be given, what is not the reason."""

@@ -22,11 +22,11 @@ class Specification(SynchronousTestCase):
         for text in (*PLAIN, *TAGGED):
             found = scanned(bytes.fromhex(text))
             assert found is not None, text
-            self.assertEqual(found.odd, set(), text)
+            self.assertEqual(found.unsupported, set(), text)
         for text, reason in ODD.items():
             found = scanned(bytes.fromhex(text))
             assert found is not None, text
-            self.assertEqual(found.odd, {reason}, text)
+            self.assertEqual(found.unsupported, {reason}, text)
 
     def test_not_well_formed(self) -> None:
         """Every example of appendix F is refused, alone and inside others."""
@@ -45,11 +45,11 @@ class Specification(SynchronousTestCase):
             for length in (0, 1, 2, 3, 4, 8, 16, 24, 32):
                 found = scanned(cbor2.dumps(cbor2.CBORTag(tag, b"x" * length)))
                 assert found is not None
-                self.assertEqual(bool(found.odd), length % size != 0, (tag, length))
+                self.assertEqual(bool(found.unsupported), length % size != 0, (tag, length))
         for tag in (63, 88):
             found = scanned(cbor2.dumps(cbor2.CBORTag(tag, b"")))
             assert found is not None
-            self.assertEqual(found.odd, {cbor_scan.TAGS})
+            self.assertEqual(found.unsupported, {cbor_scan.TAGS})
 
     def test_contents(self) -> None:
         """A tag with what it is not for is odd, so that no receiver's library fails on it."""
@@ -69,7 +69,7 @@ class Specification(SynchronousTestCase):
                 for content in contents:
                     found = scanned(cbor2.dumps([cbor2.CBORTag(tag, content)]))
                     assert found is not None, (tag, content)
-                    self.assertEqual(bool(found.odd), expected, (tag, content))
+                    self.assertEqual(bool(found.unsupported), expected, (tag, content))
 
 
 class Structure(SynchronousTestCase):
@@ -81,7 +81,7 @@ class Structure(SynchronousTestCase):
             for levels, deep in [(MAX_DEPTH, False), (MAX_DEPTH + 1, True), (50000, True)]:
                 found = scanned(opening * levels + b"\x01" + closing * levels)
                 assert found is not None
-                self.assertEqual(TOO_DEEP in found.odd, deep, (opening, levels))
+                self.assertEqual(TOO_DEEP in found.unsupported, deep, (opening, levels))
         for endless in [
             b"\xa1" * 90000,
             b"\xc4\x82" * 50000,
@@ -97,7 +97,7 @@ class Structure(SynchronousTestCase):
             for count, deep in ((MAX_DEPTH // 2 - 1, set()), (MAX_DEPTH // 2, {TOO_DEEP})):
                 found = cbor_scan.CborFindings()
                 data = head * count + b"\x80"
-                self.assertEqual((cbor_scan.skip(data, 0, found), found.odd), (len(data), deep))
+                self.assertEqual((cbor_scan.skip(data, 0, found), found.unsupported), (len(data), deep))
         leaves = ("c074323031332d30332d32315432303a30343a30305a", "c100", "c24101", "c48201c24101", "c582c24101c34101",
                   "d8404161", "d85144ff000000", "d9010280", "d90102d9010280", "f7", "d9010281c48201c24101")  # fmt: skip
         for leaf in map(bytes.fromhex, leaves):
@@ -105,7 +105,7 @@ class Structure(SynchronousTestCase):
                 data = b"\x81" * above + leaf
                 found = cbor_scan.CborFindings()
                 cbor_scan.skip(data, 0, found)
-                if not found.odd:
+                if not found.unsupported:
                     cbor_rules.read(data)
                     cbor2.loads(data)
 
@@ -115,14 +115,14 @@ class Structure(SynchronousTestCase):
             for data in (f"a1{key}01", f"bf{key}01ff", f"a2{key}01616101", f"81a1{key}8101", f"a16161a1{key}01"):
                 found = scanned(bytes.fromhex(data))
                 assert found is not None, data
-                self.assertIn(KEYS, found.odd, data)
+                self.assertIn(KEYS, found.unsupported, data)
             for data in (f"a1{key}", f"bf{key}ff", f"a2{key}0161", f"a1{key}61ff"):
                 self.assertIsNone(scanned(bytes.fromhex(data)), data)
-        for data, odd in [("d90103a20102617803", False), ("d90103a1800a", True), ("d90103bf0102ff", False),
+        for data, unsupported in [("d90103a20102617803", False), ("d90103a1800a", True), ("d90103bf0102ff", False),
                           ("d90103a101a10102", True)]:  # fmt: skip
             found = scanned(bytes.fromhex(data))
             assert found is not None
-            self.assertEqual(bool(found.odd), odd, data)
+            self.assertEqual(bool(found.unsupported), unsupported, data)
 
     def test_uint8(self) -> None:
         """Where the heads of JavaScript's Uint8Arrays stand, in whatever length they are written; without them plain
@@ -164,5 +164,5 @@ class Models(SynchronousTestCase):
         """autobahn-python decodes with cbor2, and ends its session over what that refuses: that never passes."""
         found = scanned(data)
         assert found is not None
-        if not found.odd:
+        if not found.unsupported:
             cbor2.loads(data)

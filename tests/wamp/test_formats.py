@@ -79,7 +79,9 @@ class Refusals(SynchronousTestCase):
 
         scanner = Scanner(b"abc\xed\xa0\xbddef\xed\xa0\xbd\xff\xff\xff", skip, Findings)
         found = [scanner.item(place) for place in (0, 3, 6, 9)]
-        self.assertEqual([(end, each.odd) for end, each in found], [(3, set()), (6, {HALF}), (9, set()), (12, {HALF})])
+        self.assertEqual(
+            [(end, each.unsupported) for end, each in found], [(3, set()), (6, {HALF}), (9, set()), (12, {HALF})]
+        )
         self.assertRaises(UnicodeDecodeError, scanner.item, 12)
 
     def test_names(self) -> None:

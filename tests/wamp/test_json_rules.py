@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation
 from orosync.wamp import json_rules
-from orosync.wamp.formats import MAX_DEPTH, Odd
+from orosync.wamp.formats import MAX_DEPTH, UnsupportedValue
 
 LONE = [
     (rb'"\ud83d"', "\ufffd"),
@@ -93,7 +93,7 @@ class Reading(SynchronousTestCase):
     def test_for_nobody(self) -> None:
         """Numbers beyond a double and levels beyond any stack are well-formed: they cost the request alone."""
         for text in ODD:
-            self.assertRaises(Odd, json_rules.read, text)
+            self.assertRaises(UnsupportedValue, json_rules.read, text)
 
     @settings(max_examples=200, deadline=None, database=None)
     @given(st.text(st.sampled_from('a\\"\ud83d\ude00\ud800é\n'), max_size=12))
@@ -160,7 +160,7 @@ class Parts(SynchronousTestCase):
     def test_parts(self) -> None:
         """Each element as it came, and which of them nobody can be given."""
         deep = b"[" * 5000 + b"]" * 5000
-        for text, expected, odd in [
+        for text, expected, unsupported in [
             (b" [ ] ", [], []),
             (b'[16,1,{"a":[1,"]"]}, "t" ,[1e400]]', [b"16", b"1", b'{"a":[1,"]"]}', b'"t"', b"[1e400]"], [4]),
             (
@@ -172,7 +172,7 @@ class Parts(SynchronousTestCase):
             (b'[16,1,{},"t",' + deep + b',{"k":1}]', [b"16", b"1", b"{}", b'"t"', deep, b'{"k":1}'], [4]),
         ]:
             parts, found = json_rules.parts(text)
-            self.assertEqual((parts, sorted(found)), (expected, odd))
+            self.assertEqual((parts, sorted(found)), (expected, unsupported))
         for text in [
             b"",
             b"{}",
@@ -243,7 +243,7 @@ class Depth(SynchronousTestCase):
         """MAX_DEPTH levels are fine, one more is not, whatever stands inside and beside."""
         for filler in [b"", b'"[[[[{{{{"', b'"\\"[", "]"', b"1"]:
             json_rules.check_depth(self.nested(MAX_DEPTH, filler=filler))
-            self.assertRaises(Odd, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
+            self.assertRaises(UnsupportedValue, json_rules.check_depth, self.nested(MAX_DEPTH + 1, filler=filler))
 
     def test_inside_others(self) -> None:
         """What stands inside a message has so many levels less."""
@@ -253,7 +253,7 @@ class Depth(SynchronousTestCase):
                 if fine:
                     json_rules.check_depth(text, level)
                 else:
-                    self.assertRaises(Odd, json_rules.check_depth, text, level)
+                    self.assertRaises(UnsupportedValue, json_rules.check_depth, text, level)
 
     def test_many_are_not_deep(self) -> None:
         """A long list of small objects is no deep nesting."""

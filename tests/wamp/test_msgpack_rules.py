@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, Unfit
 from orosync.wamp import msgpack_rules, msgpack_scan
-from orosync.wamp.formats import Odd
+from orosync.wamp.formats import UnsupportedValue
 from tests.wamp.clients import MSGPACK
 
 PUBLISH = b"\x95\x10\x01\x80\xa1t"
@@ -78,13 +78,13 @@ class Structure(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """Each element as it came, and which of them nobody can be given."""
-        for data, expected, odd in [
+        for data, expected, unsupported in [
             (b"\x90", [], []),
             (b"\xdc\0\2\1\x81\xa1a\2", [b"\1", b"\x81\xa1a\2"], []),
             (b"\x93\1\xd4\5a\x81\1\2", [b"\1", b"\xd4\5a", b"\x81\1\2"], [1, 2]),
         ]:
             parts, found = msgpack_rules.parts(data)
-            self.assertEqual((parts, sorted(found)), (expected, odd))
+            self.assertEqual((parts, sorted(found)), (expected, unsupported))
         for data in [
             b"",
             b"\x80",
@@ -131,7 +131,7 @@ class Reading(SynchronousTestCase):
         ]:
             self.assertIs(msgpack_rules.kind(data), expected)
         for data in [b"\x81\x01\x01", b"\x91\x81\xa1a\x92\x01\x81\x01\x01"]:
-            self.assertRaises(Odd, msgpack_rules.kind, data)
+            self.assertRaises(UnsupportedValue, msgpack_rules.kind, data)
 
     def test_instants(self) -> None:
         """An instant is its text, to the nanosecond."""

@@ -76,11 +76,11 @@ class Looking(SynchronousTestCase):
         for extension in UNKNOWN:
             found = scanned(b"\x91" + extension)
             assert found is not None
-            self.assertEqual((found.odd, found.instants), ({EXTENSIONS}, []), extension)
+            self.assertEqual((found.unsupported, found.instants), ({EXTENSIONS}, []), extension)
         for extension in INSTANTS:
             found = scanned(b"\x92\x01" + extension)
             assert found is not None
-            self.assertEqual((found.odd, len(found.instants)), (set(), 1), extension)
+            self.assertEqual((found.unsupported, len(found.instants)), (set(), 1), extension)
         data = b"\x93" + UNDEFINED + b"\x81\xa1k" + UNDEFINED + b"\xc4\x03" + UNDEFINED
         found = scanned(data)
         assert found is not None
@@ -91,7 +91,7 @@ class Looking(SynchronousTestCase):
         for key in [b"\x01", b"\xc0", b"\xc4\1k", b"\x90", b"\x80", INSTANTS[0], UNDEFINED, b"\x92\x01\x02"]:
             found = scanned(b"\x91\x82" + key + b"\x01\xa1k\x02")
             assert found is not None
-            self.assertIn(KEYS, found.odd)
+            self.assertIn(KEYS, found.unsupported)
             self.assertIsNone(scanned(b"\x91\x82" + key + b"\x01\xa1k\xc1"))
             self.assertIsNone(scanned(b"\x91\x82" + key + b"\x01\xa1k"))
 
@@ -101,7 +101,7 @@ class Looking(SynchronousTestCase):
             for levels, deep in [(MAX_DEPTH, False), (MAX_DEPTH + 1, True), (50000, True)]:
                 found = scanned(opening * levels + b"\x01")
                 assert found is not None
-                self.assertEqual(TOO_DEEP in found.odd, deep)
+                self.assertEqual(TOO_DEEP in found.unsupported, deep)
         self.assertIsNone(scanned(b"\x81" * 90000))
 
     def test_lies_about_lengths(self) -> None:
@@ -127,7 +127,7 @@ class Models(SynchronousTestCase):
         damaged = data[:place] + bytes([more.draw(st.integers(0, 255))]) + data[place + more.draw(st.integers(0, 1)) :]
         found = scanned(damaged)
         # The library refuses an instant that is none, for which we find a reason.
-        if found is None or EXTENSIONS not in found.odd:
+        if found is None or EXTENSIONS not in found.unsupported:
             self.assertEqual(found is not None, is_well_formed(damaged), damaged.hex())
 
     @settings(max_examples=150, deadline=None, database=None)
@@ -136,5 +136,5 @@ class Models(SynchronousTestCase):
         """autobahn-python ends its session over what msgpack refuses, such as integers for keys: that never passes."""
         found = scanned(data)
         assert found is not None
-        if not found.odd:
+        if not found.unsupported:
             msgpack.unpackb(data, raw=False)
