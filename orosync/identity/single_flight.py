@@ -1,22 +1,13 @@
-"""What stands in front of a part that costs something to ask: nobody asks twice, nobody waits for what is down.
+"""Look-ups in front of a directory or a session store: shared, bounded, and refused while it is down.
 
-* One look-up at a time for each login or session; whoever asks meanwhile gets the same answer.
-* An answer is kept for a moment, and spares a look-up while the part is busy. While it is not, it is asked: it alone
-  knows whether it is still there. "Nobody" is kept as long as somebody: were it shorter, the time of an answer would
-  tell which names exist.
-* No more look-ups at once than it has threads. The others wait in order; there is room for ``room``, and a
-  newcomer who finds none is refused.
-* Down: after a failure everybody is refused at once, those who wait included, for 0.25 s, then 0.5 s and so on up to
-  5 s; at the end of each interval one look-up goes through and finds out. What was kept is forgotten: nobody gets in
-  by the memory of a directory that is down.
-
-It must not know databases.
-
-What stands in front of every session store, as for directories: one look-up at a time for each session, bounded in
-number, and nobody waits for a store that is down.
-
-Nothing is kept: whoever logs out is out at the next look-up. That a session cannot be read is an answer like others and
-no failure of its store. This file must not know where sessions are kept.
+* One look-up at a time for each login or session; everyone who asks meanwhile gets the same answer.
+* A directory's answer is kept for a moment and used while the directory is busy. While it is not, it is asked. That a
+  user does not exist is kept just as long: otherwise the time of an answer would tell which names exist. A session
+  store's answers are never kept: a user who logs out is logged out at the next look-up.
+* At most ``at_once`` look-ups at a time. Others wait in order; when ``room`` of them wait, more are refused.
+* After a failure all look-ups are refused at once, those that wait included, for 0.25 s, then 0.5 s and so on up to
+  5 s. At the end of each interval one look-up is let through and finds out. Kept answers are forgotten: a directory
+  that is down admits no user.
 """
 
 from __future__ import annotations
@@ -40,17 +31,23 @@ from orosync.interfaces import IDirectory, IJournal, ISessionStore, ISharedPassw
 from orosync.model import AdminSession, User
 
 KEPT = 1.0
+"""Seconds for which an answer is kept."""
+
 MOST_KEPT = 4096
 ROOM = 10_000
 SHORTEST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+
+KIND: Final = "sessions"
+DOWN: Final = "sessions_down"
+"""The reason code when a session store cannot answer; "sessions_busy" when too many look-ups wait."""
 
 Found = TypeVar("Found")
 
 
 @attrs.define(eq=False)
 class _Flight(Generic[Found]):
-    """A look-up, under way or waiting for its turn. ``era`` counts the failures before it began."""
+    """A look-up, under way or waiting for its turn. ``era`` is the number of failures before it began."""
 
     key: str
     waiting: list[Deferred[Found | None]] = attrs.field(factory=list)
@@ -58,9 +55,11 @@ class _Flight(Generic[Found]):
 
 
 class SingleFlight(Generic[Found]):
-    """Look-ups by ``ask`` for [``kind``:``name``]. ``kept`` in seconds (0: nothing is kept).
+    """Look-ups by ``ask`` for [``kind``:``name``]; answers are kept for ``kept`` seconds (0: not at all).
 
-    Refusals are Unavailable, of the kinds ``kind``_down and ``kind``_busy (there is no room left to wait).
+    Refusals are Unavailable, of the kinds ``kind``_down and ``kind``_busy (too many look-ups wait).
+
+    The queue is not a DeferredSemaphore: a failure refuses all that wait, and each cancelled look-up leaves its place.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class SingleFlight(Generic[Found]):
         self._probing = False
 
     def look_up(self, key: str, fresh: bool = False) -> Deferred[Found | None]:
-        """What is found for ``key``. ``fresh``: asked for now, however busy it is."""
+        """What is found for ``key``. ``fresh``: by a look-up, even while kept answers are used."""
         now = self._clock.seconds()
         if not fresh and self._under_way >= self._at_once:
             known = self._known.get(key.encode(), now)
@@ -141,7 +140,7 @@ class SingleFlight(Generic[Found]):
     def _failed(self, failure: Failure, flight: _Flight[Found]) -> None:
         self._landed(flight)
         kind, reason = f"{self._kind}_down", f"[{self._kind}:{self._name}] failed with {type(failure.value).__name__}"
-        if isinstance(failure.value, Unavailable):  # else its text may hold whatever was looked up: its kind is enough
+        if isinstance(failure.value, Unavailable):  # any other text may hold what was looked up
             kind, reason = failure.value.kind, failure.value.reason
         stranded = [flight]
         if flight.era == self._era:
@@ -168,7 +167,7 @@ class SingleFlight(Generic[Found]):
             self._probing = False
 
     def _abandon(self, flight: _Flight[Found], answer: Deferred[Found | None]) -> None:
-        """Whoever asked does not want to know any more; a look-up that nobody waits for gives up its place."""
+        """Cancelled by its caller; a waiting look-up without callers leaves the queue."""
         if answer in flight.waiting:
             flight.waiting.remove(answer)
         if not flight.waiting and flight in self._queue:
@@ -183,7 +182,7 @@ class SingleFlight(Generic[Found]):
 
 @implementer(IDirectory)
 class Lookups(SingleFlight[User]):
-    """A directory in front of ``directory``; which passwords are shared is asked of that itself."""
+    """The look-ups of ``directory``; shared passwords are asked of it directly."""
 
     def __init__(
         self,
@@ -214,21 +213,17 @@ class Lookups(SingleFlight[User]):
         )
 
     def find(self, login: str, fresh: bool = False) -> Deferred[User | None]:
-        """See IDirectory. ``fresh``: from the directory itself, not from what was kept."""
+        """See IDirectory. ``fresh``: not from a kept answer."""
         return self.look_up(login, fresh) if is_storable(login) else defer.succeed(None)
-
-
-KIND: Final = "sessions"
-DOWN: Final = "sessions_down"
-"""The kind of Unavailable when a store cannot answer; "sessions_busy" when too many look-ups wait."""
 
 
 @implementer(ISessionStore)
 class SessionLookups:
-    """Look-ups in the store ``inner`` of [sessions:``name``], ``at_once`` of them at a time.
+    """Look-ups in the store ``inner`` of [sessions:``name``], ``at_once`` of them at a time. That a session cannot be
+    read is an answer, not a failure of the store.
 
-    ``prolongs``: whether a look-up counts as a visit to the application (the exchange), and is therefore better not
-    repeated while somebody merely stays connected.
+    ``prolongs``: a look-up counts as a visit to the application (the HTTP exchange) and prolongs the session, so it is
+    not repeated for users who merely stay connected.
     """
 
     def __init__(
@@ -254,7 +249,7 @@ class SessionLookups:
             checked(session_id)
         except Refused as refusal:
             return defer.fail(refusal)
-        return self._flights.look_up(session_id).addCallback(_told)
+        return self._flights.look_up(session_id).addCallback(_unwrapped)
 
     def _ask(self, session_id: str) -> Deferred[AdminSession | Refused | None]:
         return Deferred.fromCoroutine(self._asked(session_id))
@@ -268,7 +263,7 @@ class SessionLookups:
             return refusal
 
 
-def _told(found: AdminSession | Refused | None) -> AdminSession | None:
+def _unwrapped(found: AdminSession | Refused | None) -> AdminSession | None:
     if isinstance(found, Refused):
-        raise Refused(found.kind, found.reason)  # one of its own for each who waited
+        raise Refused(found.kind, found.reason)  # an exception for each caller: a traceback is added to it
     return found

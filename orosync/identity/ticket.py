@@ -1,26 +1,12 @@
-"""One value out of a query string, exactly as PHP's parse_str finds it.
-
-The browser and the publisher write their query for PHP, so PHP's reading is the standard here. It must not
-know what the value means.
-
-Oro's sync ticket as a value: reading one strictly, judging its age, making one.
+"""Oro's sync tickets: reading one from a query string, its age, its single use, and making one.
 
     base64( digest ";" username ";" nonce ";" created )
 
 ``digest`` signs ``nonce|created|password`` with the application's secret as salt; ``password`` is the user's
 stored password hash, or the secret itself for the back end, whose username is empty (Oro's
-SyncBundle/Authentication/Ticket/TicketProvider.php). Stock reads tickets loosely (any alphabet, any number of
-fields, any date that strtotime takes); here a ticket has one spelling, the one that PHP writes.
-
-Everything here is cheap: no hashing happens before a ticket has passed. It must not know users, clocks or I/O.
-
-Tickets that are good once: which have been used already, and by whom.
-
-A user's ticket is good for one connection. The back end's is good for one address as long as it lives, since PHP comes
-back with the one that it has when its connection breaks; under its other name it is not the one that PHP has. No clock
-makes one forgotten: when the time of day is set back, an old ticket is young again, but still used. Bounded: past
-50,000 the oldest is forgotten, which then is good once more until it expires. This process alone remembers; it must not
-know what makes a ticket good.
+SyncBundle/Authentication/Ticket/TicketProvider.php). Oro's own server reads tickets loosely (any alphabet, any number
+of fields, any date that strtotime takes); here a ticket has one spelling, the one that PHP writes. Nothing here hashes
+passwords: that follows when a ticket has passed these checks (``ticket_verifier``).
 """
 
 from __future__ import annotations
@@ -38,40 +24,12 @@ from orosync.errors import Refused
 from orosync.identity.digests import message_digest
 
 MOST_VARIABLES = 1000
-"""PHP reads no further (max_input_vars)."""
-
-
-def last_value(query: str, name: str) -> bytes | None:
-    """The decoded value of ``name``: the last of several wins, "+" and "%20" are blanks. None if it is absent.
-
-    ValueError if PHP would make an array of it (``name[]=``, ``name[key]=``). ``name`` must be plain letters.
-    """
-    wanted = name.encode("ascii")
-    found: bytes | None = None
-    is_array = False
-    pairs = [pair for pair in query.split("&") if pair]
-    for pair in pairs[:MOST_VARIABLES]:
-        key, _, value = pair.partition("=")
-        # PHP ends a name at a NUL byte and drops blanks before it.
-        base, bracket, rest = _decoded(key).partition(b"\0")[0].lstrip(b" ").partition(b"[")
-        if base != wanted:
-            continue
-        if bracket and b"]" not in rest:
-            continue  # a bracket that is never closed becomes part of another name
-        found, is_array = _decoded(value), bool(bracket)
-    if is_array:
-        raise ValueError(f"{name} is a list")
-    return found
-
-
-def _decoded(text: str) -> bytes:
-    return unquote_to_bytes(text.replace("+", " ").encode("utf-8", "replace"))
-
+"""Variables of a query that PHP reads (max_input_vars)."""
 
 LONGEST_TICKET = 512
 LONGEST_NONCE = 64
 BACK_END_NAMES = frozenset({"", "0"})
-"""Both are false to PHP, hence an anonymous ticket to Oro."""
+"""Both are false in PHP: Oro takes such a ticket for the back end's."""
 
 # 64 bytes in base64: 86 characters, of which the last carries two bits.
 _DIGEST = re.compile(rb"[A-Za-z0-9+/]{85}[AQgw]==")
@@ -81,14 +39,17 @@ _CREATED = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+REMEMBERED = 50_000
+"""Used tickets that are remembered."""
+
 
 @attrs.frozen
 class Ticket:
-    """A ticket of the right shape. Whether its digest is true is not known yet.
+    """A well-formed ticket, whose digest has not been verified yet.
 
-    ``created_at`` is ``created`` in seconds since 1970. ``key`` is a hash of all four fields: the memory of an outcome,
-    which depends on the name, goes by it. ``signed`` is a hash of what is signed (digest, nonce and date) and stands
-    for the ticket whatever name is written into it.
+    ``created_at`` is ``created`` in seconds since 1970. ``key`` is a hash of all four fields, for outcomes that depend
+    on the name. ``signed`` is a hash of digest, nonce and date: the name is not signed, so this identifies the ticket
+    whatever name is written into it.
     """
 
     digest: str = attrs.field(repr=False)
@@ -101,7 +62,7 @@ class Ticket:
 
     @property
     def is_back_end(self) -> bool:
-        """Whether it speaks for the application itself instead of a user."""
+        """Whether it is the ticket of the application itself, not of a user."""
         return self.username in BACK_END_NAMES
 
     def plain(self, password: bytes) -> bytes:
@@ -157,7 +118,7 @@ def make_ticket(username: str, password_hash: str | None, secret: str, nonce: st
     """The ticket that Oro would make; ``created`` as ``date_c`` gives it.
 
     An empty ``username`` makes a back-end ticket: then the secret stands in for ``password_hash``.
-    ValueError for a user name with ";" (it could never be read back) and as ``digest.merged``.
+    ValueError for a user name with ";" (it could never be read back) and as ``digests.merged``.
     """
     if ";" in username:
         raise ValueError('a user name with ";" cannot be in a ticket')
@@ -180,20 +141,50 @@ def _malformed(why: str) -> Refused:
     return Refused("malformed", f"ticket: {why}")
 
 
-REMEMBERED = 50_000
+def last_value(query: str, name: str) -> bytes | None:
+    """The decoded value of ``name`` as PHP's parse_str finds it, for which browsers and back end write their queries:
+    the last of several wins, "+" and "%20" are blanks. None if it is absent.
+
+    ValueError if PHP would make an array of it (``name[]=``, ``name[key]=``). ``name`` must be plain letters.
+    """
+    wanted = name.encode("ascii")
+    found: bytes | None = None
+    is_array = False
+    pairs = [pair for pair in query.split("&") if pair]
+    for pair in pairs[:MOST_VARIABLES]:
+        key, _, value = pair.partition("=")
+        # PHP ends a name at a NUL byte and drops blanks before it.
+        base, bracket, rest = _decoded(key).partition(b"\0")[0].lstrip(b" ").partition(b"[")
+        if base != wanted:
+            continue
+        if bracket and b"]" not in rest:
+            continue  # a bracket that is never closed becomes part of another name
+        found, is_array = _decoded(value), bool(bracket)
+    if is_array:
+        raise ValueError(f"{name} is a list")
+    return found
+
+
+def _decoded(text: str) -> bytes:
+    return unquote_to_bytes(text.replace("+", " ").encode("utf-8", "replace"))
 
 
 class ReplayCache:
-    """By what the digest signs, never by the name, which it does not sign: with another spelling of the e-mail or the
-    username it is still the same ticket. One memory serves all authenticators of a process: several may take tickets of
-    one secret."""
+    """The tickets that have been used, for single use; one for all authenticators of a process, since several may take
+    tickets of one secret.
+
+    A user's ticket is good for one connection. The back end's is good for one address group as long as it lives, since
+    PHP reconnects with the ticket that it has. Tickets are remembered by what the digest signs: with another spelling
+    of the username it is still the same ticket. No clock makes one forgotten: when the time of day is set back an old
+    ticket is valid again, but still used. Beyond ``limit`` the oldest is forgotten and good once more until it expires.
+    """
 
     def __init__(self, limit: int = REMEMBERED) -> None:
         self._limit = limit
         self._users: dict[bytes, tuple[str, bytes]] = {}
 
     def use(self, ticket: Ticket, group: str) -> None:
-        """A good ``ticket`` from ``group`` (``forwarding.address_group``) is used.
+        """A valid ``ticket`` from ``group`` (``headers.address_group``) is used.
 
         Refused("used") if it was used before, the back end's by another group or under its other name.
         """

@@ -1,23 +1,12 @@
-"""Who may present a back-end ticket, and with it publish.
+"""Verification of tickets, and the publisher right: which connections may use a ticket of the back end.
 
-A user may subscribe, the back end may publish. A back-end ticket proves that its bearer holds the
-application's secret, or that the application gave it away: it hands the very same ticket to any visitor
-without a user who reaches its ticket route. So the ticket alone is not enough: a listener grants the right
-outright (PHP's own, on loopback), or, on a port that browsers share, the connection must come from
-where PHP runs and look as PHP's does: no proxy in between, no cookie, and the Origin that PHP sends.
+A ticket of the back end proves that the client holds the application's secret, or that the application gave the ticket
+away: it does so to every visitor without a user who asks its ticket route. So the ticket alone is not enough. A
+listener grants the right outright (PHP's own, on loopback), or, on a port that browsers share, the connection must come
+from where PHP runs and look like PHP's: no proxy in between, no cookie, and the Origin that PHP sends.
 
-It must not know what publishing is, or what a ticket looks like.
-
-What the back end looks like before anything has been verified: for places that are kept for it (BackEndSign).
-
-Whoever comes from where the back end may, and writes a ticket as it does, gets such a place and no more: the ticket is
-judged as any other (``ticket_judge``). It must not know what a place is.
-
-The judgement of one ticket: the order of the checks, and the bookkeeping of what came out.
-
-First all that is cheap, then the look-up and the digest. Whether the user exists, is disabled or has another
-password is found out on one and the same path, so that time tells nothing. It must not know how a ticket was
-presented, realms or topics.
+Of a ticket the cheap checks come first, then the look-up and the digest. An unknown user, a disabled one and a changed
+password take the same path, so that response times do not tell them apart.
 """
 
 from __future__ import annotations
@@ -45,13 +34,22 @@ ORIGIN = "127.0.0.1"
 """The Origin that Oro's PHP sends, whatever host it connects to, in every version since 4.1 (SyncBundle,
 ``Client/Wamp/Factory/WampClientFactory.php``)."""
 
+METHOD = "ticket"
+BACK_END = "backend"
+REMEMBERED_REFUSALS = 10_000
+REFUSED_FOR = 10.0
+"""Seconds for which a refusal is remembered."""
+
+OWN_LANE = "own"
+"""The lane in the hasher's queue of tickets that orosync itself asked for; others have their address group's."""
+
 
 class PublisherRight:
-    """By listener: ``granted`` names those that grant it outright, ``publisher_from`` has the networks of the others.
+    """The right to publish, by listener: ``granted`` names the listeners that grant it outright, ``publisher_from`` has
+    networks, to which a granting listener is limited and from which other listeners grant it too.
 
-    A listener in neither gives it to nobody. Networks given for a listener that grants it limit that to them. On
-    ``programs``, where WAMP v1 is not spoken and so no PHP of Oro's comes, a back end may have no Origin.
-    ConfigError for what is no network; "127.0.0.1", "10.0.0.0/8" and "::1" are.
+    A listener in neither grants it to no connection. On ``programs``, listeners without WAMP v1 and so without Oro's
+    PHP, a back end may have no Origin. ConfigError for a network that is none ("127.0.0.1", "10.0.0.0/8", "::1" are).
     """
 
     def __init__(
@@ -77,28 +75,28 @@ class PublisherRight:
             raise ConfigError(faults)
 
     def may_come_from(self, listener: str, peer: str) -> bool:
-        """Whether a connection of ``peer`` to ``listener`` may turn out to have the right, before anything is read."""
+        """Whether a connection of ``peer`` to ``listener`` could have the right; asked before anything is read."""
         networks = self._networks.get(listener, ())
         return within(peer, networks) if networks else listener in self._granted
 
     def on_this_machine(self) -> PublisherRight:
-        """The same, and besides from this machine alone, on every listener: for a secret that everybody knows.
+        """The same right, from this machine only: for a secret that is publicly known.
 
         That is loopback and UNIX sockets without a forwarding header. Only programs of this machine reach a UNIX
-        socket, and its mode says which; a proxy that leads to one tells by its headers, as on loopback.
+        socket, and its mode says which; a proxy in front of it shows by its headers, as on loopback.
         """
         narrowed = copy(self)
         narrowed._remote = False
         return narrowed
 
     def objection(self, facts: ConnectionFacts) -> str | None:
-        """Why this connection may not publish, for the administrator; None if it may."""
+        """Why this connection may not publish, for the log; None if it may."""
         if not self._remote and (facts.forwarded or not (facts.source == UNIX or within(facts.source, LOOPBACK))):
             return "the secret is the one that Oro is published with, so the back end may come from this machine alone"
         networks = self._networks.get(facts.listener, ())
         granted = facts.listener in self._granted
         if not granted and not networks:
-            return f"listener {facts.listener} gives nobody the right to publish"
+            return f"listener {facts.listener} grants no right to publish"
         if networks and not within(facts.source, networks):
             return f"peer {facts.source} is not in publisher_from of listener {facts.listener}"
         if granted:
@@ -115,7 +113,8 @@ class PublisherRight:
 
 
 class ListenerBackEnd:
-    """The back end's connections to ``listener``; ``alone``: it is there for the back end alone."""
+    """Recognizes the back end's connections to ``listener``, for which places are reserved, before its ticket is
+    verified. ``alone``: the listener is the back end's only."""
 
     def __init__(self, right: PublisherRight, listener: str, alone: bool) -> None:
         self._right = right
@@ -127,7 +126,7 @@ class ListenerBackEnd:
         return self._right.may_come_from(self._listener, peer)
 
     def is_shown_by(self, facts: ConnectionFacts) -> bool:
-        """See BackEndSign: it may publish, and brings a ticket without a user, or comes to its own listener."""
+        """See BackEndSign: it may publish, and brings a ticket without a user or comes to the back end's listener."""
         if self._right.objection(facts) is not None:
             return False
         return self._alone or _has_back_end_ticket(facts.query)
@@ -141,16 +140,8 @@ def _has_back_end_ticket(query: str) -> bool:
         return False
 
 
-METHOD = "ticket"
-BACK_END = "backend"
-REMEMBERED_REFUSALS = 10_000
-REFUSED_FOR = 10.0
-OWN_LANE = "own"
-"""Where tickets queue for their digest that orosync itself has asked for; others by their address."""
-
-
 class TicketVerifier:
-    """Judges tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
+    """Verifies tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
 
     def __init__(
         self,
@@ -193,7 +184,7 @@ class TicketVerifier:
         self._refused: TTLCache[tuple[str, str]] = TTLCache(REMEMBERED_REFUSALS)
 
     async def verify(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
-        """Who presented ``text``; ``authid`` is whom they say they are, None if they do not say.
+        """The principal of the ticket ``text``; ``authid`` is the one in HELLO, None if there is none.
 
         Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
         disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down,
@@ -228,7 +219,7 @@ class TicketVerifier:
         return await self._verified(ticket, OWN_LANE, own=True)
 
     async def _verified(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
-        """All that takes time: look up, hash, and only then tell what was wrong."""
+        """The expensive part: look up, hash, and only then tell what was wrong."""
         remembered = self._refused.get(ticket.key, self._clock.seconds())
         if remembered is not None:
             raise Refused(*remembered)
@@ -236,7 +227,7 @@ class TicketVerifier:
         password = None if user is None else user.password_hash.encode()
         moment = self._clock.seconds()
         barred = None if user is None else self._bar(user, own)
-        # That a barred user's ticket was true is not remembered: it would be refused sooner than others are.
+        # A barred user's valid ticket is not remembered: it would be refused sooner than others are.
         signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
         if ticket.is_back_end:
             if signed:
@@ -252,7 +243,7 @@ class TicketVerifier:
         return self._principal(user.username, self._role, user)
 
     def _bar(self, user: User, own: bool) -> tuple[str, str] | None:
-        """Why not even a true ticket lets ``user`` in, as kind and reason."""
+        """Why ``user`` is refused even with a valid ticket, as reason code and text."""
         if not user.enabled and not self._accept_disabled:
             return "disabled", "the user is disabled"
         if own:
@@ -260,13 +251,17 @@ class TicketVerifier:
         if not user.password_hash.strip():
             if self._accept_without_password:
                 return None
-            return "no_password", "the user has no password in Oro, so anybody's without one would be as good"
+            return (
+                "no_password",
+                "the user has no password in Oro, so the ticket of any user without one would be as good",
+            )
         if self._shared is not None and self._shared.has(user):
             return "shared_password", f"user {user.id} has the password hash of another user, whose ticket it may be"
         return None
 
     def _end(self, ticket: Ticket) -> float:
-        """When ``ticket`` is good no more if no clock is set meanwhile, by ``clock``: so long it is remembered."""
+        """When ``ticket`` expires, by ``clock`` and if the time of day is not set meanwhile: so long it is
+        remembered."""
         return self._clock.seconds() + ticket.created_at + self._ttl + 1 - self._now()
 
     def _is_back_end(self, ticket: Ticket, facts: ConnectionFacts) -> bool:
@@ -297,7 +292,7 @@ class TicketVerifier:
         return Refused(kind, reason)
 
     def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:
-        """``refusal``, counted; against the address too if it was its fault."""
+        """``refusal``, counted; against the address too unless it is our fault or the back end's."""
         self._journal.count("ticket", refusal.kind)
         if not exempt and not isinstance(refusal, Unavailable):
             self._failures.record(address_group(facts.address), self._clock.seconds())
@@ -305,5 +300,5 @@ class TicketVerifier:
 
 
 def _names(ticket: Ticket) -> tuple[str, ...]:
-    """The authids that a HELLO before this ticket may have named."""
+    """The authids that HELLO may have with this ticket."""
     return (ticket.username, BACK_END) if ticket.is_back_end else (ticket.username,)

@@ -1,39 +1,26 @@
-"""PHP's session formats: what ``session_encode()`` writes, for each value of ``session.serialize_handler``.
+"""PHP's sessions: their ids, their formats, and the back-office user of Oro who is logged in to one.
+
+``session.serialize_handler`` names the format (PHP's ext/session/session.c):
 
     php             key|value key|value ...       the default; no separator after a value, no "|" in a key
     php_binary      <length byte>key value ...    keys of up to 127 bytes
     php_serialize   value                         one array, as serialize() writes it
 
-References count through a whole session: a value may be the same object as one under an earlier key. (PHP's
-ext/session/session.c.) It must not know what the keys are for.
-
-The user of Oro's back office who is logged in to a session.
+References count through a whole session: a value may be the same object as one under an earlier key.
 
 A session of Symfony holds ``_sf2_attributes``, there under ``_security_<context>`` a string, in which the token of a
 login is serialized once more. Only the token of the configured context counts: ``_security.last_error`` may carry a
-user who never logged in, other contexts are other doors (the storefront's, for one).
+user who never logged in, other contexts are other firewalls (the storefront's, for one).
 
 In the token (Symfony's AbstractToken, Oro's token traits; 4.2 to 7.x) the *state* counts, wherever it stands:
 
     [user, authenticated, null or old roles, attributes, names of roles (missing from Symfony 7.3 on)]
 
-It is looked for in the token's own arrays alone. What other objects hold is not the token's: so a "switch user" token
-speaks for the user it became, never for the original one, and a token that still waits for a second factor speaks for
-nobody. The attributes of a token may hold anything and are not looked at. Two states with different users make the
-session unreadable.
-
-Classes must be known by name: tokens ``TOKEN_CLASSES``, users ``USER_CLASSES`` and Doctrine's proxies of them. Whatever
-else a token may be, it admits nobody until its class is named in the configuration. This file must not know stores,
-clocks or directories.
-
-What may be a session's id at all: checked before it becomes part of a path, a key, a query or a header.
-
-PHP's own alphabet and lengths (session.sid_bits_per_character, session.sid_length). An id is a credential: it is never
-repeated in a reason. This file must not know where sessions are kept.
-
-From a session's bytes to its user, in the words of the session stores.
-
-It must not know where the bytes came from, nor when a session has expired.
+It is looked for in the token's own arrays only, not in other objects: so a "switch user" token speaks for the user it
+became, never for the original one, and a token that still waits for a second factor has no user. The attributes of a
+token may hold anything and are not looked at. Two states with different users make the session unreadable. Classes
+must be known by name: tokens ``TOKEN_CLASSES``, users ``USER_CLASSES`` and Doctrine's proxies of them; tokens of other
+classes are refused until the configuration names them.
 """
 
 from __future__ import annotations
@@ -60,6 +47,41 @@ from orosync.identity.php.serialized import (
 from orosync.model import AdminSession
 
 HANDLERS: Final = ("php", "php_binary", "php_serialize")
+
+LARGEST = DEFAULT_LIMITS.size
+"""Bytes of a session that are read. A store need not fetch more than one byte beyond."""
+
+QUICK = 16 * 1024
+"""Bytes that are parsed in a few milliseconds; longer sessions are better parsed in a thread."""
+
+TOKEN_CLASSES: Final = frozenset(
+    {
+        r"Oro\Bundle\SecurityBundle\Authentication\Token\UsernamePasswordOrganizationToken",
+        r"Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken",
+        r"Oro\Bundle\UserBundle\Security\ImpersonationUsernamePasswordOrganizationToken",
+        r"Oro\Bundle\SSOBundle\Security\OAuthToken",
+    }
+)
+USER_CLASSES: Final = frozenset({r"Oro\Bundle\UserBundle\Entity\User"})
+
+_ORGANIZATION = rb"Oro\Bundle\OrganizationBundle\Entity\Organization"
+_ROLE_ENTITY = rb"Oro\Bundle\UserBundle\Entity\Role"
+_ROLE_MODEL = rb"Oro\Bundle\SecurityBundle\Model\Role"
+_PROXY = b"\\__CG__\\"
+
+MALFORMED: Final = "malformed_session"
+
+_ID = re.compile(r"[A-Za-z0-9,-]{22,256}")
+
+
+def checked(session_id: str) -> str:
+    """``session_id``, if PHP could have made it (session.sid_bits_per_character, session.sid_length); else
+    Refused("malformed_session"). To be called before an id becomes part of a path, a key, a query or a header.
+
+    An id is a credential: the reason never repeats it."""
+    if _ID.fullmatch(session_id) is None:
+        raise Refused(MALFORMED, "a session id is 22 to 256 letters, digits, commas and dashes, this one is not")
+    return session_id
 
 
 def read_session(data: bytes, handler: str = "php", limits: ParseLimits = DEFAULT_LIMITS) -> PhpArray:
@@ -99,22 +121,6 @@ def _counted(data: bytes, position: int) -> tuple[bytes, int]:
     if data[position] > 127 or stop >= len(data):
         raise SessionUnreadable(f"byte {position}: a key longer than PHP writes, or without a value")
     return data[start:stop], stop
-
-
-TOKEN_CLASSES: Final = frozenset(
-    {
-        r"Oro\Bundle\SecurityBundle\Authentication\Token\UsernamePasswordOrganizationToken",
-        r"Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken",
-        r"Oro\Bundle\UserBundle\Security\ImpersonationUsernamePasswordOrganizationToken",
-        r"Oro\Bundle\SSOBundle\Security\OAuthToken",
-    }
-)
-USER_CLASSES: Final = frozenset({r"Oro\Bundle\UserBundle\Entity\User"})
-
-_ORGANIZATION = rb"Oro\Bundle\OrganizationBundle\Entity\Organization"
-_ROLE_ENTITY = rb"Oro\Bundle\UserBundle\Entity\Role"
-_ROLE_MODEL = rb"Oro\Bundle\SecurityBundle\Model\Role"
-_PROXY = b"\\__CG__\\"
 
 
 @attrs.frozen
@@ -160,7 +166,7 @@ class BackOfficeTokens:
             raise SessionUnreadable("_sf2_attributes is not an array")
         serialized = attributes.get(self._key)
         if serialized is None:
-            return SessionReading(None, f"nobody is logged in ({self._key.decode()} is missing)", last_used)
+            return SessionReading(None, f"no user is logged in ({self._key.decode()} is missing)", last_used)
         if not isinstance(serialized, bytes):
             raise SessionUnreadable("the token is not a string")
         token = unserialize(serialized, self._limits)
@@ -168,14 +174,14 @@ class BackOfficeTokens:
             raise SessionUnreadable("the token is not an object")
         if token.class_name not in self._token_classes:
             return SessionReading(
-                None, f"tokens of class {shown(token.class_name)} are not among those believed", last_used
+                None, f"tokens of class {shown(token.class_name)} are not among those trusted", last_used
             )
-        admin = self._judge(_Parts.of(token))
+        admin = self._user(_TokenParts.of(token))
         return (
             SessionReading(None, admin, last_used) if isinstance(admin, str) else SessionReading(admin, "", last_used)
         )
 
-    def _judge(self, parts: _Parts) -> AdminSession | str:
+    def _user(self, parts: _TokenParts) -> AdminSession | str:
         """The token's user, or why there is none."""
         users = [state[0] for state in parts.states]
         if not users:
@@ -207,14 +213,14 @@ class BackOfficeTokens:
 
 
 @attrs.define
-class _Parts:
+class _TokenParts:
     """What a token's own arrays hold: states, and objects beside them."""
 
     states: list[PhpArray] = attrs.Factory(list)
     others: list[PhpObject | PhpCustom] = attrs.Factory(list)
 
     @classmethod
-    def of(cls, token: PhpObject | PhpCustom) -> _Parts:
+    def of(cls, token: PhpObject | PhpCustom) -> _TokenParts:
         parts = cls()
         content = _content(token)
         waiting = [] if content is None else [content]
@@ -310,28 +316,9 @@ def _text(value: bytes) -> str:
         raise SessionUnreadable("a name or password of the token is not UTF-8") from None
 
 
-MALFORMED: Final = "malformed_session"
-
-_ID = re.compile(r"[A-Za-z0-9,-]{22,256}")
-
-
-def checked(session_id: str) -> str:
-    """``session_id``, if PHP could have made it; else Refused("malformed_session")."""
-    if _ID.fullmatch(session_id) is None:
-        raise Refused(MALFORMED, "a session id is 22 to 256 letters, digits, commas and dashes, this one is not")
-    return session_id
-
-
-LARGEST = DEFAULT_LIMITS.size
-"""Bytes. A store need not fetch more of a session than one byte beyond."""
-
-QUICK = 16 * 1024
-"""Bytes that are read in a few milliseconds; what is longer is better read in a thread."""
-
-
 @attrs.frozen
 class SessionReader:
-    """Reads sessions of the store ``title`` (its section). Knows neither clock nor I/O; any thread may use it."""
+    """Reads sessions of the store ``title`` (its section); may be used in any thread."""
 
     title: str
     tokens: BackOfficeTokens = attrs.field(factory=BackOfficeTokens)

@@ -47,10 +47,10 @@ NOBODY = {
     "oro customer proxy": r"users of class Oro\\Bundle\\CustomerBundle\\Entity\\CustomerUser are not",
     "oro customer visitor": r"tokens of class Oro\\Bundle\\CustomerBundle\S+ are not",
     "oro user and customer": r"users of class Oro\\Bundle\\CustomerBundle\\Entity\\CustomerUser are not",
-    "oro failed login": "nobody is logged in",
-    "oro logged out": "nobody is logged in",
-    "oro storefront": "nobody is logged in",
-    "oro other context": "nobody is logged in",
+    "oro failed login": "no user is logged in",
+    "oro logged out": "no user is logged in",
+    "oro storefront": "no user is logged in",
+    "oro other context": "no user is logged in",
     "oro users in a list": "no user",
 }
 UNREADABLE = {
