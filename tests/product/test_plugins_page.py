@@ -52,7 +52,9 @@ class PluginsPage(SynchronousTestCase):
         (sections,) = blocks("ini")
         (self.place / "gate.sha256").write_text(hashlib.sha256(TOKEN.encode()).hexdigest())
         (self.place / "people.json").write_text(json.dumps([{"id": 1, "username": "anna", "password_hash": "x"}]))
-        rest = REST.replace("tcp:0:", f"tcp:{port}:").replace("[directory:people]\nuse = static\n", "")
+        rest = REST.replace("tcp:0:", f"tcp:{port}:").replace(
+            "[directory:people]\nuse = static\nuser.anna = 1 env:SECRET\n", ""
+        )
         rest = rest.replace("state = .", f"state = .\n{plugins}")
         path = self.place / "router.ini"
         path.write_text(rest + sections.replace("/etc/orosync/", f"{self.place}/"))
