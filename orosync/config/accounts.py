@@ -1,17 +1,12 @@
-"""The principals of a section, one line each: a role, and what they can be told by.
+"""Users of a section, one line each: of WAMP's own authentication methods, and of a static directory.
 
     user.anna = user file:/etc/orosync/anna.secret
     user.robot = backend 545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122
     user.desk = user sha256:5B:61:...:0F cn:desk.example.com
-
-Nothing here may know how a secret, a key or a certificate is used.
-
-The users of a static directory, one line each.
-
     user.admin = 1 file:/etc/orosync/admin.hash organizations=1,2 roles=ROLE_ADMINISTRATOR
 
-The number is Oro's user id, the reference leads to ``oro_user.password`` verbatim: half of the key of every ticket of
-that user, hence a secret. Nothing here may know what a ticket is.
+In a static directory (the last line) the number is Oro's user id, and the reference leads to ``oro_user.password``: a
+secret, because it is half of the key of each of the user's tickets.
 """
 
 from __future__ import annotations
@@ -93,7 +88,7 @@ def user(username: str, text: str, source: Source) -> User:
     """Read ``ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]``; no blanks within a part."""
     parts = text.split()
     if not username or ";" in username:
-        raise ValueError("the name is missing or holds a ; with which nobody can log in, name it user.NAME")
+        raise ValueError("the name is missing or holds a ; with which a user cannot log in, name it user.NAME")
     if len(parts) < 2 or not re.fullmatch(r"[1-9][0-9]{0,17}", parts[0]) or not is_reference(parts[1]):
         raise ValueError("it begins with the user's id and where the hash is, like: 1 file:/etc/orosync/admin.hash")
     options: dict[str, str] = {}

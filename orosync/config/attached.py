@@ -1,7 +1,4 @@
-"""The section that attaches orosync's judgement to a router, ours or a Crossbar.io, as a frozen value.
-
-Like ``sections``, of which this is a part; it must not know how the values are used.
-"""
+"""[attach]: orosync as the authenticator and authorizer of another router, Crossbar.io or an orosync."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from orosync.config.readers import Source, words
 
 
 LISTENER = "[attach]"
-"""What stands for the router where a listener of our own has its name."""
+"""The name of the router where facts of a connection name their listener."""
 
 
 def url(text: str, source: Source) -> str:
@@ -41,7 +38,7 @@ def key(text: str, source: Source) -> readers.Secret:
     return found
 
 
-def believed(text: str, source: Source) -> tuple[tuple[str, str], ...]:
+def providers(text: str, source: Source) -> tuple[tuple[str, str], ...]:
     """``AUTHPROVIDER/AUTHMETHOD``, several divided by blanks."""
     pairs = [tuple(word.split("/")) for word in words(text)]
     for pair in pairs:
@@ -54,7 +51,7 @@ def believed(text: str, source: Source) -> tuple[tuple[str, str], ...]:
 
 @frozen(kw_only=True)
 class AttachSection:
-    """[attach]: a router that asks orosync who its clients are and what they may."""
+    """[attach]: a router that uses orosync to authenticate and authorize its clients."""
 
     url: str | None = setting(
         url,
@@ -65,13 +62,13 @@ class AttachSection:
     )
     realm: str = setting(
         readers.name,
-        "The realm to join. The authorizer judges by the [realm:...] of that name, the authenticator by that of the "
-        "realm which the client asks for.",
+        "The realm to join. The authorizer uses the [realm:...] of that name, the authenticator that of the realm in "
+        "the client's HELLO.",
         unset="",
         otherwise="the only realm",
         example="realm1",
     )
-    authid: str = setting(readers.plain, "Who we are there.", default="orosync")
+    authid: str = setting(readers.plain, "The `authid` to log in with.", default="orosync")
     key: readers.Secret | None = setting(
         key,
         "Log in by cryptosign with this private key, by reference: the 64 hex digits of its seed.",
@@ -85,26 +82,24 @@ class AttachSection:
     )
     ca: Path | None = setting(
         readers.existing_file,
-        "The authorities whose certificates are believed (PEM); host names are always checked.",
+        "The certificate authorities that are trusted (PEM); host names are always verified.",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
     )
     authenticator: str = setting(
-        procedure, "The procedure by which the router asks who somebody is.", default="com.orosync.authenticate"
+        procedure, "The procedure that authenticates clients.", default="com.orosync.authenticate"
     )
-    authorizer: str = setting(
-        procedure, "The procedure by which the router asks what somebody may.", default="com.orosync.authorize"
-    )
+    authorizer: str = setting(procedure, "The procedure that authorizes clients.", default="com.orosync.authorize")
     origins: tuple[str, ...] = setting(
         readers.origins,
-        "Web pages that may come in, as in [listen:...]. A cookie needs one of them; whoever sends no Origin can come "
-        "with a ticket alone.",
+        "Web pages that may connect, as in [listen:...]. A cookie is accepted only from one of them; clients without "
+        "an Origin need a ticket.",
         unset=(),
         example="https://oro.example.com",
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
         readers.trusted("they can write an X-Forwarded-For and pass for any client"),
-        "Proxies in front of the router whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
+        "Reverse proxies in front of the router whose `X-Forwarded-For` is trusted: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )
@@ -116,10 +111,10 @@ class AttachSection:
         example="loopback",
     )
     trusted_providers: tuple[tuple[str, str], ...] = setting(
-        believed,
-        "Whose word counts on what Oro knows of a user: logins in which our authenticator answered, as "
-        "`AUTHPROVIDER/AUTHMETHOD`. For a router of orosync's own: the name of its authenticator, `tickets/ticket`. "
-        "Nobody else may answer for such logins.",
+        providers,
+        "The logins whose `authextra` (user id, organizations and roles in Oro) is trusted, as "
+        "`AUTHPROVIDER/AUTHMETHOD`: those that orosync authenticated. If the router is an orosync: the name of its "
+        "authenticator, `tickets/ticket`. No other authenticator of the router may handle such logins.",
         default="dynamic/ticket dynamic/anonymous function/ticket",
     )
     timeout: float = setting(readers.duration, "How long connecting and joining may take.", default="10s")

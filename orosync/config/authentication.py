@@ -1,11 +1,4 @@
-"""The sections of WAMP's own authentication methods as frozen values, key by key: reader, default, meaning.
-
-Like ``sections``, of which they are a part. This file must not know how the values are used.
-
-The sections of remote parts, where procedures of a realm decide: as frozen values, key by key.
-
-Like ``sections``, of which they are a part. This file must not know how the values are used.
-"""
+"""The sections of WAMP's own authentication methods and of remote authenticators and authorizers, key by key."""
 
 from __future__ import annotations
 
@@ -25,7 +18,7 @@ _DECOYS = "What the salts of {} are made from, by reference; needed where they h
 
 @frozen(kw_only=True)
 class WampCraSection:
-    """[authenticator:NAME] with `use = wampcra`: a challenge is signed with a secret, which does not travel."""
+    """[authenticator:NAME] with `use = wampcra`: a challenge is signed with a secret, which is not transmitted."""
 
     name: str
     use: str = setting(readers.plain, "`wampcra`", required=True, example="wampcra")
@@ -45,7 +38,7 @@ class WampCraSection:
 
 @frozen(kw_only=True)
 class ScramSection:
-    """[authenticator:NAME] with `use = scram`: client and router prove to each other that they know a password."""
+    """[authenticator:NAME] with `use = scram`: mutual authentication with a password."""
 
     name: str
     use: str = setting(readers.plain, "`scram`", required=True, example="scram")
@@ -90,7 +83,7 @@ class CryptosignSection:
     )
     key: readers.Secret | None = setting(
         readers.secret,
-        "The router's own key by reference, the 64 hex digits of its seed: for clients that want to know who it is.",
+        "The router's own key by reference, the 64 hex digits of its seed: for clients that verify the router.",
         example="file:/etc/orosync/router.key",
     )
 
@@ -119,7 +112,7 @@ METHODS: dict[str, type[WampCraSection] | type[ScramSection] | type[CryptosignSe
 
 
 REMOTE_METHODS = ("ticket", "wampcra", "scram", "cryptosign", "tls", "anonymous")
-"""The ways to come in that a procedure can decide about, by Crossbar.io's names."""
+"""The authentication methods that a procedure can decide about, by Crossbar.io's names."""
 
 
 def procedure_uri(text: str, source: Source) -> str:
@@ -140,14 +133,14 @@ class RemoteAuthorizerSection:
     procedure: str = setting(
         procedure_uri,
         "The procedure that decides; it is called with (session, uri, action, options) ([dynamic.md](dynamic.md)). "
-        "Nobody but orosync may call it.",
+        "Only orosync may call it.",
         required=True,
         example="com.example.authorize",
     )
     realm: str = setting(readers.name, "Where it is registered.", unset="", otherwise="the realm that names it")
     registered_by: tuple[str, ...] = setting(
         readers.names,
-        "The roles that may register it, alone or by a pattern; sessions of these roles are not judged by it.",
+        "The roles that may register it, alone or by a pattern; it does not authorize sessions of these roles.",
         default="authorizer",
     )
     timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
@@ -164,26 +157,27 @@ class RemoteAuthorizerSection:
         unset="",
         example="com.example.authorize.purge",
     )
-    purge_role: str = setting(readers.name, "The role that may call it.", unset="", otherwise="nobody")
+    purge_role: str = setting(readers.name, "The role that may call it.", unset="", otherwise="none")
 
 
 @frozen(kw_only=True)
 class RemoteAuthenticatorSection:
-    """[authenticator:NAME] with `use = remote`: a procedure of a realm says who a client is, as Crossbar.io's dynamic
+    """[authenticator:NAME] with `use = remote`: a procedure of a realm authenticates clients, as Crossbar.io's dynamic
     authenticators do."""
 
     name: str
     use: str = setting(readers.plain, "`remote`", required=True, example="remote")
     method: str = setting(
         readers.choice(*REMOTE_METHODS),
-        "How clients (of WAMP v2) show who they are: `ticket`, `wampcra`, `scram`, `cryptosign`, `tls` (by a client "
+        "The authentication method of clients (WAMP v2): `ticket`, `wampcra`, `scram`, `cryptosign`, `tls` (by a "
+        "client "
         "certificate) or `anonymous`.",
         required=True,
         example="ticket",
     )
     procedure: str = setting(
         procedure_uri,
-        "The procedure that knows; it is called with (realm, authid, details) ([dynamic.md](dynamic.md)). Nobody but "
+        "The procedure that authenticates; it is called with (realm, authid, details) ([dynamic.md](dynamic.md)). Only "
         "orosync may call it.",
         required=True,
         example="com.example.authenticate",
@@ -195,7 +189,7 @@ class RemoteAuthenticatorSection:
     timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
     roles: tuple[str, ...] = setting(
         readers.names,
-        "The roles that it may give; an answer with any other lets nobody in.",
+        "The roles that it may give; an answer with another role is refused.",
         required=True,
         example="user",
     )

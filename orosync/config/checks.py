@@ -120,7 +120,7 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
 
 
 def _published(authenticator: TicketSection, section: str, fault: Fault) -> None:
-    """A secret that everybody knows is good only where the section says so."""
+    """A public secret is accepted only where the section says so."""
     if authenticator.accept_published_secret:
         return
     for key, one in (("secret", authenticator.secret), ("previous_secret", authenticator.previous_secret)):
@@ -128,7 +128,7 @@ def _published(authenticator: TicketSection, section: str, fault: Fault) -> None
             fault(
                 section,
                 key,
-                f"{one} holds the secret that Oro is published with, everybody knows it: choose your own, in Oro "
+                f"{one} holds the secret that Oro is published with, which is public: choose your own, in Oro "
                 "and here (while Oro still runs on it: accept_published_secret = yes)",
             )
 
@@ -149,7 +149,7 @@ def _topics(configuration: Configuration, fault: Fault) -> None:
 
 
 def _doubles(configuration: Configuration, fault: Fault) -> None:
-    """What is somebody's own and yet given to two: a port, a user's id."""
+    """A port of two listeners, a user id of two users."""
     places: dict[str, str] = {}
     for listener in configuration.listeners.values():
         first = places.setdefault(listener.endpoint, listener.name)
@@ -213,11 +213,12 @@ def _access(listener: ListenSection, fault: Fault) -> None:
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":
             fault(section, "compression", "is for WebSocket alone, remove the line or write transport = universal")
-    elif listener.reach is Reach.ANYBODY and listener.origin == "required" and not listener.origins:
+    elif listener.reach is Reach.OTHER_MACHINES and listener.origin == "required" and not listener.origins:
         fault(
             section,
             "origins",
-            "anybody can connect here, list the pages that may (as https://host), or write origin = optional if no "
+            "other machines can connect here, list the pages that may (as https://host), or write origin = optional "
+            "if no "
             "browser ever comes",
         )
 
@@ -226,13 +227,13 @@ def _publishing(configuration: Configuration, listener: ListenSection, fault: Fa
     section = f"listen:{listener.name}"
     for network in listener.publisher_from:
         if network.prefixlen == 0:
-            fault(section, "publisher_from", f"{network} is everybody, name the back end's own addresses")
-    anybody = listener.reach is Reach.ANYBODY or listener.proxy_protocol
-    if listener.publisher and anybody and not listener.publisher_from:
+            fault(section, "publisher_from", f"{network} is every address, name the back end's own addresses")
+    reachable = listener.reach is Reach.OTHER_MACHINES or listener.proxy_protocol
+    if listener.publisher and reachable and not listener.publisher_from:
         fault(
             section,
             "publisher",
-            "anybody can connect here, listen on loopback or name the back end's addresses in publisher_from",
+            "other machines can connect here, listen on loopback or name the back end's addresses in publisher_from",
         )
     used = [
         configuration.authenticators.get(name) for name in listener.authenticators or _authenticators(configuration)
@@ -338,6 +339,6 @@ def _attached(configuration: Configuration, titles: Titles, fault: Fault) -> Non
         fault("attach", "authorizer", "has the name of the authenticator, give it one of its own")
     for network in section.publisher_from:
         if network.prefixlen == 0:
-            fault("attach", "publisher_from", f"{network} is everybody, name the back end's own addresses")
+            fault("attach", "publisher_from", f"{network} is every address, name the back end's own addresses")
     if section.ca is not None and section.url is not None and not section.url.startswith(("wss:", "rss:")):
         fault("attach", "ca", f"goes with TLS alone, and {section.url} has none: write wss:// or rss://")

@@ -1,7 +1,7 @@
-"""What a configuration leaves open and something else answers: the host, the environment, the other sections.
+"""Defaults that depend on the host, the environment or other sections.
 
-Values in, values out, but for the host's name and the rights of directories. This file must not judge: contradictions
-are found by ``orosync.config.checks``.
+Values in, values out, except for the host's name and the permissions of directories. Contradictions are found by
+``orosync.config.checks``.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
 
 
 def router(section: RouterSection, source: Source) -> RouterSection:
-    """The node's name and the state directory are there."""
+    """With the node's name and the state directory."""
     node = section.node or socket.gethostname() or "orosync"
     state = section.state if section.state != Path() else state_directory(source.environ)
     return attrs.evolve(section, node=node, state=state)
 
 
 def listener(section: ListenSection, names: Collection[str]) -> ListenSection:
-    """The realm, TLS, origins and numbers are there, as far as the sections tell. ``names`` are those of all realms."""
-    local = section.reach is not Reach.ANYBODY
+    """With the realm, TLS, origins and numbers, as far as the sections tell. ``names`` are those of all realms."""
+    local = section.reach is not Reach.OTHER_MACHINES
     return attrs.evolve(
         section,
         realm=section.realm or only(names),
@@ -51,22 +51,22 @@ def unauthenticated_share(connections: int) -> int:
 
 
 def notifications(section: NotificationsSection, names: Collection[str]) -> NotificationsSection:
-    """The realm is there."""
+    """With the realm."""
     return attrs.evolve(section, realm=section.realm or only(names))
 
 
 def component(section: ComponentSection, names: Collection[str]) -> ComponentSection:
-    """The realm is there."""
+    """With the realm."""
     return attrs.evolve(section, realm=section.realm or only(names))
 
 
 def uplink(section: UplinkSection) -> UplinkSection:
-    """The realm there is there."""
+    """With the name of the remote realm."""
     return attrs.evolve(section, realm=section.realm or section.name)
 
 
 def attach(section: AttachSection, names: Collection[str]) -> AttachSection:
-    """The realm is there."""
+    """With the realm."""
     return attrs.evolve(section, realm=section.realm or only(names))
 
 

@@ -1,7 +1,7 @@
-"""Endpoint strings: which of Twisted's a listener may name, and who can reach it.
+"""Endpoint strings: those of Twisted's that a listener may use, and who can reach it.
 
-The string itself is what is kept and handed to ``twisted.internet.endpoints.serverFromString``; this file only reads
-it beforehand, so that a mistake is reported with all others. It must not know reactors or open anything.
+The string is kept as it is, for ``twisted.internet.endpoints.serverFromString``; it is parsed here so that a mistake is
+reported with all others.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _ALLOWED = {
 """What follows the kind, in the order in which it may stand without a name, and an example."""
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted; the system has its own say (net.core.somaxconn). When everybody comes back
-at once, whoever finds that queue full waits a second or more before the next try, and Oro's PHP does not."""
+"""Connections that may wait to be accepted; the system may allow fewer (net.core.somaxconn). When all clients reconnect
+at once, those that find the queue full wait a second or more before they retry; Oro's PHP does not retry."""
 
 
 class Reach(Enum):
@@ -32,7 +32,7 @@ class Reach(Enum):
 
     LOOPBACK = "loopback"
     LOCAL_FILE = "a UNIX socket"
-    ANYBODY = "anybody"
+    OTHER_MACHINES = "other machines"
 
 
 @attrs.frozen
@@ -45,13 +45,13 @@ class Endpoint:
 
     @property
     def reach(self) -> Reach:
-        """A socket that systemd opened may be reached by anybody: only its unit knows."""
+        """Of a socket that systemd opened only its unit tells: it counts as open to other machines."""
         if self.kind == "unix":
             return Reach.LOCAL_FILE
         interface = self.options.get("interface")
         if self.kind == "tcp" and interface and ip_address(interface).is_loopback:
             return Reach.LOOPBACK
-        return Reach.ANYBODY
+        return Reach.OTHER_MACHINES
 
 
 def take_apart(text: str) -> Endpoint:
@@ -84,7 +84,7 @@ def take_apart(text: str) -> Endpoint:
 
 
 def endpoint(text: str, source: Source) -> str:
-    """A reader: the string as it is, once it has been found sound."""
+    """A reader: the string as it is, if it can be used."""
     found = take_apart(text)
     if found.kind in ("ssl", "tls"):
         raise ValueError(
@@ -109,7 +109,7 @@ def endpoint(text: str, source: Source) -> str:
 
 
 def with_backlog(text: str) -> str:
-    """A sound endpoint string that says how many connections may wait to be accepted: BACKLOG unless it says so
+    """A valid endpoint string that says how many connections may wait to be accepted: BACKLOG unless it says so
     itself (Twisted's own default is 50). A socket of systemd's is as long as its unit says."""
     found = take_apart(text)
     if "backlog" in found.options or "backlog" not in _ALLOWED[found.kind][0]:

@@ -1,7 +1,7 @@
-"""What other users of this machine can read or change: files with secrets, and directories that code is run from.
+"""Files with secrets and directories with code that other users of this machine can read or change.
 
-Modes of files and directories are looked at, nothing else (no access control lists). Sentences come out, for warnings;
-this file must not know which keys they belong to, or read what is in a file.
+The modes of files and directories are examined, access control lists are not. The functions yield
+sentences, for warnings.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def of_secret(path: Path, status: os.stat_result) -> Iterator[str]:
     if not stat.S_ISREG(status.st_mode):
         return
     if status.st_mode & stat.S_IWOTH:
-        yield f"{path} can be changed by everybody on this machine, take that right away (chmod o-w)"
+        yield f"{path} can be changed by all users of this machine, remove that permission (chmod o-w)"
     elif status.st_mode & stat.S_IWGRP:
-        yield f"{path} can be changed by its group, take that right away (chmod g-w)"
+        yield f"{path} can be changed by its group, remove that permission (chmod g-w)"
     if status.st_mode & stat.S_IROTH:
-        yield f"{path} can be read by everybody on this machine, take that right away (chmod o-r)"
+        yield f"{path} can be read by all users of this machine, remove that permission (chmod o-r)"
     if status.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
         yield f"{path} belongs to another user, who can change it: give it to root or to the user that orosync runs as"
     yield from _replaceable(path)
@@ -36,7 +36,7 @@ def of_configuration(path: Path) -> Iterator[str]:
     except OSError:
         return
     if mode & stat.S_IWOTH:
-        yield f"{path} can be changed by everybody on this machine, take that right away (chmod o-w)"
+        yield f"{path} can be changed by all users of this machine, remove that permission (chmod o-w)"
     yield from _replaceable(path)
 
 
@@ -48,14 +48,14 @@ def of_plugins(directory: Path) -> Iterator[str]:
         except OSError:
             continue
         if mode & stat.S_IWOTH:
-            yield f"{place} can be written by everybody on this machine, and what lies there is run: chmod o-w"
+            yield f"{place} can be written by all users of this machine, and modules are run from there: chmod o-w"
         elif mode & stat.S_IWGRP and place == directory:
-            yield f"{place} can be written by its group, and what lies there is run: chmod g-w"
+            yield f"{place} can be written by its group, and modules are run from there: chmod g-w"
         above = open_directory(place.parent)
         if above is not None:
             yield (
-                f"{place} lies below {above}, where everybody on this machine can write, and what lies there is run: "
-                "move it, to /opt for example"
+                f"{place} lies below {above}, where all users of this machine can write, and modules are run from "
+                "there: move it, to /opt for example"
             )
 
 
@@ -78,8 +78,8 @@ def of_module(factory: str) -> Iterator[str]:
 
 
 def open_directory(directory: Path) -> Path | None:
-    """The nearest directory, from ``directory`` upwards, in which everybody can make files; None if there is none. The
-    sticky bit (/tmp) is no help: what is not there yet, others can make."""
+    """The nearest directory, from ``directory`` upwards, in which all users can create files; None if there is none.
+    The sticky bit (/tmp) does not help: others can create what does not exist yet."""
     return next((place for place in (directory, *directory.parents) if _mode(place) & stat.S_IWOTH), None)
 
 
@@ -91,7 +91,7 @@ def _replaceable(path: Path) -> Iterator[str]:
             mode = _mode(directory)
             if mode & stat.S_IWOTH and (directory == place.parent or not mode & stat.S_ISVTX):
                 yield (
-                    f"{place} lies in {directory}, where everybody on this machine can write: move it to a directory "
+                    f"{place} lies in {directory}, where all users of this machine can write: move it to a directory "
                     "of its own (mode 700)"
                 )
                 break

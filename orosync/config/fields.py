@@ -1,7 +1,7 @@
 """How a section is described, and how one is made from its raw text.
 
 A section is a frozen attrs class whose fields are made by ``setting`` (or ``dotted``): reader, default and meaning
-stand together, for the loader as for the reference page. This file must not know any particular section.
+stand together, for the loader and for the reference page.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RENAMED = {
 
 @attrs.frozen
 class Key:
-    """What the loader and the reference page know of one key. ``shown`` is the default in words."""
+    """One key, for the loader and the reference page. ``shown`` is the default in words."""
 
     read: Callable[..., Any]
     meaning: str
@@ -123,7 +123,7 @@ def _unsuitable(text: str, spec: Key) -> str:
     if "\n" in text and not spec.multiline:
         return "goes on in the next line because that one is indented, start it at the margin"
     if PUBLISHED in text:
-        return "holds the secret that Oro is published with, everybody knows it: choose your own"
+        return "holds the secret that Oro is published with, which is public: choose your own"
     if len(text) > 1 and text[0] in "\"'" and text.find(text[0], 1) == len(text) - 1:
         return "stands in quotes, which would be part of it: take them away"
     return ""

@@ -1,7 +1,7 @@
-"""The section of a listener as a frozen value: where, who may come, how much of it they may take.
+"""[listen:NAME], key by key: reader, default, meaning.
 
-Durations are seconds, sizes bytes. ``realm``, ``tls`` and ``origins`` are settled by
-``orosync.config.defaults`` when the file leaves them open. This file must not know transports or how a limit is kept.
+Durations are seconds, sizes bytes. Where the file does not say ``realm``, ``tls`` and ``origins``,
+``orosync.config.defaults`` does.
 """
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
@@ -18,7 +18,7 @@ from orosync.config.fields import setting
 
 @frozen(kw_only=True)
 class ListenSection:
-    """[listen:NAME]: a port, who may come to it and how much of it they may take."""
+    """[listen:NAME]: a port, the clients that may connect to it, and their limits."""
 
     name: str
     endpoint: str = setting(
@@ -31,7 +31,7 @@ class ListenSection:
     )
     transport: str = setting(
         readers.choice("websocket", "rawsocket", "universal"),
-        "What is spoken: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and "
+        "The transport: `websocket`; `rawsocket`, which no browser speaks, so that `path`, `origins` and "
         "`trusted_proxies` mean nothing to it; or `universal`, both on one port, told apart by a connection's first "
         "byte.",
         default="websocket",
@@ -43,7 +43,7 @@ class ListenSection:
     client_ca: Path | None = setting(
         readers.existing_file,
         "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
-        "certificate`. Who has none may come in another way.",
+        "certificate`. Clients without one can use other methods.",
     )
     tls: bool = setting(
         readers.boolean,
@@ -57,38 +57,38 @@ class ListenSection:
     origins: tuple[str, ...] = setting(
         readers.origins,
         "Web pages that may connect: `https://host[:port]` means exactly that, `host` any scheme and port. Oro's "
-        "publisher sends `127.0.0.1`. Must be given where anybody can connect, unless `origin = optional`.",
+        "publisher sends `127.0.0.1`. Required where other machines can connect, unless `origin = optional`.",
         unset=(),
         otherwise="on loopback and UNIX sockets: `localhost 127.0.0.1 [::1]`",
     )
     origin: str = setting(
         readers.choice("required", "optional"),
-        "`required`: no Origin header, no entry. `optional`: clients that are no browsers come without one; an Origin "
-        "that is sent must be listed all the same.",
+        "`required`: clients without an Origin header are refused. `optional`: clients other than browsers need none; "
+        "an Origin that is sent must be listed all the same.",
         default="required",
     )
     pages: tuple[Path, ...] = setting(
         readers.directories,
-        "Directories whose files are served to whoever asks for a page and not for a WebSocket; of equal names the "
-        "first one's. They are read at the start and at SIGHUP; names that begin with a dot and links are passed over.",
+        "Directories whose files are served in response to plain HTTP requests; of equal names that of the first "
+        "directory. They are read at the start and at SIGHUP; names that begin with a dot and links are passed over.",
         unset=(),
         example="/opt/acme/pages",
     )
     longpoll: str | None = setting(
         readers.web_path,
-        "Serve HTTP long-poll below this path, for WAMP v2 clients whose networks let no WebSocket through.",
+        "Serve HTTP long-poll below this path, for WAMP v2 clients in networks that block WebSocket.",
         otherwise="no long-poll",
         example="/lp",
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
         readers.trusted("they can write an X-Forwarded-For and pass for any client"),
-        "Proxies whose X-Forwarded-For is believed: networks, addresses or `loopback`.",
+        "Reverse proxies whose `X-Forwarded-For` is trusted: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )
     proxy_protocol: bool = setting(
         readers.boolean,
-        "For load balancers that pass on TCP as it is: each connection comes from `trusted_proxies` and begins with a "
+        "For load balancers that forward TCP: each connection comes from `trusted_proxies` and begins with a "
         "header of the PROXY protocol (version 1 or 2), before TLS, which tells the client's address. Others are "
         "refused.",
         default="no",
@@ -117,12 +117,14 @@ class ListenSection:
     handshake_timeout: float = setting(
         readers.duration, "How long a handshake may take, the wait for identity not counted.", default="5s"
     )
-    hello_timeout: float = setting(readers.duration, "How long WAMP v2's HELLO may keep us waiting.", default="10s")
+    hello_timeout: float = setting(
+        readers.duration, "How long a WAMP v2 client may take to authenticate after the handshake.", default="10s"
+    )
     goodbye_at_stop: bool = setting(
         readers.boolean,
         "Tell WAMP v2 clients GOODBYE (`wamp.close.system_shutdown`) and close with 1001 at a stop, as the "
-        "specification has it. JavaScript clients then stay away until their page is loaded anew; without it their "
-        "connection just ends, and they come back ([operations.md](operations.md#clients-after-a-restart)).",
+        "specification has it. JavaScript clients then do not reconnect until their page is reloaded; without it "
+        "the connection ends, and they reconnect ([operations.md](operations.md#clients-after-a-restart)).",
         default="no",
     )
     message_limit: int = setting(readers.size, "The largest message of a client.", default="64KiB")
@@ -133,11 +135,11 @@ class ListenSection:
     )
     send_buffer_limit: int = setting(
         readers.size,
-        "How much may wait for a slow client before it is cut off. One larger message may wait where no more "
-        "than this waited before it: a client that goes on reading gets it.",
+        "How much may wait for a slow client before it is disconnected. One larger message may wait if no more "
+        "than this waited before it, so that a client that reads receives it.",
         default="1MiB",
     )
-    send_timeout: float = setting(readers.duration, "How long a client may take nothing of it.", default="10s")
+    send_timeout: float = setting(readers.duration, "How long a client may read nothing of it.", default="10s")
     compression: str = setting(
         readers.choice("off", "deflate"),
         "`deflate`: messages from 256 bytes are compressed for WebSocket clients that offer it (permessage-deflate), "
@@ -150,7 +152,7 @@ class ListenSection:
         default="30s",
     )
     ping_interval: float = setting(readers.duration, "Keep-alive pings, never to the back end.", default="25s")
-    ping_timeout: float = setting(readers.duration, "How long a client may owe the answer.", default="10s")
+    ping_timeout: float = setting(readers.duration, "How long a client may take to answer a ping.", default="10s")
     max_connections: int = setting(readers.count, "Connections at one time.", default="10000")
     max_unauthenticated: int = setting(
         readers.count,
@@ -169,7 +171,7 @@ class ListenSection:
     connection_burst: int = setting(readers.count, "How many of them may come at once before that.", default="2000")
     backend_places: int = setting(
         readers.natural,
-        "Places beyond all these that only the back end can take, whoever fills the others: what comes with a ticket "
+        "Connections beyond all these that are reserved for the back end: what comes with a ticket "
         "without a user as `publisher_from` demands it, or to a listener with `publisher = yes`.",
         default="16",
     )
@@ -187,7 +189,8 @@ class ListenSection:
     )
     message_rate: int = setting(
         readers.count,
-        "Messages that a client may send unasked each second; over that it is read more slowly, and nothing is lost "
+        "Messages that a client may send unasked each second; above that it is read more slowly, and no message is "
+        "lost "
         "([transports.md](transports.md#message-rates)). The back end is exempt, and roles that are `unlimited`.",
         default="1000",
     )
@@ -196,7 +199,7 @@ class ListenSection:
     )
     message_rate_cut: float | None = setting(
         readers.duration,
-        "Cut a client off that has been over its rate for so long.",
+        "Disconnect a client that has exceeded its rate for so long.",
         otherwise="it is only slowed",
         example="1m",
     )

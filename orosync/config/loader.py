@@ -1,7 +1,6 @@
 """Loading: from a path to a Configuration, or to every fault of the file at once.
 
-Knows which kinds of section there are and how their titles are made; what stands in them is ``sections``', how they
-fit together ``checks``'.
+The kinds of sections and their titles are here; their keys are in ``sections``, what has to fit together in ``checks``.
 """
 
 from __future__ import annotations
@@ -95,10 +94,10 @@ class _Loading:
             self._faults.append((line, _with_line(text, line)))
 
     def configuration(self) -> Configuration:
-        """Everything made, settled and checked. Raises ConfigError."""
+        """All sections made, defaults filled in, and checked. Raises ConfigError."""
         titles: dict[str, dict[str, RawSection]] = {kind: {} for kind in NAMED}
         for raw in self._raw.values():
-            if self._title_sound(raw) and raw.kind in NAMED:
+            if self._is_known(raw) and raw.kind in NAMED:
                 titles[raw.kind][raw.name] = raw
         if "attach" in self._raw:
             titles["attach"] = {"": self._raw["attach"]}
@@ -181,7 +180,7 @@ class _Loading:
                     for word in words(raw.values[key].text):
                         checks.named(self._fault, raw.title, key, wanted, word, titles)
 
-    def _title_sound(self, raw: RawSection) -> bool:
+    def _is_known(self, raw: RawSection) -> bool:
         kind, name = raw.kind, raw.name
         shape = r"(?:[\w.-]+/)?[\w.-]+" if kind == "role" else r"[\w.-]+"
         if kind not in (*ALONE, *NAMED):
@@ -226,7 +225,7 @@ class _Loading:
         return {name: defaults.uplink(one) for name, one in made.items() if one is not None}
 
     def _by_use(self, raw: RawSection, builtin: Mapping[str, type[Any]]) -> Any:
-        """A section whose key ``use`` says what it is: one of ours, or somebody else's factory."""
+        """A section whose key ``use`` says what it is: a built-in part, or a factory."""
         given = raw.values.get("use")
         offered = [*builtin, "package.module:factory"]
         if given is None:
@@ -275,7 +274,7 @@ class _Loading:
         return options if len(self._faults) == before else None
 
     def _at(self, raw: RawSection, key: str) -> Source:
-        """The place of a value that is read by itself."""
+        """The source of a value that is read by itself."""
         return attrs.evolve(self._source, warn=partial(self._warn, raw.title, key))
 
 

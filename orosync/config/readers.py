@@ -25,7 +25,7 @@ Network = IPv4Network | IPv6Network
 T = TypeVar("T")
 
 
-def _unheard(text: str) -> None:
+def _ignore(text: str) -> None:
     """A warning that concerns no file."""
 
 
@@ -43,7 +43,7 @@ class Source:
     file: str = ""
     section: str = ""
     lines: tuple[int, ...] = ()
-    warn: Callable[[str], None] = attrs.field(default=_unheard, repr=False, eq=False)
+    warn: Callable[[str], None] = attrs.field(default=_ignore, repr=False, eq=False)
 
     def at(self, row: int = 0) -> str:
         """``router.ini:34`` for a line of the text (from 0), for explanations; "" in no file."""
@@ -203,7 +203,7 @@ MOST_PUBLIC = 1 << 24
 
 
 def trusted(consequence: str) -> Callable[[str, Source], tuple[Network, ...]]:
-    """A reader of networks; a warning where they hold more of the public internet than anybody's own machines.
+    """A reader of networks; a warning where they hold more of the public internet than an operator's own machines.
     ``consequence`` says what strangers there can do."""
 
     def read(text: str, source: Source) -> tuple[Network, ...]:
@@ -212,7 +212,9 @@ def trusted(consequence: str) -> Callable[[str, Source], tuple[Network, ...]]:
         public = sum(network.num_addresses for network in found if network.version == 4 and not _is_private(network))
         if broad or public > MOST_PUBLIC:
             named = ", ".join(map(str, broad or found))
-            source.warn(f"{named}: strangers' machines are among them, {consequence}: name your own machines alone")
+            source.warn(
+                f"{named}: machines of third parties are among them, {consequence}: name your own machines alone"
+            )
         return found
 
     return read
@@ -289,12 +291,12 @@ def plugins(text: str, source: Source) -> tuple[Path, ...]:
 
 
 def directories(text: str, source: Source) -> tuple[Path, ...]:
-    """Directories that are there and that not everybody may write to."""
+    """Directories that exist and that other users cannot write to."""
     return tuple(directory(part, source) for part in words(text))
 
 
 def directory(text: str, source: Source) -> Path:
-    """A directory that is there and that not everybody may write to."""
+    """A directory that exists and that other users cannot write to."""
     path = expanded(text, source)
     try:
         mode = path.stat().st_mode
@@ -303,7 +305,7 @@ def directory(text: str, source: Source) -> Path:
     if not stat.S_ISDIR(mode):
         raise ValueError(f"{path} is no directory, name one")
     if mode & stat.S_IWOTH:
-        raise ValueError(f"{path} can be written by everybody on this machine, take that right away (chmod o-w)")
+        raise ValueError(f"{path} can be written by all users of this machine, remove that permission (chmod o-w)")
     return path
 
 
@@ -337,7 +339,7 @@ PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 _OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
-"""Blanks around a text, those that nobody sees too."""
+"""Blanks around a text, invisible ones too."""
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
 """The beginning of a whole line of .env or parameters.yml."""
@@ -358,7 +360,7 @@ class Secret:
 
     @property
     def published(self) -> bool:
-        """Whether everybody knows it."""
+        """Whether it is public."""
         return PUBLISHED in self.value
 
 
@@ -373,9 +375,9 @@ def secret(text: str, source: Source) -> Secret:
 
 
 def unpublished(found: Secret) -> Secret:
-    """``found``, unless everybody knows it."""
+    """``found``, unless it is public."""
     if found.published:
-        raise ValueError(f"{found} holds the secret that Oro is published with, everybody knows it: choose your own")
+        raise ValueError(f"{found} holds the secret that Oro is published with, which is public: choose your own")
     return found
 
 

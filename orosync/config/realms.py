@@ -1,12 +1,4 @@
-"""The section of a component that lives in the router's process, as a frozen value.
-
-Like ``sections``, of which it is a part. This file must not know how a component is made.
-
-The small language of histories: what a realm keeps of what is published. Read here, kept in ``orosync.router``.
-
-A realm and its roles as frozen values. Like ``sections``, beside which this stands; it must not know how the values
-are used.
-"""
+"""Realms, their roles, what they keep as history, and components of the application, key by key."""
 
 from __future__ import annotations
 
@@ -107,23 +99,23 @@ class RealmSection:
     name: str
     authenticators: tuple[str, ...] = setting(
         readers.names,
-        "Who may come in: names of [authenticator:...] sections in the order in which they are asked.",
+        "How clients are authenticated: names of [authenticator:...] sections, in the order in which they are asked.",
         unset=(),
         otherwise="required; may be missing where only an authorizer is attached ([attach])",
         example="ticket",
     )
     authorizers: tuple[str, ...] = setting(
         readers.names,
-        "What they may do: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
-        "[authorizer:...] sections. The first that has an opinion decides; where none has, the answer is no.",
+        "What clients are authorized for: `topics:NAME`, `roles` (the permissions of [role:...] sections) and names of "
+        "[authorizer:...] sections. The first that does not abstain decides; if all abstain, the request is denied.",
         unset=(),
         otherwise="required; may be missing where only an authenticator is attached ([attach])",
         example="topics:oro",
     )
     disclose: bool = setting(
         readers.boolean,
-        "Clients may ask to be named to those whom they call or publish to (`disclose_me`), and callees to be told who "
-        "calls (`disclose_caller`). What permissions disclose is disclosed all the same.",
+        "Callers and publishers may ask to be disclosed (`disclose_me`), and callees to be told the caller "
+        "(`disclose_caller`). What permissions disclose is disclosed all the same.",
         default="yes",
     )
     request_ids: str = setting(
@@ -144,13 +136,13 @@ class RealmSection:
     forwarders: tuple[str, ...] = uplinks.forwarders()
     retained_events: int = setting(
         readers.count,
-        "How many events are retained for those who subscribe later; over it the oldest goes ([meta.md](meta.md)).",
+        "How many events are retained for later subscribers; above that the oldest is dropped ([meta.md](meta.md)).",
         default="1000",
     )
     retained_bytes: int = setting(readers.size, "How many bytes of arguments all of them may have.", default="512KiB")
     history: tuple[HistoryLine, ...] = setting(
         histories,
-        "What is kept for those who ask later what was published ([meta.md](meta.md)), one pattern a line: "
+        "Which events are kept as history ([meta.md](meta.md)), one pattern a line: "
         "`exact|prefix|wildcard URI [events=1000] [bytes=1MiB] [age=24h]`; without `age` of any age.",
         unset=(),
         example="prefix com.example. events=1000 age=24h",
@@ -177,13 +169,13 @@ class RoleSection:
     )
     trustlevel: int | None = setting(
         readers.natural,
-        "What others are told of the trust in whoever has this role, publishing or calling: a number from 0 on.",
-        otherwise="nothing is told",
+        "The trust level of this role that is disclosed when it publishes or calls: a number from 0 on.",
+        otherwise="not disclosed",
         example="3",
     )
     unlimited: bool = setting(
         readers.boolean,
-        "For busy services: who has this role may send as many messages as it likes, whatever `message_rate` says.",
+        "For busy services: `message_rate` does not apply to this role.",
         default="no",
     )
 

@@ -1,8 +1,7 @@
 """The reference page's tables, made from the sections themselves.
 
 ``python -m orosync.config.reference docs/configuration.md`` writes them anew between the page's marks
-(``<!-- keys: TITLE -->`` to ``<!-- end -->``); what stands around the marks is written by hand. This file must not
-know what any key means.
+(``<!-- keys: TITLE -->`` to ``<!-- end -->``); the text around the marks is written by hand.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The two small languages of rules: a role's permissions and a topic's channels.
 
-Read here, judged in ``orosync.authz``: this file must not know what a match or an action means.
+They are parsed here and applied in ``orosync.authz``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PermissionLine:
 class ChannelLine:
     """A channel as written: what it does not say (None, no requirement) is left to the section or to Oro.
 
-    ``subscribe`` and ``publish`` hold roles, and nobody when they are empty. ``retained``: what is published is kept
+    ``subscribe`` and ``publish`` hold roles (none: denied to all). ``retained``: what is published is kept
     for those who subscribe later. ``place`` is file and line.
     """
 

@@ -30,7 +30,7 @@ class RouterSection:
     node: str = setting(
         readers.name, "The name of this router in logs and metrics.", unset="", otherwise="the host's name"
     )
-    drain: float = setting(readers.span, "Over how long clients are let go at a stop.", default="5s")
+    drain: float = setting(readers.span, "Over how long clients are disconnected at a stop.", default="5s")
     state: Path = setting(
         readers.expanded,
         "The directory for what orosync makes itself: the demo's certificate.",
@@ -46,14 +46,14 @@ class RouterSection:
     )
     recheck: float = setting(
         readers.duration,
-        "How often it is looked up whether those who are connected may stay: within that time whoever is disabled, "
-        "deleted or gets another password is out, and other rights take effect.",
+        "How often connected users are revalidated: within that time a user who is disabled, deleted or gets another "
+        "password is disconnected, and changed rights take effect.",
         default="5m",
     )
     plugins: tuple[Path, ...] = setting(
         readers.plugins,
         "Directories with modules of your own, which `use = package.module:factory` names; searched after Python's own "
-        "path. Not everybody may be able to write there.",
+        "path. Other users must not be able to write there.",
         unset=(),
         otherwise="Python's own path alone",
         example="/opt/acme/plugins",
@@ -84,43 +84,44 @@ class TicketSection:
     role: str = setting(readers.name, "The role of users.", default="user")
     publisher_role: str = setting(readers.name, "The role of the back end.", default="backend")
     ttl: float = setting(readers.duration, "How old a ticket may be.", default="300s")
-    future: float = setting(readers.span, "How far a ticket may be dated ahead of our clock.", default="30s")
+    future: float = setting(readers.span, "How far a ticket may be dated ahead of the local clock.", default="30s")
     accept_disabled: bool = setting(
         readers.boolean,
-        "Let users in who are disabled or have to choose a new password, as Oro's own server does.",
+        "Accept users who are disabled or have to choose a new password, as Oro's own server does.",
         default="no",
     )
     accept_without_password: bool = setting(
         readers.boolean,
-        "Let users in by ticket who have no password hash (Oro makes such for OAuth and LDAP). Nothing of their own is "
-        "signed in their tickets, so that each of them can use those of all the others "
+        "Accept tickets of users who have no password hash (Oro creates such for OAuth and LDAP). Their tickets are "
+        "signed with nothing of their own, so that each of them can use those of all others "
         "([directories.md](directories.md#users-without-a-password-of-their-own)).",
         default="no",
     )
     single_use: bool = setting(
         readers.boolean,
-        "A ticket is good for one connection; the back end's, with which PHP comes back, for its address. Remembered "
-        "by this process for the newest 50,000 tickets, for all authenticators that say so together.",
+        "A ticket is valid for one connection; a back end's, with which PHP reconnects, for its address. This process "
+        "remembers the newest 50,000 tickets, for all authenticators with `single_use` together.",
         default="no",
     )
     accept_published_secret: bool = setting(
         readers.boolean,
-        "Oro runs on the secret that it is published with: accept it until Oro has one of its own. Everybody can make "
-        "a ticket of the back end with it, so such tickets count from this machine alone (loopback and UNIX sockets), "
+        "Oro runs on the secret that it is published with: accept it until Oro has one of its own. Any client can make "
+        "a ticket of the back end with it, so such tickets are accepted from this machine alone (loopback and UNIX "
+        "sockets), "
         "whatever `publisher` and `publisher_from` say. A warning says so at each start.",
         default="no",
     )
     failure_burst: int = setting(
         readers.count,
-        "Wrong tickets that one address (behind `trusted_proxies` the client's, of IPv6 the /64) may show at once; "
-        "after that it is answered 503 for a while, right or wrong. The back end is exempt.",
+        "Invalid tickets that one address (behind `trusted_proxies` the client's, of IPv6 the /64) may show at once; "
+        "after that its requests are answered 503 for a while, with a valid ticket too. The back end is exempt.",
         default="100",
     )
-    failure_rate: int = setting(readers.count, "How many of them it is forgiven each second.", default="20")
+    failure_rate: int = setting(readers.count, "How many more it may show each second.", default="20")
 
     @property
     def published(self) -> bool:
-        """Whether everybody knows one of the secrets."""
+        """Whether one of the secrets is public."""
         return self.secret.published or (self.previous_secret is not None and self.previous_secret.published)
 
 
@@ -140,8 +141,8 @@ class CookieSection:
     role: str = setting(readers.name, "The role of users.", default="user")
     recheck: float | None = setting(
         readers.duration,
-        "How often it is looked up whether the sessions of those who are connected are still there: within that time a "
-        "logout ends their connections, those that came with a ticket too.",
+        "How often the sessions of connected users are looked up: within that time a logout ends the user's "
+        "connections, those with a ticket too.",
         otherwise="as in [router]",
         example="30s",
     )
@@ -149,11 +150,11 @@ class CookieSection:
 
 @frozen(kw_only=True)
 class AnonymousSection:
-    """[authenticator:NAME] with `use = anonymous`: anybody, for realms that name it."""
+    """[authenticator:NAME] with `use = anonymous`: clients without credentials, for realms that name it."""
 
     name: str
     use: str = setting(readers.plain, "`anonymous`", required=True, example="anonymous")
-    role: str = setting(readers.name, "The role of everybody who comes in this way.", default="anonymous")
+    role: str = setting(readers.name, "The role of anonymous clients.", default="anonymous")
 
 
 @frozen(kw_only=True)
@@ -205,7 +206,7 @@ class SqlDirectorySection:
 
 @frozen(kw_only=True)
 class TopicsSection:
-    """[topics:NAME]: which topics there are, who subscribes and who publishes."""
+    """[topics:NAME]: which topics exist, who may subscribe and who may publish."""
 
     name: str
     use: str = setting(
@@ -235,7 +236,7 @@ class TopicsSection:
 
 @frozen(kw_only=True)
 class NotificationsSection:
-    """[notifications]: what orosync itself tells Oro's pages."""
+    """[notifications]: what orosync itself publishes to Oro's pages."""
 
     realm: str = setting(readers.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
     maintenance_lock: Path | None = setting(
@@ -244,13 +245,13 @@ class NotificationsSection:
         example="/var/www/oro/var/cache/maintenance_lock",
     )
     ping_interval: float = setting(
-        readers.duration, "How often `oro/ping` is published while somebody listens.", default="50s"
+        readers.duration, "How often `oro/ping` is published while it has subscribers.", default="50s"
     )
 
 
 @frozen(kw_only=True)
 class ForeignSection:
-    """A part from elsewhere: `use = package.module:factory`, every other key is an option of its own.
+    """A plugin: `use = package.module:factory`, every other key is an option of its own.
 
     A value that begins with `file:` or `env:` is a reference and has been followed.
     """

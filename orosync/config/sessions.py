@@ -1,7 +1,4 @@
-"""The sections of session stores as frozen values, key by key: reader, default, meaning.
-
-Like ``sections``, of which they are a part. This file must not know how the values are used.
-"""
+"""The sections of session stores, key by key: reader, default, meaning."""
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
 
@@ -62,7 +59,7 @@ def _serializer() -> Any:
 def _tokens() -> Any:
     return setting(
         classes,
-        "Classes of security tokens that are believed besides Oro's own.",
+        "Classes of security tokens that are accepted besides Oro's own.",
         unset=frozenset(),
         example=r"Acme\Security\SamlToken",
     )
@@ -77,7 +74,7 @@ def _users() -> Any:
 def _ca() -> Any:
     return setting(
         readers.existing_file,
-        "The authorities whose certificates are believed (PEM).",
+        "The certificate authorities that are trusted (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
     )
@@ -115,7 +112,7 @@ class RedisSessionsSection:
     dsn: readers.Secret = setting(
         readers.location,
         "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
-        "for Sentinel. Better of a user who may only read sessions ([sessions.md](sessions.md)).",
+        "for Sentinel. Use a user who may only read sessions ([sessions.md](sessions.md)).",
         required=True,
         example="file:/etc/orosync/session_dsn",
     )
@@ -136,8 +133,8 @@ class PdoSessionsSection:
     use: str = setting(readers.plain, "`pdo`", required=True, example="pdo")
     dsn: readers.Secret = setting(
         readers.location,
-        "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Better "
-        "of a user who may read no more than is needed ([sessions.md](sessions.md)).",
+        "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Use "
+        "a user who may read no more than is needed ([sessions.md](sessions.md)).",
         required=True,
         example="file:/etc/orosync/db_dsn",
     )
@@ -153,7 +150,7 @@ class PdoSessionsSection:
 
 @frozen(kw_only=True)
 class TicketExchangeSection:
-    """[sessions:NAME] with `use = http`: the application itself is asked whose session it is."""
+    """[sessions:NAME] with `use = http`: the application itself tells the session's user."""
 
     name: str
     use: str = setting(readers.plain, "`http`", required=True, example="http")
@@ -165,7 +162,7 @@ class TicketExchangeSection:
     )
     authenticator: str = setting(
         readers.name,
-        "The [authenticator:NAME] with `use = ticket` that judges the tickets.",
+        "The [authenticator:NAME] with `use = ticket` that verifies the tickets.",
         required=True,
         example="ticket",
     )

@@ -1,4 +1,4 @@
-"""The configuration as one value: every section in its place, nothing read, nothing judged."""
+"""The configuration as one value: all sections of a file, with their line numbers."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from orosync.config.uplinks import UplinkSection
 
 @attrs.frozen(kw_only=True)
 class Configuration:
-    """A whole file, found sound. Sections of one kind stand under their names, in the order of the file; of ``uplinks``
-    there is one for each realm that has one, with a section of its own or without.
+    """A whole file without faults. Sections of one kind stand under their names, in the order of the file; ``uplinks``
+    has one for each realm that has an uplink, with a section of its own or without.
 
-    ``warnings`` holds lines of the same form as faults, for things that work and are yet likely to be mistakes.
+    ``warnings`` holds lines of the same form as faults, for what works and is likely to be a mistake.
     ``lines`` has the lines (from 1) of keys by (section's title, key), and of sections by (title, "").
     """
 
@@ -52,7 +52,7 @@ class Configuration:
     lines: Mapping[tuple[str, str], int] = attrs.field(factory=dict, eq=False, repr=False)
 
     def located(self, faults: Iterable[str]) -> list[str]:
-        """``faults`` that making something of this configuration has brought up, each with its line."""
+        """``faults`` found while the parts were made, each with its line."""
         return [self._located(fault) for fault in faults]
 
     def _located(self, fault: str) -> str:
@@ -75,7 +75,7 @@ class Configuration:
         return frozenset(role.name for role in self.roles if role.unlimited and role.realm in (None, realm))
 
     def trustlevels(self, realm: str) -> dict[str, int]:
-        """By role: the trust in it that holds in ``realm``, the realm's own word before that for every realm."""
+        """By role: the trust in it that holds in ``realm``, that of the realm before that for every realm."""
         found: dict[str, int] = {}
         for role in sorted(self.roles, key=lambda role: role.realm is not None):
             if role.realm in (None, realm) and role.trustlevel is not None:

@@ -1,11 +1,10 @@
 """From the text of a configuration file to raw sections: names, keys, texts and line numbers.
 
-Syntax only: ``configparser`` without interpolation, keys as they are written (case kept), ``=`` as the only
+Only the syntax: ``configparser`` without interpolation, keys as they are written (case kept), ``=`` as the only
 delimiter, comments on lines of their own (``#`` or ``;``), indented lines continue a value. configparser stops at
 the first fault; here the faulty line is taken out and the rest is read again, so that all faults are known at once.
 
-This file must not know which sections and keys exist or what a value means. It never repeats a line's text in a
-fault: a line that cannot be read may well hold a secret.
+A fault never repeats the text of its line, which may hold a secret.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def read(text: str) -> RawFile:
 
 
 class _Attempt:
-    """One run of configparser over the lines, with an eye on which line it is reading."""
+    """One run of configparser over the lines, which notes the line of each key."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -112,7 +111,7 @@ class _Attempt:
         self._parser.optionxform = self._key_seen  # type: ignore[method-assign, assignment]
 
     def run(self) -> list[RawSection]:
-        """Raises whatever configparser raises; its ``lineno`` counts the lines given."""
+        """Raises what configparser raises; its ``lineno`` counts the lines given."""
         self._parser.read_file(self._feed())
         # Keys are met in the order in which the parser then lists them: strict mode merges nothing.
         key_lines = iter(tuple(self._keys))

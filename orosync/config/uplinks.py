@@ -1,8 +1,4 @@
-"""The uplink of a realm as a frozen value: where it leads, what passes, who we are there.
-
-``[realm:NAME] uplink`` says where, an ``[uplink:NAME]`` of the same name the rest. Like ``sections``, of which this
-is a part; it must not know how the values are used.
-"""
+"""The uplink of a realm: ``[realm:NAME] uplink`` says where it leads, ``[uplink:NAME]`` of the same name the rest."""
 
 # ruff: noqa: RUF009 (setting() returns attrs fields)
 
@@ -147,10 +143,10 @@ class UplinkSection:
     )
     role: str = setting(
         readers.name,
-        "The role of what comes from there: the realm's authorizers judge its events and calls by it.",
+        "The role of the remote realm's events and calls, which the realm's authorizers are asked for.",
         default="uplink",
     )
-    authid: str = setting(readers.plain, "Who we are there.", unset="", otherwise="nobody", example="orosync")
+    authid: str = setting(readers.plain, "The `authid` to log in with.", unset="", otherwise="none", example="orosync")
     ticket: readers.Secret | None = setting(
         readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/uplink.ticket"
     )
@@ -164,7 +160,7 @@ class UplinkSection:
     )
     ca: Path | None = setting(
         readers.existing_file,
-        "The authorities whose certificates are believed (PEM).",
+        "The certificate authorities that are trusted (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
     )
@@ -177,7 +173,7 @@ class UplinkSection:
     event_rate: int = setting(
         readers.count, "How many events a second pass in each direction; five times as many at once.", default="1000"
     )
-    queue: int = setting(readers.count, "How many events wait for a router that reads too slowly.", default="1000")
+    queue: int = setting(readers.count, "How many events may wait for a router that reads too slowly.", default="1000")
     calls: int = setting(readers.count, "How many calls may be in progress in each direction.", default="1000")
     timeout: float = setting(readers.duration, "How long connecting and joining may take.", default="10s")
     retry: float = setting(readers.duration, "The longest pause between attempts to connect.", default="15s")

@@ -1,8 +1,7 @@
-"""What works and is yet likely to be a mistake, as far as it shows when sections are read together.
+"""What works and is likely to be a mistake, as far as it shows when sections are read together.
 
-Each check looks at values and reports (section, key, what is wrong and what to do). What a single value shows is told
-by its reader (``values.Place.warn``). This file looks whether directories are there; it must not read files or change
-anything.
+Each check looks at values and reports (section, key, what is wrong and what to do). A single value is warned about by
+its reader (``readers.Source.warn``). Whether directories exist is looked up; files are not read.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from orosync.config.uplinks import UplinkSection
 Warn = Callable[[str, str, str], None]
 
 ALONE = frozenset({"ticket", "wampcra", "scram", "cryptosign", "anonymous"})
-"""Methods of which a realm's first authenticator judges all that comes."""
+"""Methods of which a realm's first authenticator is the only one that is asked."""
 
 HERE = ("localhost", "127.0.0.1", "::1")
 SECURE = {"ws": "wss", "rs": "rss"}
 SPARE_FILES = 192
-"""Open files that a router needs besides its connections, those among them to which it says that there is no place."""
+"""Open files that a router needs besides its connections, those that it refuses included."""
 
 
 def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
@@ -59,7 +58,7 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
         warn("notifications", "maintenance_lock", f"{lock.parent} is no directory, so that maintenance is never seen")
     for store in configuration.session_stores.values():
         if isinstance(store, SessionFilesSection) and not store.path.is_dir():
-            warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie lets anybody in")
+            warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie is accepted")
         if isinstance(store, TicketExchangeSection) and in_the_clear(store.url):
             warn(f"sessions:{store.name}", "url", "visitors' cookies go there unencrypted, write https://")
     for directory in configuration.directories.values():
@@ -68,9 +67,9 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     _uplinks(configuration.uplinks.values(), warn)
     _attached(configuration.attach, warn)
     if configuration.authenticators:
-        _strangers(configuration, warn)
+        _unassigned_roles(configuration, warn)
     _authenticators(configuration, warn)
-    _once(configuration, warn)
+    _single_use(configuration, warn)
     for realm in configuration.realms.values():
         _never_asked(configuration, realm, warn)
 
@@ -88,13 +87,13 @@ def _never_asked(configuration: Configuration, realm: RealmSection, warn: Warn) 
             warn(
                 f"realm:{realm.name}",
                 "authenticators",
-                f"{name} is never asked, since {before} takes everybody with use = {section.use if section else ''}: "
+                f"{name} is never asked, since {before} takes all clients with use = {section.use if section else ''}: "
                 "remove one of the two, or give each a listener that names it in authenticators",
             )
 
 
 def _listener(listener: ListenSection, warn: Warn) -> None:
-    """Oro's PHP, whose Origin is always the same, would not come in, or pages would not."""
+    """Oro's PHP, whose Origin is always the same, would be refused, or pages would be."""
     shared = bool(listener.publisher_from) and not listener.publisher
     publishes = shared or (listener.publisher and listener.origin == "required")
     if publishes and listener.transport != "rawsocket" and "127.0.0.1" not in listener.origins:
@@ -138,8 +137,8 @@ def _authenticators(configuration: Configuration, warn: Warn) -> None:
             _published(authenticator, section, warn)
 
 
-def _once(configuration: Configuration, warn: Warn) -> None:
-    """A ticket that has been used once is good again where nobody remembers it."""
+def _single_use(configuration: Configuration, warn: Warn) -> None:
+    """A single-use ticket can be used again with an authenticator that does not remember it."""
     tickets = [one for one in configuration.authenticators.values() if isinstance(one, TicketSection)]
     for one in tickets:
         strict = next((other for other in tickets if other.single_use and _secrets(other) & _secrets(one)), None)
@@ -165,7 +164,8 @@ def _published(authenticator: TicketSection, section: str, warn: Warn) -> None:
         warn(
             section,
             key,
-            "everybody knows the secret and can make a ticket of the back end with it: such tickets count from this "
+            "the secret is public, and any client can make a ticket of the back end with it: such tickets count from "
+            "this "
             "machine alone, whatever publisher and publisher_from say; give Oro a secret of its own "
             "(docs/operations.md says what to mind) and remove the line",
         )
@@ -173,8 +173,8 @@ def _published(authenticator: TicketSection, section: str, warn: Warn) -> None:
         warn(section, key, "the secret is none that Oro is published with, remove the line")
 
 
-def _strangers(configuration: Configuration, warn: Warn) -> None:
-    """Roles that nobody has: no user, uplink or component (unknown where an authenticator is foreign)."""
+def _unassigned_roles(configuration: Configuration, warn: Warn) -> None:
+    """Roles that no user, uplink or component has (unknown where an authenticator is foreign)."""
     given = {one.role for one in configuration.uplinks.values()}
     given |= {one.role for one in configuration.components.values()}
     for authenticator in configuration.authenticators.values():
@@ -188,13 +188,13 @@ def _strangers(configuration: Configuration, warn: Warn) -> None:
             given.update(authenticator.roles)
         else:
             given.update(user.role for user in authenticator.user)
-    for section, key, roles in _told_roles(configuration):
+    for section, key, roles in _named_roles(configuration):
         for role in sorted(set(roles) - given):
             what = role if key else "it"
             warn(section, key or f"role {role}", f"no authenticator gives {what}{did_you_mean(role, given)}")
 
 
-def _told_roles(configuration: Configuration) -> Iterator[tuple[str, str, Iterable[str]]]:
+def _named_roles(configuration: Configuration) -> Iterator[tuple[str, str, Iterable[str]]]:
     """(section, key, roles that are meant to do something); without a key, where they stand in many."""
     for topics in configuration.topics.values():
         lines = [(*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel]

@@ -55,7 +55,7 @@ class CheckConfigTests(DeskCase):
         )
         self.configure("secret = env:SECRET", "secret = env:SECRET\naccept_published_secret = yes")
         self.assertEqual(await self.orosync("check-config"), 0)
-        self.assertIn("warning: [authenticator:tickets] accept_published_secret: everybody knows the secret", self.out)
+        self.assertIn("warning: [authenticator:tickets] accept_published_secret: the secret is public", self.out)
         self.assertEqual(await self.orosync("ticket", "make", "--back-end"), 0)
         made = self.out
         self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 0)

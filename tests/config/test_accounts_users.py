@@ -60,5 +60,5 @@ class Users(SynchronousTestCase):
         for name in ("", "a;b"):
             error = self.assertRaises(ValueError, user, name, "1 env:HASH", PLACE)
             self.assertEqual(
-                str(error), "the name is missing or holds a ; with which nobody can log in, name it user.NAME"
+                str(error), "the name is missing or holds a ; with which a user cannot log in, name it user.NAME"
             )

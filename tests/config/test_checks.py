@@ -153,7 +153,8 @@ class Doors(FilesCase):
     def test_public_ports_need_origins(self) -> None:
         """Where anybody can connect, the pages that may are listed, or no page is meant to come."""
         fault = (
-            "[listen:public] origins: anybody can connect here, list the pages that may (as https://host), or write "
+            "[listen:public] origins: other machines can connect here, list the pages that may (as https://host), or "
+            "write "
             "origin = optional if no browser ever comes (line 1)"
         )
         for endpoint in ("tcp:8080", "tcp:8080:interface=192.0.2.7", "systemd:domain=INET:name=ws"):
@@ -191,7 +192,7 @@ class Doors(FilesCase):
         self.assertEqual(
             self.listener(where + "proxy_protocol = yes\ntrusted_proxies = loopback\npublisher = yes\n"),
             [
-                "[listen:public] publisher: anybody can connect here, listen on loopback or name the back end's "
+                "[listen:public] publisher: other machines can connect here, listen on loopback or name the back end's "
                 "addresses in publisher_from (line 5)"
             ],
         )
@@ -200,12 +201,14 @@ class Doors(FilesCase):
         """The right to publish is not given to all the world."""
         public = "endpoint = tcp:1\norigin = optional\n"
         table = {
-            public + "publisher = yes\n": "[listen:public] publisher: anybody can connect here, listen on loopback or "
+            public
+            + "publisher = yes\n": "[listen:public] publisher: other machines can connect here, listen on loopback or "
             "name the back end's addresses in publisher_from (line 4)",
-            public + "publisher_from = 0.0.0.0/0\n": "[listen:public] publisher_from: 0.0.0.0/0 is everybody, name the "
+            public
+            + "publisher_from = 0.0.0.0/0\n": "[listen:public] publisher_from: 0.0.0.0/0 is every address, name the "
             "back end's own addresses (line 4)",
             public
-            + "publisher_from = ::/0\n": "[listen:public] publisher_from: ::/0 is everybody, name the back end's "
+            + "publisher_from = ::/0\n": "[listen:public] publisher_from: ::/0 is every address, name the back end's "
             "own addresses (line 4)",
         }
         for lines, expected in table.items():

@@ -32,7 +32,7 @@ class Checks(FilesCase):
 
     def test_publishers(self) -> None:
         """Everybody is not the back end."""
-        self.assertIn("0.0.0.0/0 is everybody", self.told(HERE + "publisher_from = 0.0.0.0/0\n" + REALM))
+        self.assertIn("0.0.0.0/0 is every address", self.told(HERE + "publisher_from = 0.0.0.0/0\n" + REALM))
 
     def test_beside_listeners(self) -> None:
         """With a listener in the file the realm has to be whole, and everything else is as without [attach]."""

@@ -10,19 +10,19 @@ from orosync.config.endpoints import BACKLOG, Reach, endpoint, take_apart, with_
 from orosync.config.readers import BUILTIN
 
 GOOD = {
-    "tcp:8080": Reach.ANYBODY,
-    "tcp:port=8080": Reach.ANYBODY,
-    "tcp:8080:interface=0.0.0.0": Reach.ANYBODY,
-    "tcp:8080:interface=\\:\\:": Reach.ANYBODY,
-    "tcp:8080:interface=192.0.2.7:backlog=500": Reach.ANYBODY,
+    "tcp:8080": Reach.OTHER_MACHINES,
+    "tcp:port=8080": Reach.OTHER_MACHINES,
+    "tcp:8080:interface=0.0.0.0": Reach.OTHER_MACHINES,
+    "tcp:8080:interface=\\:\\:": Reach.OTHER_MACHINES,
+    "tcp:8080:interface=192.0.2.7:backlog=500": Reach.OTHER_MACHINES,
     "tcp:8080:interface=127.0.0.1": Reach.LOOPBACK,
     "tcp:8080:127.0.0.1": Reach.LOOPBACK,
     "tcp:0:interface=127.8.9.1": Reach.LOOPBACK,
     "tcp:8080:interface=\\:\\:1": Reach.LOOPBACK,
     "unix:/run/orosync/ws.sock": Reach.LOCAL_FILE,
     "unix:/run/a\\:b.sock:mode=660": Reach.LOCAL_FILE,
-    "systemd:domain=INET:name=ws": Reach.ANYBODY,
-    "systemd:INET6:0": Reach.ANYBODY,
+    "systemd:domain=INET:name=ws": Reach.OTHER_MACHINES,
+    "systemd:INET6:0": Reach.OTHER_MACHINES,
 }
 
 TCP = ", write it like tcp:8080:interface=127.0.0.1"

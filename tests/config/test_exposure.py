@@ -9,7 +9,7 @@ from pathlib import Path
 from orosync.config import exposure
 from tests.config.files import SECRET, SOUND, FilesCase
 
-OTHERS, GROUP, READ = "changed by everybody", "changed by its group", "read by everybody"
+OTHERS, GROUP, READ = "changed by all users", "changed by its group", "read by all users"
 
 
 class Exposure(FilesCase):
@@ -43,7 +43,7 @@ class Exposure(FilesCase):
             (place / "own").mkdir(parents=True)
             place.chmod(mode)
             (found,) = self.secret(0o600, place)
-            self.assertIn(f"lies in {place}, where everybody on this machine can write", found)
+            self.assertIn(f"lies in {place}, where all users of this machine can write", found)
             self.assertEqual(len(self.secret(0o600, place / "own")), deeper, mode)
 
     def test_links(self) -> None:
@@ -84,14 +84,14 @@ class Exposure(FilesCase):
         for mode in (0o777, 0o1777):
             place.chmod(mode)
             (found,) = exposure.of_plugins(own)
-            self.assertIn(f"{own} lies below {place}, where everybody on this machine can write", found)
+            self.assertIn(f"{own} lies below {place}, where all users of this machine can write", found)
         place.chmod(0o755)
         own.chmod(0o775)
         found = list(exposure.of_plugins(own))
         self.assertEqual(len(found), 1 + (below_tmp is not None), found)
         self.assertIn("can be written by its group", found[0])
         own.chmod(0o757)
-        self.assertIn("can be written by everybody", next(iter(exposure.of_plugins(own))))
+        self.assertIn("can be written by all users", next(iter(exposure.of_plugins(own))))
 
     def test_open_directory(self) -> None:
         """The nearest one counts; /usr has none above it."""

@@ -120,7 +120,7 @@ class Keys(SynchronousTestCase):
         _, faults = self.build(word="w", note="x=ThisTokenIsNotSoSecretChangeIt")
         self.assertEqual(
             faults,
-            [("note", "holds the secret that Oro is published with, everybody knows it: choose your own")],
+            [("note", "holds the secret that Oro is published with, which is public: choose your own")],
         )
 
     def test_description(self) -> None:

@@ -41,7 +41,7 @@ class Listen(SynchronousTestCase):
 
     def test_reach(self) -> None:
         """A listener knows who can connect."""
-        self.assertIs(ListenSection(name="x", endpoint="tcp:1").reach, Reach.ANYBODY)
+        self.assertIs(ListenSection(name="x", endpoint="tcp:1").reach, Reach.OTHER_MACHINES)
         self.assertIs(ListenSection(name="x", endpoint="tcp:1:interface=127.0.0.1").reach, Reach.LOOPBACK)
         self.assertIs(ListenSection(name="x", endpoint="unix:/run/x").reach, Reach.LOCAL_FILE)
 

@@ -36,7 +36,7 @@ class Trusted(SynchronousTestCase):
             self.assertEqual(len(self.read(text)), 1, text)
         (warning,) = self.read("10.0.0.0/8 0.0.0.0/0")
         self.assertEqual(
-            warning, "0.0.0.0/0: strangers' machines are among them, they can lie: name your own machines alone"
+            warning, "0.0.0.0/0: machines of third parties are among them, they can lie: name your own machines alone"
         )
 
     def test_narrow(self) -> None:
@@ -60,7 +60,9 @@ class Keys(FilesCase):
         lines = "trusted_proxies = 0.0.0.0/0\npublisher_from = 0.0.0.0/1 128.0.0.0/1\norigins = a.example 127.0.0.1\n"
         text = SOUND.replace("endpoint", f"{lines}endpoint")
         proxies, publishers = self.load(text).warnings
-        self.assertTrue(proxies.startswith("[listen:public] trusted_proxies: 0.0.0.0/0: strangers' machines"), proxies)
+        self.assertTrue(
+            proxies.startswith("[listen:public] trusted_proxies: 0.0.0.0/0: machines of third parties"), proxies
+        )
         self.assertTrue(proxies.endswith("(line 2)"), proxies)
         self.assertTrue(publishers.startswith("[listen:public] publisher_from: 0.0.0.0/1, 128.0.0.0/1: "), publishers)
 

@@ -139,7 +139,7 @@ class Secrets(FilesCase):
     def test_published(self) -> None:
         """The one that everybody knows is no secret; whether Oro's may be it, its section says."""
         published = "ThisTokenIsNotSoSecretChangeIt"
-        words = "env:S holds the secret that Oro is published with, everybody knows it: choose your own"
+        words = "env:S holds the secret that Oro is published with, which is public: choose your own"
         self.assertEqual(str(self.assertRaises(ValueError, readers.secret, "env:S", self.place(S=published))), words)
         found = readers.salt("env:S", self.place(S=published))
         self.assertTrue(found.published)

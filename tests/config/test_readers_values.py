@@ -148,7 +148,7 @@ class Files(FilesCase):
         for text, why in (
             ("nowhere", "cannot be read (No such file or directory), correct the path or its rights"),
             ("file", "is no directory, name one"),
-            ("open", "can be written by everybody on this machine, take that right away (chmod o-w)"),
+            ("open", "can be written by all users of this machine, remove that permission (chmod o-w)"),
         ):
             error = self.assertRaises(ValueError, readers.directories, text, place)
             self.assertEqual(str(error), f"{self.directory / text} {why}")

@@ -143,7 +143,9 @@ class Warnings(FilesCase):
         self.assertIn("accept_published_secret = yes", fault)
         accepting = text.replace("use = ticket", "use = ticket\naccept_published_secret = yes")
         (warning,) = self.load(accepting, published).warnings
-        self.assertTrue(warning.startswith("[authenticator:ticket] accept_published_secret: everybody knows"), warning)
+        self.assertTrue(
+            warning.startswith("[authenticator:ticket] accept_published_secret: the secret is public"), warning
+        )
         self.assertTrue(warning.endswith("(line 10)"), warning)
         self.assertIn("from this machine alone", warning)
         needless = SOUND.replace("use = ticket", "use = ticket\naccept_published_secret = yes")
@@ -167,7 +169,7 @@ class Warnings(FilesCase):
         for start, line in zip(starts, found, strict=False):
             self.assertTrue(line.startswith(start), found)
         self.assertIn("may open 64 files", " ".join(found[len(starts) :]))
-        self.assertIn(f"{path} can be changed by everybody", " ".join(found[len(starts) :]))
+        self.assertIn(f"{path} can be changed by all users", " ".join(found[len(starts) :]))
         self.assertEqual(len(found), len(starts) + 2)
 
     def test_places_that_are_not_there(self) -> None:
@@ -179,7 +181,7 @@ class Warnings(FilesCase):
             (
                 "[notifications] maintenance_lock: /nowhere/oro is no directory, so that maintenance is never seen "
                 "(line 20)",
-                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie lets anybody in (line 23)",
+                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie is accepted (line 23)",
             ),
         )
         self.assertEqual(self.load(text.format(self.directory)).warnings, ())
@@ -190,7 +192,7 @@ class Warnings(FilesCase):
         text = SOUND.replace("authenticators = ticket", "authenticators = ticket later") + second
         (warning,) = self.load(text).warnings
         self.assertTrue(
-            warning.startswith("[realm:oro] authenticators: later is never asked, since ticket takes everybody"),
+            warning.startswith("[realm:oro] authenticators: later is never asked, since ticket takes all clients"),
             warning,
         )
         apart = text + "[listen:own]\nendpoint = tcp:8081:interface=127.0.0.1\nauthenticators = later\n"
