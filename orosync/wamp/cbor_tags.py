@@ -33,7 +33,6 @@ LARGEST_EXPONENT = 10_000
 LONGEST_MANTISSA = 128
 """Bytes of a mantissa: libraries convert it to decimal digits, which takes quadratic time."""
 
-_NAMES: dict[int, type | tuple[type, ...]] = {0: str, 1: (int, float), 2: bytes, 3: bytes, 4: list, 5: list}
 _TYPED = range(64, 88)
 _RESERVED = 76
 

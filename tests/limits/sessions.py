@@ -23,7 +23,7 @@ from orosync.wamp import batching, uris, v1
 from orosync.wamp.codec import CODECS
 from orosync.wamp.payload import Payload
 from tests.limits.table import Outcome, drives, listen, number, size
-from tests.router.people import member
+from tests.router.members import member
 from tests.session.stage import HELLO, Player, Stage
 
 

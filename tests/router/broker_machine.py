@@ -26,7 +26,7 @@ from orosync.router.realm import Realm
 from orosync.wamp.messages import Event
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
-from tests.router.people import FAR, member, names_of
+from tests.router.members import FAR, member, names_of
 
 TOPICS = ["a", "a.b", "a.b.c", "b.b.c", "a.bc"]
 PATTERNS = [

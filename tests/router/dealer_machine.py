@@ -15,7 +15,7 @@ from orosync.wamp import uris
 from orosync.wamp.messages import Error, Result
 from orosync.wamp.payload import Payload
 from tests.router.dealer_model import CANCELING, PROGRESS, REROUTE, STREAM, DealerModel, Made
-from tests.router.people import member, names_of
+from tests.router.members import member, names_of
 
 PROCEDURES = ["a", "a.b", "a.c", "b.c"]
 OFFERED = [

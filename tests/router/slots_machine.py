@@ -20,7 +20,7 @@ from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
-from tests.router.people import member
+from tests.router.members import member
 
 QUEUE = 3
 PROCEDURES = ("a", "b")

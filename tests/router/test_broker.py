@@ -17,7 +17,7 @@ from orosync.wamp import uris
 from orosync.wamp.messages import Event
 from orosync.wamp.payload import Payload
 from tests.router.broker_machine import BrokerMachine
-from tests.router.people import PAYLOAD, member
+from tests.router.members import PAYLOAD, member
 
 RESERVED = ["wamp", "wamp.", "wamp.session.on_join", "wamp.error.anything"]
 NOT_RESERVED = ["wampum", "com.wamp.x", "WAMP.x", "oro/ping"]

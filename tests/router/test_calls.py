@@ -14,8 +14,8 @@ from orosync.router.registrations import RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from orosync.wamp.payload import Payload
-from tests.router.calling import ANSWER, PROGRESSIVE_RESULTS, DealerCase
-from tests.router.people import PAYLOAD, member
+from tests.router.dealer_case import ANSWER, PROGRESSIVE_RESULTS, DealerCase
+from tests.router.members import PAYLOAD, member
 
 STREAM, PASSTHRU = "progressive_call_invocations", "payload_passthru_mode"
 MORE = {"progress": True}
@@ -143,7 +143,7 @@ class Rerouting(DealerCase):
         self.assertEqual(self.only(self.refused(self.plain), self.anna), Error(48, 1, {}, uris.UNAVAILABLE))
 
     def test_not_after_progress(self) -> None:
-        """Of whose results the caller has heard some, that one answers for."""
+        """A callee whose results the caller has got stays the one that answers."""
         chatty = member(8, features=f"{CALL_REROUTE} {PROGRESSIVE_RESULTS}")
         self.offered("first", [chatty, *self.callees])
         self.call(chatty, receive_progress=True)

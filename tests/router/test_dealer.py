@@ -14,10 +14,9 @@ from orosync.router.dealer import Dealer
 from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
-from tests.router.calling import ANSWER, DealerCase
+from tests.router.dealer_case import ANSWER, DealerCase
 from tests.router.dealer_machine import DealerMachine
-from tests.router.people import PAYLOAD
-from tests.router.taking_over import TakingOver as TakingOver
+from tests.router.members import PAYLOAD
 
 KILL, NOWAIT = {"mode": "kill"}, {"mode": "killnowait"}
 
@@ -101,7 +100,7 @@ class Calling(DealerCase):
     def test_details(self) -> None:
         """A callee is told the procedure where a pattern matched, the caller where wanted, and what else is given."""
         caller = {"caller": self.anna.session, "caller_authid": "anna", "caller_authrole": "staff"}
-        for match, curious, disclose, expected in (
+        for match, wants_caller, disclose, expected in (
             (Match.EXACT, False, False, {}),
             (Match.EXACT, False, True, caller),
             (Match.EXACT, True, False, caller),
@@ -110,7 +109,7 @@ class Calling(DealerCase):
         ):
             self.setUp()
             registration, _ = self.dealer.register(
-                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, RegisterOptions(curious)
+                self.plain, "a.b" if match is Match.EXACT else "a.", match, Invoke.SINGLE, RegisterOptions(wants_caller)
             )
             deliveries = self.dealer.call(self.anna, 9, "a.b", {}, PAYLOAD, disclose)
             message = self.only(deliveries, self.plain, PAYLOAD)

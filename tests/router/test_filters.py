@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import RequestError
 from orosync.router.filters import Filters
 from orosync.wamp import uris
-from tests.router.people import FAR, member
+from tests.router.members import FAR, member
 
 PEOPLE = {
     found.session: found

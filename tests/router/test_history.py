@@ -13,7 +13,7 @@ from orosync.router.history import HistoryLimits, Recorder
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
 from orosync.wamp.payload import Payload
-from tests.router.people import member
+from tests.router.members import member
 
 
 class HistoryCase(SynchronousTestCase):

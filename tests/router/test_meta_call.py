@@ -12,7 +12,7 @@ from orosync.router.meta_call import MetaCall, procedure, read_id
 from orosync.wamp import uris
 from orosync.wamp.messages import Result
 from orosync.wamp.payload import Payload
-from tests.router.people import member
+from tests.router.members import member
 
 
 def called(*args: Any, **kwargs: Any) -> MetaCall:

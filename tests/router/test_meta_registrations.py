@@ -13,7 +13,7 @@ from orosync.router.realm import Realm
 from orosync.wamp import uris
 from orosync.wamp.messages import Event, Unregistered
 from orosync.wamp.payload import Payload
-from tests.router.people import member
+from tests.router.members import member
 
 CREATED = "1970-01-01T00:00:07.500Z"
 

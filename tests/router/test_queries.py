@@ -1,4 +1,4 @@
-"""Which events are asked for."""
+"""Queries of a history."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from orosync.router.realm import Realm
 from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt
-from tests.router.calling import DealerCase
-from tests.router.people import FAR, PAYLOAD, everything_in, member, names_of
+from tests.router.dealer_case import DealerCase
+from tests.router.members import FAR, PAYLOAD, everything_in, member, names_of
 
 
 class RealmCase(DealerCase):

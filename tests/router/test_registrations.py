@@ -9,7 +9,7 @@ from orosync.model import Match
 from orosync.router.deliveries import Member
 from orosync.router.registrations import Draw, Invoke, RegisterOptions, Registration, Registrations
 from orosync.wamp import uris
-from tests.router.people import member
+from tests.router.members import member
 
 # policy -> which of three callees get six calls in a row; random draws the middle one here
 TURNS = {
@@ -121,9 +121,11 @@ class Sharing(SynchronousTestCase):
         self.assertEqual((again.id, again.callees), (2, [self.callees[1]]))
 
     def test_curious_callees(self) -> None:
-        """Who asked to be told its callers is remembered one by one, and forgotten when it goes."""
-        for callee, curious in zip(self.callees[:2], (True, False), strict=True):
-            registration = self.registrations.join(callee, "a", Match.EXACT, Invoke.FIRST, RegisterOptions(curious))
+        """Callees that want the caller disclosed are remembered one by one, and forgotten when they leave."""
+        for callee, wants_caller in zip(self.callees[:2], (True, False), strict=True):
+            registration = self.registrations.join(
+                callee, "a", Match.EXACT, Invoke.FIRST, RegisterOptions(wants_caller)
+            )
         self.assertEqual(registration.wants_caller, {self.callees[0].session})
         self.registrations.part(self.callees[0], registration)
         self.assertEqual(registration.wants_caller, set())

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.router.dealer import Dealer
 from orosync.router.registrations import Capacity, RegisterOptions
-from tests.router.people import PAYLOAD, member
+from tests.router.members import PAYLOAD, member
 from tests.router.slots_machine import SlotsMachine
 
 

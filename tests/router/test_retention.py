@@ -13,7 +13,7 @@ from orosync.router.filters import Filters
 from orosync.router.realm import Realm
 from orosync.router.retention import OF_A_TOPIC, Retention
 from orosync.wamp.payload import Payload
-from tests.router.people import FAR, member, names_of
+from tests.router.members import FAR, member, names_of
 from tests.router.retention_machine import RetentionMachine
 
 

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Match
 from orosync.router.subscriptions import Subscriptions
-from tests.router.people import member
+from tests.router.members import member
 
 
 class Sharing(SynchronousTestCase):

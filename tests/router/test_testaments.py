@@ -1,4 +1,4 @@
-"""The books of testaments (P11)."""
+"""The testaments of sessions (P11)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Books(SynchronousTestCase):
     """Two sessions leave testaments."""
 
     def setUp(self) -> None:
-        self.books = Testaments()
+        self.testaments = Testaments()
         for topic, scope in (("a", "destroyed"), ("b", "detached"), ("c", "destroyed"), ("d", "detached")):
-            self.books.add(1, testament(topic, Scope(scope)))
-        self.books.add(2, testament("e"))
+            self.testaments.add(1, testament(topic, Scope(scope)))
+        self.testaments.add(2, testament("e"))
 
     def topics(self, session: int) -> list[str]:
-        return [one.topic for one in self.books.take(session)]
+        return [one.topic for one in self.testaments.take(session)]
 
     def test_take(self) -> None:
         """Detached before destroyed, each in the order in which they were added, and only once."""
@@ -33,36 +33,36 @@ class Books(SynchronousTestCase):
 
     def test_flush(self) -> None:
         """One scope is forgotten, the other stays, and so does what others left."""
-        self.books.flush(1, Scope.DETACHED)
-        self.books.flush(3, Scope.DETACHED)
+        self.testaments.flush(1, Scope.DETACHED)
+        self.testaments.flush(3, Scope.DETACHED)
         self.assertEqual(self.topics(1), ["a", "c"])
-        self.books.flush(2, Scope.DESTROYED)
+        self.testaments.flush(2, Scope.DESTROYED)
         self.assertEqual(self.topics(2), [])
 
     def test_forget(self) -> None:
         """All of a session's are forgotten."""
-        self.books.forget(1)
-        self.books.forget(3)
+        self.testaments.forget(1)
+        self.testaments.forget(3)
         self.assertEqual((self.topics(1), self.topics(2)), ([], ["e"]))
 
     def test_withdraw(self) -> None:
         """One testament is taken back, once; another that looks the same stays."""
         mine = testament("e")
-        self.books.add(2, mine)
-        self.assertEqual([self.books.withdraw(2, mine), self.books.withdraw(2, mine)], [True, False])
-        self.assertFalse(self.books.withdraw(9, mine))
+        self.testaments.add(2, mine)
+        self.assertEqual([self.testaments.withdraw(2, mine), self.testaments.withdraw(2, mine)], [True, False])
+        self.assertFalse(self.testaments.withdraw(9, mine))
         self.assertEqual(self.topics(2), ["e"])
 
     def test_bounded(self) -> None:
         """A session has so many testaments, and so many bytes of them; what is too much is refused, the rest stays."""
         for number in range(MOST):
-            self.books.add(5, testament(f"t{number}"))
-        error = self.assertRaises(RequestError, self.books.add, 5, testament("more"))
+            self.testaments.add(5, testament(f"t{number}"))
+        error = self.assertRaises(RequestError, self.testaments.add, 5, testament("more"))
         self.assertEqual((error.uri, len(self.topics(5))), (uris.UNAVAILABLE, MOST))
         half = "x" * (MOST_BYTES // 2)
-        self.books.add(6, testament("a", text=half))
-        self.assertRaises(RequestError, self.books.add, 6, testament("b", text=half))
+        self.testaments.add(6, testament("a", text=half))
+        self.assertRaises(RequestError, self.testaments.add, 6, testament("b", text=half))
         greedy = Testament("b", Payload.of([]), {"exclude_authid": [half]}, Scope.DETACHED)
-        self.assertRaises(RequestError, self.books.add, 6, greedy)
-        self.books.add(6, testament("c"))
+        self.assertRaises(RequestError, self.testaments.add, 6, greedy)
+        self.testaments.add(6, testament("c"))
         self.assertEqual(self.topics(6), ["a", "c"])

@@ -14,7 +14,7 @@ from orosync.session.dispatch import Dispatcher
 from orosync.session.realm_context import make_realm, make_realm_context
 from orosync.testing import RecordingJournal
 from orosync.wamp.payload import Payload
-from tests.router.people import member
+from tests.router.members import member
 
 
 class Making(SynchronousTestCase):

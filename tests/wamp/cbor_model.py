@@ -96,7 +96,7 @@ ODD = {
     "d818456449455446": cbor_scan.TAGS,
     "d82076687474703a2f2f7777772e6578616d706c652e636f6d": cbor_scan.TAGS, "a201020304": KEYS,
 }  # fmt: skip
-"""Of the same table what nobody can be given, and why."""
+"""The unsupported items of the same table, and why."""
 
 NOT_WELL_FORMED = [
     "18",

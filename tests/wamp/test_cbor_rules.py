@@ -116,7 +116,7 @@ class Elements(SynchronousTestCase):
     """A message's array."""
 
     def test_parts(self) -> None:
-        """Each element as it came, and which of them nobody can be given."""
+        """Each element as it came, and which of them are not supported."""
         for text, expected, unsupported in [
             ("80", [], []),
             ("8401816161f6a0", ["01", "816161", "f6", "a0"], []),
@@ -145,7 +145,7 @@ class Elements(SynchronousTestCase):
                 self.assertEqual((len(parts), not unsupported), (1, fine))
 
     def test_entries(self) -> None:
-        """Of options that nobody can be given, what is not the reason."""
+        """The supported entries of options that hold unsupported ones."""
         for data, expected in [
             (cbor2.dumps({"a": True, "b": cbor2.CBORTag(25, 1), "c": [1], "d": {1: 2}}), {"a": True, "c": [1]}),
             (bytes.fromhex("bf61610161628120ff"), {"a": 1, "b": [-1]}),

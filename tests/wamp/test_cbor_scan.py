@@ -52,7 +52,7 @@ class Specification(SynchronousTestCase):
             self.assertEqual(found.unsupported, {cbor_scan.TAGS})
 
     def test_contents(self) -> None:
-        """A tag with what it is not for is odd, so that no receiver's library fails on it."""
+        """A tag with invalid content is unsupported, so that no receiver's library fails on it."""
         for tag, good, bad in [
             (0, ["2013-03-21T20:04:00Z", "2013-03-21T20:04:00.123456789+01:00"], ["x", "2013-02-30T00:00:00Z", 1, b""]),
             (1, [0, -1, 1.5, 1e9], ["1", float("nan"), float("inf"), 2**62, -1e18, True, None, [1]]),

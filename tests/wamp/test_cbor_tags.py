@@ -55,7 +55,7 @@ class Untagged(SynchronousTestCase):
                 self.assertIs(type(found), type(outer))
 
     def test_without_a_form(self) -> None:
-        """What no other value equals exactly reaches nobody else."""
+        """A number that no other type equals exactly is not delivered in other serializations."""
         for value in [
             Tag(76, b"x"),
             Tag(259, {1: 2}),

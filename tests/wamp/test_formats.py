@@ -71,7 +71,7 @@ class Refusals(SynchronousTestCase):
             self.assertEqual(len(expected), len(data))
 
     def test_scanner(self) -> None:
-        """Items with half a surrogate pair are odd, those before and behind them are not; other bad text is no text."""
+        """Items with half a surrogate pair are unsupported, those around them are not; other bad text is malformed."""
 
         def skip(data: bytes, place: int, found: Findings) -> int:
             data[place : place + 3].decode()

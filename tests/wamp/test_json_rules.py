@@ -158,7 +158,7 @@ class Parts(SynchronousTestCase):
     """A message of which something is for nobody."""
 
     def test_parts(self) -> None:
-        """Each element as it came, and which of them nobody can be given."""
+        """Each element as it came, and which of them are not supported."""
         deep = b"[" * 5000 + b"]" * 5000
         for text, expected, unsupported in [
             (b" [ ] ", [], []),
@@ -203,7 +203,7 @@ class Parts(SynchronousTestCase):
         self.assertEqual(json_rules.parts(rb'["\u0000\/\/8="]')[1], {})
 
     def test_entries(self) -> None:
-        """Of options that nobody can be given, what is not the reason."""
+        """The supported entries of options that hold unsupported ones."""
         deep = b"[" * 5000 + b"]" * 5000
         for text, expected in [
             (b'{"a": true , "b" : 1e400, "c":["x,y"]}', {"a": True, "c": ["x,y"]}),

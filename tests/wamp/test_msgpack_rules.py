@@ -77,7 +77,7 @@ class Structure(SynchronousTestCase):
         self.assertTrue(process_time() - before < 1)
 
     def test_parts(self) -> None:
-        """Each element as it came, and which of them nobody can be given."""
+        """Each element as it came, and which of them are not supported."""
         for data, expected, unsupported in [
             (b"\x90", [], []),
             (b"\xdc\0\2\1\x81\xa1a\2", [b"\1", b"\x81\xa1a\2"], []),
@@ -99,7 +99,7 @@ class Structure(SynchronousTestCase):
             self.assertRaises(ProtocolViolation, msgpack_rules.parts, data)
 
     def test_entries(self) -> None:
-        """Of options that nobody can be given, what is not the reason."""
+        """The supported entries of options that hold unsupported ones."""
         for data, expected in [
             (b"\x83\xa1a\xc3\xa1b\xd4\5a\xa1c\x91\1", {"a": True, "c": [1]}),
             (b"\xde\0\2\1\2\xa1a\2", {"a": 2}),

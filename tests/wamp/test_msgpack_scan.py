@@ -18,7 +18,7 @@ UNKNOWN = [
     b"\xc8\0\x01\x05a", b"\xc9\0\0\0\x01\x05a", b"\xd4\x00\x01", b"\xc7\0\xff", b"\xd4\xffa", b"\xc7\x05\xffaaaaa",
     b"\xd7\xff" + b"\xff" * 8, b"\xc7\x0c\xff" + b"\xff" * 12, b"\xc7\x0c\xff\0\0\0\0\x7f" + b"\xff" * 7,
 ]  # fmt: skip
-"""Extensions that nobody can be given: other types, and instants that are none."""
+"""Unsupported extensions: other types, and invalid instants."""
 
 INSTANTS = [
     b"\xd6\xff\0\0\0\1", b"\xd7\xff\0\0\0\4\0\0\0\1", b"\xc7\x0c\xff\0\0\0\1" + b"\xff" * 8,
@@ -72,7 +72,7 @@ class Looking(SynchronousTestCase):
     """What a scan comes across."""
 
     def test_extensions(self) -> None:
-        """Instants and undefined are told with their places; others are odd."""
+        """Instants and undefined are found with their places; others are unsupported."""
         for extension in UNKNOWN:
             found = scanned(b"\x91" + extension)
             assert found is not None

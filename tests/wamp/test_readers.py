@@ -130,11 +130,11 @@ ODD: list[tuple[Codec, Write, list[Any]]] = [
         ],
     ),
 ]
-"""What is well-formed and nobody can be given, in each serialization."""
+"""Well-formed unsupported values, in each serialization."""
 
 
 class Sparing(SynchronousTestCase):
-    """What is well-formed costs no session: the message is known, without what nobody can be given."""
+    """An unsupported value does not end the session: the message is read without it."""
 
     def unfit(self, codec: Codec, data: bytes) -> Any:
         error = self.assertRaises(Unfit, codec.decode, data)

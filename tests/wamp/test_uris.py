@@ -1,4 +1,4 @@
-"""URIs: form, matching, and which pattern lies within which."""
+"""URIs: the predefined ones, form, matching, and which pattern lies within which."""
 
 from __future__ import annotations
 
@@ -13,6 +13,33 @@ from orosync.model import Match
 from orosync.wamp import uris
 
 EXACT, PREFIX, WILDCARD = Match.EXACT, Match.PREFIX, Match.WILDCARD
+CLOSING = {"system_shutdown", "goodbye_and_out", "killed"}
+
+
+class Predefined(SynchronousTestCase):
+    """The predefined URIs are WAMP's: clients compare these strings."""
+
+    def predefined(self) -> dict[str, str]:
+        return {name: value for name, value in vars(uris).items() if name.isupper() and str(value).startswith("wamp.")}
+
+    def test_a_name_says_its_uri(self) -> None:
+        """Each constant is named after the last part of its URI, and is in the branch where WAMP has it."""
+        self.assertTrue(len(self.predefined()) > 25)
+        for name, uri in self.predefined().items():
+            branch = "wamp.close." if name.lower() in CLOSING else "wamp.error."
+            self.assertTrue(uri.startswith(branch), uri)
+            self.assertEqual(uri.removeprefix(branch).replace(".", "_"), name.lower())
+
+    def test_strict(self) -> None:
+        """Each is a strict URI of the protocol's own."""
+        for uri in self.predefined().values():
+            uris.check(uri, strict=True)
+            self.assertTrue(uris.is_reserved(uri))
+
+    def test_the_one_with_a_dot(self) -> None:
+        """The only URI with a component more is the one of the option disclose_me."""
+        dotted = [uri for uri in self.predefined().values() if uri.count(".") != 2]
+        self.assertEqual(dotted, ["wamp.error.option_disallowed.disclose_me"])
 
 
 class Form(SynchronousTestCase):

@@ -179,7 +179,7 @@ class Refusing(SynchronousTestCase):
             self.assertRaises(ProtocolViolation, parse, data)
 
     def test_values_for_nobody(self) -> None:
-        """What is well-formed JSON and nobody can be given costs the request alone."""
+        """Well-formed JSON with an unsupported value fails the request only."""
         for value in [
             b"1e400",
             rb'{"a":"\u0000x"}',

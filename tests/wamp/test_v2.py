@@ -112,7 +112,7 @@ class Lives(SynchronousTestCase):
         self.assertIs(lifecycle.phase, Phase.OPEN)
 
     def test_challenged(self) -> None:
-        """A client that is asked who it is answers once, and then waits."""
+        """A client that is challenged answers once, and then waits."""
         lifecycle = brought([("received", HELLO), ("sent", CHALLENGE)])
         for message in [HELLO, PUBLISH, GOODBYE]:
             self.assertRaises(ProtocolViolation, lifecycle.received, message)

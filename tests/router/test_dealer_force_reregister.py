@@ -1,4 +1,4 @@
-"""REGISTER with force_reregister; run by test_dealer."""
+"""REGISTER with force_reregister."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orosync.router.meta_events import News
 from orosync.router.registrations import DEFAULT_OPTIONS, Invoke, RegisterOptions, Registration
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Invocation, Result, Unregistered
-from tests.router.calling import ANSWER, DealerCase
-from tests.router.people import PAYLOAD, everything_in, member
+from tests.router.dealer_case import ANSWER, DealerCase
+from tests.router.members import PAYLOAD, everything_in, member
 
 
 class TakingOver(DealerCase):
-    """REGISTER with force_reregister: the procedure goes to who asks for it now."""
+    """REGISTER with force_reregister: the new callee takes the procedure over."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -37,7 +37,7 @@ class TakingOver(DealerCase):
         return self.dealer.register(by or self.new, "a", Match.EXACT, invoke, options, force=True)[1]
 
     def test_every_policy(self) -> None:
-        """All former callees lose it, alone or shared, under whatever policy; who can understand it is told."""
+        """All former callees lose it, under every policy; those that announced the feature get UNREGISTERED."""
         for before in Invoke:
             for after in Invoke:
                 self.setUp()
@@ -65,7 +65,7 @@ class TakingOver(DealerCase):
         self.assertEqual(list(self.plain.registrations), [1])
 
     def test_ones_own(self) -> None:
-        """A callee may replace its own registration, with other wishes."""
+        """A callee may replace its own registration, with other options."""
         self.dealer.register(self.new, "a", Match.EXACT, "roundrobin")
         self.take(options=RegisterOptions(disclose_caller=True))
         self.assertEqual(list(self.new.registrations), [2])

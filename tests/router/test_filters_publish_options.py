@@ -12,7 +12,7 @@ from orosync.router.broker import Broker
 from orosync.router.filters import Filters, PublishOptions
 from orosync.router.retention import Retention
 from orosync.wamp import uris
-from tests.router.people import member
+from tests.router.members import member
 from tests.session.meta_case import MetaCase
 from tests.session.stage import Player, Stage
 
@@ -82,7 +82,7 @@ class Filtering(MetaCase):
             self.assertEqual(len(self.ben.heard()), 1)
 
     def test_bad_lists(self) -> None:
-        """P1: a list that cannot be read costs the publication, and reaches nobody."""
+        """P1: with a malformed list the publication fails, and reaches no subscriber."""
         self.subscribed(self.ben, "com.x")
         for options in ({"eligible": 7}, {"exclude": ["x"]}, {"eligible_authid": [7]}, {"exclude_authrole": "staff"}):
             (answer,) = self.anna.ask([16, 1, {"acknowledge": True, **options}, "com.x", [1]])
@@ -124,7 +124,7 @@ class Telling(MetaCase):
         self.assertEqual([by_publication[number] for number in numbers], [{}] + [{"topic": "com.x"}] * 4)
 
     def test_nobody_is_named(self) -> None:
-        """P3: where the realm names nobody, disclose_me is refused with an error of its own, and reaches nobody."""
+        """P3: where the realm does not disclose, disclose_me is refused with its own error, and nothing is sent."""
         self.stage.realm_context.disclosing = False
         self.subscribed(self.ben, "com.x")
         (answer,) = self.anna.ask([16, 1, {"acknowledge": True, "disclose_me": True}, "com.x", [1]])

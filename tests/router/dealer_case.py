@@ -8,7 +8,7 @@ from orosync.router.dealer import CALL_CANCELING, Dealer
 from orosync.router.deliveries import Delivery, Member
 from orosync.wamp.messages import Invocation, Message
 from orosync.wamp.payload import Payload
-from tests.router.people import PAYLOAD, member
+from tests.router.members import PAYLOAD, member
 
 PROGRESSIVE_RESULTS = "callee.progressive_call_results"
 ANSWER = Payload.of(["an answer"])

@@ -1,4 +1,4 @@
-"""How calls end: R1, R3, R4 and P13 where tests/router/test_dealer.py does not say it already."""
+"""How calls end: R1, R3, R4 and P13, beyond tests/router/test_dealer.py."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from orosync.router.deliveries import Member
 from orosync.router.pending import PendingCall
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Result
-from tests.router.calling import ANSWER, PROGRESSIVE_RESULTS, DealerCase
-from tests.router.people import PAYLOAD, member
+from tests.router.dealer_case import ANSWER, PROGRESSIVE_RESULTS, DealerCase
+from tests.router.members import PAYLOAD, member
 
 PASSTHRU = "payload_passthru_mode"
 
 
 class Clockwork:
-    """A watch that says what it was told."""
+    """A watch that records its calls."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -55,7 +55,7 @@ class Timeouts(DealerCase):
             self.assertEqual(self.dealer.expired(pending), [])
 
     def test_settled(self) -> None:
-        """However a call ends, whoever measures it is told, and a time limit that comes then ends nothing else."""
+        """However a call ends, its watch is called, and a time limit that passes afterwards has no effect."""
         ends: list[Any] = [
             lambda: self.dealer.yielded(self.kind, 1, {}, None),
             lambda: self.dealer.failed(self.kind, 1, {}, "com.app.error", None),
@@ -79,7 +79,7 @@ class Timeouts(DealerCase):
         self.assertEqual(watch.seen, ["progressed", "progressed"])
 
     def test_no_limit(self) -> None:
-        """Without one, or with 0, nobody measures."""
+        """Without a time limit, or with 0, there is no watch."""
         self.dealer.register(self.plain, "a")
         self.call(self.plain)
         self.call(self.plain, 2, timeout=0)
@@ -101,7 +101,7 @@ class Progress(DealerCase):
         self.assertEqual(self.dealer.yielded(self.chatty, 1, {"progress": True}, ANSWER), [])
 
     def test_whatever_the_callee_announces(self) -> None:
-        """Every callee is told that the caller takes progressive results, and what it sends of them is relayed; those
+        """Every callee learns that the caller takes progressive results, and those that it sends are relayed; those
         that the caller did not ask for are not."""
         for number, callee in enumerate((self.plain, self.kind, self.chatty)):
             procedure = f"p{number}"
@@ -117,7 +117,7 @@ class Progress(DealerCase):
                 self.assertEqual([one.message for one in last], [Result(request, {})])
 
     def test_the_caller_has_gone(self) -> None:
-        """Nobody is left to be told."""
+        """There is no receiver left."""
         self.dealer.register(self.chatty, "a")
         self.call(self.chatty, receive_progress=True)
         self.dealer.leave(self.anna)
@@ -128,7 +128,7 @@ class Canceling(DealerCase):
     """R4: the races of cancelling."""
 
     def test_a_result_under_kill(self) -> None:
-        """A callee that had answered before it heard of the INTERRUPT: its result counts, once."""
+        """A callee that had answered before the INTERRUPT arrived: its result counts, once."""
         self.dealer.register(self.kind, "a")
         self.call(self.kind)
         self.only(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), self.kind)
@@ -146,7 +146,7 @@ class Canceling(DealerCase):
         self.assertEqual(self.dealer.yielded(self.kind, 1, {}, ANSWER), [])
 
     def test_withdrawn(self) -> None:
-        """A call that somebody else has answered: its callee may stop, and no second answer comes."""
+        """A call that the caller's session has answered: its callee is interrupted, and no second answer comes."""
         self.dealer.register(self.kind, "a")
         self.call(self.kind)
         message = self.only(self.dealer.withdraw(self.anna, 1), self.kind)
@@ -182,7 +182,7 @@ class Sealed(DealerCase):
         self.assertEqual(message, Error(48, 2, self.SEAL, "com.e"))
 
     def test_a_caller_that_cannot_read_it(self) -> None:
-        """Is told so, and does not wait for ever."""
+        """It gets an ERROR and does not wait for ever."""
         self.dealer.call(self.plain, 1, "a", {}, PAYLOAD)
         ((receivers, message, _, _),) = self.dealer.yielded(self.able, 2, self.SEAL, PAYLOAD)
         self.assertEqual((list(receivers), message), ([self.plain], Error(48, 1, {}, uris.FEATURE_NOT_SUPPORTED)))

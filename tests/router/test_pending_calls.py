@@ -14,12 +14,12 @@ from orosync.wamp import uris
 from orosync.wamp.formats import Format
 from orosync.wamp.messages import Error
 from orosync.wamp.payload import Payload
-from tests.router.calling import DealerCase
-from tests.router.people import PAYLOAD, member, names_of
+from tests.router.dealer_case import DealerCase
+from tests.router.members import PAYLOAD, member, names_of
 
 
 class Setting(SynchronousTestCase):
-    """Books with room for three calls, two callers and two callees."""
+    """At most three calls for each session, two callers and two callees."""
 
     def setUp(self) -> None:
         self.pending = PendingCalls(limit=3)
