@@ -1,4 +1,4 @@
-"""The floors of the house: a room imports only from floors below it."""
+"""The layers of docs/architecture.md: a package imports only from layers below its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 TREE = Path(__file__).resolve().parent.parent
 
-FLOORS = {
+LAYERS = {
     "taps": 8,
     "cli": 8,
     "crossbar": 8,
@@ -84,43 +84,43 @@ def below(name: str, roots: set[str]) -> bool:
     return any(name == root or name.startswith(root + ".") for root in roots)
 
 
-def room_of(parts: list[str]) -> str:
-    """The room of a dotted name in our package; empty for the package itself."""
+def package_of(parts: list[str]) -> str:
+    """The package inside orosync that a dotted name is in; empty for orosync itself."""
     return parts[1] if len(parts) > 1 else ""
 
 
-def faults(module: str, package: str, source: str) -> list[str]:
-    """What ``module`` imports against the order of the house, one line each."""
-    room = room_of(module.split("."))
+def faults(module: str, parent: str, source: str) -> list[str]:
+    """What ``module``, whose relative imports start in ``parent``, imports against the layers: one line each."""
+    package = package_of(module.split("."))
     found = []
-    for name in imported(source, package):
+    for name in imported(source, parent):
         parts = name.split(".")
         if name == "orosync.__version__":
-            continue  # the package itself stands below every floor and imports nothing
+            continue  # orosync itself is below every layer and imports nothing
         if parts[0] == "orosync":
-            other = room_of(parts)
-            if other == room and room:
+            other = package_of(parts)
+            if other == package and package:
                 continue
-            if not room:
-                found.append(f"{module}: the package itself imports {name}")
-            elif room not in FLOORS or other not in FLOORS:
-                found.append(f"{module}: {name}: a room without a floor")
-            elif FLOORS[other] >= FLOORS[room]:
-                found.append(f"{module} (floor {FLOORS[room]}) imports {name} (floor {FLOORS[other]})")
+            if not package:
+                found.append(f"{module}: orosync itself imports {name}")
+            elif package not in LAYERS or other not in LAYERS:
+                found.append(f"{module}: {name}: a package without a layer")
+            elif LAYERS[other] >= LAYERS[package]:
+                found.append(f"{module} (layer {LAYERS[package]}) imports {name} (layer {LAYERS[other]})")
         elif parts[0] == "tests":
             found.append(f"{module} imports {name}")
-        elif name == "twisted.internet.reactor" and room not in ("taps", "crossbar"):
+        elif name == "twisted.internet.reactor" and package not in ("taps", "crossbar"):
             found.append(f"{module} takes the global reactor: clock and reactor come in as arguments")
-        elif room == "wamp" and below(name, NOT_IN_WAMP):
+        elif package == "wamp" and below(name, NOT_IN_WAMP):
             found.append(f"{module} imports {name}: no I/O and no clock in wamp")
     return found
 
 
 class Order(SynchronousTestCase):
-    """The order of the house, over every module there is."""
+    """The layers, over every module there is."""
 
     def test_every_module(self) -> None:
-        """Whoever changes a lower room need not read the rooms above it: none of them is known there."""
+        """A change of a lower package does not require reading those above it: none of them is imported there."""
         found = []
         paths = sorted((TREE / "orosync").rglob("*.py"))
         for path in paths:
@@ -131,14 +131,14 @@ class Order(SynchronousTestCase):
         self.assertTrue(len(paths) > 20, "the modules were not found")
         self.assertEqual(found, [], "\n" + "\n".join(found))
 
-    def test_every_room_has_a_floor(self) -> None:
-        """A new room is given its floor before it moves in."""
-        rooms = {
+    def test_every_package_has_a_layer(self) -> None:
+        """A new package is given its layer first."""
+        packages = {
             path.stem
             for path in (TREE / "orosync").iterdir()
             if path.suffix == ".py" or (path / "__init__.py").exists()
         }
-        self.assertEqual(sorted(rooms - {"__init__"} - set(FLOORS)), [])
+        self.assertEqual(sorted(packages - {"__init__"} - set(LAYERS)), [])
 
     def test_the_plugin_file_imports_nothing_of_ours(self) -> None:
         """Every twistd on the machine imports the plugin file: that must cost it nothing and break nothing."""

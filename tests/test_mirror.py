@@ -36,7 +36,7 @@ OF_THE_WHOLE = {
     "tests/authz/test_properties.py",  # channels, permissions and the chain together
     "tests/identity/php/test_mutation.py",  # spoiled sessions go through the whole reader
 }
-ROOMS_OF_THE_WHOLE = {"tests/support", "tests/product"}
+PACKAGES_OF_THE_WHOLE = {"tests/support", "tests/product"}
 
 
 def modules() -> set[str]:
@@ -50,8 +50,8 @@ def mirrors() -> set[str]:
     found = set()
     for path in (TREE / "tests").rglob("test_*.py"):
         relative = path.relative_to(TREE)
-        rooms = {str(parent) for parent in relative.parents}
-        if str(relative) not in OF_THE_WHOLE and not rooms & ROOMS_OF_THE_WHOLE and "node_modules" not in rooms:
+        parents = {str(parent) for parent in relative.parents}
+        if str(relative) not in OF_THE_WHOLE and not parents & PACKAGES_OF_THE_WHOLE and "node_modules" not in parents:
             found.add(str(relative))
     return found
 
@@ -85,7 +85,7 @@ class Mirror(SynchronousTestCase):
         left = [test for test in mirrors() if not any(belongs(test, one) for one in wanted)]
         self.assertEqual(sorted(left), [], "opposite of nothing")
 
-    def test_every_room_of_tests_is_a_package(self) -> None:
+    def test_every_folder_of_tests_is_a_package(self) -> None:
         """A folder of tests without an __init__.py is passed over by trial in silence."""
         bare = {
             str(path.parent.relative_to(TREE))
