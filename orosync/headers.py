@@ -1,13 +1,8 @@
-"""A Cookie header as Oro's PHP reads it. Pure; must not know what any cookie means.
+"""HTTP headers that say who connects: cookies as Oro's PHP reads them, the client's address behind proxies, and the
+origin rule.
 
-Who a request comes from, past the proxies on its way. Pure, and nothing here raises.
-
-It must not know what an address is good for.
-
-Which web pages may connect: the Origin header against a list. Pure; knows neither requests nor answers.
-
-A browser always sends Origin and scripts cannot forge it, which is what protects a session cookie from a foreign
-page. Other clients may send what they like, so the rule says nothing about them.
+All of it is pure. A browser always sends Origin, and scripts cannot forge it, which protects a session cookie from
+foreign web pages. Other clients may send what they like, so the rule says nothing about them.
 """
 
 from __future__ import annotations
@@ -23,7 +18,7 @@ from orosync.model import EMPTY
 def parse_cookies(header: str | None) -> Mapping[str, str]:
     """A Cookie header as PHP reads it: values verbatim, and of two cookies of one name the first counts.
 
-    A browser sends the cookie of the longer path first (RFC 6265 section 5.4). Pieces without "=" are passed over.
+    A browser sends the cookie of the longer path first (RFC 6265 section 5.4). Pieces without "=" are skipped.
     """
     if not header:
         return EMPTY
@@ -38,11 +33,11 @@ def parse_cookies(header: str | None) -> Mapping[str, str]:
 Network = IPv4Network | IPv6Network
 
 UNIX = "unix"
-"""What stands for the address of a peer on a UNIX socket."""
+"""Stands for the address of a peer on a UNIX socket."""
 
 NAMES = frozenset(
     {
-        # Standards: RFC 7239, RFC 9110 section 7.6.3, RFC 8586; and the words that came before them.
+        # Standards: RFC 7239, RFC 9110 section 7.6.3, RFC 8586; and their predecessors.
         "cdn-loop",
         "forwarded",
         "forwarded-for",
@@ -52,7 +47,7 @@ NAMES = frozenset(
         "traceparent",
         "tracestate",
         "via",
-        # What reverse proxies and load balancers write: nginx, Apache, HAProxy, IIS, Envoy, WebLogic, hardware.
+        # Reverse proxies and load balancers: nginx, Apache, HAProxy, IIS, Envoy, WebLogic, hardware.
         "client-ip",
         "front-end-https",
         "http-client-ip",
@@ -86,7 +81,7 @@ NAMES = frozenset(
         "x-url-scheme",
         "x-varnish",
         "x-via",
-        # What content networks and hosting platforms write.
+        # Content delivery networks and hosting platforms.
         "do-connecting-ip",
         "x-nf-client-connection-ip",
         "x-nf-request-id",
@@ -142,7 +137,7 @@ PREFIXES = (
     "x-traefik-",
     "x-vercel-",
 )
-"""What such names begin with where a product writes several: ``x-forwarded-for``, ``-proto``, ``-host`` and so on."""
+"""Prefixes of such names, where a product adds several: ``x-forwarded-for``, ``-proto``, ``-host`` and so on."""
 
 _HYPHENS = str.maketrans("_.", "--")
 _MARK = re.compile("|".join(map(re.escape, PREFIXES)))
@@ -156,9 +151,9 @@ def plain_address(host: str) -> str:
 
 
 def forwarded(headers: Mapping[str, str]) -> bool:
-    """Whether any proxy left its mark, believed or not, whatever the header's value: one of NAMES or PREFIXES.
+    """Whether a proxy, trusted or not, has added a header of NAMES or PREFIXES, whatever its value.
 
-    The one definition of "came through a proxy". Header names are in lower case; an underscore or dot counts as a
+    This is the definition of "came through a proxy". Header names are in lower case; an underscore or dot counts as a
     hyphen.
     """
     return _marked(tuple(headers))
@@ -166,22 +161,22 @@ def forwarded(headers: Mapping[str, str]) -> bool:
 
 @lru_cache(maxsize=128)
 def _marked(names: tuple[str, ...]) -> bool:
-    """Of the names of a request's headers; nearly all clients send the same few."""
+    """The same for a tuple of names; nearly all clients send the same few."""
     return any(name in NAMES or _MARK.match(name) for name in (one.translate(_HYPHENS) for one in names))
 
 
 def speaks_for_others(peer: str, trusted: Sequence[Network]) -> bool:
-    """Whether a peer may be a proxy, so that only a request's headers tell whose it is: one of ``trusted``, or what is
-    behind a UNIX socket."""
+    """Whether a peer may be a proxy, so that only the headers of a request tell its client: one of ``trusted``, or a
+    peer on a UNIX socket."""
     return peer == UNIX or (bool(trusted) and within(peer, trusted))
 
 
 def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> str:
-    """The client's address: the peer's own, or what trusted proxies say of it.
+    """The client's address: the peer's own, or the one that trusted proxies report.
 
-    ``chain`` is X-Forwarded-For. It is read from its right end, where the nearest proxy wrote, for as long as
-    the one who wrote is trusted; the first address that is not a trusted proxy is the client. What cannot be read
-    ends the search at the last address that was believed. A peer on a UNIX socket is trusted where anybody is.
+    ``chain`` is X-Forwarded-For. It is read from its right end, where the nearest proxy wrote, as long as each writer
+    is trusted; the first address that is not a trusted proxy is the client. An entry that cannot be read ends the
+    search at the address before it. A peer on a UNIX socket is trusted if there are trusted proxies at all.
     """
     if not chain or not trusted or not (peer == UNIX or within(peer, trusted)):
         return peer
@@ -198,7 +193,7 @@ def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> 
 
 @lru_cache(maxsize=4096)
 def address_group(address: str) -> str:
-    """What is counted as one address: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
+    """What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 one (its owner has 2**64 of them).
 
     A mapped IPv4 address counts as itself; what is no IP address (a UNIX socket) stands for itself.
     """
@@ -246,7 +241,7 @@ _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
 class OriginRule:
-    """The listener's rule.
+    """The origin rule of a listener.
 
     An entry that is a bare host (``shop.example``) allows that host with any scheme and port, and without a
     scheme, as Oro's server does; a full origin (``https://shop.example:8443``) is compared exactly, a scheme's
@@ -270,7 +265,7 @@ class OriginRule:
         self._required = required
 
     def allows(self, origin: str | None) -> bool:
-        """Whether a request with this Origin header (None: it had none) may go on."""
+        """Whether a request with this Origin header (None: without one) is allowed."""
         if origin is None:
             return not self._required
         found = _ORIGIN.fullmatch(origin)

@@ -27,8 +27,10 @@ from orosync.model import (
 )
 
 WAITING, RATE, TURN = 1, 2, 4
-"""Why a link is not read, as flags: its session waits for somebody else's answer; its client says more than it may; it
-has been read enough for this turn of the reactor."""
+"""The reasons why a connection is paused, as flags. WAITING: its session waits for the answer of an authenticator or an
+authorizer. RATE: its client has sent more than its message rate allows (``transport.message_rates``). TURN: it has used
+up its quantum of this turn of the reactor (``transport.read_turns``). While a connection has any of them, it is not
+read from, and what has arrived already is kept and not handed to the session."""
 
 
 @attrs.frozen

@@ -1,9 +1,9 @@
-"""A client's connection as Crossbar.io's ``TransportDetails`` describe it (``TransportDetails.marshal`` of autobahn):
-read as ConnectionFacts where another router tells of its clients, and written for procedures that decide about ours.
+"""A client's connection as Crossbar.io's ``TransportDetails`` describe it (``TransportDetails.marshal`` of autobahn).
 
-``peer`` is ``tcp4:192.0.2.7:40000``; ``http_headers_received`` has lower-case names and is there for WebSocket alone.
-What is missing or of another shape counts as not said. Cookies, credentials, the query string (which holds tickets) and
-all headers but a few are never told, nor anything of this process.
+``connection_facts`` reads what another router tells of its clients; ``transport_details`` tells procedures of the
+application about ours. ``peer`` is ``tcp4:192.0.2.7:40000``; ``http_headers_received`` has lower-case names and exists
+for WebSocket alone. A value that is missing or of another type counts as absent. Cookies, credentials, the query string
+(which holds tickets) and all but a few headers are never told, nor anything of this process.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from orosync.headers import UNIX, Network, client_address, forwarded, parse_cook
 from orosync.model import EMPTY, ConnectionFacts
 
 UNKNOWN = "unknown"
-"""The peer where the router does not say it: no network has it."""
+"""The address of a peer that the router does not tell; it is in no network."""
 
 
 def connection_facts(listener: str, transport: object, proxies: Sequence[Network]) -> ConnectionFacts:
-    """The facts for ``listener`` (our name for the router); ``proxies`` are believed as those of a listener of ours."""
-    told: Mapping[str, Any] = transport if isinstance(transport, Mapping) else EMPTY
-    headers = _headers(told.get("http_headers_received"))
-    peer = peer_address(told.get("peer"))
-    subprotocol = told.get("websocket_protocol")
+    """The facts for ``listener`` (our name for the router). ``proxies`` are trusted, like those of a listener of
+    ours."""
+    details: Mapping[str, Any] = transport if isinstance(transport, Mapping) else EMPTY
+    headers = _headers(details.get("http_headers_received"))
+    peer = peer_address(details.get("peer"))
+    subprotocol = details.get("websocket_protocol")
     return ConnectionFacts(
         listener=listener,
         peer=peer,
@@ -38,14 +39,14 @@ def connection_facts(listener: str, transport: object, proxies: Sequence[Network
         subprotocols=(subprotocol,) if isinstance(subprotocol, str) else (),
         cookies=parse_cookies(headers.get("cookie")),
         headers=headers,
-        tls=told.get("is_secure") is True,
+        tls=details.get("is_secure") is True,
         forwarded=forwarded(headers),
     )
 
 
 def peer_address(peer: object) -> str:
-    """The address in ``tcp4:ADDRESS:PORT`` or ``tcp6:ADDRESS:PORT`` (of our own router's, which tells no port, without
-    one), "unix" for a UNIX socket, else UNKNOWN."""
+    """The address in ``tcp4:ADDRESS:PORT`` or ``tcp6:ADDRESS:PORT`` (with or without a port), "unix" for a UNIX socket,
+    else UNKNOWN."""
     kind, _, rest = peer.partition(":") if isinstance(peer, str) else ("", "", "")
     if kind == "unix":
         return UNIX
@@ -58,28 +59,28 @@ def peer_address(peer: object) -> str:
     return UNKNOWN
 
 
-def _headers(told: object) -> Mapping[str, str]:
-    """Names come in lower case from every router that keeps to the contract; of others they are made so."""
-    if not isinstance(told, Mapping):
+def _headers(received: object) -> Mapping[str, str]:
+    """Names in lower case, as routers should send them."""
+    if not isinstance(received, Mapping):
         return EMPTY
-    return {name.lower(): value for name, value in told.items() if isinstance(name, str) and isinstance(value, str)}
+    return {name.lower(): value for name, value in received.items() if isinstance(name, str) and isinstance(value, str)}
 
 
 HEADERS = ("accept-language", "host", "origin", "user-agent")
-"""The headers that are told. Others may hold credentials: Cookie, Authorization, Referer, whatever a proxy adds."""
+"""The headers that are told. Others may hold credentials: Cookie, Authorization, Referer, those that proxies add."""
 
 LONGEST_HEADER = 1024
 
-SOMEBODY = "for=unknown"
-"""What is told of proxies on the way (RFC 7239, section 6.2): that there was one, and nothing that it said."""
+FORWARDED = "for=unknown"
+"""The value of the header "forwarded" (RFC 7239 section 6.2): there was a proxy, and nothing that it said."""
 
 
 def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
-    """The keys that Crossbar.io's components read, all of them; what is not told is null or empty.
+    """All keys that components of Crossbar.io read; what is not told is null or empty.
 
-    ``peer`` is the client's own address, behind trusted proxies too; its port is not told (0). That it came through a
-    proxy is told by a header "forwarded" of our own, for an authenticator that lets nobody publish through one. A
-    component in this process (and orosync itself, None) has ``{"type": "stdio"}``.
+    ``peer`` is the client's own address, behind trusted proxies too; its port is not told (0). A header "forwarded" of
+    our own says that the client came through a proxy, for an authenticator that allows no publishing through one. A
+    component in this process, and orosync itself (None), has ``{"type": "stdio"}``.
     """
     if facts is None or not facts.peer:
         return {"type": "stdio"}
@@ -103,8 +104,10 @@ def transport_details(facts: ConnectionFacts | None) -> dict[str, Any]:
 
 
 def _shown_headers(facts: ConnectionFacts) -> dict[str, str]:
-    told = {name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER}
-    return {**told, "forwarded": SOMEBODY} if facts.forwarded else told
+    shown = {
+        name: facts.headers[name] for name in HEADERS if len(facts.headers.get(name, "x" * 2048)) <= LONGEST_HEADER
+    }
+    return {**shown, "forwarded": FORWARDED} if facts.forwarded else shown
 
 
 def certificate_details(certificate: bytes | None) -> dict[str, str] | None:
@@ -122,5 +125,5 @@ def _peer(address: str) -> str:
 
 
 def _protocol(offered: tuple[str, ...]) -> str:
-    """The first that is spoken here; whoever offers nothing speaks v1."""
+    """The first that orosync speaks; a client that offers none speaks v1."""
     return next((one for one in offered if one == "wamp" or one.startswith("wamp.2.")), "wamp")

@@ -48,11 +48,11 @@ READ_SIZE = 2048
 a buffer of that size for good (over TLS it is half of that). A client that has joined is read from as Twisted does."""
 
 TLS_READ_SIZE = 16384
-"""As much, over TLS, from a client that has joined: all records in it are handed over in one turn, and 64 KiB hold
-nearly three thousand of one byte each."""
+"""Bytes that are read at once over TLS from a client that has joined: all records in them are handed over in one turn,
+and 64 KiB hold nearly three thousand of one byte each."""
 
 SCRAP = 64
-"""Bytes of an incomplete frame that are work however few they are, where one read holds many such pieces."""
+"""What a piece of an incomplete frame costs over TLS, however small it is."""
 
 FEW = 4 * LEAST
 """What a read may cost without being counted: a few messages."""
@@ -483,7 +483,7 @@ class Connection(TurnTaker):
             self.transport.pauseProducing()
 
     def take_token(self) -> None:
-        """The peer sent something that nobody asked for and that is no message: it costs a token."""
+        """The peer sent a PING, or a PONG without one: it costs a token, like a message."""
         bucket = self.bucket
         bucket.left -= 1
         if bucket.left < 0:
@@ -564,12 +564,13 @@ class Connection(TurnTaker):
         self.transport.abortConnection()
 
     def scrap(self) -> None:
-        """One read of TLS may hold thousands of records of one byte, of plain TCP it is one such piece."""
+        """A small piece of an incomplete frame costs SCRAP: one read of TLS may hold thousands of records of one
+        byte."""
         if self._raw is self.transport or self._paused:
             return
         self._quantum_left -= SCRAP
         if self._quantum_left <= 0:
-            self._raw.bufferSize = READ_SIZE  # each read brings so many again
+            self._raw.bufferSize = READ_SIZE  # the next read would bring as many
             self._wait()
             self._hold()
 

@@ -108,7 +108,7 @@ class BoundedChannel(http.HTTPChannel):
     """The connection's, on a listener."""
 
     def checkPersistence(self, request: http.Request, version: bytes) -> bool:
-        """In a crowd nobody keeps a place for a request that may come later."""
+        """While places are scarce, a connection is closed behind its response: no place is kept for a later request."""
         self.site.vouch(self._path, self.place)
         if self.place is not None and self.place.is_wanted():
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
@@ -249,7 +249,7 @@ class QuietSite(Site):
     turns: ReadTurns
 
     def vouch(self, target: bytes, place: Place | None) -> None:
-        """A request for ``target`` begins: where that belongs to a client that has joined, ``place`` is its."""
+        """A request for ``target`` begins. If that belongs to a client that has joined, ``place`` does too."""
         path = target.partition(b"?")[0].decode("latin-1")
         if self.branch is not None and self.branch.serves(path):
             self.branch.vouch(path, place)

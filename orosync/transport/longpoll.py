@@ -1,12 +1,8 @@
-"""One HTTP request of a long-poll: who sends it, which page may, and its answer.
+"""HTTP long-poll (WAMP, section "HTTP Longpoll Transport"), for clients whose networks let no WebSocket through.
 
-It must not know what a request is for.
-
-HTTP long-poll (WAMP, section "HTTP Longpoll Transport"), for clients whose networks let no WebSocket through.
-
-``POST {path}/open`` admits a client as a WebSocket's upgrade does, with the same facts, rules and refusals; then it
-sends and fetches messages under a name that nobody can guess. It must not know what travels in a message or who the
-client is.
+``POST {path}/open`` admits a client as a WebSocket upgrade does, with the same facts, rules and refusals. The client
+then sends and receives messages under a random name that serves as its secret: ``POST {path}/{name}/send``,
+``/receive`` and ``/close``.
 """
 
 from __future__ import annotations
@@ -31,7 +27,7 @@ from orosync.transport.handshake import refusal_of
 from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, connection_facts
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
-from orosync.transport.longpoll_connection import LongPollConnection, Terms
+from orosync.transport.longpoll_connection import LongPollConnection, LongPollContext
 from orosync.transport.tls import connection_of
 
 _HEADERS = {
@@ -51,19 +47,19 @@ class PollRequest:
         request.notifyFinish().addErrback(lambda _: self._lost())
 
     def allow(self, origin: str) -> None:
-        """Let the page that sent the request see the answer (Fetch, section "HTTP extensions")."""
+        """Let the web page that sent the request read the response (CORS: Fetch, section "HTTP extensions")."""
         self._header("Access-Control-Allow-Origin", origin)
         self._header("Access-Control-Allow-Credentials", "true")
 
     def preflight(self) -> None:
-        """Answer a browser that asks whether the page may send what it wants to send."""
+        """Answer a CORS preflight request."""
         self._header("Access-Control-Allow-Methods", "POST")
         self._header("Access-Control-Allow-Headers", "Content-Type")
         self._header("Access-Control-Max-Age", "600")
         self.answer(204)
 
     def answer(self, status: int, body: bytes = b"", content_type: str = "application/json; charset=utf-8") -> None:
-        """Whoever has gone gets nothing."""
+        """Send the response, unless the client has gone."""
         request = self._request
         if request is None:
             return
@@ -93,8 +89,8 @@ class PollRequest:
 
 
 def head_of(request: server.Request) -> HttpRequest:
-    """The head as the handshake of a WebSocket has it. Raises BadRequest for headers that may stand once alone and do
-    not."""
+    """The head in the form that the WebSocket handshake uses. Raises BadRequest for a header that is repeated and must
+    not be."""
     headers: dict[str, str] = {}
     for raw, values in request.requestHeaders.getAllRawHeaders():
         name = raw.decode("latin-1").lower()
@@ -114,12 +110,12 @@ def body_of(request: server.Request) -> bytes:
 
 
 def transport_of(request: server.Request) -> Any:
-    """The connection that a request came by."""
+    """The transport of the connection that a request arrived on."""
     return request.channel.transport
 
 
 def place_of(request: server.Request) -> Place | None:
-    """The place of the connection that a request came by; None where it did not come to a listener."""
+    """The place of the connection that a request arrived on; None outside a listener."""
     channel: Any = request.channel
     place: Place | None = channel.place
     return place
@@ -131,13 +127,13 @@ WAIT = 10.0
 """Seconds that a client is kept waiting for a message: autobahn's JavaScript gives up after twelve."""
 
 PROTOCOLS = tuple(f"wamp.2.{format}{batched}" for format in ("json", "msgpack", "cbor") for batched in ("", ".batched"))
-"""What can be polled for. WAMP v1 has no form for it."""
+"""The subprotocols of this transport. It is not defined for WAMP v1."""
 
 Verb = Callable[["LongPoll", LongPollConnection, PollRequest, bytes], None]
 
 
 class LongPoll(Resource):
-    """Everything below ``path`` on a listener."""
+    """The resource below ``path`` on a listener."""
 
     isLeaf = True
 
@@ -147,27 +143,28 @@ class LongPoll(Resource):
         self._base = path.rstrip("/") + "/"
         settings = listener.settings
         self._rule = OriginRule(settings.origins, settings.origin_required)
-        self._terms = Terms(listener, min(WAIT, settings.ping_interval))
+        self._context = LongPollContext(listener, min(WAIT, settings.ping_interval))
         self._links: dict[str, LongPollConnection] = {}
 
     def serves(self, path: str) -> bool:
-        """Whether a request's path is one of ours."""
+        """Whether a path belongs to this resource."""
         return path.startswith(self._base)
 
     def vouch(self, path: str, place: Place | None) -> None:
-        """The connection of a request for ``path`` is that of a client that has joined, if the path tells so."""
+        """See http_site.Branch: ``path`` holds the name of the client's transport."""
         link = self._links.get(path[len(self._base) :].partition("/")[0])
         if link is not None:
             link.vouch(place)
 
     def body_limit(self, path: str) -> int:
-        """Bytes that the body of a request for ``path`` may have, as far as the path tells whose it is."""
+        """Bytes that the body of a request for ``path`` may have: the message limit of the client that the path
+        names."""
         link = self._links.get(path[len(self._base) :].partition("/")[0])
         limit = UNAUTHENTICATED_MESSAGE_LIMIT if link is None else link.message_limit
         return min(limit, self._listener.settings.body_limit)
 
     def render(self, request: server.Request) -> int:
-        """Every request; answered here or later."""
+        """Called for every request, which is answered here or later."""
         poll, settings = PollRequest(request), self._listener.settings
         place = place_of(request)
         peer = plain_address(getattr(request.getClientAddress(), "host", UNIX)) if place is None else place.peer
@@ -175,12 +172,12 @@ class LongPoll(Resource):
             head = head_of(request)
             host = head.host
         except BadRequest as fault:
-            self._tell("malformed", fault.reason, peer, None)
+            self._note("malformed", fault.reason, peer, None)
             poll.answer(400)
             return server.NOT_DONE_YET
         origin = head.headers.get("origin")
         if origin is not None and not self._rule.allows(origin):
-            self._tell("origin", f"not one of the origins of [listen:{settings.name}]", peer, origin)
+            self._note("origin", f"not one of the origins of [listen:{settings.name}]", peer, origin)
             poll.answer(403)
             return server.NOT_DONE_YET
         if origin is not None:
@@ -208,9 +205,9 @@ class LongPoll(Resource):
     def _open(self, poll: PollRequest, facts: ConnectionFacts) -> None:
         listener = self._listener
         if facts.origin is None and not self._rule.allows(None):
-            self._deny(poll, 403, "origin", "no Origin header", facts)
+            self._refuse(poll, 403, "origin", "no Origin header", facts)
         elif not facts.subprotocols:
-            self._deny(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
+            self._refuse(poll, 400, "subprotocol", f"asks for none of {', '.join(PROTOCOLS)}", facts)
         elif (place := listener.connection_limit.acquire(facts.source)) is None:
             poll.answer(503)
         else:
@@ -233,7 +230,7 @@ class LongPoll(Resource):
     def _admitted(self, admission: Admission, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
         subprotocol = admission.subprotocol or ""
         batched, binary = subprotocol.endswith(".batched"), ".json" not in subprotocol
-        link = LongPollConnection(self._terms, facts, admission.session, batched, binary)
+        link = LongPollConnection(self._context, facts, admission.session, batched, binary)
         link.place = place
         name = secrets.token_urlsafe(24)
         self._links[name] = link
@@ -252,13 +249,13 @@ class LongPoll(Resource):
         place.release()
         if not failure.check(CancelledError):
             status, reason, kind = refusal_of(failure)
-            self._deny(poll, status, kind, reason, facts)
+            self._refuse(poll, status, kind, reason, facts)
 
-    def _deny(self, poll: PollRequest, status: int, kind: str, reason: str, facts: ConnectionFacts) -> None:
-        self._tell(kind, reason, facts.address, facts.origin)
+    def _refuse(self, poll: PollRequest, status: int, kind: str, reason: str, facts: ConnectionFacts) -> None:
+        self._note(kind, reason, facts.address, facts.origin)
         poll.answer(status)
 
-    def _tell(self, kind: str, reason: str, address: str, origin: str | None) -> None:
+    def _note(self, kind: str, reason: str, address: str, origin: str | None) -> None:
         name = self._listener.settings.name
         self._listener.journal.note(
             "handshake.refused", kind, listener=name, address=address, origin=origin, reason=reason
@@ -281,7 +278,7 @@ _VERBS: dict[str, Verb] = {"receive": LongPoll._receive, "send": LongPoll._send,
 
 
 def _protocols(body: bytes) -> tuple[str, ...]:
-    """Those of ``{"protocols": [...]}`` that can be polled for, in the client's order; none for any other body."""
+    """The supported ones of ``{"protocols": [...]}``, in the client's order; none for any other body."""
     try:
         said: Any = json.loads(body)
         offered = said["protocols"] if isinstance(said, dict) else ()

@@ -1,7 +1,7 @@
-"""The link between one session and a client that polls for it over HTTP (WAMP, section "HTTP Longpoll Transport").
+"""The connection of a long-poll client (WAMP, section "HTTP Longpoll Transport"), as its session sees it.
 
-What is pushed waits here until the client asks for it; what the client sends while the session is paused waits with its
-request. It must not know HTTP beyond a request that is answered, nor what travels in a message.
+Frames that are sent wait here until the client asks for them; what the client sends while the session is paused waits
+together with its request.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ MOST_WAITING = 8
 """Requests with messages that may wait for a paused session."""
 
 BYTES_WAITING = 262144
-"""Bytes of requests that may wait where it is only for the next turn of the reactor."""
+"""Bytes of requests that may wait for the next turn of the reactor (paused with TURN alone)."""
 
 MOST_CONNECTIONS = 4
-"""HTTP connections that a client which has joined may have beside its transport: it needs two."""
+"""HTTP connections that count as authenticated with one client that has joined: it needs two."""
 
 _FAULTS = (1002, 1007, 1011)
-"""Codes of an end that was the message's fault, or ours."""
+"""Close codes for a message that was wrong, or an error of ours."""
 
 
 def poll_frame(payload: bytes, binary: bool) -> bytes:
-    """``ILink.framer`` of every long-poll: a message is the body of an answer."""
+    """``ILink.framer`` of long-poll: a message is the body of a response."""
     return payload
 
 
 class Poll(Protocol):
-    """A request that can be answered, unless its client has gone (``gone`` is called then)."""
+    """A request to be answered; ``gone`` is called when its client has gone."""
 
     gone: Callable[[], object]
 
     def answer(self, status: int, body: bytes = b"") -> None: ...
 
 
-class Terms:
-    """What all polled links of a listener share; times in ticks of the timers."""
+class LongPollContext:
+    """What all long-poll connections of a listener share; times in ticks of ``timers``."""
 
     def __init__(self, listener: Any, wait: float) -> None:
         settings = listener.settings
@@ -68,17 +68,19 @@ class Terms:
 
 @implementer(ILink)
 class LongPollConnection(TurnTaker):
-    """One session's. ``left`` is called once it is over."""
+    """One client's connection. ``left`` is called once when it is over."""
 
     framer = staticmethod(poll_frame)
     bucket: TokenBucket = NO_LIMIT
     slot: set[Timed] | None = None
 
-    def __init__(self, terms: Terms, facts: ConnectionFacts, session: ISession, batched: bool, binary: bool) -> None:
+    def __init__(
+        self, context: LongPollContext, facts: ConnectionFacts, session: ISession, batched: bool, binary: bool
+    ) -> None:
         self.facts = facts
         self.state = OPEN
         self.left: Callable[[], object] = lambda: None
-        self._terms = terms
+        self._context = context
         self._session = session
         self._batched = batched
         self._binary = binary
@@ -90,7 +92,7 @@ class LongPollConnection(TurnTaker):
         self._unfinished: Poll | None = None
         self._busy = self._cut = False
         self._authenticated = self._done = False
-        self.turns = terms.turns
+        self.turns = context.turns
         self._code = 0
         self._why = ""
         self.place: Place | None = None
@@ -98,8 +100,8 @@ class LongPollConnection(TurnTaker):
         self.set_authenticated(False)
 
     def begin(self) -> None:
-        """The client is about to be told of its link."""
-        self._terms.timers.schedule(self, self._terms.absence_ticks)
+        """Open the session. The client is told the name of its transport afterwards."""
+        self._context.timers.schedule(self, self._context.absence_ticks)
         try:
             self._session.opened(self)
         except Exception:
@@ -112,27 +114,27 @@ class LongPollConnection(TurnTaker):
         """See ILink."""
         if self.state != OPEN or self._cut:
             return
-        limit, size = self._terms.limit, len(frame)
+        limit, size = self._context.limit, len(frame)
         if self._size <= limit:
-            # One that is larger than all that may wait can be had nevertheless.
+            # A single frame that is larger than send_buffer_limit may wait all the same.
             self._large = size if size > limit else 0
         self._queue.append(frame)
         self._size += size
         self._cut = self._size > limit + self._large
         if len(self._queue) == 1 or self._cut:
-            self._terms.scheduler.schedule(self)
+            self._context.scheduler.schedule(self)
 
     def send(self, frame: bytes) -> None:
         """See ILink."""
         self.push(frame)
 
     def close(self, code: int, reason: str) -> None:
-        """See ILink. What is queued is still fetched, within the time that closing may take."""
+        """See ILink. The client may still fetch what is queued, within ``close_timeout``."""
         if self.state == OPEN:
             self.state = CLOSING
             self._code, self._why = code, f"closed by us with {code}: {reason}"
-            self._terms.timers.schedule(self, self._terms.close_ticks)
-            self._terms.scheduler.schedule(self)
+            self._context.timers.schedule(self, self._context.close_ticks)
+            self._context.scheduler.schedule(self)
             self._leave_turns()
             self._finish()
             self.resume(WAITING | RATE)
@@ -161,7 +163,7 @@ class LongPollConnection(TurnTaker):
         """See ILink."""
         limit = self._session.traits.message_limit
         self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
-        self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not ask any more
+        self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not poll any more
         self._authenticated = authenticated
         for place in (self.place, *self._vouched_for):
             if place is not None:
@@ -170,7 +172,7 @@ class LongPollConnection(TurnTaker):
             self._vouched_for.clear()
 
     def vouch(self, connection: Place | None) -> None:
-        """A request has come by ``connection``: with a client that has joined behind it, it is authenticated too."""
+        """A request has arrived on ``connection``, which counts as authenticated if the client has joined."""
         if not self._authenticated or connection is None:
             return
         known = self._vouched_for
@@ -183,7 +185,7 @@ class LongPollConnection(TurnTaker):
     # -- the client's requests
 
     def receive(self, poll: Poll) -> None:
-        """The client asks for what there is, or waits for it. Of two that ask the later one gets it."""
+        """The client asks for messages, or waits for them. Of two such requests the later one gets them."""
         self._release(204)
         if self.state == CLOSED:
             poll.answer(404)
@@ -191,11 +193,11 @@ class LongPollConnection(TurnTaker):
         self._receiver = poll
         poll.gone = self._receiver_gone
         if self.state == OPEN:
-            self._terms.timers.schedule(self, self._terms.wait_ticks)
+            self._context.timers.schedule(self, self._context.wait_ticks)
         self.flush()
 
     def sent(self, data: bytes, poll: Poll) -> None:
-        """The client says something. The request is answered when it has been handed over."""
+        """The client sends messages. The request is answered when they have been handed over."""
         if self.state != OPEN:
             poll.answer(404)
         elif len(data) > self.message_limit:
@@ -212,12 +214,12 @@ class LongPollConnection(TurnTaker):
         """The client closes the transport."""
         self._end(True, "closed by the client")
 
-    # -- in between
+    # -- between the two
 
     def flush(self) -> None:
-        """Answer the waiting receiver, if there is anything for it (see write_queue.Flushable)."""
+        """Answer the waiting receive request, if there is anything for it (see write_queue.Flushable)."""
         if self._cut and self.state == OPEN:
-            self._note("queue_full", queued=self._size, limit=self._terms.limit)
+            self._note("queue_full", queued=self._size, limit=self._context.limit)
             self._end(False, "cut: queue_full")
             return
         receiver = self._receiver
@@ -230,16 +232,16 @@ class LongPollConnection(TurnTaker):
                 self._queue.clear()
             self._size -= len(body)
             if self.state == OPEN:
-                self._terms.timers.schedule(self, self._terms.absence_ticks)
+                self._context.timers.schedule(self, self._context.absence_ticks)
             receiver.answer(200, body)
         if self.state == CLOSING and not self._queue:
             self._end(True, self._why)
 
     def due(self) -> None:
-        """The timers: a receiver has waited long enough, or nobody has asked for too long."""
+        """See timers.Timed: a receive request has waited long enough, or the client has not polled for too long."""
         if self.state == OPEN and self._receiver is not None:
             self._release(204)
-            self._terms.timers.schedule(self, self._terms.absence_ticks)
+            self._context.timers.schedule(self, self._context.absence_ticks)
         else:
             if self.state == OPEN and not self._done:
                 self._note("poll_timeout")
@@ -262,7 +264,7 @@ class LongPollConnection(TurnTaker):
         self._busy = False
         if self.state == OPEN:
             if self._later is not None:
-                self._unfinished = poll  # a batch of which the rest has to wait
+                self._unfinished = poll  # the rest of a batch has to wait
                 return
             if self._quantum_left <= 0:
                 self._wait()
@@ -285,7 +287,7 @@ class LongPollConnection(TurnTaker):
 
     def failed(self) -> None:
         """See read_turns.Reader."""
-        self._terms.journal.note("link.failed", "internal", address=self.facts.address)
+        self._context.journal.note("link.failed", "internal", address=self.facts.address)
         self.close(1011, "internal error")
 
     def _kept(self) -> bool:
@@ -299,10 +301,10 @@ class LongPollConnection(TurnTaker):
     def _receiver_gone(self) -> None:
         self._receiver = None
         if self.state == OPEN:
-            self._terms.timers.schedule(self, self._terms.absence_ticks)
+            self._context.timers.schedule(self, self._context.absence_ticks)
 
     def _note(self, kind: str, **fields: object) -> None:
-        self._terms.journal.note("consumer.cut", kind, address=self.facts.address, **fields)
+        self._context.journal.note("consumer.cut", kind, address=self.facts.address, **fields)
 
     def _end(self, clean: bool, reason: str) -> None:
         if self.state == CLOSED:
@@ -311,7 +313,7 @@ class LongPollConnection(TurnTaker):
         self.set_authenticated(False)
         self._leave_turns()
         self._finish()
-        self._terms.timers.cancel(self)
+        self._context.timers.cancel(self)
         self._queue.clear()
         self._release(204 if clean else 404)
         while self._late:

@@ -89,8 +89,8 @@ class TokenBucket:
     """
 
     __slots__ = (
-        "_address", "_balance", "_exempt", "_link", "_other", "_over_since", "_paused_last", "_rates", "_role",
-        "_since", "_told", "_user", "joined", "left", "slot",
+        "_address", "_balance", "_exempt", "_link", "_noted", "_other", "_over_since", "_paused_last", "_rates",
+        "_role", "_since", "_user", "joined", "left", "slot",
     )  # fmt: skip
 
     slot: set[Timed] | None
@@ -105,7 +105,7 @@ class TokenBucket:
         self._user: str | None = None
         self._role = ""
         self._exempt: Container[str] = ()
-        self._told = False
+        self._noted = False
         self._over_since = self._paused_last = -inf
         # The tokens besides ``left``, and when that was so; the same of the allowance that does not apply now.
         self._balance = float(UNKNOWN.burst)
@@ -200,10 +200,10 @@ class TokenBucket:
         return max(1, ceil(min(-self._balance / allowance.rate, _HORIZON) / TICK + _ALMOST))
 
     def _tell(self, rates: MessageRates, allowance: Allowance) -> None:
-        if self._told:
+        if self._noted:
             rates.journal.count("connection.slowed", "message_rate")
             return
-        self._told = True
+        self._noted = True
         rates.journal.note(
             "connection.slowed",
             "message_rate",

@@ -88,7 +88,7 @@ class TimerWheel:
         for member in due:
             try:
                 member.due()
-            except Exception:  # it must not cost the others theirs
+            except Exception:  # the other deadlines are kept
                 _log.failure("a connection could not do what was due")
         if self._members and self._timer is None:
             self._timer = self._clock.callLater(self._tick, self._advance)

@@ -1,13 +1,8 @@
-"""A self-signed certificate for trying things out: never for a real installation, which has its own.
+"""TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, and a certificate that can be
+reloaded while connections continue.
 
-It writes two files and knows nothing else.
-
-What TLS says of a connection beyond its bytes: the client's certificate, and ids to bind credentials to.
-
-It must not know what either is good for.
-
-TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, and a certificate that can be
-renewed while connections live on. It knows files and endpoints; nothing of what is spoken inside.
+Besides, what TLS says of a connection (the client's certificate, channel ids to bind credentials to), and a self-signed
+certificate for trying things out.
 """
 
 from __future__ import annotations
@@ -53,9 +48,8 @@ def self_signed(
 ) -> None:
     """Make an ECDSA P-256 key and a certificate for ``names`` (host names and addresses), as PEM files.
 
-    It is good for ``days`` from ``now()`` on.
-
-    The key is readable by its owner alone from the moment it exists. Files that are there are replaced. Raises OSError.
+    The certificate is valid for ``days`` from ``now()`` on. Only the owner can read the key file, from the moment it
+    exists. Existing files are replaced. Raises OSError.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
@@ -85,7 +79,7 @@ def _alternative(name: str) -> x509.GeneralName:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Beside its place first, then moved there: nobody ever sees half a file."""
+    """Write a new file, then rename it: no reader sees an incomplete one."""
     beside = path.with_name(f"{path.name}.new")
     beside.unlink(missing_ok=True)
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -106,25 +100,25 @@ def connection_of(transport: Any) -> Connection | None:
 
 
 def client_certificate(connection: Connection | None) -> bytes | None:
-    """The verified certificate of the client in DER; None where it gave none, or was asked for none."""
+    """The verified certificate of the client in DER; None if it presented none, or was not asked for one."""
     certificate = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
     return None if certificate is None else certificate.public_bytes(Encoding.DER)
 
 
 def channel_ids(connection: Connection | None) -> Mapping[str, bytes]:
-    """The ids of a connection by kind, each computed when it is asked for: nearly nobody does."""
+    """The channel ids of a connection by kind, each computed when it is read: few methods use them."""
     return EMPTY if connection is None else ChannelIds(connection)
 
 
 def _tls_unique(connection: Connection) -> bytes | None:
-    """RFC 5929 section 3: the first Finished message, which is the client's since no session is ever resumed here. As
-    autobahn has it: hashed to 32 bytes, and in TLS 1.3 too (for which the RFC defines none)."""
+    """RFC 5929 section 3: the first Finished message, the client's, since no session is resumed here. Like autobahn's:
+    hashed to 32 bytes, and available in TLS 1.3 too (for which the RFC does not define it)."""
     finished = connection.get_peer_finished()
     return None if finished is None else hashlib.sha256(finished).digest()
 
 
 def _tls_exporter(connection: Connection) -> bytes | None:
-    """RFC 9266 section 2; in TLS 1.3 alone, where it is unique without conditions."""
+    """RFC 9266 section 2; only in TLS 1.3, where it is unique without conditions."""
     if connection.get_protocol_version() != SSL.TLS1_3_VERSION:
         return None
     return bytes(connection.export_keying_material(EXPORTER_LABEL, SIZE, b""))
@@ -137,7 +131,7 @@ _KINDS: Mapping[str, Callable[[Connection], bytes | None]] = {
 
 
 class ChannelIds(Mapping[str, bytes]):
-    """32 bytes by kind; a kind that the connection cannot offer is not there."""
+    """Channel ids (32 bytes) by kind, without those that the connection cannot offer."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -156,7 +150,7 @@ class ChannelIds(Mapping[str, bytes]):
 
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""TLS 1.2: only these; TLS 1.3 has no others than their like."""
+"""For TLS 1.2. All ciphers of TLS 1.3 are of this kind."""
 
 HTTP = b"http/1.1"
 
@@ -165,9 +159,9 @@ HTTP = b"http/1.1"
 class ReloadingCredentials:
     """A certificate chain and its key from PEM files, for ``secured``.
 
-    ``client_ca_path`` holds the authorities whose certificates clients may present; those who present none are served
-    all the same, those with another's are not. Raises ConfigError, one line for the file at fault, when they cannot be
-    read or do not belong together.
+    ``client_ca_path`` holds the authorities whose certificates clients may present. Clients without a certificate are
+    served too, those with one of another authority are not. Raises ConfigError, one line for the file at fault, when
+    the files cannot be read or do not belong together.
     """
 
     def __init__(
@@ -179,8 +173,8 @@ class ReloadingCredentials:
         self._options = self._load()
 
     def reload(self) -> None:
-        """Read the files again: new connections get the new certificate, those there keep theirs. Raises
-        ConfigError, and then everything stays as it was."""
+        """Read the files again: new connections get the new certificate, existing ones keep theirs. Raises ConfigError,
+        and then nothing has changed."""
         self._options = self._load()
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
@@ -219,7 +213,7 @@ class ReloadingCredentials:
 
 
 def _ask_for_certificates(context: SSL.Context, authorities: Sequence[x509.Certificate]) -> None:
-    """Twisted's own way to ask (``trustRoot``) insists on an answer; here other credentials may stand in."""
+    """Twisted's own option (``trustRoot``) requires a certificate; here clients may use other credentials instead."""
     store = context.get_cert_store()
     assert store is not None, "an SSL_CTX always has one"
     for one in authorities:
@@ -229,8 +223,8 @@ def _ask_for_certificates(context: SSL.Context, authorities: Sequence[x509.Certi
 
 
 def _choose_protocol(connection: SSL.Connection, offered: Sequence[bytes]) -> Any:
-    """ALPN (RFC 7301), which browsers and Node use: HTTP/1.1, in which WebSocket begins. Twisted's own choice, made for
-    factories that know protocols, ends the handshake of a client that offers none of them."""
+    """ALPN (RFC 7301), used by browsers and Node: HTTP/1.1, in which WebSocket begins. Twisted's own callback would end
+    the handshake of a client that offers other protocols only."""
     return HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 

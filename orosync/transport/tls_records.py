@@ -1,8 +1,8 @@
-"""TLS that knows how long the record is of which it has only a part: OpenSSL keeps that until the record is complete,
-up to 16 KiB, and nobody above is told; and TLS whose handshakes wait for another turn of the reactor where this one has
-taken long already, since each costs as much as dozens of messages.
+"""TLS of one connection, with two limits that Twisted's does not have.
 
-It reads the lengths of records and nothing else (RFC 8446 section 5.1); it must not know what is spoken inside.
+It knows the length of an incomplete record (RFC 8446 section 5.1): OpenSSL keeps that, up to 16 KiB, and reports
+nothing of it, and with thousands of clients that have not joined this memory has to be bounded. And a TLS handshake,
+which costs as much as dozens of messages, waits for another turn of the reactor when this one has taken long already.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from orosync.transport.read_turns import QUANTUM, ReadTurns
 
 HEAD = 5
 OVERHEAD = 512
-"""Bytes of a record that are no message: padding, authentication, heads of frames."""
+"""Bytes of a record that are no message: padding, authentication tag, frame headers."""
 
 
 class Watcher(Protocol):
-    """Who says how long a record may be."""
+    """The connection, which says how long a record may be."""
 
     def room(self) -> int:
-        """Bytes that may still come before something is complete."""
+        """Bytes that are missing until the longest message would be complete."""
 
     def record_too_long(self, size: int) -> None:
-        """A record of ``size`` bytes is incomplete that is longer than that."""
+        """An incomplete record of ``size`` bytes is longer than that."""
 
 
 class MeasuredTLS(BufferingTLSTransport):
-    """The server's side of one connection. While it has a ``watcher``, that is told of an incomplete record which is
-    longer than there is room for. With ``measures`` False records are no longer looked at."""
+    """The server's side of one connection. ``watcher`` is told of an incomplete record for which there is no room. With
+    ``measures`` False records are no longer looked at."""
 
     factory: Any
     transport: Any

@@ -12,7 +12,7 @@ from orosync.interfaces import ILink
 from orosync.model import ConnectionPolicy
 from orosync.testing import connection_facts
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, Terms, poll_frame
+from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, LongPollContext, poll_frame
 from tests.support.wires import MemoryListener, RecordingSession
 
 
@@ -40,7 +40,7 @@ class PollCase(SynchronousTestCase):
         self, *, batched: bool = False, binary: bool = False, traits: ConnectionPolicy | None = None
     ) -> LongPollConnection:
         self.session = RecordingSession(traits)
-        terms = Terms(self.listener.factory, 10.0)
+        terms = LongPollContext(self.listener.factory, 10.0)
         link = LongPollConnection(terms, connection_facts(), self.session, batched, binary)
         self.left = 0
 
@@ -371,7 +371,9 @@ class EndTests(PollCase):
         self.assertEqual((len(self.flushLoggedErrors()), self.left), (1, 1))
         session = RecordingSession()
         session.on_opened = lambda link: 1 / 0
-        link = LongPollConnection(Terms(self.listener.factory, 10.0), connection_facts(), session, False, False)
+        link = LongPollConnection(
+            LongPollContext(self.listener.factory, 10.0), connection_facts(), session, False, False
+        )
         link.begin()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.listener.run(3)

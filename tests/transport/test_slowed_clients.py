@@ -19,7 +19,7 @@ from orosync.model import Action, ConnectionPolicy, Decision, Verdict
 from orosync.testing import connection_facts, principal
 from orosync.transport.autobahn_protocol import CLOSED, OPEN
 from orosync.transport.factories import RawSocketFactory
-from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, Terms
+from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, LongPollContext
 from orosync.transport.message_rates import Allowance, MessageRates
 from orosync.transport.read_turns import READERS
 from tests.session.stage import HELLO, Stage
@@ -327,7 +327,7 @@ class LongPollTests(RatesCase):
         facts = connection_facts()
         batched = subprotocol.endswith(".batched")
         one = session(self.stage, facts, subprotocol, ConnectionPolicy())
-        link = LongPollConnection(Terms(listener.factory, 10.0), facts, one, batched, False)
+        link = LongPollConnection(LongPollContext(listener.factory, 10.0), facts, one, batched, False)
         link.begin()
         return link
 
