@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from orosync.authz.factory import reservations, role_permissions, topic_rules
-from orosync.authz.remote import RemoteAuthorizer, RulingCache
+from orosync.authz.remote import DecisionCache, RemoteAuthorizer
 from orosync.authz.reserved import ReservedProcedures
 from orosync.config import Configuration
 from orosync.config.authentication import RemoteAuthorizerSection
@@ -140,7 +140,7 @@ class AuthorizerFactory:
     def _remote(self, section: RemoteAuthorizerSection, realm: str) -> RemoteAuthorizer:
         cache = None
         if section.cache is not None:
-            cache = RulingCache(section.cache, section.cache_entries, self._clock)
+            cache = DecisionCache(section.cache, section.cache_entries, self._clock)
         return RemoteAuthorizer(
             section.name,
             partial(self.caller, realm),

@@ -1,15 +1,8 @@
-"""What a remote authorizer is asked, in Crossbar.io's words: (session, uri, action, options).
+"""Remote authorizer: a procedure of a realm decides, as Crossbar.io's dynamic authorizers do.
 
-Values only. This file must not know who answers, or what an answer means.
-
-What a remote authorizer may answer, in Crossbar.io's words, and for how long an answer is remembered.
-
-It must not know who was asked, or how.
-
-Remote authorizer: a procedure of a realm decides, as Crossbar.io's dynamic authorizers do.
-
-Whatever is not clearly a yes is a no: an error, silence, nonsense and nobody there all refuse (the chain waits, and
-says so). This file must not know sessions, or how a call travels.
+The procedure is called with (session, uri, action, options) and answers a boolean or a dict of ``allow``, ``disclose``
+and ``cache``. Only a clear yes allows: an error, no answer, a malformed answer and a missing callee all deny (the chain
+waits, and reports it).
 """
 
 from __future__ import annotations
@@ -30,6 +23,7 @@ from orosync.model import Action, Decision, Match, Principal, SessionFacts, Verd
 from orosync.transport_details import transport_details
 
 _EXACT = Match.EXACT
+_FLAGS = ("allow", "disclose", "cache")
 
 
 def _flag(value: object) -> bool:
@@ -52,7 +46,7 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_text, value))
 
 
-_TOLD: Mapping[Action, Mapping[str, Callable[[object], bool]]] = {
+_PASSED_OPTIONS: Mapping[Action, Mapping[str, Callable[[object], bool]]] = {
     Action.SUBSCRIBE: {"get_retained": _flag},
     Action.PUBLISH: {
         "acknowledge": _flag,
@@ -68,13 +62,14 @@ _TOLD: Mapping[Action, Mapping[str, Callable[[object], bool]]] = {
     Action.CALL: {"timeout": _number, "receive_progress": _flag},
     Action.REGISTER: {"invoke": _text, "concurrency": _number, "force_reregister": _flag},
 }
-"""The options that are told. One of a wrong type is not: the router refuses such a request or ignores the option."""
+"""The options that are passed on. One of a wrong type is not: the router refuses the request or ignores the option."""
 
 
 def session_details(principal: Principal) -> dict[str, Any]:
-    """Who asks, and over what kind of connection. ``session`` is None where nobody joined (orosync's own bridges).
+    """The client and its connection. ``session`` is None for principals without a session (orosync's uplinks).
 
-    Of a user of Oro, authextra has ``user_id``, ``organizations`` and ``roles``: orosync's own authorizer reads them.
+    For a user of Oro, authextra has ``user_id``, ``organizations`` and ``roles``, which orosync's authorizer reads when
+    it serves another router.
     """
     session, extra = principal.session, dict(principal.extra)
     if principal.user_id is not None:
@@ -91,26 +86,26 @@ def session_details(principal: Principal) -> dict[str, Any]:
     }
 
 
-def told_options(action: Action, match: Match, options: Mapping[str, Any]) -> dict[str, Any]:
+def request_options(action: Action, match: Match, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the request, without those that are unset; ``match`` and ``invoke`` only where they are other than
     WAMP's default."""
-    told: dict[str, Any] = {} if match is _EXACT else {"match": match.value}
+    found: dict[str, Any] = {} if match is _EXACT else {"match": match.value}
     if options:
-        for name, suits in _TOLD[action].items():
+        for name, suits in _PASSED_OPTIONS[action].items():
             value = options.get(name)
             if value is not None and suits(value) and not (name == "invoke" and value == "single"):
-                told[name] = value
-    return told
+                found[name] = value
+    return found
 
 
 def identity(principal: Principal, session: Mapping[str, Any]) -> bytes:
-    """32 bytes that stand for everything of who asks that an answer may depend on, except the session's own id."""
+    """32 bytes for everything of the client that an answer may depend on, except its session id."""
     rights = (principal.user_id, sorted(principal.organizations), sorted(principal.roles))
     return _digest(({**session, "session": None}, rights))
 
 
 def fingerprint(who: bytes, uri: str, action: Action, match: Match, options: Mapping[str, Any]) -> bytes:
-    """32 bytes that stand for a question of ``who`` (``identity``): anything else about it gives others."""
+    """32 bytes for a request of ``who`` (``identity``), different for every difference in it."""
     return _digest((who, uri, action.value, match.value, options))
 
 
@@ -118,23 +113,20 @@ def _digest(thing: object) -> bytes:
     return blake2b(repr(thing).encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
-_FLAGS = ("allow", "disclose", "cache")
-
-
 @attrs.frozen
 class RemoteDecision:
-    """One answer. ``cache``: it may be given again to the same question."""
+    """One answer. ``cache``: it may be used again for the same request."""
 
     allow: bool
     disclose: bool = False
     cache: bool = False
 
 
-def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> RemoteDecision:
+def read_decision(args: Sequence[Any], kwargs: Mapping[str, Any]) -> RemoteDecision:
     """Read a RESULT: a boolean, or a dict of ``allow`` and if need be ``disclose``, ``cache`` and ``validate``.
 
-    ``validate`` (Crossbar.io's payload types) is a dict or None and not heeded. ValueError for anything else, of which
-    nothing is repeated but its type and the names of keys.
+    ``validate`` (Crossbar.io's payload types) is a dict or None and ignored. ValueError for anything else; the message
+    repeats only its type and the names of keys.
     """
     if kwargs or len(args) != 1:
         raise ValueError("the answer is not one value")
@@ -156,8 +148,10 @@ def ruling(args: Sequence[Any], kwargs: Mapping[str, Any]) -> RemoteDecision:
     return RemoteDecision(**{key: answer[key] for key in _FLAGS if key in answer})
 
 
-class RulingCache:
-    """Decisions by the fingerprint of their question, each for ``age`` seconds at most, the ``entries`` last used."""
+class DecisionCache:
+    """Decisions by the fingerprint of their request, for ``age`` seconds at most; the ``entries`` last used are kept.
+
+    ``epoch`` counts the purges: a decision that was asked for before a purge is not put."""
 
     def __init__(self, age: float, entries: int, clock: IReactorTime) -> None:
         self._age = age
@@ -170,7 +164,7 @@ class RulingCache:
         return len(self._known)
 
     def get(self, question: bytes) -> Decision | None:
-        """What was decided, if that is not too long ago."""
+        """The decision, if it is not too old."""
         known = self._known.get(question)
         if known is None:
             return None
@@ -182,7 +176,7 @@ class RulingCache:
         return decision
 
     def put(self, question: bytes, decision: Decision, epoch: int) -> None:
-        """Remember a decision that was asked for in ``epoch``; one from before a purge is not."""
+        """Keep a decision that was asked for in ``epoch``, unless there was a purge since."""
         if epoch != self.epoch:
             return
         self._known[question] = (self._clock.seconds() + self._age, decision)
@@ -191,12 +185,12 @@ class RulingCache:
             self._known.popitem(last=False)
 
     def purge(self) -> None:
-        """Forget everything, and what is being asked now too."""
+        """Forget everything, including the answers still to come."""
         self._known.clear()
         self.epoch += 1
 
 
-class _Told(NamedTuple):
+class _Described(NamedTuple):
     """What is told of a principal, and its fingerprint (b"" where nothing is remembered). It must not keep the
     principal, which knows its session: that is what this is kept by."""
 
@@ -209,8 +203,8 @@ class _Told(NamedTuple):
 class RemoteAuthorizer:
     """Asks ``procedure`` through ``caller()``, of callees with a role in ``registered_by``, within ``timeout`` seconds.
 
-    Never abstains, but for sessions of those roles themselves: one that waits for its own answer would never get it.
-    With ``cache`` an answer that says ``cache: true`` is given again to the very same question.
+    Abstains only for sessions of those roles: a callee that waits for its own answer would never get it. With ``cache``
+    an answer with ``cache: true`` is used again for the same request.
     """
 
     sessions = True
@@ -224,7 +218,7 @@ class RemoteAuthorizer:
         *,
         registered_by: Collection[str],
         timeout: float = 5.0,
-        cache: RulingCache | None = None,
+        cache: DecisionCache | None = None,
     ) -> None:
         self.name = name
         self.timeout = timeout
@@ -234,8 +228,10 @@ class RemoteAuthorizer:
         self._registered_by = frozenset(registered_by)
         self._cache = cache
         self._title = f"[authorizer:{name}] {procedure}"
-        self._own = Decision(Verdict.ABSTAIN, f"{self._title}: does not judge those who answer it", declared=False)
-        self._told: WeakKeyDictionary[SessionFacts, _Told] = WeakKeyDictionary()
+        self._own = Decision(
+            Verdict.ABSTAIN, f"{self._title}: does not decide about the sessions that answer it", declared=False
+        )
+        self._described: WeakKeyDictionary[SessionFacts, _Described] = WeakKeyDictionary()
 
     def authorize(
         self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
@@ -243,39 +239,39 @@ class RemoteAuthorizer:
         """See IAuthorizer."""
         if principal.authrole in self._registered_by:
             return self._own
-        who, told = self._who(principal), told_options(action, match, options)
+        who, passed = self._who(principal), request_options(action, match, options)
         question = b""
         if self._cache is not None:
-            question = fingerprint(who.identity, uri, action, match, told)
+            question = fingerprint(who.identity, uri, action, match, passed)
             known = self._cache.get(question)
             if known is not None:
                 self._journal.count("authorizer.cache", "hit")
                 return known
-        return Deferred.fromCoroutine(self._ask(who.session, uri, action, told, question))
+        return Deferred.fromCoroutine(self._ask(who.session, uri, action, passed, question))
 
     def purge(self) -> None:
         """Forget every answer."""
         if self._cache is not None:
             self._cache.purge()
 
-    def _who(self, principal: Principal) -> _Told:
-        """What is told of who asks; made once for each session, and anew when its principal is another one."""
+    def _who(self, principal: Principal) -> _Described:
+        """The details of ``principal``; made once for each session, and again when its principal changes."""
         facts = principal.session
-        known = None if facts is None else self._told.get(facts)
+        known = None if facts is None else self._described.get(facts)
         if known is None or known.principal() is not principal:
             session = session_details(principal)
-            known = _Told(ref(principal), session, b"" if self._cache is None else identity(principal, session))
+            known = _Described(ref(principal), session, b"" if self._cache is None else identity(principal, session))
             if facts is not None:
-                self._told[facts] = known
+                self._described[facts] = known
         return known
 
     async def _ask(
-        self, session: dict[str, Any], uri: str, action: Action, told: dict[str, Any], question: bytes
+        self, session: dict[str, Any], uri: str, action: Action, passed: dict[str, Any], question: bytes
     ) -> Decision:
         cache = self._cache
         epoch = 0 if cache is None else cache.epoch
-        asked = (session, uri, action.value, told)
-        answer = ruling(*await self._caller().call(self._procedure, asked, callee_roles=self._registered_by))
+        asked = (session, uri, action.value, passed)
+        answer = read_decision(*await self._caller().call(self._procedure, asked, callee_roles=self._registered_by))
         verdict = Verdict.ALLOW if answer.allow else Verdict.DENY
         decision = Decision(verdict, f"{self._title}: {verdict.value}", disclose=answer.disclose)
         if cache is not None and answer.cache:

@@ -66,7 +66,7 @@ class ChainTests(SynchronousTestCase):
         for answers, declared in (((), False), ((ABSTAIN, ABSTAIN), False), ((ABSTAIN, KNOWN, ABSTAIN), True)):
             decision = self.decide(*map(Says, answers))
             self.assertEqual((decision.verdict, decision.declared), (Verdict.DENY, declared))
-            self.assertEqual(decision.rule, 'subscribe "a.b": nobody allows it, so it is refused')
+            self.assertEqual(decision.rule, 'subscribe "a.b": no authorizer allows it, so it is denied')
             self.assertFalse(decision.failed)
         self.assertEqual(self.journal.notes, [])
 
@@ -74,7 +74,7 @@ class ChainTests(SynchronousTestCase):
         """The sentence says that a pattern was asked for, and does not repeat endless URIs."""
         self.assertEqual(
             self.decide(uri="a.", match=Match.PREFIX).rule,
-            'subscribe "a." (prefix): nobody allows it, so it is refused',
+            'subscribe "a." (prefix): no authorizer allows it, so it is denied',
         )
         self.assertLess(len(self.decide(uri="a" * 60_000).rule), 300)
 
@@ -96,7 +96,7 @@ class ChainTests(SynchronousTestCase):
             if isinstance(decision, Deferred):
                 decision = self.successResultOf(decision)
             self.assertEqual((decision.verdict, decision.failed, behind.asked), (Verdict.DENY, True, 0))
-            self.assertEqual(decision.rule, f'authorizer "remote" gave no answer ({kind}), so it is refused')
+            self.assertEqual(decision.rule, f'authorizer "remote" gave no answer ({kind}), so it is denied')
             self.assertEqual(
                 self.journal.notes, [("authorizer.failed", kind, {"authorizer": "remote", "reason": reason})]
             )
@@ -107,7 +107,7 @@ class ChainTests(SynchronousTestCase):
             ((ALLOW,), "yes"),
             ((DENY, ALLOW), "no"),
             ((ABSTAIN, ALLOW), "yes"),
-            ((ABSTAIN, ABSTAIN), 'subscribe "a.b": nobody allows it, so it is refused'),
+            ((ABSTAIN, ABSTAIN), 'subscribe "a.b": no authorizer allows it, so it is denied'),
         ):
             pending: list[Deferred[Any]] = [Deferred() for _ in answers]
             decision = self.decide(Says(ABSTAIN), *map(Says, pending), Says(ABSTAIN))
@@ -138,7 +138,7 @@ class ChainTests(SynchronousTestCase):
         self.clock.advance(1)
         settled = self.successResultOf(decision)
         self.assertEqual((settled.verdict, settled.failed), (Verdict.DENY, True))
-        self.assertEqual(settled.rule, 'authorizer "stuck" gave no answer (late), so it is refused')
+        self.assertEqual(settled.rule, 'authorizer "stuck" gave no answer (late), so it is denied')
         self.assertEqual(
             self.journal.notes,
             [("authorizer.failed", "late", {"authorizer": "stuck", "reason": "no answer within 5 s"})],

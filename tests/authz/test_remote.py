@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from orosync.authz.chain import Chain
-from orosync.authz.remote import RemoteAuthorizer, RulingCache, session_details
+from orosync.authz.remote import DecisionCache, RemoteAuthorizer, session_details
 from orosync.errors import CallFailed
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, SessionFacts
@@ -30,7 +30,7 @@ class RemoteCase(SynchronousTestCase):
         self.caller = ScriptedCaller(([True], {}))
         self.build()
 
-    def build(self, cache: RulingCache | None = None, timeout: float = 7.0) -> None:
+    def build(self, cache: DecisionCache | None = None, timeout: float = 7.0) -> None:
         options: Any = {"registered_by": ["authorizer"], "timeout": timeout, "cache": cache}
         self.remote = RemoteAuthorizer("acl", lambda: self.caller, "com.decide", self.journal, **options)
         self.chain = Chain([self.remote], self.journal, clock=self.clock)
@@ -64,7 +64,7 @@ class AnswerTests(RemoteCase):
 
     def test_a_session_that_has_gone_is_forgotten(self) -> None:
         """Nothing of it is kept, with a cache or without."""
-        for cache in (None, RulingCache(30.0, 100, self.clock)):
+        for cache in (None, DecisionCache(30.0, 100, self.clock)):
             self.build(cache)
             who = principal(session=SessionFacts(3, connection_facts()))
             gone = ref(who.session)
@@ -125,7 +125,7 @@ class AnswerTests(RemoteCase):
 class CacheTests(RemoteCase):
     def setUp(self) -> None:
         super().setUp()
-        self.cache = RulingCache(30.0, 100, self.clock)
+        self.cache = DecisionCache(30.0, 100, self.clock)
         self.build(self.cache)
 
     def test_only_when_both_say_so(self) -> None:
@@ -221,5 +221,5 @@ class Contract(AuthorizerContract, TestCase):
 
     def make_authorizer(self) -> IAuthorizer:
         caller, journal = Application(), RecordingJournal()
-        cache = RulingCache(30.0, 100, Clock())
+        cache = DecisionCache(30.0, 100, Clock())
         return RemoteAuthorizer("acl", lambda: caller, "com.decide", journal, registered_by=["authorizer"], cache=cache)

@@ -170,8 +170,8 @@ class RolePermissionsTests(SynchronousTestCase):
             (PUB, "b", EXACT, f"{everywhere} any (router.ini:60): publish"),
             (SUB, "a.c", EXACT, f"{own} exact a.c (router.ini:53 and router.ini:61): no subscribe"),
             (SUB, "a.x.", PREFIX, f"{own} prefix a.x. (router.ini:52): no subscribe, and the prefix pattern "
-                                  "reaches into it"),
-            (SUB, "a", PREFIX, f"{own} and {everywhere}: no permission covers all that this prefix pattern could "
+                                  "overlaps it"),
+            (SUB, "a", PREFIX, f"{own} and {everywhere}: no permission covers every URI that this prefix pattern could "
                                "match"),
         ):  # fmt: skip
             self.assertEqual(judge(rules, action, uri, match).rule, words)

@@ -64,7 +64,7 @@ class ExplainTests(DeskCase):
             lines = await self.explain(status, "--user", "anna", "--topic", topic)
             self.assertEqual(lines, [f"{words} {topic} to {who} in oro", rule])
         lines = await self.explain(1, "--user", "anna", "--topic", "acme/x", "--realm", "oro")
-        self.assertEqual(lines[1:], ['subscribe "acme/x": nobody allows it, so it is refused',
+        self.assertEqual(lines[1:], ['subscribe "acme/x": no authorizer allows it, so it is denied',
                                      "asked were, in this order: topics:oro"])  # fmt: skip
 
     async def test_file_and_line(self):
@@ -106,7 +106,7 @@ class ExplainTests(DeskCase):
             (1, "--action publish --topic com.example.x", f"{rule}: no publish"),
             (0, "--action register --match prefix --topic com.example.x.", f"{rule}: register"),
             (1, "--action register --match prefix --topic com.example.",
-             f"{secret}: no register, and the prefix pattern reaches into it"),
+             f"{secret}: no register, and the prefix pattern overlaps it"),
             (0, "--action register --match wildcard --topic com.example..x", f"{rule}: register"),
             (1, "--match prefix --topic oro/",
              "[topics:oro] oro/ping (built in): subscribe to its topics one by one; a prefix subscription reaches "
@@ -143,7 +143,7 @@ class ExplainTests(DeskCase):
             "Later says so"])  # fmt: skip
         self.assertEqual(await self.explain(3, "--user", "anna", "--topic", "broken"), [])
         self.assertEqual(
-            self.err, 'unreachable (no_answer): authorizer "later" gave no answer (raised), so it is refused\n'
+            self.err, 'unreachable (no_answer): authorizer "later" gave no answer (raised), so it is denied\n'
         )
 
     async def test_authorizer_elsewhere(self):

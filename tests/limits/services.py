@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from orosync.authz.factory import ORO_CHANNELS
-from orosync.authz.remote import RulingCache
+from orosync.authz.remote import DecisionCache
 from orosync.authz.topics import TopicRules
 from orosync.errors import CallFailed, Refused, Unavailable
 from orosync.identity.hasher import ROOM as DIGESTS
@@ -121,7 +121,7 @@ def digests() -> Outcome:
 
 @drives("Decisions of a remote authorizer that are remembered")
 def rulings() -> Outcome:
-    cache = RulingCache(60.0, 10_000, Clock())
+    cache = DecisionCache(60.0, 10_000, Clock())
     for n in range(10_001):
         cache.put(b"%d" % n, Decision(Verdict.ALLOW), cache.epoch)
     assert len(cache) == 10_000

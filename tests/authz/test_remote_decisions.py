@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.remote import RemoteDecision, RulingCache, ruling
+from orosync.authz.remote import DecisionCache, RemoteDecision, read_decision
 from orosync.model import Decision, Verdict
 
 YES = Decision(Verdict.ALLOW, "yes")
@@ -22,7 +22,7 @@ class RulingTests(SynchronousTestCase):
             ({"allow": True, "disclose": False, "cache": False, "validate": None}, RemoteDecision(True)),
             ({"allow": True, "validate": {"event": "acme.Event"}}, RemoteDecision(True)),
         ]:
-            self.assertEqual(ruling([answer], {}), read, answer)
+            self.assertEqual(read_decision([answer], {}), read, answer)
 
     def test_nonsense(self):
         """Anything else, and nothing of it but types and keys is repeated."""
@@ -50,14 +50,14 @@ class RulingTests(SynchronousTestCase):
             ([b"\x01"], {}),
             ([{"allow": True, 7: 1}], {}),
         ]:
-            error = self.assertRaises(ValueError, ruling, args, kwargs)
+            error = self.assertRaises(ValueError, read_decision, args, kwargs)
             self.assertNotIn(secret, str(error))
 
 
 class CacheTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
-        self.cache = RulingCache(30.0, 2, self.clock)
+        self.cache = DecisionCache(30.0, 2, self.clock)
 
     def test_age(self):
         """An answer is given again until it is too old, however often it is used meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.remote import fingerprint, identity, session_details, told_options
+from orosync.authz.remote import fingerprint, identity, request_options, session_details
 from orosync.model import Action, Match, SessionFacts
 from orosync.testing import connection_facts, principal
 from orosync.transport_details import transport_details
@@ -77,7 +77,7 @@ class OptionsTests(SynchronousTestCase):
             ),
             (Action.REGISTER, Match.EXACT, {"force_reregister": True}, {"force_reregister": True}),
         ]:
-            self.assertEqual(told_options(action, match, options), told, (action, options))
+            self.assertEqual(request_options(action, match, options), told, (action, options))
 
     def test_wrong_types(self):
         """What the router would refuse or ignore is no word that anybody decides by."""
@@ -89,7 +89,7 @@ class OptionsTests(SynchronousTestCase):
             (Action.CALL, {"timeout": True, "receive_progress": 0}),
             (Action.REGISTER, {"invoke": 7, "concurrency": "many"}),
         ]:
-            self.assertEqual(told_options(action, Match.EXACT, options), {}, options)
+            self.assertEqual(request_options(action, Match.EXACT, options), {}, options)
 
 
 class FingerprintTests(SynchronousTestCase):
