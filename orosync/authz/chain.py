@@ -28,8 +28,8 @@ _EXACT = Match.EXACT
 _ALLOW, _DENY, _ABSTAIN = Verdict.ALLOW, Verdict.DENY, Verdict.ABSTAIN
 
 
-class RequestingSession(Protocol):
-    """A session whose rights may change: ``principal`` is its current one."""
+class HasPrincipal(Protocol):
+    """A session: ``principal`` is its current one, and changes with the rights of its user."""
 
     principal: Principal
 
@@ -133,7 +133,7 @@ class Chain:
 
     async def still(
         self,
-        session: RequestingSession,
+        session: HasPrincipal,
         decision: Deferred[Decision],
         action: Action,
         uri: str,
