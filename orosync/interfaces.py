@@ -233,7 +233,7 @@ class ILink(Interface):
 class ISession(Interface):
     """One client's life, as a transport sees it."""
 
-    traits: ConnectionPolicy = Attribute("How the transport treats the connection.")
+    policy: ConnectionPolicy = Attribute("How the transport treats the connection.")
 
     def opened(link: ILink) -> None:
         """The handshake is answered (the 101 is the first thing in the link's queue)."""

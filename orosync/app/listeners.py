@@ -98,7 +98,7 @@ def settings_of(section: ListenSection, web: IResource | None, back_end: BackEnd
     )
 
 
-def client_traits(section: ListenSection) -> ConnectionPolicy:
+def client_policy(section: ListenSection) -> ConnectionPolicy:
     """How everybody is treated who is no back end, or not known to be one.
 
     A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon.
@@ -107,7 +107,7 @@ def client_traits(section: ListenSection) -> ConnectionPolicy:
     return ConnectionPolicy(message_limit=section.publisher_message_limit if alone else section.message_limit)
 
 
-def publisher_traits(section: ListenSection) -> ConnectionPolicy:
+def publisher_policy(section: ListenSection) -> ConnectionPolicy:
     """How a back end is treated that the handshake has made known."""
     return ConnectionPolicy(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
 

@@ -22,9 +22,9 @@ from orosync.app.container import Container
 from orosync.app.ending import GRACE, Ending
 from orosync.app.listeners import (
     allowance,
-    client_traits,
+    client_policy,
     credentials,
-    publisher_traits,
+    publisher_policy,
     serves_http,
     settings_of,
     spoken,
@@ -147,8 +147,8 @@ class RouterService(MultiService):
         host = SessionHost(
             context,
             parts.realms.get(section.realm),
-            client=client_traits(section),
-            publisher=publisher_traits(section),
+            client=client_policy(section),
+            publisher=publisher_policy(section),
         )
         self._deadlines.append(deadlines)
         self._rates.append(rates)

@@ -28,7 +28,7 @@ from orosync.model import EMPTY, ConnectionFacts, Principal
 from orosync.transport_details import connection_facts
 
 DENIED = "wamp.error.authentication_denied"
-ANSWER = "not let in"
+ANSWER = "authentication denied"
 """All that a client is told."""
 
 MOST_AT_ONCE = 10_000

@@ -159,7 +159,7 @@ class Embedding:
         self._clock = clock
         self._ended = ended
         self._limit = limit
-        self.message_limit = session.traits.message_limit
+        self.message_limit = session.policy.message_limit
         self._inward = Queue()  # to the component
         self._outward = Queue()  # to the router, while it does not listen
         self._paused = False

@@ -54,9 +54,9 @@ class SessionHost:
             raise Unavailable("draining", "the router is shutting down")
         if codec is not None:
             principal, credentials = await identify(facts, self._all_authenticators())
-            traits = self._traits(principal)
+            policy = self._policy(principal)
             kind = V2Session if subprotocol == codec.subprotocol else BatchedSession
-            return Admission(subprotocol, kind(self._context, facts, codec, principal, traits, credentials))
+            return Admission(subprotocol, kind(self._context, facts, codec, principal, policy, credentials))
         realm_context = self._v1_realm
         if realm_context is None:
             raise ProtocolViolation("WAMP v1 is not served on this listener: it has no realm for it")
@@ -68,8 +68,8 @@ class SessionHost:
             reason = f"user {principal.authid} has as many connections as connections_per_user allows ({limit})"
             raise Unavailable("too_many_sessions", reason)
         self._context.admitted_from(facts, principal)
-        traits = self._traits(principal)
-        return Admission(subprotocol, V1Session(self._context, realm_context, facts, principal, traits, credentials))
+        policy = self._policy(principal)
+        return Admission(subprotocol, V1Session(self._context, realm_context, facts, principal, policy, credentials))
 
     def _all_authenticators(self) -> list[IAuthenticator]:
         """Those of all realms: a v2 client names its realm in HELLO, which checks that it uses the authenticator."""
@@ -79,7 +79,7 @@ class SessionHost:
                 found.setdefault(authenticator.name, authenticator)
         return list(found.values())
 
-    def _traits(self, principal: Principal | None) -> ConnectionPolicy:
+    def _policy(self, principal: Principal | None) -> ConnectionPolicy:
         return self._publisher if principal is not None and principal.is_backend else self._client
 
 
@@ -100,10 +100,10 @@ def _choose_subprotocol(offered: tuple[str, ...]) -> tuple[str | None, Codec | N
 class EmbeddedSessionHost:
     """Admits ``principal`` without authentication; ``context`` has the one realm that it belongs to."""
 
-    def __init__(self, context: ListenerContext, principal: Principal, traits: ConnectionPolicy) -> None:
+    def __init__(self, context: ListenerContext, principal: Principal, policy: ConnectionPolicy) -> None:
         self._context = context
         self._principal = principal
-        self._traits = traits
+        self._policy = policy
         self.closing = False
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
@@ -111,5 +111,5 @@ class EmbeddedSessionHost:
         if self.closing:
             return fail(Unavailable("draining", "the router is shutting down"))
         (subprotocol,) = facts.subprotocols
-        session = V2Session(self._context, facts, CODECS[subprotocol], self._principal, self._traits)
+        session = V2Session(self._context, facts, CODECS[subprotocol], self._principal, self._policy)
         return succeed(Admission(subprotocol, session))

@@ -48,10 +48,10 @@ class V1Session:
         realm_context: RealmContext,
         facts: ConnectionFacts,
         principal: Principal,
-        traits: ConnectionPolicy,
+        policy: ConnectionPolicy,
         credentials: Credentials = (),
     ) -> None:
-        self.traits = traits
+        self.policy = policy
         self._context = context
         self._realm_context, self._facts = realm_context, facts
         self._principal, self._credentials = principal, credentials

@@ -43,10 +43,10 @@ class V2Session:
         facts: ConnectionFacts,
         codec: Codec,
         principal: Principal | None,
-        traits: ConnectionPolicy,
+        policy: ConnectionPolicy,
         credentials: Credentials = (),
     ) -> None:
-        self.traits, self.bucket = traits, context.bucket(facts, principal)
+        self.policy, self.bucket = policy, context.bucket(facts, principal)
         self._context, self._facts, self._codec = context, facts, codec
         self._decode, self._binary = codec.decode, codec.binary
         self._known, self._credentials = principal, credentials
@@ -323,9 +323,9 @@ class V2Session:
                 "hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason
             )
             if isinstance(refusal, Unavailable):
-                self._abort(uris.AUTHENTICATION_FAILED, "identity cannot be checked at the moment")
+                self._abort(uris.AUTHENTICATION_FAILED, "authentication is not possible at the moment")
             else:
-                self._abort(uris.AUTHENTICATION_DENIED, "not let in")
+                self._abort(uris.AUTHENTICATION_DENIED, "authentication denied")
         else:
             self._failed(failure)
 

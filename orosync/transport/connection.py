@@ -215,12 +215,12 @@ class Connection(TurnTaker):
         self._handshake = None
         self.session = session
         self.facts = facts
-        traits = session.traits
-        if traits.message_limit < self.message_limit:
-            self._limit(traits.message_limit)
+        policy = session.policy
+        if policy.message_limit < self.message_limit:
+            self._limit(policy.message_limit)
         self.state = OPEN
         self.last_heard = self.timers.now
-        if traits.pinged:
+        if policy.pinged:
             self.timers.schedule(self, self.ping_ticks)
         else:
             self.timers.cancel(self)
@@ -296,14 +296,14 @@ class Connection(TurnTaker):
         session = self.session
         if session is None:
             return  # the connection has gone meanwhile
-        traits = session.traits
-        limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
+        policy = session.policy
+        limit = policy.message_limit if authenticated else min(policy.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
         whole = FileDescriptor.bufferSize if self._raw is self.transport else TLS_READ_SIZE
         self._raw.bufferSize = whole if authenticated else READ_SIZE // 2
         if authenticated and isinstance(self.transport, MeasuredTLS):
             self.transport.stop_measuring()
-        if traits.skip_oversized:
+        if policy.skip_oversized:
             self.skip_oversized = authenticated
         self.place.set_authenticated(authenticated)
 
@@ -317,7 +317,7 @@ class Connection(TurnTaker):
             self.flush()
             self._why = reason
             # PHP, which is never pinged and reads nothing, has to notice.
-            self._end(linger and self.session is not None and self.session.traits.pinged)
+            self._end(linger and self.session is not None and self.session.policy.pinged)
 
     # -- sending
 

@@ -161,7 +161,7 @@ class LongPollConnection(TurnTaker):
 
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
-        limit = self._session.traits.message_limit
+        limit = self._session.policy.message_limit
         self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not poll any more
         self._authenticated = authenticated

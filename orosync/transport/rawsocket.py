@@ -92,7 +92,7 @@ class RawSocketHandshake(Handshake):
         (request,) = more
         connection = self._connection
         connection.agree(request, binary=facts.subprotocols != (rawsocket.SUBPROTOCOLS[1],))
-        limit = rawsocket.announced(admission.session.traits.message_limit)
+        limit = rawsocket.announced(admission.session.policy.message_limit)
         connection.begin(admission.session, facts, rawsocket.accepted(request.serializer, limit), early)
 
     def _refuse(self, status: int, reason: str, kind: str, facts: ConnectionFacts | None) -> None:
@@ -217,7 +217,7 @@ class RawSocketConnection(Connection, Protocol):
         """The peer knows pings: it has sent one, or answered one."""
         if not self._answers and self.session is not None:
             self._answers = True
-            if self.session.traits.pinged:
+            if self.session.policy.pinged:
                 self.timers.schedule(self, self.ping_ticks)
 
     # -- ending

@@ -66,9 +66,9 @@ class ListeningTests(SynchronousTestCase):
             ({"transport": "universal", "publisher": True}, 65536),
             ({"transport": "rawsocket", "publisher": True}, 1 << 20),
         ]:
-            self.assertEqual(listeners.client_traits(section(**keys)), ConnectionPolicy(message_limit=limit), keys)
+            self.assertEqual(listeners.client_policy(section(**keys)), ConnectionPolicy(message_limit=limit), keys)
         self.assertEqual(
-            listeners.publisher_traits(section()), ConnectionPolicy(1 << 20, skip_oversized=True, pinged=False)
+            listeners.publisher_policy(section()), ConnectionPolicy(1 << 20, skip_oversized=True, pinged=False)
         )
 
     def test_allowance(self) -> None:

@@ -70,7 +70,7 @@ class Answers(SynchronousTestCase):
         """One answer for everything; the journal has the kind."""
         error = self.failureResultOf(self.asking(*asked), ApplicationError).value
         assert isinstance(error, ApplicationError)
-        self.assertEqual((error.error, error.args), (DENIED, ("not let in",)))
+        self.assertEqual((error.error, error.args), (DENIED, ("authentication denied",)))
         self.assertEqual([(event, found) for event, found, _ in self.journal.notes], [("hello.refused", kind)])
         self.journal.notes.clear()
 

@@ -47,10 +47,10 @@ def last(listener: MemoryListener | RecordingJournal, event: str) -> tuple[str, 
 
 
 def opened(
-    limit: int, joined: bool = True, **traits: Any
+    limit: int, joined: bool = True, **policy: Any
 ) -> tuple[MemoryListener, WebSocketConnection, MemoryWire, RecordingSession]:
     listener = MemoryListener()
-    link, wire, session = listener.open(ConnectionPolicy(message_limit=limit, **traits))
+    link, wire, session = listener.open(ConnectionPolicy(message_limit=limit, **policy))
     link.set_authenticated(joined)
     return listener, link, wire, session
 

@@ -93,9 +93,9 @@ class HostTests(SynchronousTestCase):
 
     def test_traits(self):
         """The back end's publisher is treated as such, everybody else as a client."""
-        self.assertIs(self.successResultOf(self.admit(principal())).session.traits, CLIENT)
+        self.assertIs(self.successResultOf(self.admit(principal())).session.policy, CLIENT)
         precious = self.admit(principal(is_backend=True), subprotocols=("wamp",))
-        self.assertIs(self.successResultOf(precious).session.traits, PUBLISHER)
+        self.assertIs(self.successResultOf(precious).session.policy, PUBLISHER)
 
     def test_connections_of_one_user(self):
         """Over the limit a user is refused; the publisher is not counted."""

@@ -28,7 +28,7 @@ class EmbeddedTests(SynchronousTestCase):
         host = self.host()
         verifyObject(ISessionHost, host)
         admission = self.admitted(host)
-        self.assertEqual(admission.session.traits.message_limit, 7)
+        self.assertEqual(admission.session.policy.message_limit, 7)
         welcome = Player(admission.session).ask(HELLO)[0]
         self.assertEqual((welcome[0], welcome[2]["authid"], welcome[2]["authrole"]), (2, "feed", "feeder"))
 

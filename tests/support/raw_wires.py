@@ -40,9 +40,9 @@ class RawListener(MemoryListener):
         link.makeConnection(wire)
         return link, wire
 
-    def open(self, traits: ConnectionPolicy | None = None, *, serializer: int = 1, length: int = 15, **_: Any) -> Any:
+    def open(self, policy: ConnectionPolicy | None = None, *, serializer: int = 1, length: int = 15, **_: Any) -> Any:
         """A connection past its handshake, whose answer has been taken off the wire."""
-        self.host.make = lambda: RecordingSession(traits)
+        self.host.make = lambda: RecordingSession(policy)
         link, wire = self.connect()
         assert isinstance(link, RawSocketConnection)
         link.dataReceived(bytes((0x7F, length << 4 | serializer, 0, 0)))

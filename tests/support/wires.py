@@ -44,8 +44,8 @@ class RecordingSession:
 
     authenticates = True
 
-    def __init__(self, traits: ConnectionPolicy | None = None, greeting: bytes = b"") -> None:
-        self.traits = traits or ConnectionPolicy()
+    def __init__(self, policy: ConnectionPolicy | None = None, greeting: bytes = b"") -> None:
+        self.policy = policy or ConnectionPolicy()
         self.greeting = greeting
         self.link: Any = None
         self.messages: list[tuple[bytes, bool]] = []
@@ -219,10 +219,10 @@ class MemoryListener:
         return link, wire
 
     def open(
-        self, traits: ConnectionPolicy | None = None, **request: Any
+        self, policy: ConnectionPolicy | None = None, **request: Any
     ) -> tuple[WebSocketConnection, MemoryWire, RecordingSession]:
         """A connection past its 101, which has been taken off the wire."""
-        self.host.make = lambda: RecordingSession(traits)
+        self.host.make = lambda: RecordingSession(policy)
         link, wire = self.connect()
         link.dataReceived(upgrade(**request))
         wire.clear()

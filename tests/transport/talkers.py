@@ -27,19 +27,19 @@ RATE, BURST = 100, 200
 class RatedHost:
     """Admits everybody with a real session and a bucket of RATE and BURST."""
 
-    def __init__(self, stage: Stage, traits: ConnectionPolicy) -> None:
-        self._stage, self._traits = stage, traits
+    def __init__(self, stage: Stage, policy: ConnectionPolicy) -> None:
+        self._stage, self._policy = stage, policy
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         (chosen,) = facts.subprotocols
-        return succeed(Admission(chosen, session(self._stage, facts, chosen, self._traits)))
+        return succeed(Admission(chosen, session(self._stage, facts, chosen, self._policy)))
 
 
-def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, traits: ConnectionPolicy) -> Any:
+def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, policy: ConnectionPolicy) -> Any:
     if subprotocol == "wamp":
-        return V1Session(stage.context, stage.realm_context, facts, principal(), traits)
+        return V1Session(stage.context, stage.realm_context, facts, principal(), policy)
     kind = BatchedSession if subprotocol.endswith(".batched") else V2Session
-    return kind(stage.context, facts, CODECS[subprotocol.removesuffix(".batched")], None, traits)
+    return kind(stage.context, facts, CODECS[subprotocol.removesuffix(".batched")], None, policy)
 
 
 class Client:

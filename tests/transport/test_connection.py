@@ -238,10 +238,10 @@ class UnauthenticatedTests(SynchronousTestCase):
 
     LIMIT = UNAUTHENTICATED_MESSAGE_LIMIT
 
-    def stranger(self, traits: ConnectionPolicy | None = None, **settings: Any) -> tuple[Any, Any, RecordingSession]:
+    def stranger(self, policy: ConnectionPolicy | None = None, **settings: Any) -> tuple[Any, Any, RecordingSession]:
         """A client past its 101 that has not joined."""
         listener = MemoryListener(**settings)
-        session = RecordingSession(traits)
+        session = RecordingSession(policy)
         session.authenticates = False
         listener.host.make = lambda: session
         link, wire = listener.connect()
@@ -285,11 +285,11 @@ class UnauthenticatedTests(SynchronousTestCase):
 
     def test_a_back_end_is_skipped_only_once_it_has_joined(self) -> None:
         """Before, a message that is too large ends it like anybody."""
-        traits = ConnectionPolicy(skip_oversized=True)
-        link, wire, _ = self.stranger(traits)
+        policy = ConnectionPolicy(skip_oversized=True)
+        link, wire, _ = self.stranger(policy)
         link.dataReceived(client_frame(b"x" * 70000))
         self.assertEqual(close_code(wire.value()), 1009)
-        link, wire, session = self.stranger(traits)
+        link, wire, session = self.stranger(policy)
         link.set_authenticated(True)
         link.dataReceived(client_frame(b"x" * 70000) + client_frame(b"next"))
         self.assertEqual((wire.value(), session.messages), (b"", [(b"next", False)]))

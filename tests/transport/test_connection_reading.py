@@ -24,18 +24,18 @@ from tests.support.wires import MemoryListener, MemoryWire, client_frame, close_
 
 
 class SkippingTests(SynchronousTestCase):
-    """Traits.skip_oversized: the frame is lost, the connection lives."""
+    """ConnectionPolicy.skip_oversized: the frame is lost, the connection lives."""
 
     def test_skipped_wherever_it_is_cut(self) -> None:
         """What came before and what comes behind arrives; what is too large is noted, never kept."""
-        traits = ConnectionPolicy(message_limit=1000, skip_oversized=True)
+        policy = ConnectionPolicy(message_limit=1000, skip_oversized=True)
         for size in (1001, 65535, 65536, 200000):
             stream = client_frame(b"before") + client_frame(b"x" * size, mask=b"\0\0\0\0") + client_frame(b"behind")
             for step in (len(stream), 1, 7, 65536, size):
                 if step == 1 and size > 1001:
                     continue
                 listener = MemoryListener()
-                link, wire, session = listener.open(traits)
+                link, wire, session = listener.open(policy)
                 for n in range(0, len(stream), step):
                     link.dataReceived(stream[n : n + step])
                     self.assertLess(len(link._tail or b""), 1100)

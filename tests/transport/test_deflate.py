@@ -81,9 +81,9 @@ class FramerTests(SynchronousTestCase):
 class InboundTests(SynchronousTestCase):
     """T1: what compressing clients send."""
 
-    def open(self, traits: ConnectionPolicy | None = None, **settings: Any) -> Any:
+    def open(self, policy: ConnectionPolicy | None = None, **settings: Any) -> Any:
         listener = MemoryListener(deflate=True, **settings)
-        opened = listener.open(traits, extra="Sec-WebSocket-Extensions: permessage-deflate\r\n")
+        opened = listener.open(policy, extra="Sec-WebSocket-Extensions: permessage-deflate\r\n")
         return listener, *opened
 
     def test_cut_at_every_byte(self) -> None:

@@ -37,9 +37,9 @@ class PollCase(SynchronousTestCase):
         self.clock = self.listener.clock
 
     def open(
-        self, *, batched: bool = False, binary: bool = False, traits: ConnectionPolicy | None = None
+        self, *, batched: bool = False, binary: bool = False, policy: ConnectionPolicy | None = None
     ) -> LongPollConnection:
-        self.session = RecordingSession(traits)
+        self.session = RecordingSession(policy)
         terms = LongPollContext(self.listener.factory, 10.0)
         link = LongPollConnection(terms, connection_facts(), self.session, batched, binary)
         self.left = 0
@@ -200,7 +200,7 @@ class SendingTests(PollCase):
 
     def test_too_large(self) -> None:
         """It costs the message alone."""
-        link = self.open(traits=ConnectionPolicy(message_limit=5))
+        link = self.open(policy=ConnectionPolicy(message_limit=5))
         self.assertEqual((self.say(link, b"123456").status, self.say(link, b"12345").status), (413, 204))
         self.assertEqual(self.session.messages, [(b"12345", False)])
 
@@ -246,7 +246,7 @@ class TurnTests(PollCase):
 
     def test_too_much(self) -> None:
         """What waits is bounded."""
-        link = self.open(traits=ConnectionPolicy(message_limit=1 << 20))
+        link = self.open(policy=ConnectionPolicy(message_limit=1 << 20))
         polls = [self.say(link, bytes(60000)) for _ in range(20)]
         self.assertEqual([poll.status for poll in polls], [204] * 2 + [0] * 8 + [503] * 10)
         self.clock.advance(0)

@@ -39,10 +39,10 @@ BAD: dict[str, bytes] = {
 class RawReaderTests(SynchronousTestCase):
     """T2."""
 
-    def read(self, chunks: list[bytes], traits: ConnectionPolicy | None = None) -> tuple[Any, bytes, Any]:
+    def read(self, chunks: list[bytes], policy: ConnectionPolicy | None = None) -> tuple[Any, bytes, Any]:
         """The session, what the peer was sent, and the listener."""
         listener = RawListener()
-        link, wire, session = listener.open(traits or ConnectionPolicy(message_limit=4096))
+        link, wire, session = listener.open(policy or ConnectionPolicy(message_limit=4096))
         for chunk in chunks:
             link.dataReceived(chunk)
         listener.clock.advance(0)
@@ -111,10 +111,10 @@ class RawReaderTests(SynchronousTestCase):
 
     def test_a_publisher_is_not_cut_for_a_message_too_large(self) -> None:
         """It is skipped as it streams in, and noted; what comes behind arrives."""
-        traits = ConnectionPolicy(message_limit=4096, skip_oversized=True)
+        policy = ConnectionPolicy(message_limit=4096, skip_oversized=True)
         stream = raw_frame(b"before") + raw_frame(b"x" * 100_000) + raw_frame(b"behind")
         for step in (len(stream), 1000, 7):
-            session, _, listener = self.read([stream[n : n + step] for n in range(0, len(stream), step)], traits)
+            session, _, listener = self.read([stream[n : n + step] for n in range(0, len(stream), step)], policy)
             self.assertEqual([m for m, _ in session.messages], [b"before", b"behind"])
             self.assertEqual(listener.journal.kinds("frame.skipped"), ["too_large"])
             self.assertEqual(session.violations, [])

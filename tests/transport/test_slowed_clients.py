@@ -28,10 +28,10 @@ from tests.transport.talkers import BURST, RATE, Client, RatedHost, session
 
 
 class RatesCase(SynchronousTestCase):
-    def listener(self, kind: str = "", traits: ConnectionPolicy | None = None, **settings: Any) -> MemoryListener:
+    def listener(self, kind: str = "", policy: ConnectionPolicy | None = None, **settings: Any) -> MemoryListener:
         self.stage = Stage()
         factory = {"kind": RawSocketFactory} if kind == "raw" else {}
-        host: Any = RatedHost(self.stage, traits or ConnectionPolicy())
+        host: Any = RatedHost(self.stage, policy or ConnectionPolicy())
         listener = MemoryListener(host, **factory, **settings)  # type: ignore[arg-type]
         self.stage.clock = self.clock = listener.clock
         self.stage.context.rates = MessageRates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))

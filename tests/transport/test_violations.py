@@ -55,12 +55,12 @@ class RealHost:
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         (chosen,) = facts.subprotocols
-        stage, traits = self._stage, ConnectionPolicy(message_limit=LIMIT)
+        stage, policy = self._stage, ConnectionPolicy(message_limit=LIMIT)
         if chosen == "wamp":
-            return succeed(Admission(chosen, V1Session(stage.context, stage.realm_context, facts, principal(), traits)))
+            return succeed(Admission(chosen, V1Session(stage.context, stage.realm_context, facts, principal(), policy)))
         codec = CODECS[chosen.removesuffix(".batched")]
         kind = BatchedSession if chosen.endswith(".batched") else V2Session
-        return succeed(Admission(chosen, kind(stage.context, facts, codec, None, traits)))
+        return succeed(Admission(chosen, kind(stage.context, facts, codec, None, policy)))
 
 
 class Edge:
