@@ -78,7 +78,7 @@ class Instructions(SynchronousTestCase):
     def test_security_page(self) -> None:
         """It says where to report and which versions get fixes, and names no address that could be made up."""
         text = (TREE / "SECURITY.md").read_text()
-        for wanted in ("private vulnerability reporting", "Versions that get fixes", "newest release"):
+        for wanted in ("private vulnerability reporting", "Supported versions", "newest release"):
             self.assertIn(wanted, text)
         self.assertNotRegex(text, r"[\w.]+@[\w.]+|https?://")
         self.assertIn("SECURITY.md", (TREE / "README.md").read_text())

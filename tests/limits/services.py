@@ -34,7 +34,7 @@ def ticket(n: int) -> Ticket:
     return Ticket(digest="", username="anna", nonce=b"", created=b"", created_at=0, key=key, signed=key)
 
 
-@drives("Tickets that are known to have been used (`single_use`)", number(USED))
+@drives("Used tickets (`single_use`)", number(USED))
 def used() -> Outcome:
     tickets = ReplayCache()
     for n in range(USED + 1):
@@ -47,7 +47,7 @@ def used() -> Outcome:
     raise AssertionError("a ticket was forgotten before its time")
 
 
-@drives("Addresses whose wrong tickets are counted", number(FAILING))
+@drives("Addresses whose invalid tickets are counted", number(FAILING))
 def failing_addresses() -> Outcome:
     buckets = FailureBuckets()
     for n in range(FAILING + 1):
@@ -56,7 +56,7 @@ def failing_addresses() -> Outcome:
     return Outcome()
 
 
-@drives("Wrong tickets of one address")
+@drives("Invalid tickets of one address")
 def failures() -> Outcome:
     buckets = FailureBuckets(burst=100)
     for _ in range(100):
@@ -70,7 +70,7 @@ def failures() -> Outcome:
     raise AssertionError("it may go on")
 
 
-@drives("Look-ups that wait for a directory or a session store", number(ROOM))
+@drives("Lookups that wait for a directory or a session store", number(ROOM))
 def lookups() -> Outcome:
     never: list[Deferred[Any]] = []
 
@@ -86,7 +86,7 @@ def lookups() -> Outcome:
     return Outcome("503", ("handshake.refused", kinds[0]), False)
 
 
-@drives("Answers of a directory that are kept for a moment", number(MOST_KEPT))
+@drives("Cached answers of a directory", number(MOST_KEPT))
 def kept_answers() -> Outcome:
     def ask(key: str) -> Deferred[Any]:
         found: Deferred[Any] = Deferred()
@@ -109,7 +109,7 @@ class Digest:
         self.lane = lane
 
 
-@drives("Digests of tickets that wait to be computed", number(DIGESTS))
+@drives("Tickets that wait for verification", number(DIGESTS))
 def digests() -> Outcome:
     lanes: FairQueue[Digest] = FairQueue(DIGESTS)
     for n in range(DIGESTS):
@@ -119,7 +119,7 @@ def digests() -> Outcome:
     return Outcome("503", ("handshake.refused", "hash_queue_full"), False)
 
 
-@drives("Decisions of a remote authorizer that are remembered")
+@drives("Cached decisions of a remote authorizer")
 def rulings() -> Outcome:
     cache = DecisionCache(60.0, 10_000, Clock())
     for n in range(10_001):
@@ -128,7 +128,7 @@ def rulings() -> Outcome:
     return Outcome()
 
 
-@drives("Calls of orosync's own in a realm (remote authorizers and authenticators)", number(OWN_CALLS))
+@drives("Calls in progress to remote authorizers and authenticators of a realm", number(OWN_CALLS))
 def own_calls() -> Outcome:
     stage = Stage()
     caller = LocalMember(stage.realm_context)
@@ -142,7 +142,7 @@ def own_calls() -> Outcome:
     return Outcome()
 
 
-@drives("Topics that topic rules remember, declared and not", "4,096 each")
+@drives("Topics cached by topic rules, declared and undeclared", "4,096 each")
 def topics() -> Outcome:
     rules = TopicRules(ORO_CHANNELS)
     for n in range(5000):
@@ -153,7 +153,7 @@ def topics() -> Outcome:
     return Outcome()
 
 
-@drives("Events that came over an uplink and are known when they come again", number(MOST_REMEMBERED))
+@drives("Events of an uplink that are remembered to detect duplicates", number(MOST_REMEMBERED))
 def forwarded() -> Outcome:
     memory = Memory()
     for n in range(MOST_REMEMBERED + 1):
@@ -162,7 +162,7 @@ def forwarded() -> Outcome:
     return Outcome()
 
 
-@drives("Kinds of events in the log, each with its ration of lines", number(1024))
+@drives("Pairs of event and reason code with their own log rate limit", number(1024))
 def journal() -> Outcome:
     kept = Journal(Clock())
     for n in range(3000):

@@ -80,7 +80,7 @@ def calls() -> Outcome:
     return of(stage, new, new.ask([48, limit + 1, {}, "a.b"]), "call.refused")
 
 
-@drives("Calls that one callee works on", number(PENDING_LIMIT))
+@drives("Calls in progress at one callee", number(PENDING_LIMIT))
 def invocations() -> Outcome:
     stage = Stage(call_limit=PENDING_LIMIT + 1)
     callee, caller = stage.v2(), stage.v2()
@@ -91,7 +91,7 @@ def invocations() -> Outcome:
     return of(stage, caller, caller.ask([48, PENDING_LIMIT + 1, {}, "a.b"]), "call.refused")
 
 
-@drives("Arguments that calls in progress keep, to be sent later or again", size(KEPT_BYTES))
+@drives("Arguments of calls that wait for a callee or can be rerouted", size(KEPT_BYTES))
 def kept() -> Outcome:
     stage = Stage()
     callee, caller = stage.v2(), stage.v2()
@@ -261,7 +261,7 @@ def batch() -> Outcome:
     return Outcome("wamp.error.protocol_violation", last(stage, "session.violation"), player.link.ended is None)
 
 
-@drives("Features that a client announces", "those that mean something")
+@drives("Features that a client announces", "known features")
 def features() -> Outcome:
     stage = Stage()
     client = stage.v2(join=False)
@@ -273,7 +273,7 @@ def features() -> Outcome:
     return Outcome("", None, client.link.ended is None)
 
 
-@drives("URIs of which a session's permission is remembered", "256 to publish, 256 to call")
+@drives("Cached permissions of a session", "256 to publish, 256 to call")
 def grants() -> Outcome:
     stage = Stage()
     stage.authorizer.constant = True  # type: ignore[attr-defined]
@@ -287,7 +287,7 @@ def grants() -> Outcome:
     return Outcome("", None, client.link.ended is None)
 
 
-@drives("Calls in several parts that are over and may get one more part", number(REMEMBERED))
+@drives("Ended progressive calls that may receive one more part", number(REMEMBERED))
 def streams() -> Outcome:
     pending, caller = PendingCalls(10), member(1)
     for request in range(REMEMBERED + 1):
@@ -296,7 +296,7 @@ def streams() -> Outcome:
     return Outcome()
 
 
-@drives("Calls of orosync's own procedures whose permission is still being decided", number(LATER))
+@drives("Calls to orosync's own procedures that wait for authorization", number(LATER))
 def later() -> Outcome:
     stage = Stage()
     stage.authorizer.answers[Action.PUBLISH, "a.b"] = Deferred()

@@ -101,7 +101,7 @@ def fragments() -> Outcome:
     return Outcome(str(close_code(wire.value())), last(listener, "frame.refused"), bool(session.messages))
 
 
-@drives("Bytes that wait for a client that reads too slowly")
+@drives("Bytes that wait for a slow client")
 def output() -> Outcome:
     limit = listen("send_buffer_limit")
     listener, link, wire, _ = opened(65536)
@@ -164,7 +164,7 @@ def poll_bytes() -> Outcome:
     return Outcome(polls.status(full), None, not session.ends)
 
 
-@drives("HTTP connections that count as those of a client of long-poll", number(MOST_CONNECTIONS))
+@drives("HTTP connections that count as joined for one long-poll client", number(MOST_CONNECTIONS))
 def poll_connections() -> Outcome:
     polls = Polls()
     path, session = polls.open()
@@ -230,7 +230,7 @@ def connections() -> Outcome:
     return Outcome(status, last(listener, "connection.refused"), listener.factory.connection_limit.inside > 3)
 
 
-@drives("Connections of one address that have not joined, in a crowd")
+@drives("Connections of one address that have not joined, under load")
 def of_one_address() -> Outcome:
     limit = listen("unauthenticated_per_address")
     places, journal = connection_limit(
@@ -245,7 +245,7 @@ def of_one_address() -> Outcome:
     return Outcome("503" if answers[-1] is PlaceAnswer.REFUSED else "", last(journal, "connection.refused"), False)
 
 
-@drives("Connections that may be the back end's while every place is taken", number(MOST_UNDECIDED))
+@drives("Connections considered for the back end's reserved places", number(MOST_UNDECIDED))
 def undecided() -> Outcome:
     places, journal = connection_limit(max_connections=1, max_unauthenticated=1, backend_places=2)
     places.acquire("10.0.0.1")
@@ -258,7 +258,7 @@ def undecided() -> Outcome:
     return Outcome("503", last(journal, "connection.refused"), False)
 
 
-@drives("Bytes of large heads that connections which have not joined hold together", size(LARGE_HEADS))
+@drives("Bytes of large request heads of all connections that have not joined", size(LARGE_HEADS))
 def heads() -> Outcome:
     places, journal = connection_limit(
         max_unauthenticated=5000, unauthenticated_per_address=5000, connection_burst=5000
@@ -281,7 +281,7 @@ def rated_addresses() -> Outcome:
     return Outcome()
 
 
-@drives("Messages that a client sends unasked")
+@drives("Unsolicited messages of a client per second")
 def rate() -> Outcome:
     stage = RatedStage(listen("message_rate"), listen("message_burst"))
     client = stage.v2()
