@@ -1,20 +1,11 @@
-"""What the demonstration answers: values, with the headers that go with every one of them.
-
-It must not know twisted.web, users or records.
-
-The page and its parts, read once at the start: what was not there then is never served, whatever path is asked for.
-
-It must not know HTTP beyond content types.
-
-What the demonstration does when it is asked: requests as values in, answers out, notifications published on the way.
+"""What the demonstration answers: requests as values in, responses out, and notifications published on the way.
 
 It follows Oro where a browser or the router could tell the difference: the ticket exchange with its double-submit
 CSRF rule (SyncBundle/Controller/TicketController.php), the content tags, the maintenance message, and that during
-maintenance the application serves nobody but the one who switched it on.
+maintenance the application serves only the user who switched it on.
 
 One browser may show a window for each user at once. So there is a session cookie for each user, and a window says
-whose it is (``X-Demo-User``); the cookie alone decides whether that is true. This file must not know twisted.web or
-WebSocket.
+which user it is for (``X-Demo-User``); the cookie alone decides whether that is true.
 """
 
 from __future__ import annotations
@@ -24,7 +15,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from hmac import compare_digest
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -38,9 +29,14 @@ from orosync.identity.ticket import date_c, make_ticket
 from orosync.interfaces import IPublisher
 from orosync.model import User
 from orosync.notifications import data_update, maintenance
-from orosync.transport.static_pages import PROTECTION
+from orosync.transport.static_pages import PROTECTION, read_pages
 
 JSON = "application/json; charset=utf-8"
+STATIC = Path(__file__).with_name("static")
+"""The page and its parts, read once at the start."""
+
+LONGEST_BODY = 16384
+SOCKET_PATH = "/ws"
 
 
 @attrs.frozen
@@ -55,7 +51,7 @@ class HttpAnswer:
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked: ``status`` and ``sentence`` say so to whoever sent it."""
+    """A request that cannot be answered as asked: ``status`` and ``sentence`` say so to the client."""
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -99,36 +95,6 @@ def protective_headers(host: str | None) -> dict[str, str]:
     }
 
 
-CONTENT_TYPES: Mapping[str, str] = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-
-
-@attrs.frozen
-class StaticFile:
-    """One file as it is served."""
-
-    content_type: str
-    body: bytes = attrs.field(repr=False)
-
-
-def read_all() -> dict[str, StaticFile]:
-    """Every file of ``orosync/demo/static`` by its name. KeyError for a kind that has no content type."""
-    found = {}
-    for entry in files("orosync.demo").joinpath("static").iterdir():
-        if entry.is_file():
-            suffix = entry.name[entry.name.rindex(".") :]
-            found[entry.name] = StaticFile(CONTENT_TYPES[suffix], entry.read_bytes())
-    return found
-
-
-LONGEST_BODY = 16384
-SOCKET_PATH = "/ws"
-
-
 @attrs.frozen
 class HttpCall:
     """One HTTP request. Header names are lower case; ``path`` is decoded and has no query."""
@@ -159,7 +125,7 @@ class Endpoints:
         self._sessions = DemoSessions(clock)
         self._records = Records()
         self._maintained_by: User | None = None
-        self._files = read_all()
+        self._files = read_pages([STATIC])
         number = "([1-9][0-9]{0,8})"
         self._routes: tuple[tuple[re.Pattern[str], dict[str, Callable[..., HttpAnswer]]], ...] = tuple(
             (re.compile(path), methods)
@@ -195,7 +161,7 @@ class Endpoints:
     # -- the page
 
     def _page(self, call: HttpCall) -> HttpAnswer:
-        page = self._files["index.html"]
+        page = self._files["/"]
         cookies: tuple[str, ...] = ()
         name = token_cookie(call.secure)
         if not call.cookies.get(name):
@@ -205,7 +171,7 @@ class Endpoints:
         return HttpAnswer(200, page.body, page.content_type, cookies=cookies)
 
     def _file(self, call: HttpCall, name: str) -> HttpAnswer:
-        file = self._files.get(name)
+        file = self._files.get(f"/{name}")
         if file is None:
             raise Problem(404, "There is no such file.")
         return HttpAnswer(200, file.body, file.content_type)

@@ -8,24 +8,23 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.demo import endpoints
+from orosync.demo.endpoints import STATIC
+from orosync.transport.static_pages import read_pages
 from tests.support.processes import run
-
-DIRECTORY = Path(endpoints.__file__).with_name("static")
 
 
 class Files(SynchronousTestCase):
     """What is served, and that it holds together."""
 
     def setUp(self) -> None:
-        self.files = endpoints.read_all()
+        self.files = {url[1:]: page for url, page in read_pages([STATIC]).items() if url != "/"}
 
     def test_all_of_them(self) -> None:
         """Every file in the directory is served, byte by byte, with a type that browsers take."""
-        self.assertEqual(set(self.files), {path.name for path in DIRECTORY.iterdir()})
+        self.assertEqual(set(self.files), {path.name for path in STATIC.iterdir()})
         self.assertTrue({"index.html", "style.css", "app.js", "wamp1.js"} <= set(self.files))
         for name, file in self.files.items():
-            self.assertEqual(file.body, (DIRECTORY / name).read_bytes())
+            self.assertEqual(file.body, (STATIC / name).read_bytes())
         self.assertTrue(self.files["app.js"].content_type.startswith("text/javascript"))
 
     def test_nothing_dangles(self) -> None:
@@ -63,7 +62,7 @@ class Files(SynchronousTestCase):
         node = shutil.which("node")
         self.assertIsNotNone(node, "node is not installed")
         modules = Path(self.mktemp())
-        shutil.copytree(DIRECTORY, modules)
+        shutil.copytree(STATIC, modules)
         (modules / "package.json").write_text('{"type": "module"}')
         names = sorted(path.name for path in modules.glob("*.js"))
         self.assertTrue(names)
