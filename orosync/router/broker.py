@@ -160,7 +160,7 @@ class Broker:
         else:
             if topic.startswith("wamp") and is_reserved(topic):
                 raise RequestError(uris.INVALID_URI, "topics beginning with wamp. are reserved")
-            excluded = publisher if exclude_me else None
+            excluded = publisher if exclude_me else None  # WAMP, "Publisher Exclusion"
             if disclose or self._trustlevels:
                 extra_details = self._all_details(publisher, disclose, extra_details)
         number = random_id()
@@ -182,7 +182,7 @@ class Broker:
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:
                     details = {} if extra_details is None else dict(extra_details)
-                    details["topic"] = topic
+                    details["topic"] = topic  # WAMP, "Pattern-based Subscriptions"
                     deliveries.append(Delivery(receivers, Event(subscription.id, number, details), payload, topic))
         return number, deliveries
 

@@ -81,7 +81,7 @@ class Calls:
             state.slots = None if capacity is None else capacity.take(callee.session)
         return [Delivery((callee,), Invocation(pending.invocation, registration.id, details), payload)]
 
-    def go_on(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
+    def next_part(self, pending: PendingCall, options: Mapping[str, Any], payload: Payload | None) -> list[Delivery]:
         """Hand the next part of a progressive call invocation to the callee of the first (WAMP, "Progressive Call
         Invocations"). The options of the first CALL hold for all; no effect once the callee has been interrupted."""
         state, callee = pending.state, pending.callee
@@ -111,7 +111,7 @@ class Calls:
             # The callee enforced the time limit and gave the call back when it had passed: no time is left for another.
             self.pending.close(pending)
             late = Error(CALL, pending.request, {}, uris.TIMEOUT)
-            return [Delivery((pending.caller,), late, CALL_TIMED_OUT), *self.freed(pending)]
+            return [Delivery((pending.caller,), late, CALL_TIMED_OUT), *self.release(pending)]
         tried = [one for each in state.tried if (one := each()) is not None]
         tried.append(callee)
         state.tried.append(ref(callee))
@@ -119,14 +119,14 @@ class Calls:
             if self._missing_feature(state.options, successor) is None and self.pending.has_room(successor):
                 state.give_back()
                 state.registration = registration
-                return [self._hand(pending, successor), *self.serve(registration)]
+                return [self._hand_over(pending, successor), *self.serve(registration)]
             tried.append(successor)
             state.tried.append(ref(successor))
         self.pending.close(pending)
         error = Error(CALL, pending.request, {}, uris.NO_AVAILABLE_CALLEE)
-        return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.freed(pending)]
+        return [Delivery((pending.caller,), error, _ALL_UNAVAILABLE), *self.release(pending)]
 
-    def freed(self, pending: PendingCall) -> list[Delivery]:
+    def release(self, pending: PendingCall) -> list[Delivery]:
         """Free the slot of a call that is over, and hand waiting calls to the callee that has become free."""
         state = pending.state
         if state is None or state.registration.capacity is None:
@@ -159,14 +159,14 @@ class Calls:
             assert pending.state is not None, "a waiting call has a state"
             missing = self._missing_feature(pending.state.options, callee)
             if missing is None:
-                deliveries.append(self._hand(pending, callee))
+                deliveries.append(self._hand_over(pending, callee))
                 continue
             self.pending.close(pending)
             error = Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED)
             deliveries.append(Delivery((pending.caller,), error, Payload.of([missing])))
         return deliveries
 
-    def not_begun(self, registration: Registration) -> list[PendingCall]:
+    def take_waiting(self, registration: Registration) -> list[PendingCall]:
         """Take the calls that wait for a callee of ``registration`` out of its queue."""
         capacity = registration.capacity
         if capacity is None:
@@ -175,7 +175,7 @@ class Calls:
         capacity.waiting.clear()
         return waiting
 
-    def go_to(self, registration: Registration, waiting: list[PendingCall]) -> list[Delivery]:
+    def requeue(self, registration: Registration, waiting: list[PendingCall]) -> list[Delivery]:
         """Let calls that waited for another registration's callees wait for those of this one."""
         if not waiting:
             return []
@@ -207,7 +207,7 @@ class Calls:
         capacity.waiting.append(pending)
         return []
 
-    def _hand(self, pending: PendingCall, callee: Member) -> Delivery:
+    def _hand_over(self, pending: PendingCall, callee: Member) -> Delivery:
         """Give a call that has waited, or that another callee had, to ``callee``."""
         state = pending.state
         assert state is not None

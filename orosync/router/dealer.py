@@ -49,7 +49,8 @@ class Dealer:
     ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
     with ``wamp.error.unavailable``, and so is one that would be more than ``queue_limit`` waiting for the same
     procedure. ``draw`` chooses a callee for the policy ``random``. ``meta_procedures`` are WAMP's own procedures, which
-    have no callee. ``tell`` turns meta events into deliveries, and ``now`` tells the time, in seconds since 1970.
+    have no callee. ``tell`` turns meta events into deliveries, and ``now`` tells the time, in seconds since 1970 (the
+    default, ``float``, always 0.0).
     """
 
     def __init__(
@@ -96,14 +97,14 @@ class Dealer:
             return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
         if any(callee.inside for callee in former.callees):
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
-        waiting = self._calls.not_begun(former)
+        waiting = self._calls.take_waiting(former)
         deliveries: list[Delivery] = []
         for callee in tuple(former.callees):
             deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
         registration = self._registrations.join(member, procedure, match, policy, options)
         former.taken_over_by(registration)
         deliveries += self._tell(registered(member, registration))
-        return registration, deliveries + self._calls.go_to(registration, waiting)
+        return registration, deliveries + self._calls.requeue(registration, waiting)
 
     def unregister(self, member: Member, registration_id: int) -> list[Delivery]:
         """End a registration of ``member`` and return the deliveries to others. The calls it works on go on.
@@ -174,7 +175,7 @@ class Dealer:
         # Checked first: an ERROR for this id would be taken for the answer to the call that has it.
         stream = self._pending.check_request(caller, request)
         if stream is not None:
-            return [] if stream is LATE else self._calls.go_on(stream, options, payload)
+            return [] if stream is LATE else self._calls.next_part(stream, options, payload)
         registration = self._index.exact.get(procedure) or self.match(procedure)
         if registration is None:
             meta_procedure = self.meta_procedures.get(procedure)
@@ -218,7 +219,7 @@ class Dealer:
                 return self._progressed(pending, {"progress": True, **details}, payload)
         self._pending.close(pending)
         answer = Delivery((pending.caller,), Result(pending.request, details), payload)
-        return [answer] if pending.state is None else [answer, *self._calls.freed(pending)]
+        return [answer] if pending.state is None else [answer, *self._calls.release(pending)]
 
     def failed(
         self, callee: Member, request: int, details: Mapping[str, Any], error: str, payload: Payload | None
@@ -277,7 +278,7 @@ class Dealer:
             return []
         deliveries = _interrupt(pending, CancelMode.KILLNOWAIT)
         self._pending.close(pending)
-        return deliveries + self._calls.freed(pending)
+        return deliveries + self._calls.release(pending)
 
     def leave(self, member: Member) -> list[Delivery]:
         """End all registrations and calls of ``member`` and return the deliveries to others. It is not referenced any
@@ -308,7 +309,7 @@ class Dealer:
         # Calls that still wait come first: a callee that becomes free must not be given a call that is over.
         for pending in sorted(made, key=lambda pending: pending.callee is not None):
             if pending.state is not None:
-                deliveries += self._calls.freed(pending)
+                deliveries += self._calls.release(pending)
         return deliveries
 
     def _progressed(self, pending: PendingCall, details: dict[str, Any], payload: Payload | None) -> list[Delivery]:
@@ -324,7 +325,7 @@ class Dealer:
 
     def _close(self, pending: PendingCall, error: Error, payload: Payload | None = None) -> list[Delivery]:
         self._pending.close(pending)
-        return [Delivery((pending.caller,), error, payload), *self._calls.freed(pending)]
+        return [Delivery((pending.caller,), error, payload), *self._calls.release(pending)]
 
 
 def _interruptible(pending: PendingCall) -> bool:

@@ -33,63 +33,6 @@ class SessionRealm(Protocol):
     def leave(self, member: Member) -> list[Delivery]: ...
 
 
-def registration_procedures(dealer: Dealer) -> dict[str, Handler]:
-    """The handlers for ``dealer``, by procedure."""
-    registrations = _Registrations(dealer)
-    return {
-        "wamp.registration.list": registrations.list_all,
-        "wamp.registration.lookup": registrations.lookup,
-        "wamp.registration.match": registrations.match,
-        "wamp.registration.get": registrations.get,
-        "wamp.registration.list_callees": registrations.list_callees,
-        "wamp.registration.count_callees": registrations.count_callees,
-        "wamp.registration.remove_callee": registrations.remove_callee,
-    }
-
-
-class _Registrations:
-    def __init__(self, dealer: Dealer) -> None:
-        self._dealer = dealer
-
-    def list_all(self, call: MetaCall) -> list[Any]:
-        found: dict[str, list[int]] = {match.value: [] for match in Match}
-        for registration in self._dealer:
-            found[registration.match.value].append(registration.id)
-        return [found]
-
-    def lookup(self, call: MetaCall) -> list[Any]:
-        found = self._dealer.lookup(call.text(0, "procedure"), call.match(1))
-        return [None if found is None else found.id]
-
-    def match(self, call: MetaCall) -> list[Any]:
-        found = self._dealer.match(call.text(0, "procedure"))
-        return [None if found is None else found.id]
-
-    def get(self, call: MetaCall) -> list[Any]:
-        return [registration_details(self._one(call))]
-
-    def list_callees(self, call: MetaCall) -> list[Any]:
-        return [shown(self._one(call).callees)]
-
-    def count_callees(self, call: MetaCall) -> list[Any]:
-        return [len(shown(self._one(call).callees))]
-
-    def remove_callee(self, call: MetaCall) -> list[Any]:
-        """(registration, session, reason): the callee is removed, with an UNREGISTERED if it announced that."""
-        registration, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
-        member = next((one for one in registration.callees if one.session == session), None)
-        if member is None or member.expel is None:
-            raise RequestError(uris.NO_SUCH_SESSION, "no session with this id has the registration")
-        call.deliveries += self._dealer.revoke(member, registration.id, reason)
-        return []
-
-    def _one(self, call: MetaCall) -> Registration:
-        found = self._dealer.find(call.id(0, "registration"))
-        if found is None:
-            raise RequestError(uris.NO_SUCH_REGISTRATION, "no registration with this id is in the realm")
-        return found
-
-
 def session_procedures(realm: SessionRealm) -> dict[str, Handler]:
     """The handlers for ``realm``, by procedure."""
     sessions = _Sessions(realm)
@@ -238,4 +181,61 @@ class _Subscriptions:
         found = self._broker.find(call.id(0, "subscription"))
         if found is None:
             raise RequestError(uris.NO_SUCH_SUBSCRIPTION, "no subscription with this id is in the realm")
+        return found
+
+
+def registration_procedures(dealer: Dealer) -> dict[str, Handler]:
+    """The handlers for ``dealer``, by procedure."""
+    registrations = _Registrations(dealer)
+    return {
+        "wamp.registration.list": registrations.list_all,
+        "wamp.registration.lookup": registrations.lookup,
+        "wamp.registration.match": registrations.match,
+        "wamp.registration.get": registrations.get,
+        "wamp.registration.list_callees": registrations.list_callees,
+        "wamp.registration.count_callees": registrations.count_callees,
+        "wamp.registration.remove_callee": registrations.remove_callee,
+    }
+
+
+class _Registrations:
+    def __init__(self, dealer: Dealer) -> None:
+        self._dealer = dealer
+
+    def list_all(self, call: MetaCall) -> list[Any]:
+        found: dict[str, list[int]] = {match.value: [] for match in Match}
+        for registration in self._dealer:
+            found[registration.match.value].append(registration.id)
+        return [found]
+
+    def lookup(self, call: MetaCall) -> list[Any]:
+        found = self._dealer.lookup(call.text(0, "procedure"), call.match(1))
+        return [None if found is None else found.id]
+
+    def match(self, call: MetaCall) -> list[Any]:
+        found = self._dealer.match(call.text(0, "procedure"))
+        return [None if found is None else found.id]
+
+    def get(self, call: MetaCall) -> list[Any]:
+        return [registration_details(self._one(call))]
+
+    def list_callees(self, call: MetaCall) -> list[Any]:
+        return [shown(self._one(call).callees)]
+
+    def count_callees(self, call: MetaCall) -> list[Any]:
+        return [len(shown(self._one(call).callees))]
+
+    def remove_callee(self, call: MetaCall) -> list[Any]:
+        """(registration, session, reason): the callee is removed, with an UNREGISTERED if it announced that."""
+        registration, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
+        member = next((one for one in registration.callees if one.session == session), None)
+        if member is None or member.expel is None:
+            raise RequestError(uris.NO_SUCH_SESSION, "no session with this id has the registration")
+        call.deliveries += self._dealer.revoke(member, registration.id, reason)
+        return []
+
+    def _one(self, call: MetaCall) -> Registration:
+        found = self._dealer.find(call.id(0, "registration"))
+        if found is None:
+            raise RequestError(uris.NO_SUCH_REGISTRATION, "no registration with this id is in the realm")
         return found

@@ -22,8 +22,8 @@ GAP = ""
 class PrefixIndex(Generic[Entry]):
     """Entries filed under string prefixes; a URI is a prefix of itself.
 
-    The prefixes stand in order, and each knows the longest other one that it begins with. Whatever is filed and is a
-    prefix of a URI begins the last one that stands before the URI too, so that one and those it knows are all to see.
+    The prefixes are sorted, and each refers to the longest other one that it begins with. All filed prefixes of a URI
+    are prefixes of the last filed one that sorts before the URI, so a bisection and that chain of references find them.
     """
 
     __slots__ = ("_entries", "_order", "_shorter")
@@ -83,7 +83,7 @@ class PrefixIndex(Generic[Entry]):
         return prefix
 
     def _follow(self, position: int, prefix: str, before: str | None, now: str | None) -> None:
-        """Those that begin with ``prefix``, from ``position`` on, and knew ``before`` now know ``now``."""
+        """Let prefixes from ``position`` on that begin with ``prefix`` refer to ``now`` if they did to ``before``."""
         order, shorter = self._order, self._shorter
         while position < len(order) and order[position].startswith(prefix):
             if shorter[order[position]] == before:
@@ -94,7 +94,7 @@ class PrefixIndex(Generic[Entry]):
 class WildcardIndex(Generic[Entry]):
     """Entries filed under patterns whose empty components fit any component.
 
-    One tree for each number of components: a node maps a component to the next node, in the last row to the entry.
+    One tree for each number of components: a node maps a component to the next node, in the last level to the entry.
     """
 
     __slots__ = ("_trees",)
@@ -172,21 +172,21 @@ class WildcardIndex(Generic[Entry]):
 class UriIndex(Generic[Entry]):
     """Entries filed under (URI, match): one at most for each pair.
 
-    ``beyond_exact``: a look-up has more to do than ``exact``, because there are patterns, or its owner has something of
-    its own to do (``owner_cares``).
+    ``beyond_exact``: a look-up needs more than ``exact``, because there are patterns or the owner needs every look-up
+    (``owner_cares``).
     """
 
     __slots__ = ("_owner_cares", "beyond_exact", "exact", "prefixes", "wildcards")
 
     def __init__(self) -> None:
         self._owner_cares = False
-        self.beyond_exact = False  # nearly everywhere; a publish then need not ask
+        self.beyond_exact = False  # True is rare; a publish asks only this flag
         self.exact: dict[str, Entry] = {}
         self.prefixes: PrefixIndex[Entry] = PrefixIndex()
         self.wildcards: WildcardIndex[Entry] = WildcardIndex()
 
     def get(self, uri: str, match: Match) -> Entry | None:
-        """What is filed under this very pair."""
+        """The entry that is filed under exactly this pair."""
         if match is Match.EXACT:
             return self.exact.get(uri)
         return self.prefixes.get(uri) if match is Match.PREFIX else self.wildcards.get(uri)
@@ -209,7 +209,7 @@ class UriIndex(Generic[Entry]):
 
     @property
     def owner_cares(self) -> bool:
-        """Whether the owner has something to do with every URI that is looked up."""
+        """Whether the owner needs every look-up, as the broker does to record publications."""
         return self._owner_cares
 
     @owner_cares.setter

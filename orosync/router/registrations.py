@@ -142,7 +142,7 @@ class Registration:
 
     def pick(self, draw: Draw) -> Member:
         """The callee that gets the next call; ``draw`` chooses one of several for the policy ``random``."""
-        callees = self.callees
+        callees = self.callees  # WAMP, "Shared Registration"
         if len(callees) == 1 or self.invoke is Invoke.FIRST:
             return callees[0]
         if self.invoke is Invoke.LAST:

@@ -33,7 +33,7 @@ def split(batch: bytes, binary: bool) -> list[bytes]:
 
 
 def separator(batch: bytes) -> bytes:
-    """The separator that a client uses, by a batch of JSON that could be taken apart."""
+    """The separator that a client uses, taken from a batch of JSON that ``split`` accepted."""
     return batch[-1:]
 
 
@@ -41,7 +41,7 @@ def _separated(batch: bytes) -> list[bytes]:
     mark = separator(batch)
     if mark not in (SEPARATOR, OTHER_SEPARATOR):
         raise ProtocolViolation("a batch does not end with a separator (0x1e)")
-    # In JSON control characters stand escaped, so that none can be a message's own.
+    # JSON escapes control characters, so a separator never occurs inside a message.
     return batch[:-1].split(mark, MOST)
 
 
@@ -59,8 +59,8 @@ def _prefixed(batch: bytes) -> list[bytes]:
 
 @cache
 def framer(inner: Framer, mark: bytes) -> Framer:
-    """``inner`` around batches of one message; ``mark`` is the separator, empty for lengths in front. The same function
-    for the same arguments, so that frames are shared."""
+    """``inner`` around batches of one message; ``mark`` is the separator, empty for lengths in front. Cached, so that
+    clients with the same framing share frames."""
 
     def batch_of_one(payload: bytes, binary: bool) -> bytes:
         return inner(payload + mark if mark else len(payload).to_bytes(4, "big") + payload, binary)

@@ -48,7 +48,7 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
     stack: list[int] = []  # for each enclosing container: the items left in it, times four, plus its kind
     left, kind = 1, _ITEMS  # negative for a container of indefinite length
     deepest = MAX_DEPTH - level
-    while True:
+    while True:  # RFC 8949, appendix C: "Pseudocode for Checking for Well-Formed Encoded CBOR"
         if not left:
             if not stack:
                 return place
@@ -85,15 +85,15 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
             place = end
             continue
         following = _ITEMS
-        while 0xBF < head < 0xE0:
+        while 0xBF < head < 0xE0:  # 3.4: tags, of which several may precede an item
             tagged = place
             tag, place = _argument(data, place)
             head = data[place]
             if head == _BREAK:
-                raise ValueError("a tag of nothing")
+                raise ValueError("a tag without an item")
             if head >> 5 == _TAGGED.get(tag):
                 stack.append(left << 2 | kind)
-                left, kind = 0, _ITEMS  # a level of its own, as libraries count
+                left, kind = 0, _ITEMS  # a level of its own, as in the receivers' libraries
                 following = _ANY_KEYS if tag == cbor_tags.MAP else _ITEMS
                 break
             end = _content(data, place, tag)
@@ -101,7 +101,7 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
                 if tag == cbor_tags.UINT8:
                     found.uint8.append((tagged, place))
                 place = end
-                head = -1  # nothing of it is left
+                head = -1  # the item is read
             else:
                 found.unsupported.add(TAGS)
         major = head >> 5
@@ -124,7 +124,7 @@ def skip(data: bytes, place: int, found: CborFindings, level: int = 1) -> int:
                 left = 0
                 place += 1
             else:
-                raise ValueError("a break where nothing is to be ended")
+                raise ValueError("a break outside an item of indefinite length")
         elif step := STEPS[head]:  # behind a tag
             place += step
         else:
@@ -161,7 +161,7 @@ def _string(data: bytes, place: int) -> int:
     place += 1
     while (head := data[place]) != _BREAK:
         if head >> 5 != major or head & 31 == 31:
-            raise ValueError("a string of other things than pieces")
+            raise ValueError("a string of indefinite length with a chunk of another type")
         place = _string(data, place)
     return place + 1
 

@@ -198,7 +198,7 @@ def split(text: bytes) -> list[bytes]:
             found.append(text[start : joint.start()].strip(_SPACE))
             start = joint.end()
     if depth or not text or joint.end() != len(text):
-        raise ProtocolViolation("the message is no JSON, or was truncated")
+        raise ProtocolViolation("the message is not JSON, or was truncated")
     last = text[start:-1].strip(_SPACE)
     return [*found, last] if found or last else []
 

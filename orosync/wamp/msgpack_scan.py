@@ -50,7 +50,7 @@ def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int
     stack: list[int] = []  # for each enclosing container: items (pairs) left in it, times two, plus its kind
     left, kind = 1, _ITEMS
     deepest = MAX_DEPTH - level
-    while True:
+    while True:  # the formats of MessagePack's specification, by their first byte
         if not left:
             if not stack:
                 return place
@@ -89,7 +89,7 @@ def skip(data: bytes, place: int, found: MsgpackFindings, level: int = 1) -> int
             width = 1 << head - 0xC4
             place += 1 + width + int.from_bytes(data[place + 1 : place + 1 + width])
         elif head == _NEVER_USED:
-            raise ValueError("a byte that is never used")
+            raise ValueError("the byte 0xC1, which MessagePack never uses")
         else:
             place = _extension(data, place, found)
 

@@ -62,7 +62,7 @@ def read_request(octets: bytes) -> HandshakeRequest:
         raise BadHandshake(Refusal.RESERVED, "reserved octets of the handshake are set")
     serializer, limit = second & 0x0F, LEAST << (second >> 4)
     if serializer not in SUBPROTOCOLS:
-        raise BadHandshake(Refusal.SERIALIZER, f"serializer {serializer} is not spoken here")
+        raise BadHandshake(Refusal.SERIALIZER, f"serializer {serializer} is not supported")
     return HandshakeRequest(serializer, limit)
 
 
@@ -91,6 +91,7 @@ def frame(kind: int, payload: bytes) -> bytes:
 def measure(head: int) -> tuple[int, int]:
     """Kind and length of the frame that begins with ``head``, its first four octets as a number. Raises
     ProtocolViolation."""
+    # WAMP, "RawSocket Transport", "Serialization": RRRR, the length's 25th bit, TTT, 24 bits of length.
     if head >> 28:
         raise ProtocolViolation("reserved bits of a RawSocket frame are set")
     kind, length = head >> 24 & 7, head & 0xFFFFFF
@@ -98,7 +99,7 @@ def measure(head: int) -> tuple[int, int]:
         raise ProtocolViolation(f"RawSocket has no frames of type {kind}")
     if head & _EXTRA:
         if length:
-            raise ProtocolViolation("a RawSocket frame says that it is longer than 16 MiB")
+            raise ProtocolViolation("a RawSocket frame is longer than 16 MiB")
         length = MOST
     return kind, length
 

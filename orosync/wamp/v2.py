@@ -118,7 +118,7 @@ class Lifecycle:
         if following is None:
             raise ProtocolViolation(f"{_name(message)} must not come while the session is {self.phase.value}")
         if type(message) is Error and message.request_type != INVOCATION:
-            raise ProtocolViolation("ERROR answers no INVOCATION")
+            raise ProtocolViolation("ERROR does not answer an INVOCATION")
         if following is not self.phase:
             self._enter(following)
 
