@@ -1,11 +1,8 @@
 """Channels: families of topics with one rule each, as Oro's websocket_routing.yml declares them.
 
-A channel says which topics are its own, which roles may subscribe and publish, and which of its variables belong to the
-principal. It must not know of other channels, sessions or the router.
-
-Variables of channels by their names: whose they are, and what they hold where nothing is said of it.
-
-The same for channels of the configuration and of Oro's files. This file must not know where a channel is written.
+A channel has the shape of its topics, the roles that may subscribe and publish, and the variables that must be the
+principal's own (its user id, its organizations, its Oro roles). Channels of the configuration and of Oro's files are
+the same.
 """
 
 from __future__ import annotations
@@ -21,7 +18,13 @@ from orosync.authz.template import Template
 from orosync.model import EMPTY, Match, Principal
 
 Granted = Mapping[str, frozenset[str]]
-"""Roles of the realm, each with the Oro roles of which its holder needs one; none at all where the role is enough."""
+"""Roles of the realm, each with the Oro roles of which a principal needs one; empty where the role is enough."""
+
+ID = "[0-9]+"
+WORD = "[A-Za-z0-9_-]+"
+
+ALL = "*"
+"""Instead of an id or a role: for all."""
 
 _ANONYMOUS = "anonymous"
 
@@ -35,9 +38,13 @@ class Owner(Enum):
     ROLE = "role"
 
 
+OWNERS: Mapping[str, Owner] = {"user_id": Owner.USER, "organization_id": Owner.ORGANIZATION, "role": Owner.ROLE}
+"""Variables that must be the principal's own, unless a channel says otherwise."""
+
+
 @attrs.frozen
 class Binding:
-    """A variable that belongs to somebody; ``but`` holds the values that everybody may use all the same ("*")."""
+    """A variable that must be the principal's own; ``but`` holds the values that every principal may use ("*")."""
 
     owner: Owner
     but: frozenset[str] = frozenset()
@@ -45,7 +52,7 @@ class Binding:
     def refusal(self, principal: Principal, name: str, value: str) -> str | None:
         """Why ``principal`` may not use ``value``, or None when it may.
 
-        A user's id counts as a number: ``007`` is user 7, as in Oro (SyncBundle, SecuredTopic). User 0 is nobody.
+        A user's id counts as a number: ``007`` is user 7, as in Oro (SyncBundle, SecuredTopic). There is no user 0.
         """
         if value in self.but:
             return None
@@ -53,7 +60,7 @@ class Binding:
             return None if value in principal.roles else f"{principal.authid} has not the Oro role of {name} {value}"
         number = int(value) if value.isascii() and value.isdigit() else 0
         if number == 0:
-            return f"{name} {value} is nobody"
+            return f"{name} {value} does not exist"
         if self.owner is Owner.USER:
             if principal.user_id is None:
                 return f"{name} {value} belongs to a user, and {principal.authid} is none"
@@ -62,7 +69,7 @@ class Binding:
 
 
 def granted(roles: Granted | Iterable[str]) -> Granted:
-    """Granted as they are, or made of roles that are enough by themselves."""
+    """``roles`` as they are, or made of roles that are enough by themselves."""
     return dict(roles) if isinstance(roles, Mapping) else {role: frozenset() for role in roles}
 
 
@@ -86,12 +93,12 @@ class Channel:
 
     ``pattern``       the shape of its topics: ``oro/email_event/{user_id}/{organization_id}``
     ``requirements``  what each variable may hold (``orosync.authz.requirements``)
-    ``bindings``      the variables that belong to somebody; the others are free
+    ``bindings``      the variables that must be the principal's own; the others are free
     ``subscribers``   who may subscribe, ``publishers`` who may publish
     ``source``        where it was declared, for explanations: ``[topics:oro]``; ``key`` its key there when it is not
                       the pattern alone; ``place`` file and line, or ``built in``
     ``retained``      what is published is kept for those who subscribe later
-    ``note``          what an administrator should know of it
+    ``note``          what an administrator should know about it
 
     Raises ValueError that names the place when pattern or requirements cannot be read, or a binding has no variable.
     """
@@ -118,11 +125,12 @@ class Channel:
 
     @property
     def title(self) -> str:
-        """How the channel is called in explanations: ``[topics:oro] channel.acme/news (router.ini:34)``."""
+        """The channel's name in explanations: ``[topics:oro] channel.acme/news (router.ini:34)``."""
         return f"{self.source} {self.key or self.pattern}".lstrip() + (f" ({self.place})" if self.place else "")
 
     def values(self, topic: str) -> Mapping[str, str] | None:
-        """What the variables hold in ``topic`` (an empty mapping without any); None when it is not of this channel."""
+        """The values of the variables in ``topic`` (an empty mapping without any); None for a topic of another
+        channel."""
         return self.template.values(topic)
 
     def could_match(self, pattern: str, match: Match) -> bool:
@@ -139,10 +147,10 @@ class Channel:
     def publish_refusal(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """Why ``principal`` may not publish to the topic with ``values``, or None when it may.
 
-        Users publish to what is their own, as they subscribe; a back end, which is no user, to everybody's.
+        Users publish to their own topics only, as they subscribe; a back end, which is no user, to the topics of all.
         """
         refusal = _not_granted(self.publishers, principal, "publishers")
-        if refusal is not None or for_everybody(principal):
+        if refusal is not None or publishes_for_all(principal):
             return refusal
         return self._not_own(principal, values)
 
@@ -154,8 +162,8 @@ class Channel:
         return None
 
 
-def for_everybody(principal: Principal) -> bool:
-    """Whether ``principal`` publishes on everybody's behalf: known to us, and no user."""
+def publishes_for_all(principal: Principal) -> bool:
+    """Whether ``principal`` publishes on behalf of all users: authenticated, and no user itself."""
     return principal.user_id is None and principal.authmethod != _ANONYMOUS
 
 
@@ -168,18 +176,8 @@ def _not_granted(roles: Granted, principal: Principal, called: str) -> str | Non
     return None
 
 
-OWNERS: Mapping[str, Owner] = {"user_id": Owner.USER, "organization_id": Owner.ORGANIZATION, "role": Owner.ROLE}
-"""Variables that belong to somebody."""
-
-ID = "[0-9]+"
-WORD = "[A-Za-z0-9_-]+"
-
-ALL = "*"
-"""In the place of what belongs to somebody: for everybody."""
-
-
 def default_requirement(name: str) -> str:
-    """What a variable may hold where nothing is said of it: an id for users and organizations, else a word."""
+    """What a variable may hold by default: an id for users and organizations, else a word."""
     return WORD if OWNERS.get(name, Owner.ROLE) is Owner.ROLE else ID
 
 

@@ -1,13 +1,8 @@
-"""The channels that every Oro application has, with Oro's own rules: data, no code to speak of.
+"""Makes authorizers from the sections that describe them, and has the channels that every Oro application has.
 
-All of them stand in ``Resources/config/oro/websocket_routing.yml`` of Oro's bundles. Who may subscribe is what Oro's
-topic handlers enforce (BroadcastTopic: everybody; SecuredTopic: ``user_id`` is the user's own, the organization is not
-looked at; ImapBundle's SyncFailTopic: ``*`` for everybody). Publishing is the back end's alone, stricter than Oro.
-This file must not know how a rule is judged.
-
-Authorizers made from the sections that describe them: functions of the configuration, and of nothing else.
-
-It must not know how a section is written, or how a rule is judged.
+Those stand in ``Resources/config/oro/websocket_routing.yml`` of Oro's bundles. Who may subscribe is what Oro's topic
+handlers enforce (BroadcastTopic: all; SecuredTopic: ``user_id`` is the user's own, the organization is not looked at;
+ImapBundle's SyncFailTopic: ``*`` for all). Publishing is for the back end only, which is stricter than Oro.
 """
 
 from __future__ import annotations
@@ -43,7 +38,7 @@ NUMBER = r"\d+"
 NUMBER_OR_ALL = r"\d+|\*"
 
 BUILT_IN = "built in"
-"""The place of a rule that is written in no file of the administrator's."""
+"""The place of a rule that is in no file of the administrator."""
 
 BROADCAST: tuple[str, ...] = (
     "oro/ping",
@@ -52,7 +47,7 @@ BROADCAST: tuple[str, ...] = (
     "oro/outdated_user_page",
     "oro/message_queue_heartbeat",
 )
-"""Open to every user, and to the back end."""
+"""Channels for all users and the back end."""
 
 SECURED: Mapping[str, Mapping[str, str]] = {
     "oro/email_event/{user_id}/{organization_id}": {"user_id": NUMBER, "organization_id": NUMBER_OR_ALL},
@@ -61,7 +56,7 @@ SECURED: Mapping[str, Mapping[str, str]] = {
     "oro/attribute_import/{user_id}/{config_model_id}": {"user_id": NUMBER, "config_model_id": NUMBER},
     "oro/conversation_event/{user_id}/{organization_id}": {"user_id": NUMBER, "organization_id": NUMBER_OR_ALL},
 }
-"""``user_id`` must be the subscriber's own; the values in OPEN are every user's."""
+"""Channels where ``user_id`` must be the subscriber's own; the values in OPEN are for all users."""
 
 OPEN: Mapping[str, frozenset[str]] = {"oro/imap_sync_fail/{user_id}": frozenset("*")}
 
@@ -73,9 +68,9 @@ def oro_channels(
 ) -> tuple[Channel, ...]:
     """The ten channels, for the roles that users and back ends have in this realm."""
     subscribers, publishers = granted(users), granted(backends)
-    everybody = either(subscribers, publishers)
+    all_roles = either(subscribers, publishers)
     return tuple(
-        Channel(pattern, subscribers=everybody, publishers=publishers, source=source, place=BUILT_IN)
+        Channel(pattern, subscribers=all_roles, publishers=publishers, source=source, place=BUILT_IN)
         for pattern in BROADCAST
     ) + tuple(
         Channel(
@@ -92,11 +87,11 @@ def oro_channels(
 
 
 ORO_CHANNELS: tuple[Channel, ...] = oro_channels()
-"""The ten channels with the roles as orosync names them by itself."""
+"""The ten channels with orosync's default roles."""
 
 
 def role_permissions(configuration: Configuration, realm: str) -> RolePermissions:
-    """What ``roles`` among the authorizers of ``realm`` stands for."""
+    """The authorizer ``roles`` of ``realm``."""
     return RolePermissions(
         {
             role: [Permission(p.uri, p.match, p.actions, p.disclose, f"[{p.section}]", p.place) for p in lines]
@@ -106,7 +101,7 @@ def role_permissions(configuration: Configuration, realm: str) -> RolePermission
 
 
 def reservations(configuration: Configuration, realm: str) -> list[Reservation]:
-    """The procedures of ``realm`` that decide for it or for another realm, and those that orosync itself has there."""
+    """The procedures of ``realm`` that decide for it or for another realm, and those that orosync registers there."""
     found = []
     for one in configuration.realms.values():
         for name in one.authorizers:
@@ -118,30 +113,30 @@ def reservations(configuration: Configuration, realm: str) -> list[Reservation]:
                     callers = frozenset(filter(None, (section.purge_role,)))
                     found.append(Reservation(section.purge, frozenset(), callers, title))
         for name in one.authenticators:
-            judge = configuration.authenticators.get(name)
-            if isinstance(judge, RemoteAuthenticatorSection) and (judge.realm or one.name) == realm:
-                roles = frozenset(judge.registered_by)
-                found.append(Reservation(judge.procedure, roles, frozenset(), f"[authenticator:{name}]"))
+            remote = configuration.authenticators.get(name)
+            if isinstance(remote, RemoteAuthenticatorSection) and (remote.realm or one.name) == realm:
+                roles = frozenset(remote.registered_by)
+                found.append(Reservation(remote.procedure, roles, frozenset(), f"[authenticator:{name}]"))
     return list(dict.fromkeys(found))
 
 
 def topic_rules(section: TopicsSection) -> TopicRules:
-    """What ``topics:NAME`` stands for. Raises ConfigError with every fault.
+    """The authorizer ``topics:NAME``. Raises ConfigError with every fault.
 
-    Oro's channels come first, those of an application's files in place of the built-in ones, each with what a line of
-    its pattern says otherwise; then the lines' own.
+    Oro's channels come first: those of an application's files, else the built-in ones, each changed by the line with
+    its pattern; then the channels of the other lines.
     """
     source = f"[topics:{section.name}]"
     channels: dict[str, Channel] = {}
     faults: list[str] = []
     try:
-        channels = {channel.pattern: channel for channel in _oros(section, source)}
+        channels = {channel.pattern: channel for channel in _channels_of_oro(section, source)}
     except ConfigError as error:
         faults += error.faults
     for line in section.channel:
         known = channels.get(line.pattern)
         try:
-            channels[line.pattern] = _own(section, line, source) if known is None else _otherwise(known, line)
+            channels[line.pattern] = _new_channel(section, line, source) if known is None else _changed(known, line)
         except ValueError as error:
             faults.append(f"{source} channel.{line.pattern}: {error} ({line.place})")
     if faults:
@@ -149,16 +144,16 @@ def topic_rules(section: TopicsSection) -> TopicRules:
     return TopicRules(channels.values(), name=f"topics:{section.name}")
 
 
-def _oros(section: TopicsSection, source: str) -> tuple[Channel, ...]:
+def _channels_of_oro(section: TopicsSection, source: str) -> tuple[Channel, ...]:
     if section.use != "oro":
         return ()
     if section.oro_routing is None:
         return oro_channels(section.subscribe, section.publish, source)
-    overruled = {line.pattern: line.requirements for line in section.channel}
-    return routed_channels(section.oro_routing, section.subscribe, section.publish, source, overruled)
+    overridden = {line.pattern: line.requirements for line in section.channel}
+    return routed_channels(section.oro_routing, section.subscribe, section.publish, source, overridden)
 
 
-def _own(section: TopicsSection, line: ChannelLine, source: str) -> Channel:
+def _new_channel(section: TopicsSection, line: ChannelLine, source: str) -> Channel:
     variables = re.findall(r"\{(\w+)\}", line.pattern)
     wanted = {name: default_requirement(name) for name in variables}
     return Channel(
@@ -174,8 +169,8 @@ def _own(section: TopicsSection, line: ChannelLine, source: str) -> Channel:
     )
 
 
-def _otherwise(known: Channel, line: ChannelLine) -> Channel:
-    """A channel of Oro's with what the line says; everything else stays."""
+def _changed(known: Channel, line: ChannelLine) -> Channel:
+    """A channel of Oro, changed by what the line says."""
     bindings = {
         name: Binding(binding.owner, _open(name, line) if name in line.requirements else binding.but)
         for name, binding in known.bindings.items()
@@ -194,6 +189,6 @@ def _otherwise(known: Channel, line: ChannelLine) -> Channel:
 
 
 def _open(name: str, line: ChannelLine) -> frozenset[str]:
-    """``*`` if the line itself admits it in a variable that belongs to somebody: it is then for everybody."""
+    """``*`` if the line itself admits it in a variable that must be the principal's own: it is then for all."""
     written = line.requirements.get(name)
     return frozenset() if written is None or not admits_all(written) else frozenset(ALL)

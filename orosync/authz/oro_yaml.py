@@ -1,9 +1,8 @@
-"""Oro's websocket_routing.yml as values, each with the line it stands on.
+"""Oro's websocket_routing.yml as values, each with its line.
 
-What PyYAML is used for ends with its nodes: their words are taken as Symfony's YAML reads them, which is what Oro uses.
-There ``on``, ``off``, ``yes`` and ``no`` are words like any other; what would be a number, a date or true or false is
-refused where a word belongs. Anchors, aliases and tags are refused, too deep and too large files too. This file must
-not know channels, handlers or where files come from.
+Only PyYAML's nodes are used: their scalars are read as Symfony's YAML reads them, which Oro uses. There ``on``,
+``off``, ``yes`` and ``no`` are strings like any other; a number, a date, true or false is refused where a string
+belongs. Anchors, aliases and tags are refused, and files that are too large or too deep.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ DEEPEST = 8
 """Mappings in mappings; a route takes four."""
 
 EXTRA = "oro"
-"""What of ours installs PyYAML."""
+"""The extra of orosync that installs PyYAML."""
 
 Fault = Callable[[int, str], None]
-"""Takes (line, what is wrong and what to do)."""
+"""Called with (line, what is wrong and what to do)."""
 
 _STRING, _BOOLEAN = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
-_SPOKEN = ("on", "off", "yes", "no")
+_WORDS = ("on", "off", "yes", "no")
 
 
 @attrs.frozen
 class Written:
-    """A text, and the line it stands on (from 1)."""
+    """A string and its line (from 1)."""
 
     text: str
     line: int
@@ -52,7 +51,7 @@ class Route:
 
 
 def read(data: bytes) -> tuple[tuple[Route, ...], tuple[tuple[int, str], ...]]:
-    """The routes of a file, and (line, text) for each fault. Never raises, but for ImportError without PyYAML."""
+    """The routes of a file, and (line, text) for each fault. Raises nothing but ImportError without PyYAML."""
     faults: list[tuple[int, str]] = []
     routes: list[Route] = []
     root = _root(data, lambda line, text: faults.append((line, text)))
@@ -65,7 +64,7 @@ def read(data: bytes) -> tuple[tuple[Route, ...], tuple[tuple[int, str], ...]]:
 
 
 def missing() -> str:
-    """ "" when PyYAML can be imported; else what is missing and how to get it."""
+    """Which module is missing and how to install it; "" when PyYAML can be imported."""
     try:
         import_module("yaml")
     except ImportError as error:
@@ -82,7 +81,7 @@ def _root(data: bytes, fault: Fault) -> Any:
         return None
     try:
         text = data.decode()
-        # Events first, one by one: nothing is built of what is too deep or would grow by aliases.
+        # Events first, one by one: no node is built of a file that is too deep or would grow by aliases.
         depth = 0
         for event in yaml.parse(text, Loader=loader):
             line = event.start_mark.line + 1
@@ -107,7 +106,7 @@ def _root(data: bytes, fault: Fault) -> Any:
 
 
 def _items(node: Any, fault: Fault) -> list[tuple[Written, Any]]:
-    """The pairs of a mapping, keys as texts and none of them twice."""
+    """The pairs of a mapping, with strings as keys and none of them twice."""
     if node.id != "mapping":
         fault(_line(node), "is no mapping, write it like key: value")
         return []
@@ -186,7 +185,7 @@ def _text(node: Any, fault: Fault) -> Written | None:
         fault(_line(node), "is no text, write one word behind the colon")
         return None
     value: str = node.value
-    if node.tag == _STRING or (node.tag == _BOOLEAN and value.lower() in _SPOKEN and not node.style):
+    if node.tag == _STRING or (node.tag == _BOOLEAN and value.lower() in _WORDS and not node.style):
         return Written(value, _line(node))
     fault(_line(node), f"{value!r} is no text ({node.tag.rpartition(':')[2]}), put it in quotes")
     return None

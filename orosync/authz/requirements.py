@@ -1,7 +1,7 @@
 """Requirements: the small regular expressions that say what a variable of a channel may hold.
 
-Oro writes them in its websocket_routing.yml, as PHP regular expressions (``\\d+``, ``\\d+|\\*``). Only a subset whose
-meaning nobody can mistake is read here; everything else is refused with its place, never guessed at:
+Oro writes them in its websocket_routing.yml, as PHP regular expressions (``\\d+``, ``\\d+|\\*``). Only a subset that is
+unambiguous is read; everything else is refused with its place:
 
     digits and letters      0-9 a-z A-Z and  _ - : @ ~ , ; = ! % & / # ' " < >
     escaped punctuation     \\*  \\.  \\+  and so on, each standing for itself
@@ -10,8 +10,8 @@ meaning nobody can mistake is read here; everything else is refused with its pla
     alternatives, groups    a|b, (a|b)c, (?:a|b)
     repeats                 + * {n} {n,} {n,m} of one character or class (n, m <= 64), ? also of a group
 
-What matches is the whole value (PHP's ``^...$`` with its D flag). Repeats and forks are few, so that no topic a client
-can think of makes the matching slow. This file must not know channels, topics or principals.
+The whole value has to match (PHP's ``^...$`` with its D flag). Repeats and choices are few, so that no topic of a
+client makes matching slow.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read(text: str) -> Requirement:
 
 
 class _Reader:
-    """Walks once over the text; writes the regex anew from what it understood, so nothing slips through unread."""
+    """Reads the text once and writes the regex anew from what it understood, so that nothing unread gets into it."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,7 +1,7 @@
-"""Reserved procedures: those that decide, and those that make orosync forget what was decided.
+"""Reserved procedures: those that decide, and those that make orosync forget decisions.
 
-Stands in front of every other authorizer of a realm: whoever could register a deciding procedure, alone or among
-others or by a pattern, would decide for everybody. This file must not know what is decided, or how.
+This authorizer stands in front of all others of a realm: a client that could register a deciding procedure, alone, as
+one of several or by a pattern, would decide for all.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from orosync.authz.roles import could_meet
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Verdict
 
-_OTHERS = Decision(Verdict.ABSTAIN, "no reserved procedure", declared=False)
+_NOT_RESERVED = Decision(Verdict.ABSTAIN, "no reserved procedure", declared=False)
 _CALL, _REGISTER = Action.CALL, Action.REGISTER
 
 
 @attrs.frozen
 class Reservation:
-    """One procedure, with the roles that may register and call it (none: nobody). ``source`` says who reserves it,
-    "[authorizer:acl]"."""
+    """One procedure, with the roles that may register and call it (none: no client). ``source`` is the section that
+    reserves it, "[authorizer:acl]"."""
 
     procedure: str
     registered_by: frozenset[str]
@@ -33,9 +33,8 @@ class Reservation:
 
 @implementer(IAuthorizer)
 class ReservedProcedures:
-    """Judges by ``reservations``. Who may register one is allowed here: nobody else could be asked before it is there.
-
-    Where the same procedure is reserved twice, only what both allow is allowed.
+    """Decides by ``reservations``. Registering one is allowed here: before it is registered no other authorizer could
+    be asked. Where a procedure is reserved twice, only what both allow is allowed.
     """
 
     constant = True
@@ -53,25 +52,25 @@ class ReservedProcedures:
     def authorize(
         self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
     ) -> Decision:
-        """See IAuthorizer. Abstains from everything that no reserved procedure is concerned by."""
+        """See IAuthorizer. Abstains when no reserved procedure is concerned."""
         if action is _CALL:
             known = self._reserved.get(uri)
-            return _OTHERS if known is None else _judged(known, principal, action, known.called_by)
+            return _NOT_RESERVED if known is None else _decided(known, principal, action, known.called_by)
         if action is not _REGISTER:
-            return _OTHERS
+            return _NOT_RESERVED
         if match is Match.EXACT:
             known = self._reserved.get(uri)
-            return _OTHERS if known is None else _judged(known, principal, action, known.registered_by)
+            return _NOT_RESERVED if known is None else _decided(known, principal, action, known.registered_by)
         for one in self._reserved.values():
-            # Where nobody may register it, orosync itself has it, and a pattern comes behind that.
+            # One that no role may register is registered by orosync itself, and takes precedence over a pattern.
             taken = one.registered_by and could_meet(one.procedure, Match.EXACT, uri, match)
             if taken and principal.authrole not in one.registered_by:
                 rule = f"{one.source} reserves {one.procedure}, which this {match.value} pattern would take"
                 return Decision(Verdict.DENY, rule)
-        return _OTHERS
+        return _NOT_RESERVED
 
 
-def _judged(one: Reservation, principal: Principal, action: Action, roles: Collection[str]) -> Decision:
+def _decided(one: Reservation, principal: Principal, action: Action, roles: Collection[str]) -> Decision:
     if principal.authrole in roles:
         return Decision(Verdict.ALLOW, f"{one.source} {one.procedure}: {action.value} = {principal.authrole}")
     return Decision(Verdict.DENY, f"{one.source} reserves {one.procedure}: no {action.value} for {principal.authrole}")

@@ -1,8 +1,7 @@
 """Templates: the shape of a channel's topics, such as ``oro/email_event/{user_id}/{organization_id}``.
 
-A template says of any string whether it is one of its topics, and what its variables hold then; there is never more
+A template tells of any string whether it is one of its topics, and the values of its variables; there is never more
 than one way to read a topic. Comparing is by character: no case folding, no decoding of percent signs, no trimming.
-This file must not know who may do what.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from orosync.authz.roles import could_meet
 from orosync.model import Match
 
 LONGEST = 256
-"""Characters of a topic with variables, and of a template; anything longer is nobody's topic."""
+"""Characters of a topic with variables, and of a template; nothing longer is a topic."""
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -45,7 +44,7 @@ class Template:
         return not self.variables
 
     def values(self, topic: str) -> Mapping[str, str] | None:
-        """What the variables hold in ``topic``; None when it is not a topic of this template."""
+        """The values of the variables in ``topic``; None when it is not a topic of this template."""
         if len(topic) > LONGEST:
             return None
         found = self.regex.fullmatch(topic)
@@ -111,7 +110,7 @@ def _read_one(text: str, name: str, requirement: str) -> Requirement:
 
 
 def _ends_clearly(text: str, name: str, requirement: Requirement, behind: str, last: bool) -> None:
-    # Two ways to cut a topic would mean two owners of it; and would make matching slow.
+    # Two ways to read a topic would mean two owners, and would make matching slow.
     if not behind and not last:
         raise ValueError(f"{text!r}: nothing stands between {{{name}}} and the next variable")
     if behind and behind[0] in requirement.alphabet:

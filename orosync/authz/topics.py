@@ -1,9 +1,8 @@
 """Topic rules: an authorizer made of channels.
 
-A topic that a channel declares is allowed or denied here, and nobody behind gets to say more about it. Everything else,
-calls and registrations too, is left to the next authorizer. Topics are compared as they are: another spelling of
-a topic (percent signs, other scripts' digits, a slash or newline at the end, a CURIE) is another topic, which nobody
-declared. This file must not know sessions, transports or how a channel was configured.
+It decides about every topic that a channel declares, and abstains from everything else, calls and registrations too.
+Topics are compared as they are: another spelling (percent signs, other scripts' digits, a slash or newline at the end,
+a CURIE) is another topic, which no channel declares.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 from zope.interface import implementer
 
-from orosync.authz.channels import Channel, Granted, for_everybody, words
+from orosync.authz.channels import Channel, Granted, publishes_for_all, words
 from orosync.authz.template import LONGEST
 from orosync.interfaces import IAuthorizer
 from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
@@ -22,17 +21,17 @@ from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
 _UNDECLARED = Decision(Verdict.ABSTAIN, "no channel declares it", declared=False)
 _NOT_OURS = Decision(Verdict.ABSTAIN, "channels are about subscribing and publishing only", declared=False)
 _MOST_ROLES = 64
-"""Roles of one channel for which an answer is kept; what authenticators of somebody else's may call them is endless."""
+"""Roles of one channel for which a denial is kept; a plugin's authenticator may invent any number of roles."""
 
-# Looking a member up on its Enum costs a descriptor call; this file is on the way of every publish.
+# A member looked up on its Enum costs a descriptor call, and every publish passes here.
 _PUBLISH, _SUBSCRIBE = Action.PUBLISH, Action.SUBSCRIBE
 _EXACT, _PREFIX = Match.EXACT, Match.PREFIX
 
 
 class _Known(NamedTuple):
-    """A topic whose channel is known: its values and, by role, the answers that do not depend on who asks.
+    """A topic whose channel is known: its values and, by role, the decisions that do not depend on the principal.
 
-    ``publish_for_all``: those of principals who publish on everybody's behalf.
+    ``publish_for_all``: those for principals that publish on behalf of all users.
     """
 
     channel: Channel
@@ -44,12 +43,11 @@ class _Known(NamedTuple):
 
 @implementer(IAuthorizer)
 class TopicRules:
-    """Judges by ``channels``. A topic without variables is looked up; of channels with variables, the first wins.
+    """Decides by ``channels``. A topic without variables is looked up; of channels with variables the first wins.
 
-    ``retains`` tells whether any channel is retained; without one nobody needs to ask ``retained``.
-    ``memo`` bounds how many topics with variables are remembered, and how many that nobody declared; when one of the
-    two is full, it is emptied.
-    Raises ValueError when two channels have the same pattern.
+    ``retains`` tells whether any channel is retained; without one there is no need to ask ``retained``. ``memo`` bounds
+    how many topics with variables are remembered, and how many that no channel declares; when one of the two is full,
+    it is emptied. Raises ValueError when two channels have the same pattern.
     """
 
     constant = True
@@ -72,7 +70,7 @@ class TopicRules:
             else:
                 self._variable.append(known)
         self._known: dict[str, _Known] = dict(self._fixed)
-        self._strangers: set[str] = set()
+        self._undeclared: set[str] = set()
         self._which = re.compile(
             "|".join(f"({known.channel.template.bare})" for known in self._variable) or "(?!)", re.ASCII
         )
@@ -80,36 +78,36 @@ class TopicRules:
     def authorize(
         self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
     ) -> Decision:
-        """Judge one request (see IAuthorizer). Always answers at once; ABSTAIN is never ``declared``."""
+        """See IAuthorizer. Always answers at once; ABSTAIN is never ``declared``."""
         if action is _PUBLISH:
             known = self._known.get(uri) or self._find(uri)
             if known is None:
                 return _UNDECLARED
-            return known.publish.get(principal.authrole) or _judge_publish(known, principal)
+            return known.publish.get(principal.authrole) or _decide_publish(known, principal)
         if action is not _SUBSCRIBE:
             return _NOT_OURS
         if match is not _EXACT and (match is _PREFIX or not all(uri.split("."))):
-            return self._judge_pattern(uri, match)
+            return self._decide_pattern(uri, match)
         # A wildcard pattern without an empty component matches itself alone.
         known = self._known.get(uri) or self._find(uri)
         if known is None:
             return _UNDECLARED
-        return known.subscribe.get(principal.authrole) or _judge_subscribe(known, principal)
+        return known.subscribe.get(principal.authrole) or _decide_subscribe(known, principal)
 
     def retained(self, topic: str) -> bool:
-        """Whether what is published to ``topic`` is kept for those who subscribe later."""
+        """Whether the last event of ``topic`` is retained for later subscribers."""
         known = self._known.get(topic) or self._find(topic)
         return known is not None and known.channel.retained
 
     def _find(self, topic: str) -> _Known | None:
-        # The bound comes first: it keeps matching and remembering cheap whatever a client sends.
-        if len(topic) > LONGEST or topic in self._strangers:
+        # The bound comes first: it keeps matching and remembering cheap, whatever clients send.
+        if len(topic) > LONGEST or topic in self._undeclared:
             return None
         found = self._which.fullmatch(topic)
         if found is None or found.lastindex is None:
-            if len(self._strangers) >= self._memo:
-                self._strangers.clear()
-            self._strangers.add(topic)
+            if len(self._undeclared) >= self._memo:
+                self._undeclared.clear()
+            self._undeclared.add(topic)
             return None
         declared = self._variable[found.lastindex - 1]
         values = declared.channel.values(topic) or EMPTY
@@ -118,20 +116,21 @@ class TopicRules:
         known = self._known[topic] = declared._replace(values=values)
         return known
 
-    def _judge_pattern(self, pattern: str, match: Match) -> Decision:
-        """A pattern with something left open matches topics that no channel has (every script's letters, any length),
-        so it is never inside what channels grant: denied where it touches one, left to others where it does not."""
+    def _decide_pattern(self, pattern: str, match: Match) -> Decision:
+        """A pattern also matches topics that no channel has (every script's letters, any length), so channels never
+        grant it: denied where it overlaps one, ABSTAIN where it does not."""
         for channel in self.channels:
             if channel.could_match(pattern, match):
                 return Decision(
                     Verdict.DENY,
-                    f"{channel.title}: subscribe to its topics one by one; a {match.value} subscription reaches beyond",
+                    f"{channel.title}: subscribe to its topics one by one, the {match.value} pattern matches more",
                 )
         return _UNDECLARED
 
 
 def _publish_answers(channel: Channel) -> tuple[dict[str, Decision], dict[str, Decision]]:
-    """By role, what needs no look at the principal: for everybody, and for those who publish for everybody."""
+    """By role, the decisions that do not depend on the principal: for all principals, and for those that publish on
+    behalf of all users."""
     answers = {
         role: Decision(Verdict.ALLOW, f"{channel.title}: publish = {role}")
         for role, needed in channel.publishers.items()
@@ -150,8 +149,8 @@ def _subscribe_answers(channel: Channel) -> dict[str, Decision]:
     }
 
 
-def _judge_publish(known: _Known, principal: Principal) -> Decision:
-    if for_everybody(principal):
+def _decide_publish(known: _Known, principal: Principal) -> Decision:
+    if publishes_for_all(principal):
         answer = known.publish_for_all.get(principal.authrole)
         if answer is not None:
             return answer
@@ -160,11 +159,11 @@ def _judge_publish(known: _Known, principal: Principal) -> Decision:
     if refusal is not None:
         return _denied(channel, channel.publishers, principal.authrole, refusal, known.publish)
     role = principal.authrole
-    own = "" if for_everybody(principal) else _own(known)
+    own = "" if publishes_for_all(principal) else _own(known)
     return Decision(Verdict.ALLOW, f"{channel.title}: publish = {words({role: channel.publishers[role]})}{own}")
 
 
-def _judge_subscribe(known: _Known, principal: Principal) -> Decision:
+def _decide_subscribe(known: _Known, principal: Principal) -> Decision:
     channel, role = known.channel, principal.authrole
     refusal = channel.subscribe_refusal(principal, known.values)
     if refusal is not None:
@@ -174,7 +173,7 @@ def _judge_subscribe(known: _Known, principal: Principal) -> Decision:
 
 
 def _denied(channel: Channel, granted: Granted, role: str, refusal: str, answers: dict[str, Decision]) -> Decision:
-    """The refusal, kept among the answers where it is that of everybody with this role."""
+    """The denial, kept among the answers where it is the same for every principal with this role."""
     decision = Decision(Verdict.DENY, f"{channel.title}: {refusal}")
     if role not in granted and len(answers) < _MOST_ROLES:
         answers[role] = decision

@@ -34,12 +34,12 @@ class BindingTests(SynchronousTestCase):
             (backend, "*", None),
             (anna, "8", "another user than 7"),
             (anna, "70", "another user than 7"),
-            (anna, "0", "is nobody"),
-            (zero, "0", "is nobody"),
-            (zero, "000", "is nobody"),
-            (anna, "joe", "is nobody"),
-            (anna, "\u0667", "is nobody"),
-            (anna, "-7", "is nobody"),
+            (anna, "0", "does not exist"),
+            (zero, "0", "does not exist"),
+            (zero, "000", "does not exist"),
+            (anna, "joe", "does not exist"),
+            (anna, "\u0667", "does not exist"),
+            (anna, "-7", "does not exist"),
             (backend, "7", "belongs to a user, and backend is none"),
         ):
             refusal = OWN.refusal(who, "user_id", value)
@@ -50,7 +50,7 @@ class BindingTests(SynchronousTestCase):
 
     def test_star_needs_leave(self) -> None:
         """``*`` is nobody's id where the channel does not open it to everybody."""
-        self.assertIn("is nobody", str(Binding(Owner.USER).refusal(principal(), "user_id", "*")))
+        self.assertIn("does not exist", str(Binding(Owner.USER).refusal(principal(), "user_id", "*")))
 
     def test_organization(self) -> None:
         """A variable can belong to an organization instead; its members alone may use it."""
@@ -58,7 +58,7 @@ class BindingTests(SynchronousTestCase):
         member = principal(organizations=frozenset({1, 3}))
         self.assertIsNone(binding.refusal(member, "org", "3"))
         self.assertEqual(binding.refusal(member, "org", "2"), "anna is not in org 2")
-        self.assertEqual(binding.refusal(member, "org", "0"), "org 0 is nobody")
+        self.assertEqual(binding.refusal(member, "org", "0"), "org 0 does not exist")
 
     def test_role(self) -> None:
         """A variable can be one of the roles that somebody has in Oro, letter for letter."""

@@ -28,10 +28,10 @@ class RoutedTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.top)
 
     def channels(
-        self, files: dict[str, str], overruled: Mapping[str, Iterable[str]] | None = None
+        self, files: dict[str, str], overridden: Mapping[str, Iterable[str]] | None = None
     ) -> dict[str, Channel]:
         """By pattern, for an application with these files."""
-        made = routed_channels(written(self.top, files), USERS, BACKENDS, "[topics:oro]", overruled or {})
+        made = routed_channels(written(self.top, files), USERS, BACKENDS, "[topics:oro]", overridden or {})
         return {channel.pattern: channel for channel in made}
 
     def faults(self, files: dict[str, str]) -> list[str]:
@@ -97,7 +97,7 @@ class RoutedTests(SynchronousTestCase):
         ]
         self.assertEqual(faults, expected)
 
-    def test_overruled(self) -> None:
+    def test_overridden(self) -> None:
         """A requirement that cannot be read is not read where the configuration gives another."""
         text = route("a", "acme/{x}", x=(".+", False))
         channel = self.channels({f"src/A/{FILE}": text}, {"acme/{x}": ["x"]})["acme/{x}"]

@@ -109,8 +109,8 @@ class ExplainTests(DeskCase):
              f"{secret}: no register, and the prefix pattern overlaps it"),
             (0, "--action register --match wildcard --topic com.example..x", f"{rule}: register"),
             (1, "--match prefix --topic oro/",
-             "[topics:oro] oro/ping (built in): subscribe to its topics one by one; a prefix subscription reaches "
-             "beyond"),
+             "[topics:oro] oro/ping (built in): subscribe to its topics one by one, the prefix pattern "
+             "matches more"),
         ):  # fmt: skip
             lines = await self.explain(status, "--user", "anna", "--role", "staff", *arguments.split())
             self.assertEqual(lines[1], words)

@@ -149,7 +149,7 @@ def topics() -> Outcome:
         rules.retained(f"oro/email_event/{n}/1")
         rules.retained(f"other/{n}")
     assert 0 < len(rules._known) <= 4096
-    assert 0 < len(rules._strangers) <= 4096
+    assert 0 < len(rules._undeclared) <= 4096
     return Outcome()
 
 
