@@ -19,16 +19,16 @@ from orosync.wamp import batching
 class BatchedSession(V2Session):
     """See ISession; what is received are batches."""
 
-    _stop: Stop | None = None
+    _batch: BatchLink | None = None
 
     def opened(self, link: ILink) -> None:
-        self._outer = link
+        self._connection = link
         link.bucket = self.bucket
-        self._stop = Stop(link, self, batching.framer(link.framer, b"" if self._binary else batching.SEPARATOR))
-        super().opened(self._stop)
+        self._batch = BatchLink(link, self, batching.framer(link.framer, b"" if self._binary else batching.SEPARATOR))
+        super().opened(self._batch)
 
     def received(self, data: bytes, binary: bool) -> None:
-        if self._over or self._stop is None:
+        if self._over or self._batch is None:
             return
         try:
             if binary is not self._binary:
@@ -40,15 +40,18 @@ class BatchedSession(V2Session):
         if not binary and batching.separator(data) != batching.SEPARATOR and self._requests is None:
             # Answered with what the client uses; from HELLO on it stays with that.
             self._wire = self._context.wires.v2(
-                self._codec, batching.framer(self._outer.framer, batching.separator(data))
+                self._codec, batching.framer(self._connection.framer, batching.separator(data))
             )
-        self._stop.waiting.extend(messages)
-        self._stop.go_on()
+        self._batch.waiting.extend(messages)
+        self._batch.go_on()
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
-        stop, self._stop = self._stop, None  # it refers to us: without this the cycle waits for the garbage collector
-        if stop is not None:
-            stop.waiting.clear()
+        batch, self._batch = (
+            self._batch,
+            None,
+        )  # breaks the cycle: nothing waits for the garbage collector
+        if batch is not None:
+            batch.waiting.clear()
         super().closed(clean, code, reason)
 
     def one(self, message: bytes) -> bool:
@@ -58,7 +61,7 @@ class BatchedSession(V2Session):
 
 
 @implementer(ILink)
-class Stop:
+class BatchLink:
     """The link as a batched session sees it: pausing holds between any two messages of a batch too (see ILink), and so
     does what may be done in one turn."""
 
@@ -66,6 +69,7 @@ class Stop:
         self.facts, self.bucket = link.facts, link.bucket
         self.framer = framer
         self.waiting: deque[bytes] = deque()
+        # Bound methods of the link, so that sending costs no call more than without batches.
         self.push, self.send = link.push, link.send
         self.close, self.drop = link.close, link.drop
         self.set_authenticated = link.set_authenticated

@@ -8,7 +8,7 @@ framed once. Whether a message was allowed is decided before it comes here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from orosync.errors import NotCarriable
 from orosync.interfaces import IJournal
@@ -24,14 +24,10 @@ from orosync.wamp.payload import Payload, is_sealed
 Framer = Callable[[bytes, bool], bytes]
 
 
-class Wire(Protocol):
-    """One way of speaking: an EVENT as ``Member.push`` takes it, None where its payload cannot be carried."""
-
-    def event(self, message: Message, payload: Payload | None, topic: str) -> Any: ...
-
-
 class Dispatcher:
     """Encodes an EVENT once for each wire among its receivers, and hands everything else to its receiver.
+
+    A wire's ``event`` gives an EVENT as ``Member.push`` takes it, None where its payload cannot be carried.
 
     ``push`` and ``tell`` only queue and never raise (``ILink.push``), so one receiver cannot spoil another's
     delivery. A receiver whose serializer cannot carry a payload gets nothing; that is counted. ``awaited``, by session:
@@ -51,7 +47,7 @@ class Dispatcher:
                 continue
             if len(receivers) == 1:
                 (receiver,) = receivers
-                self._give(receiver, message, payload, topic)
+                self._deliver_event(receiver, message, payload, topic)
                 continue
             groups = receivers.groups if receivers.__class__ is Audience else None
             for wire, pushes in groups or _grouped(receivers):
@@ -85,7 +81,7 @@ class Dispatcher:
         self.deliver(made[1])
         return made
 
-    def _give(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
+    def _deliver_event(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
         """An EVENT for one receiver: nothing to be shared."""
         frame = member.wire.event(message, payload, topic)
         if frame is None:

@@ -22,7 +22,7 @@ from orosync.wamp import transcode, uris
 from orosync.wamp.formats import Format
 
 
-class Archive:
+class HistoryProcedure:
     """Serves the histories of one realm."""
 
     def __init__(self, realm: Realm, chain: Chain, dispatcher: Dispatcher, journal: IJournal) -> None:

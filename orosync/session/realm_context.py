@@ -18,8 +18,8 @@ from orosync.router.history import HistoryLimits, Recorder
 from orosync.router.realm import Realm
 from orosync.session import features
 from orosync.session.dispatch import Dispatcher
-from orosync.session.history import Archive
-from orosync.session.testaments import Executor
+from orosync.session.history import HistoryProcedure
+from orosync.session.testaments import TestamentProcedures
 from orosync.wamp.forwarding import Memory, new_mark
 from orosync.wamp.ids import random_id
 
@@ -53,20 +53,20 @@ class RealmContext:
     unlimited: set[str] = attrs.field(factory=set, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
-    _executor: Executor = attrs.field(init=False)
+    _testaments: TestamentProcedures = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.exempt(())
-        self._executor = Executor(
+        self._testaments = TestamentProcedures(
             self.realm, self.chain, self.dispatcher, self.journal, self.strict_uris, self.disclosing
         )
-        Archive(self.realm, self.chain, self.dispatcher, self.journal)
+        HistoryProcedure(self.realm, self.chain, self.dispatcher, self.journal)
         self.realm.retention.on_dropped = lambda: self.journal.count("retained.dropped", "full")
         self.chain.on_replaced = self._record
         self._record()
 
     def _record(self) -> None:
-        """A realm in which nothing is retained by itself or kept pays nothing for it."""
+        """Have publications recorded, if events of any topic are retained by themselves or kept as history."""
         realm = self.realm
         wanted = self.chain.retains or len(realm.history)
         realm.broker.recorder = Recorder(realm.retention, self.chain.retained, realm.history) if wanted else None
@@ -117,7 +117,7 @@ class RealmContext:
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:
-            self._executor.execute(member, testaments)
+            self._testaments.publish(member, testaments)
         self.journal.count("session.left", member.principal.authmethod)
 
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:

@@ -27,8 +27,8 @@ from orosync.wamp import uris
 from orosync.wamp.payload import Payload, described
 
 
-class Executor:
-    """Carries out the testaments of one realm's sessions, and answers the procedures that they are made by."""
+class TestamentProcedures:
+    """Adds and removes testaments for the sessions of one realm, and publishes them when a session ends."""
 
     _log = Logger()
 
@@ -110,12 +110,12 @@ class Executor:
 
     # -- when a session is gone
 
-    def execute(self, member: Member, testaments: Iterable[Testament]) -> None:
+    def publish(self, member: Member, testaments: Iterable[Testament]) -> None:
         """Publish the testaments of a session that has left its realm, one after the other."""
-        done = Deferred.fromCoroutine(self._execute(member, testaments))
+        done = Deferred.fromCoroutine(self._publish(member, testaments))
         done.addErrback(lambda failure: self._log.failure("a testament could not be published", failure=failure))
 
-    async def _execute(self, member: Member, testaments: Iterable[Testament]) -> None:
+    async def _publish(self, member: Member, testaments: Iterable[Testament]) -> None:
         for testament in testaments:
             decision = await resolved(self._decide(member.principal, testament))
             try:

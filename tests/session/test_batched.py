@@ -80,7 +80,7 @@ class BatchedTests(SynchronousTestCase):
         """It is a session, and its inner link is a link."""
         client = Batcher(self.stage)
         verifyObject(ISession, client.session)
-        verifyObject(ILink, client.session._stop)
+        verifyObject(ILink, client.session._batch)
 
     def test_a_life_in_one_batch(self) -> None:
         """HELLO, requests and GOODBYE at once are handled in order, in each serializer and with each separator."""
@@ -142,7 +142,7 @@ class BatchedTests(SynchronousTestCase):
             for _ in range(5):
                 link.turn()
             self.assertEqual([one[4][0] for one in listener.heard()], [] if slow is None else list(range(slow, 15)))
-            self.assertEqual((link.paused, len(client.session._stop.waiting)), (False, 0))  # type: ignore[union-attr]
+            self.assertEqual((link.paused, len(client.session._batch.waiting)), (False, 0))  # type: ignore[union-attr]
 
     def test_leaving_between_two_turns(self) -> None:
         """Nothing of the rest is handled."""

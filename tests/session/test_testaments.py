@@ -147,7 +147,7 @@ class Options(TestamentCase):
 
     def test_nobody_is_named(self) -> None:
         """Where the realm names nobody, disclose_me is refused here as in PUBLISH."""
-        self.patch(self.stage.realm_context._executor, "_disclosing", False)
+        self.patch(self.stage.realm_context._testaments, "_disclosing", False)
         answer = self.refused(ADD, TOPIC, ["x"], publish_options={"disclose_me": True})
         self.assertEqual(answer, "option_disallowed.disclose_me")
         self.drop()
