@@ -42,12 +42,12 @@ class Refused(OrosyncError):
     """A client is not let in.
 
     ``reason`` is for the log alone and never holds a credential; the client gets one answer for
-    every reason. ``kind`` is a short stable word that counters are labelled with.
+    every reason. ``code`` is the reason code, a short stable word that counters are labelled with.
     """
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
-        self.kind = kind
+        self.code = code
         self.reason = reason
 
 

@@ -300,10 +300,10 @@ class ITopicWatcher(Interface):
 class IJournal(Interface):
     """Where things worth counting and telling an administrator go."""
 
-    def note(event: str, kind: str, **fields: object) -> None:
-        """Count ``event`` under ``kind`` (both short, stable words) and log one line with ``fields``,
-        rate-limited for each (event, kind). Never give it a ticket, cookie, secret or payload; text that
+    def note(event: str, code: str, **fields: object) -> None:
+        """Count ``event`` under ``code`` (both short, stable words) and log one line with ``fields``,
+        rate-limited for each (event, code). Never give it a ticket, cookie, secret or payload; text that
         came from a client is escaped by the journal."""
 
-    def count(event: str, kind: str) -> None:
+    def count(event: str, code: str) -> None:
         """Count only."""

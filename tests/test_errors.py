@@ -34,7 +34,7 @@ class ErrorTests(SynchronousTestCase):
         """The counter's word and the log's sentence are kept apart."""
         for kind in (Refused, Unavailable):
             error = kind("expired", "ticket of 'anna': expired 7 s ago")
-            self.assertEqual((error.kind, error.reason), ("expired", "ticket of 'anna': expired 7 s ago"))
+            self.assertEqual((error.code, error.reason), ("expired", "ticket of 'anna': expired 7 s ago"))
             self.assertEqual(str(error), error.reason)
 
     def test_request(self):

@@ -74,7 +74,7 @@ class Authentication:
                 raise Unavailable("too_many_at_once", f"{MOST_AT_ONCE} clients wait already")
             principal = await self._judge(facts, realm, authid, told)
         except Refused as refusal:
-            self._journal.note("hello.refused", refusal.kind, address=facts.address, reason=refusal.reason)
+            self._journal.note("hello.refused", refusal.code, address=facts.address, reason=refusal.reason)
         except CancelledError:
             raise
         except Exception:

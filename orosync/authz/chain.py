@@ -183,8 +183,8 @@ class Chain:
         return float(wanted) if type(wanted) in (int, float) and wanted > 0 else self._timeout
 
     def _failed(self, name: str, missing: NoAnswer) -> Decision:
-        self._journal.note("authorizer.failed", missing.kind, authorizer=name, reason=missing.reason)
-        return Decision(_DENY, f'authorizer "{name}" gave no answer ({missing.kind}), so it is denied', failed=True)
+        self._journal.note("authorizer.failed", missing.code, authorizer=name, reason=missing.reason)
+        return Decision(_DENY, f'authorizer "{name}" gave no answer ({missing.code}), so it is denied', failed=True)
 
 
 async def resolved(decision: Decision | Deferred[Decision]) -> Decision:
@@ -226,9 +226,9 @@ class Grants:
 
 @attrs.frozen
 class NoAnswer:
-    """``kind`` is the reason code ("raised", "failed", "late", "nonsense"), ``reason`` says more for the log."""
+    """``code`` is the reason code ("raised", "failed", "late", "nonsense"), ``reason`` says more for the log."""
 
-    kind: str
+    code: str
     reason: str
 
 

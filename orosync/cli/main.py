@@ -68,13 +68,13 @@ async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
         print(f"orosync: {error}", file=streams.stderr)
         return MISUSED
     except Unavailable as error:
-        print(f"unreachable ({error.kind}): {_line(error.reason)}", file=streams.stderr)
+        print(f"unreachable ({error.code}): {_line(error.reason)}", file=streams.stderr)
         return UNREACHABLE
     except TimeoutError:
         print(f"unreachable (timeout): no answer within {PATIENCE:g} s", file=streams.stderr)
         return UNREACHABLE
     except Refused as error:
-        print(f"refused ({error.kind}): {_line(error.reason)}", file=streams.stdout)
+        print(f"refused ({error.code}): {_line(error.reason)}", file=streams.stdout)
         return REFUSED
     print(answer, file=streams.stdout)
     return status

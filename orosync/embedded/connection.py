@@ -49,9 +49,9 @@ _OF_ERRORS = _OF_RESULTS | {"error"}
 class Undeliverable(Exception):
     """A message that the component did not get; the reason is for the log. ``answer`` is for the router, if any."""
 
-    def __init__(self, kind: str, reason: str, answer: Error | None = None) -> None:
+    def __init__(self, code: str, reason: str, answer: Error | None = None) -> None:
         super().__init__(reason)
-        self.kind = kind
+        self.code = code
         self.answer = answer
 
 
@@ -265,7 +265,7 @@ class Embedding:
             hear(self._component, self._end.serializer, data)
         except Undeliverable as loss:
             name, reason = self._facts.listener, str(loss)
-            self._journal.note("payload.undeliverable", loss.kind, receiver=name, reason=reason)
+            self._journal.note("payload.undeliverable", loss.code, receiver=name, reason=reason)
             if loss.answer is not None:
                 self._end.send(loss.answer)
         except Exception as error:

@@ -121,7 +121,7 @@ class CookieAuthenticator:
             self._failures.check(group, moment, "cookies")
             user = await self._user(await self._session(session_id))
         except Refused as refusal:
-            self._journal.count(METHOD, refusal.kind)
+            self._journal.count(METHOD, refusal.code)
             if not isinstance(refusal, Unavailable):
                 self._failures.record(group, moment)
             raise

@@ -81,7 +81,7 @@ class FailedAttempts:
             self._failures.check(group, self._clock.seconds(), "answers")
             outcome = attempt()
         except Refused as refusal:
-            self._journal.count(self._event, refusal.kind)
+            self._journal.count(self._event, refusal.code)
             if not isinstance(refusal, Unavailable):
                 self._failures.record(group, self._clock.seconds())
             return defer.fail(refusal)

@@ -298,7 +298,7 @@ class RemoteAuthenticator:
             args, kwargs = await self._call(realm, authid, details, ticket)
             return read(self._method, authid, args, kwargs, self._limits)
         except Refused as refusal:
-            self._journal.count(EVENT, refusal.kind)
+            self._journal.count(EVENT, refusal.code)
             if not isinstance(refusal, Unavailable):
                 self._failures.record(group, moment)
             raise

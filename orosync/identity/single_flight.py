@@ -141,7 +141,7 @@ class SingleFlight(Generic[Found]):
         self._landed(flight)
         kind, reason = f"{self._kind}_down", f"[{self._kind}:{self._name}] failed with {type(failure.value).__name__}"
         if isinstance(failure.value, Unavailable):  # any other text may hold what was looked up
-            kind, reason = failure.value.kind, failure.value.reason
+            kind, reason = failure.value.code, failure.value.reason
         stranded = [flight]
         if flight.era == self._era:
             self._era += 1
@@ -265,5 +265,5 @@ class SessionLookups:
 
 def _unwrapped(found: AdminSession | Refused | None) -> AdminSession | None:
     if isinstance(found, Refused):
-        raise Refused(found.kind, found.reason)  # an exception for each caller: a traceback is added to it
+        raise Refused(found.code, found.reason)  # an exception for each caller: a traceback is added to it
     return found

@@ -293,7 +293,7 @@ class TicketVerifier:
 
     def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:
         """``refusal``, counted; against the address too unless it is our fault or the back end's."""
-        self._journal.count("ticket", refusal.kind)
+        self._journal.count("ticket", refusal.code)
         if not exempt and not isinstance(refusal, Unavailable):
             self._failures.record(address_group(facts.address), self._clock.seconds())
         return refusal

@@ -4,7 +4,7 @@ Pure functions. This file must not know who logs what, or where logs go.
 
 The journal: what happened, counted and told to an administrator in single lines (twisted.logger).
 
-Every note is counted; lines are rationed for each (event, kind), so that a flood of refusals costs neither the disk nor
+Every note is counted; lines are rationed for each (event, code), so that a flood of refusals costs neither the disk nor
 the reader, and what was left out is said afterwards. This file must not know what the events mean.
 """
 
@@ -115,11 +115,11 @@ LENGTHS = {"remedy": 800, "rule": 800, "users": 800}
 """Characters that are shown of some fields: a rule's sentence has its reason at the end, behind a file's whole path."""
 
 OTHER = ("other", "other")
-"""Where notes are counted once there are too many different (event, kind)."""
+"""Where notes are counted once there are too many different (event, code)."""
 
 
 class _Ration:
-    """How many lines an (event, kind) may still have (a token bucket), and how many it went without."""
+    """How many lines an (event, code) may still have (a token bucket), and how many it went without."""
 
     __slots__ = ("left", "since", "suppressed")
 
@@ -131,10 +131,10 @@ class _Ration:
 
 @implementer(IJournal)
 class Journal:
-    """Counts in ``counts``; writes at most ``burst`` lines at once and ``rate`` lines a second for each (event, kind).
+    """Counts in ``counts``; writes at most ``burst`` lines at once and ``rate`` lines a second for each (event, code).
 
     Lines left out are summed up in one "N more suppressed" line every ``window`` seconds at most. ``kinds`` bounds the
-    different (event, kind); what comes beyond shares one count and one ration.
+    different (event, code); what comes beyond shares one count and one ration.
     """
 
     def __init__(
@@ -159,22 +159,22 @@ class Journal:
         self._rations: dict[tuple[str, str], _Ration] = {}
         self._summary: IDelayedCall | None = None
 
-    def note(self, event: str, kind: str, **fields: object) -> None:
-        """Count and, within its ration, log ``event (kind): field=value ...`` (see IJournal). Never raises.
+    def note(self, event: str, code: str, **fields: object) -> None:
+        """Count and, within its ration, log ``event (code): field=value ...`` (see IJournal). Never raises.
 
-        The log event carries ``event``, ``kind`` and each field, escaped (``orosync.ops.journal``); a field whose name
+        The log event carries ``event``, ``code`` and each field, escaped (``orosync.ops.journal``); a field whose name
         belongs to the logger itself gets a "_" behind it.
         """
-        key = self._counted(event, kind)
+        key = self._counted(event, code)
         if not self._granted(key):
             return
         told = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
-        form = "{event} ({kind})" + (": " if told else "") + " ".join(f"{name}={{{name}}}" for name in told)
-        self._emit(event, form, kind, told)
+        form = "{event} ({code})" + (": " if told else "") + " ".join(f"{name}={{{name}}}" for name in told)
+        self._emit(event, form, code, told)
 
-    def count(self, event: str, kind: str) -> None:
+    def count(self, event: str, code: str) -> None:
         """Count only."""
-        self._counted(event, kind)
+        self._counted(event, code)
 
     def close(self) -> None:
         """Say what was left out so far and stop waiting to say more; the last thing before the process ends."""
@@ -182,8 +182,8 @@ class Journal:
             self._summary.cancel()
         self._tell_suppressed()
 
-    def _counted(self, event: str, kind: str) -> tuple[str, str]:
-        key = (event, kind)
+    def _counted(self, event: str, code: str) -> tuple[str, str]:
+        key = (event, code)
         known = self.counts.get(key)
         if known is None:
             if len(self.counts) >= self._kinds:
@@ -209,15 +209,15 @@ class Journal:
 
     def _tell_suppressed(self) -> None:
         self._summary = None
-        for (event, kind), ration in self._rations.items():
+        for (event, code), ration in self._rations.items():
             if ration.suppressed:
                 more, ration.suppressed = ration.suppressed, 0
-                self._emit(event, "{event} ({kind}): {more} more suppressed", kind, {"more": str(more)})
+                self._emit(event, "{event} ({code}): {more} more suppressed", code, {"more": str(more)})
 
-    def _emit(self, event: str, form: str, kind: str, told: Mapping[str, str]) -> None:
+    def _emit(self, event: str, form: str, code: str, told: Mapping[str, str]) -> None:
         level = self._levels.get(event, LogLevel.info)
-        self._log.emit(level, form, event=shown(event), kind=shown(kind), **told)
+        self._log.emit(level, form, event=shown(event), code=shown(code), **told)
 
 
 def _field(name: str) -> str:
-    return f"{name}_" if name in ("level", "format", "self", "event", "kind") or name.startswith("log_") else name
+    return f"{name}_" if name in ("level", "format", "self", "event", "code") or name.startswith("log_") else name

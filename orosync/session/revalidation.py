@@ -209,12 +209,12 @@ class Revalidation:
             return
         refusal = failure.value
         if isinstance(refusal, Refused) and not isinstance(refusal, Unavailable):
-            self._journal.count("recheck", refusal.kind)
+            self._journal.count("recheck", refusal.code)
             del self._subjects[subject.key]
             for session in list(subject.sessions):
                 session.dismiss(refusal)
             return
-        kind = refusal.kind if isinstance(refusal, Unavailable) else type(refusal).__name__
+        kind = refusal.code if isinstance(refusal, Unavailable) else type(refusal).__name__
         reason = refusal.reason if isinstance(refusal, Unavailable) else "it failed or gave no answer in time"
         self._journal.note("recheck.postponed", kind, authenticator=subject.authority.name, reason=reason)
         self._plan(subject, 0.5, AGAIN)

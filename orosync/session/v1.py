@@ -133,7 +133,7 @@ class V1Session:
 
     def dismiss(self, refusal: Refused) -> None:
         """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
-        self._context.journal.note("session.ended", refusal.kind, user=self._principal.authid, reason=refusal.reason)
+        self._context.journal.note("session.ended", refusal.code, user=self._principal.authid, reason=refusal.reason)
         self._drop("the login is no longer valid")
 
     def expel(self, goodbye: Goodbye) -> None:

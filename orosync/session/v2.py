@@ -123,7 +123,7 @@ class V2Session:
         """The login is no longer valid: GOODBYE as to a killed session (WAMP, "Session Meta API")."""
         if self._requests is not None:
             user = self._requests.member.principal.authid
-            self._context.journal.note("session.ended", refusal.kind, user=user, reason=refusal.reason)
+            self._context.journal.note("session.ended", refusal.code, user=user, reason=refusal.reason)
         self.end(uris.KILLED, "this login is no longer good")
 
     def expel(self, goodbye: Goodbye) -> None:
@@ -320,7 +320,7 @@ class V2Session:
             self.violated(str(refusal))
         elif isinstance(refusal, Refused):
             self._context.journal.note(
-                "hello.refused", refusal.kind, address=self._facts.address, reason=refusal.reason
+                "hello.refused", refusal.code, address=self._facts.address, reason=refusal.reason
             )
             if isinstance(refusal, Unavailable):
                 self._abort(uris.AUTHENTICATION_FAILED, "authentication is not possible at the moment")

@@ -118,7 +118,7 @@ class AuthenticatorContract(_Case):
         return outcome
 
     def _harmless(self, refusal: Refused) -> None:
-        self.assertRegex(refusal.kind, r"\A[a-z_]+\Z")
+        self.assertRegex(refusal.code, r"\A[a-z_]+\Z")
         self.assertTrue(refusal.reason)
         for credential in self.credentials:
             self.assertNotIn(credential, f"{refusal!r} {refusal} {refusal.reason}")

@@ -121,18 +121,18 @@ class MemoryLink:
 
 @implementer(IJournal)
 class RecordingJournal:
-    """``notes`` as (event, kind, fields) in order; ``counts`` by (event, kind)."""
+    """``notes`` as (event, code, fields) in order; ``counts`` by (event, code)."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, str, dict[str, object]]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def note(self, event: str, kind: str, **fields: object) -> None:
-        self.notes.append((event, kind, fields))
-        self.counts[event, kind] += 1
+    def note(self, event: str, code: str, **fields: object) -> None:
+        self.notes.append((event, code, fields))
+        self.counts[event, code] += 1
 
-    def count(self, event: str, kind: str) -> None:
-        self.counts[event, kind] += 1
+    def count(self, event: str, code: str) -> None:
+        self.counts[event, code] += 1
 
 
 @implementer(IAuthorizer)

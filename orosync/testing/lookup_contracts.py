@@ -212,7 +212,7 @@ class SessionStoreContract(_Case):
             with self.assertRaises(Refused) as caught:
                 await self.found(session_id)
             self.assertNotIsInstance(caught.exception, Unavailable)
-            self.assertEqual(caught.exception.kind, "malformed_session")
+            self.assertEqual(caught.exception.code, "malformed_session")
             self.assertNotIn(session_id or "''", caught.exception.reason)
 
     async def test_logout(self) -> None:

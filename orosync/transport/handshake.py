@@ -27,7 +27,7 @@ def refusal_of(failure: Failure) -> tuple[int, str, str]:
     failure refuses the client too (fail closed)."""
     fault = failure.value
     if isinstance(fault, Refused):
-        return 503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.kind
+        return 503 if isinstance(fault, Unavailable) else 403, fault.reason, fault.code
     if isinstance(fault, ProtocolViolation):
         return 400, str(fault), "subprotocol"
     _log.failure("admission failed", failure=failure)

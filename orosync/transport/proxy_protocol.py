@@ -37,11 +37,11 @@ _ADDRESSES: dict[int, tuple[int, int]] = {0x1: (4, 12), 0x2: (16, 36), 0x3: (108
 
 
 class BadHeader(Exception):
-    """These bytes are no header. ``kind`` is the reason code; the text quotes nothing of them."""
+    """These bytes are no header. ``code`` is the reason code; the text quotes nothing of them."""
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
-        self.kind = kind
+        self.code = code
 
 
 @attrs.frozen
@@ -170,7 +170,7 @@ class ProxyHeaderReader(Protocol):
         try:
             header = parse(buffer)
         except BadHeader as fault:
-            self._refuse(fault.kind, str(fault))
+            self._refuse(fault.code, str(fault))
             return
         if header is not None:
             self._buffer = b""

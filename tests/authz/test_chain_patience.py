@@ -65,7 +65,7 @@ class WithinTests(SynchronousTestCase):
         for canceller in (explode, lambda pending: pending.callback("yes")):
             outcome = with_timeout(Deferred(canceller), 5, self.clock)
             self.clock.advance(5)
-            self.assertEqual(self.successResultOf(outcome).kind, "late")
+            self.assertEqual(self.successResultOf(outcome).code, "late")
 
     def test_withdrawn(self) -> None:
         """Who asked may lose interest: the other side is told, the timer is gone, and the question ends cancelled."""

@@ -35,7 +35,7 @@ class DoorTests(SynchronousTestCase):
             if fine:
                 self.assertEqual(self.successResultOf(admitted), "admitted")
             else:
-                self.assertEqual(self.failureResultOf(admitted, Refused).value.kind, "demo")
+                self.assertEqual(self.failureResultOf(admitted, Refused).value.code, "demo")
 
     def test_a_rawsocket_has_no_host(self) -> None:
         """It comes through no proxy and from no page, and the demonstration's listeners are on loopback."""

@@ -125,7 +125,7 @@ class HearingTests(SynchronousTestCase):
             ([68, 5, 6, {"caller": "x"}], "invocation"),
         ]:
             loss = self.assertRaises(Undeliverable, hear, self.component, read, cbor2.dumps(message))
-            self.assertEqual(loss.kind, kind)
+            self.assertEqual(loss.code, kind)
         self.assertEqual(loss.answer.request, 5)
         for message in ([33, 9, 9], [6, 7, "x"], [50, 77, {}]):
             with self.assertRaises(Exception) as caught:
@@ -139,5 +139,5 @@ class HearingTests(SynchronousTestCase):
         (request,) = self.component._call_reqs
         data = cbor2.dumps([50, request, {"callee": "x"}])
         loss = self.assertRaises(Undeliverable, hear, self.component, self.embedding._end.serializer, data)
-        self.assertEqual(loss.kind, "result")
+        self.assertEqual(loss.code, "result")
         self.failureResultOf(outcome)

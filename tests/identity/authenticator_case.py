@@ -75,5 +75,5 @@ class AuthenticatorCase(SynchronousTestCase):
 
     def refused(self, ticket: str, kind: str, **changes: Any) -> Refused:
         refusal: Refused = self.failureResultOf(self.present(ticket, **changes), Refused).value
-        self.assertEqual(refusal.kind, kind, refusal.reason)
+        self.assertEqual(refusal.code, kind, refusal.reason)
         return refusal

@@ -59,7 +59,7 @@ class MethodCase(SynchronousTestCase):
 
     def refused(self, answer: Deferred[Any], kind: str) -> Refused:
         refusal: Refused = self.failureResultOf(answer, Refused).value
-        self.assertEqual(refusal.kind, kind, refusal.reason)
+        self.assertEqual(refusal.code, kind, refusal.reason)
         return refusal
 
 

@@ -52,7 +52,7 @@ class CookieCase(SynchronousTestCase):
 
     def refused(self, kind, cookie=COOKIE, error=Refused, **changes):
         refusal = self.failureResultOf(self.authenticator.at_handshake(self.facts(cookie, **changes)), error).value
-        self.assertEqual(refusal.kind, kind)
+        self.assertEqual(refusal.code, kind)
         self.assertEqual(self.journal.counts["cookie", kind], 1)
         self.assertNotIn(cookie or "no cookie at all", refusal.reason)
         return refusal
@@ -179,12 +179,12 @@ class HelloTests(CookieCase):
         """Who has said GOODBYE may say HELLO again, and is judged anew."""
         self.assertEqual(self.successResultOf(self.hello()).authid, "anna")
         self.store.sessions[COOKIE] = None
-        self.assertEqual(self.failureResultOf(self.hello(), Refused).value.kind, "no_session")
+        self.assertEqual(self.failureResultOf(self.hello(), Refused).value.code, "no_session")
 
     def test_refusals(self):
         """No cookie came along, or another method is meant."""
-        self.assertEqual(self.failureResultOf(self.hello(cookies={}), Refused).value.kind, "no_cookie")
-        self.assertEqual(self.failureResultOf(self.hello("ticket"), Refused).value.kind, "unknown_method")
+        self.assertEqual(self.failureResultOf(self.hello(cookies={}), Refused).value.code, "no_cookie")
+        self.assertEqual(self.failureResultOf(self.hello("ticket"), Refused).value.code, "unknown_method")
 
 
 class WatchTests(CookieCase):
@@ -201,7 +201,7 @@ class WatchTests(CookieCase):
         self.successResultOf(self.authenticator.recheck(credential))
         self.store.sessions[COOKIE] = None
         refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
-        self.assertEqual(refusal.kind, "logged_out")
+        self.assertEqual(refusal.code, "logged_out")
         self.assertEqual(self.directory.asked, [], "the ticket's authenticator looks after the user")
 
     def test_names_nobody(self):
@@ -214,7 +214,7 @@ class WatchTests(CookieCase):
     def test_somebody_else(self):
         """A ticket and a cookie of different users are refused."""
         refusal = self.failureResultOf(self.watch(BENS), Refused).value
-        self.assertEqual(refusal.kind, "other_user")
+        self.assertEqual(refusal.code, "other_user")
         self.assertNotIsInstance(refusal, Unavailable)
 
     def test_somebody_else_whom_symfony_would_log_out(self):
@@ -233,7 +233,7 @@ class WatchTests(CookieCase):
         self.successResultOf(self.authenticator.recheck(credential))
         self.store.sessions[COOKIE] = self.store.sessions[BENS]
         refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
-        self.assertEqual(refusal.kind, "other_user")
+        self.assertEqual(refusal.code, "other_user")
 
 
 class RecheckTests(CookieCase):
@@ -244,7 +244,7 @@ class RecheckTests(CookieCase):
         self.credential = self.authenticator.credential(self.facts(), self.accepted())
 
     def fallen(self):
-        return self.failureResultOf(self.authenticator.recheck(self.credential), Refused).value.kind
+        return self.failureResultOf(self.authenticator.recheck(self.credential), Refused).value.code
 
     def test_stands(self):
         """Nothing has changed."""

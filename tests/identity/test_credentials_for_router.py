@@ -68,7 +68,7 @@ class Identification(SynchronousTestCase):
     def refused(self, kind: str, **what: Any) -> None:
         refusal = self.failureResultOf(self.asking(**what), Refused).value
         assert isinstance(refusal, Refused)
-        self.assertEqual(refusal.kind, kind)
+        self.assertEqual(refusal.code, kind)
 
     def test_a_ticket(self) -> None:
         """It decides, whoever else could have been asked."""

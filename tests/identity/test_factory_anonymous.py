@@ -69,7 +69,7 @@ class Anonymous(SynchronousTestCase):
     def test_other_method(self) -> None:
         """Asked for a method that it cannot do, it lets nobody in."""
         failure = self.failureResultOf(self.authenticator.at_hello(connection_facts(), HELLO, "ticket", 1), Refused)
-        self.assertEqual(failure.value.kind, "unknown_method")
+        self.assertEqual(failure.value.code, "unknown_method")
 
 
 class Contract(AuthenticatorContract, TestCase):

@@ -64,7 +64,7 @@ class Making(SynchronousTestCase):
             if led:
                 self.assertEqual(self.successResultOf(answer).realm, "shop")
             else:
-                self.assertEqual(self.failureResultOf(answer, Refused).value.kind, "realm_not_listed")
+                self.assertEqual(self.failureResultOf(answer, Refused).value.code, "realm_not_listed")
             self.assertEqual(caller.asked[0][0], "com.a")
 
     def test_each_kind(self) -> None:
@@ -110,7 +110,7 @@ class Making(SynchronousTestCase):
         strict = self.made(sections.CryptosignSection(name="door", use="x", user=ROBOT, channel_binding="required"))
         hello = HelloDetails("oro", None, ("cryptosign",), {"pubkey": KEY})
         refusal = self.failureResultOf(strict.at_hello(connection_facts(), hello, "cryptosign", 1)).value
-        self.assertEqual(refusal.kind, "channel_binding")
+        self.assertEqual(refusal.code, "channel_binding")
 
     def test_certificates(self) -> None:
         """Without a certificate nobody is refused."""

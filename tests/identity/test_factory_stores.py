@@ -102,7 +102,7 @@ class Making(TestCase):
             self.assertEqual(store.prolongs, prolongs)
             service.startService()
             down = await self.assertFailure(store.find(ID), Unavailable)
-            self.assertEqual(down.kind, "sessions_down")
+            self.assertEqual(down.code, "sessions_down")
             self.assertTrue(down.reason.startswith("[sessions:web] "), down.reason)
             self.assertRegex(down.reason, "(?i)refused")
             await service.stopService()

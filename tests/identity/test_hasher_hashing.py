@@ -82,7 +82,7 @@ class HasherCase(SynchronousTestCase):
         return b" ".join(worker.done).decode()
 
     def refused(self, done: Deferred[list[str]], kind: str) -> None:
-        self.assertEqual(self.failureResultOf(done, Unavailable).value.kind, kind)
+        self.assertEqual(self.failureResultOf(done, Unavailable).value.code, kind)
 
 
 class Order(HasherCase):

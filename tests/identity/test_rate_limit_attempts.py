@@ -44,7 +44,7 @@ class Counting(SynchronousTestCase):
         refusal = self.knock(principal())
         self.assertIsInstance(refusal, Unavailable)
         assert isinstance(refusal, Unavailable)
-        self.assertEqual(refusal.kind, "too_many_failures")
+        self.assertEqual(refusal.code, "too_many_failures")
         self.assertIsNot(refusal, self.knock(principal(), "192.0.2.2"))
         self.clock.advance(1)
         self.assertEqual(self.knock(principal()), principal())
@@ -62,5 +62,5 @@ class Counting(SynchronousTestCase):
 
     def test_wrong_method(self) -> None:
         """The refusal names the method."""
-        self.assertEqual(wrong_method("x", "quantum").kind, "unknown_method")
+        self.assertEqual(wrong_method("x", "quantum").code, "unknown_method")
         self.assertIn("quantum", wrong_method("x", "quantum").reason)

@@ -32,7 +32,7 @@ class Buckets(SynchronousTestCase):
         buckets.check("a", 0.0, "tickets")
         buckets.record("a", 0.0)
         refusal = self.assertRaises(Unavailable, buckets.check, "a", 0.0, "tickets")
-        self.assertEqual((refusal.kind, refusal.reason), ("too_many_failures", "too many wrong tickets from a"))
+        self.assertEqual((refusal.code, refusal.reason), ("too_many_failures", "too many wrong tickets from a"))
 
     def test_never_more_than_the_burst(self) -> None:
         """A quiet year does not save up for more than one burst."""

@@ -54,7 +54,7 @@ class ReadTests(SynchronousTestCase):
             ({"role": "user", "authid": ""}, "", "no_authid"),
         ]:
             error = self.assertRaises(Refused, self.answer, answer, authid=authid)
-            self.assertEqual((error.kind, isinstance(error, Unavailable)), (kind, False), answer)
+            self.assertEqual((error.code, isinstance(error, Unavailable)), (kind, False), answer)
 
     def test_nonsense(self) -> None:
         """It is the authenticator that is broken, and nobody comes in."""
@@ -64,7 +64,7 @@ class ReadTests(SynchronousTestCase):
             ([{"role": "user", "extra": "x"}], {}),
         ]:  # fmt: skip
             error = self.assertRaises(Unavailable, read, "ticket", "anna", args, kwargs, LIMITS)
-            self.assertEqual(error.kind, "nonsense")
+            self.assertEqual(error.code, "nonsense")
 
     def test_secrets_are_not_shown(self) -> None:
         """An answer's proof is in no repr."""
@@ -108,5 +108,5 @@ class AccountTests(SynchronousTestCase):
             ("scram", {"kdf": "pbkdf2", "iterations": 1, "salt": "zz", "stored-key": "00", "server-key": "00"}),
         ]:  # fmt: skip
             error = self.assertRaises(Unavailable, self.made, method, **proof)
-            self.assertEqual(error.kind, "nonsense")
+            self.assertEqual(error.code, "nonsense")
             self.assertNotIn(SECRET, error.reason)

@@ -194,7 +194,7 @@ class Tickets(AuthenticatorCase):
         self.sharing.directories["people"]._directory = StaticDirectory(EVERYBODY)
         self.sharing.refresh()
         failure = self.failureResultOf(self.authenticator.recheck(credential), Refused)
-        self.assertEqual(failure.value.kind, "shared_password")
+        self.assertEqual(failure.value.code, "shared_password")
 
     def test_no_password(self) -> None:
         """Users without a hash (null, empty, blank) are refused, whatever the ticket was signed with."""

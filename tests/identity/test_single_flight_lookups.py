@@ -166,7 +166,7 @@ class Waiting(LookupsCase):
         self.lookups = self.make(room=2)
         waiting = [self.lookups.find(login) for login in "abcd"]
         refusal = self.failureResultOf(self.lookups.find("e"), Unavailable).value
-        self.assertEqual(refusal.kind, "directory_busy")
+        self.assertEqual(refusal.code, "directory_busy")
         waiting.append(self.lookups.find("d"))
         for _ in range(4):
             self.slow.answer(ANNA)
@@ -200,7 +200,7 @@ class Down(LookupsCase):
     def refused_at_once(self, login: str = "anna") -> None:
         before = len(self.slow.asked)
         refusal = self.failureResultOf(self.lookups.find(login), Unavailable).value
-        self.assertEqual(refusal.kind, "directory_down")
+        self.assertEqual(refusal.code, "directory_down")
         self.assertEqual(len(self.slow.asked), before)
 
     def test_everybody_who_waits_is_refused(self) -> None:
@@ -208,7 +208,7 @@ class Down(LookupsCase):
         waiting = [self.lookups.find(login) for login in "abcdd"]
         self.slow.answer(DOWN)
         refusals = [self.failureResultOf(one, Unavailable).value for one in (waiting[0], *waiting[2:])]
-        self.assertEqual({refusal.kind for refusal in refusals}, {"directory_down"})
+        self.assertEqual({refusal.code for refusal in refusals}, {"directory_down"})
         self.assertEqual(len({id(refusal) for refusal in refusals}), 4)
         self.assertNoResult(waiting[1])
         self.assertEqual(self.slow.asked, ["a", "b"])
@@ -284,7 +284,7 @@ class Down(LookupsCase):
     def test_unexpected_errors(self) -> None:
         """Whatever a directory fails with, it is down; the error's text stays where it is."""
         refusal = self.failureResultOf(self.answered("anna", ValueError("secret")), Unavailable).value
-        self.assertEqual(refusal.kind, "directory_down")
+        self.assertEqual(refusal.code, "directory_down")
         self.assertNotIn("secret", str(refusal))
         self.assertNotIn("secret", str(self.journal.notes))
 

@@ -83,7 +83,7 @@ class Lookups(SynchronousTestCase):
         waiting = [self.store.find(ID) for _ in range(2)]
         answers[0].errback(Refused("malformed_session", "it is cut"))
         refusals = [self.failureResultOf(one, Refused).value for one in waiting]
-        self.assertEqual([(one.kind, one.reason) for one in refusals], [("malformed_session", "it is cut")] * 2)
+        self.assertEqual([(one.code, one.reason) for one in refusals], [("malformed_session", "it is cut")] * 2)
         self.assertIsNot(*refusals)
         self.inner.answer = lambda: succeed(ANNA)
         self.assertEqual(self.successResultOf(self.store.find(ID)), ANNA)
@@ -92,14 +92,14 @@ class Lookups(SynchronousTestCase):
     def test_what_is_no_id(self) -> None:
         """It never reaches the store."""
         refused = self.failureResultOf(self.store.find("../../etc/passwd/aaaaaaaaa"), Refused)
-        self.assertEqual((refused.value.kind, self.inner.asked), ("malformed_session", []))
+        self.assertEqual((refused.value.code, self.inner.asked), ("malformed_session", []))
 
     def test_down(self) -> None:
         """While the store is down it is asked now and then; it is told once that it is, and once that it is back."""
         self.inner.answer = lambda: fail(Unavailable("sessions_down", "[sessions:web] gone"))
         self.failureResultOf(self.store.find(ID), Unavailable)
         refused = self.failureResultOf(self.store.find(ID), Unavailable).value
-        self.assertEqual((refused.kind, len(self.inner.asked)), ("sessions_down", 1))
+        self.assertEqual((refused.code, len(self.inner.asked)), ("sessions_down", 1))
         self.clock.advance(0.3)
         self.inner.answer = lambda: succeed(ANNA)
         self.assertEqual(self.successResultOf(self.store.find(ID)), ANNA)

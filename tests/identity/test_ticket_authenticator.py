@@ -153,7 +153,7 @@ class AfterHello(AuthenticatorCase):
             (ticket_of(None), "anna"),
         ]:
             failure = self.failureResultOf(self.answered(ticket, authid), Refused)
-            self.assertEqual(failure.value.kind, "authid_mismatch")
+            self.assertEqual(failure.value.code, "authid_mismatch")
         self.assertEqual(self.hasher.asked, [])
 
     def test_wrong_answers(self) -> None:
@@ -167,13 +167,13 @@ class AfterHello(AuthenticatorCase):
             (ticket_of(ANNA, created=date_c(NOW - 301)), "expired"),
         ]:
             failure = self.failureResultOf(self.answered(ticket, None), Refused)
-            self.assertEqual(failure.value.kind, kind)
+            self.assertEqual(failure.value.code, kind)
 
     def test_other_method(self) -> None:
         """Asked for a method that it cannot do, it lets nobody in."""
         hello = HelloDetails("oro", "anna", ("wampcra",), {})
         fired = self.authenticator.at_hello(connection_facts(), hello, "wampcra", 1)
-        self.assertEqual(self.failureResultOf(fired, Refused).value.kind, "unknown_method")
+        self.assertEqual(self.failureResultOf(fired, Refused).value.code, "unknown_method")
 
 
 class LifeAfterLogin(AuthenticatorCase):
@@ -195,7 +195,7 @@ class LifeAfterLogin(AuthenticatorCase):
         for change, kind in table:
             self.directory.__init__([attrs.evolve(ANNA, **change)])
             refusal = self.failureResultOf(self.authenticator.recheck(credential), Refused).value
-            self.assertEqual(refusal.kind, kind)
+            self.assertEqual(refusal.code, kind)
         self.directory.fail_with = Unavailable("directory_down", "it is down")
         self.failureResultOf(self.authenticator.recheck(credential), Unavailable)
 
@@ -211,7 +211,7 @@ class Own(AuthenticatorCase):
     def verified(self, ticket: str) -> str:
         """The user of a ticket, or the kind of its refusal."""
         answer = self.authenticator.verify(ticket).addCallback(lambda principal: principal.authid)
-        answer.addErrback(lambda failure: failure.trap(Refused) and failure.value.kind)
+        answer.addErrback(lambda failure: failure.trap(Refused) and failure.value.code)
         kind: str = self.successResultOf(answer)
         return kind
 

@@ -116,7 +116,7 @@ class Parse(SynchronousTestCase):
     def refused(self, text: str) -> None:
         """``text`` is malformed, and the reason does not repeat it."""
         error = self.assertRaises(Refused, parse, text)
-        self.assertEqual(error.kind, "malformed", text)
+        self.assertEqual(error.code, "malformed", text)
         self.assertNotIn(DIGEST, error.reason)
         if text:
             self.assertNotIn(text, error.reason)
@@ -222,7 +222,7 @@ class Age(SynchronousTestCase):
                 check_age(ticket, NOW + age, 300, 30)
             else:
                 error = self.assertRaises(Refused, check_age, ticket, NOW + age, 300, 30)
-                self.assertEqual(error.kind, kind, age)
+                self.assertEqual(error.code, kind, age)
                 self.assertIn("anna", error.reason)
 
     def test_made_now(self) -> None:

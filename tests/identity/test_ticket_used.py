@@ -61,7 +61,7 @@ class Once(AuthenticatorCase):
         self.hasher.release()
         principal = self.successResultOf(first)
         self.assertEqual(principal and principal.authid, "anna")
-        self.assertEqual(self.failureResultOf(second, Refused).value.kind, "used")
+        self.assertEqual(self.failureResultOf(second, Refused).value.code, "used")
 
     def test_what_was_refused_is_not_used(self) -> None:
         """A router that was too busy to look has not taken the ticket away."""
@@ -145,7 +145,7 @@ class Once(AuthenticatorCase):
         challenge = self.successResultOf(asked)
         assert isinstance(challenge, AuthenticationStep)
         answer = challenge.answer(ticket_of(attrs.evolve(ANNA, username=ANNA.email)), {})
-        self.assertEqual(self.failureResultOf(answer, Refused).value.kind, "used")
+        self.assertEqual(self.failureResultOf(answer, Refused).value.code, "used")
 
     def test_bounded(self) -> None:
         """A flood of good tickets takes no more room than there is; the newest are known."""

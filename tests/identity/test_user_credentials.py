@@ -47,7 +47,7 @@ class UserCredentialTests(SynchronousTestCase):
             self.credential = renewal.credential
             self.assertIsNone(self.successResultOf(self.check()))
         self.directory.put(attrs.evolve(ANNA, organizations=frozenset(), enabled=False))
-        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "disabled")
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.code, "disabled")
 
     def test_changed(self):
         """Each change that matters has its own kind."""
@@ -59,16 +59,16 @@ class UserCredentialTests(SynchronousTestCase):
         for kind, user in table:
             self.directory.put(user)
             refusal = self.failureResultOf(self.check(), Refused).value
-            self.assertEqual(refusal.kind, kind)
+            self.assertEqual(refusal.code, kind)
             self.assertNotIn(user.password_hash, refusal.reason)
         self.directory.users.clear()
-        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "unknown_user")
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.code, "unknown_user")
 
     def test_somebody_else_by_mail(self):
         """Whoever has the name of a deleted user for an e-mail address is not that user."""
         self.directory.users.clear()
         self.directory.put(attrs.evolve(ANNA, username="heir", email="anna"))
-        self.assertEqual(self.failureResultOf(self.check(), Refused).value.kind, "unknown_user")
+        self.assertEqual(self.failureResultOf(self.check(), Refused).value.code, "unknown_user")
 
     def test_disabled_may_be_let_in(self):
         """Where disabled users are let in, being disabled is no reason to go."""
@@ -80,7 +80,7 @@ class UserCredentialTests(SynchronousTestCase):
         for failure, kind in ((Unavailable("directory_down", "x"), "directory_down"), (ValueError("anna"), None)):
             self.directory.failure = failure
             refusal = self.failureResultOf(self.check(), Unavailable).value
-            self.assertEqual(refusal.kind, kind or "directory_down")
+            self.assertEqual(refusal.code, kind or "directory_down")
             self.assertNotIn("anna", refusal.reason)
 
     def test_back_end(self):

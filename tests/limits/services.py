@@ -65,8 +65,8 @@ def failures() -> Outcome:
     try:
         buckets.check("192.0.2.1", 0.0, "tickets")
     except Unavailable as refusal:
-        assert refusal.kind == "too_many_failures"
-        return Outcome("503", ("handshake.refused", refusal.kind), False)
+        assert refusal.code == "too_many_failures"
+        return Outcome("503", ("handshake.refused", refusal.code), False)
     raise AssertionError("it may go on")
 
 
@@ -81,7 +81,7 @@ def lookups() -> Outcome:
     flights: SingleFlight[Any] = SingleFlight("directory", "people", ask, RecordingJournal(), Clock(), at_once=1)
     answers = [flights.look_up(str(n)) for n in range(ROOM + 2)]
     kinds: list[Any] = []
-    answers[-1].addErrback(lambda failure: kinds.append(failure.value.kind))
+    answers[-1].addErrback(lambda failure: kinds.append(failure.value.code))
     assert len(never) == 1
     return Outcome("503", ("handshake.refused", kinds[0]), False)
 

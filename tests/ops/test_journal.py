@@ -45,7 +45,7 @@ class JournalTests(SynchronousTestCase):
         self.journal.note("topic.refused", "subscribe", uri="a\nb", level="high", format="{uri}", log_time=1)
         (event,) = self.events
         self.assertEqual(event["log_namespace"], "orosync")
-        self.assertEqual((event["event"], event["kind"], event["uri"]), ("topic.refused", "subscribe", '"a\\x0ab"'))
+        self.assertEqual((event["event"], event["code"], event["uri"]), ("topic.refused", "subscribe", '"a\\x0ab"'))
         self.assertEqual((event["level_"], event["format_"], event["log_time_"]), ("high", '"{uri}"', "1"))
         self.assertEqual(
             self.lines(),

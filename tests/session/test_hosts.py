@@ -72,7 +72,7 @@ class HostTests(SynchronousTestCase):
     def test_v1_needs_an_identity(self):
         """A v1 client cannot be asked later, so without credentials it is refused."""
         refusal = self.failureResultOf(self.admit(None, subprotocols=("wamp",)), Refused)
-        self.assertEqual(refusal.value.kind, "no_credentials")
+        self.assertEqual(refusal.value.code, "no_credentials")
 
     def test_v2_may_identify_later(self):
         """A v2 client without credentials is let in as far as HELLO."""
@@ -89,7 +89,7 @@ class HostTests(SynchronousTestCase):
         """An authenticator that the listener does not name is not asked."""
         self.stage.context.authenticators = {"door-1"}
         refusal = self.failureResultOf(self.admit(principal(), None, subprotocols=("wamp",)), Refused)
-        self.assertEqual(refusal.value.kind, "no_credentials")
+        self.assertEqual(refusal.value.code, "no_credentials")
 
     def test_traits(self):
         """The back end's publisher is treated as such, everybody else as a client."""
@@ -169,12 +169,12 @@ class LifeTests(SynchronousTestCase):
         self.store.sessions[self.COOKIE] = AdminSession("ben", 2, "hash")
         facts = connection_facts(cookies={"BAPID": self.COOKIE})
         refusal = self.failureResultOf(self.host.admit(facts), Refused).value
-        self.assertEqual(refusal.kind, "other_user")
+        self.assertEqual(refusal.code, "other_user")
 
     def test_dead_cookie(self):
         """A cookie that names nobody is refused, also where guests without any are welcome."""
         facts = connection_facts(cookies={"BAPID": "d" * 26}, subprotocols=("wamp",))
-        self.assertEqual(self.failureResultOf(self.host.admit(facts), Refused).value.kind, "no_session")
+        self.assertEqual(self.failureResultOf(self.host.admit(facts), Refused).value.code, "no_session")
         self.enter("wamp", cookies={})
 
     def test_second_hello(self):

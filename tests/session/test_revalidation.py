@@ -50,7 +50,7 @@ class Session:
         self.dismissed, self.renewed = [], []
 
     def dismiss(self, refusal):
-        self.dismissed.append(refusal.kind)
+        self.dismissed.append(refusal.code)
 
 
 class RevalidationTests(SynchronousTestCase):

@@ -123,7 +123,7 @@ class Headers(SynchronousTestCase):
         """Refused as soon as it is known, at the latest when it is too long; what is refused once stays refused."""
         for what, data, kind in BAD:
             fault = self.assertRaises(BadHeader, parse, data)
-            self.assertEqual(fault.kind, kind, what)
+            self.assertEqual(fault.code, kind, what)
             refused = [self.refused(data[:end]) for end in range(len(data) + 1)]
             self.assertEqual(refused, sorted(refused), what)
             self.assertFalse(refused[0], what)

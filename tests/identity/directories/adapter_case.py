@@ -92,7 +92,7 @@ class AdapterCase(TestCase):
         try:
             found = await directory.find("anna")
         except Unavailable as error:
-            self.assertEqual(error.kind, "directory_down")
+            self.assertEqual(error.code, "directory_down")
             return error.reason
         raise self.failureException(f"not refused, but found {found}")
 

@@ -65,7 +65,7 @@ class Hard:
         try:
             found = await asked
         except Unavailable as refusal:
-            self.assertEqual(refusal.kind, "directory_down")
+            self.assertEqual(refusal.code, "directory_down")
             self.assertNotIn(oro.PASSWORD, str(refusal))
             return refusal
         raise self.failureException(f"not refused, but found {found}")

@@ -26,7 +26,7 @@ class Ids(SynchronousTestCase):
                 continue
             for session_id in (odd + "a" * 26, "a" * 13 + odd + "a" * 13, "a" * 26 + odd):
                 refused = self.assertRaises(Refused, checked, session_id)
-                self.assertEqual(refused.kind, "malformed_session")
+                self.assertEqual(refused.code, "malformed_session")
                 self.assertNotIn("aaaa", refused.reason)
         for length in (0, 1, 21, 257, 100_000):
             self.assertRaises(Refused, checked, "a" * length)

@@ -29,6 +29,6 @@ class Reading(SynchronousTestCase):
         for data in (b"_sf2_attributes|s:6:secret", b"secret", b"x|i:1;" * 2, b"x|s:9:" + b"secret" * LARGEST):
             refused = self.assertRaises(Refused, SessionReader("sessions:web").read, data)
             self.assertNotIsInstance(refused, Unavailable)
-            self.assertEqual(refused.kind, "malformed_session")
+            self.assertEqual(refused.code, "malformed_session")
             self.assertTrue(refused.reason.startswith("[sessions:web] the session cannot be read: "), refused.reason)
             self.assertNotIn("secret", refused.reason)

@@ -47,7 +47,7 @@ class Exchange(ExchangeCase):
     async def unavailable(self, store: TicketExchange | None = None) -> str:
         """Why a look-up cannot be had."""
         down = await self.assertFailure((store or self.store).find(ID), Unavailable)
-        self.assertEqual(down.kind, "sessions_down")
+        self.assertEqual(down.code, "sessions_down")
         self.assertTrue(down.reason.startswith("[sessions:web] http"), down.reason)
         self.assertNotIn(ID, down.reason)
         return str(down.reason)
@@ -99,7 +99,7 @@ class Exchange(ExchangeCase):
         for username in ("", "0"):
             self.application.answer = lambda _, name=username: b'{"ticket":"%s"}' % ticket(name).encode()
             refused = await self.assertFailure(self.store.find(ID), Refused)
-            self.assertEqual(refused.kind, "exchange_without_user")
+            self.assertEqual(refused.code, "exchange_without_user")
         self.assertEqual(self.verified, [])
 
     async def test_ticket_that_is_not_good(self) -> None:
@@ -107,10 +107,10 @@ class Exchange(ExchangeCase):
         for verdict in (Refused("bad_digest", "it is of another secret"), Unavailable("hash_queue_full", "busy")):
             self.verdicts = verdict
             failed = await self.assertFailure(self.store.find(ID), type(verdict))
-            self.assertEqual(failed.kind, verdict.kind)
+            self.assertEqual(failed.code, verdict.code)
         self.application.answer = lambda _: b'{"ticket":"bm90IGEgdGlja2V0"}'
         refused = await self.assertFailure(self.store.find(ID), Refused)
-        self.assertEqual(refused.kind, "malformed")
+        self.assertEqual(refused.code, "malformed")
 
     async def test_other_answers(self) -> None:
         """An application that is in maintenance, lives elsewhere, or answers something else can tell nothing."""

@@ -144,7 +144,7 @@ class Files(FilesCase):
             self.file().write_bytes(data)
             os.utime(self.file(), (time.time() - 60,) * 2)
             refused = await self.assertFailure(self.store.find(ID), Refused)
-            self.assertEqual(refused.kind, "malformed_session")
+            self.assertEqual(refused.code, "malformed_session")
             self.assertNotIn("secret-hash", refused.reason)
             self.assertTrue(refused.reason.startswith("[sessions:php] "), refused.reason)
 
@@ -154,7 +154,7 @@ class Files(FilesCase):
         for make in (lambda path: path.symlink_to(self.file("a" * 32)), os.mkfifo, os.mkdir):
             make(self.file())
             refused = await self.assertFailure(self.store.find(ID), Refused)
-            self.assertEqual(refused.kind, "malformed_session")
+            self.assertEqual(refused.code, "malformed_session")
             self.file().rmdir() if self.file().is_dir() else self.file().unlink()
 
     async def test_directory_gone(self) -> None:
@@ -163,7 +163,7 @@ class Files(FilesCase):
         away = self.directory.with_suffix(".away")
         self.directory.rename(away)
         down = await self.assertFailure(self.store.find(ID), Unavailable)
-        self.assertEqual(down.kind, "sessions_down")
+        self.assertEqual(down.code, "sessions_down")
         self.assertEqual(down.reason, f"[sessions:php] {self.directory}: No such file or directory; is it mounted?")
         away.rename(self.directory)
         self.assertEqual(await self.store.find(ID), ANNA)

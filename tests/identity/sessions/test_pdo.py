@@ -96,7 +96,7 @@ class Particulars:
         for data in (bytes(rows[0][0])[:-1], b"x" * (LARGEST + 1)):
             self.server.execute("UPDATE oro_session SET sess_data = %s", DATABASE, data)
             refused = await self.assertFailure(self.store.find(ID), Refused)
-            self.assertEqual(refused.kind, "malformed_session")
+            self.assertEqual(refused.code, "malformed_session")
         self.assertEqual(self.server.connections("orosync_sessions"), 1)
 
     async def test_nothing_is_prolonged(self: Any) -> None:
@@ -115,7 +115,7 @@ class Particulars:
         try:
             for _ in range(20):
                 down = await self.assertFailure(lookups.find(ID), Unavailable)
-                self.assertEqual(down.kind, "sessions_down")
+                self.assertEqual(down.code, "sessions_down")
                 self.assertTrue(down.reason.startswith("[sessions:rows] "), down.reason)
                 await deferLater(reactor, 0.01)
         finally:

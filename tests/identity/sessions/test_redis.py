@@ -148,7 +148,7 @@ class Reading(RedisCase):
             ]
             first, refused, last = await gatherResults(asked)
             self.assertEqual((first, last), (ANNA, ANNA))
-            self.assertEqual(refused.kind, "malformed_session")
+            self.assertEqual(refused.code, "malformed_session")
         self.assertEqual(self.server.clients(), 1)
 
     async def test_long_sessions(self) -> None:
@@ -176,7 +176,7 @@ class Refusing(RedisCase):
     async def reason(self, store: RedisSessions) -> str:
         """Why a look-up cannot be had."""
         down = await self.assertFailure(store.find(ID), Unavailable)
-        self.assertEqual(down.kind, "sessions_down")
+        self.assertEqual(down.code, "sessions_down")
         return str(down.reason)
 
     async def test_reasons(self) -> None:
