@@ -51,7 +51,7 @@ class Calls:
         extra_details: ExtraDetails | None,
     ) -> list[Delivery]:
         """Hand a CALL to one of the registration's callees, or let it wait for one. Fails as ``Dealer.call``."""
-        if not options and registration.capacity is None:  # the usual call: without what no option asks for
+        if not options and registration.capacity is None:  # the usual call, which needs no CallOptions
             callee = registration.pick(self._draw)
             if CALL_REROUTE not in callee.features:
                 pending = self.pending.open(caller, request, callee, False)

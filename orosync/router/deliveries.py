@@ -75,7 +75,7 @@ class Member:
         self.expel = expel
         self.inside = inside or expel is None
         self.call_limit = call_limit
-        self.subscriptions: dict[int, Any] = {}  # of Subscription; Any, to import neither module
+        self.subscriptions: dict[int, Any] = {}  # Subscription, below Registration: those modules import this
         self.registrations: dict[int, Any] = {}
 
 

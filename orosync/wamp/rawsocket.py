@@ -91,7 +91,7 @@ def frame(kind: int, payload: bytes) -> bytes:
 def measure(head: int) -> tuple[int, int]:
     """Kind and length of the frame that begins with ``head``, its first four octets as a number. Raises
     ProtocolViolation."""
-    # WAMP, "RawSocket Transport", "Serialization": RRRR, the length's 25th bit, TTT, 24 bits of length.
+    # WAMP, "RawSocket Transport": RRRRXTTT (reserved, 25th bit of the length, type), then 24 bits of length.
     if head >> 28:
         raise ProtocolViolation("reserved bits of a RawSocket frame are set")
     kind, length = head >> 24 & 7, head & 0xFFFFFF

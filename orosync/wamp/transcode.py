@@ -45,7 +45,7 @@ def read(data: bytes, source: Format) -> Any:
         return binary_from_text(value) if b"\\u0000" in data else value
     try:
         return msgpack_rules.read(data) if source is Format.MSGPACK else cbor_rules.read(data)
-    except ProtocolViolation as fault:  # found after receipt, so not the receiver's fault
+    except ProtocolViolation as fault:  # after receipt there is no sender to report it to
         raise NotCarriable(str(fault)) from None
 
 
