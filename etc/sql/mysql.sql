@@ -1,9 +1,8 @@
--- What orosync may read of Oro's database on MySQL or MariaDB: the columns below and nothing else, and nothing may it
--- write.
+-- A database account for orosync on MySQL or MariaDB, which can read the columns below and nothing else, and cannot write.
 --
--- Run it with the client, in Oro's database, as an administrator; run it again after each upgrade of Oro (it does no
--- harm), because upgrades move columns. The account is locked until you give it a password; write the name of orosync's
--- host instead of % wherever it stands here, if you can:
+-- Run this file with the mysql client, in Oro's database, as an administrator. Run it again after each upgrade of Oro,
+-- because upgrades move columns; it can be run repeatedly. The account is locked until you set a password. If possible,
+-- replace % by the name of orosync's host throughout:
 --
 --     mysql oro < mysql.sql
 --     mysql --execute="ALTER USER 'orosync'@'%' IDENTIFIED BY 'a long random password' ACCOUNT UNLOCK"
@@ -16,7 +15,7 @@ GRANT SELECT (id, enabled) ON oro_organization TO 'orosync'@'%';
 GRANT SELECT (user_id, role_id) ON oro_user_access_role TO 'orosync'@'%';
 GRANT SELECT (id, role) ON oro_access_role TO 'orosync'@'%';
 
--- The authentication status: a column of its own up to Oro 6.0, a key in serialized_data after that.
+-- The authentication status: a column up to Oro 6.0, a key in serialized_data since then.
 SET @status = (
     SELECT IF(COUNT(*) > 0, 'auth_status_id', 'serialized_data') FROM information_schema.columns
      WHERE table_schema = DATABASE() AND table_name = 'oro_user' AND column_name = 'auth_status_id'

@@ -1,15 +1,15 @@
--- What orosync may read of Oro's database on PostgreSQL: the columns below and nothing else, and nothing may it write.
+-- A database account for orosync on PostgreSQL, which can read the columns below and nothing else, and cannot write.
 --
--- Run it with psql, connected to Oro's database, as a superuser or as the owner of Oro's tables with CREATEROLE; run it
--- again after each upgrade of Oro (it does no harm), because upgrades move columns. Then give the role a password:
+-- Run this file with psql, connected to Oro's database, as a superuser or as the owner of Oro's tables with CREATEROLE.
+-- Run it again after each upgrade of Oro, because upgrades move columns; it can be run repeatedly. Then set a password:
 --
 --     psql --dbname=oro --file=postgresql.sql
 --     psql --dbname=oro --command='\password orosync'
 --
 -- From Oro 6.1 on a user's authentication status is a key in oro_user.serialized_data, beside all other fields that
--- your application keeps there. With --set=view=yes orosync gets a view of that key alone instead of the column; write
--- `users = orosync_user` in its [directory:...] then, and DROP VIEW orosync_user before each upgrade of Oro, which could
--- not change the columns of the view otherwise. (Up to Oro 6.0 there is nothing to hide and no view.)
+-- your application stores there. With --set=view=yes orosync gets a view of that key instead of the column; then set
+-- `users = orosync_user` in its [directory:...], and DROP VIEW orosync_user before each upgrade of Oro, which otherwise
+-- could not change the columns of the view. (Up to Oro 6.0 the view is not needed.)
 
 \set ON_ERROR_STOP on
 \set QUIET on
