@@ -31,7 +31,7 @@ class ClientAddressTests(SynchronousTestCase):
         ]:
             self.assertEqual(client_address(peer, chain, PROXIES), address, what)
 
-    def test_nobody_is_believed_where_nobody_is_trusted(self) -> None:
+    def test_no_header_is_believed_without_trusted_proxies(self) -> None:
         """Without configured proxies the header is worth nothing, on a UNIX socket neither."""
         self.assertEqual(client_address("127.0.0.1", "198.51.100.1", ()), "127.0.0.1")
         self.assertEqual(client_address("unix", "198.51.100.1", ()), "unix")

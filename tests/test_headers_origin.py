@@ -29,7 +29,7 @@ CASES = [
     ("https://SHOP.example", False),
     ("HTTPS://shop.example", False),
     ("https://Crm.example", False),
-    # Nobody.
+    # None.
     ("", False),
     ("null", False),
     ("file://", False),
@@ -74,7 +74,7 @@ class OriginRuleTests(SynchronousTestCase):
         self.assertFalse(OriginRule(LISTED, required=False).allows("https://evil.example"))
 
     def test_an_empty_list_lets_no_page_in(self) -> None:
-        """Nothing configured is nobody allowed."""
+        """Without configured origins none is allowed."""
         self.assertFalse(OriginRule(()).allows("http://localhost"))
 
     def test_entries_that_cannot_be_meant_are_errors(self) -> None:

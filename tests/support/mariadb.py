@@ -130,12 +130,12 @@ class MariaDB:
         return len(self._owner)
 
     def connections(self, user: str) -> int:
-        """How many connections somebody has."""
+        """How many connections a user has."""
         rows = self.execute("SELECT count(*) FROM information_schema.processlist WHERE user = %s", None, user)
         return int(rows[0][0])
 
     def wait_until_left(self, user: str, seconds: float = 5.0) -> int:
-        """How many connections somebody still has, when none or after ``seconds``."""
+        """How many connections a user still has, when none or after ``seconds``."""
         deadline = time.monotonic() + seconds
         while (left := self.connections(user)) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -143,7 +143,7 @@ class MariaDB:
 
 
 def _program(name: str) -> str:
-    """Debian puts servers where not everybody's PATH looks."""
+    """Debian puts servers outside many a PATH."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if found is None:
         raise AssertionError(f"there is no {name}; tests/setup.sh installs it")

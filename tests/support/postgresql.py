@@ -132,12 +132,12 @@ class PostgreSQL:
         return len(self._owner)
 
     def connections(self, user: str) -> int:
-        """How many connections somebody has."""
+        """How many connections a user has."""
         rows = self.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", "postgres", user)
         return int(rows[0][0])
 
     def wait_until_left(self, user: str, seconds: float = 5.0) -> int:
-        """How many connections somebody still has, when none or after ``seconds``."""
+        """How many connections a user still has, when none or after ``seconds``."""
         deadline = time.monotonic() + seconds
         while (left := self.connections(user)) and time.monotonic() < deadline:
             time.sleep(0.02)

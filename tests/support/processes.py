@@ -77,7 +77,7 @@ class Child:
                 with socket.create_connection(("127.0.0.1", port), timeout=1):
                     return
             except OSError:
-                self._go_on(ended, deadline, f"nobody listens on port {port}")
+                self._go_on(ended, deadline, f"no program listens on port {port}")
 
     def _go_on(self, ended: bool, deadline: float, complaint: str) -> None:
         if ended or time.monotonic() > deadline:
@@ -105,7 +105,7 @@ class Child:
 
     def _bereave(self) -> None:
         if self._family:
-            with suppress(ProcessLookupError):  # nobody is left
+            with suppress(ProcessLookupError):  # none is left
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 

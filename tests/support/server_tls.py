@@ -1,4 +1,4 @@
-"""A certificate for a server of the tests, from an authority that nobody else trusts."""
+"""A certificate for a server of the tests, from an authority that is trusted by these tests alone."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 class Nodes(SynchronousTestCase):
     """tests/support/crossbar.py."""
 
-    def test_it_serves_and_leaves_nobody_behind(self) -> None:
+    def test_it_serves_and_leaves_no_process_behind(self) -> None:
         """Clients of both transports' kinds join once it has started; killed, its worker is gone too."""
         public, raw = free_port(), free_port()
         node = crossbar.Node(
@@ -46,7 +46,7 @@ class Nodes(SynchronousTestCase):
 
 
 def _gone(process: int, seconds: float = 5.0) -> bool:
-    """Whether a process of somebody else's is dead within some time, reaped or not."""
+    """Whether a process that is not our child is dead within some time, reaped or not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""Servers that refuse to run as root, or should not: started as somebody else, and ended when the tests end."""
+"""Servers that refuse to run as root, or should not: started as another user, and ended when the tests end."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class RecordingSession:
 
 @implementer(ISessionHost)
 class RecordingHost:
-    """Admits everybody with a session of ``make()``; ``answer`` replaces that by a Deferred or an exception."""
+    """Admits all clients with a session of ``make()``; ``answer`` replaces that by a Deferred or an exception."""
 
     def __init__(self, make: Callable[[], RecordingSession] = RecordingSession) -> None:
         self.make = make

@@ -51,7 +51,7 @@ class PlacesMachine(RuleBasedStateMachine):
             line.append(place)
 
             def proceed() -> None:
-                assert line.pop(0) is place, "somebody has overtaken"
+                assert line.pop(0) is place, "a connection has overtaken"
 
             place.proceed = proceed
 

@@ -25,7 +25,7 @@ RATE, BURST = 100, 200
 
 @implementer(ISessionHost)
 class RatedHost:
-    """Admits everybody with a real session and a bucket of RATE and BURST."""
+    """Admits all clients with a real session and a bucket of RATE and BURST."""
 
     def __init__(self, stage: Stage, policy: ConnectionPolicy) -> None:
         self._stage, self._policy = stage, policy

@@ -28,28 +28,28 @@ class AcceptingTests(TestCase):
     async def test_a_few_in_each_turn(self) -> None:
         """Of a hundred who wait, no more than four come in between two turns of the reactor; in the end all are in."""
         turns: list[int] = [0]
-        everybody: Deferred[None] = Deferred()
+        all_accepted: Deferred[None] = Deferred()
 
-        class Guest(Protocol):
+        class Accepted(Protocol):
             def connectionMade(self) -> None:
                 turns[-1] += 1
                 self.transport.abortConnection()  # type: ignore[union-attr]
                 if sum(turns) == 100:
-                    everybody.callback(None)
+                    all_accepted.callback(None)
 
         def turn() -> None:
             turns.append(0)
-            if not everybody.called:
+            if not all_accepted.called:
                 reactor.callLater(0, turn)  # type: ignore[attr-defined]
 
-        port = reactor.listenTCP(0, Factory.forProtocol(Guest), 200, "127.0.0.1")  # type: ignore[attr-defined]
+        port = reactor.listenTCP(0, Factory.forProtocol(Accepted), 200, "127.0.0.1")  # type: ignore[attr-defined]
         self.addCleanup(port.stopListening)
         accept_few(port, 4)
         for _ in range(100):
-            guest = socket.create_connection(("127.0.0.1", port.getHost().port), 5)
-            self.addCleanup(guest.close)
+            client = socket.create_connection(("127.0.0.1", port.getHost().port), 5)
+            self.addCleanup(client.close)
         turn()
-        await everybody
+        await all_accepted
         self.assertEqual((max(turns), sum(turns)), (4, 100))
 
 
@@ -129,13 +129,13 @@ class DelayedTests(SynchronousTestCase):
         self.assertEqual((len(listener.host.facts), len(listener.factory.connection_limit._delayed)), (3, 0))
 
     def test_when_the_listener_is_closed(self) -> None:
-        """Whoever waits goes on at once: it will be told that the router is going down."""
+        """Delayed connections proceed at once, and are told that the router is stopping."""
         _, wire = self.listener.connect()
         self.listener.factory.stopFactory()
         self.assertEqual(wire.producerState, "producing")
 
 
-class HangUpTests(SynchronousTestCase):
+class RefusedTests(SynchronousTestCase):
     """There is no place."""
 
     def full(self, listener: Any) -> Any:

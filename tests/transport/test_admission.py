@@ -45,7 +45,7 @@ class PlacesCase(SynchronousTestCase):
 
 class CountTests(PlacesCase):
     def test_all_places(self) -> None:
-        """Those inside are counted, authenticated or not; whoever finds no place is told of with the key to raise."""
+        """Connections are counted, authenticated or not; a refusal is logged with the key to raise."""
         connection_limit = self.made(max_connections=3)
         first, *_ = self.crowd(3)
         first.set_authenticated(True)
@@ -104,12 +104,12 @@ class CountTests(PlacesCase):
         ]:
             self.made(max_unauthenticated=5, unauthenticated_per_address=1)
             for _ in range(3):
-                self.connection_limit.acquire("203.0.113.1")  # nobody's yet
+                self.connection_limit.acquire("203.0.113.1")  # counted for no address yet
             self.crowd(1, first)
             self.assertIs(self.come(second)[1], REFUSED if same else ADMITTED, (first, second))
 
     def test_behind_a_proxy(self) -> None:
-        """Until its headers are read a connection counts for nobody's address, then for its client's."""
+        """Until its headers are read a connection counts for no address, then for its client's."""
         self.made(max_unauthenticated=4, unauthenticated_per_address=1)
         places = [self.connection_limit.acquire("10.9.9.9") for _ in range(4)]
         self.assertEqual(self.connection_limit._addresses, {})
@@ -162,7 +162,7 @@ class RateTests(PlacesCase):
         return places
 
     def test_only_in_a_crowd(self) -> None:
-        """Up to half of the places anybody may come as fast as it likes."""
+        """While less than half of the places are taken there is no rate."""
         self.crowd(5)
         self.assertEqual(self.journal.notes, [])
 
@@ -177,8 +177,8 @@ class RateTests(PlacesCase):
             self.assertEqual(self.had, list(range(count)))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_nobody_overtakes(self) -> None:
-        """Whoever comes while others of its address wait stands behind them, even with a token there."""
+    def test_no_connection_overtakes(self) -> None:
+        """A connection waits behind the others of its address, even with a token there."""
         self.crowd(5)
         self.later(1)
         self.clock.advance(TICK * 0.99)
@@ -186,7 +186,7 @@ class RateTests(PlacesCase):
         self.crowd(1, "192.0.2.2")
 
     def test_when_the_crowd_is_gone_all_go_on(self) -> None:
-        """Half of the places are free again: nobody waits any longer."""
+        """Half of the places are free again: no connection waits any longer."""
         crowd = self.crowd(5)
         self.later(3)
         for place in crowd:
@@ -205,7 +205,7 @@ class RateTests(PlacesCase):
         self.assertEqual((self.clock.getDelayedCalls(), self.connection_limit.inside), ([], 6))
 
     def test_the_end(self) -> None:
-        """The listener is closed: whoever waits gets its turn."""
+        """The listener is closed: delayed connections proceed."""
         self.crowd(5)
         self.later(2)
         self.connection_limit.stop()
@@ -243,7 +243,7 @@ class BackEndTests(PlacesCase):
         self.assertIsNone(self.come()[0])
         self.assertEqual(self.refused(), ["too_many_unauthenticated"])
 
-    def test_whoever_is_not_the_back_end(self) -> None:
+    def test_clients_that_are_not_the_back_end(self) -> None:
         """Of its address, but with a browser's request, or one for a page: refused for what was used up."""
         self.full()
         for facts in (BROWSER, None):
@@ -253,7 +253,7 @@ class BackEndTests(PlacesCase):
         self.assertEqual((self.connection_limit.inside, self.refused()), (4, ["too_many"] * 2))
 
     def test_a_place_has_become_free_meanwhile(self) -> None:
-        """Then anybody may take it."""
+        """Then any client may take it."""
         self.full()
         place = self.aside()
         self.places[0].release()

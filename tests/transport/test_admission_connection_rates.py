@@ -19,7 +19,7 @@ class ConnectionRatesTests(SynchronousTestCase):
         self.assertTrue(rates.take("b", 1.05))
 
     def test_a_full_bucket_is_forgotten(self) -> None:
-        """As soon as anybody comes after it has filled up."""
+        """With the next connection after it has filled up."""
         rates = ConnectionRates(10.0, 5)
         rates.take("a", 0.0)
         rates.take("b", 0.4)

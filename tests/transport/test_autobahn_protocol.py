@@ -12,7 +12,7 @@ from orosync.transport.autobahn_protocol import AutobahnServerProtocol
 from tests.support.wires import MemoryListener, upgrade
 
 
-class QuietProtocolTests(SynchronousTestCase):
+class AutobahnServerProtocolTests(SynchronousTestCase):
     def logged(self, protocol: Any) -> list[str]:
         """What a protocol logs at debug level while it is shown a request with a ticket and a cookie."""
         heard: list[LogEvent] = []

@@ -120,7 +120,7 @@ class PushTests(SynchronousTestCase):
         self.assertEqual(server_frames(wire.value())[0], [(0x81, b"answer"), (0x8A, b"p"), (0x81, b"answer")])
 
     def test_pushing_to_the_dead(self) -> None:
-        """Nobody has to know that a link is gone: nothing is raised, nothing is kept."""
+        """The connection is gone: nothing is raised, nothing is kept."""
         listener = MemoryListener()
         link, wire, _ = listener.open()
         link.connectionLost(Failure(ConnectionDone()))
@@ -161,8 +161,8 @@ class DropTests(SynchronousTestCase):
         self.assertTrue(wire.aborted)
 
     def test_who_has_to_notice(self) -> None:
-        """PHP, which is never pinged and reads nothing, writes into a connection that is gone, and so does whoever is
-        dropped for good."""
+        """PHP, which is never pinged and reads nothing, writes into a connection that is gone, and so does a client
+        that is dropped for good."""
         link, wire, _ = MemoryListener().open(ConnectionPolicy(pinged=False))
         link.drop("stopping", linger=True)
         self.assertEqual((wire.ended, wire.disconnecting), (False, True))
@@ -218,7 +218,7 @@ class KeepAliveTests(SynchronousTestCase):
         self.assertIsNone(link.slot)
 
     def test_we_who_do_not_listen_cannot_complain_of_silence(self) -> None:
-        """While reading is paused no ping is sent and nobody is cut."""
+        """While reading is paused no ping is sent and no client is cut."""
         self.link.pause()
         self.listener.run(100)
         self.assertEqual((self.wire.value(), self.wire.aborted), (b"", False))
@@ -275,7 +275,7 @@ class UnauthenticatedTests(SynchronousTestCase):
         link.dataReceived(client_frame(b"leave") + long)
         self.assertEqual((len(session.messages), close_code(wire.value())), (3, 1009))
 
-    def test_a_smaller_limit_holds_for_everybody(self) -> None:
+    def test_a_smaller_limit_holds_for_all(self) -> None:
         """What the listener says is less: that is the limit before and after."""
         for joins in (False, True):
             link, wire, _ = self.stranger(ConnectionPolicy(message_limit=100))
@@ -284,7 +284,7 @@ class UnauthenticatedTests(SynchronousTestCase):
             self.assertEqual(close_code(wire.value()), 1009)
 
     def test_a_back_end_is_skipped_only_once_it_has_joined(self) -> None:
-        """Before, a message that is too large ends it like anybody."""
+        """Before, a message that is too large ends it like any other."""
         policy = ConnectionPolicy(skip_oversized=True)
         link, wire, _ = self.stranger(policy)
         link.dataReceived(client_frame(b"x" * 70000))

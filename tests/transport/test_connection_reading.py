@@ -192,7 +192,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_hundreds_who_send_a_turns_work(self) -> None:
         """Each sends what it may in one turn, all at the same moment: what is handled of them together is bounded too,
-        and whoever sends one message is served meanwhile; all of it arrives, in turns."""
+        and a client that sends one message is served meanwhile; all of it arrives, in turns."""
         neighbour, _, heard = self.listener.open()
         crowd = [self.listener.open() for _ in range(250)]
 
@@ -363,7 +363,7 @@ class TurnTests(SynchronousTestCase):
                 self.assertEqual(len(session.messages), FULL)
 
     def test_silence(self) -> None:
-        """Whoever waits for its turn is not silent: it is not pinged, nor cut."""
+        """A client that waits for its turn is not silent: it is not pinged, nor cut."""
         self.link.dataReceived(texts(200))
         self.listener.factory.timers.now += 1000
         self.link.due()
@@ -387,7 +387,7 @@ class TurnTests(SynchronousTestCase):
         self.assertTrue(wire.aborted)
 
     def test_flags(self) -> None:
-        """Nobody but the queue takes the reason TURN away."""
+        """Only the queue takes the reason TURN away."""
         self.link.dataReceived(texts(200))
         self.link.resume()
         self.link.resume(RATE)

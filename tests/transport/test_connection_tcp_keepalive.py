@@ -17,7 +17,7 @@ class Handled(Server):
         self.socket = plain
 
 
-class ProbeTests(SynchronousTestCase):
+class TcpKeepaliveTests(SynchronousTestCase):
     def test_a_socket(self) -> None:
         """A dead peer is found after a minute of silence and four probes, a quarter of a minute apart."""
         with socket.socket() as plain:

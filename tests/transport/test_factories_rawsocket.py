@@ -67,7 +67,7 @@ class RawSocketTests(ListenerCase):
         await self.host.sessions[0].ended
 
     async def test_a_full_listener_says_so(self) -> None:
-        """Error 4, noted; and whoever comes when there is room is taken."""
+        """Error 4, noted; and a client that comes when there is room is accepted."""
         port = await self.listen(kind=RawSocketFactory, max_connections=1)
         first = await self.client(port)
         first.send(HELLO)
@@ -118,7 +118,7 @@ class RawSocketTests(ListenerCase):
         self.assertEqual(self.journal.kinds("consumer.cut"), ["queue_full"])
 
     async def test_a_flood_of_pings(self) -> None:
-        """Whoever pings without reading is cut by the same bound as everybody who does not read."""
+        """A client that pings without reading is cut by the same bound as any that does not read."""
         port = await self.listen(kind=RawSocketFactory, send_buffer_limit=100_000)
 
         def flood() -> bool:

@@ -10,7 +10,7 @@ from tests.support.raw_wires import HELLO, RawListener, raw_frame
 from tests.support.wires import KEY, client_frame, upgrade
 
 
-class ForkTests(SynchronousTestCase):
+class ProtocolDetectorTests(SynchronousTestCase):
     """Without sockets."""
 
     def test_each_kind_has_its_factory_and_its_schemes(self) -> None:
@@ -33,8 +33,8 @@ class ForkTests(SynchronousTestCase):
             fork.connectionLost(Failure(ConnectionDone()))
             self.assertEqual((len(session.ends), listener.factory.connection_limit.inside), (1, 0))
 
-    def test_whoever_says_nothing(self) -> None:
-        """It is timed out and noted, or counted when it leaves; nobody stays inside."""
+    def test_a_silent_client(self) -> None:
+        """It is timed out and noted, or counted when it leaves; no place is kept."""
         listener = RawListener(UniversalFactory)
         fork, wire = listener.connect()
         listener.run(6)

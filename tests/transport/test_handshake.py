@@ -61,7 +61,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual((wire.value(), listener.journal.notes, listener.factory.connection_limit.inside), (b"", [], 0))
 
     def test_answers_for_a_client_that_has_left(self) -> None:
-        """Whoever could not be stopped in time is not heard any more, be it with yes or no; a bug is still logged."""
+        """A decision that comes too late is ignored, whatever it is; a bug is still logged."""
         for late in ("yes", Refused("late", "late"), RuntimeError("bug")):
             listener, link, wire, answer = self.waiting()
             answer.cancel = lambda: None

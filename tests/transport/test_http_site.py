@@ -164,7 +164,7 @@ class OneTurnTests(SynchronousTestCase):
         self.assertEqual((self.wire.producerState, self.pages.asked), ("producing", [b"/a" + b"x" * 3000]))
 
     def test_two_who_ask_and_a_neighbour(self) -> None:
-        """Whoever asks once is answered at once, whatever stands in the queue."""
+        """A single request is answered at once, whatever stands in the queue."""
         other, other_wire = self.listener.connect()
         neighbour, wire = self.listener.connect()
         for link in (self.link, other):

@@ -40,7 +40,7 @@ class AcceptTests(ListenerCase):
         self.assertEqual(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 60)
 
     async def test_a_full_listener_says_so(self) -> None:
-        """Whoever comes too many gets 503, is noted, and may come again when there is room."""
+        """A connection too many gets 503, is noted, and may come again when there is room."""
         port = await self.listen(max_connections=1)
         first = await self.client(port)
         await self.beside(first.upgrade)
@@ -116,7 +116,7 @@ class PlacesTests(SynchronousTestCase):
         self.assertEqual(listener.journal.notes[-1][2]["address"], "198.51.100.1")
 
     def test_a_unix_socket(self) -> None:
-        """It counts for nobody until its headers are read: then for the client, or for all of the socket."""
+        """It counts for no address until its headers are read: then for the client, or for all of the socket."""
         listener = MemoryListener(max_unauthenticated=4, unauthenticated_per_address=1, trusted_proxies=["10.0.0.0/8"])
         listener.host.make = lambda: _silent(RecordingSession())
 

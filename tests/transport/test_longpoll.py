@@ -106,7 +106,7 @@ class OpenTests(LongPollCase):
         self.assertEqual((len(names), {len(name) for name in names}), (20, {len("/lp/") + 32}))
 
     def test_refusals(self) -> None:
-        """As at a WebSocket's handshake; nobody refused stays inside."""
+        """As at a WebSocket's handshake; no refused client keeps a place."""
         for fault, status, kind in [
             (Refused("bad_digest", "why"), 403, "bad_digest"),
             (Unavailable("directory_down", "why"), 503, "directory_down"),
@@ -173,7 +173,7 @@ class PageTests(LongPollCase):
         self.assertEqual(self.status(post("/lp/open", method="OPTIONS", origin="http://evil.example")), 403)
 
     def test_ambiguous_requests(self) -> None:
-        """Two origins, two cookies, a bad Host: refused before anybody is asked."""
+        """Two origins, two cookies, a bad Host: refused before the host is asked."""
         for extra in ("Origin: http://localhost\r\n", "Cookie: a=1\r\nCookie: b=2\r\n"):
             self.assertEqual(self.status(post("/lp/open", wanting("wamp.2.json"), extra=extra)), 400)
         self.assertEqual(self.listener.host.facts, [])
@@ -204,7 +204,7 @@ class TransportTests(LongPollCase):
     def test_unknown(self) -> None:
         """Names, verbs and methods that there are not."""
         base, _ = self.open()
-        for path in ("/lp/", "/lp/nobody/send", f"{base}", f"{base}/steal", f"{base}/send/more"):
+        for path in ("/lp/", "/lp/unknown/send", f"{base}", f"{base}/steal", f"{base}/send/more"):
             self.assertEqual(self.status(post(path)), 404, path)
         for method in ("GET", "PUT", "DELETE"):
             self.assertEqual(self.status(post(f"{base}/receive", method=method)), 405)

@@ -41,7 +41,7 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(request.finished, 1)
 
     def test_pages(self) -> None:
-        """The page that may see it is named, never everybody."""
+        """The page that may see it is named, never all."""
         request = made()
         poll = PollRequest(request)
         poll.allow("https://oro.example.com")
@@ -52,7 +52,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(headers[b"access-control-allow-methods"], [b"POST"])
         self.assertEqual((headers[b"vary"], request.responseCode), ([b"Origin"], 204))
 
-    def test_whoever_has_gone(self) -> None:
+    def test_a_client_that_has_gone(self) -> None:
         """It is told to whom it concerns, and an answer then goes nowhere."""
         request = made()
         poll = PollRequest(request)

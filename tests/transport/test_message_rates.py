@@ -152,7 +152,7 @@ class JoinedTests(RatesCase):
         self.assertEqual(fields, told)
 
     def test_nothing_is_lost_and_nothing_is_left(self) -> None:
-        """Whoever stops is read to the end; then there is no timer."""
+        """A client that stops is read to the end; then there is no timer."""
         sender = self.sender(Allowance(100, 200))
         sender.say(777)
         self.run_for(6)
@@ -170,7 +170,7 @@ class JoinedTests(RatesCase):
         self.assertEqual(sender.passed, 201)
 
     def test_a_clock_that_is_set_back(self) -> None:
-        """Nobody gets more by it, and nobody waits for the time that was."""
+        """No client gets more by it, and none waits for the time that was."""
         sender = self.sender(Allowance(100, 200))
         self.clock.advance(1000)
         sender.say(200)
@@ -191,7 +191,7 @@ class ExemptTests(RatesCase):
         self.assertEqual((NO_LIMIT.left, NO_LIMIT.joined, self.journal.notes), (inf, False, []))
 
     def test_known_when_it_joins(self) -> None:
-        """A back end that says in HELLO who it is; after its goodbye it is anybody."""
+        """A back end that says in HELLO who it is; after its goodbye it is any client."""
         sender = self.sender()
         sender.bucket.join("", "backend", unlimited=True)
         self.assertEqual(sender.say(100_000), 100_000)
@@ -267,8 +267,8 @@ class PropertyTests(SynchronousTestCase):
         st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), min_size=1, max_size=30),
     )
     def test_never_more_and_never_less(self, rate: int, burst: int, talk: list[tuple[int, int]]) -> None:
-        """Over any time: no more than a burst, its 32nd part, one message and the rate; and whoever is paused has used
-        up all that came in. In the end everything has been read."""
+        """Over any time: no more than a burst, its 32nd part, one message and the rate; and a client that is paused has
+        used up all that came in. In the end everything has been read."""
         clock = Clock()
         allowance = Allowance.of(rate, burst, None)
         burst = allowance.burst

@@ -279,7 +279,7 @@ class Connections(ProxyCase):
         self.assertEqual((self.listener.journal.notes, self.inside), ([], 0))
 
     def test_forwarded_for(self) -> None:
-        """X-Forwarded-For is believed from the header's source, if that is a proxy, and from nobody else."""
+        """X-Forwarded-For is believed from the header's source, if that is a proxy, and from no other."""
         request = upgrade(extra="X-Forwarded-For: 198.51.100.1\r\n")
         for header, address in (
             (b"PROXY TCP4 203.0.113.9 192.0.2.1 1 2\r\n", "203.0.113.9"),
@@ -292,7 +292,7 @@ class Connections(ProxyCase):
             self.assertEqual((facts.address, facts.forwarded), (address, True))
 
     def test_without_the_key(self) -> None:
-        """A header is no HTTP where nobody expects one, from a proxy neither."""
+        """A header is no HTTP where none is expected, from a proxy neither."""
         self.listen(proxy_protocol=False)
         wire = self.connect()
         self.assertEqual(wire.send(V1 + upgrade()), ANSWERS[400])

@@ -25,7 +25,7 @@ class InterfaceTests(SynchronousTestCase):
         self.assertIsNot(listener.open(length=5)[0].framer, link.framer)
 
     def test_never_more_than_the_peer_takes(self) -> None:
-        """The framer refuses, so that whoever sends can tell whoever waits."""
+        """The framer refuses, so that the sender can tell the client that waits."""
         link, _, _ = RawListener().open(length=2)
         self.assertEqual(link.framer(b"x" * 2048, False), raw_frame(b"x" * 2048))
         self.assertRaises(TooLong, link.framer, b"x" * 2049, False)
@@ -62,7 +62,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(session.ends, [(False, None, "closed by us with 1001: restarting")])
 
     def test_the_peers_end(self) -> None:
-        """RawSocket has no goodbye: it is not a clean one."""
+        """RawSocket has no closing handshake: the end is not a clean one."""
         listener = RawListener()
         link, _, session = listener.open()
         link.connectionLost(Failure(ConnectionDone()))

@@ -60,7 +60,7 @@ class RefusedTests(SynchronousTestCase):
     """T2."""
 
     def test_each_cause_has_its_answer_and_its_note(self) -> None:
-        """The numbers of the specification; whoever speaks something else gets no answer at all."""
+        """The numbers of the specification; a client that speaks something else gets no answer."""
         for stream, kind, answer in [
             (b"\x7f\xf4\0\0", "serializer", b"\x7f\x10\0\0"),
             (b"\x7f\xf0\0\0", "serializer", b"\x7f\x10\0\0"),
@@ -95,7 +95,7 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual((noted, fields["reason"]), (kind, "why"))
 
     def test_a_host_that_breaks(self) -> None:
-        """Whoever cannot be judged does not come in."""
+        """A client that cannot be decided on is refused."""
         listener = RawListener()
         listener.host.answer = RuntimeError("bug")
         link, wire = listener.connect()
@@ -142,7 +142,7 @@ class WaitingTests(SynchronousTestCase):
             self.assertEqual(listener.journal.kinds("handshake.refused"), ["timeout"])
 
     def test_a_client_that_leaves_meanwhile(self) -> None:
-        """The question is withdrawn, and nobody is left inside."""
+        """The question is withdrawn, and no place is kept."""
         listener, link, _, answer = self.waiting()
         link.connectionLost(Failure(ConnectionDone()))
         self.assertTrue(answer.called)

@@ -36,7 +36,7 @@ BAD: dict[str, bytes] = {
 }
 
 
-class RawReaderTests(SynchronousTestCase):
+class ReadingTests(SynchronousTestCase):
     """T2."""
 
     def read(self, chunks: list[bytes], policy: ConnectionPolicy | None = None) -> tuple[Any, bytes, Any]:

@@ -79,7 +79,7 @@ class ReadTurnsTests(SynchronousTestCase):
         self.assertEqual((len(self.turns), self.clock.getDelayedCalls()), (0, []))
 
     def test_a_turn_is_bounded(self) -> None:
-        """By what it costs together, and by how many have one; everybody's comes."""
+        """By what it costs together, and by how many have one; all get theirs."""
         flooders = [self.work(str(n), 100 * FULL) for n in range(250)]
         served = [self.turn() for _ in range(32)]
         self.assertEqual({len(turn) for turn in served}, {8 * FULL})
@@ -98,12 +98,12 @@ class ReadTurnsTests(SynchronousTestCase):
         self.assertEqual([self.turn(), self.turn()], [["large"], ["small"]])
 
     def test_what_takes_long(self) -> None:
-        """Nobody else of the queue is served in a turn that has lasted long enough."""
+        """No more of the queue is served in a turn that has lasted long enough."""
         for name in ("a", "b", "c"):
             self.work(name, 1).then = lambda: setattr(self.clock, "rightNow", self.clock.rightNow + 0.6 * TIME)
         self.assertEqual([self.turn(), self.turn()], [["a", "b"], ["c"]])
 
-    def test_who_has_nothing_left_waits_for_nobody(self) -> None:
+    def test_a_reader_without_input_does_not_wait(self) -> None:
         """Its quantum begins anew with the next turn, however many stand in the queue."""
         for n in range(50):
             self.work(str(n), 100 * FULL)
@@ -113,7 +113,7 @@ class ReadTurnsTests(SynchronousTestCase):
         self.assertEqual((steady.renewed, "steady" in self.log), (1, False))
 
     def test_leaving(self) -> None:
-        """Whoever is gone gets no turn, wherever it stood, also while others have theirs; no timer is left."""
+        """A reader that is gone gets no turn, wherever it stood, also while others have theirs; no timer is left."""
         first, second, third = (self.work(name, 2 * FULL) for name in ("a", "b", "c"))
         self.turns.leave(first)
         second.then = lambda: self.turns.leave(third)

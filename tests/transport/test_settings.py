@@ -31,7 +31,7 @@ class ListenerSettingsTests(SynchronousTestCase):
         self.assertEqual(settings.trusted_proxies, (ip_network("10.0.0.0/8"), ready, ip_network("::1/128")))
 
     def test_a_network_that_is_none_is_an_error(self) -> None:
-        """A misspelled proxy must not silently trust nobody."""
+        """A misspelled proxy must not silently trust no proxy."""
         self.assertRaises(ValueError, listener_settings, trusted_proxies=["10.0.0.0/33"])
 
     def test_timers_are_fine_enough_for_the_shortest_time(self) -> None:

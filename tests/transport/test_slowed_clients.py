@@ -1,5 +1,5 @@
-"""Whoever says too much is read more slowly, on every transport: what passes, in which order, and what it costs others
-and itself."""
+"""A client that sends too much is read more slowly, on every transport: what passes, in which order, and what it costs
+others and itself."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JoinedTests(RatesCase):
                 self.assertEqual(self.told("connection.slowed"), ["message_rate"])
 
     def test_pings(self) -> None:
-        """They cost what messages cost, and share their bucket; so do PONGs that nobody wanted."""
+        """They cost what messages cost, and share their bucket; so do PONGs without a PING."""
         for subprotocol in ("wamp.2.json", "wamp", "raw"):
             client = self.client(subprotocol)
             client.send(client.calls(range(100)) + client.pong() * 50 + client.ping(b"x") * 200)
@@ -278,7 +278,7 @@ class BeforeHelloTests(RatesCase):
             self.assertEqual((listener.journal.notes, self.flushLoggedErrors()), ([], []))
 
     def test_a_normal_login_fits(self) -> None:
-        """HELLO in pieces, a few pings: nobody notices."""
+        """HELLO in pieces, a few pings: nothing is noticed."""
         for subprotocol in self.KINDS:
             client = self.client(subprotocol, join=False)
             client.send(client.ping() * 10 + client.frame(HELLO), 7)

@@ -83,7 +83,7 @@ class ServingTests(PagesCase):
         return int(status.split()[1]), named, body
 
     def test_files(self) -> None:
-        """A file, with its type and the headers that protect whoever reads it, whatever stands behind a "?"."""
+        """A file, with its type and the headers that protect its reader, whatever stands behind a "?"."""
         for target in ("/", "/index.html", "/?ticket=1", "/%69ndex.html"):
             status, headers, body = self.ask(target)
             self.assertEqual((status, body), (200, b"<p>hello"), target)

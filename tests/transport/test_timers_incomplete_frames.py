@@ -1,4 +1,5 @@
-"""A frame whose rest does not come ends its connection; whoever is only slow, or is not being read, is left alone."""
+"""A frame whose rest does not come ends its connection; a client that is only slow, or is not being read, is not
+cut."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ PUBLISHER = ConnectionPolicy(message_limit=1000, skip_oversized=True, pinged=Fal
 FRAME = client_frame(b"x" * 200)
 
 
-class HalfFrameTests(SynchronousTestCase):
+class IncompleteFrameTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.listener = MemoryListener(frame_timeout=30)
         self.link, self.wire, self.session = self.listener.open(PUBLISHER)
@@ -84,7 +85,7 @@ class HalfFrameTests(SynchronousTestCase):
         self.assertTrue(self.cut())
 
     def test_nothing_remains(self) -> None:
-        """When the connection ends, or its frame is complete, nobody is watched and no timer runs."""
+        """When the connection ends, or its frame is complete, nothing is watched and no timer runs."""
         self.link.dataReceived(FRAME[:7])
         self.link.connectionLost(Failure(ConnectionDone()))
         self.listener.factory.stopFactory()

@@ -1,4 +1,4 @@
-"""Slow readers: found on a clock of our own, and cut on real sockets while their neighbours are on time."""
+"""Slow consumers: found with a clock of the test, and cut on real sockets while other clients are on time."""
 
 from time import monotonic, sleep
 from typing import Any
@@ -30,10 +30,10 @@ class SlowLink:
         self.cut += 1
 
 
-class SlowReadersTests(SynchronousTestCase):
+class StallDetectorTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.readers: StallDetector[SlowLink] = StallDetector(
+        self.detector: StallDetector[SlowLink] = StallDetector(
             self.clock, 0.5, 10, SlowLink.drained, SlowLink.progress, SlowLink.stalled
         )
 
@@ -43,8 +43,8 @@ class SlowReadersTests(SynchronousTestCase):
     def test_who_takes_nothing_is_stalled(self) -> None:
         """After the whole patience, once, and not before."""
         link = SlowLink(100)
-        self.readers.watch(link)
-        self.readers.watch(link)
+        self.detector.watch(link)
+        self.detector.watch(link)
         self.run_for(9.5)
         self.assertEqual(link.cut, 0)
         self.run_for(1)
@@ -55,7 +55,7 @@ class SlowReadersTests(SynchronousTestCase):
     def test_who_reads_slowly_is_not_stalled(self) -> None:
         """Any byte taken begins the patience anew, even if more is owed afterwards."""
         link = SlowLink(100)
-        self.readers.watch(link)
+        self.detector.watch(link)
         for _ in range(10):
             self.run_for(8)
             link.read += 1
@@ -67,7 +67,7 @@ class SlowReadersTests(SynchronousTestCase):
     def test_who_has_read_everything_is_let_go(self) -> None:
         """No timer remains for a reader without debts."""
         link: Any = SlowLink(100)
-        self.readers.watch(link)
+        self.detector.watch(link)
         link.owed = 0
         self.run_for(1)
         self.assertEqual((link.cut, self.clock.getDelayedCalls()), (0, []))
@@ -75,16 +75,16 @@ class SlowReadersTests(SynchronousTestCase):
     def test_who_is_gone_is_forgotten(self) -> None:
         """A closed connection is not cut later, and keeps no timer."""
         link = SlowLink(100)
-        self.readers.watch(link)
-        self.readers.forget(link)
-        self.readers.forget(link)
+        self.detector.watch(link)
+        self.detector.forget(link)
+        self.detector.forget(link)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.run_for(20)
         self.assertEqual(link.cut, 0)
 
 
-class SlowReaderTests(ListenerCase):
-    """One reader who does not read, beside one who does."""
+class SlowConsumerTests(ListenerCase):
+    """One client that does not read, beside one that does."""
 
     async def watch(self, expected: str, payload: int, pause: float, **settings: Any) -> None:
         port = await self.listen(**settings)
@@ -114,7 +114,7 @@ class SlowReaderTests(ListenerCase):
         self.assertEqual(self.factories[0].connection_limit.inside, 1)
 
     async def test_too_much_queued(self) -> None:
-        """Past its bound the slow one is cut for that reason, memory stays bounded, the neighbour is on time."""
+        """Past its bound the slow one is cut for that reason, memory stays bounded, the other client is on time."""
         await self.watch("queue_full", 65000, 0)
 
     async def test_nothing_taken(self) -> None:
@@ -122,7 +122,8 @@ class SlowReaderTests(ListenerCase):
         await self.watch("stalled", 65000, 1, send_timeout=1.0, send_buffer_limit=1 << 24)
 
     async def test_an_event_larger_than_all_that_may_wait(self) -> None:
-        """Who goes on reading gets it, slowly; who takes nothing is cut for that; the neighbour is served meanwhile."""
+        """Who goes on reading gets it, slowly; who takes nothing is cut for that; the other client is served
+        meanwhile."""
         port = await self.listen(send_buffer_limit=1 << 20, send_timeout=1.0)
         slow, stalled, quick = [await self.client(port, buffer=size) for size in (16384, 4096, 0)]
         for client in (slow, stalled, quick):

@@ -1,4 +1,4 @@
-"""The timers: everybody's deadline in time, and no timer for nobody."""
+"""The timer wheel: each deadline in time, and no timer without members."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -35,7 +35,7 @@ class WheelTests(SynchronousTestCase):
     def run_for(self, seconds: float) -> None:
         self.clock.pump([0.25] * int(seconds * 4))
 
-    def test_turns_come_in_time(self) -> None:
+    def test_deadlines_come_in_time(self) -> None:
         """Never early, whenever within a tick somebody enters, and at most two ticks late."""
         sleepers = {}
         for seconds in (0.5, 2, 5, 10, 24.5, 25):
@@ -46,7 +46,7 @@ class WheelTests(SynchronousTestCase):
             (turn,) = sleeper.turns
             self.assertTrue(seconds <= turn - since <= seconds + 1, (seconds, turn - since))
 
-    def test_who_leaves_has_no_turn(self) -> None:
+    def test_a_cancelled_deadline(self) -> None:
         """A connection that is gone, or has done what was asked, is not called."""
         early, late = self.sleeper(2), self.sleeper(2)
         self.timers.cancel(early)
@@ -67,7 +67,7 @@ class WheelTests(SynchronousTestCase):
         self.assertEqual([len(one.turns) for one in (*several, later)], [1, 1, 0, 1, 1, 1])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_entering_again_moves_the_turn(self) -> None:
+    def test_scheduling_again_moves_the_deadline(self) -> None:
         """One deadline at a time: the later word counts, earlier or later."""
         sleeper = self.sleeper(2)
         self.timers.schedule(sleeper, self.timers.ticks(10))
@@ -77,13 +77,13 @@ class WheelTests(SynchronousTestCase):
         self.run_for(2)
         self.assertEqual(len(sleeper.turns), 1)
 
-    def test_a_member_may_enter_from_its_own_turn(self) -> None:
+    def test_a_member_may_schedule_itself_again(self) -> None:
         """Rounds go on."""
         sleeper = self.sleeper(1, again=2)
         self.run_for(6.1)
         self.assertEqual(sleeper.turns, [1.5, 2.5, 3.5, 4.5, 5.5])
 
-    def test_the_timer_runs_only_for_somebody(self) -> None:
+    def test_the_timer_runs_only_for_members(self) -> None:
         """An idle listener wakes nobody, and a closed one leaves nothing behind."""
         self.assertEqual(self.clock.getDelayedCalls(), [])
         sleeper = self.sleeper(5)

@@ -12,7 +12,7 @@ from tests.support.streams import BAD, CLOSES, GOOD, T, stock
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
 
 
-class FrameReaderTests(SynchronousTestCase):
+class ReadingTests(SynchronousTestCase):
     def ours(self, chunks: list[bytes]) -> tuple[list[tuple[bytes, bool]], bytes, bool]:
         """What a link makes of the same."""
         listener = MemoryListener()
@@ -114,7 +114,7 @@ class FrameReaderTests(SynchronousTestCase):
             self.assertEqual((session.messages, wire.disconnecting, wire.aborted), ([], True, False))
 
     def test_endless_fragments_are_bounded(self) -> None:
-        """A message of more pieces than anybody needs, empty ones, is too big, though its bytes are few."""
+        """A message of more pieces than any client needs, empty ones, is too big, though its bytes are few."""
         listener = MemoryListener()
         link, wire, session = listener.open()
         link.dataReceived(client_frame(b"", 2, fin=False) + client_frame(b"", 0, fin=False) * FRAGMENTS)

@@ -1,4 +1,4 @@
-"""The scheduler: one flush for a turn, bytes in order, and slow readers found."""
+"""The write queue: one flush for a turn, bytes in order, and slow consumers found."""
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -65,7 +65,7 @@ class DeliverTests(SynchronousTestCase):
         self.assertEqual(self.send(transport, b"ab"), 5)
         self.assertEqual((transport.socket.sent, transport.written), (b"", b"ab"))
 
-    def test_a_full_or_broken_socket_is_the_transports_affair(self) -> None:
+    def test_a_full_or_broken_socket_is_left_to_the_transport(self) -> None:
         """It will find out which of both it is, and tell the protocol."""
         for error in (BlockingIOError(), BrokenPipeError(), ConnectionResetError()):
             transport = FakeTransport(FakeSocket(error=error))
@@ -119,8 +119,8 @@ class FakeLink:
         self.flushes += 1
 
 
-class OutboxTests(SynchronousTestCase):
-    def test_one_flush_for_everybody_at_the_end_of_the_turn(self) -> None:
+class WriteSchedulerTests(SynchronousTestCase):
+    def test_one_flush_for_all_at_the_end_of_the_turn(self) -> None:
         """However many links have something to send, the reactor is asked once."""
         clock = Clock()
         scheduler = WriteScheduler(clock)
@@ -133,7 +133,7 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual([link.flushes for link in links], [1] * 5)
         self.assertEqual(clock.getDelayedCalls(), [])
 
-    def test_who_enters_during_a_flush_is_served_in_the_next(self) -> None:
+    def test_scheduled_during_a_flush_is_sent_in_the_next(self) -> None:
         """A flush does not go on for ever."""
         clock = Clock()
         scheduler = WriteScheduler(clock)
