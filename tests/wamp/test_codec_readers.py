@@ -12,10 +12,9 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import NotCarriable, ProtocolViolation, Unfit
-from orosync.wamp.codec import Codec
+from orosync.wamp.codec import SHAPES, Codec
 from orosync.wamp.formats import MAX_DEPTH
 from orosync.wamp.messages import ABSENT, AnyMessage, Event
-from orosync.wamp.readers import SHAPES
 from tests.wamp.clients import CBOR, JSON, MSGPACK, WRITE, Write
 
 SEED = [16, 7, {"acknowledge": True, "exclude": [1, 2]}, "com.x", [1, "é", None, 1.5], {"a": {"b": [True]}}]
