@@ -65,7 +65,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.realm.broker.last_unsubscribed = {
             topic: partial(self.note_deserted, topic) for topic, match in PATTERNS if match is Match.EXACT
         }
-        self.people: list[Member] = []
+        self.present: list[Member] = []
         self.wanted: dict[int, dict[int, tuple[str, Match]]] = {}
         self.inbox: dict[int, list[tuple[int, int]]] = {}
         self.published: set[int] = set()
@@ -77,7 +77,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.last_unsubscribed.append(topic)
 
     def listened(self) -> set[str]:
-        """The topics that somebody is subscribed to exactly."""
+        """The topics that have exact subscriptions."""
         return {topic for mine in self.wanted.values() for topic, match in mine.values() if match is Match.EXACT}
 
     def expect_news(self, deliveries: list[Delivery], news: list[tuple[str, list[Any]]]) -> None:
@@ -100,12 +100,12 @@ class BrokerMachine(RuleBasedStateMachine):
                 expected.append((topic, arguments, sorted(listening)))
         assert [(topic, arguments, sorted(got)) for topic, arguments, got in events.values()] == expected
 
-    def end(self, somebody: Member, number: int, wanted: tuple[str, Match]) -> list[tuple[str, list[Any]]]:
-        """What is news when a subscription of somebody has ended, as the last one or not."""
+    def end(self, picked: Member, number: int, wanted: tuple[str, Match]) -> list[tuple[str, list[Any]]]:
+        """The meta events when a subscription of a member has ended, as the last one or not."""
         if wanted[0].startswith("wamp."):
             return []
-        ended = [somebody.session, number]
-        others = [mine for session, mine in self.wanted.items() if session != somebody.session]
+        ended = [picked.session, number]
+        others = [mine for session, mine in self.wanted.items() if session != picked.session]
         last = not any(number in mine for mine in others)
         return [(UNSUBSCRIBED, ended)] + [(SUBSCRIPTION_DELETED, ended)] * last
 
@@ -127,32 +127,32 @@ class BrokerMachine(RuleBasedStateMachine):
     def join(self) -> None:
         """Somebody comes, under an id that nobody has had."""
         features = "subscriber.subscription_revocation" if self.joined % 3 else ""
-        somebody = member(self.joined, authrole=ROLES[self.joined % 2], features=features)
+        picked = member(self.joined, authrole=ROLES[self.joined % 2], features=features)
         self.joined += 1
-        self.expect_news(self.realm.join(somebody), [(ON_JOIN, [session_details(somebody)])])
-        self.people.append(somebody)
-        self.wanted[somebody.session] = {}
-        self.inbox[somebody.session] = []
+        self.expect_news(self.realm.join(picked), [(ON_JOIN, [session_details(picked)])])
+        self.present.append(picked)
+        self.wanted[picked.session] = {}
+        self.inbox[picked.session] = []
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(who=WHO)
     def leave(self, who: int) -> None:
         """Somebody goes: nothing names it any more."""
-        somebody = self.people.pop(who % len(self.people))
+        picked = self.present.pop(who % len(self.present))
         before = self.listened()
-        mine = self.wanted.pop(somebody.session)
-        news = [one for number, wanted in mine.items() for one in self.end(somebody, number, wanted)]
-        news.append((ON_LEAVE, [somebody.session, somebody.principal.authid, somebody.principal.authrole]))
-        self.expect_news(self.realm.leave(somebody), news)
-        assert self.left_over(somebody) == []
-        assert not somebody.subscriptions
+        mine = self.wanted.pop(picked.session)
+        news = [one for number, wanted in mine.items() for one in self.end(picked, number, wanted)]
+        news.append((ON_LEAVE, [picked.session, picked.principal.authid, picked.principal.authrole]))
+        self.expect_news(self.realm.leave(picked), news)
+        assert self.left_over(picked) == []
+        assert not picked.subscriptions
         self.expect_deserted(before)
 
-    def left_over(self, somebody: Member) -> list[object]:
+    def left_over(self, picked: Member) -> list[object]:
         """What names a member that has left."""
-        return names_of(self.realm, somebody)
+        return names_of(self.realm, picked)
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(subscriptions=st.lists(st.tuples(WHO, st.sampled_from(PATTERNS)), min_size=1, max_size=4))
     def subscribe(self, subscriptions: list[tuple[int, tuple[str, Match]]]) -> None:
         """Some subscribe, one after the other."""
@@ -161,54 +161,54 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def subscribe_once(self, who: int, wanted: tuple[str, Match]) -> None:
         """Somebody subscribes: who wants the same shares its id, who has it already keeps it."""
-        somebody = self.people[who % len(self.people)]
-        known = self.wanted[somebody.session].values()
+        picked = self.present[who % len(self.present)]
+        known = self.wanted[picked.session].values()
         news = [] if wanted in known or wanted[0].startswith("wamp.") else [SUBSCRIBED]
         if news and not any(wanted in mine.values() for mine in self.wanted.values()):
             news.insert(0, SUBSCRIPTION_CREATED)
-        subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted)
+        subscription, deliveries = self.realm.broker.subscribe(picked, *wanted)
         for mine in self.wanted.values():
             for number, other in mine.items():
                 assert (number == subscription.id) == (other == wanted)
-        self.wanted[somebody.session][subscription.id] = wanted
+        self.wanted[picked.session][subscription.id] = wanted
         about = {SUBSCRIBED: subscription.id, SUBSCRIPTION_CREATED: subscription_details(subscription)}
-        self.expect_news(deliveries, [(topic, [somebody.session, about[topic]]) for topic in news])
+        self.expect_news(deliveries, [(topic, [picked.session, about[topic]]) for topic in news])
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(who=WHO, number=st.integers(min_value=0, max_value=12))
     def unsubscribe(self, who: int, number: int) -> None:
         """Somebody ends a subscription: its own, or it is refused and nothing changes."""
-        somebody = self.people[who % len(self.people)]
-        mine = self.wanted[somebody.session]
+        picked = self.present[who % len(self.present)]
+        mine = self.wanted[picked.session]
         before = self.listened()
         try:
-            deliveries = self.realm.broker.unsubscribe(somebody, number)
+            deliveries = self.realm.broker.unsubscribe(picked, number)
         except RequestError:
             assert number not in mine
         else:
-            self.expect_news(deliveries, self.end(somebody, number, mine.pop(number)))
+            self.expect_news(deliveries, self.end(picked, number, mine.pop(number)))
         self.expect_deserted(before)
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(who=WHO, number=st.integers(min_value=0, max_value=12))
     def revoke(self, who: int, number: int) -> None:
         """A subscription is taken away: from who has it, who is told if it can understand."""
-        somebody = self.people[who % len(self.people)]
-        mine = self.wanted[somebody.session]
+        picked = self.present[who % len(self.present)]
+        mine = self.wanted[picked.session]
         before = self.listened()
         try:
-            deliveries = self.realm.broker.revoke(somebody, number, "why")
+            deliveries = self.realm.broker.revoke(picked, number, "why")
         except RequestError:
             assert number not in mine
         else:
-            if somebody.features:
+            if picked.features:
                 revocation = deliveries.pop(0)
-                assert (tuple(revocation.receivers), revocation.topic) == ((somebody,), "")
+                assert (tuple(revocation.receivers), revocation.topic) == ((picked,), "")
                 assert revocation.message.head() == [35, 0, {"subscription": number, "reason": "why"}]
-            self.expect_news(deliveries, self.end(somebody, number, mine.pop(number)))
+            self.expect_news(deliveries, self.end(picked, number, mine.pop(number)))
         self.expect_deserted(before)
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(publications=st.lists(PUBLICATIONS, min_size=1, max_size=4))
     def publish(self, publications: list[tuple[int, str, bool, Filters | None, bool]]) -> None:
         """Some publish, one after the other."""
@@ -217,7 +217,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def publish_once(self, who: int, topic: str, exclude_me: bool, filters: Filters | None, disclose: bool) -> None:
         """Somebody publishes: exactly the right members get it, once for each of their subscriptions."""
-        publisher = self.people[who % len(self.people)]
+        publisher = self.present[who % len(self.present)]
         self.serial += 1
         payload = Payload.of([self.serial])
         number, deliveries = self.realm.broker.publish(topic, payload, publisher, exclude_me, filters, disclose)
@@ -230,27 +230,27 @@ class BrokerMachine(RuleBasedStateMachine):
             assert (event.publication, carried, about) == (number, payload, topic)
             assert receivers, "a delivery to nobody"
             for receiver in receivers:
-                assert receiver in self.people
+                assert receiver in self.present
                 got.append((receiver.session, event.subscription))
                 self.inbox[receiver.session].append((publisher.session, self.serial))
                 assert event.details == self.details(event, receiver, topic, publisher if disclose else None)
         expected = [
-            (somebody.session, subscription)
-            for somebody in self.people
-            if self.may_get(somebody, publisher, exclude_me, filters)
-            for subscription, (pattern, match) in self.wanted[somebody.session].items()
+            (picked.session, subscription)
+            for picked in self.present
+            if self.may_get(picked, publisher, exclude_me, filters)
+            for subscription, (pattern, match) in self.wanted[picked.session].items()
             if matches(pattern, match, topic)
         ]
         assert sorted(got) == sorted(expected)
 
     def may_get(
-        self, somebody: Member, publisher: Member, exclude_me: bool, filters: Filters | None, known: bool = True
+        self, picked: Member, publisher: Member, exclude_me: bool, filters: Filters | None, known: bool = True
     ) -> bool:
         """WAMP's definition. ``known``: the lists may name the session; it was there when they were written."""
-        if exclude_me and somebody is publisher:
+        if exclude_me and picked is publisher:
             return False
-        lists, session = filters or Filters(), somebody.session if known else -1
-        authid, role = somebody.principal.authid, somebody.principal.authrole
+        lists, session = filters or Filters(), picked.session if known else -1
+        authid, role = picked.principal.authid, picked.principal.authrole
         return (
             (lists.eligible is None or session in lists.eligible)
             and (lists.exclude is None or session not in lists.exclude)
@@ -281,10 +281,10 @@ class BrokerMachine(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         """What members and broker remember of each other is the same, and is what was asked for."""
-        for somebody in self.people:
-            mine = self.wanted[somebody.session]
-            assert {found.id: (found.topic, found.match) for found in somebody.subscriptions.values()} == mine
-            for number, found in somebody.subscriptions.items():
+        for picked in self.present:
+            mine = self.wanted[picked.session]
+            assert {found.id: (found.topic, found.match) for found in picked.subscriptions.values()} == mine
+            for number, found in picked.subscriptions.items():
                 assert found.id == number
-                assert found.members[somebody.session] is somebody
+                assert found.members[picked.session] is picked
                 assert self.realm.broker.lookup(found.topic, found.match) is found

@@ -21,8 +21,8 @@ class DealerCase(SynchronousTestCase):
         self.dealer = Dealer(draw=lambda callees: callees[-1])
         self.anna = member(1, "anna", "staff")
         self.plain = member(2)
-        self.kind = member(3, features=CALL_CANCELING)
-        self.chatty = member(4, features=PROGRESSIVE_RESULTS)
+        self.interruptible = member(3, features=CALL_CANCELING)
+        self.progressive = member(4, features=PROGRESSIVE_RESULTS)
 
     def only(self, deliveries: list[Delivery], receiver: Member, payload: Payload | None = None) -> Message:
         """The message of the one delivery there is, which has to be for ``receiver`` with ``payload``."""

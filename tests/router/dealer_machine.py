@@ -58,18 +58,18 @@ class DealerMachine(RuleBasedStateMachine):
     @rule(features=st.sampled_from(FEATURES))
     def join(self, features: str) -> None:
         """Somebody comes."""
-        somebody = member(self.joined, features=features)
+        picked = member(self.joined, features=features)
         self.joined += 1
-        self.realm.join(somebody)
-        self.model.people.append(somebody)
-        self.model.offered[somebody.session] = {}
+        self.realm.join(picked)
+        self.model.present.append(picked)
+        self.model.offered[picked.session] = {}
 
-    @precondition(lambda self: len(self.model.people) > 1)
+    @precondition(lambda self: len(self.model.present) > 1)
     @rule(who=WHO)
     def leave(self, who: int) -> None:
         """Somebody goes: who waits for it is told, who works for it may stop, nothing names it any more."""
         model = self.model
-        gone = model.people.pop(who % len(model.people))
+        gone = model.present.pop(who % len(model.present))
         del model.offered[gone.session]
         abandoned = [made for made in model.open_calls() if made.caller is gone]
         waiting = [made for made in model.open_calls() if made.callee is gone and made.caller is not gone]
@@ -83,7 +83,7 @@ class DealerMachine(RuleBasedStateMachine):
         assert names_of(self.realm, gone) == []
         assert not gone.registrations
 
-    @precondition(lambda self: self.model.people)
+    @precondition(lambda self: self.model.present)
     @rule(
         who=WHO,
         offered=st.sampled_from(OFFERED),
@@ -95,11 +95,11 @@ class DealerMachine(RuleBasedStateMachine):
         self, who: int, offered: tuple[str, Match], invoke: Invoke, concurrency: int | None, force: bool = False
     ) -> None:
         """Somebody registers a procedure, or takes it over, or is refused and nothing changes."""
-        somebody = self.model.people[who % len(self.model.people)]
+        picked = self.model.present[who % len(self.model.present)]
         standing = self.realm.dealer.lookup(*offered)
         try:
             options = RegisterOptions(concurrency=concurrency)
-            registration, deliveries = self.realm.dealer.register(somebody, *offered, invoke, options, force)
+            registration, deliveries = self.realm.dealer.register(picked, *offered, invoke, options, force)
         except RequestError as error:
             assert error.uri == uris.PROCEDURE_ALREADY_EXISTS
             assert standing is not None
@@ -110,29 +110,29 @@ class DealerMachine(RuleBasedStateMachine):
                 had.pop(standing.id, None)
         else:
             assert standing in (None, registration)
-        self.model.offered[somebody.session][registration.id] = offered
-        self.model.slots[somebody.session, registration.id] = object()
+        self.model.offered[picked.session][registration.id] = offered
+        self.model.slots[picked.session, registration.id] = object()
         if concurrency is not None:
-            self.model.limits[somebody.session, registration.id] = concurrency
+            self.model.limits[picked.session, registration.id] = concurrency
         self.model.take(deliveries)
 
-    @precondition(lambda self: self.model.people)
+    @precondition(lambda self: self.model.present)
     @rule(who=WHO, number=st.integers(min_value=0, max_value=10), revoked=st.booleans())
     def unregister(self, who: int, number: int, revoked: bool) -> None:
         """Somebody withdraws a procedure, or loses it: its own, or it is refused."""
-        somebody = self.model.people[who % len(self.model.people)]
-        mine = self.model.offered[somebody.session]
+        picked = self.model.present[who % len(self.model.present)]
+        mine = self.model.offered[picked.session]
         dealer = self.realm.dealer
         try:
-            deliveries = (dealer.revoke if revoked else dealer.unregister)(somebody, number)
+            deliveries = (dealer.revoke if revoked else dealer.unregister)(picked, number)
         except RequestError:
             assert number not in mine
             return
         del mine[number]
-        self.model.limits.pop((somebody.session, number), None)
+        self.model.limits.pop((picked.session, number), None)
         self.model.take(deliveries)
 
-    @precondition(lambda self: self.model.people)
+    @precondition(lambda self: self.model.present)
     @rule(calls=st.lists(CALLS, min_size=1, max_size=5))
     def call(self, calls: list[tuple[int, str, bool, str]]) -> None:
         """Some call, one after the other."""
@@ -143,7 +143,7 @@ class DealerMachine(RuleBasedStateMachine):
         """Somebody calls: one who offers the procedure gets it under its next id, or it waits, or the caller has an
         ERROR. A further part of a stream goes where the first went."""
         model = self.model
-        caller = model.people[who % len(model.people)]
+        caller = model.present[who % len(model.present)]
         mine = [made for made in model.open_calls() if made.caller is caller]
         self.serial += 1
         known = mine[0] if again and mine else None
@@ -191,7 +191,7 @@ class DealerMachine(RuleBasedStateMachine):
         """A callee answers, perhaps too late: once at most it reaches the caller."""
         model, dealer = self.model, self.realm.dealer
         made = model.some_call(who)
-        if made.callee not in model.people:
+        if made.callee not in model.present:
             return
         waiting, callee = not made.over, made.callee
         if answer == "busy":
@@ -212,14 +212,14 @@ class DealerMachine(RuleBasedStateMachine):
             assert kinds[:1] == ([expected] if waiting else [])
             assert made.over
 
-    @precondition(lambda self: self.model.people)
+    @precondition(lambda self: self.model.present)
     @rule(who=WHO)
     def answer_nothing(self, who: int) -> None:
         """Somebody answers what it never was asked: a violation that nobody else notices."""
-        somebody = self.model.people[who % len(self.model.people)]
-        for number in (0, self.model.issued.get(somebody.session, 0) + 1, NEVER):
+        picked = self.model.present[who % len(self.model.present)]
+        for number in (0, self.model.issued.get(picked.session, 0) + 1, NEVER):
             try:
-                self.realm.dealer.yielded(somebody, number, {}, None)
+                self.realm.dealer.yielded(picked, number, {}, None)
             except ProtocolViolation:
                 continue
             raise AssertionError("an invocation that never was has been accepted")
@@ -231,7 +231,7 @@ class DealerMachine(RuleBasedStateMachine):
         stop is asked to."""
         model, dealer = self.model, self.realm.dealer
         made = model.some_call(who)
-        if made.caller not in model.people:
+        if made.caller not in model.present:
             return
         waiting = not made.over
         if mode == "time is up":
@@ -254,6 +254,6 @@ class DealerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end all leave, and every call that was made has had its one end."""
-        while self.model.people:
+        while self.model.present:
             self.leave(0)
         assert not self.model.open_calls()

@@ -39,14 +39,14 @@ class Made:
 
 
 class DealerModel:
-    """``people`` are there; ``offered``: what they registered, by id; ``limits``: how many calls each takes of it.
+    """``present``: the members; ``offered``: what they registered, by id; ``limits``: how many calls each takes of it.
 
     ``slots`` has another object for each time that a member registered something: its earlier calls do not count.
     """
 
     def __init__(self, realm: Realm) -> None:
         self.realm = realm
-        self.people: list[Member] = []
+        self.present: list[Member] = []
         self.offered: dict[int, dict[int, tuple[str, Match]]] = {}
         self.limits: dict[tuple[int, int], int] = {}
         self.slots: dict[tuple[int, int], object] = {}
@@ -73,9 +73,9 @@ class DealerModel:
 
     def offering(self, procedure: str) -> list[Member]:
         return [
-            somebody
-            for somebody in self.people
-            if any(matches(pattern, match, procedure) for pattern, match in self.offered[somebody.session].values())
+            picked
+            for picked in self.present
+            if any(matches(pattern, match, procedure) for pattern, match in self.offered[picked.session].values())
         ]
 
     def take(self, deliveries: list[Delivery]) -> list[Any]:
@@ -83,7 +83,7 @@ class DealerModel:
         kinds: list[Any] = []
         for receivers, message, payload, about in deliveries:
             (receiver,) = receivers
-            assert receiver in self.people, "a delivery to somebody who is not there"
+            assert receiver in self.present, "a delivery to a member that has left"
             assert about == ""
             kinds.append(type(message))
             if isinstance(message, Invocation):
@@ -104,7 +104,7 @@ class DealerModel:
         return kinds
 
     def _invoked(self, callee: Member, message: Invocation, payload: Payload | None) -> None:
-        """A call is handed over for the first time, or to somebody else than before."""
+        """A call is handed over for the first time, or to another callee than before."""
         (made,) = [one for one in self.made if one.payload is payload]
         assert not made.over, "handed over when it was over"
         assert made.callee is None or made.callee in made.tried, "handed over twice"
@@ -123,7 +123,7 @@ class DealerModel:
         assert limit is None or self.working(callee, made.registration) <= limit, "more than it takes"
 
     def refused(self, made: Made) -> bool:
-        """``made``'s callee is not available for it; whether somebody else may take over."""
+        """``made``'s callee is not available for it; whether another callee may take over."""
         assert made.callee is not None
         elsewhere = REROUTE in made.callee.features and not (made.relayed or made.streaming or made.interrupted)
         if elsewhere and not made.over:
@@ -134,9 +134,9 @@ class DealerModel:
         """What the dealer has in progress is what the model has: nobody waits for an answer that cannot come."""
         dealer = self.realm.dealer
         assert len(dealer._pending) == len(self.open_calls())
-        for somebody in self.people:
-            mine = {found.id: (found.procedure, found.match) for found in somebody.registrations.values()}
-            assert mine == self.offered[somebody.session]
+        for picked in self.present:
+            mine = {found.id: (found.procedure, found.match) for found in picked.registrations.values()}
+            assert mine == self.offered[picked.session]
         waiting = [made for made in self.open_calls() if made.callee is None]
         queued = [one for found in dealer if found.capacity is not None for one in found.capacity.waiting]
         assert len(queued) == len(waiting), "a call is in no queue, or in two"
@@ -145,6 +145,6 @@ class DealerModel:
                 limit = self.limits.get((callee.session, found.id))
                 assert found.is_free(callee) is (limit is None or self.working(callee, found.id) < limit)
             if found.capacity is not None and found.capacity.waiting:
-                assert not any(map(found.is_free, found.callees)), "somebody is free, and calls wait"
+                assert not any(map(found.is_free, found.callees)), "a callee is free, and calls wait"
 
     NOT_NOW = frozenset({uris.UNAVAILABLE, uris.FEATURE_NOT_SUPPORTED})

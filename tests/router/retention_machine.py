@@ -28,12 +28,12 @@ class Told:
         self.publisher = who.session
         self.exclude_me = exclude_me
         self.filters = filters
-        self.here = {one.session for one in machine.people}
+        self.here = {one.session for one in machine.present}
 
-    def reaches(self, machine: BrokerMachine, somebody: Member, publisher: Member) -> bool:
+    def reaches(self, machine: BrokerMachine, picked: Member, publisher: Member) -> bool:
         """By the same definition as for those who were subscribed then; who came later has an id that no list has."""
-        known = somebody.session in self.here
-        return machine.may_get(somebody, publisher, self.exclude_me, self.filters, known)
+        known = picked.session in self.here
+        return machine.may_get(picked, publisher, self.exclude_me, self.filters, known)
 
 
 class RetentionMachine(BrokerMachine):
@@ -44,16 +44,16 @@ class RetentionMachine(BrokerMachine):
         self.realm.retention.of_a_topic = 1000
         self.retained_events: list[tuple[Told, Member]] = []
 
-    def left_over(self, somebody: Member) -> list[object]:
+    def left_over(self, picked: Member) -> list[object]:
         """Lists of authids are about users, who may come back; a session never does."""
-        return [thing for thing in super().left_over(somebody) if not isinstance(thing, str)]
+        return [thing for thing in super().left_over(picked) if not isinstance(thing, str)]
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(retained=st.lists(RETAINED, min_size=1, max_size=4))
     def retain(self, retained: list[tuple[int, str, bool, Filters | None]]) -> None:
         """Some publish what is to be retained."""
         for who, topic, exclude_me, filters in retained:
-            publisher = self.people[who % len(self.people)]
+            publisher = self.present[who % len(self.present)]
             event = Told(self, publisher, topic, exclude_me, filters)
             self.serial += 1
             payload = Payload.of([self.serial])
@@ -61,25 +61,25 @@ class RetentionMachine(BrokerMachine):
                 topic, payload, publisher, exclude_me, filters
             )
             got = {receiver.session for one in deliveries for receiver in one.receivers}
-            for somebody in self.people:
-                subscribed = any(matches(*wanted, topic) for wanted in self.wanted[somebody.session].values())
-                assert (somebody.session in got) == (subscribed and event.reaches(self, somebody, publisher))
+            for picked in self.present:
+                subscribed = any(matches(*wanted, topic) for wanted in self.wanted[picked.session].values())
+                assert (picked.session in got) == (subscribed and event.reaches(self, picked, publisher))
             self.retained_events.append((event, publisher))
 
-    @precondition(lambda self: self.people)
+    @precondition(lambda self: self.present)
     @rule(who=WHO, wanted=st.sampled_from(PATTERNS))
     def ask(self, who: int, wanted: tuple[str, Match]) -> None:
         """Somebody subscribes and wants what is retained: of each topic the last event that would have reached it."""
         self.subscribe_once(who, wanted)
-        somebody = self.people[who % len(self.people)]
-        subscription, deliveries = self.realm.broker.subscribe(somebody, *wanted, get_retained=True)
+        picked = self.present[who % len(self.present)]
+        subscription, deliveries = self.realm.broker.subscribe(picked, *wanted, get_retained=True)
         last: dict[str, int] = {}
         for event, publisher in self.retained_events:
-            if matches(*wanted, event.topic) and event.reaches(self, somebody, publisher):
+            if matches(*wanted, event.topic) and event.reaches(self, picked, publisher):
                 last.pop(event.topic, None)
                 last[event.topic] = event.number
         expected: list[Any] = []
         for topic, number in last.items():
             details = {"retained": True} if wanted[1] is Match.EXACT else {"retained": True, "topic": topic}
-            expected.append(([somebody], [36, subscription.id, number, details], topic))
+            expected.append(([picked], [36, subscription.id, number, details], topic))
         assert [(list(one.receivers), one.message.head(), one.topic) for one in deliveries] == expected

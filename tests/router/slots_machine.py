@@ -70,7 +70,7 @@ class SlotsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.dealer = Dealer(pending_limit=100, queue_limit=QUEUE, draw=lambda callees: callees[0])
-        self.people = [member(number, features=features) for number, features in enumerate(FEATURES)]
+        self.present = [member(number, features=features) for number, features in enumerate(FEATURES)]
         self.seats: dict[tuple[str, int], Seats] = {}
         self.calls: list[Wanted] = []
         self.queues: dict[str, list[Wanted]] = {procedure: [] for procedure in PROCEDURES}
@@ -81,13 +81,13 @@ class SlotsMachine(RuleBasedStateMachine):
     @initialize()
     def offer(self) -> None:
         """Something can be called from the beginning, and the registrations last."""
-        for who in range(len(self.people)):
+        for who in range(len(self.present)):
             self.register(who, "a", 1)
 
     @rule(who=WHO, procedure=st.sampled_from(PROCEDURES), most=st.sampled_from([None, 1, 1, 1, 2, 2]))
     def register(self, who: int, procedure: str, most: int | None) -> None:
         """A member registers a procedure, or has it already."""
-        callee = self.people[who]
+        callee = self.present[who]
         try:
             made = self.dealer.register(
                 callee, procedure, Match.EXACT, POLICIES[procedure], RegisterOptions(concurrency=most)
@@ -103,7 +103,7 @@ class SlotsMachine(RuleBasedStateMachine):
     @rule(who=WHO, procedure=st.sampled_from(PROCEDURES), revoked=st.booleans())
     def unregister(self, who: int, procedure: str, revoked: bool) -> None:
         """A member withdraws a procedure, or loses it. The calls that it works on go on."""
-        callee = self.people[who]
+        callee = self.present[who]
         if (procedure, callee.session) in self.seats:
             number = next(n for n, one in callee.registrations.items() if one.procedure == procedure)
             del self.seats[procedure, callee.session]
@@ -112,7 +112,7 @@ class SlotsMachine(RuleBasedStateMachine):
     @rule(who=WHO, procedure=st.sampled_from(PROCEDURES), most=st.sampled_from([None, 1, 2]))
     def take_over(self, who: int, procedure: str, most: int | None) -> None:
         """A member takes a procedure from all who have it: what waits comes to it, what is worked on stays."""
-        callee, policy = self.people[who], POLICIES[procedure]
+        callee, policy = self.present[who], POLICIES[procedure]
         made = self.dealer.register(callee, procedure, Match.EXACT, policy, RegisterOptions(concurrency=most), True)
         for key in [key for key in self.seats if key[0] == procedure]:
             del self.seats[key]
@@ -124,8 +124,8 @@ class SlotsMachine(RuleBasedStateMachine):
     def again(self, which: int, most: int, calls: list[int], late: str) -> None:
         """A member that works on a call registers again what it does it for, is called, and the call ends some way."""
         wanted = self.some_call(which)
-        if wanted.callee in self.people:
-            who = self.people.index(wanted.callee)
+        if wanted.callee in self.present:
+            who = self.present.index(wanted.callee)
             self.unregister(who, wanted.procedure, False)
             self.register(who, wanted.procedure, most)
             for caller in calls:
@@ -144,7 +144,7 @@ class SlotsMachine(RuleBasedStateMachine):
     def call_once(self, who: int, procedure: str, timeout: bool) -> None:
         """A member calls: it is handed over, waits, or is refused because too many wait or there is no callee."""
         self.serial += 1
-        wanted = Wanted(self.people[who], self.serial, procedure, Payload.of([self.serial]))
+        wanted = Wanted(self.present[who], self.serial, procedure, Payload.of([self.serial]))
         offered = [seats for (name, _), seats in self.seats.items() if name == procedure]
         queue = self.queues[procedure]
         try:
@@ -176,7 +176,7 @@ class SlotsMachine(RuleBasedStateMachine):
 
     def answer_call(self, wanted: Wanted, answer: str) -> None:
         callee = wanted.callee
-        if callee not in self.people:
+        if callee not in self.present:
             return
         if answer == "yield":
             made = self.dealer.yielded(callee, wanted.invocation, {}, None)
@@ -192,7 +192,7 @@ class SlotsMachine(RuleBasedStateMachine):
         self.cancel_call(self.some_call(which), mode)
 
     def cancel_call(self, wanted: Wanted, mode: str) -> None:
-        if wanted.caller not in self.people:
+        if wanted.caller not in self.present:
             return
         dealer, caller, request = self.dealer, wanted.caller, wanted.request
         if mode == "timeout":
@@ -208,13 +208,13 @@ class SlotsMachine(RuleBasedStateMachine):
     @rule(who=WHO)
     def killed(self, who: int) -> None:
         """A member is gone, and comes back as another session."""
-        gone = self.people[who]
+        gone = self.present[who]
         for key in [key for key in self.seats if key[1] == gone.session]:
             del self.seats[key]
         for wanted in self.calls:
             if wanted.caller is gone:
                 self.end(wanted)
-        self.people[who] = member(self.joined, features=FEATURES[who])
+        self.present[who] = member(self.joined, features=FEATURES[who])
         self.joined += 1
         self.take(self.dealer.leave(gone))
         assert not [wanted for wanted in self.calls if wanted.callee is gone and not wanted.over]
@@ -244,7 +244,7 @@ class SlotsMachine(RuleBasedStateMachine):
                 self.end(wanted)
         for receivers, message, payload, _ in deliveries:
             (receiver,) = receivers
-            assert receiver in self.people, "a delivery to a member that is gone"
+            assert receiver in self.present, "a delivery to a member that is gone"
             assert isinstance(message, Result | Error | Invocation | Interrupt) or not message.request
             if isinstance(message, Invocation):
                 (wanted,) = [one for one in self.calls if one.payload is payload]
@@ -268,7 +268,7 @@ class SlotsMachine(RuleBasedStateMachine):
         """The dealer knows each slot that is free, no call waits for one, and nothing else is in progress."""
         for procedure in PROCEDURES:
             registration = self.dealer.lookup(procedure)
-            for callee in self.people:
+            for callee in self.present:
                 seats = self.seats.get((procedure, callee.session))
                 if seats is not None:
                     assert registration is not None
@@ -278,7 +278,7 @@ class SlotsMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end each callee takes again as many calls as it said, and every call has had its one end."""
-        for who in range(len(self.people)):
+        for who in range(len(self.present)):
             self.killed(who)
         assert all(wanted.over for wanted in self.calls)
         sessions: Any = self.dealer._pending._sessions

@@ -64,7 +64,7 @@ class Subscribing(Setting):
         self.assertEqual(self.anna.subscriptions, {})
 
     def test_not_ones_own(self) -> None:
-        """Unknown, finished and other people's subscriptions are refused alike, and nothing changes."""
+        """Unknown, finished and other sessions' subscriptions are refused alike, and nothing changes."""
         subscription = self.broker.subscribe(self.anna, "a")[0]
         mine = self.broker.subscribe(self.bert, "b")[0]
         self.broker.unsubscribe(self.bert, mine.id)
@@ -139,12 +139,12 @@ class LastUnsubscribed(Setting):
 
     def test_last_one_unsubscribes(self) -> None:
         """It is called when the last subscriber goes, not before, and for topics only."""
-        for somebody in (self.anna, self.bert):
-            topic = self.broker.subscribe(somebody, "a")[0].id
-            pattern = self.broker.subscribe(somebody, "a", Match.PREFIX)[0].id
-        for somebody, called in ((self.anna, []), (self.bert, ["a"])):
-            self.broker.unsubscribe(somebody, pattern)
-            self.broker.unsubscribe(somebody, topic)
+        for each in (self.anna, self.bert):
+            topic = self.broker.subscribe(each, "a")[0].id
+            pattern = self.broker.subscribe(each, "a", Match.PREFIX)[0].id
+        for each, called in ((self.anna, []), (self.bert, ["a"])):
+            self.broker.unsubscribe(each, pattern)
+            self.broker.unsubscribe(each, topic)
             self.assertEqual(self.called, called)
 
     def test_last_one_leaves(self) -> None:
@@ -191,8 +191,8 @@ class Publishing(Setting):
 
     def test_publisher(self) -> None:
         """The publisher gets its own event only when it does not want to be excluded."""
-        for somebody in (self.anna, self.peter, self.bert):
-            self.broker.subscribe(somebody, "a")
+        for each in (self.anna, self.peter, self.bert):
+            self.broker.subscribe(each, "a")
         for exclude_me, expected in ((True, ["anna", "bert"]), (False, ["anna", "peter", "bert"])):
             self.assertEqual(self.receivers("a", PAYLOAD, self.peter, exclude_me), [expected])
         self.assertEqual(self.receivers("a", PAYLOAD, None), [["anna", "peter", "bert"]])
@@ -205,8 +205,8 @@ class Publishing(Setting):
     def test_filters_and_publisher(self) -> None:
         """Lists and the exclusion of the publisher hold together."""
         audience = (self.peter, self.anna, self.bert)
-        for somebody in audience:
-            self.broker.subscribe(somebody, "a")
+        for each in audience:
+            self.broker.subscribe(each, "a")
         for filters, exclude_me, expected in (
             (Filters(eligible=frozenset(m.session for m in audience)), True, [{"anna", "bert"}]),
             (Filters(eligible=frozenset([self.peter.session])), True, []),
@@ -272,8 +272,8 @@ class Publishing(Setting):
 
     def test_receivers_leave_meanwhile(self) -> None:
         """Receivers that leave while a delivery is being made do not disturb it."""
-        for somebody in (self.peter, self.anna, self.bert):
-            self.broker.subscribe(somebody, "a")
+        for each in (self.peter, self.anna, self.bert):
+            self.broker.subscribe(each, "a")
         for publisher, expected in ((None, 3), (self.peter, 2)):
             deliveries = self.broker.publish("a", PAYLOAD, publisher)[1]
             reached = 0

@@ -144,11 +144,11 @@ class Rerouting(DealerCase):
 
     def test_not_after_progress(self) -> None:
         """A callee whose results the caller has got stays the one that answers."""
-        chatty = member(8, features=f"{CALL_REROUTE} {PROGRESSIVE_RESULTS}")
-        self.offered("first", [chatty, *self.callees])
-        self.call(chatty, receive_progress=True)
-        self.dealer.yielded(chatty, 1, {"progress": True}, None)
-        self.assertEqual(self.only(self.refused(chatty), self.anna), Error(48, 1, {}, uris.UNAVAILABLE))
+        reporting = member(8, features=f"{CALL_REROUTE} {PROGRESSIVE_RESULTS}")
+        self.offered("first", [reporting, *self.callees])
+        self.call(reporting, receive_progress=True)
+        self.dealer.yielded(reporting, 1, {"progress": True}, None)
+        self.assertEqual(self.only(self.refused(reporting), self.anna), Error(48, 1, {}, uris.UNAVAILABLE))
 
     def test_what_the_first_one_says_then(self) -> None:
         """Once a call has gone elsewhere its first callee has no part in it."""
@@ -180,7 +180,7 @@ class Concurrency(DealerCase):
         ]
 
     def test_waiting(self) -> None:
-        """A call that finds nobody free waits, in order, until somebody is; more than the queue takes are refused."""
+        """A call that finds no free callee waits, in order, until one is; more than the queue takes are refused."""
         self.offered(1, 1)
         self.assertEqual([self.try_call(n) for n in (1, 2, 3, 4)], [[self.one], [self.two], [], []])
         error = self.assertRaises(RequestError, self.try_call, 5)
@@ -246,7 +246,9 @@ class Details(DealerCase):
         self.assertEqual(
             self.only(self.dealer.call(self.anna, 1, "a", {}, None), self.plain), Invocation(1, 1, {"trustlevel": 7})
         )
-        self.assertEqual(self.only(self.dealer.call(self.kind, 1, "a", {}, None), self.plain), Invocation(2, 1, {}))
+        self.assertEqual(
+            self.only(self.dealer.call(self.interruptible, 1, "a", {}, None), self.plain), Invocation(2, 1, {})
+        )
 
     def test_forwarded_timeout(self) -> None:
         """R3: a callee that keeps time limits itself is told; the router then does not."""

@@ -39,7 +39,7 @@ class Registering(DealerCase):
     """REGISTER and UNREGISTER."""
 
     def test_registered(self) -> None:
-        """A procedure that somebody has registered can be called until it is withdrawn."""
+        """A registered procedure can be called until it is unregistered."""
         registration = self.dealer.register(self.plain, "a")[0]
         self.assertEqual(registration.id, 1)
         self.assertIs(self.dealer.lookup("a"), registration)
@@ -61,7 +61,7 @@ class Registering(DealerCase):
         """Each policy, asked for by its WAMP name, sends calls where it says; an unknown one is refused."""
         for invoke, expected in (("first", [0, 0]), ("last", [2, 2]), ("roundrobin", [0, 1]), ("random", [2, 2])):
             self.setUp()
-            callees = [self.plain, self.kind, self.chatty]
+            callees = [self.plain, self.interruptible, self.progressive]
             ids = {self.dealer.register(callee, "a", Match.EXACT, invoke)[0].id for callee in callees}
             self.assertEqual(ids, {1}, invoke)
             for request, number in enumerate(expected):
@@ -71,10 +71,10 @@ class Registering(DealerCase):
             self.assertEqual(error.uri, uris.INVALID_ARGUMENT, invoke)
 
     def test_not_ones_own(self) -> None:
-        """Unknown and other people's registrations are refused alike, and nothing changes."""
+        """Unknown and other sessions' registrations are refused alike, and nothing changes."""
         registration = self.dealer.register(self.plain, "a")[0]
         for number in (registration.id, 0, 99, -1):
-            error = self.assertRaises(RequestError, self.dealer.unregister, self.kind, number)
+            error = self.assertRaises(RequestError, self.dealer.unregister, self.interruptible, number)
             self.assertEqual(error.uri, uris.NO_SUCH_REGISTRATION, number)
         self.call(self.plain)
 
@@ -120,10 +120,10 @@ class Calling(DealerCase):
 
     def test_best_match(self) -> None:
         """A call goes to the exact registration before a prefix, and to a prefix before a wildcard pattern."""
-        self.dealer.register(self.chatty, "a.", Match.WILDCARD)
-        self.call(self.chatty, 1, "a.b")
-        self.dealer.register(self.kind, "a", Match.PREFIX)
-        self.call(self.kind, 2, "a.b")
+        self.dealer.register(self.progressive, "a.", Match.WILDCARD)
+        self.call(self.progressive, 1, "a.b")
+        self.dealer.register(self.interruptible, "a", Match.PREFIX)
+        self.call(self.interruptible, 2, "a.b")
         self.dealer.register(self.plain, "a.b")
         self.call(self.plain, 3, "a.b")
 
@@ -149,7 +149,7 @@ class Calling(DealerCase):
         self.dealer.register(self.plain, "a")
         number = self.call(self.plain, 1)
         self.call(self.plain, 2)
-        for caller in (self.anna, self.kind):
+        for caller in (self.anna, self.interruptible):
             error = self.assertRaises(RequestError, self.dealer.call, caller, 3, "a", {}, None)
             self.assertEqual(error.uri, uris.UNAVAILABLE)
         self.dealer.yielded(self.plain, number, {}, None)
@@ -169,7 +169,7 @@ class Answering(DealerCase):
     def setUp(self) -> None:
         super().setUp()
         self.dealer.register(self.plain, "a")
-        self.dealer.register(self.chatty, "b")
+        self.dealer.register(self.progressive, "b")
 
     def test_result(self) -> None:
         """A result reaches its caller, payload untouched, under the caller's own id; a second one nobody."""
@@ -195,30 +195,35 @@ class Answering(DealerCase):
     def test_never_asked(self) -> None:
         """An answer to what one was never asked breaks the protocol; the call it may have guessed goes on."""
         number = self.call(self.plain)
-        for somebody, wrong in ((self.plain, number + 1), (self.plain, 0), (self.chatty, number), (self.kind, 1)):
-            self.assertRaises(ProtocolViolation, self.dealer.yielded, somebody, wrong, {}, ANSWER)
-            self.assertRaises(ProtocolViolation, self.dealer.failed, somebody, wrong, {}, "a.b", ANSWER)
+        for each, wrong in (
+            (self.plain, number + 1),
+            (self.plain, 0),
+            (self.progressive, number),
+            (self.interruptible, 1),
+        ):
+            self.assertRaises(ProtocolViolation, self.dealer.yielded, each, wrong, {}, ANSWER)
+            self.assertRaises(ProtocolViolation, self.dealer.failed, each, wrong, {}, "a.b", ANSWER)
         self.only(self.dealer.yielded(self.plain, number, {}, ANSWER), self.anna, ANSWER)
 
     def test_progress(self) -> None:
         """Progressive results go to a caller that asked, one by one, until the final one or an error."""
         for request, final in ((1, True), (2, False)):
             wish = {"receive_progress": True}
-            message = self.only(self.dealer.call(self.anna, request, "b", wish, None), self.chatty)
+            message = self.only(self.dealer.call(self.anna, request, "b", wish, None), self.progressive)
             self.assertEqual(message, Invocation(request, 2, wish))
             for _ in range(2):
-                deliveries = self.dealer.yielded(self.chatty, request, {"progress": True}, ANSWER)
+                deliveries = self.dealer.yielded(self.progressive, request, {"progress": True}, ANSWER)
                 self.assertEqual(self.only(deliveries, self.anna, ANSWER), Result(request, {"progress": True}))
             if final:
-                deliveries = self.dealer.yielded(self.chatty, request, {"progress": False}, None)
+                deliveries = self.dealer.yielded(self.progressive, request, {"progress": False}, None)
                 self.assertEqual(self.only(deliveries, self.anna), Result(request, {}))
             else:
-                self.only(self.dealer.failed(self.chatty, request, {}, "a.b", None), self.anna)
-            self.assertEqual(self.dealer.yielded(self.chatty, request, {"progress": True}, ANSWER), [])
+                self.only(self.dealer.failed(self.progressive, request, {}, "a.b", None), self.anna)
+            self.assertEqual(self.dealer.yielded(self.progressive, request, {"progress": True}, ANSWER), [])
 
     def test_progress_nobody_asked_for(self) -> None:
         """Where the caller did not ask only the final result is passed on."""
-        for callee, procedure in ((self.chatty, "b"), (self.plain, "a")):
+        for callee, procedure in ((self.progressive, "b"), (self.plain, "a")):
             message = self.only(self.dealer.call(self.anna, 1, procedure, {}, None), callee)
             self.assertEqual(getattr(message, "details", None), {})
             self.assertEqual(self.dealer.yielded(callee, 1, {"progress": True}, ANSWER), [])
@@ -238,7 +243,7 @@ class Cancelling(DealerCase):
         """Each mode interrupts the callee, or not, and answers the caller at once, or not, as WAMP says."""
         for interruptible, options, interrupt, at_once in CANCELLING:
             self.setUp()
-            callee = self.kind if interruptible else self.plain
+            callee = self.interruptible if interruptible else self.plain
             self.dealer.register(callee, "a")
             number = self.call(callee, 77)
             deliveries = self.dealer.cancel(self.anna, 77, options)
@@ -251,42 +256,42 @@ class Cancelling(DealerCase):
 
     def test_killed(self) -> None:
         """With kill the caller gets what the callee says in the end, be it an error or still the result."""
-        self.dealer.register(self.kind, "a")
+        self.dealer.register(self.interruptible, "a")
         for request, final in ((1, Error(48, 1, {}, uris.CANCELED)), (2, Result(2, {}))):
-            number = self.call(self.kind, request)
+            number = self.call(self.interruptible, request)
             self.dealer.cancel(self.anna, request, KILL)
             deliveries = (
-                self.dealer.failed(self.kind, number, {}, uris.CANCELED, ANSWER)
+                self.dealer.failed(self.interruptible, number, {}, uris.CANCELED, ANSWER)
                 if isinstance(final, Error)
-                else self.dealer.yielded(self.kind, number, {}, ANSWER)
+                else self.dealer.yielded(self.interruptible, number, {}, ANSWER)
             )
             self.assertEqual(self.only(deliveries, self.anna, ANSWER), final)
 
     def test_impatient(self) -> None:
         """A caller may cancel again: it is answered at once then, and the callee is not interrupted twice."""
-        self.dealer.register(self.kind, "a")
+        self.dealer.register(self.interruptible, "a")
         for request, second in ((1, NOWAIT), (2, {"mode": "skip"})):
-            self.call(self.kind, request)
-            self.only(self.dealer.cancel(self.anna, request, KILL), self.kind)
+            self.call(self.interruptible, request)
+            self.only(self.dealer.cancel(self.anna, request, KILL), self.interruptible)
             self.assertEqual(self.dealer.cancel(self.anna, request, KILL), [])
             error = self.only(self.dealer.cancel(self.anna, request, second), self.anna)
             self.assertEqual(error, Error(48, request, {}, uris.CANCELED))
 
     def test_nothing_to_cancel(self) -> None:
         """Cancelling what is over, never was or is another's call does nothing."""
-        self.dealer.register(self.kind, "a")
-        self.dealer.yielded(self.kind, self.call(self.kind, 1), {}, None)
-        self.call(self.kind, 2)
+        self.dealer.register(self.interruptible, "a")
+        self.dealer.yielded(self.interruptible, self.call(self.interruptible, 1), {}, None)
+        self.call(self.interruptible, 2)
         for caller, request in ((self.anna, 1), (self.anna, 9), (self.plain, 2)):
             self.assertEqual(self.dealer.cancel(caller, request, KILL), [])
 
     def test_unknown_mode(self) -> None:
         """A mode that WAMP does not know breaks the protocol and cancels nothing."""
-        self.dealer.register(self.kind, "a")
-        number = self.call(self.kind, 1)
+        self.dealer.register(self.interruptible, "a")
+        number = self.call(self.interruptible, 1)
         for mode in NOT_A_MODE:
             self.assertRaises(ProtocolViolation, self.dealer.cancel, self.anna, 1, {"mode": mode})
-        self.only(self.dealer.yielded(self.kind, number, {}, None), self.anna)
+        self.only(self.dealer.yielded(self.interruptible, number, {}, None), self.anna)
 
 
 class AnyLife(SynchronousTestCase):

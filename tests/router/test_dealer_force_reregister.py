@@ -41,7 +41,7 @@ class TakingOver(DealerCase):
         for before in Invoke:
             for after in Invoke:
                 self.setUp()
-                callees = [self.knows] if before is Invoke.SINGLE else [self.plain, self.knows, self.kind]
+                callees = [self.knows] if before is Invoke.SINGLE else [self.plain, self.knows, self.interruptible]
                 for callee in callees:
                     self.dealer.register(callee, "a", Match.EXACT, before)
                 former = self.dealer.lookup("a")
@@ -75,7 +75,7 @@ class TakingOver(DealerCase):
 
     def test_news(self) -> None:
         """The meta API tells the end of the former registration, then the beginning of the new one."""
-        for callee in (self.plain, self.kind):
+        for callee in (self.plain, self.interruptible):
             self.dealer.register(callee, "a", Match.EXACT, "first")
         del self.news[:]
         self.take()
@@ -83,8 +83,9 @@ class TakingOver(DealerCase):
         self.assertEqual(
             seen,
             [
-                ("on_unregister", self.plain.session), ("on_unregister", self.kind.session),
-                ("on_delete", self.kind.session), ("on_create", self.new.session), ("on_register", self.new.session),
+                ("on_unregister", self.plain.session), ("on_unregister", self.interruptible.session),
+                ("on_delete", self.interruptible.session),
+                ("on_create", self.new.session), ("on_register", self.new.session),
             ],
         )  # fmt: skip
 

@@ -43,7 +43,7 @@ class Timeouts(DealerCase):
 
     def test_expired(self) -> None:
         """The caller is answered, a callee that can be interrupted is, and what it still says is dropped."""
-        for callee in (self.plain, self.kind):
+        for callee in (self.plain, self.interruptible):
             self.setUp()
             pending, watch = self.timed(callee)
             deliveries = self.dealer.expired(pending)
@@ -57,25 +57,25 @@ class Timeouts(DealerCase):
     def test_settled(self) -> None:
         """However a call ends, its watch is called, and a time limit that passes afterwards has no effect."""
         ends: list[Any] = [
-            lambda: self.dealer.yielded(self.kind, 1, {}, None),
-            lambda: self.dealer.failed(self.kind, 1, {}, "com.app.error", None),
+            lambda: self.dealer.yielded(self.interruptible, 1, {}, None),
+            lambda: self.dealer.failed(self.interruptible, 1, {}, "com.app.error", None),
             lambda: self.dealer.cancel(self.anna, 1, {}),
             lambda: self.dealer.withdraw(self.anna, 1),
             lambda: self.dealer.leave(self.anna),
-            lambda: self.dealer.leave(self.kind),
+            lambda: self.dealer.leave(self.interruptible),
         ]
         for end in ends:
             self.setUp()
-            pending, watch = self.timed(self.kind)
+            pending, watch = self.timed(self.interruptible)
             end()
             self.assertEqual(watch.seen, ["settled"])
             self.assertEqual(self.dealer.expired(pending), [])
 
     def test_progress(self) -> None:
         """Each progressive result starts the time anew."""
-        _, watch = self.timed(self.chatty, receive_progress=True)
+        _, watch = self.timed(self.progressive, receive_progress=True)
         for _ in range(2):
-            self.dealer.yielded(self.chatty, 1, {"progress": True}, None)
+            self.dealer.yielded(self.progressive, 1, {"progress": True}, None)
         self.assertEqual(watch.seen, ["progressed", "progressed"])
 
     def test_no_limit(self) -> None:
@@ -91,19 +91,19 @@ class Progress(DealerCase):
 
     def test_an_error_ends_it(self) -> None:
         """Results in order, then the ERROR, then nothing."""
-        self.dealer.register(self.chatty, "a")
-        self.call(self.chatty, receive_progress=True)
+        self.dealer.register(self.progressive, "a")
+        self.call(self.progressive, receive_progress=True)
         for _ in range(2):
-            message = self.only(self.dealer.yielded(self.chatty, 1, {"progress": True}, ANSWER), self.anna, ANSWER)
+            message = self.only(self.dealer.yielded(self.progressive, 1, {"progress": True}, ANSWER), self.anna, ANSWER)
             self.assertEqual(message, Result(1, {"progress": True}))
-        message = self.only(self.dealer.failed(self.chatty, 1, {}, "com.app.error", None), self.anna)
+        message = self.only(self.dealer.failed(self.progressive, 1, {}, "com.app.error", None), self.anna)
         self.assertEqual(message, Error(48, 1, {}, "com.app.error"))
-        self.assertEqual(self.dealer.yielded(self.chatty, 1, {"progress": True}, ANSWER), [])
+        self.assertEqual(self.dealer.yielded(self.progressive, 1, {"progress": True}, ANSWER), [])
 
     def test_whatever_the_callee_announces(self) -> None:
         """Every callee learns that the caller takes progressive results, and those that it sends are relayed; those
         that the caller did not ask for are not."""
-        for number, callee in enumerate((self.plain, self.kind, self.chatty)):
+        for number, callee in enumerate((self.plain, self.interruptible, self.progressive)):
             procedure = f"p{number}"
             self.dealer.register(callee, procedure)
             for relayed in (True, False):
@@ -118,10 +118,10 @@ class Progress(DealerCase):
 
     def test_the_caller_has_gone(self) -> None:
         """There is no receiver left."""
-        self.dealer.register(self.chatty, "a")
-        self.call(self.chatty, receive_progress=True)
+        self.dealer.register(self.progressive, "a")
+        self.call(self.progressive, receive_progress=True)
         self.dealer.leave(self.anna)
-        self.assertEqual(self.dealer.yielded(self.chatty, 1, {"progress": True}, ANSWER), [])
+        self.assertEqual(self.dealer.yielded(self.progressive, 1, {"progress": True}, ANSWER), [])
 
 
 class Canceling(DealerCase):
@@ -129,29 +129,31 @@ class Canceling(DealerCase):
 
     def test_a_result_under_kill(self) -> None:
         """A callee that had answered before the INTERRUPT arrived: its result counts, once."""
-        self.dealer.register(self.kind, "a")
-        self.call(self.kind)
-        self.only(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), self.kind)
-        self.assertEqual(self.only(self.dealer.yielded(self.kind, 1, {}, ANSWER), self.anna, ANSWER), Result(1, {}))
-        self.assertEqual(self.dealer.failed(self.kind, 1, {}, uris.CANCELED, None), [])
+        self.dealer.register(self.interruptible, "a")
+        self.call(self.interruptible)
+        self.only(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), self.interruptible)
+        self.assertEqual(
+            self.only(self.dealer.yielded(self.interruptible, 1, {}, ANSWER), self.anna, ANSWER), Result(1, {})
+        )
+        self.assertEqual(self.dealer.failed(self.interruptible, 1, {}, uris.CANCELED, None), [])
         self.assertEqual(self.dealer.cancel(self.anna, 1, {"mode": "kill"}), [])
 
     def test_patience_runs_out(self) -> None:
         """Killed first and not waited for then: one INTERRUPT, one answer."""
-        self.dealer.register(self.kind, "a")
-        self.call(self.kind)
+        self.dealer.register(self.interruptible, "a")
+        self.call(self.interruptible)
         self.dealer.cancel(self.anna, 1, {"mode": "kill"})
         message = self.only(self.dealer.cancel(self.anna, 1, {"mode": "killnowait"}), self.anna)
         self.assertEqual(message, Error(48, 1, {}, uris.CANCELED))
-        self.assertEqual(self.dealer.yielded(self.kind, 1, {}, ANSWER), [])
+        self.assertEqual(self.dealer.yielded(self.interruptible, 1, {}, ANSWER), [])
 
     def test_withdrawn(self) -> None:
         """A call that the caller's session has answered: its callee is interrupted, and no second answer comes."""
-        self.dealer.register(self.kind, "a")
-        self.call(self.kind)
-        message = self.only(self.dealer.withdraw(self.anna, 1), self.kind)
+        self.dealer.register(self.interruptible, "a")
+        self.call(self.interruptible)
+        message = self.only(self.dealer.withdraw(self.anna, 1), self.interruptible)
         self.assertEqual(message, Interrupt(1, {"mode": "killnowait"}))
-        self.assertEqual(self.dealer.yielded(self.kind, 1, {}, ANSWER), [])
+        self.assertEqual(self.dealer.yielded(self.interruptible, 1, {}, ANSWER), [])
         self.assertEqual(self.dealer.withdraw(self.anna, 1), [])
 
 

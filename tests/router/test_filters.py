@@ -11,12 +11,12 @@ from orosync.router.filters import Filters
 from orosync.wamp import uris
 from tests.router.members import FAR, member
 
-PEOPLE = {
+MEMBERS = {
     found.session: found
     for found in (member(1, "anna", "staff"), member(2, "anna", "chief"), member(3, "bert", "staff"), member(4, "carl"))
 }
 
-# Each of the six lists in all its shapes: absent, empty, naming somebody, naming more, naming nobody there.
+# Each of the six lists in all its shapes: absent, empty, with one member, with more, with no member.
 SHAPES: dict[str, list[list[object] | None]] = {
     "exclude": [None, [], [FAR + 1], [FAR + 1, FAR + 3], [7]],
     "exclude_authid": [None, [], ["anna"], ["bert", "carl"], ["zoe"]],
@@ -57,7 +57,7 @@ V1_WRONG_ELIGIBLE: list[object] = [False, True, 0, 17, 1.5, "", "17"]
 
 def allowed(options: dict[str, list[object] | None], session: int) -> bool:
     """WAMP's six statements, one by one."""
-    principal = PEOPLE[session].principal
+    principal = MEMBERS[session].principal
     has = {"": session, "_authid": principal.authid, "_authrole": principal.authrole}
     for kind, value in has.items():
         eligible, excluded = options["eligible" + kind], options["exclude" + kind]
@@ -77,9 +77,9 @@ class Selecting(SynchronousTestCase):
         for shapes in product(*SHAPES.values()):
             options = dict(zip(SHAPES, shapes, strict=True))
             filters = Filters.from_options(options)
-            audience = list(PEOPLE.values())
-            chosen = audience if filters is None else filters.select(PEOPLE)
-            expected = {session for session in PEOPLE if allowed(options, session)}
+            audience = list(MEMBERS.values())
+            chosen = audience if filters is None else filters.select(MEMBERS)
+            expected = {session for session in MEMBERS if allowed(options, session)}
             self.assertEqual({found.session for found in chosen}, expected, options)
             self.assertEqual(len(chosen), len(expected), options)
             combinations += 1
@@ -88,7 +88,7 @@ class Selecting(SynchronousTestCase):
     def test_forwarders(self) -> None:
         """Who carries events elsewhere gets none that keeps an authid or authrole out: it may be there too."""
         away = member(9, "uplink", "uplink", "forwarder")
-        people = {**PEOPLE, away.session: away}
+        candidates = {**MEMBERS, away.session: away}
         for lists, passes in [
             ({"exclude": [FAR + 1]}, True),
             ({"exclude_authid": []}, True),
@@ -101,20 +101,20 @@ class Selecting(SynchronousTestCase):
         ]:
             filters = Filters.from_options(lists)
             assert filters is not None
-            self.assertEqual(away in filters.select(people), passes, lists)
+            self.assertEqual(away in filters.select(candidates), passes, lists)
 
     def test_members_stay(self) -> None:
         """Choosing receivers takes nobody off the subscription."""
-        before = dict(PEOPLE)
+        before = dict(MEMBERS)
         for options in ({"exclude": [FAR + 1]}, {"eligible": []}, {"exclude": [FAR + 2], "eligible": [FAR + 2]}):
             filters = Filters.from_options(options)
             assert filters is not None
-            filters.select(PEOPLE)
-        self.assertEqual(PEOPLE, before)
+            filters.select(MEMBERS)
+        self.assertEqual(MEMBERS, before)
 
     def test_order(self) -> None:
-        """Excluding somebody leaves the others in the order in which they subscribed."""
-        chosen = Filters(exclude=frozenset([FAR + 2]), exclude_authid=frozenset(["carl"])).select(PEOPLE)
+        """Excluding a member leaves the others in the order in which they subscribed."""
+        chosen = Filters(exclude=frozenset([FAR + 2]), exclude_authid=frozenset(["carl"])).select(MEMBERS)
         self.assertEqual([found.session for found in chosen], [FAR + 1, FAR + 3])
 
 
@@ -131,7 +131,7 @@ class FromOptions(SynchronousTestCase):
         for name in ("eligible", "eligible_authid", "eligible_authrole"):
             filters = Filters.from_options({name: []})
             assert filters is not None
-            self.assertEqual(filters.select(PEOPLE), [], name)
+            self.assertEqual(filters.select(MEMBERS), [], name)
 
     def test_floats(self) -> None:
         """Session ids from JavaScript's binary serializers come as floats and mean the same."""
@@ -172,7 +172,7 @@ class FromV1(SynchronousTestCase):
         both = [str(FAR + 1)]
         filters = Filters.from_v1(both, both)[1]
         assert filters is not None
-        self.assertEqual(filters.select(PEOPLE), [])
+        self.assertEqual(filters.select(MEMBERS), [])
 
     def test_wrong_eligible(self) -> None:
         """An eligible that is no list, which takes stock's server down, costs its sender that publication."""

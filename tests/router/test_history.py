@@ -31,8 +31,8 @@ class HistoryCase(SynchronousTestCase):
         self.broker = self.realm.broker
         self.broker.recorder = Recorder(self.realm.retention, lambda topic: False, self.realm.history)
         self.peter, self.anna = member(1, "peter", "backend"), member(2, "anna")
-        for somebody in (self.peter, self.anna):
-            self.realm.join(somebody)
+        for each in (self.peter, self.anna):
+            self.realm.join(each)
 
     def publish(self, topic: str, *args: Any, **how: Any) -> int:
         return self.broker.publish(topic, Payload.of(args), self.peter, **how)[0]

@@ -23,8 +23,8 @@ class MetaCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.realm = Realm("meta", now=lambda: 7.5)
-        self.anna, self.ben, self.cleo = self.people = [member(n) for n in (1, 2, 3)]
-        for one in self.people:
+        self.anna, self.ben, self.cleo = self.present = [member(n) for n in (1, 2, 3)]
+        for one in self.present:
             one.expel = lambda goodbye: None
             self.realm.join(one)
 
@@ -117,7 +117,7 @@ class Events(MetaCase):
         return found
 
     def test_order(self) -> None:
-        """Created before registered, unregistered before deleted, also when somebody just leaves; silence unheard."""
+        """Created before registered, unregistered before deleted, also when a session leaves."""
         dealer = self.realm.dealer
         _, deliveries = dealer.register(self.ben, "unheard")
         self.assertEqual(deliveries, [])

@@ -109,8 +109,8 @@ class Finding(Setting):
         """Speaking of an invocation that one never got is a violation, also when another callee got it."""
         self.pending.open(self.anna, 1, self.carl, False)
         self.pending.close(self.pending.open(self.anna, 2, self.carl, False))
-        for somebody, number in ((self.carl, 3), (self.carl, 0), (self.carl, -1), (self.dora, 1), (self.anna, 1)):
-            self.assertRaises(ProtocolViolation, self.pending.invoked, somebody, number)
+        for each, number in ((self.carl, 3), (self.carl, 0), (self.carl, -1), (self.dora, 1), (self.anna, 1)):
+            self.assertRaises(ProtocolViolation, self.pending.invoked, each, number)
 
 
 class Bounds(Setting):

@@ -20,8 +20,8 @@ class RealmCase(DealerCase):
         super().setUp()
         self.realm = Realm("oro")
         self.dealer = self.realm.dealer
-        for somebody in (self.anna, self.plain, self.kind, self.chatty):
-            self.realm.join(somebody)
+        for each in (self.anna, self.plain, self.interruptible, self.progressive):
+            self.realm.join(each)
 
     def sent(self, deliveries: list[Delivery]) -> list[tuple[list[str], object]]:
         return [([found.principal.authid for found in item.receivers], item.message) for item in deliveries]
@@ -32,7 +32,7 @@ class Members(RealmCase):
 
     def test_joined(self) -> None:
         """Members are known by session id from joining until leaving."""
-        audience = {FAR + 1: self.anna, FAR + 2: self.plain, FAR + 3: self.kind, FAR + 4: self.chatty}
+        audience = {FAR + 1: self.anna, FAR + 2: self.plain, FAR + 3: self.interruptible, FAR + 4: self.progressive}
         self.assertEqual(self.realm.members, audience)
         self.realm.leave(self.plain)
         del audience[FAR + 2]
@@ -73,24 +73,24 @@ class Members(RealmCase):
 
 
 class Leaving(RealmCase):
-    """What the others are told when somebody goes."""
+    """What the others receive when a member leaves."""
 
     def test_subscriptions_end(self) -> None:
         """No event goes to who has left, whatever it had subscribed to."""
         for match in Match:
             self.realm.broker.subscribe(self.plain, "a", match)
-            self.realm.broker.subscribe(self.kind, "a", match)
+            self.realm.broker.subscribe(self.interruptible, "a", match)
         self.assertEqual(self.realm.leave(self.plain), [])
         deliveries = self.realm.broker.publish("a", PAYLOAD, self.anna)[1]
-        self.assertEqual([list(found.receivers) for found in deliveries], [[self.kind]] * 3)
+        self.assertEqual([list(found.receivers) for found in deliveries], [[self.interruptible]] * 3)
 
     def test_registrations_end(self) -> None:
         """No call goes to who has left: the next in line gets it."""
-        for callee in (self.plain, self.kind):
+        for callee in (self.plain, self.interruptible):
             self.dealer.register(callee, "a", Match.EXACT, Invoke.FIRST)
         self.dealer.register(self.plain, "b")
         self.realm.leave(self.plain)
-        self.call(self.kind)
+        self.call(self.interruptible)
         self.assertIsNone(self.dealer.lookup("b"))
 
     def test_callee_leaves(self) -> None:
@@ -98,7 +98,7 @@ class Leaving(RealmCase):
         self.dealer.register(self.plain, "a")
         self.call(self.plain, 11)
         self.call(self.plain, 12)
-        self.dealer.call(self.kind, 11, "a", {}, None)
+        self.dealer.call(self.interruptible, 11, "a", {}, None)
         deliveries = self.realm.leave(self.plain)
         canceled = [(["anna"], 11), (["anna"], 12), (["user-3"], 11)]
         self.assertEqual(
@@ -110,14 +110,14 @@ class Leaving(RealmCase):
 
     def test_caller_leaves(self) -> None:
         """Callees that work for a caller that leaves are interrupted, once, if they can be; nobody hears them out."""
-        for callee, procedure in ((self.plain, "a"), (self.kind, "b")):
+        for callee, procedure in ((self.plain, "a"), (self.interruptible, "b")):
             self.dealer.register(callee, procedure)
             for request in (1, 2):
                 self.call(callee, int(callee.session) * 10 + request, procedure)
-        self.dealer.cancel(self.anna, self.kind.session * 10 + 1, {"mode": "kill"})
+        self.dealer.cancel(self.anna, self.interruptible.session * 10 + 1, {"mode": "kill"})
         found = self.sent(self.realm.leave(self.anna))
         self.assertEqual(found, [(["user-3"], Interrupt(2, {"mode": "killnowait"}))])
-        for callee in (self.plain, self.kind):
+        for callee in (self.plain, self.interruptible):
             for number in (1, 2):
                 self.assertEqual(self.dealer.yielded(callee, number, {}, PAYLOAD), [])
                 self.assertEqual(self.dealer.failed(callee, number, {}, "a.b", PAYLOAD), [])
@@ -138,33 +138,33 @@ class Leaving(RealmCase):
 
     def test_nothing_names_it(self) -> None:
         """After leaving, the realm holds neither member nor session id nor name of who was in every part of it."""
-        for somebody in (self.anna, self.kind):
+        for each in (self.anna, self.interruptible):
             for match in Match:
-                self.realm.broker.subscribe(somebody, "a.b", match)
-                self.dealer.register(somebody, "a.b", match, Invoke.ROUNDROBIN, RegisterOptions(disclose_caller=True))
-            self.realm.broker.subscribe(somebody, f"own.{somebody.session}")
-            self.dealer.register(somebody, f"own.{somebody.session}")
-        self.dealer.register(self.chatty, "chatty")
-        self.realm.broker.publish("a.b", PAYLOAD, self.kind, disclose=True)
-        for request, procedure in enumerate(["a.b", "a.b", f"own.{self.kind.session}", "chatty"]):
+                self.realm.broker.subscribe(each, "a.b", match)
+                self.dealer.register(each, "a.b", match, Invoke.ROUNDROBIN, RegisterOptions(disclose_caller=True))
+            self.realm.broker.subscribe(each, f"own.{each.session}")
+            self.dealer.register(each, f"own.{each.session}")
+        self.dealer.register(self.progressive, "chatty")
+        self.realm.broker.publish("a.b", PAYLOAD, self.interruptible, disclose=True)
+        for request, procedure in enumerate(["a.b", "a.b", f"own.{self.interruptible.session}", "chatty"]):
             self.dealer.call(self.anna, request, procedure, {}, PAYLOAD, True)
-            self.dealer.call(self.kind, request, procedure, {}, PAYLOAD, True)
-        self.assertTrue(names_of(self.realm, self.kind), "the search finds nobody")
-        self.realm.leave(self.kind)
-        self.assertEqual(names_of(self.realm, self.kind), [])
-        self.assertEqual((self.kind.subscriptions, self.kind.registrations), ({}, {}))
+            self.dealer.call(self.interruptible, request, procedure, {}, PAYLOAD, True)
+        self.assertTrue(names_of(self.realm, self.interruptible), "the search finds nobody")
+        self.realm.leave(self.interruptible)
+        self.assertEqual(names_of(self.realm, self.interruptible), [])
+        self.assertEqual((self.interruptible.subscriptions, self.interruptible.registrations), ({}, {}))
         self.assertTrue(names_of(self.realm, self.anna), "the search finds nobody")
 
     def test_the_last_one_leaves_it_empty(self) -> None:
         """A realm that all have left holds as little as one that nobody ever joined."""
         before = sorted(type(thing).__name__ for thing in everything_in(Realm("oro")) if type(thing) is not int)
-        for somebody in (self.anna, self.plain):
+        for each in (self.anna, self.plain):
             for number in range(50):
-                self.realm.broker.subscribe(somebody, f"a.{number}", Match.WILDCARD)
-                self.realm.broker.subscribe(somebody, f"b.{number}", Match.PREFIX)
-                self.dealer.register(somebody, f"c.{number}", Match.PREFIX, Invoke.LAST)
-        for somebody in list(self.realm.members.values()):
-            self.realm.leave(somebody)
+                self.realm.broker.subscribe(each, f"a.{number}", Match.WILDCARD)
+                self.realm.broker.subscribe(each, f"b.{number}", Match.PREFIX)
+                self.dealer.register(each, f"c.{number}", Match.PREFIX, Invoke.LAST)
+        for each in list(self.realm.members.values()):
+            self.realm.leave(each)
         # Numbers aside: counters have moved on.
         left = sorted(type(thing).__name__ for thing in everything_in(self.realm) if type(thing) is not int)
         self.assertEqual(left, before)

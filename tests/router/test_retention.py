@@ -23,21 +23,21 @@ class RetentionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.realm = Realm("oro")
         self.peter, self.anna, self.bert = member(1, "peter", "backend"), member(2, "anna"), member(3, "bert", "guest")
-        for somebody in (self.peter, self.anna, self.bert):
-            self.realm.join(somebody)
+        for each in (self.peter, self.anna, self.bert):
+            self.realm.join(each)
 
     def retain(self, topic: str, value: object, publisher: Any = None, **how: Any) -> int:
         """Publish and retain; the publication's id."""
         return self.realm.broker.publish_retained(topic, Payload.of([value]), publisher or self.peter, **how)[0]
 
-    def got(self, somebody: Any, topic: str, match: Match = Match.EXACT) -> list[object]:
-        """The values that ``somebody`` gets who subscribes now and asks for what is retained."""
-        subscription, deliveries = self.realm.broker.subscribe(somebody, topic, match, True)
+    def got(self, subscriber: Any, topic: str, match: Match = Match.EXACT) -> list[object]:
+        """The values of the retained events that ``subscriber`` gets when it subscribes."""
+        subscription, deliveries = self.realm.broker.subscribe(subscriber, topic, match, True)
         values = []
         for receivers, event, payload, about in deliveries:
             if about.startswith("wamp."):
                 continue
-            self.assertEqual(tuple(receivers), (somebody,))
+            self.assertEqual(tuple(receivers), (subscriber,))
             self.assertEqual(event.head()[1], subscription.id)
             self.assertIs(event.head()[3]["retained"], True)
             assert payload is not None

@@ -37,7 +37,7 @@ class Sharing(SynchronousTestCase):
         self.assertEqual(first.audience, (self.anna, self.bert))
 
     def test_gone_with_the_last(self) -> None:
-        """A subscription lives as long as somebody has it; the next one gets a new id."""
+        """A subscription lives as long as it has members; the next one gets a new id."""
         first = self.subscriptions.join(self.anna, "a", Match.PREFIX)
         self.subscriptions.join(self.bert, "a", Match.PREFIX)
         self.assertFalse(self.subscriptions.part(self.anna, first))
