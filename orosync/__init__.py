@@ -1,7 +1,6 @@
-"""The notification router of Oro applications, and a WAMP router for everything else.
+"""The notification router of Oro applications, and a WAMP router for other programs.
 
-The house has floors; a room imports only from floors below its own (docs/architecture.md; ``tests/test_imports.py``
-enforces it).
+A package imports only from layers below its own (docs/architecture.md; ``tests/test_imports.py`` checks it).
 """
 
 __version__ = "0.2.0"

@@ -26,7 +26,7 @@ from typing import Any
 from autobahn.wamp.types import ComponentConfig
 from twisted.logger import Logger
 
-from orosync.app.attached import Judgement
+from orosync.app.attached import AttachedProcedure
 from orosync.app.container import Container
 from orosync.attached.client import DecidingSession, register
 from orosync.config import load
@@ -46,7 +46,7 @@ class _Loaded(DecidingSession):
 
     def __init__(self, config: ComponentConfig) -> None:
         super().__init__(config)
-        self._judgement = judgement(config.extra, self.what, config.realm or "")
+        self._attached = attached_procedure(config.extra, self.what, config.realm or "")
 
     @staticmethod
     def check_config(personality: Any, extra: Any) -> None:
@@ -55,12 +55,12 @@ class _Loaded(DecidingSession):
 
     async def onJoin(self, details: Any) -> None:
         """Be ready before the node opens its doors."""
-        self._judgement.startService()
-        await register(self, {self._judgement.uri: self._judgement.procedure})
+        self._attached.startService()
+        await register(self, {self._attached.uri: self._attached.procedure})
 
     async def onLeave(self, details: Any) -> None:
         """Let go of databases and helpers."""
-        await _stopped(self._judgement)
+        await _stopped(self._attached)
         self.disconnect()
 
 
@@ -78,16 +78,16 @@ class Authorizer(_Loaded):
 
 async def authorizer_joined(session: Any, details: Any) -> None:
     """The callback ``join`` of a function component that says what clients may."""
-    served = judgement({"config": os.environ.get(VARIABLE)}, "authorizer", details.realm)
+    served = attached_procedure({"config": os.environ.get(VARIABLE)}, "authorizer", details.realm)
     served.startService()
     await register(session, {served.uri: served.procedure})
 
 
 async def _create(config: Mapping[str, Any], controller: Any) -> Callable[..., Any]:
     """Makes a function authenticator; in service until the process ends."""
-    served = judgement(config, "authenticator")
+    served = attached_procedure(config, "authenticator")
     served.startService()
-    served.parts.reactor.addSystemEventTrigger("before", "shutdown", served.stopService)
+    served.container.reactor.addSystemEventTrigger("before", "shutdown", served.stopService)
     return served.procedure
 
 
@@ -97,7 +97,7 @@ def __getattr__(name: str) -> Any:
     return _create
 
 
-def judgement(extra: Any, what: str, realm: str = "") -> Judgement:
+def attached_procedure(extra: Any, what: str, realm: str = "") -> AttachedProcedure:
     """Of the configuration that ``extra`` names; each fault is told in the node's log. Raises ConfigError."""
     from twisted.internet import reactor
 
@@ -106,7 +106,7 @@ def judgement(extra: Any, what: str, realm: str = "") -> Judgement:
         for warning in configuration.warnings:
             _log.warn("{text}", text=warning)
         try:
-            return Judgement(Container(configuration, reactor), what, realm)
+            return AttachedProcedure(Container(configuration, reactor), what, realm)
         except ConfigError as error:
             raise ConfigError(configuration.located(error.faults)) from error
     except ConfigError as error:
@@ -122,8 +122,8 @@ def _path(extra: Any) -> Path:
     return Path(path)
 
 
-async def _stopped(served: Judgement) -> None:
+async def _stopped(served: AttachedProcedure) -> None:
     stopped = served.stopService() if served.running else None
     if stopped is not None:
         await stopped
-    served.parts.journal.close()
+    served.container.journal.close()

@@ -1,7 +1,7 @@
-"""Who decides in a realm: its authorizers, made from the configuration, and anew from another one at a reload.
+"""Makes the authorizers of each realm from the configuration, at the start and at each reload.
 
-Roles and topics are made anew each time. A part from elsewhere and a remote authorizer stay the same as long as their
-sections do. Reserved procedures stand in front. It must not parse anything or decide anything itself.
+Roles and topics are made anew each time; plugins and remote authorizers stay as long as their sections do not change.
+The rule about reserved procedures is always the first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 @attrs.define(eq=False)
 class Authorizers:
-    """What ``AuthorizerFactory.make`` made, and nobody asks before ``AuthorizerFactory.put``.
+    """What ``AuthorizerFactory.make`` made; not in use before ``AuthorizerFactory.put``.
 
     ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role, ``unlimited`` roles by realm.
     ``kept`` has, by (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure),
@@ -47,7 +47,7 @@ class Authorizers:
 
 
 class AuthorizerFactory:
-    """Makes the authorizers of all ``hosted`` realms. ``foreign(section)`` makes a part from elsewhere."""
+    """Makes the authorizers of all ``hosted`` realms. ``foreign(section)`` makes a plugin."""
 
     _log = Logger()
 
@@ -65,7 +65,7 @@ class AuthorizerFactory:
     def caller(self, realm: str) -> ICaller:
         """orosync's own caller in a realm. CallFailed where the realm is not in service: no router is running."""
         if realm not in self._hosted:
-            raise CallFailed(uris.UNAVAILABLE, [f"nobody serves the realm {realm} here"])
+            raise CallFailed(uris.UNAVAILABLE, [f"the realm {realm} is not in service here"])
         return self._member(realm)
 
     def _member(self, realm: str) -> LocalMember:

@@ -1,6 +1,7 @@
-"""Every part of one process, made from its configuration, with all the faults that making them brings up.
+"""Builds every object of one process from its configuration: realms, authenticators, directories, session stores.
 
-It must not parse anything, decide anything of a protocol, or know of listeners.
+Each is made when it is first asked for, and once. All faults that making them brings up are collected, so that an
+administrator sees them at once. Listeners are built in ``app.service``.
 """
 
 from __future__ import annotations
@@ -63,11 +64,10 @@ T = TypeVar("T")
 
 
 class Container:
-    """The parts of a router, each made when first asked for, and once.
+    """The objects of a router.
 
-    Raises ConfigError, with every fault that making them brought up, from ``realms``. ``services`` holds the parts
-    that have to be started and stopped, once ``realms`` has been asked for; ``titles`` names those from elsewhere (by
-    identity) as their sections do.
+    ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
+    once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
     """
 
     def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
@@ -85,7 +85,7 @@ class Container:
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._hosted: dict[str, RealmContext] = {}
-        self.deciders = AuthorizerFactory(self._hosted, self.journal, reactor, self._foreign_authorizer)
+        self.authorizer_factory = AuthorizerFactory(self._hosted, self.journal, reactor, self._foreign_authorizer)
         registry.search(configuration.router.plugins)
 
     @cached_property
@@ -93,21 +93,21 @@ class Container:
         """Every realm in service, with its authenticators, authorizers and watchers."""
         hosted = self._hosted
         hosted.update({name: self._realm(name) for name in self.configuration.realms})
-        authorizers = self._attempt(self.deciders.make, self.configuration)
+        authorizers = self._attempt(self.authorizer_factory.make, self.configuration)
         self.components  # noqa: B018 (made when asked for, that its faults are told too)
         self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
         for name in self.configuration.uplinks:
             self._attempt(self._uplink, name, hosted[name])
         if self._faults or authorizers is None:
             raise ConfigError(self._faults)
-        self.deciders.put(authorizers)
+        self.authorizer_factory.put(authorizers)
         oro = hosted.get(self.configuration.notifications.realm)
         if oro is not None:
             oro.watch(self._watchers(LocalMember(oro)))
         return hosted
 
     def check(self) -> None:
-        """Raise ConfigError with every fault that the parts made so far have brought up."""
+        """Raise ConfigError with every fault found so far."""
         if self._faults:
             raise ConfigError(self._faults)
 
@@ -135,13 +135,12 @@ class Container:
             KeepAlivePing(publisher, self.reactor, section.ping_interval, journal=self.journal),
         ]
 
-    # -- who may what
+    # -- authorization
 
     def chain(self, realm: str) -> Chain:
-        """The authorizers of a realm in order, without the realm; what is wrong with them stands among the faults
-        (``check``)."""
+        """The authorizers of a realm in order, without the realm; ``check`` raises their faults."""
         if realm not in self._chains:
-            authorizers = self._attempt(self.deciders.of, self.configuration, realm)
+            authorizers = self._attempt(self.authorizer_factory.of, self.configuration, realm)
             self._chains[realm] = Chain(authorizers or [], self.journal, clock=self.reactor)
         return self._chains[realm]
 
@@ -149,7 +148,7 @@ class Container:
         authorizer: IAuthorizer = self._foreign("authorizer", section, IAuthorizer)
         return authorizer
 
-    # -- who is it
+    # -- authentication
 
     @cached_property
     def authenticators(self) -> Mapping[str, IAuthenticator]:
@@ -168,7 +167,9 @@ class Container:
             return method_authenticator(section, self.journal, self.reactor, self.now)
         if isinstance(section, RemoteAuthenticatorSection):
             realms = self.configuration.realms
-            return remote_authenticator(section, self.deciders.caller, realms, self.journal, self.reactor, self.now)
+            return remote_authenticator(
+                section, self.authorizer_factory.caller, realms, self.journal, self.reactor, self.now
+            )
         authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
         return authenticator
 
@@ -265,7 +266,7 @@ class Container:
         section = self.configuration.components[name]
         return component_maker(f"component:{name}", section.use, section.realm, section.extra)
 
-    # -- parts from elsewhere, and faults
+    # -- plugins, and faults
 
     def _foreign(self, kind: str, section: ForeignSection, interface: Any) -> Any:
         """``package.module:factory``, called with its section's name and options."""
@@ -278,7 +279,7 @@ class Container:
         return made
 
     def _each(self, make: Callable[[str], T], names: Iterable[str]) -> dict[str, T]:
-        """Whatever of ``names`` could be made."""
+        """Those of ``names`` that could be made, by name."""
         made = {name: self._attempt(make, name) for name in names}
         return {name: one for name, one in made.items() if one is not None}
 

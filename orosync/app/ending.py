@@ -1,8 +1,8 @@
-"""The end of this process: over in time, whatever hangs.
+"""The end of the process: whatever hangs, it is over in time.
 
-A signal asks for it. The reactor stops, and with it everything else; a thread of our own waits for that, since a stuck
-reactor cannot. What has not ended in time is named in the log, and the process ends with status 1. A second
-signal ends it at once. It must not know what parts there are or how they stop.
+A signal asks for it. The reactor stops, and with it every service; ``Stopping`` knows by name which of them have not
+ended. A thread of ``Ending`` waits for all that, since a stuck reactor cannot: what has not ended in time is named in
+the log, services and busy threads, and the process ends with status 1. A second signal ends it at once.
 
 Signals are noticed by the wake-up descriptor: Python's handlers wait for the main thread, which may be in a system call
 that does not come back. Source: https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
@@ -17,35 +17,51 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet import process
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 
-from orosync.app.threads import busy_threads
 from orosync.interfaces import IJournal
 
 GRACE = 10.0
 """Seconds that everything has to stop besides the drain."""
 
-SAYING = 1.0
-"""Seconds for the last words: a log that nobody reads may take none."""
+LAST_WORDS = 1.0
+"""Seconds for the last log lines: a pipe that is not read takes none."""
 
 BACKSTOP = 3.0
-"""Seconds later the interpreter itself ends the process, should our thread not get its turn."""
+"""Seconds later the interpreter ends the process, should our thread not get its turn."""
 
 LONGEST_WAIT = 3600.0
 MOST_NAMED = 15
 NAME = "orosync-ending"
-ASKING = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+FRAMES = 3
+"""Shown of each thread, the innermost last."""
+
+WAITING_FILES = ("threading.py", "queue.py")
+IDLE_FUNCTIONS = {
+    ("concurrent/futures/thread.py", "_worker"),
+    ("_threads/_threadworker.py", "work"),
+    ("internet/epollreactor.py", "doPoll"),
+    ("internet/pollreactor.py", "doPoll"),
+    ("internet/selectreactor.py", "doSelect"),
+}
+"""Where a thread of a pool waits for work, and a reactor for events."""
 
 
 class Ending:
-    """Made by a face whose process it is. ``pidfile``: of twistd, "" for none; it and ``sockets`` are removed.
+    """Made by an entry point whose process it is. ``pidfile``: of twistd, "" for none; it and ``sockets`` are removed.
 
     ``seconds`` is a monotonic clock, ``leave`` ends the process with a status.
     """
@@ -100,7 +116,7 @@ class Ending:
         before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         if before not in (-1, self._writer):  # Twisted's, which learns there of children that have ended
             self._chained = os.dup(before)
-        for number in ASKING:
+        for number in STOP_SIGNALS:
             signal.signal(number, self._handle)
 
     def _forked(self) -> None:
@@ -122,13 +138,13 @@ class Ending:
     # -- signals
 
     def _handle(self, number: int, frame: object) -> None:
-        """In the main thread, when it gets round to it. Twisted takes the descriptor away when its reactor ends."""
+        """Python's handler, in the main thread. Twisted takes the descriptor away when its reactor ends."""
         if signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False) != self._writer:
             os.write(self._writer, bytes((number,)))
 
     def noticed(self, number: int) -> None:
         """A signal has come."""
-        if number not in ASKING:
+        if number not in STOP_SIGNALS:
             return
         if self._asked:
             name = signal.Signals(number).name
@@ -153,7 +169,7 @@ class Ending:
             if left is not None and not armed:
                 armed = True
                 with suppress(OSError, ValueError, RuntimeError, OverflowError):
-                    faulthandler.dump_traceback_later(left + SAYING + BACKSTOP, exit=True, file=2)
+                    faulthandler.dump_traceback_later(left + LAST_WORDS + BACKSTOP, exit=True, file=2)
             poll.poll(None if left is None else min(left, LONGEST_WAIT) * 1000 + 1)
             with suppress(BlockingIOError):
                 for number in os.read(self._reader, 4096):
@@ -187,19 +203,19 @@ class Ending:
             self._journal.note(event, kind, **fields)
 
     def _end(self, status: int, say: Callable[[], None]) -> None:
-        """The end, now. What is said last has little time: a full pipe or a lock may keep it for ever."""
+        """End the process now. ``say`` has little time: a full pipe or a lock may block it for ever."""
 
         def last_words() -> None:
             for observer in self._observers:
                 globalLogPublisher.addObserver(observer)
             say()
             for stream in (sys.stdout, sys.stderr):
-                with suppress(Exception):  # it may be closed, or nobody's any more
+                with suppress(Exception):  # it may be closed
                     stream.flush()
 
         saying = threading.Thread(target=last_words, daemon=True)
         saying.start()
-        saying.join(SAYING)
+        saying.join(LAST_WORDS)
         for child in children():
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)
@@ -227,3 +243,92 @@ def children() -> set[int]:
             with suppress(OSError):
                 found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
     return found
+
+
+class Stopping:
+    """Stops services, and knows which of them have not ended.
+
+    ``titles`` names services (by identity) that do not name themselves, such as plugins: "directory:people".
+    """
+
+    def __init__(self, journal: IJournal, titles: Mapping[int, str]) -> None:
+        self._journal = journal
+        self._titles = titles
+        self._unfinished: dict[object, str] = {}
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What has been asked to stop and has not ended, in that order. Any thread may ask."""
+        return list(self._unfinished.values())
+
+    def stop(self, name: str, stop: Callable[[], Any]) -> Deferred[None]:
+        """Call ``stop``; fires when the Deferred or coroutine that it returns does. A failure is logged."""
+        token = object()
+        # Before the call, which may never return.
+        self._unfinished[token] = name
+
+        def over(result: object) -> None:
+            del self._unfinished[token]
+            if isinstance(result, Failure):
+                self._journal.note("stop.failed", "part", part=name, reason=result.getErrorMessage())
+
+        return maybeDeferred(stop).addBoth(over)
+
+    async def stop_all(self, services: Iterable[IService]) -> None:
+        """Stop ``services`` in this order, all at the same time; a plain MultiService means all that is in it."""
+        await DeferredList([self.stop(self._name(one), one.stopService) for one in _flat(services)])
+
+    def _name(self, service: IService) -> str:
+        return self._titles.get(id(service)) or getattr(service, "name", None) or type(service).__name__
+
+
+def _flat(services: Iterable[Any]) -> Iterable[Any]:
+    for service in services:
+        if type(service).stopService is MultiService.stopService:
+            Service.stopService(service)
+            yield from _flat(reversed(list(service)))
+        else:
+            yield service
+
+
+def busy_threads(besides: Container[str] = ()) -> Iterator[tuple[str, str]]:
+    """The name of each thread that does not wait for work, and where it stands; without the calling
+    thread, and those whose names are in ``besides``."""
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0)
+        if frame is None or thread is threading.current_thread() or thread.name in besides:
+            continue
+        if not _is_idle(frame):
+            yield thread.name, stack_of(frame)
+
+
+def stack_of(frame: FrameType) -> str:
+    """The innermost frames of a stack: ``directory/file.py:12 in work > ...``."""
+    found: list[str] = []
+    inner: FrameType | None = frame
+    while inner is not None and len(found) < FRAMES and not _begins(inner):
+        found.append(f"{_short(inner)}:{inner.f_lineno} in {inner.f_code.co_name}")
+        inner = inner.f_back
+    return " > ".join(reversed(found))
+
+
+def _short(frame: FrameType) -> str:
+    return "/".join(frame.f_code.co_filename.split("/")[-3:])
+
+
+def _begins(frame: FrameType) -> bool:
+    """Whether a stack is the beginning of any thread's from here on."""
+    return frame.f_code.co_filename.endswith("threading.py") and frame.f_code.co_name in ("run", "_bootstrap_inner")
+
+
+def _is_idle(frame: FrameType) -> bool:
+    if frame.f_code.co_name == "_shutdown" and frame.f_code.co_filename.endswith("threading.py"):
+        return True  # the interpreter waits for the other threads
+    outer: FrameType | None = frame
+    while outer is not None and outer.f_code.co_filename.endswith(WAITING_FILES):
+        outer = outer.f_back
+    return outer is not None and any(
+        outer.f_code.co_filename.endswith(file) and outer.f_code.co_name == function
+        for file, function in IDLE_FUNCTIONS
+    )

@@ -1,10 +1,6 @@
-"""What a listener with TLS shows: the files of its section, or in the demonstration a certificate of our own making.
+"""From a [listen:NAME] section to what the transport needs: settings, policies, and the certificate and key for TLS.
 
-It must not know TLS itself.
-
-What a listener's section means to the transport that serves it.
-
-Values in, values out; it must not open anything or know what is spoken on a connection.
+The demonstration's certificate is made here when there is none.
 """
 
 from __future__ import annotations
@@ -25,7 +21,7 @@ from orosync.transport.tls import ReloadingCredentials, self_signed
 
 
 def credentials(section: ListenSection, state: Path, now: Now) -> ReloadingCredentials:
-    """What a listener with TLS shows; ``state`` is the directory for a certificate of our own making.
+    """The certificate and key of a listener; ``state`` is the directory for a self-made certificate.
 
     Raises ConfigError when files cannot be used."""
     certificate, key = section.certificate, section.key
@@ -99,7 +95,7 @@ def settings_of(section: ListenSection, web: IResource | None, back_end: BackEnd
 
 
 def client_policy(section: ListenSection) -> ConnectionPolicy:
-    """How everybody is treated who is no back end, or not known to be one.
+    """The policy for clients that are not the back end, or not known to be.
 
     A back end on RawSocket says only in HELLO what it is, when its longest message has long been agreed upon.
     """
@@ -108,7 +104,7 @@ def client_policy(section: ListenSection) -> ConnectionPolicy:
 
 
 def publisher_policy(section: ListenSection) -> ConnectionPolicy:
-    """How a back end is treated that the handshake has made known."""
+    """The policy for a back end that was identified in the handshake."""
     return ConnectionPolicy(message_limit=section.publisher_message_limit, skip_oversized=True, pinged=False)
 
 

@@ -1,7 +1,7 @@
-"""The rules read anew while the router runs: from the configuration's file to what decides, or nothing at all.
+"""Reloads the access rules while the router runs; with any fault in the file, the old ones stay.
 
-Roles, topics and authorizers take effect at once, and what sessions have is judged by them. Everything else needs a
-restart; where it has changed the log says so. It must not parse anything or decide anything itself.
+Roles, topics and authorizers take effect at once, and subscriptions and registrations are authorized again. Everything
+else needs a restart; where it has changed the log says so.
 """
 
 from __future__ import annotations
@@ -34,23 +34,22 @@ KINDS: Mapping[str, str] = {
 
 
 class RuleReload:
-    """``sessions`` gives everybody who is here; parts from elsewhere that are services are started and stopped in
-    ``house``."""
+    """``sessions`` gives all connected sessions; plugins that are services are started and stopped in ``parent``."""
 
     _log = Logger()
 
     def __init__(
         self,
-        parts: Container,
+        container: Container,
         reauthorization: Reauthorization,
         sessions: Callable[[], Iterable[ListenerSession]],
-        house: MultiService,
+        parent: MultiService,
     ) -> None:
-        self._parts = parts
+        self._container = container
         self._reauthorization = reauthorization
         self._sessions = sessions
-        self._house = house
-        self._now = parts.configuration
+        self._parent = parent
+        self._now = container.configuration
 
     def reload(self, environ: Mapping[str, str] | None = None) -> bool:
         """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay: False."""
@@ -60,7 +59,7 @@ class RuleReload:
             return self._keep(error.faults)
         try:
             rules = effective(self._now, found)
-            made = self._parts.deciders.make(rules)
+            made = self._container.authorizer_factory.make(rules)
         except ConfigError as error:
             return self._keep(found.located(error.faults))
         for title in needing_a_restart(self._now, found):
@@ -70,7 +69,7 @@ class RuleReload:
         for warning in found.warnings:
             if without_line(warning) not in told:
                 self._log.warn("{text}", text=warning)
-        self._services(self._parts.deciders.put(made))
+        self._services(self._container.authorizer_factory.put(made))
         self._now = rules
         sessions = list(self._sessions())
         self._log.info("rules read anew: what {count} clients have is judged by them", count=len(sessions))
@@ -85,15 +84,15 @@ class RuleReload:
         return False
 
     def _services(self, gone: Iterable[Any]) -> None:
-        services = self._parts.services
+        services = self._container.services
         for part in gone:
             if IService.providedBy(part):
                 part.disownServiceParent()
                 services.remove(part)
-                self._parts.titles.pop(id(part), None)
+                self._container.titles.pop(id(part), None)
         for service in services:
             if service.parent is None:
-                service.setServiceParent(self._house)
+                service.setServiceParent(self._parent)
 
 
 def effective(now: Configuration, found: Configuration) -> Configuration:

@@ -1,7 +1,6 @@
-"""The router as a service: listeners opened, clients served, and everything let go in order.
+"""The router as a Twisted service: opens listeners, serves clients, reloads, and stops everything in order.
 
-It joins what ``composition`` made to listeners, and is the one place that does. It must not parse anything or decide
-anything of a protocol.
+The objects of the configuration come from ``app.container``; this module joins them to the listeners.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
-from orosync.app.ending import GRACE, Ending
+from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.listeners import (
     allowance,
     client_policy,
@@ -29,9 +29,8 @@ from orosync.app.listeners import (
     settings_of,
     spoken,
 )
-from orosync.app.process import Hosting, Process
+from orosync.app.process import Process
 from orosync.app.reload import RuleReload
-from orosync.app.stopping import Stopping
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
@@ -70,67 +69,66 @@ def build(configuration: Configuration, reactor: Any, ending: Ending | None = No
 
 
 class RouterService(MultiService):
-    """Opens every listener at start, and at stop lets everybody go before the process ends.
-
-    ``address_of`` tells tests and logs where a listener really listens. SIGHUP reads rules and
-    certificates anew.
-    """
+    """Opens every listener at the start; at the stop, disconnects all clients before the process ends."""
 
     log = Logger()
 
-    def __init__(self, parts: Container, ending: Ending | None = None) -> None:
+    def __init__(self, container: Container, ending: Ending | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._parts = parts
-        self._configuration = parts.configuration
+        self._container = container
+        self._configuration = container.configuration
         self._sessions: set[ListenerSession] = set()
         self._wires = Wires()
-        self._scheduler, self._turns = WriteScheduler(parts.reactor), ReadTurns(parts.reactor)
-        self._reauthorization = Reauthorization(parts.reactor, parts.journal)
+        self._scheduler, self._turns = WriteScheduler(container.reactor), ReadTurns(container.reactor)
+        self._reauthorization = Reauthorization(container.reactor, container.journal)
         self._revalidation = Revalidation(
-            parts.reactor, parts.journal, parts.configuration.router.recheck, self._reauthorization.renew
+            container.reactor, container.journal, container.configuration.router.recheck, self._reauthorization.renew
         )
         self._hosts: list[SessionHost] = []
         self._deadlines: list[Deadlines] = []
         self._rates: list[MessageRates] = []
         self._ports: dict[str, IListeningPort] = {}
-        self._process = Process(parts.reactor, os.environ, ending)
-        self._stopping = Stopping(parts.journal, parts.titles)
+        self._process = Process(container.reactor, os.environ, ending)
+        self._stopping = Stopping(container.journal, container.titles)
         self._sockets = [] if ending is None else ending.sockets
         if ending is not None:
-            ending.concerns(parts.journal, parts.configuration.router.drain, lambda: self._stopping.unfinished)
-        parts.hasher.setServiceParent(self)
-        self._hosting = Hosting(parts, self._wires, self._revalidation)
-        self._rules = RuleReload(parts, self._reauthorization, lambda: [*self._sessions, *self._hosting.sessions], self)
+            ending.concerns(container.journal, container.configuration.router.drain, lambda: self._stopping.unfinished)
+        container.hasher.setServiceParent(self)
+        self._components = EmbeddedComponents(container, self._wires, self._revalidation)
+        self._rules = RuleReload(container, self._reauthorization, self._all_sessions, self)
         self._pages = {
-            one.name: _pages(one, parts.reactor) for one in self._configuration.listeners.values() if one.pages
+            one.name: _pages(one, container.reactor) for one in self._configuration.listeners.values() if one.pages
         }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
-        for part in [*parts.services, parts.sharing]:
+        for part in [*container.services, container.sharing]:
             part.setServiceParent(self)
         self._credentials = {
-            one.name: credentials(one, parts.configuration.router.state, parts.now)
+            one.name: credentials(one, container.configuration.router.state, container.now)
             for one in self._configuration.listeners.values()
             if one.tls
         }
 
+    def _all_sessions(self) -> list[ListenerSession]:
+        return [*self._sessions, *self._components.sessions]
+
     # -- making
 
     def _demonstration(self) -> DemoApplication | None:
-        parts, configuration = self._parts, self._configuration
+        container, configuration = self._container, self._configuration
         if not configuration.router.demo or set(self._pages) == set(configuration.listeners):
             return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
-        oro = parts.realms[configuration.notifications.realm]
-        return DemoApplication(LocalMember(oro), parts.demo_users, secret, parts.reactor, parts.now)
+        oro = container.realms[configuration.notifications.realm]
+        return DemoApplication(LocalMember(oro), container.demo_users, secret, container.reactor, container.now)
 
     def _factory(self, section: ListenSection) -> ListenerFactory:
-        parts = self._parts
-        deadlines = Deadlines(parts.reactor, section.hello_timeout)
-        rates = MessageRates(parts.reactor, parts.journal, section.name, allowance(section))
+        container = self._container
+        deadlines = Deadlines(container.reactor, section.hello_timeout)
+        rates = MessageRates(container.reactor, container.journal, section.name, allowance(section))
         context = ListenerContext(
-            realms=parts.realms,
-            journal=parts.journal,
+            realms=container.realms,
+            journal=container.journal,
             wires=self._wires,
             deadlines=deadlines,
             revalidation=self._revalidation,
@@ -142,11 +140,11 @@ class RouterService(MultiService):
             call_limit=section.calls_per_connection,
             rates=rates,
             goodbye=section.goodbye_at_stop,
-            hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, parts.journal),
+            hidden_proxies=None if self._configuration.router.demo else hidden_proxies(section, container.journal),
         )
         host = SessionHost(
             context,
-            parts.realms.get(section.realm),
+            container.realms.get(section.realm),
             client=client_policy(section),
             publisher=publisher_policy(section),
         )
@@ -157,9 +155,9 @@ class RouterService(MultiService):
         factory = FACTORIES[section.transport]
         back_end = None
         if section.publisher or section.publisher_from:
-            back_end = ListenerBackEnd(parts.publisher_right, section.name, alone=section.publisher)
+            back_end = ListenerBackEnd(container.publisher_right, section.name, alone=section.publisher)
         settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
-        return factory(settings, front, parts.journal, parts.reactor, self._scheduler, self._turns)
+        return factory(settings, front, container.journal, container.reactor, self._scheduler, self._turns)
 
     # -- starting
 
@@ -174,13 +172,13 @@ class RouterService(MultiService):
         if not all(opened):
             self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
-        self._parts.reactor.callWhenRunning(self._process.apply, self.reload)
-        self._hosting.start(self._ports.values(), self._ready)
+        self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
+        self._components.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
         """Fires with whether the listener is open; the log knows why not."""
         try:
-            endpoint: IStreamServerEndpoint = serverFromString(self._parts.reactor, with_backlog(section.endpoint))
+            endpoint: IStreamServerEndpoint = serverFromString(self._container.reactor, with_backlog(section.endpoint))
         except Exception as error:  # systemd: hands over no such socket
             why = f"{type(error).__name__}: {error}"
             self._cannot_listen(section, why, "have a .socket unit hand it over by that name")
@@ -231,7 +229,7 @@ class RouterService(MultiService):
     def reload(self) -> None:
         """Read certificates, keys, pages and rules anew; a file that cannot be used leaves the old ones in service."""
         self._rules.reload()
-        self._parts.sharing.refresh()
+        self._container.sharing.refresh()
         for name, pages in self._pages.items():
             try:
                 pages.read()
@@ -251,7 +249,7 @@ class RouterService(MultiService):
     # -- stopping
 
     def stopService(self) -> Deferred[None]:
-        """Nobody new is let in, everybody here is let go within ``drain``, then the rest stops."""
+        """Admit no further client, disconnect those there are within ``drain``, then stop everything else."""
         for host in self._hosts:
             host.closing = True
         seconds = self._configuration.router.drain
@@ -263,9 +261,9 @@ class RouterService(MultiService):
     async def _stop(self) -> None:
         stop = self._stopping.stop
         closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
-        clients = partial(drain, self._sessions, self._parts.reactor, self._configuration.router.drain)
+        clients = partial(drain, self._sessions, self._container.reactor, self._configuration.router.drain)
         await stop("clients", clients)
-        await stop("components", self._hosting.stop)
+        await stop("components", self._components.stop)
         await gatherResults(closing)
         self._revalidation.stop()
         self._reauthorization.stop()
@@ -273,13 +271,13 @@ class RouterService(MultiService):
             deadlines.stop()
         for rates in self._rates:
             rates.stop()
-        for hosted in self._parts.realms.values():
+        for hosted in self._container.realms.values():
             for watcher in hosted.watchers.values():
                 watcher.last_unsubscribed()
         self._process.stopped()
         Service.stopService(self)
         await self._stopping.stop_all(reversed(list(self)))
-        self._parts.journal.close()
+        self._container.journal.close()
 
 
 def hidden_proxies(section: ListenSection, journal: IJournal) -> HiddenProxies:

@@ -146,7 +146,9 @@ class HostedComponent:
 
     def _over(self, clean: bool, reason: str) -> None:
         embedding, self._embedding = self._embedding, None
-        left = embedding is not None and embedding.farewell == uris.GOODBYE_AND_OUT  # the answer to one of its own
+        left = (
+            embedding is not None and embedding.goodbye_reason == uris.GOODBYE_AND_OUT
+        )  # the answer to one of its own
         trouble = self._trouble or reason
         if self._retired:
             return

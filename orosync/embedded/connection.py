@@ -167,7 +167,7 @@ class Embedding:
         self._last_word: tuple[bool, int | None, str] | None = None
         self._end = ComponentEnd(self)
         self.open = False
-        self.farewell = ""
+        self.goodbye_reason = ""
         """The reason of the router's GOODBYE, once the component has got it."""
 
     def start(self) -> None:
@@ -261,7 +261,7 @@ class Embedding:
     def _tell(self, data: bytes) -> None:
         try:
             if data[1] == Goodbye.MESSAGE_TYPE:  # behind the byte that begins the array
-                self.farewell = cbor_rules.read(data)[2]
+                self.goodbye_reason = cbor_rules.read(data)[2]
             hear(self._component, self._end.serializer, data)
         except Undeliverable as loss:
             name, reason = self._facts.listener, str(loss)

@@ -99,7 +99,7 @@ class RemoteSession:
         self._journal = journal
         self._uplink = uplink
         self._queue = queue
-        self._line: ClientTransport | None = None
+        self._transport: ClientTransport | None = None
         self.reached = False
         self._open = False
         self._reason = ""
@@ -133,7 +133,7 @@ class RemoteSession:
 
     def leave(self) -> None:
         """GOODBYE; the router answers it, and then the connection ends."""
-        if self._open and self._line is not None:
+        if self._open and self._transport is not None:
             self._put(Goodbye({}, uris.SYSTEM_SHUTDOWN))
             self._open = False
         else:
@@ -143,8 +143,8 @@ class RemoteSession:
         """End it at once."""
         self._reason = self._reason or reason
         self._open = False
-        if self._line is not None:
-            self._line.drop()
+        if self._transport is not None:
+            self._transport.drop()
         elif not self.joined.called:
             self.joined.errback(Lost(self._reason))
 
@@ -161,7 +161,7 @@ class RemoteSession:
         if self._reason:  # nobody waits for it any more
             line.drop()
             return
-        self._line = line
+        self._transport = line
         self.reached = True
         line.transport.registerProducer(self, True)
         details = {"roles": ROLES, "agent": f"orosync/{__version__}", forwarding.UPLINK: True, **self._login.hello()}
@@ -197,7 +197,7 @@ class RemoteSession:
 
     def closed(self, reason: str) -> None:
         self._open = False
-        self._line = None
+        self._transport = None
         reason = self._reason or reason
         asked, self._asked = self._asked, {}
         for waiting in asked.values():
@@ -220,7 +220,7 @@ class RemoteSession:
             elif not isinstance(message, Unsubscribed | Unregistered):
                 self._violated(message)
         elif self.joined.called:
-            if isinstance(message, Goodbye) and self._line is not None:  # the answer to ours
+            if isinstance(message, Goodbye) and self._transport is not None:  # the answer to ours
                 self._end("left")
         elif isinstance(message, Challenge):
             try:
@@ -252,12 +252,12 @@ class RemoteSession:
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
         self._open = False
-        if self._line is not None:
-            self._line.transport.unregisterProducer()  # a transport that has one does not close
-            self._line.hang_up()
+        if self._transport is not None:
+            self._transport.transport.unregisterProducer()  # a transport that has one does not close
+            self._transport.hang_up()
 
     def _put(self, message: Message, payload: Payload | None = None) -> None:
-        if self._line is None:
+        if self._transport is None:
             return
         try:
             data = self._codec.encode(message, payload)
@@ -266,7 +266,7 @@ class RemoteSession:
             self._journal.note("payload.undeliverable", kind, uplink=self._uplink, reason=str(error))
             self._not_carried(message, str(error))
             return
-        self._line.put(data, self._codec.binary)
+        self._transport.put(data, self._codec.binary)
 
     def _not_carried(self, message: Message, reason: str) -> None:
         """Whoever waits for the answer to ``message``, or for the one in it, is told."""

@@ -86,7 +86,7 @@ class Uplink(Service):
         self._trust_root = trust_root_of(f"uplink:{section.name}", section.ca)
         self._login = Login.of(section)
         self._attempts = ReconnectDelays(section.retry, jitter)
-        self._far = _Remote()
+        self._remote = _Remote()
         self._loop: Deferred[None] | None = None
         self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
         self._registered = _meets(section.register)
@@ -100,19 +100,19 @@ class Uplink(Service):
         """Join our realm, and go on trying to join the other one."""
         super().startService()  # type: ignore[no-untyped-call]
         section, journal, name = self._section, self._journal, self._section.name
-        near = self._near = _Local(self._join(self._told_here))
+        local = self._local = _Local(self._join(self._told_here))
         seconds, rate, limit = self._reactor.seconds, section.event_rate, section.message_limit
-        self._outward = EventForwarding(name, self._far, journal, seconds, rate, limit, acknowledge=True)
-        self._inward = EventForwarding(name, near, journal, seconds, rate, limit, acknowledge=False)
+        self._outward = EventForwarding(name, self._remote, journal, seconds, rate, limit, acknowledge=True)
+        self._inward = EventForwarding(name, local, journal, seconds, rate, limit, acknowledge=False)
         self._calls_out = CallForwarding(
-            name, near, self._far, journal, self._registered, section.calls, section.message_limit
+            name, local, self._remote, journal, self._registered, section.calls, section.message_limit
         )
-        self._calls_in = CallForwarding(name, self._far, near, journal, _meets(section.call), section.calls, limit)
+        self._calls_in = CallForwarding(name, self._remote, local, journal, _meets(section.call), section.calls, limit)
         for pattern in section.publish:
-            near.session.subscribe(pattern.uri, pattern.match)
+            local.session.subscribe(pattern.uri, pattern.match)
         for pattern in section.call:
             try:
-                self._served[near.session.register(pattern.uri, pattern.match)] = pattern.uri
+                self._served[local.session.register(pattern.uri, pattern.match)] = pattern.uri
             except RequestError as error:
                 journal.note("uplink.refused", "serve", uplink=name, uri=pattern.uri, reason=error.uri)
         going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
@@ -124,7 +124,7 @@ class Uplink(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        loop, session = self._loop, self._far.session
+        loop, session = self._loop, self._remote.session
         late = None
         if session is not None:
             session.leave()
@@ -135,7 +135,7 @@ class Uplink(Service):
             await loop
         if late is not None and late.active():
             late.cancel()
-        self._near.session.leave()
+        self._local.session.leave()
 
     # -- the connection
 
@@ -167,7 +167,7 @@ class Uplink(Service):
         finally:
             if late.active():
                 late.cancel()
-        if forwarding.mark_of(section.realm, section.url, welcome) == self._near.session.mark:
+        if forwarding.mark_of(section.realm, section.url, welcome) == self._local.session.mark:
             session.leave()
             await session.over
             return "refused", "it leads back to this very realm"
@@ -177,14 +177,14 @@ class Uplink(Service):
         return "lost", reason
 
     def _joined(self, session: RemoteSession, welcome: dict[str, Any]) -> None:
-        section, here = self._section, self._near.session.mark
+        section, here = self._section, self._local.session.mark
         there = forwarding.mark_of(section.realm, section.url, welcome)
         seals = seals_of(welcome)
         self._outward.begin(here, there, seals=seals)
         self._inward.begin(there, here, numbered=forwarding.has_random_ids(welcome))
         self._calls_out.begin(here, there, seals=seals)
         self._calls_in.begin(there, here, back=seals)
-        self._far.session = session
+        self._remote.session = session
         self._attempts.joined()
         away = self._outward.dropped.pop("away", 0)
         self._journal.note(
@@ -208,7 +208,7 @@ class Uplink(Service):
 
     def _gone(self) -> None:
         """Nobody is there any more."""
-        self._far.session = None
+        self._remote.session = None
         self._topics.clear()
         self._offered.clear()
         self._calls_out.sink_gone()
@@ -217,7 +217,7 @@ class Uplink(Service):
     # -- what the two sessions are told
 
     def _told_here(self, message: Message, payload: Payload | None, topic: str) -> None:
-        away = self._far.session is None
+        away = self._remote.session is None
         if isinstance(message, Event):
             if away:
                 self._outward.lost()

@@ -10,7 +10,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from orosync.app.attached import AttachedService, Judgement, attach_section, build
+from orosync.app.attached import AttachedProcedure, AttachedService, attach_section, build
 from orosync.app.container import Container
 from orosync.errors import ConfigError
 from tests.config.files import ENVIRON, SOUND, FilesCase
@@ -27,8 +27,8 @@ class Attached(FilesCase, TestCase):
 
     timeout = 20
 
-    def judgement(self, what: str, text: str = WHOLE, realm: str = "") -> Judgement:
-        return Judgement(Container(self.load(text), reactor), what, realm)
+    def judgement(self, what: str, text: str = WHOLE, realm: str = "") -> AttachedProcedure:
+        return AttachedProcedure(Container(self.load(text), reactor), what, realm)
 
     def faults_of(self, what: str, text: str, realm: str = "") -> str:
         error = self.assertRaises(ConfigError, self.judgement, what, text, realm)

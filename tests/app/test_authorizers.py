@@ -67,11 +67,11 @@ class Mine:
         return Decision(Verdict.ALLOW if uri == "com.mine" else Verdict.ABSTAIN, self.colour, declared=False)
 
 
-class DecidersTests(SynchronousTestCase):
+class AuthorizerFactoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
-        self.parts = Container(self.configuration(TEXT), Clock())
-        self.realms = self.parts.realms
+        self.container = Container(self.configuration(TEXT), Clock())
+        self.realms = self.container.realms
 
     def configuration(self, text: str) -> Configuration:
         self.path.write_text(text)
@@ -79,7 +79,9 @@ class DecidersTests(SynchronousTestCase):
 
     def reloaded(self, old: str, new: str) -> list[IAuthorizer]:
         self.assertIn(old, TEXT)
-        return self.parts.deciders.put(self.parts.deciders.make(self.configuration(TEXT.replace(old, new))))
+        return self.container.authorizer_factory.put(
+            self.container.authorizer_factory.make(self.configuration(TEXT.replace(old, new)))
+        )
 
     def decided(self, action: Action, uri: str, role: str = "user", realm: str = "oro") -> Any:
         return self.realms[realm].chain.decide(principal(authrole=role), action, uri, Match.EXACT, {})
@@ -89,7 +91,7 @@ class DecidersTests(SynchronousTestCase):
 
     def parts_by_identity(self) -> dict[Any, int]:
         """What need not be made anew, by realm and name."""
-        return {key: id(part) for key, (_, part) in self.parts.deciders._now.kept.items()}
+        return {key: id(part) for key, (_, part) in self.container.authorizer_factory._now.kept.items()}
 
     def test_order(self) -> None:
         """As configured, behind what is reserved; a realm in which nothing is reserved has nothing in front."""
@@ -113,7 +115,7 @@ class DecidersTests(SynchronousTestCase):
         """One call makes the authorizers of all realms forget."""
 
         def epochs() -> list[int]:
-            parts = [part for _, part in self.parts.deciders._now.kept.values()]
+            parts = [part for _, part in self.container.authorizer_factory._now.kept.values()]
             return [
                 part._cache.epoch for part in parts if isinstance(part, RemoteAuthorizer) and part._cache is not None
             ]
@@ -181,13 +183,13 @@ class DecidersTests(SynchronousTestCase):
         text = TEXT.replace("tests.app.test_authorizers:Mine", "tests.app.test_authorizers:Yours")
         text = text.replace("authorizers = acl", "authorizers = topics:x")
         text += "[topics:x]\nchannel.a/{b}{c} = subscribe user\n"
-        error = self.assertRaises(ConfigError, self.parts.deciders.make, self.configuration(text))
+        error = self.assertRaises(ConfigError, self.container.authorizer_factory.make, self.configuration(text))
         self.assertEqual(len(error.faults), 2)
         self.assertEqual(self.asked(), ["reserved", "roles", "Mine", "acl"])
 
     def test_realm_that_is_not_in_service(self) -> None:
         """A realm that a reload brings, or takes away, changes nobody's rules."""
-        configuration = self.parts.configuration
+        configuration = self.container.configuration
         fewer = attrs.evolve(configuration, realms={"oro": configuration.realms["oro"]})
-        self.parts.deciders.put(self.parts.deciders.make(fewer))
+        self.container.authorizer_factory.put(self.container.authorizer_factory.make(fewer))
         self.assertEqual(self.asked("shop"), ["acl"])

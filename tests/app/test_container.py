@@ -95,7 +95,7 @@ class Authorizer:
 
 
 class PartsTests(SynchronousTestCase):
-    def parts(self, text=TEXT):
+    def container(self, text=TEXT):
         path = Path(self.mktemp())
         path.write_text(text)
         return Container(load(path, ENVIRON), Clock())
@@ -106,7 +106,7 @@ class PartsTests(SynchronousTestCase):
 
     def test_realms(self):
         """Each realm has its own authenticators in order, authorizers, URI rule and watchers."""
-        self.realms = self.parts().realms
+        self.realms = self.container().realms
         kinds = [type(one) for one in self.realms["oro"].authenticators]
         self.assertEqual(kinds, [TicketAuthenticator, AnonymousAuthenticator])
         self.assertIs(self.realms["oro"].authenticators[1], self.realms["open"].authenticators[0])
@@ -134,7 +134,7 @@ class PartsTests(SynchronousTestCase):
     def test_parts_from_elsewhere(self):
         """They get their section's name and options."""
         MADE.clear()
-        self.parts().realms  # noqa: B018 (made when asked for)
+        self.container().realms  # noqa: B018 (made when asked for)
         self.assertEqual(MADE, [("people", {"city": "Lisbon"})])
 
     def test_every_fault_at_once(self):
@@ -142,7 +142,7 @@ class PartsTests(SynchronousTestCase):
         text = TEXT.replace("tests.app.test_container:Directory", "no.such:thing")
         text = text.replace("tests.app.test_container:Authorizer", "tests.app.test_container:MADE")
         with self.assertRaises(ConfigError) as caught:
-            self.parts(text).realms  # noqa: B018
+            self.container(text).realms  # noqa: B018
         faults = caught.exception.faults
         self.assertEqual(len(faults), 2, faults)
         self.assertTrue(any(fault.startswith("[directory:people] use:") for fault in faults))
@@ -156,10 +156,10 @@ class PartsTests(SynchronousTestCase):
         path.write_text(text)
         return Container(load(path, {**ENVIRON, "ORO_DB_DSN": dsn}), Clock())
 
-    def faults(self, parts):
+    def faults(self, container):
         """The faults of parts that have some."""
         with self.assertRaises(ConfigError) as caught:
-            parts.realms  # noqa: B018
+            container.realms  # noqa: B018
         return list(caught.exception.faults)
 
     def test_directory_in_a_database(self):
@@ -168,11 +168,11 @@ class PartsTests(SynchronousTestCase):
             ("postgresql", "postgres://u:top-secret@127.0.0.1:1/oro"),
             ("mysql", "mysql://u:p@127.0.0.1:1/oro"),
         ):
-            parts = self.with_database(use, dsn)
-            self.assertEqual(parts.services, [])
-            parts.realms  # noqa: B018
-            self.assertEqual([service.name for service in parts.services], ["directory:people"])
-            self.failureResultOf(parts.directories["people"].find("anna"), Unavailable)
+            container = self.with_database(use, dsn)
+            self.assertEqual(container.services, [])
+            container.realms  # noqa: B018
+            self.assertEqual([service.name for service in container.services], ["directory:people"])
+            self.failureResultOf(container.directories["people"].find("anna"), Unavailable)
 
     def test_databases_that_cannot_be_had(self):
         """What is wrong with a DSN is told without it."""
@@ -193,24 +193,24 @@ class PartsTests(SynchronousTestCase):
             (fault,) = self.faults(self.with_database(use))
             self.assertTrue(fault.startswith(f"[directory:people] use: {use} needs the module {module} ("), fault)
             self.assertTrue(fault.endswith(f" -m pip install '.[{extra}]'"), fault)
-            self.assertTrue(self.parts().realms)
+            self.assertTrue(self.container().realms)
 
     def test_services_from_elsewhere(self):
         """A part of one's own that is a service is started and stopped with the router."""
-        parts = self.parts(
+        container = self.container(
             TEXT.replace("tests.app.test_container:Directory", "tests.app.test_container:ServiceDirectory")
         )
-        parts.realms  # noqa: B018
-        self.assertEqual([type(service) for service in parts.services], [ServiceDirectory])
+        container.realms  # noqa: B018
+        self.assertEqual([type(service) for service in container.services], [ServiceDirectory])
 
     def test_who_comes_in(self):
         """One line lets disabled users in again, who then count where passwords are compared, and another one users
         without a password."""
         for disabled, without in product(("no", "yes"), repeat=2):
             lines = f"accept_disabled = {disabled}\naccept_without_password = {without}"
-            parts = self.parts(TEXT.replace("directory = people", f"directory = people\n{lines}", 1))
-            (tickets, _) = parts.realms["oro"].authenticators
-            judge, shared = tickets._verifier, parts.sharing.directories["people"]
+            container = self.container(TEXT.replace("directory = people", f"directory = people\n{lines}", 1))
+            (tickets, _) = container.realms["oro"].authenticators
+            judge, shared = tickets._verifier, container.sharing.directories["people"]
             self.assertIs(judge._shared, shared)
             found = (judge._accept_disabled, shared.disabled_too, judge._accept_without_password)
             self.assertEqual(found, (disabled == "yes", disabled == "yes", without == "yes"))
@@ -220,7 +220,7 @@ class PartsTests(SynchronousTestCase):
         lines = "single_use = yes\nfailure_burst = 7\nfailure_rate = 3"
         text = TEXT.replace("directory = people", f"directory = people\n{lines}", 1)
         for configured, burst, once in ((text, 7, True), (TEXT, 100, False)):
-            (tickets, _) = self.parts(configured).realms["oro"].authenticators
+            (tickets, _) = self.container(configured).realms["oro"].authenticators
             judge = tickets._verifier
             for _ in range(burst):
                 self.assertFalse(judge._failures.exhausted("192.0.2.1", 0))
@@ -233,10 +233,10 @@ class PartsTests(SynchronousTestCase):
         section = (
             TEXT[TEXT.index("[authenticator:tickets]") : TEXT.index("[authenticator:guests]")] + "single_use = yes\n"
         )
-        text = TEXT.replace("directory = people", "directory = people\nonce = yes", 1)
-        parts = self.parts(text + section.replace("tickets", "more"))
-        parts.realms  # noqa: B018 (makes everything)
-        memories = [parts.authenticators[name]._verifier._used for name in ("tickets", "more")]
+        text = TEXT.replace("directory = people", "directory = people\nsingle_use = yes", 1)
+        container = self.container(text + section.replace("tickets", "more"))
+        container.realms  # noqa: B018 (makes everything)
+        memories = [container.authenticators[name]._verifier._used for name in ("tickets", "more")]
         self.assertIsNotNone(memories[0])
         self.assertIs(memories[0], memories[1])
 
@@ -256,13 +256,13 @@ authenticator = tickets
 use = tests.app.test_container:Sessions
 """
         )
-        parts = self.parts(text)
-        realms = parts.realms
-        self.assertEqual(list(parts.session_stores), ["files", "web", "mine"])
-        self.assertEqual([one.name for one in parts.services], ["sessions:files", "sessions:web"])
-        self.assertEqual([one.prolongs for one in parts.session_stores.values()], [False, True, False])
-        self.assertIsNone(self.successResultOf(parts.session_stores["mine"].find("a" * 26)))
-        (web,) = (one for one in parts.services if one.name == "sessions:web")
+        container = self.container(text)
+        realms = container.realms
+        self.assertEqual(list(container.session_stores), ["files", "web", "mine"])
+        self.assertEqual([one.name for one in container.services], ["sessions:files", "sessions:web"])
+        self.assertEqual([one.prolongs for one in container.session_stores.values()], [False, True, False])
+        self.assertIsNone(self.successResultOf(container.session_stores["mine"].find("a" * 26)))
+        (web,) = (one for one in container.services if one.name == "sessions:web")
         asked = []
         self.patch(realms["oro"].authenticators[0], "verify", lambda ticket: asked.append(ticket) or succeed(None))
         web._verify("a ticket")
@@ -275,13 +275,13 @@ use = tests.app.test_container:Sessions
         stores += "[sessions:web]\nuse = http\nurl = http://127.0.0.1:1/x\nauthenticator = tickets\n"
         for store, asked_again in (("mine", True), ("web", False)):
             text = TEXT.replace("authenticators = tickets guests", "authenticators = tickets cookie guests")
-            cookie = self.parts(text + section.format(store) + stores).realms["oro"].authenticators[1]
+            cookie = self.container(text + section.format(store) + stores).realms["oro"].authenticators[1]
             self.assertIsInstance(cookie, CookieAuthenticator)
             self.assertEqual(cookie.recheck_interval, 9.0)
             credential = cookie.credential(connection_facts(cookies={"BAPID": "c" * 26}), principal())
             self.assertEqual(credential.session_id is not None, asked_again)
         text = TEXT + section.format("broken") + "[sessions:broken]\nuse = tests.app.test_container:nothing\n"
-        (fault,) = self.faults(self.parts(text))
+        (fault,) = self.faults(self.container(text))
         self.assertTrue(fault.startswith("[sessions:broken] use:"), fault)
 
     def test_session_store_that_cannot_be_had(self):
@@ -295,5 +295,5 @@ use = tests.app.test_container:Sessions
     def test_channel_that_cannot_be_read(self):
         """A requirement that is refused is a fault with its section, key, file and line."""
         text = TEXT.replace("channel.acme/news =", "channel.acme/news/{what} = what .+;")
-        (fault,) = self.faults(self.parts(text))
+        (fault,) = self.faults(self.container(text))
         self.assertTrue(fault.startswith("[topics:oro] channel.acme/news/{what}: "), fault)

@@ -178,7 +178,7 @@ class EndingTests(SynchronousTestCase):
 
     def test_log_that_takes_nothing(self) -> None:
         """Last words that cannot be said do not keep the process."""
-        self.patch(ending, "SAYING", 0.05)
+        self.patch(ending, "LAST_WORDS", 0.05)
         holding = threading.Event()
         self.addCleanup(holding.set)
         self.journal.note = lambda *_, **__: holding.wait()  # type: ignore[method-assign]

@@ -48,9 +48,9 @@ class ProcessTests(SynchronousTestCase):
 
     def test_signals(self) -> None:
         """Both are only noted when they come; whoever has nothing to read anew leaves SIGHUP alone."""
-        Process(self.reactor, {}).apply()
+        Process(self.reactor, {}).install_signal_handlers()
         self.assertEqual(list(self.handlers), [signal.SIGTERM])
-        Process(self.reactor, {}).apply(self.setUp)
+        Process(self.reactor, {}).install_signal_handlers(self.setUp)
         for number in (signal.SIGHUP, signal.SIGTERM):
             self.handlers[number](number, None)
         self.assertEqual(self.reactor.asked, [self.setUp, self.reactor.stop])
@@ -61,7 +61,7 @@ class ProcessTests(SynchronousTestCase):
         ending: Any = SimpleNamespace(watch=lambda: watched.append("watched"))
         process = Process(self.reactor, {}, ending)
         process.guard()
-        process.apply(self.setUp)
+        process.install_signal_handlers(self.setUp)
         self.assertEqual((watched, list(self.handlers)), (["watched"], [signal.SIGHUP]))
         Process(self.reactor, {}).guard()
 

@@ -79,13 +79,13 @@ class RulesTests(SynchronousTestCase):
 
     def start(self, text):
         self.path.write_text(text)
-        self.parts = Container(load(self.path, {"STATE_DIRECTORY": "/tmp"}), Clock())
-        self.realms = self.parts.realms
+        self.container = Container(load(self.path, {"STATE_DIRECTORY": "/tmp"}), Clock())
+        self.realms = self.container.realms
         self.house = MultiService()
-        for service in self.parts.services:
+        for service in self.container.services:
             service.setServiceParent(self.house)
         self.house.startService()
-        self.rules = RuleReload(self.parts, self.reauthorization, lambda: ["anna", "ben"], self.house)
+        self.rules = RuleReload(self.container, self.reauthorization, lambda: ["anna", "ben"], self.house)
 
     def reload(self, text):
         self.path.write_text(text)
@@ -175,15 +175,15 @@ class RulesTests(SynchronousTestCase):
         """One that is new is started, one that is gone is stopped; one that stays is left alone."""
         dispatcher = "[authorizer:office]\nuse = tests.app.test_reload:Office\ncolour = red\n"
         self.start(TEXT.replace("topics:oro roles", "topics:oro office roles") + dispatcher)
-        (red,) = self.parts.services
+        (red,) = self.container.services
         text = self.path.read_text()
         self.assertTrue(self.reload(text))
-        self.assertEqual((self.parts.services, red.running), ([red], 1))
+        self.assertEqual((self.container.services, red.running), ([red], 1))
         self.assertTrue(self.reload(text.replace("red", "blue")))
-        (blue,) = self.parts.services
+        (blue,) = self.container.services
         self.assertEqual((red.running, blue.running, blue.colour), (0, 1, "blue"))
         self.assertTrue(self.reload(TEXT))
-        self.assertEqual((self.parts.services, blue.running), ([], 0))
+        self.assertEqual((self.container.services, blue.running), ([], 0))
 
     def test_secrets_of_the_demonstration(self):
         """A secret that is made anew each time the file is read has not changed."""

@@ -215,13 +215,13 @@ class DemonstrationTests(ServiceCase):
             .replace("tcp:8443:", "tcp:0:")
             .replace("demo = yes", f"demo = yes\nstate = {self.directory}")
         )
-        parts = Container(self.configuration(text=text), reactor)
-        service = RouterService(parts)
+        container = Container(self.configuration(text=text), reactor)
+        service = RouterService(container)
         service.startService()
         self.addCleanup(service.stopService)
         self.assertIn(f"the demonstration is at https://{service.address_of('demo')}/", self.said())
-        anna = parts.demo_users[0]
-        secret = parts.configuration.authenticators["ticket"].secret.value
+        anna = container.demo_users[0]
+        secret = container.configuration.authenticators["ticket"].secret.value
         port = service.address_of("demo").rpartition(":")[2]
         for host, header, status in [
             ("127.0.0.1", (), 101),
@@ -237,7 +237,7 @@ class DemonstrationTests(ServiceCase):
             client = await deferToThread(RawClient, url, "wamp", origin, header, f"{host}:{port}")
             client.close()
             self.assertEqual(client.status, status, (host, header))
-        self.assertEqual(parts.journal.counts["handshake.refused", "demo"], 4)
+        self.assertEqual(container.journal.counts["handshake.refused", "demo"], 4)
 
 
 class StartTests(SynchronousTestCase):

@@ -143,7 +143,7 @@ class UplinkCase(TestCase):
     async def joined(self, times: int = 1) -> None:
         """Until it is joined, and what it asked for is granted (a refusal comes behind the other answers)."""
         await self.until(lambda: len(self.noted("uplink.joined", "oro")) >= times)
-        far = self.uplink._far.session
+        far = self.uplink._remote.session
         assert far is not None
         try:
             await far.subscribe("closed.a", Match.EXACT)

@@ -123,7 +123,7 @@ class Exchanging(UplinkCase):
                 publish="prefix com.", serializer=serializer, authid="link", secret=Secret(SECRET, "env:SECRET")
             )
             await self.until(lambda: any(m.principal.authid == "link" for m in realm_context.realm.members.values()))
-            await self.until(lambda: self.uplink._far.session)
+            await self.until(lambda: self.uplink._remote.session)
             here.session.send(Publish(1, {"disclose_me": True}, "com.a"), Payload.of([serializer, b"\0\xff"]))
             [(message, args, _)] = await self.until(lambda: there.take(Event))
             self.assertEqual(args, [serializer, b"\0\xff"])

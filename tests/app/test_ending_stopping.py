@@ -8,7 +8,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.stopping import Stopping
+from orosync.app.ending import Stopping
 from orosync.testing import RecordingJournal
 
 

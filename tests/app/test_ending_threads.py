@@ -11,7 +11,7 @@ from typing import Any
 from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.threads import busy_threads, stands
+from orosync.app.ending import busy_threads, stack_of
 
 
 class BusyThreads(SynchronousTestCase):
@@ -37,7 +37,9 @@ class BusyThreads(SynchronousTestCase):
         self.addCleanup(self.go_on.set)
         found = self.busy(lambda work, begun: (setattr(thread, "_args", (begun,)), thread.start()))
         self.assertEqual(list(found), ["acme-worker"])
-        self.assertRegex(found["acme-worker"], r"tests/app/test_threads.py:\d+ in hold > .*threading.py:\d+ in wait")
+        self.assertRegex(
+            found["acme-worker"], r"tests/app/test_ending_threads.py:\d+ in hold > .*threading.py:\d+ in wait"
+        )
         self.assertNotIn("_bootstrap", found["acme-worker"])
         self.assertNotIn("acme-worker", dict(busy_threads({"acme-worker"})))
 
@@ -65,7 +67,9 @@ class BusyThreads(SynchronousTestCase):
         """The thread that asks is not among them."""
         self.assertNotIn(threading.current_thread().name, dict(busy_threads()))
 
-    def test_stands(self) -> None:
+    def test_stack_of(self) -> None:
         """The innermost frames in one line, with the last parts of each path."""
-        said = stands(sys._getframe())
-        self.assertRegex(said, r"^\S+:\d+ in \w+ > \S+:\d+ in \w+ > tests/app/test_threads.py:\d+ in test_stands$")
+        said = stack_of(sys._getframe())
+        self.assertRegex(
+            said, r"^\S+:\d+ in \w+ > \S+:\d+ in \w+ > tests/app/test_ending_threads.py:\d+ in test_stack_of$"
+        )
