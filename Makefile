@@ -1,14 +1,14 @@
-# Each target does all its own set-up; the second time that takes no time.
+# Each target installs what it needs; this is done once.
 #   make run     the demonstration on https://127.0.0.1:8443/ (etc/router.ini)
-#   make test    every test; Debian packages that they need are installed where that is allowed
+#   make test    all tests; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict
-#   make bench   the benchmark's table; PEERS, SCEN and REPS choose (bench/README.md)
-#   make bench-rules   what the rules of topics cost each publish (docs/topics.md)
-#   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for wrong ones; make timing: what refusals tell (docs/storms.md)
-#   make attack  what floods of one connection after another do to everybody else (docs/floods.md); ATTACK="--kinds ping" chooses
-#   make places  how much memory 10,000 connections take that have not joined (docs/storms.md); PLACES="--connections 2000"
+#   make bench   the benchmarks; PEERS, SCEN and REPS select (bench/README.md)
+#   make bench-rules   the cost of topic rules for each PUBLISH (docs/topics.md)
+#   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for invalid ones; make timing: the timing of refusals (docs/storms.md)
+#   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
+#   make places  the memory of 10,000 connections that have not joined (docs/storms.md); PLACES="--connections 2000"
 #   make fuzz    the property tests, for much longer than in `make test`
-#   make clean   takes away everything that was made here, the environment too
+#   make clean   removes everything that was created here, including the environment
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,7 +1,7 @@
-"""No login at all: whoever says to be Anna is Anna. For the examples, on one's own machine.
+"""An authenticator without passwords, for the examples: each client chooses its own name.
 
-It shows what an authenticator looks like, and nothing that anybody should do: names are believed. So it lets nobody in
-who does not come from this machine, by whatever way.
+It shows the interface of an authenticator. Since names are not verified, it accepts direct connections from the local
+machine only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orosync.model import ConnectionFacts, Principal
 
 @implementer(IAuthenticator)
 class NoPasswords:
-    """[authenticator:NAME] with ``people``, the names that are believed, and ``role``, the role that they all get."""
+    """[authenticator:NAME] with ``people``, the accepted names, and ``role``, the role of all clients."""
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         self.name = name
@@ -28,13 +28,13 @@ class NoPasswords:
         self._role = options["role"]
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """Nothing of this kind is in a handshake."""
+        """A handshake contains no credentials for this authenticator."""
         return succeed(None)
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
-        """The name in HELLO, if it is one of those."""
+        """Accept the name in HELLO if it is one of ``people``."""
         if facts.forwarded or not _is_loopback(facts.peer):
             return fail(Refused("demo", "the examples serve this machine only, and no proxy"))
         if method not in self.methods or hello.authid not in self._people:

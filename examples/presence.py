@@ -1,7 +1,7 @@
-"""Who else has this open: whoever is subscribed to a record's topic is there, and all who are there are told who is.
+"""Presence: the subscribers of a record's topic are told which users have the record open.
 
-A page subscribes to, say, acme/presence/account/12 while it shows account 12, and hears [list of authids] at once and
-at every change. WAMP's own topics tell who comes and goes, by whatever way: closing a page is enough.
+A page subscribes to, for example, acme/presence/account/12 while it shows account 12, and receives [list of authids]
+immediately and after every change. WAMP's meta events report who joins and leaves; closing a page is sufficient.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autobahn.wamp.exception import ApplicationError
 
 
 class Presence(ApplicationSession):
-    """[component:NAME] with ``prefix``, which all the topics begin with: acme/presence/"""
+    """[component:NAME] with ``prefix``, the prefix of all topics: acme/presence/"""
 
     async def onJoin(self, details: Any) -> None:
         self.names: dict[int, str] = {}  # authid by session
@@ -24,7 +24,7 @@ class Presence(ApplicationSession):
         await self.subscribe(self.created, "wamp.subscription.on_create")
         await self.subscribe(self.came, "wamp.subscription.on_subscribe")
         await self.subscribe(self.went, "wamp.subscription.on_unsubscribe")
-        for session in await self.call("wamp.session.list"):  # who was here before us
+        for session in await self.call("wamp.session.list"):  # sessions that joined earlier
             with suppress(ApplicationError):
                 self.joined(await self.call("wamp.session.get", session))
         for subscription in (await self.call("wamp.subscription.list"))["exact"]:

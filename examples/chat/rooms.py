@@ -1,8 +1,8 @@
-"""Rooms of people: an authorizer that says who may read and write where, and a component that remembers what was said.
+"""Chat rooms: an authorizer that decides who may read and write, and a component that keeps the last messages.
 
-Both live in the router's process and share ``ROOMS``, which in an application would be tables of its database. Messages
-are published by their authors themselves; the authorizer has the router tell everybody who that was (publisher
-disclosure), so a name cannot be forged.
+Both run in the router's process and share ``ROOMS``, which in an application would be tables of its database. Messages
+are published by their authors; the authorizer has the router add the author's name (publisher disclosure), so a name
+cannot be forged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orosync.model import Action, Decision, Match, Principal, Verdict
 
 PEOPLE = ("anna", "ben", "carla")
 ROOMS: dict[str, set[str]] = {"garden": {"anna", "ben", "carla"}, "kitchen": {"anna", "ben"}, "attic": {"carla"}}
-"""Who is a member of what."""
+"""The members of each room."""
 
 MOST_ROOMS, LONGEST, KEPT = 100, 2000, 50
 OPEN_TO_MEMBERS = {
@@ -35,7 +35,7 @@ OPEN_TO_MEMBERS = {
 
 @implementer(IAuthorizer)
 class Membership:
-    """A room's topics and its history are for its members, as they are at this moment; what is for one is for one."""
+    """A room's topics and its history are open to its current members; chat.for.NAME only to that user."""
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class Membership:
     def authorize(
         self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
     ) -> Decision:
-        """Judge one request; ``disclose`` is what puts the author's name on a message."""
+        """Decide about one request; ``disclose`` adds the author's name to a message."""
         area, _, last = uri.rpartition(".")
         if principal.authrole != "person" or area not in (*OPEN_TO_MEMBERS, "chat.for"):
             return Decision(Verdict.ABSTAIN, declared=False)
@@ -57,7 +57,7 @@ class Membership:
 
 
 class Chat(ApplicationSession):
-    """Remembers the last messages of each room, opens rooms and invites people."""
+    """Keeps the last messages of each room, opens rooms and invites users."""
 
     async def onJoin(self, details: Any) -> None:
         self.said: dict[str, deque[dict[str, Any]]] = {}
@@ -69,7 +69,7 @@ class Chat(ApplicationSession):
         await self.register(self.history, "chat.history.", RegisterOptions(match="prefix", details=True))
 
     def heard(self, *args: Any, details: EventDetails, **more: Any) -> None:
-        """Whatever was published to a room by one of its members; what is no message is not remembered."""
+        """Keep a message of a member; invalid messages are ignored."""
         if len(args) == 1 and isinstance(args[0], str) and 0 < len(args[0]) <= LONGEST:
             message = {
                 "id": details.publication,
@@ -80,7 +80,7 @@ class Chat(ApplicationSession):
             self.said.setdefault(str(details.topic).rpartition(".")[2], deque(maxlen=KEPT)).append(message)
 
     def history(self, details: CallDetails) -> list[dict[str, Any]]:
-        """The last messages; the router has asked the authorizer whether the caller may read them."""
+        """The last messages; the call was permitted by the authorizer."""
         return list(self.said.get(str(details.procedure).rpartition(".")[2], ()))
 
     def rooms(self, details: CallDetails) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ class Chat(ApplicationSession):
         return [{"room": room, "members": sorted(members)} for room, members in mine]
 
     def open(self, room: Any, details: CallDetails) -> str:
-        """A new room, with the caller in it."""
+        """Open a room with the caller as its member."""
         if not isinstance(room, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,23}", room):
             raise ApplicationError("chat.error.bad_name", "a name is of small letters, digits and dashes")
         if room in ROOMS or len(ROOMS) >= MOST_ROOMS:
@@ -98,7 +98,7 @@ class Chat(ApplicationSession):
         return room
 
     def invite(self, room: Any, person: Any, details: CallDetails) -> None:
-        """One more member, by one who is a member already."""
+        """Add a member; the caller must be a member."""
         if details.caller_authid not in ROOMS.get(room, ()) or person not in PEOPLE:
             raise ApplicationError("chat.error.not_yours", "that is no room of yours, or nobody")
         ROOMS[room].add(person)

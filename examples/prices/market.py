@@ -1,6 +1,6 @@
-"""Live prices: a component that makes them up, and the authorizer that says who may see which.
+"""Live prices: a component that generates them, and an authorizer that decides who may see which.
 
-Both live in the router's process and share ``PLANS``, which in an application would be a table of its database.
+Both run in the router's process and share ``PLANS``, which in an application would be a table of its database.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Principal, Verdict
 
 PLANS: dict[str, str] = {}
-"""By authid: "free" or "pro"; who is not there has "free"."""
+"""The plan of each authid, "free" or "pro"; "free" if missing."""
 
 SYMBOLS = {
     "AMBR": ("Amber Foods", 48.2),
@@ -36,7 +36,7 @@ HISTORY = 180
 
 @implementer(IAuthorizer)
 class Entitlements:
-    """Everybody may see the symbols of ``free``; the others take the plan "pro", looked up at each request."""
+    """All users may see the symbols of ``free``; the others require the plan "pro", looked up at each request."""
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Entitlements:
     def authorize(
         self, principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
     ) -> Decision:
-        """Prices to listen to (prices.live.SYMBOL) and to look back at (prices.history.SYMBOL)."""
+        """Decide about live prices (prices.live.SYMBOL) and earlier ones (prices.history.SYMBOL)."""
         area, _, symbol = uri.rpartition(".")
         if (action, area) not in ((Action.SUBSCRIBE, "prices.live"), (Action.CALL, "prices.history")):
             return Decision(Verdict.ABSTAIN, declared=False)
@@ -59,7 +59,7 @@ class Entitlements:
 
 
 class Feed(ApplicationSession):
-    """Publishes prices.live.SYMBOL [price, time] twice a second, and remembers the last ones."""
+    """Publishes prices.live.SYMBOL [price, time] twice a second, and keeps the last prices."""
 
     async def onJoin(self, details: Any) -> None:
         self.prices = {symbol: deque([(first, time.time())], HISTORY) for symbol, (_, first) in SYMBOLS.items()}
@@ -79,7 +79,7 @@ class Feed(ApplicationSession):
         return super().onLeave(details)
 
     def move(self, symbol: str) -> float:
-        """A random walk that does not leave the neighbourhood of its beginning."""
+        """A random walk that stays near its first value."""
         first, last = SYMBOLS[symbol][1], self.prices[symbol][-1][0]
         price = round(last * (1 + random.gauss(0, 0.004)) + (first - last) * 0.01, 2)
         self.prices[symbol].append((price, time.time()))
@@ -90,21 +90,21 @@ class Feed(ApplicationSession):
             self.publish(f"prices.live.{symbol}", self.move(symbol), time.time())
 
     def symbols(self) -> list[dict[str, str]]:
-        """All there are, and what they are called: that is no secret."""
+        """All symbols with their names, which are public."""
         return [{"symbol": symbol, "name": name} for symbol, (name, _) in SYMBOLS.items()]
 
     def history(self, details: CallDetails) -> list[float]:
-        """The last prices; the router has asked the authorizer whether the caller may see them."""
+        """The last prices; the call was permitted by the authorizer."""
         symbol = str(details.procedure).rpartition(".")[2]
         if symbol not in SYMBOLS:
             raise ApplicationError("prices.error.no_such_symbol", f"there is no {symbol}")
         return [price for price, _ in self.prices[symbol]]
 
     def plan(self, details: CallDetails) -> str:
-        """The caller's own: who that is, the router says."""
+        """The caller's plan; the router provides the caller's authid."""
         return PLANS.get(str(details.caller_authid), "free")
 
     def upgrade(self, details: CallDetails) -> str:
-        """As if the caller had paid for it."""
+        """Upgrade the caller's plan, as if it were paid for."""
         PLANS[str(details.caller_authid)] = "pro"
         return "pro"

@@ -1,9 +1,9 @@
-// What the pages of the examples have in common: elements by name, people to choose from, the state of the connection.
+// Shared by the pages of the examples: elements by name, the choice of a user, the state of the connection.
 
 export const PEOPLE = {anna: "Anna Novak", ben: "Ben Carter", carla: "Carla Rossi"};
 const STATES = {connecting: "Connecting …", open: "Connected", lost: "Reconnecting …", refused: "Refused"};
 
-// The element of that data-testid.
+// The element with that data-testid.
 export const at = (name) => document.querySelector(`[data-testid="${name}"]`);
 
 // An element with attributes; children are elements or text.
@@ -31,7 +31,7 @@ export function showState(word) {
     status.querySelector("span").textContent = STATES[word];
 }
 
-// Lets somebody be chosen, once: by ?user=anna or by a click. Calls `then(user)`.
+// Lets the visitor choose a user once, by ?user=anna or by a click. Calls `then(user)`.
 export function choose(people, then) {
     const enter = (user) => {
         history.replaceState(null, "", `?user=${user}`);

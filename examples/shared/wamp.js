@@ -1,9 +1,9 @@
-// WAMP v2 in JSON, as much of it as a page needs: a connection that comes back by itself, events, calls.
+// A minimal WAMP v2 client in JSON: a connection that reconnects by itself, events, calls.
 //
 //     const wamp = new Wamp({realm: "market", user: "anna", joined, state});
 //
-// `joined(wamp)` is called each time that the session is there, so that is where a page subscribes; `state(word)` hears
-// "connecting", "open", "lost" and "refused". Requests return promises; a refusal rejects them with a WampError.
+// `joined(wamp)` is called each time the session is joined: subscribe there. `state(word)` is called with "connecting",
+// "open", "lost" and "refused". Requests return promises; a denied request rejects its promise with a WampError.
 
 const HELLO = 1, WELCOME = 2, ABORT = 3, GOODBYE = 6, ERROR = 8, PUBLISH = 16, PUBLISHED = 17, SUBSCRIBE = 32,
     SUBSCRIBED = 33, UNSUBSCRIBE = 34, UNSUBSCRIBED = 35, EVENT = 36, CALL = 48, RESULT = 50;
@@ -27,7 +27,7 @@ export class Wamp {
         this.#connect();
     }
 
-    // Ends with nothing to listen to any more: calls `handler(args, kwargs, details, publication)` for each event until then.
+    // Calls `handler(args, kwargs, details, publication)` for each event. Resolves with an object whose `end()` unsubscribes.
     async subscribe(topic, handler, options = {}) {
         const id = await this.#ask(SUBSCRIBE, options, topic);
         this.#handlers.set(id, handler);
@@ -37,12 +37,12 @@ export class Wamp {
         }};
     }
 
-    // Fulfilled when the router has taken it.
+    // Resolves when the router has accepted it.
     publish(topic, args = [], options = {}) {
         return this.#ask(PUBLISH, {acknowledge: true, ...options}, topic, args);
     }
 
-    // Fulfilled with the first value of the answer.
+    // Resolves with the first value of the result.
     call(procedure, ...args) {
         return this.#ask(CALL, {}, procedure, args);
     }
@@ -110,7 +110,7 @@ export class Wamp {
         try {
             await this.#options.joined?.(this, details);
         } catch (error) {
-            // Lost again meanwhile: it will be called another time.
+            // Lost again meanwhile: it will be called again.
             if (error.uri !== "connection_lost" && error.uri !== "not_connected") throw error;
         }
     }
@@ -123,7 +123,7 @@ export class Wamp {
         }
         if (this.#left) return;
         this.#options.state?.("lost");
-        // At random, so that not all pages come back at the same moment.
+        // A random delay, so that not all pages reconnect at the same moment.
         this.#timer = setTimeout(() => this.#connect(), this.#wait * (0.5 + Math.random() / 2));
         this.#wait = Math.min(this.#wait * 2, LONGEST);
     }

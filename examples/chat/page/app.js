@@ -1,4 +1,4 @@
-// Rooms. A message is published by whoever writes it; who that was is what the router says (publisher_authid).
+// Chat rooms. A message is published by its author; the router adds the author's name (publisher_authid).
 
 import {Wamp} from "/wamp.js";
 import {at, avatar, choose, make, named, PEOPLE, showState} from "/page.js";
@@ -13,7 +13,7 @@ function refused(error) {
     at("refusal").textContent = error ? error.message : "";
 }
 
-// -- what is seen
+// -- rendering
 
 function drawDoors() {
     at("rooms").replaceChildren(...[...rooms.values()].map((room) => {
@@ -68,7 +68,7 @@ function enter(name) {
     at("text").focus();
 }
 
-// -- what comes from the router
+// -- messages from the router
 
 function add(room, message) {
     if (room.messages.some((known) => known.id === message.id)) return;
@@ -120,7 +120,7 @@ const tried = (what) => async (event) => {
 at("say").addEventListener("submit", tried(async () => {
     const text = at("text").value.trim();
     if (!text || !current) return;
-    // Everybody gets it at the same moment and in the same order, its author too.
+    // All members receive it at the same time and in the same order, including its author.
     await wamp.publish(`chat.room.${current.name}`, [text], {exclude_me: false});
     at("text").value = "";
 }));

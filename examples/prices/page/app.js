@@ -1,4 +1,4 @@
-// Live prices. Every symbol is asked for; the router says which of them this user may see.
+// Live prices. The page subscribes to every symbol; the router decides which of them this user may see.
 
 import {Wamp} from "/wamp.js";
 import {at, choose, make, showState} from "/page.js";
@@ -18,7 +18,7 @@ function drawn(kind, attributes) {
     return element;
 }
 
-// The points of a line through prices, in a box of that size.
+// The points of a line through the prices, in a box of that size.
 function points(prices, width, height) {
     const low = Math.min(...prices), span = Math.max(...prices) - low || 1;
     return prices.map((price, index) => [
@@ -93,7 +93,7 @@ function draw() {
     }
 }
 
-// -- what comes from the router
+// -- messages from the router
 
 async function watch(stock) {
     if (stock.subscription) return;
@@ -123,7 +123,7 @@ async function upgrade() {
     at("upgrade").disabled = true;
     try {
         showPlan(await wamp.call("prices.upgrade"));
-        // Rights are looked at when somebody subscribes; so this page asks again for what it was refused.
+        // Permissions are checked at SUBSCRIBE, so this page repeats the subscriptions that were denied.
         for (const stock of stocks.values()) await watch(stock);
     } finally {
         at("upgrade").disabled = false;
