@@ -1,17 +1,15 @@
-"""Every exception orosync raises on purpose, told apart by whose fault it is.
+"""Every exception that orosync raises on purpose, by cause: the administrator, a client, a callee, or none of them.
 
-This file knows nothing of sockets, Oro or configuration syntax; it only names situations.
-
-    OrosyncError
-     +-- ConfigError           the administrator's: every fault of a configuration at once
-     +-- Refused               a client is not let in (``Unavailable``: because something is down)
-     |    +-- Unavailable
-     +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
-     +-- RequestError          the peer's: costs it one ERROR, the session lives on
-     +-- CallFailed            a callee's: a call that orosync made itself brought no result
-     +-- Unfit                 the peer's: a message that holds what nobody can be given costs its request an ERROR
-     +-- NotCarriable          nobody's: a payload that a receiver's serializer cannot express
-          +-- TooLong          nobody's: a message longer than its receiver takes
+OrosyncError
+ +-- ConfigError           the administrator's: every fault of a configuration at once
+ +-- Refused               a client is not let in (``Unavailable``: because something is down)
+ |    +-- Unavailable
+ +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
+ +-- RequestError          the peer's: costs it one ERROR, the session lives on
+ +-- CallFailed            a callee's: a call that orosync made itself brought no result
+ +-- Unfit                 the peer's: a message with a value that cannot be delivered costs its request an ERROR
+ +-- NotCarriable          no fault: a payload that a receiver's serializer cannot express
+      +-- TooLong          no fault: a message longer than its receiver takes
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHOWN = 200
-"""Characters of somebody else's words in an error's text."""
+"""Characters of a client's words in an error's text."""
 
 
 class OrosyncError(Exception):
@@ -39,7 +37,7 @@ class ConfigError(OrosyncError):
 
 
 class Refused(OrosyncError):
-    """A client is not let in.
+    """A client is not authenticated or not accepted.
 
     ``reason`` is for the log alone and never holds a credential; the client gets one answer for
     every reason. ``code`` is the reason code, a short stable word that counters are labelled with.
@@ -56,7 +54,7 @@ class Unavailable(Refused):
 
 
 class ProtocolViolation(OrosyncError):
-    """The peer broke its protocol: the session ends, nobody else notices."""
+    """The peer broke its protocol: the session ends, other clients are not affected."""
 
 
 class RequestError(OrosyncError):
@@ -69,7 +67,7 @@ class RequestError(OrosyncError):
 
 
 class Unfit(OrosyncError):
-    """A well-formed message holds what nobody can be given (a CBOR tag that is not carried, too many levels).
+    """A well-formed message holds a value that cannot be delivered (a CBOR tag that is not carried, too many levels).
 
     ``message`` is without its payload, and without those of its options that are the reason.
     """
@@ -82,8 +80,8 @@ class Unfit(OrosyncError):
 class CallFailed(OrosyncError):
     """A call that orosync made itself ended with an ERROR, or could not be made.
 
-    ``uri`` is the ERROR's, and one of WAMP's own where there was nobody to answer (no such procedure, callee gone, too
-    many calls). ``arguments`` and ``kwargs`` are the ERROR's, for whoever called; the exception's text has of them the
+    ``uri`` is the ERROR's, and one of WAMP's own where there was no answer (no such procedure, callee gone, too
+    many calls). ``arguments`` and ``kwargs`` are the ERROR's, for the caller; the exception's text has of them the
     first argument alone, where it is a text, cut short.
     """
 

@@ -1,7 +1,7 @@
-"""The ports of the house: what a room may expect of another, and what a plugin implements.
+"""Interfaces: what the packages of orosync expect of each other, and what plugins implement.
 
-Interfaces only. Each method lists every outcome, failures included. Whoever implements one proves it
-with ``zope.interface.verify.verifyObject`` and with the contract suites of ``orosync.testing``.
+They are stable from 0.2.0 on (docs/stability.md). Each method lists every outcome, failures included. An implementation
+is verified with ``zope.interface.verify.verifyObject`` and with the contract suites of ``orosync.testing``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class AuthenticationStep:
 
 
 class IAuthenticator(Interface):
-    """Finds out who a client is. Bound to one [authenticator:NAME] section."""
+    """Authenticates clients. Bound to one [authenticator:NAME] section."""
 
     name: str = Attribute("The section's name; WELCOME's authprovider.")
     methods: tuple[str, ...] = Attribute("WAMP authmethods it can do after HELLO; may be empty.")
@@ -130,12 +130,12 @@ class ISessionStore(Interface):
 
     def find(session_id: str) -> Deferred[AdminSession | None]:
         """The logged-in back-office user of a session. Fires with None when there is no such session, it has
-        expired, or nobody of the back office is logged in; fails with Refused ("malformed_session") for an id or a
+        expired, or no back-office user is logged in; fails with Refused ("malformed_session") for an id or a
         session that cannot be read, with Unavailable when the store cannot answer now."""
 
 
 class IAuthorizer(Interface):
-    """Says whether a principal may do something.
+    """Authorizes requests.
 
     One that answers at once, and always the same to the same principal, action, URI and match, whatever the options,
     may say so by an attribute ``constant = True``: its word is then remembered for those who ask often. One that needs
@@ -146,7 +146,7 @@ class IAuthorizer(Interface):
     def authorize(
         principal: Principal, action: Action, uri: str, match: Match, options: Mapping[str, Any]
     ) -> Decision | Deferred[Decision] | Coroutine[Any, Any, Decision]:
-        """Judge one request. For PREFIX and WILDCARD the answer must hold for every URI that ``uri``
+        """Decide one request. For PREFIX and WILDCARD the answer must hold for every URI that ``uri``
         could match. A plain value is preferred; a Deferred or coroutine delays only this client. Raising or failing
         counts as a refusal."""
 
@@ -176,8 +176,8 @@ class ICaller(Interface):
     ) -> Deferred[tuple[list[Any], dict[str, Any]]]:
         """Call a procedure; ``callee_roles``: only a callee that has one of these roles (None: any).
 
-        Fires with the RESULT's args and kwargs; fails with CallFailed for an ERROR, for a procedure that nobody (of
-        those roles) has registered, for a callee that leaves, for values that no serializer carries, and when too many
+        Fires with the RESULT's args and kwargs; fails with CallFailed for an ERROR, for a procedure that is not
+        registered (by those roles), for a callee that leaves, for values that no serializer carries, and when too many
         calls are under way. There is no time limit: cancelling the Deferred ends the call, and interrupts the callee
         where it can be."""
 
@@ -226,8 +226,8 @@ class ILink(Interface):
         messages that arrived as one and were kept for their rate."""
 
     def set_authenticated(authenticated: bool) -> None:
-        """The client has joined as a user that we know (WELCOME), or has said goodbye and is nobody again. Until it has
-        joined it is one of the listener's unauthenticated connections, and its messages have a smaller limit."""
+        """The client has joined as a user that we know (WELCOME), or has sent GOODBYE and is unauthenticated again.
+        Until it has joined it is one of the listener's unauthenticated connections, with a smaller message limit."""
 
 
 class ISession(Interface):
@@ -260,22 +260,22 @@ class ISessionHost(Interface):
     """What a listener asks to let clients in."""
 
     def admit(facts: ConnectionFacts) -> Deferred[Admission]:
-        """Judge the client. Fires with an Admission; fails with Refused or Unavailable, or with
+        """Authenticate the client. Fires with an Admission; fails with Refused or Unavailable, or with
         ProtocolViolation when only unknown subprotocols were offered."""
 
 
 class ILocalSession(Interface):
     """A session of orosync's own in a realm. It speaks WAMP v2 in values: messages of ``orosync.wamp.messages`` and
-    payloads of ``orosync.wamp.payload``. Whoever has it made says who it is and where what it is told goes."""
+    payloads of ``orosync.wamp.payload``. Its maker says who it is, and takes what it receives."""
 
     mark: str = Attribute("Tells the realm from every other (``orosync.wamp.forwarding``).")
 
     def subscribe(topic: str, match: Match) -> int:
-        """Listen, authorised by whoever configured it; the id that EVENTs carry. What was published to nobody else's
-        eyes (``eligible``, and all lists of authids and roles) does not come here if it ``forwards``."""
+        """Listen, authorized by the configuration; the id that EVENTs carry. What was published to certain sessions
+        only (``eligible``, and all lists of authids and roles) is not delivered here if it ``forwards``."""
 
     def register(procedure: str, match: Match) -> int:
-        """Serve, authorised by whoever configured it; the id that INVOCATIONs carry. Raises RequestError."""
+        """Serve, authorized by the configuration; the id that INVOCATIONs carry. Raises RequestError."""
 
     def send(message: Any, payload: Any = None) -> bool:
         """PUBLISH, CALL, CANCEL, YIELD or ERROR, authorised and answered as a client's. False when it is not taken:
@@ -286,7 +286,7 @@ class ILocalSession(Interface):
 
 
 class ITopicWatcher(Interface):
-    """Somebody of our own who cares when a topic gains or loses listeners (maintenance state, ping timer)."""
+    """A part of orosync that is told when a topic gains or loses subscribers (maintenance state, ping timer)."""
 
     topic: str = Attribute("The one exact topic it watches.")
 

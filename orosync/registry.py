@@ -1,7 +1,7 @@
 """Parts by name: a built-in name, or ``package.module:factory``.
 
-A module is imported only because a configuration names it; nothing is loaded for being installed. What cannot be had
-stops the start with one line that says why. This file must not know any part or what it is made from.
+A module is imported only if a configuration names it; installed packages are not searched. A part that cannot be
+imported, constructed or verified stops the start with one line that says why.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Factory = Callable[..., Any]
 
 
 def search(directories: Iterable[Path]) -> None:
-    """Have modules looked for in ``directories`` too, after every place where Python looks by itself."""
+    """Search modules in ``directories`` too, after Python's own path."""
     for directory in directories:
         if str(directory) not in sys.path:
             sys.path.append(str(directory))
@@ -32,7 +32,7 @@ def search(directories: Iterable[Path]) -> None:
 
 def how_to_install(extra: str) -> str:
     """How to get the modules of one of our extras into this environment: from the checkout that orosync was installed
-    from. Never by the bare name of the package, which on a package index may belong to strangers."""
+    from. Never by the bare name of the package, which on a package index may belong to third parties."""
     python = shlex.quote(sys.executable or "python3")
     return f"install it, in the checkout of orosync: {python} -m pip install '.[{extra}]'"
 
@@ -41,7 +41,7 @@ def resolve(section: str, name: str, builtins: Mapping[str, Factory], interface:
     """The factory that ``use = name`` of ``[section]`` means; it is meant to make an ``interface``.
 
     Raises ConfigError with one fault: an unknown name, a module that is not there or does not load, an attribute that
-    is not there or cannot be called, a class that says itself to be something else.
+    is not there or cannot be called, a class that declares another interface.
     """
     if name in builtins:
         return builtins[name]

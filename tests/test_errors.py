@@ -10,7 +10,7 @@ from orosync.errors import CallFailed, ConfigError, OrosyncError, ProtocolViolat
 
 class ErrorTests(SynchronousTestCase):
     def test_one_root(self):
-        """Whoever catches OrosyncError catches all that orosync raises on purpose, and nothing else does."""
+        """Catching OrosyncError catches all that orosync raises on purpose, and nothing else does."""
         raised = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)}
         self.assertEqual({one for one in raised if not issubclass(one, OrosyncError)}, set())
         self.assertGreater(len(raised), 6)

@@ -1,4 +1,1 @@
-"""The ``orosync`` command: questions about tickets, sessions, rules and configurations, answered without a router.
-
-It must not know how anything is judged: it asks the parts that a router would.
-"""
+"""The ``orosync`` command: tickets, sessions, rules and configurations are examined with the parts of a router."""

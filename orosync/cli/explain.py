@@ -1,7 +1,6 @@
-"""``orosync explain``: whether somebody may do something, and the rule that decides.
+"""``orosync explain``: whether a request is permitted, and the rule that decides.
 
-Who it is, is found as logging in finds it; the answer is that of the realm's own chain of authorizers. It must not know
-how anything is judged.
+The user is looked up as at a login; the realm's own chain of authorizers decides.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from orosync.model import Action, Match, Principal, Verdict
 from orosync.wamp import uris
 
 BACK_END = "backend"
-ANYBODY = "anybody"
+ANY_CLIENT = "any client"
 """Authids of those who have none of their own."""
 
 
 @attrs.frozen(kw_only=True)
 class ExplainQuery:
-    """The question: may ``user``, the back end or anybody with ``role`` do ``action`` with ``uri``?
+    """The question: may ``user``, the back end or any client with ``role`` do ``action`` with ``uri``?
 
     ``role`` stands in for the role that logging in would give. ``realm`` None: the only one.
     """
@@ -50,13 +49,13 @@ class Explanation:
 
 
 async def explain(configuration: Configuration, reactor: Any, asked: ExplainQuery) -> Explanation:
-    """Raises Misused; fails with Refused when the user would not be let in, with Unavailable when that cannot be
+    """Raises Misused; fails with Refused when the user would not be authenticated, with Unavailable when that cannot be
     told now or an authorizer gives no answer, with ConfigError when authorizers cannot be made."""
     realm = _realm(configuration, asked.realm)
     _check(configuration, realm, asked)
-    doors = [configuration.authenticators[name] for name in configuration.realms[realm].authenticators]
-    wanted = {one.directory for one in doors if isinstance(one, TicketSection | CookieSection)}
-    # Nobody logs in: of the authenticators nothing is needed but the directories that they ask.
+    authenticators = [configuration.authenticators[name] for name in configuration.realms[realm].authenticators]
+    wanted = {one.directory for one in authenticators if isinstance(one, TicketSection | CookieSection)}
+    # There is no login: of the authenticators only the directories are needed.
     less = attrs.evolve(
         configuration,
         authenticators={},
@@ -67,7 +66,7 @@ async def explain(configuration: Configuration, reactor: Any, asked: ExplainQuer
     )
 
     async def question(parts: Container) -> Explanation:
-        principal = await _principal(parts, doors, asked)
+        principal = await _principal(parts, authenticators, asked)
         decision = parts.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
         if isinstance(decision, Deferred):
             decision = await decision
@@ -99,7 +98,7 @@ def _realm(configuration: Configuration, name: str | None) -> str:
 
 def _check(configuration: Configuration, realm: str, asked: ExplainQuery) -> None:
     if asked.user is None and not asked.back_end and asked.role is None:
-        raise Misused("say who: --user NAME, --back-end, or --role ROLE for anybody with that role")
+        raise Misused("say who: --user NAME, --back-end, or --role ROLE for any client with that role")
     if asked.match is not Match.EXACT and asked.action not in (Action.SUBSCRIBE, Action.REGISTER):
         raise Misused(f"{asked.action.value} goes with exact names alone, leave --match out")
     if asked.match is not Match.EXACT or asked.action in (Action.CALL, Action.REGISTER):
@@ -109,42 +108,44 @@ def _check(configuration: Configuration, realm: str, asked: ExplainQuery) -> Non
             raise Misused(f"{asked.uri!r}: {error.message}") from None
 
 
-async def _principal(parts: Container, doors: list[Authenticator], asked: ExplainQuery) -> Principal:
-    """Who would come in: a user by the first authenticator that knows it, as authenticators themselves have it."""
+async def _principal(parts: Container, authenticators: list[Authenticator], asked: ExplainQuery) -> Principal:
+    """Who would be authenticated: a user by the first authenticator that knows it."""
     if asked.back_end:
-        tickets = next((one for one in doors if isinstance(one, TicketSection)), None)
+        tickets = next((one for one in authenticators if isinstance(one, TicketSection)), None)
         if tickets is None and asked.role is None:
             raise Misused("no authenticator of that realm knows a back end, name its role with --role")
         provider = tickets.name if tickets is not None else ""
         role = asked.role or (tickets.publisher_role if tickets is not None else "")
         return Principal(BACK_END, role, "ticket", provider, is_backend=True)
     if asked.user is None:
-        return Principal(ANYBODY, asked.role or "", "anonymous", "")
-    for door in doors:
-        principal = await _let_in(parts, door, asked.user)
+        return Principal(ANY_CLIENT, asked.role or "", "anonymous", "")
+    for authenticator in authenticators:
+        principal = await _authenticated(parts, authenticator, asked.user)
         if principal is not None:
             return principal if asked.role is None else attrs.evolve(principal, authrole=asked.role)
-    names = ", ".join(f"[authenticator:{one.name}]" for one in doors)
+    names = ", ".join(f"[authenticator:{one.name}]" for one in authenticators)
     raise Refused("unknown_user", f"none of {names} knows a user {asked.user!r}")
 
 
-async def _let_in(parts: Container, door: Authenticator, name: str) -> Principal | None:
-    """None where ``door`` does not know ``name``, or cannot be asked (one of somebody else's)."""
-    if isinstance(door, Method):
-        line = next((one for one in door.user if one.authid == name), None)
-        return None if line is None else Principal(line.authid, line.role, door.use, door.name)
-    if not isinstance(door, TicketSection | CookieSection):
+async def _authenticated(parts: Container, authenticator: Authenticator, name: str) -> Principal | None:
+    """None where ``authenticator`` does not know ``name``, or is a plugin, which cannot be asked."""
+    if isinstance(authenticator, Method):
+        line = next((one for one in authenticator.user if one.authid == name), None)
+        return None if line is None else Principal(line.authid, line.role, authenticator.use, authenticator.name)
+    if not isinstance(authenticator, TicketSection | CookieSection):
         return None
-    user = await parts.directories[door.directory].find(name)
-    if user is None or (isinstance(door, CookieSection) and user.username != name):
+    user = await parts.directories[authenticator.directory].find(name)
+    if user is None or (isinstance(authenticator, CookieSection) and user.username != name):
         return None
-    if not user.enabled and not (isinstance(door, TicketSection) and door.accept_disabled):
-        raise Refused("disabled", f"user {user.username!r} is disabled, [authenticator:{door.name}] does not let it in")
+    if not user.enabled and not (isinstance(authenticator, TicketSection) and authenticator.accept_disabled):
+        raise Refused(
+            "disabled", f"user {user.username!r} is disabled, [authenticator:{authenticator.name}] refuses the user"
+        )
     return Principal(
         user.username,
-        door.role,
-        door.use,
-        door.name,
+        authenticator.role,
+        authenticator.use,
+        authenticator.name,
         user_id=user.id,
         organizations=user.organizations,
         roles=user.roles,
@@ -154,7 +155,7 @@ async def _let_in(parts: Container, door: Authenticator, name: str) -> Principal
 def _words(principal: Principal) -> str:
     who = "the back end" if principal.is_backend else f"user {principal.authid!r}"
     if principal.authmethod == "anonymous":
-        who = ANYBODY
+        who = ANY_CLIENT
     known = [f"id {principal.user_id}"] if principal.user_id is not None else []
     known.append(f"role {principal.authrole}")
     known += (

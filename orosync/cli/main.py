@@ -1,8 +1,8 @@
-"""The ``orosync`` command: what an administrator asks without a running router.
+"""The ``orosync`` command, which needs no running router.
 
-Exit status: 0 good, 1 refused (or a configuration with faults), 2 used in a wrong way, 3 a part cannot be reached.
-Tickets and cookies come from a file or standard input, never from the command line, which every user of the machine can
-read. It must not know how anything is judged.
+Exit codes (stable, docs/stability.md): 0 good, 1 refused, or a configuration with faults, 2 invalid arguments, 3 a part
+cannot be reached. Tickets and cookies are read from a file or standard input, because every user of the machine can
+read a command line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from orosync.config import Configuration, load
 from orosync.errors import ConfigError, Refused, Unavailable
 
 GOOD, REFUSED, MISUSED, UNREACHABLE = range(4)
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds for an answer."""
 
 LONGEST = 65536
@@ -57,9 +57,9 @@ async def _reacting(reactor: Any, options: Namespace) -> None:
 
 
 async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
-    """Do what the command line (``parser``) says; the exit status."""
+    """Do what the command line (``parser``) says; the exit code."""
     try:
-        status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(PATIENCE, reactor)
+        status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
         for fault in error.faults:
             print(f"orosync: {fault}", file=streams.stderr)
@@ -71,7 +71,7 @@ async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
         print(f"unreachable ({error.code}): {_line(error.reason)}", file=streams.stderr)
         return UNREACHABLE
     except TimeoutError:
-        print(f"unreachable (timeout): no answer within {PATIENCE:g} s", file=streams.stderr)
+        print(f"unreachable (timeout): no answer within {TIMEOUT:g} s", file=streams.stderr)
         return UNREACHABLE
     except Refused as error:
         print(f"refused ({error.code}): {_line(error.reason)}", file=streams.stdout)
@@ -98,7 +98,7 @@ async def _made(configuration: Configuration, reactor: Any, options: Namespace, 
 async def _said(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> str:
     """The answer of a command that is good if it is answered at all."""
     if options.command == "check-config":
-        return await _sound(configuration, reactor)
+        return await _check_config(configuration, reactor)
     if options.command == "topics":
         return "\n".join(_line(one) for one in topics.tables(configuration))
     if options.command == "session":
@@ -113,8 +113,8 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
     return made
 
 
-async def _sound(configuration: Configuration, reactor: Any) -> str:
-    """Make every part; certificates are read too, and directories asked for shared passwords, as far as they answer."""
+async def _check_config(configuration: Configuration, reactor: Any) -> str:
+    """Make every part, read certificates, and ask directories for shared passwords, as far as they answer."""
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
     parts = Container(configuration, reactor)
     parts.realms  # noqa: B018 (made when asked for)
@@ -134,5 +134,5 @@ def _given(file: str, streams: Streams) -> str:
 
 
 def _line(text: str) -> str:
-    """``text`` as one line of what can be seen: nothing in it speaks to the terminal."""
+    """``text`` as one line of printable characters: no control sequence reaches the terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,7 +1,4 @@
-"""The command line of ``orosync``: which questions there are, and how they are put.
-
-It must not know answers.
-"""
+"""The command line of ``orosync``: its commands and arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +11,9 @@ from orosync.model import Action, Match
 
 def parser() -> ArgumentParser:
     """The command line."""
-    whole = ArgumentParser("orosync", description="Questions about tickets, sessions and configurations of orosync.")
+    whole = ArgumentParser(
+        "orosync", description="Examine tickets, sessions, access rules and configurations of orosync."
+    )
     whole.add_argument("--version", action="version", version=f"orosync {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -26,30 +25,32 @@ def parser() -> ArgumentParser:
     whose = make.add_mutually_exclusive_group(required=True)
     whose.add_argument("--user", metavar="NAME", help="the user whose ticket it is")
     whose.add_argument("--back-end", action="store_const", dest="user", const=None, help="a ticket of the back end")
-    judged = _with_config(tickets.add_parser("verify", help="say whose a ticket is, or why it is refused"))
-    judged.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that judges it")
+    judged = _with_config(tickets.add_parser("verify", help="print the user of a ticket, or why it is refused"))
+    judged.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that verifies it")
     judged.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the ticket is (-: standard input)")
 
     sessions = commands.add_parser("session", help="sessions of Oro's back office").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
-    looked_up = _with_config(sessions.add_parser("verify", help="say whose a session is, or why it is nobody's"))
+    looked_up = _with_config(sessions.add_parser("verify", help="print the user of a session, or why it is refused"))
     looked_up.add_argument("--sessions", required=True, metavar="NAME", help="the [sessions:NAME] to look in")
     looked_up.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the cookie's value is")
 
     _with_config(commands.add_parser("topics", help="print the table of topics: who may subscribe and publish"))
 
-    why = _with_config(commands.add_parser("explain", help="say whether somebody may do something, and what decides"))
+    why = _with_config(
+        commands.add_parser("explain", help="print whether a request is permitted, and the rule that decides")
+    )
     who = why.add_mutually_exclusive_group()
     who.add_argument("--user", metavar="NAME", help="a user, looked up as when logging in")
     who.add_argument("--back-end", action="store_true", help="the back end")
-    why.add_argument("--role", metavar="ROLE", help="the role instead of the one that logging in gives; alone: anybody")
+    why.add_argument("--role", metavar="ROLE", help="a role instead of the login's; alone: any client with it")
     why.add_argument("--topic", required=True, metavar="URI", help="the topic, pattern or procedure")
     why.add_argument("--action", dest="verb", default="subscribe", choices=[one.value for one in Action])
     why.add_argument("--match", default="exact", choices=[one.value for one in Match], help="how a pattern matches")
     why.add_argument("--realm", metavar="NAME", help="the realm, where there are several")
 
-    _with_config(commands.add_parser("check-config", help="say what is wrong with a configuration"))
+    _with_config(commands.add_parser("check-config", help="check a configuration"))
     return whole
 
 

@@ -1,7 +1,4 @@
-"""Just as much of a router as a question needs, started for it and stopped afterwards.
-
-It must not know questions or how they are asked.
-"""
+"""The parts of a router that a command needs, started for it and stopped afterwards."""
 
 from __future__ import annotations
 
@@ -58,40 +55,40 @@ async def ask(
     configuration: Configuration, reactor: Any, question: Callable[[Container], Awaitable[T]], realm: str | None = None
 ) -> T:
     """Make the parts of ``configuration``, the authorizers of ``realm`` among them, start them, ask, and stop them
-    whatever came out. Raises ConfigError when they cannot be made, and what ``question`` raises."""
+    in any case. Raises ConfigError when they cannot be made, and what ``question`` raises."""
     parts = Container(configuration, reactor)
     if realm is not None:
         parts.chain(realm)
     parts.session_stores, parts.directories, parts.authenticators  # noqa: B018 (made when asked for)
     parts.check()
-    house = MultiService()
-    services = list(parts.services)
+    services = MultiService()
+    parts_needed = list(parts.services)
     if any(isinstance(one, TicketSection) for one in configuration.authenticators.values()):
-        services.append(parts.hasher)
-    for service in [*services, parts.sharing]:
-        service.setServiceParent(house)
-    house.startService()
+        parts_needed.append(parts.hasher)
+    for service in [*parts_needed, parts.sharing]:
+        service.setServiceParent(services)
+    services.startService()
     try:
         return await question(parts)
     finally:
-        await house.stopService()
+        await services.stopService()
         parts.journal.close()
 
 
 async def shared_passwords(parts: Container) -> list[str]:
-    """Warnings of users who have one password hash, or that a directory does not tell. Databases are asked, directories
-    from elsewhere are not; what goes wrong is no fault of the configuration."""
+    """Warnings of users who have one password hash, or that a directory does not tell. Databases are asked, plugins are
+    not; what fails is no fault of the configuration."""
     sections, known = parts.configuration.directories, parts.sharing.directories
     asked = [one for name, one in known.items() if not isinstance(sections[name], ForeignSection)]
-    house = MultiService()
-    services: list[IService] = [service for service in parts.services if isinstance(service, SqlDirectory)]
-    for service in [*services, *asked]:
-        service.setServiceParent(house)
-    house.startService()
+    services = MultiService()
+    databases: list[IService] = [service for service in parts.services if isinstance(service, SqlDirectory)]
+    for service in [*databases, *asked]:
+        service.setServiceParent(services)
+    services.startService()
     try:
         for one in asked:
             await one.refresh()
         return [warning for one in asked if (warning := one.warning())]
     finally:
-        await house.stopService()
+        await services.stopService()
         parts.journal.close()

@@ -1,7 +1,4 @@
-"""``orosync session verify``: who the session of a cookie is, or why it is nobody's.
-
-It must not know where sessions are kept or how they are judged.
-"""
+"""``orosync session verify``: the user of a cookie's session, or why it is refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``orosync ticket make`` and ``orosync ticket verify``: tickets as Oro makes them, and why one is refused.
-
-It must not know how a ticket is made or judged.
-"""
+"""``orosync ticket make`` and ``orosync ticket verify``: tickets as Oro makes them, and why one is refused."""
 
 from __future__ import annotations
 
@@ -81,7 +78,7 @@ def _section(configuration: Configuration, name: str | None) -> TicketSection:
 
 
 def _presented(configuration: Configuration, section: TicketSection, text: str) -> ConnectionFacts:
-    """The ticket as if it came to the listener and from the place where a back end's is most welcome."""
+    """The ticket as if it came to a listener, and from an address, that accepts the back end's."""
     listeners = list(configuration.listeners.values())
     granting = next((one for one in listeners if one.publisher or one.publisher_from), listeners[0])
     peer = _peer(granting, section)

@@ -1,7 +1,4 @@
-"""``orosync topics``: the tables of topics that result from a configuration.
-
-It must not know how a rule is judged.
-"""
+"""``orosync topics``: the tables of topics that result from a configuration."""
 
 from __future__ import annotations
 
@@ -62,8 +59,8 @@ def _variable(channel: Channel, name: str) -> str:
     shown = f"{name} {channel.requirements[name]}"
     if binding is None:
         return shown
-    everybody = "".join(f", {value} for everybody" for value in sorted(binding.but))
-    return f"{shown} ({OWN[binding.owner]}{everybody})"
+    unbound = "".join(f", {value} for all users" for value in sorted(binding.but))
+    return f"{shown} ({OWN[binding.owner]}{unbound})"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

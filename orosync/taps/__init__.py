@@ -1,4 +1,1 @@
-"""The faces of the three ``twistd`` commands: options, and the service that is started.
-
-They must not build anything themselves.
-"""
+"""The entry points of the three ``twistd`` commands: options, and the service that is started."""

@@ -1,6 +1,6 @@
-"""The face of ``twistd orosync-authenticator``: an authenticator attached to a router, ours or a Crossbar.io.
+"""``twistd orosync-authenticator``: an authenticator for another router, Crossbar.io or an orosync.
 
-It must not build anything itself; ``orosync.app.attached`` does.
+A module of its own, because twistd finds a command by its module.
 """
 
 from __future__ import annotations

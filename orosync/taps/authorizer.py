@@ -1,6 +1,6 @@
-"""The face of ``twistd orosync-authorizer``: an authorizer attached to a router, ours or a Crossbar.io.
+"""``twistd orosync-authorizer``: an authorizer for another router, Crossbar.io or an orosync.
 
-It must not build anything itself; ``orosync.app.attached`` does.
+A module of its own, because twistd finds a command by its module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The face of ``twistd orosync``: its options, and the service that twistd runs.
-
-It must not build anything itself; ``orosync.app.service`` does.
-"""
+"""``twistd orosync``: its options, and the service that twistd runs, which ``orosync.app.service`` builds."""
 
 from __future__ import annotations
 
@@ -27,15 +24,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OBJECTS_BEFORE_A_LOOK = 10_000
+COLLECTION_THRESHOLD = 10_000
 """Python's own is 700 or 2,000."""
 
 
 class RouterOptions(usage.Options):
-    """``--config FILE``; the configuration is read and judged as a whole before anything starts."""
+    """``--config FILE``; the configuration is read and checked as a whole before anything starts."""
 
     command, example = "orosync", "etc/router.ini"
-    longdesc = "Serves WAMP v1 and v2 to Oro applications and everybody else, as the configuration file says."
+    longdesc = "Serves WAMP v1 and v2 to Oro applications and other clients, as the configuration file says."
     optParameters = [  # noqa: RUF012 (usage.Options reads it from the class)
         ["config", "c", None, "The configuration file, which has to be named."],
     ]
@@ -72,7 +69,7 @@ def makeService(options: RouterOptions) -> IService:
 
 
 def steady(reactor: Any) -> None:
-    """Have ``reactor`` count by a clock that cannot be set; where that comes too late, the process ends."""
+    """Give ``reactor`` a monotonic clock; where that comes too late, the process ends."""
     try:
         make_monotonic(reactor)
     except RuntimeError as error:
@@ -80,7 +77,7 @@ def steady(reactor: Any) -> None:
 
 
 def ending(options: usage.Options, reactor: Any) -> Ending:
-    """The end of the process, which is ours; twistd's own options say where its pidfile is."""
+    """What ends the process in time; twistd's own options say where its pidfile is."""
     from orosync.app.ending import Ending
 
     whole = getattr(options, "parent", None)
@@ -90,13 +87,13 @@ def ending(options: usage.Options, reactor: Any) -> Ending:
 def settle_memory() -> None:
     """Spare Python's collector what stays for good, and let it look less often.
 
-    When thousands come in, everything they need is made at once; the collector then looks at all of it again and
-    again, and each time nobody is served for up to 200 ms (measured with 5,000). What is dropped in cycles stays a
-    little longer.
+    When thousands of clients connect, all their objects are made at once; the collector then traverses all of them
+    again and again, and no client is served for up to 200 ms each time (measured with 5,000). Dropped cycles are freed
+    a little later.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(OBJECTS_BEFORE_A_LOOK, *gc.get_threshold()[1:])
+    gc.set_threshold(COLLECTION_THRESHOLD, *gc.get_threshold()[1:])
 
 
 def raise_open_files() -> None:

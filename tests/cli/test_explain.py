@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from orosync.interfaces import IAuthorizer
 from orosync.model import Decision, Verdict
-from tests.cli.desk import RUNNING, DeskCase
+from tests.cli.command_case import RUNNING, CommandCase
 
 MORE = """
 [role:oro/staff]
@@ -47,7 +47,7 @@ class Later:
         return succeed(Decision(Verdict.ALLOW, "Later says so"))
 
 
-class ExplainTests(DeskCase):
+class ExplainTests(CommandCase):
     async def explain(self, status: int, *arguments: str) -> list[str]:
         """The lines on standard output; the exit status is ``status``."""
         self.assertEqual(await self.orosync("explain", *arguments), status, (arguments, self.out, self.err))
@@ -78,15 +78,15 @@ class ExplainTests(DeskCase):
         self.assertEqual(lines, ["ALLOW subscribe acme/x to user 'anna' (id 1; role staff) in oro",
                                  f"{channel}: subscribe = staff"])  # fmt: skip
 
-    async def test_back_end_and_anybody(self):
-        """The back end with the role of its tickets, and anybody with a role."""
+    async def test_back_end_and_any_client(self):
+        """The back end with the role of its tickets, and any client with a role."""
         ping = "[topics:oro] oro/ping (built in)"
         for status, arguments, lines in (
             (0, ["--back-end"], ["ALLOW publish oro/ping to the back end (role backend) in oro",
                                  f"{ping}: publish = backend"]),
             (1, ["--back-end", "--role", "user"], ["DENY publish oro/ping to the back end (role user) in oro",
                                                    f'{ping}: the role "user" is not one of its publishers (backend)']),
-            (1, ["--role", "guest"], ["DENY publish oro/ping to anybody (role guest) in oro",
+            (1, ["--role", "guest"], ["DENY publish oro/ping to any client (role guest) in oro",
                                       f'{ping}: the role "guest" is not one of its publishers (backend)']),
         ):  # fmt: skip
             self.assertEqual(
@@ -121,7 +121,7 @@ class ExplainTests(DeskCase):
         self.config.write_text(self.config.read_text() + MORE)
         topic = ("--topic", "oro/ping")
         self.assertEqual(await self.explain(1, "--user", "gone", *topic), [
-            "refused (disabled): user 'gone' is disabled, [authenticator:tickets] does not let it in"])  # fmt: skip
+            "refused (disabled): user 'gone' is disabled, [authenticator:tickets] refuses the user"])  # fmt: skip
         self.assertEqual(await self.explain(1, "--user", "zoe", *topic), [
             "refused (unknown_user): none of [authenticator:tickets], [authenticator:cookie] knows a user 'zoe'"
         ])  # fmt: skip
@@ -133,7 +133,7 @@ class ExplainTests(DeskCase):
         self.assertIn("to user 'anna' (id 1; role staff) in oro", (await self.explain(0, "--user", "anna", *topic))[0])
 
     async def test_authorizer_that_answers_later(self):
-        """Whoever decides, its own words are shown; it sees the user with organizations and roles."""
+        """The words of the authorizer that decides are shown; it sees the user with organizations and roles."""
         self.configure("authorizers = topics:oro", "authorizers = later topics:oro")
         self.configure("user.anna = 1 env:HASH", "user.anna = 1 env:HASH organizations=7 roles=ROLE_X")
         later = "[authorizer:later]\nuse = tests.cli.test_explain:Later\n"

@@ -12,12 +12,12 @@ from twisted.internet.defer import Deferred
 
 from orosync import __version__
 from orosync.cli import main, ticket
-from tests.cli.desk import DeskCase
+from tests.cli.command_case import CommandCase
 
 TREE = Path(__file__).resolve().parents[2]
 
 
-class CheckConfigTests(DeskCase):
+class CheckConfigTests(CommandCase):
     async def test_sound(self):
         """A configuration that a router would start with, and what may yet be a mistake in it."""
         self.assertEqual(await self.orosync("check-config"), 0)
@@ -72,7 +72,7 @@ class CheckConfigTests(DeskCase):
 
     async def test_part_that_cannot_be_had(self):
         """A part that does not load is found out without starting anything."""
-        self.configure("use = tests.cli.desk:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
+        self.configure("use = tests.cli.command_case:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
         self.assertEqual(await self.orosync("check-config"), 1)
         self.assertIn("[sessions:office] use:", self.err)
         self.assertRegex(self.err, r" \(line \d+\)\n$")
@@ -87,12 +87,12 @@ class CheckConfigTests(DeskCase):
         self.assertRegex(self.err, r" \(line \d+\)\n")
 
     async def test_fault_of_another_command(self):
-        """Whoever asks something else with such a configuration has used the command in a wrong way."""
+        """Another command with such a configuration counts as misused."""
         self.config.write_text("[listen]\n")
         self.assertEqual(await self.orosync("ticket", "verify", stdin="x"), 2)
 
 
-class CommandTests(DeskCase):
+class CommandTests(CommandCase):
     def command(self, *arguments, stdin=""):
         environ = {**os.environ, "PYTHONPATH": str(TREE)}
         program = "from orosync.cli.main import main; main()"
@@ -128,6 +128,6 @@ class CommandTests(DeskCase):
 
     async def test_no_answer(self):
         """A part that never answers ends as one that cannot be reached."""
-        with mock.patch.object(main, "PATIENCE", 0.01), mock.patch.object(ticket, "verify", lambda *args: Deferred()):
+        with mock.patch.object(main, "TIMEOUT", 0.01), mock.patch.object(ticket, "verify", lambda *args: Deferred()):
             self.assertEqual(await self.orosync("ticket", "verify", stdin="x"), 3)
         self.assertIn("unreachable (timeout)", self.err)

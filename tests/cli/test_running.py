@@ -7,12 +7,12 @@ from twisted.internet.defer import Deferred
 from orosync.cli.running import ask, only
 from orosync.config import load
 from orosync.errors import ConfigError
-from tests.cli.desk import RUNNING, DeskCase
+from tests.cli.command_case import RUNNING, CommandCase
 
 EXCHANGE = "[sessions:web]\nuse = http\nurl = http://127.0.0.1:1/x\nauthenticator = tickets\n"
 
 
-class RunningTests(DeskCase):
+class RunningTests(CommandCase):
     def test_only(self):
         """An authenticator brings its directory and its store, an exchange the authenticator that judges for it."""
         self.configure("[topics:oro]", EXCHANGE + "[topics:oro]")
@@ -47,7 +47,7 @@ class RunningTests(DeskCase):
         """Their faults are those of the configuration."""
         from twisted.internet import reactor
 
-        self.configure("use = tests.cli.desk:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
+        self.configure("use = tests.cli.command_case:sessions\n[sessions:unused]", "use = nowhere:x\n[sessions:unused]")
         with self.assertRaises(ConfigError) as caught:
             await ask(only(load(self.config), "cookie"), reactor, None)
         self.assertIn("[sessions:office] use:", caught.exception.faults[0])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.cli.desk import COOKIE, NOBODYS, STALE, DeskCase
+from tests.cli.command_case import COOKIE, NO_USERS, STALE, CommandCase
 
 
-class SessionTests(DeskCase):
+class SessionTests(CommandCase):
     async def verify(self, cookie, store="office"):
         return await self.orosync("session", "verify", "--sessions", store, stdin=cookie + "\n")
 
@@ -16,16 +16,16 @@ class SessionTests(DeskCase):
 
     async def test_header(self):
         """What a browser shows may be given as it is: the cookie with its name, among others, for either judge."""
-        for cookie in (f"BAPID={COOKIE}", f"Cookie: _csrf=1; BAPID={COOKIE}; XBAPID={NOBODYS}"):
+        for cookie in (f"BAPID={COOKIE}", f"Cookie: _csrf=1; BAPID={COOKIE}; XBAPID={NO_USERS}"):
             self.assertEqual(await self.verify(cookie), 0, cookie)
             self.assertEqual(await self.verify(cookie, "unused"), 0, cookie)
         self.assertEqual(await self.verify(f"OTHER={COOKIE}"), 1)
 
     async def test_refused(self):
-        """Why it is nobody's, in a line without the cookie."""
+        """Why it is refused, in a line without the cookie."""
         table = [
             (STALE, "refused (password_changed): BAPID of 'anna': the password has changed since the login\n"),
-            (NOBODYS, "refused (no_session): BAPID: unknown, expired or logged out\n"),
+            (NO_USERS, "refused (no_session): BAPID: unknown, expired or logged out\n"),
             ("u" * 26, "refused (no_session): BAPID: unknown, expired or logged out\n"),
             (
                 "../../etc/passwd",
@@ -37,11 +37,11 @@ class SessionTests(DeskCase):
             self.assertEqual(await self.verify(cookie), 1)
             self.assertEqual((self.out, self.err), (words, ""))
 
-    async def test_store_that_nobody_asks(self):
+    async def test_store_without_an_authenticator(self):
         """A store may be tried out before an authenticator uses it; its user is then not judged."""
         self.assertEqual(await self.verify(STALE, "unused"), 0)
         self.assertIn("OK: user 'anna' (id 1); no authenticator asks [sessions:unused]", self.out)
-        self.assertEqual(await self.verify(NOBODYS, "unused"), 1)
+        self.assertEqual(await self.verify(NO_USERS, "unused"), 1)
 
     async def test_no_such_store(self):
         """A name that leads nowhere is a wrong use of the command."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from orosync.identity.ticket import date_c, make_ticket
-from tests.cli.desk import HASH, RUNNING, SECRET, DeskCase
+from tests.cli.command_case import HASH, RUNNING, SECRET, CommandCase
 
 
 def ticket(user="anna", password=HASH, age=0, secret=SECRET):
     return make_ticket(user, password, secret, "0123456789abcdef", date_c(int(time.time()) - age))
 
 
-class MakeTests(DeskCase):
+class MakeTests(CommandCase):
     async def test_made_ticket_is_good(self):
         """A ticket of a user, made and judged with the secret that the configuration refers to."""
         self.assertEqual(await self.orosync("ticket", "make", "--user", "anna"), 0)
@@ -32,7 +32,7 @@ class MakeTests(DeskCase):
         self.assertIn("refused (no_publish_right)", self.out)
 
     async def test_no_such_user(self):
-        """Nobody gets a ticket who could not use it; for a disabled user there is a warning."""
+        """An unknown user gets no ticket; for a disabled one there is a warning."""
         self.assertEqual(await self.orosync("ticket", "make", "--user", "zoe"), 1)
         self.assertEqual(self.out, "refused (unknown_user): [directory:people] has no user 'zoe'\n")
         self.assertEqual(await self.orosync("ticket", "make", "--user", "gone"), 0)
@@ -42,7 +42,7 @@ class MakeTests(DeskCase):
         self.assertIn('a user name with ";"', self.err)
 
 
-class VerifyTests(DeskCase):
+class VerifyTests(CommandCase):
     async def test_reasons(self):
         """Why a ticket is refused, in one line and never with the ticket."""
         table = [

@@ -8,7 +8,7 @@ from orosync.authz.channels import Binding, Channel, Owner
 from orosync.authz.factory import ORO_CHANNELS
 from orosync.cli.topics import HEAD, table
 from tests.authz.oro_application import FILE, FILES, PLATFORM, route, written
-from tests.cli.desk import DeskCase
+from tests.cli.command_case import CommandCase
 
 
 class TableTests(SynchronousTestCase):
@@ -40,7 +40,7 @@ class TableTests(SynchronousTestCase):
             ("yes", 1),
             ("router.ini:3", 1),
             ("nobody", 2),
-            (r"user_id \d+|\* (the client's own, * for everybody)", 2),
+            (r"user_id \d+|\* (the client's own, * for all users)", 2),
             ("organization_id [0-9]+ (an own organization), role [A-Z_]+ (an own role in Oro), x [a-z]", 2),
             ("f.yml:1", 2),
         ):
@@ -50,7 +50,7 @@ class TableTests(SynchronousTestCase):
             self.assertEqual([line[at - 2 : at] for line in lines[1:3]], ["  ", "  "], name)
 
 
-class TopicsTests(DeskCase):
+class TopicsTests(CommandCase):
     async def test_built_in(self):
         """Oro's ten, those of one's own, and what was changed, each with its place."""
         self.configure("subscribe = user staff", "subscribe = user staff\nchannel.acme/x = subscribe nobody; retained\n"
@@ -64,7 +64,7 @@ class TopicsTests(DeskCase):
         last = len(self.config.read_text().splitlines())
         self.assertRegex(shown["acme/x"], rf"nobody +backend +- +yes +router\.ini:{last - 1}$")
         self.assertRegex(shown["oro/ping"], rf"backend or staff or user +nobody +- +- +router\.ini:{last}, built in$")
-        self.assertRegex(shown["oro/imap_sync_fail/{user_id}"], r"the client's own, \* for everybody")
+        self.assertRegex(shown["oro/imap_sync_fail/{user_id}"], r"the client's own, \* for all users")
 
     async def test_of_an_application(self):
         """The channels of its files, and what is still to be said of those with another handler."""

@@ -1,4 +1,4 @@
-"""What the two faces of attached processes have in common: nearly everything."""
+"""What the tests of the two attached commands have in common."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ use = anonymous
 """
 
 
-class AttachedFace(FilesCase):
-    """Mixed into the case of one ``face``, whose name is the plugin's behind "orosync-"."""
+class AttachedCommandCase(FilesCase):
+    """Mixed into the case of one ``command``, whose name is the plugin's behind "orosync-"."""
 
-    face: ModuleType
+    command: ModuleType
 
     def options(self, text: str) -> Any:
-        options = self.face.Options()
+        options = self.command.Options()
         options.parseOptions(["--config", str(self.write(text))])
         return options
 
     def check_sound(self) -> None:
         """A file with an [attach] becomes a service, whose reactor counts by a clock that cannot be set."""
         self.patch(reactor, "seconds", time.time)
-        self.assertTrue(IService.providedBy(self.face.makeService(self.options(SOUND))))
+        self.assertTrue(IService.providedBy(self.command.makeService(self.options(SOUND))))
         self.assertIs(reactor.seconds, time.monotonic)
 
     def check_no_attach(self) -> None:
@@ -48,12 +48,12 @@ class AttachedFace(FilesCase):
         )
         said = io.StringIO()
         with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
-            self.face.makeService(options)
+            self.command.makeService(options)
         self.assertEqual(left.exception.code, 1)
         self.assertIn("orosync: [attach] no such section is there", said.getvalue())
 
     def check_no_file(self) -> None:
         """The command is told by its own name what is missing."""
-        name = self.face.__name__.rpartition(".")[2]
+        name = self.command.__name__.rpartition(".")[2]
         with self.assertRaisesRegex(UsageError, f"twistd orosync-{name} --config etc/crossbar/{name}.ini"):
-            self.face.Options().parseOptions([])
+            self.command.Options().parseOptions([])

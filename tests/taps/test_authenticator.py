@@ -1,15 +1,15 @@
-"""The face of ``twistd orosync-authenticator``."""
+"""The command of ``twistd orosync-authenticator``."""
 
 from __future__ import annotations
 
 from orosync.taps import authenticator
-from tests.taps.attached_case import AttachedFace
+from tests.taps.attached_case import AttachedCommandCase
 
 
-class Face(AttachedFace):
+class Face(AttachedCommandCase):
     """taps.authenticator."""
 
-    face = authenticator
+    command = authenticator
 
     def test_sound(self) -> None:
         """A file with an [attach] becomes a service."""

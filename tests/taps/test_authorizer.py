@@ -1,15 +1,15 @@
-"""The face of ``twistd orosync-authorizer``."""
+"""The command of ``twistd orosync-authorizer``."""
 
 from __future__ import annotations
 
 from orosync.taps import authorizer
-from tests.taps.attached_case import AttachedFace
+from tests.taps.attached_case import AttachedCommandCase
 
 
-class Face(AttachedFace):
+class Face(AttachedCommandCase):
     """taps.authorizer."""
 
-    face = authorizer
+    command = authorizer
 
     def test_sound(self) -> None:
         """A file with an [attach] becomes a service."""

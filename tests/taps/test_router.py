@@ -1,4 +1,4 @@
-"""The face of ``twistd orosync``."""
+"""The command of ``twistd orosync``."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("[authorizer:mine] use:", said.getvalue())
 
     def test_open_files(self):
-        """Whoever starts it from a shell with few open files needs no ulimit: the hard limit is taken before the
+        """A start from a shell with few open files needs no ulimit: the hard limit is taken before the
         configuration is judged, so that nothing is warned of."""
         path = self.write(SOUND + "[router]\nstate = .\n")
         program = (

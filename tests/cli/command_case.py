@@ -20,7 +20,7 @@ from orosync.model import AdminSession, User
 from orosync.testing import MemoryDirectory, MemorySessionStore
 
 SECRET, HASH = "a secret of the application", "$2y$13$the-hash-of-anna"
-COOKIE, STALE, NOBODYS = ("c" * 26, "s" * 26, "n" * 26)
+COOKIE, STALE, NO_USERS = ("c" * 26, "s" * 26, "n" * 26)
 CONFIGURATION = """
 [listen:public]
 endpoint = tcp:0:interface=127.0.0.1
@@ -42,13 +42,13 @@ use = static
 user.anna = 1 env:HASH
 user.gone = 2 env:HASH enabled=no
 [directory:down]
-use = tests.cli.desk:DownDirectory
+use = tests.cli.command_case:DownDirectory
 [directory:odd]
-use = tests.cli.desk:odd_directory
+use = tests.cli.command_case:odd_directory
 [sessions:office]
-use = tests.cli.desk:sessions
+use = tests.cli.command_case:sessions
 [sessions:unused]
-use = tests.cli.desk:sessions
+use = tests.cli.command_case:sessions
 [topics:oro]
 subscribe = user staff
 """
@@ -56,14 +56,14 @@ RUNNING: list[str] = []
 
 
 def sessions(name: str, options: Any) -> MemorySessionStore:
-    """Anna's session, one of before her password changed, one of nobody."""
+    """Anna's session, one of before her password changed, one of no user."""
     return MemorySessionStore(
-        {COOKIE: AdminSession("anna", 1, HASH), STALE: AdminSession("anna", 1, "old"), NOBODYS: None}
+        {COOKIE: AdminSession("anna", 1, HASH), STALE: AdminSession("anna", 1, "old"), NO_USERS: None}
     )
 
 
 def odd_directory(name: str, options: Any) -> MemoryDirectory:
-    """Somebody with a name that no ticket can hold."""
+    """A user with a name that no ticket can hold."""
     return MemoryDirectory(User(3, "an;na", HASH))
 
 
@@ -82,7 +82,7 @@ class DownDirectory(MemoryDirectory, Service):
         RUNNING.remove(self.title)
 
 
-class DeskCase(TestCase):
+class CommandCase(TestCase):
     """``orosync(...)`` runs a command and leaves what it printed in ``out`` and ``err``."""
 
     def setUp(self) -> None:
