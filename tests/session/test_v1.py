@@ -205,6 +205,15 @@ class V1Tests(SynchronousTestCase):
         self.assertEqual(client.heard(), [[3, "c1", None]])
         self.assertEqual(client.ask([2, "c4", "a.b"]), [])
 
+    def test_late_decision_about_what_the_router_refuses(self):
+        """It is counted as one at once is, and costs the client nothing else."""
+        answer = Deferred()
+        self.stage.authorizer.answers[Action.PUBLISH, "wamp.x"] = answer
+        self.assertEqual(self.client.ask([7, "wamp.x", 1]), [])
+        answer.callback(Decision(Verdict.ALLOW))
+        self.assertIsNone(self.client.link.ended)
+        self.assertEqual(self.stage.journal.counts["request.refused", "wamp.error.invalid_uri"], 1)
+
     def test_late_authorizer_keeps_the_order(self):
         """Nothing more is read until the authorizer has answered."""
         answer = Deferred()
