@@ -59,7 +59,7 @@ class V1Session:
         self._grants: Grants | None = None
         self._granted: Mapping[str, Decision] = EMPTY
         self._broker_publish = realm_context.realm.broker.publish
-        self._deliver, self._publish_to = realm_context.dispatcher.deliver, realm_context.dispatcher.publish
+        self._deliver = realm_context.dispatcher.deliver
         self._prefixes = v1.Prefixes()
         self.bucket = context.bucket(facts, principal)
         self._link: ILink | None = None
@@ -132,7 +132,7 @@ class V1Session:
         self._drop("the router is shutting down")
 
     def dismiss(self, refusal: Refused) -> None:
-        """The login is gone. Dropped as at a shutdown: Oro's page comes back with a new ticket, if it can have one."""
+        """The login is no longer valid. Dropped as at a shutdown: Oro's page then asks for a new ticket by itself."""
         self._context.journal.note("session.ended", refusal.code, user=self._principal.authid, reason=refusal.reason)
         self._drop("the login is no longer valid")
 
@@ -146,14 +146,16 @@ class V1Session:
         if self._link is not None:
             self._link.drop(reason, linger=True)
 
-    # -- what it asks for, once authorised
+    # -- what it asks for, once authorized
 
     def _publish(self, message: v1.V1Publish, decision: Decision) -> None:
         topic, payload, member = message.topic, message.payload, self._member
         if message.exclude or message.eligible:
             exclude_me, filters = Filters.from_v1(message.exclude, message.eligible)
             options = PublishOptions(exclude_me=exclude_me, filters=filters)
-            self._publish_to(self._realm_context.realm.broker, topic, payload, member, options, decision.disclose)
+            realm_context = self._realm_context
+            broker, publish = realm_context.realm.broker, realm_context.dispatcher.publish
+            publish(broker, topic, payload, member, options, decision.disclose)
         else:  # what nearly every PUBLISH is, written out
             self._deliver(self._broker_publish(topic, payload, member, message.exclude_me, None, decision.disclose)[1])
 

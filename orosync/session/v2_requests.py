@@ -91,7 +91,7 @@ class Requests:
         self._procedures: Grants | None = None
         self._granted_procedures: Mapping[str, Decision] = EMPTY
         self.next_request = 1
-        self._deliver, self._publish_to = realm_context.dispatcher.deliver, realm_context.dispatcher.publish
+        self._deliver = realm_context.dispatcher.deliver
         self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
         self._forwards = forwards or member.principal.authrole in realm_context.forwarders
 
@@ -135,7 +135,7 @@ class Requests:
             realm_context.journal.count("uplink.dropped", "again")
             publication = ids.random_id()
         else:
-            publication = self._publish_to(
+            publication = realm_context.dispatcher.publish(
                 self._realm.broker, message.topic, payload, member, options, disclose, details
             )[0]
         if options.acknowledge:
