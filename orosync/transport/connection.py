@@ -189,7 +189,7 @@ class Connection(TurnTaker):
         self.state, self.clear = CLOSED, False
         self._queue.clear()
         self._forget()
-        self.__dict__.pop("send", None)  # it refers to us: no work for the garbage collector
+        self.__dict__.pop("send", None)  # it refers to self: without it no cycle is left to the garbage collector
         handshake, self._handshake = self._handshake, None
         session, self.session = self.session, None
         if handshake is not None:
@@ -201,7 +201,7 @@ class Connection(TurnTaker):
                 _log.failure("a session could not be told that it is over")
 
     def _ending(self, reason: Failure) -> tuple[bool, int | None, str]:
-        """What the session is told: whether it ended properly, the peer's code, and why."""
+        """For ISession.closed: whether the end was clean, the peer's code, and the reason."""
         if isinstance(reason.value, ConnectionDone):
             why = "peer ended the TCP connection without a goodbye"
         else:
@@ -211,7 +211,7 @@ class Connection(TurnTaker):
     # -- called by the handshake
 
     def begin(self, session: ISession, facts: ConnectionFacts, head: bytes, early: bytes) -> None:
-        """Admitted: the answer and what the session says first leave together, then reading begins."""
+        """The client is admitted: send the answer together with the first frames of the session, then read."""
         self._handshake = None
         self.session = session
         self.facts = facts
@@ -241,11 +241,12 @@ class Connection(TurnTaker):
             self.read(early)
 
     def answer(self, answer: bytes) -> None:
-        """Refused: an answer and an end."""
+        """The client is refused: answer and end."""
         self._deliver(answer)
         self._end()
 
     def _limit(self, size: int) -> None:
+        """Set the message limit."""
         self.message_limit = size
 
     # -- ILink
@@ -260,11 +261,11 @@ class Connection(TurnTaker):
         queue.append(frame)
 
     def send(self, frame: bytes) -> None:
-        """See ILink. An open link on a plain socket has a quicker one (``write_queue.event_sender``)."""
+        """See ILink. An open connection on a plain socket has a faster one (``write_queue.event_sender``)."""
         self.push(frame)
 
     def pause(self, reason: int = WAITING) -> None:
-        """See ILink: no further message is given to the session, even if it has arrived already."""
+        """See ILink and ``interfaces.WAITING``."""
         if self.state == CLOSED:
             return
         self._paused |= reason
@@ -273,7 +274,7 @@ class Connection(TurnTaker):
             self._hold()
 
     def resume(self, reason: int = WAITING) -> None:
-        """See ILink: go on with what has arrived, in order, then with the socket."""
+        """See ILink. What has arrived is handled first, in order; then the socket is read again."""
         if not self._paused & reason:
             return
         if reason == RATE:
@@ -281,7 +282,7 @@ class Connection(TurnTaker):
         self._paused &= ~reason
         if self._paused or self._reading or self.state == CLOSED:
             return
-        self.last_heard = self.timers.now  # what arrived meanwhile had not been listened to
+        self.last_heard = self.timers.now  # silence while we did not read means nothing
         buffer, offset, tail = self._buffer, self._offset, self._tail
         self._buffer, self._tail = b"", None
         if tail:
@@ -295,7 +296,7 @@ class Connection(TurnTaker):
         """See ILink."""
         session = self.session
         if session is None:
-            return  # the connection has gone meanwhile
+            return  # the connection is gone
         policy = session.policy
         limit = policy.message_limit if authenticated else min(policy.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
@@ -316,13 +317,13 @@ class Connection(TurnTaker):
         if self.state != CLOSED:
             self.flush()
             self._why = reason
-            # PHP, which is never pinged and reads nothing, has to notice.
+            # PHP is not pinged and reads nothing: only a full close makes its next write fail.
             self._end(linger and self.session is not None and self.session.policy.pinged)
 
     # -- sending
 
     def flush(self) -> None:
-        """Send the queue; once the peer has been told goodbye nothing may follow."""
+        """Send the queue. After a CLOSE nothing more may be sent."""
         queue = self._queue
         if self.state != OPEN:
             queue.clear()
@@ -371,9 +372,9 @@ class Connection(TurnTaker):
     # -- reading
 
     def read_one(self, data: bytes) -> bool:
-        """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
+        """Hand over ``data`` if it is one whole message and nothing else, as it nearly always is; else return False.
 
-        For connections on which nothing is half done (not ``_unsettled``).
+        Only called when nothing is left from earlier reads (not ``_unsettled``).
         """
         raise NotImplementedError
 
@@ -388,7 +389,7 @@ class Connection(TurnTaker):
             whole = self._rejoin(data)
             if whole is None:
                 if len(data) <= SCRAP:
-                    self.scrap()
+                    self.count_scrap()
                 return
             data = whole
         turns = self.turns
@@ -403,7 +404,7 @@ class Connection(TurnTaker):
             turns.count(cost)
 
     def _rejoin(self, data: bytes) -> bytes | None:
-        """Put ``data`` behind what waits already; None while there is nothing to do with it yet."""
+        """Put ``data`` behind what waits already; None while nothing can be done with it yet."""
         if self._skip:
             if len(data) < self._skip:
                 self._skip -= len(data)
@@ -442,7 +443,7 @@ class Connection(TurnTaker):
         self.failed()
 
     def _settle(self, data: bytes, position: int, need: int, moved: bool) -> None:
-        """Keep what is left of ``data`` from ``position`` on, and note what state that leaves the connection in."""
+        """Keep what is left of ``data`` from ``position`` on, and note the state of the connection."""
         if self.state == CLOSED:
             self._forget()
             self._unsettled = False
@@ -483,14 +484,14 @@ class Connection(TurnTaker):
             self.transport.pauseProducing()
 
     def take_token(self) -> None:
-        """The peer sent a PING, or a PONG without one: it costs a token, like a message."""
+        """A PING, an unsolicited PONG or a fragment costs a token, like a message."""
         bucket = self.bucket
         bucket.left -= 1
         if bucket.left < 0:
             bucket.spent(self)
 
     def pong(self) -> None:
-        """A PONG arrived. The one that we wanted costs nothing."""
+        """A PONG arrived. The answer to our PING costs nothing."""
         if self.pong_owed:
             self.pong_owed = False
         else:
@@ -515,11 +516,11 @@ class Connection(TurnTaker):
     # -- tls_records.Watcher
 
     def room(self) -> int:
-        """What is still missing of the longest message that the client may send."""
+        """Bytes that are missing of the longest message that the client may send."""
         return self.message_limit - len(self._tail or b"")
 
     def record_too_long(self, size: int) -> None:
-        """It will not be complete before more has arrived than a message may have."""
+        """A TLS record is longer than the longest message: do not wait for it."""
         if self.state == OPEN:
             reason = f"a TLS record of {size} bytes before it has joined, {self.message_limit} have room"
             self.journal.note("frame.refused", "record", address=self.facts.address, reason=reason)
@@ -528,21 +529,21 @@ class Connection(TurnTaker):
     # -- ending
 
     def withdraw(self) -> None:
-        """Others need its room. Over TLS nothing is said, which might have to wait for the TLS handshake."""
+        """Others need its room. Over TLS there is no answer: it might have to wait for the TLS handshake."""
         if self._handshake is None or self.settings.tls:
             self.drop_now("others need the room")
         else:
             self._handshake.withdraw()
 
     def due(self) -> None:
-        """The timers: the deadline of whatever state the connection is in."""
+        """See timers.Timed: the deadline of the handshake, of closing, of the next ping or of its pong."""
         timers = self.timers
         if self.state == CONNECTING and self._handshake is not None:
             self._handshake.timed_out()
         elif self.state != OPEN:
             self.drop_now("peer did not finish closing in time")
         elif self._paused or self.backlog():
-            # We are not listening, or it has reading to do before it can see a ping: silence means nothing.
+            # We do not read, or the peer has to read other data before a ping: its silence means nothing.
             timers.schedule(self, self.ping_ticks)
         elif self.last_heard < 0:
             self.journal.note("consumer.cut", "ping_timeout", address=self.facts.address)
@@ -563,7 +564,7 @@ class Connection(TurnTaker):
         self._forget()
         self.transport.abortConnection()
 
-    def scrap(self) -> None:
+    def count_scrap(self) -> None:
         """A small piece of an incomplete frame costs SCRAP: one read of TLS may hold thousands of records of one
         byte."""
         if self._raw is self.transport or self._paused:
@@ -575,18 +576,20 @@ class Connection(TurnTaker):
             self._hold()
 
     def oversized(self, size: int) -> None:
+        """A message of ``size`` bytes is skipped."""
         address, limit = self.facts.address, self.message_limit
         self.journal.note("frame.skipped", "too_large", address=address, size=size, limit=limit)
 
     def failed(self) -> None:
+        """See read_turns.Reader; also called when the session raised."""
         self.journal.note("link.failed", "internal", address=self.facts.address)
         self.close(1011, "internal error")
         if self.state != CLOSED:
             self._end(linger=True)  # it was closing already
 
     def _end(self, linger: bool = False) -> None:
-        """Let the transport send what it holds and close, within the time that closing may take. ``linger``: only our
-        side of TCP is ended, what still arrives is read and dropped until the peer ends too. Were it left unread, the
+        """Let the transport send what it holds and close, within ``close_timeout``. With ``linger`` only our side of
+        TCP is ended; what still arrives is read and dropped until the peer ends too. Were it left unread, the
         system would take back what it has not delivered yet: the last events, or the reason for a failure."""
         self.state, self.clear = CLOSED, False
         self.timers.schedule(self, self.close_ticks)
@@ -597,4 +600,4 @@ class Connection(TurnTaker):
         if linger and self._raw is self.transport:
             self.transport.loseWriteConnection()
         else:
-            self.transport.loseConnection()  # TLS says goodbye by itself and waits for the peer's
+            self.transport.loseConnection()  # TLS sends close_notify and waits for the peer's

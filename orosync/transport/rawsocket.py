@@ -121,7 +121,7 @@ class RawSocketConnection(Connection, Protocol):
     peer_limit = MOST
     """The longest message that the peer takes."""
     _closed = False
-    _answers = False
+    _knows_pings = False
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
@@ -203,7 +203,7 @@ class RawSocketConnection(Connection, Protocol):
 
     def _ping(self, kind: int, payload: bytes) -> None:
         """PING and PONG: a PONG carries the payload of its PING."""
-        self.answering()
+        self.learn_pings()
         if kind == PING:
             if len(payload) > self.peer_limit:
                 self.violated("a PING is longer than the PONG that its sender takes")
@@ -213,10 +213,10 @@ class RawSocketConnection(Connection, Protocol):
         else:
             self.pong()
 
-    def answering(self) -> None:
+    def learn_pings(self) -> None:
         """The peer knows pings: it has sent one, or answered one."""
-        if not self._answers and self.session is not None:
-            self._answers = True
+        if not self._knows_pings and self.session is not None:
+            self._knows_pings = True
             if self.session.policy.pinged:
                 self.timers.schedule(self, self.ping_ticks)
 
@@ -240,7 +240,7 @@ class RawSocketConnection(Connection, Protocol):
     def due(self) -> None:
         """See timers.Timed. Only clients that have shown that they know pings are pinged: autobahn takes one for the
         head of a message of 16 MiB. For the others there is TCP's keep-alive."""
-        if self.state != OPEN or self._answers:
+        if self.state != OPEN or self._knows_pings:
             super().due()
 
     def _limit(self, size: int) -> None:

@@ -129,7 +129,7 @@ class WebSocketHandshake(Handshake):
         self._request_admission(facts, key, agreed(offered) if offered else None)
 
     def _serve_http(self, request: HttpRequest) -> None:
-        """Plain HTTP: from here on the connection is the site's (pages, or long-poll)."""
+        """Plain HTTP: from here on the site serves the connection (pages, or long-poll)."""
         connection = self._connection
         polled = connection.longpoll is not None and connection.longpoll.serves(request.path)
         if connection.site is None or not (polled or connection.settings.web is not None):
@@ -210,11 +210,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
     # -- reading
 
     def read_one(self, data: bytes) -> bool:
-        """Whether ``data`` was one whole message and nothing else, as nearly always; then it has been handed over.
-
-        For connections without anything half done (not ``_unsettled``). Does what ``read`` would do, written out: each
-        call would cost every message.
-        """
+        """See Connection. It does what ``read`` would do, written out: each call would cost every message."""
         # RFC 6455 section 5.2: two octets, the extended length, the mask, the payload.
         size = len(data)
         if size < 6 or ((first := data[0]) != TEXT and first != BINARY):
@@ -322,7 +318,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
     def _pass_on(self, data: bytes, position: int) -> int:
         """Give autobahn the rest of its frame, or the one that begins at ``position``. Returns where that ends, behind
         ``position``; the end of ``data`` when nothing more is to be read. Raises RuntimeError if autobahn holds a frame
-        that is complete, which would loop for ever."""
+        that is complete: the loop would not end."""
         if self.utf8validator is None:
             self.utf8validator = Utf8Validator()
         frame = self.current_frame
