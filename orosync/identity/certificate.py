@@ -1,7 +1,7 @@
-"""The TLS client certificate as a way to say who one is, for v1 and v2 alike.
+"""Authentication by TLS client certificate, for WAMP v1 and v2.
 
-The listener has checked that one of its authorities issued it and that it has not run out; whose it is stands here. It
-must not know TLS, realms or topics.
+The listener has verified that one of its authorities issued the certificate and that it has not expired; this
+authenticator finds the account that it belongs to.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class CertificateAuthenticator:
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
-        """See IAuthenticator. The certificate is the connection's; HELLO may name whose it is."""
+        """See IAuthenticator. The certificate is the connection's; an authid in HELLO has to match it."""
 
         def identified() -> Principal | AuthenticationStep:
             if method != METHOD:
@@ -92,7 +92,7 @@ class CertificateAuthenticator:
 
 
 def _common_name(certificate: bytes) -> str | None:
-    """The subject's common name; None where there is none, several, or nothing that can be read."""
+    """The subject's common name; None if there is none, several, or the certificate cannot be read."""
     try:
         names = x509.load_der_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except ValueError:

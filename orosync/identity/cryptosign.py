@@ -1,7 +1,7 @@
-"""WAMP-Cryptosign: the client signs a challenge with its Ed25519 key (WAMP, "Cryptosign-based Authentication").
+"""WAMP-Cryptosign: the client signs a challenge with its Ed25519 key (WAMP "Cryptosign-based Authentication").
 
-With channel binding the signature is worth nothing on another TLS connection. A client may have us sign a challenge of
-its own. Trust roots and certificates of that section are not served. It must not know realms, topics or TLS.
+With channel binding a signature is useless on another TLS connection. A client may have the router sign a challenge
+too ("Router Authentication"). Trust roots and certificates of that section of WAMP are not implemented.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIZE = 32
 
 
 @attrs.frozen
-class _Question:
-    """One attempt: whose it claims to be, and what has to be signed."""
+class _Attempt:
+    """One attempt: the public key and authid that the client claims, and the message to be signed."""
 
     public_key: bytes
     authid: str | None
@@ -43,9 +43,9 @@ class _Question:
 
 @implementer(IAuthenticator)
 class CryptosignAuthenticator:
-    """Knows clients by their public keys (``identifiers``: 64 hex digits), under the authid that is theirs.
+    """Identifies clients by their public keys (``identifiers``: 64 hex digits).
 
-    ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that want to know who we are;
+    ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that authenticate the router;
     ``binding_required`` refuses clients that do not bind to their TLS connection. Kinds of Refused: malformed,
     channel_binding, no_router_key, unknown_key, authid_mismatch, bad_signature. Raises ConfigError.
     """
@@ -66,7 +66,7 @@ class CryptosignAuthenticator:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
         self._attempts = FailedAttempts(METHOD, journal, clock, now, failures)
-        self._accounts = {bytes.fromhex(mark): one for mark, one in by_identifier(title, accounts).items()}
+        self._accounts = {bytes.fromhex(identifier): one for identifier, one in by_identifier(title, accounts).items()}
         self._binding_required = binding_required
         self._own: Ed25519PrivateKey | None = None
         if private_key:
@@ -76,16 +76,16 @@ class CryptosignAuthenticator:
             self._own = Ed25519PrivateKey.from_private_bytes(seed)
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Nothing of this kind is in a handshake."""
+        """See IAuthenticator. Never in a handshake."""
         return defer.succeed(None)
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
-        return self._attempts.limited(facts, lambda: self._question(facts, hello, method))
+        return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
 
-    def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
+    def _challenge(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method != METHOD:
             raise wrong_method(self.name, method)
         public_key = _hex(hello.authextra.get("pubkey"), SIZE)
@@ -98,15 +98,15 @@ class CryptosignAuthenticator:
         asked = hello.authextra.get("challenge")
         if asked is not None:
             extra |= self._signed(asked, channel)
-        question = _Question(public_key, hello.authid, _xor(challenge, channel))
+        attempt = _Attempt(public_key, hello.authid, _xor(challenge, channel))
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.limited(facts, lambda: self._verify(question, signature))
+            return self._attempts.limited(facts, lambda: self._verify(attempt, signature))
 
         return AuthenticationStep(METHOD, extra, answer)
 
     def _channel(self, facts: ConnectionFacts, binding: object) -> bytes:
-        """What challenges are mixed with: the channel's id, or nothing."""
+        """The channel id that challenges are XORed with; zeros without channel binding."""
         if binding is None:
             if self._binding_required:
                 raise Refused("channel_binding", "the client does not bind to its TLS connection, as it has to here")
@@ -119,27 +119,29 @@ class CryptosignAuthenticator:
         return channel
 
     def _signed(self, asked: object, channel: bytes) -> dict[str, str]:
-        """Our answer to the client's own challenge (WAMP, "Router Authentication")."""
+        """The answer to the client's own challenge (WAMP "Router Authentication")."""
         challenge = _hex(asked, SIZE)
         if challenge is None:
             raise Refused("malformed", "HELLO.Details.authextra.challenge is no challenge of 64 hex digits")
         if self._own is None:
-            raise Refused("no_router_key", "the client asks who we are, and there is no key to sign with")
+            raise Refused(
+                "no_router_key", "the client asks the router to authenticate itself, and there is no key to sign with"
+            )
         message = _xor(challenge, channel)
         own = self._own.public_key().public_bytes_raw()
         return {"pubkey": own.hex(), "signature": self._own.sign(message).hex() + message.hex()}
 
-    def _verify(self, question: _Question, signature: str) -> Principal:
+    def _verify(self, attempt: _Attempt, signature: str) -> Principal:
         signed = _hex(signature, 64 + SIZE)
         if signed is None:
             raise Refused("malformed", "the signature of AUTHENTICATE is not 192 hex digits")
-        account = self._accounts.get(question.public_key)
-        fits = _verified(question.public_key, signed[:64], question.message)
+        account = self._accounts.get(attempt.public_key)
+        fits = _verified(attempt.public_key, signed[:64], attempt.message)
         if account is None:
-            raise Refused("unknown_key", f"there is no user with the key {question.public_key.hex()}")
-        if question.authid is not None and question.authid != account.authid:
-            raise Refused("authid_mismatch", f"HELLO names {question.authid!r}, its key is that of {account.authid!r}")
-        if not fits or not hmac.compare_digest(signed[64:], question.message):
+            raise Refused("unknown_key", f"there is no user with the key {attempt.public_key.hex()}")
+        if attempt.authid is not None and attempt.authid != account.authid:
+            raise Refused("authid_mismatch", f"HELLO names {attempt.authid!r}, its key is that of {account.authid!r}")
+        if not fits or not hmac.compare_digest(signed[64:], attempt.message):
             raise Refused(
                 "bad_signature", f"the signature of {account.authid!r} is of another key, challenge or channel"
             )

@@ -1,13 +1,8 @@
-"""Who waits for a digest: one lane for each address, which take turns, within a bound that the longest lane pays for.
+"""The bounded queue in front of the digests, so that a storm of tickets fills a queue and nothing else.
 
-Every step costs the same however many wait: a storm fills this to the brim, from one address or from thousands. It must
-not know digests, workers or why anybody waits.
-
-The bounded queue in front of the digests, so that a storm of tickets costs a place in a queue and no more.
-
-Two kinds of lanes. The urgent one (the back end) is served first and has room of its own. All others take
-turns, one lane for each address, so that a storm from one address delays its own clients (``lanes``). It must not know
-tickets, users or secrets.
+The urgent lane (the back end) is served first and has room of its own. All other lanes take turns, one for each address
+group, so that a storm from one address delays only its own clients; when the room is full, the longest lane loses its
+newest job. Every step costs the same, however many jobs wait.
 """
 
 from __future__ import annotations
@@ -29,97 +24,12 @@ from orosync.identity.digests import merged
 from orosync.identity.workers import Pairs, ProcessWorker, ThreadWorker, Worker, WorkerLost
 from orosync.interfaces import IJournal
 
-
-class QueuedJob(Protocol):
-    """Somebody in a lane, compared by identity."""
-
-    @property
-    def lane(self) -> str:
-        """The lane's name."""
-
-    @property
-    def size(self) -> int:
-        """How much room it takes."""
-
-
-W = TypeVar("W", bound=QueuedJob)
-
-
-class FairQueue(Generic[W]):
-    """At most ``room`` wait, counted in their sizes. Past that the longest lane (in heads) loses its newest; of lanes
-    of the same length, the newcomer's does."""
-
-    def __init__(self, room: int) -> None:
-        self.waiting = 0
-        self._room = room
-        self._lanes: OrderedDict[str, OrderedDict[W, None]] = OrderedDict()
-        self._by_length: dict[int, OrderedDict[str, None]] = {}
-        self._longest = 0
-
-    def add(self, newcomer: W) -> list[W]:
-        """``newcomer`` goes to the end of its lane. Returns those who have to leave for it, perhaps itself."""
-        name = newcomer.lane
-        lane = self._lanes.setdefault(name, OrderedDict())
-        lane[newcomer] = None
-        self.waiting += newcomer.size
-        self._moved(name, len(lane) - 1, len(lane))
-        leaving = []
-        while self.waiting > self._room:
-            longest = self._by_length[self._longest]
-            victim = next(reversed(self._lanes[name if name in longest else next(iter(longest))]))
-            self.remove(victim)
-            leaving.append(victim)
-        return leaving
-
-    def take(self) -> W | None:
-        """The first of the lane whose turn it is, which then goes behind all others; None when nobody waits."""
-        if not self._lanes:
-            return None
-        name = next(iter(self._lanes))
-        first = next(iter(self._lanes[name]))
-        self._lanes.move_to_end(name)
-        self.remove(first)
-        return first
-
-    def remove(self, one: W) -> bool:
-        """Take ``one`` out, wherever it stands; False if it is not here (any more)."""
-        lane = self._lanes.get(one.lane)
-        if lane is None or one not in lane:
-            return False
-        del lane[one]
-        self.waiting -= one.size
-        self._moved(one.lane, len(lane) + 1, len(lane))
-        if not lane:
-            del self._lanes[one.lane]
-        return True
-
-    def clear(self) -> list[W]:
-        """Everybody leaves, lane by lane."""
-        everybody = [one for lane in self._lanes.values() for one in lane]
-        self._lanes.clear()
-        self._by_length.clear()
-        self.waiting = self._longest = 0
-        return everybody
-
-    def _moved(self, name: str, before: int, after: int) -> None:
-        """Lane ``name`` has become longer or shorter by one."""
-        if before:
-            of_that_length = self._by_length[before]
-            del of_that_length[name]
-            if not of_that_length:
-                del self._by_length[before]
-        if after:
-            self._by_length.setdefault(after, OrderedDict())[name] = None
-        if after > self._longest or self._longest not in self._by_length:
-            self._longest = after
-
-
 ROOM = 10_000
-"""Digests that may wait: everybody whom a listener holds unless it is told otherwise comes back at once and is served,
-on one core within the minute that a proxy waits for an answer, on two in half of that."""
+"""Digests that may wait: all clients of a listener with the default limit may reconnect at once. One core computes them
+within the minute that a reverse proxy waits for an answer, two cores in half of that."""
 
 ROOM_FOR_URGENT = 256
-"""More than a second's work on one core: whoever stands behind that many would not get an answer in its second."""
+"""More than a second's work on one core: more would not be answered within a second."""
 
 JOBS_AT_A_WORKER = 2
 """One being computed, one on its way, so that a busy reactor does not leave a worker idle."""
@@ -127,20 +37,20 @@ JOBS_AT_A_WORKER = 2
 MOST_WORKERS = 4
 
 MOST_LOSSES = 2
-"""Workers that one job may cost: another loss may be its own doing."""
+"""Workers that one job may cost: another loss may be its own fault."""
 
 MOST_HUNG = 3
-"""Workers in a row that hang and have never answered: the next one would not either."""
+"""Workers in a row that hang without ever answering, before no more are started."""
 
 
 class DigestSource(Protocol):
-    """Where an authenticator gets digests from."""
+    """Computes digests for authenticators."""
 
     def digests(self, pairs: Pairs, lane: str, *, urgent: bool = False) -> Deferred[list[str]]:
         """Symfony's digest of each (plain, salt), in order.
 
         Fails with Unavailable ("hash_queue_full", "hasher_down"); cancelling it takes the job out of the
-        queue. ValueError at once for a pair that Symfony refuses (``digest.merged``).
+        queue. ValueError at once for a pair that Symfony refuses (``digests.merged``).
         """
 
 
@@ -154,7 +64,7 @@ class _Job:
 
     @property
     def size(self) -> int:
-        """How many digests it wants."""
+        """The number of digests."""
         return len(self.pairs)
 
 
@@ -162,7 +72,7 @@ class Hasher(Service):
     """Implements DigestSource while it runs. ``room`` and ``urgent_room`` are counted in digests.
 
     ``start_worker`` is called for each of ``workers`` and for the replacement of one that was lost; OSError
-    means that no process can be had, and a single thread takes over.
+    means that no process can be started, and a single thread takes over.
     """
 
     name = "hasher"
@@ -183,7 +93,7 @@ class Hasher(Service):
         self._start_worker = start_worker or (lambda: ProcessWorker(reactor))
         self._workers: list[Worker] = []
         self._hung = 0
-        self._again: deque[_Job] = deque()  # lost with a worker
+        self._again: deque[_Job] = deque()  # jobs of lost workers
         self._urgent: FairQueue[_Job] = FairQueue(urgent_room)
         self._others: FairQueue[_Job] = FairQueue(room)
 
@@ -199,7 +109,7 @@ class Hasher(Service):
             self._add_worker()
 
     def stopService(self) -> Deferred[None]:
-        """Fail what waits with Unavailable, and fire when no process or thread of ours is left."""
+        """Fail what waits with Unavailable; fires when no worker is left."""
         Service.stopService(self)
         waiting = [*self._again, *self._urgent.clear(), *self._others.clear()]
         self._again.clear()
@@ -216,8 +126,8 @@ class Hasher(Service):
         if not self.running:
             return defer.fail(_down())
         job = _Job(pairs, lane, urgent, Deferred(lambda _: self._abandon(job)))
-        for victim in self._queue(job).add(job):
-            victim.done.errback(_full())
+        for newest in self._queue(job).add(job):
+            newest.done.errback(_full())
         self._pump()
         return job.done
 
@@ -232,7 +142,7 @@ class Hasher(Service):
             job = self._again.popleft() if self._again else self._urgent.take() or self._others.take()
             if job is None:
                 return
-            if not job.done.called:  # else the one who asked has given up
+            if not job.done.called:  # else its caller has cancelled it
                 self._give(worker, job)
 
     def _give(self, worker: Worker, job: _Job) -> None:
@@ -253,9 +163,10 @@ class Hasher(Service):
         if worker in self._workers:
             self._replace(worker, str(loss), loss.hung)
         job.losses += 1
-        # Work that costs milliseconds does not make a worker hang: then the next may be one that hung already.
+        # A job of milliseconds does not make a worker hang, so the next worker may be one that hangs already: one more
+        # try.
         if job.done.called:
-            pass  # the one who asked has given up
+            pass  # its caller has cancelled it
         elif job.losses >= MOST_LOSSES + loss.hung or not self._workers:
             job.done.errback(_down())
         else:
@@ -280,7 +191,7 @@ class Hasher(Service):
         if worker.proven or (hung and self._hung < MOST_HUNG):
             self._add_worker()
         else:
-            # It never answered: the next one would not either.
+            # It never answered, and the next one would not either.
             self._fall_back(why)
 
     def _fall_back(self, why: str) -> None:
@@ -297,3 +208,90 @@ def _full() -> Unavailable:
 
 def _down() -> Unavailable:
     return Unavailable("hasher_down", "tickets cannot be checked at the moment")
+
+
+class QueuedJob(Protocol):
+    """A job in a lane, compared by identity."""
+
+    @property
+    def lane(self) -> str:
+        """The lane's name."""
+
+    @property
+    def size(self) -> int:
+        """How much of the room it takes."""
+
+
+J = TypeVar("J", bound=QueuedJob)
+
+
+class FairQueue(Generic[J]):
+    """Jobs of at most ``room`` in total size, in lanes that take turns. Beyond that the longest lane (by number of
+    jobs) loses its newest job; of several lanes of that length, the new job's own.
+
+    A DeferredSemaphore has one queue in order of arrival, in which one address would delay all others.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.waiting = 0
+        self._room = room
+        self._lanes: OrderedDict[str, OrderedDict[J, None]] = OrderedDict()
+        self._by_length: dict[int, OrderedDict[str, None]] = {}
+        self._longest = 0
+
+    def add(self, newcomer: J) -> list[J]:
+        """Put ``newcomer`` at the end of its lane. Returns the jobs that lost their place, perhaps itself."""
+        name = newcomer.lane
+        lane = self._lanes.setdefault(name, OrderedDict())
+        lane[newcomer] = None
+        self.waiting += newcomer.size
+        self._moved(name, len(lane) - 1, len(lane))
+        dropped = []
+        while self.waiting > self._room:
+            longest = self._by_length[self._longest]
+            newest = next(reversed(self._lanes[name if name in longest else next(iter(longest))]))
+            self.remove(newest)
+            dropped.append(newest)
+        return dropped
+
+    def take(self) -> J | None:
+        """The first job of the lane whose turn it is; the lane then goes to the end. None when no job waits."""
+        if not self._lanes:
+            return None
+        name = next(iter(self._lanes))
+        first = next(iter(self._lanes[name]))
+        self._lanes.move_to_end(name)
+        self.remove(first)
+        return first
+
+    def remove(self, one: J) -> bool:
+        """Take ``one`` out, wherever it is; False if it is not here (any more)."""
+        lane = self._lanes.get(one.lane)
+        if lane is None or one not in lane:
+            return False
+        del lane[one]
+        self.waiting -= one.size
+        self._moved(one.lane, len(lane) + 1, len(lane))
+        if not lane:
+            del self._lanes[one.lane]
+        return True
+
+    def clear(self) -> list[J]:
+        """Take out all jobs, lane by lane."""
+        jobs = [one for lane in self._lanes.values() for one in lane]
+        self._lanes.clear()
+        self._by_length.clear()
+        self.waiting = self._longest = 0
+        return jobs
+
+    def _moved(self, name: str, before: int, after: int) -> None:
+        """Lane ``name`` has become longer or shorter by one job."""
+        if before:
+            of_that_length = self._by_length[before]
+            del of_that_length[name]
+            if not of_that_length:
+                del self._by_length[before]
+        if after:
+            self._by_length.setdefault(after, OrderedDict())[name] = None
+        if after > self._longest or self._longest not in self._by_length:
+            self._longest = after

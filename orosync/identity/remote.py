@@ -1,11 +1,7 @@
-"""What a remote authenticator may answer, in Crossbar.io's words, and the account that its proof makes.
+"""Remote authenticator: a procedure of a realm says who a client is, as Crossbar.io's dynamic authenticators do.
 
-Values only. It must not know who was asked, or how.
-
-Remote authenticator: a procedure of a realm says who a client is, as Crossbar.io's dynamic authenticators do.
-
-What the client has to prove it proves here, to the authenticators that do the same with accounts of the configuration.
-This file must not know how a call travels, or what roles may do.
+The answer has a role and, where the client has to prove something (WAMP-CRA, SCRAM, Cryptosign), what it is verified
+with: that is done here, by the authenticators that do the same with accounts of the configuration.
 """
 
 from __future__ import annotations
@@ -35,114 +31,7 @@ from orosync.transport_details import certificate_details, transport_details
 from orosync.wamp import uris
 
 ROLE_IS_ENOUGH = ("ticket", "anonymous", "tls")
-"""The methods where an answer may be the role and nothing else."""
-
-
-@attrs.frozen
-class RemoteAnswer:
-    """Who it is: ``realm`` is "" for where it asked to go. ``proof`` is everything answered, secrets among it."""
-
-    authid: str
-    role: str
-    realm: str = ""
-    extra: Mapping[str, Any] = EMPTY
-    proof: Mapping[str, Any] = attrs.field(default=EMPTY, repr=False)
-
-
-@attrs.frozen
-class RemoteLimits:
-    """What answers may say: ``roles`` and ``realms``, and ``default_role`` ("": none) where they say no role."""
-
-    roles: Collection[str]
-    default_role: str
-    realms: Collection[str]
-
-
-def read(
-    method: str, authid: str | None, args: Sequence[Any], kwargs: Mapping[str, Any], limits: RemoteLimits
-) -> RemoteAnswer:
-    """Read a RESULT for a client that named ``authid``. Unknown keys mean nothing.
-
-    Kinds of Unavailable: nonsense; of Refused: role_not_listed, realm_not_listed, no_authid.
-    """
-    if kwargs or len(args) != 1:
-        raise nonsense("is not one value")
-    answer = args[0]
-    if isinstance(answer, str) and method in ROLE_IS_ENOUGH:
-        answer = {"role": answer}
-    if not isinstance(answer, dict):
-        raise nonsense(f"is a {type(answer).__name__}")
-    role, named, realm, extra = (answer.get(key) for key in ("role", "authid", "realm", "extra"))
-    for key, value in (("role", role), ("authid", named), ("realm", realm)):
-        if not isinstance(value, str | None):
-            raise nonsense(f"has a {key} that is no string")
-    if not isinstance(extra, dict | None):
-        raise nonsense("has an extra that is no dict")
-    role, known = role or limits.default_role, named or authid
-    if role not in limits.roles:
-        raise Refused("role_not_listed", f"the answer gives the role {role!r}, which is not among roles")
-    if realm and realm not in limits.realms:
-        raise Refused("realm_not_listed", f"the answer leads to the realm {realm!r}, which does not name this section")
-    if not known:
-        raise Refused("no_authid", "neither HELLO nor the answer names an authid")
-    return RemoteAnswer(known, role, realm or "", extra or EMPTY, answer)
-
-
-def account(method: str, answer: RemoteAnswer, authid: str) -> Account:
-    """The account, as if it were written in the configuration. Unavailable ("nonsense") for a proof that is none."""
-    proof = answer.proof
-    if method == "cryptosign":
-        return Account(authid, answer.role, identifiers=(_text(proof, "pubkey").lower(),))
-    if method == "scram":
-        return Account(authid, answer.role, _scram(proof))
-    secret, salting = _text(proof, "secret"), [proof.get(key) for key in ("salt", "iterations", "keylen")]
-    if salting == [None, None, None]:
-        if secret.startswith(DERIVED):
-            raise nonsense("has a secret that begins like a derived one")
-        return Account(authid, answer.role, secret)
-    salt, iterations, keylen = _text(proof, "salt"), _number(proof, "iterations"), _number(proof, "keylen")
-    try:
-        size = len(base64.b64decode(secret, validate=True))
-    except ValueError:
-        size = -1
-    if size != keylen:
-        raise nonsense("has a salted secret that is not keylen bytes in base64")
-    return Account(authid, answer.role, f"{DERIVED}{iterations}:{salt}${secret}")
-
-
-def nonsense(what: str) -> Unavailable:
-    """The authenticator is at fault: its answer ``what``."""
-    return Unavailable("nonsense", f"the answer {what}")
-
-
-def _scram(proof: Mapping[str, Any]) -> str:
-    kdf, iterations = _text(proof, "kdf"), _number(proof, "iterations")
-    memory = "" if kdf == "pbkdf2" else f",{_number(proof, 'memory')}"
-    salt, stored, server = (_bytes(proof, key) for key in ("salt", "stored-key", "server-key"))
-    return f"{kdf}${iterations}{memory}:{salt}${stored}:{server}"
-
-
-def _text(proof: Mapping[str, Any], key: str) -> str:
-    value = proof.get(key)
-    if not isinstance(value, str) or not value:
-        raise nonsense(f"has no {key}")
-    return value
-
-
-def _number(proof: Mapping[str, Any], key: str) -> int:
-    value = proof.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise nonsense(f"has no {key}, a number from 1")
-    return value
-
-
-def _bytes(proof: Mapping[str, Any], key: str) -> str:
-    """Hex digits as base64."""
-    try:
-        return base64.b64encode(bytes.fromhex(_text(proof, key))).decode()
-    except ValueError:
-        raise nonsense(f"has a {key} that is not in hex digits") from None
-
+"""Methods for which an answer may be just the role."""
 
 EVENT = "remote"
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -153,7 +42,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "tls": ("tls",),
     "anonymous": ("anonymous",),
 }
-"""What a section's ``method`` is called in HELLO."""
+"""The authmethods in HELLO for a section's ``method``."""
 
 _PROVEN: Mapping[str, Callable[..., IAuthenticator]] = {
     "wampcra": WampCraAuthenticator,
@@ -162,7 +51,27 @@ _PROVEN: Mapping[str, Callable[..., IAuthenticator]] = {
 }
 
 _DOWN = (uris.NO_SUCH_PROCEDURE, uris.CANCELED, uris.UNAVAILABLE, uris.RUNTIME_ERROR)
-"""Errors that are no word on the client: nobody there, gone in the middle, too much to do, broken."""
+"""Errors that do not deny the client: no callee, a lost callee, an overloaded or failing one."""
+
+
+@attrs.frozen
+class RemoteAnswer:
+    """Who the client is; ``realm`` "" is the one that it asked for. ``proof`` is the whole answer, with secrets."""
+
+    authid: str
+    role: str
+    realm: str = ""
+    extra: Mapping[str, Any] = EMPTY
+    proof: Mapping[str, Any] = attrs.field(default=EMPTY, repr=False)
+
+
+@attrs.frozen
+class RemoteLimits:
+    """What answers may have: ``roles`` and ``realms``; ``default_role`` ("": none) for answers without a role."""
+
+    roles: Collection[str]
+    default_role: str
+    realms: Collection[str]
 
 
 @implementer(IAuthenticator)
@@ -170,7 +79,7 @@ class RemoteAuthenticator:
     """Asks ``procedure`` in ``realm`` ("": in the realm that HELLO names) through ``caller(realm)``, of callees with a
     role in ``registered_by``, within ``timeout`` seconds.
 
-    Kinds of Refused: denied, unknown_method, no_certificate, and those of ``remote_answers`` and of the method; of
+    Kinds of Refused: denied, unknown_method, no_certificate, and those of ``read`` and of the method; of
     Unavailable: failed, late, nonsense, too_many_failures.
     """
 
@@ -212,9 +121,9 @@ class RemoteAuthenticator:
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
-        return Deferred.fromCoroutine(self._greeted(facts, hello, method, session_id))
+        return Deferred.fromCoroutine(self._step(facts, hello, method, session_id))
 
-    async def _greeted(
+    async def _step(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Principal | AuthenticationStep:
         if method not in self.methods:
@@ -241,32 +150,34 @@ class RemoteAuthenticator:
             return await self._at_once(self._asked(facts, hello.realm, authid, details), method)
         details |= {"authid": authid, "authrole": None}
         found = await self._asked(facts, hello.realm, authid, details)
-        return await self._question(facts, hello, method, session_id, found)
+        return await self._challenge(facts, hello, method, session_id, found)
 
     async def _at_once(self, asked: Any, method: str) -> Principal:
-        """Whoever needs to prove nothing to us."""
+        """For methods without a proof."""
         found: RemoteAnswer = await asked
         return self._principal(found, method)
 
-    async def _question(
+    async def _challenge(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int, found: RemoteAnswer
     ) -> AuthenticationStep:
-        """The question of the method itself, for an account that has just become known."""
-        # SCRAM's proof holds the name that the client gave; elsewhere it is the answer's that counts.
+        """The challenge of the method itself, for the account of the answer."""
+        # SCRAM's proof includes the name that the client gave; for other methods the answer's name counts.
         authid = (hello.authid or found.authid) if self._method == "scram" else found.authid
-        judge = self._judge(account(self._method, found, authid))
-        question = await judge.at_hello(facts, attrs.evolve(hello, authid=authid), method, session_id)
-        assert isinstance(question, AuthenticationStep)
+        verifier = self._verifier(account(self._method, found, authid))
+        challenge = await verifier.at_hello(facts, attrs.evolve(hello, authid=authid), method, session_id)
+        assert isinstance(challenge, AuthenticationStep)
 
-        async def judged(signature: str, extra: Mapping[str, Any]) -> Principal:
-            proven = await question.answer(signature, extra)
+        async def verified(signature: str, extra: Mapping[str, Any]) -> Principal:
+            proven = await challenge.answer(signature, extra)
             return self._principal(found, method, proven.extra)
 
         return AuthenticationStep(
-            question.method, question.extra, lambda signature, extra: Deferred.fromCoroutine(judged(signature, extra))
+            challenge.method,
+            challenge.extra,
+            lambda signature, extra: Deferred.fromCoroutine(verified(signature, extra)),
         )
 
-    def _judge(self, known: Account) -> IAuthenticator:
+    def _verifier(self, known: Account) -> IAuthenticator:
         try:
             return _PROVEN[self._method](
                 self.name, [known], self._journal, self._clock, self._now, failures=self._failures
@@ -291,7 +202,7 @@ class RemoteAuthenticator:
     async def _asked(
         self, facts: ConnectionFacts, realm: str, authid: str | None, details: Mapping[str, Any], ticket: str = ""
     ) -> RemoteAnswer:
-        """The answer; what was refused is counted against the client's address. ``ticket`` is never repeated."""
+        """The answer; refusals are counted against the client's address. ``ticket`` never gets into a reason."""
         group, moment = address_group(facts.address), self._clock.seconds()
         try:
             self._failures.check(group, moment, "answers")
@@ -320,3 +231,89 @@ class RemoteAuthenticator:
             raise Refused("denied", reason) from None
         except defer.TimeoutError:
             raise Unavailable("late", f"{self._procedure}: no answer within {self._timeout:g} s") from None
+
+
+def read(
+    method: str, authid: str | None, args: Sequence[Any], kwargs: Mapping[str, Any], limits: RemoteLimits
+) -> RemoteAnswer:
+    """Read a RESULT for a client that named ``authid``. Unknown keys are ignored.
+
+    Kinds of Unavailable: nonsense; of Refused: role_not_listed, realm_not_listed, no_authid.
+    """
+    if kwargs or len(args) != 1:
+        raise nonsense("is not one value")
+    answer = args[0]
+    if isinstance(answer, str) and method in ROLE_IS_ENOUGH:
+        answer = {"role": answer}
+    if not isinstance(answer, dict):
+        raise nonsense(f"is a {type(answer).__name__}")
+    role, named, realm, extra = (answer.get(key) for key in ("role", "authid", "realm", "extra"))
+    for key, value in (("role", role), ("authid", named), ("realm", realm)):
+        if not isinstance(value, str | None):
+            raise nonsense(f"has a {key} that is no string")
+    if not isinstance(extra, dict | None):
+        raise nonsense("has an extra that is no dict")
+    role, known = role or limits.default_role, named or authid
+    if role not in limits.roles:
+        raise Refused("role_not_listed", f"the answer gives the role {role!r}, which is not among roles")
+    if realm and realm not in limits.realms:
+        raise Refused("realm_not_listed", f"the answer leads to the realm {realm!r}, which does not name this section")
+    if not known:
+        raise Refused("no_authid", "neither HELLO nor the answer names an authid")
+    return RemoteAnswer(known, role, realm or "", extra or EMPTY, answer)
+
+
+def account(method: str, answer: RemoteAnswer, authid: str) -> Account:
+    """The account of an answer, as in the configuration. Unavailable ("nonsense") for a malformed proof."""
+    proof = answer.proof
+    if method == "cryptosign":
+        return Account(authid, answer.role, identifiers=(_text(proof, "pubkey").lower(),))
+    if method == "scram":
+        return Account(authid, answer.role, _scram(proof))
+    secret, salting = _text(proof, "secret"), [proof.get(key) for key in ("salt", "iterations", "keylen")]
+    if salting == [None, None, None]:
+        if secret.startswith(DERIVED):
+            raise nonsense("has a secret that begins like a derived one")
+        return Account(authid, answer.role, secret)
+    salt, iterations, keylen = _text(proof, "salt"), _number(proof, "iterations"), _number(proof, "keylen")
+    try:
+        size = len(base64.b64decode(secret, validate=True))
+    except ValueError:
+        size = -1
+    if size != keylen:
+        raise nonsense("has a salted secret that is not keylen bytes in base64")
+    return Account(authid, answer.role, f"{DERIVED}{iterations}:{salt}${secret}")
+
+
+def nonsense(what: str) -> Unavailable:
+    """The refusal for a malformed answer of the procedure."""
+    return Unavailable("nonsense", f"the answer {what}")
+
+
+def _scram(proof: Mapping[str, Any]) -> str:
+    kdf, iterations = _text(proof, "kdf"), _number(proof, "iterations")
+    memory = "" if kdf == "pbkdf2" else f",{_number(proof, 'memory')}"
+    salt, stored, server = (_bytes(proof, key) for key in ("salt", "stored-key", "server-key"))
+    return f"{kdf}${iterations}{memory}:{salt}${stored}:{server}"
+
+
+def _text(proof: Mapping[str, Any], key: str) -> str:
+    value = proof.get(key)
+    if not isinstance(value, str) or not value:
+        raise nonsense(f"has no {key}")
+    return value
+
+
+def _number(proof: Mapping[str, Any], key: str) -> int:
+    value = proof.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise nonsense(f"has no {key}, a number from 1")
+    return value
+
+
+def _bytes(proof: Mapping[str, Any], key: str) -> str:
+    """Hex digits to base64."""
+    try:
+        return base64.b64encode(bytes.fromhex(_text(proof, key))).decode()
+    except ValueError:
+        raise nonsense(f"has a {key} that is not in hex digits") from None

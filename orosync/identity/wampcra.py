@@ -1,12 +1,8 @@
-"""What WAMP-CRA keeps of a secret: the secret itself, or a key derived from it with PBKDF2 and its salt.
+"""WAMP-CRA: the client signs a challenge with a secret that is never sent (WAMP "Challenge Response Authentication").
 
-The derived form is one line: ``pbkdf2$ITERATIONS:SALT$KEY``, the key as ``autobahn.wamp.auth.derive_key`` prints it
-(base64 of ``keylen`` bytes). It must not know who the secret belongs to.
-
-WAMP-CRA: the client signs a challenge with a secret that never travels (WAMP, "Challenge Response Authentication").
-
-Challenges hold a nonce and the session's id, so that an answer is good for one of them only. It must not know realms,
-topics, or where secrets are written.
+A challenge holds a nonce and the session's id, so that an answer is good for one attempt only. Of a secret either the
+secret itself is stored, or a key derived from it with PBKDF2 and its salt. The derived form is one line,
+``pbkdf2$ITERATIONS:SALT$KEY``, the key as ``autobahn.wamp.auth.derive_key`` prints it (base64 of ``keylen`` bytes).
 """
 
 from __future__ import annotations
@@ -34,54 +30,17 @@ from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_me
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
 from orosync.model import EMPTY, ConnectionFacts, Principal
 
+METHOD = "wampcra"
 DERIVED = "pbkdf2$"
 ITERATIONS = 100_000
 KEYLEN = 32
 _FORM = re.compile(r"pbkdf2\$([1-9][0-9]{0,6}):([^$\s]{1,200})\$([A-Za-z0-9+/]{16,}={0,2})")
 
 
-@attrs.frozen
-class CraKey:
-    """``key`` is what challenges are signed with; ``salting`` tells the client how to derive it (``salt``,
-    ``iterations``, ``keylen``), and is empty for a plain secret."""
-
-    key: bytes = attrs.field(repr=False)
-    salting: Mapping[str, Any] = EMPTY
-
-    def decoy(self, seed: bytes) -> CraKey:
-        """See accounts.Proof."""
-        salting = self.salting
-        if salting:
-            salting = {**salting, "salt": text_like(salting["salt"], seed)}
-        return CraKey(base64.b64encode(derive_bytes(seed, KEYLEN)), salting)
-
-
-def cra_key(secret: str) -> CraKey:
-    """Read a secret or its derived form. ValueError for one that begins like the derived form and is none."""
-    if not secret.startswith(DERIVED):
-        return CraKey(secret.encode())
-    found = _FORM.fullmatch(secret)
-    try:
-        keylen = len(base64.b64decode(found[3], validate=True)) if found else 0
-    except ValueError:
-        keylen = 0
-    if found is None or not keylen:
-        raise ValueError("begins like a derived key and is none, write pbkdf2$ITERATIONS:SALT$KEY")
-    return CraKey(found[3].encode(), {"salt": found[2], "iterations": int(found[1]), "keylen": keylen})
-
-
-def derived(secret: str, salt: str | None = None, iterations: int = ITERATIONS, keylen: int = KEYLEN) -> str:
-    """The derived form of ``secret``, with a random salt if none is given."""
-    salt = salt or secrets.token_hex(16)
-    return f"{DERIVED}{iterations}:{salt}${derive_key(secret, salt, iterations, keylen).decode()}"
-
-
-METHOD = "wampcra"
-
-
 @implementer(IAuthenticator)
 class WampCraAuthenticator:
-    """Challenges whoever names an authid, known or not. ``decoy_secret`` makes what unknown names are asked.
+    """Challenges every client that names an authid, known or not; decoys for unknown ones are derived from
+    ``decoy_secret``.
 
     Kinds of Refused: no_authid, unknown_user, bad_signature. Raises ConfigError for accounts that cannot be used.
     """
@@ -103,7 +62,7 @@ class WampCraAuthenticator:
         self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Nothing of this kind is in a handshake."""
+        """See IAuthenticator. Never in a handshake."""
         return defer.succeed(None)
 
     def at_hello(
@@ -111,16 +70,16 @@ class WampCraAuthenticator:
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
 
-        def question() -> Principal | AuthenticationStep:
+        def challenged() -> Principal | AuthenticationStep:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             if not hello.authid:
                 raise Refused("no_authid", "HELLO names no authid, whose secret shall be used?")
-            return self._question(facts, self._entries.find(hello.authid), session_id)
+            return self._challenge(facts, self._entries.find(hello.authid), session_id)
 
-        return self._attempts.limited(facts, question)
+        return self._attempts.limited(facts, challenged)
 
-    def _question(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> AuthenticationStep:
+    def _challenge(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> AuthenticationStep:
         challenge = json.dumps(
             {
                 "authid": entry.authid,
@@ -169,3 +128,39 @@ def _entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey]]:
 def _timestamp(seconds: float) -> str:
     """ISO 8601 in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@attrs.frozen
+class CraKey:
+    """``key`` signs challenges; ``salting`` tells the client how to derive it (``salt``,
+    ``iterations``, ``keylen``), and is empty for a plain secret."""
+
+    key: bytes = attrs.field(repr=False)
+    salting: Mapping[str, Any] = EMPTY
+
+    def decoy(self, seed: bytes) -> CraKey:
+        """See accounts.Proof."""
+        salting = self.salting
+        if salting:
+            salting = {**salting, "salt": text_like(salting["salt"], seed)}
+        return CraKey(base64.b64encode(derive_bytes(seed, KEYLEN)), salting)
+
+
+def cra_key(secret: str) -> CraKey:
+    """Read a secret or its derived form. ValueError for one that begins like the derived form but is malformed."""
+    if not secret.startswith(DERIVED):
+        return CraKey(secret.encode())
+    found = _FORM.fullmatch(secret)
+    try:
+        keylen = len(base64.b64decode(found[3], validate=True)) if found else 0
+    except ValueError:
+        keylen = 0
+    if found is None or not keylen:
+        raise ValueError("begins like a derived key and is none, write pbkdf2$ITERATIONS:SALT$KEY")
+    return CraKey(found[3].encode(), {"salt": found[2], "iterations": int(found[1]), "keylen": keylen})
+
+
+def derived(secret: str, salt: str | None = None, iterations: int = ITERATIONS, keylen: int = KEYLEN) -> str:
+    """The derived form of ``secret``, with a random salt if none is given."""
+    salt = salt or secrets.token_hex(16)
+    return f"{DERIVED}{iterations}:{salt}${derive_key(secret, salt, iterations, keylen).decode()}"

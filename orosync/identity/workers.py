@@ -1,7 +1,7 @@
-"""Who computes digests for the Hasher: a process, or where none can be had a thread.
+"""Workers that compute digests for the Hasher: a child process, or a thread where no process can be started.
 
-Both take jobs in order and answer in order. A worker that has been lost fails what it had, and everything
-after it, with WorkerLost; its owner replaces it. It must not know queues, lanes or tickets.
+Both take jobs and answer in order. A worker that is lost fails the jobs that it has, and all later ones, with
+WorkerLost; the Hasher replaces it.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from orosync.identity import digests as digest_worker
+from orosync.identity import digests
 from orosync.identity.digests import DIGEST_LENGTH, message_digest
 
 Pairs = Sequence[tuple[bytes, bytes]]
 """(plain, salt) for each digest wanted."""
 
-PATIENCE_AT_STOP = 2.0
-PATIENCE = 4.0
-"""Seconds for each digest, which takes a few milliseconds: a worker that shares its core with many still makes it."""
+STOP_TIMEOUT = 2.0
+TIMEOUT = 4.0
+"""Seconds for each digest, which takes a few milliseconds: enough for a worker that shares its core with many."""
 
-SECOND_LOOK = 1.0
-"""Seconds more, in which an answer is read that came while this process itself stood still."""
+GRACE = 1.0
+"""Seconds more, to read an answer that arrived while this process itself was stopped."""
 
-LONGEST_COMPLAINT = 200
-BREATH = 0.00002
+LONGEST_ERROR = 200
+PAUSE = 0.00002
+"""Seconds for which a thread releases the GIL."""
 
 
 class WorkerLost(Exception):
-    """A worker ended without having been asked to, or does not answer (``hung``)."""
+    """A worker ended by itself, or does not answer (``hung``)."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)
@@ -53,7 +54,7 @@ class WorkerLost(Exception):
 
 
 class Worker(Protocol):
-    """What the Hasher asks of a worker."""
+    """A worker, as the Hasher uses it."""
 
     @property
     def proven(self) -> bool:
@@ -61,17 +62,17 @@ class Worker(Protocol):
 
     @property
     def load(self) -> int:
-        """How many jobs it has."""
+        """The number of jobs it has."""
 
     def compute(self, pairs: Pairs) -> Deferred[list[str]]:
-        """The digests of ``pairs``, in order; fails with WorkerLost. Every pair must satisfy ``digest.merged``."""
+        """The digests of ``pairs``, in order; fails with WorkerLost. Every pair must satisfy ``digests.merged``."""
 
     def stop(self) -> Deferred[None]:
-        """Fires when nothing of it is left."""
+        """Fires when its process or thread has ended."""
 
 
 class ProcessWorker(ProcessProtocol):
-    """A child process; several work in parallel, and the reactor does not feel them.
+    """A child process; several work in parallel and do not delay the reactor.
 
     ``reactor`` provides IReactorProcess and IReactorTime. OSError when no process can be started.
     """
@@ -81,17 +82,15 @@ class ProcessWorker(ProcessProtocol):
         self._reactor = reactor
         self._jobs: deque[tuple[int, list[str], Deferred[list[str]]]] = deque()
         self._partial = b""
-        self._complaint = b""
+        self._error = b""
         self._ended = False
         self._hung = False
-        self._looked = False
+        self._in_grace = False
         self._deadline: IDelayedCall | None = None
         self._gone: list[Deferred[None]] = []
-        self._killing: IDelayedCall | None = None
-        arguments = digest_worker.command_line(interpreter)
-        self._process: IProcessTransport = reactor.spawnProcess(
-            self, interpreter, arguments, env=digest_worker.environment()
-        )
+        self._kill_timer: IDelayedCall | None = None
+        arguments = digests.command_line(interpreter)
+        self._process: IProcessTransport = reactor.spawnProcess(self, interpreter, arguments, env=digests.environment())
 
     @property
     def load(self) -> int:
@@ -104,49 +103,49 @@ class ProcessWorker(ProcessProtocol):
         done: Deferred[list[str]] = Deferred()
         self._jobs.append((len(pairs), [], done))
         if len(self._jobs) == 1:
-            self._wait(PATIENCE)
-        self._process.writeToChild(0, digest_worker.request(pairs))
+            self._wait(TIMEOUT)
+        self._process.writeToChild(0, digests.request(pairs))
         return done
 
     def stop(self) -> Deferred[None]:
-        """See Worker. What is still being computed when 2 s are over is killed."""
+        """See Worker. A process that still computes after 2 s is killed."""
         if self._ended:
             return defer.succeed(None)
-        if self._killing is None:
+        if self._kill_timer is None:
             self._process.closeStdin()
-            self._killing = self._later(PATIENCE_AT_STOP, self._kill)
+            self._kill_timer = self._later(STOP_TIMEOUT, self._kill)
         gone: Deferred[None] = Deferred()
         self._gone.append(gone)
         return gone
 
     def outReceived(self, data: bytes) -> None:
-        """Digests, cut anywhere."""
+        """A part of the output: digests, cut anywhere."""
         if self._hung:
             return
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             if not self._jobs or len(line) != DIGEST_LENGTH:
-                self._complaint = b"it answered something else than a digest"
+                self._error = b"it answered something else than a digest"
                 self._kill()
                 return
-            self.proven, self._looked = True, False
-            wanted, digests, done = self._jobs[0]
-            digests.append(line.decode("ascii", "replace"))
-            if len(digests) == wanted:
+            self.proven, self._in_grace = True, False
+            wanted, found, done = self._jobs[0]
+            found.append(line.decode("ascii", "replace"))
+            if len(found) == wanted:
                 self._jobs.popleft()
-                done.callback(digests)
+                done.callback(found)
         if lines:
-            self._wait(PATIENCE)
+            self._wait(TIMEOUT)
 
     def errReceived(self, data: bytes) -> None:
-        """What the interpreter complains of, if it cannot start."""
-        self._complaint = (self._complaint + data)[-LONGEST_COMPLAINT:]
+        """An error of the interpreter, if it cannot start."""
+        self._error = (self._error + data)[-LONGEST_ERROR:]
 
     def processEnded(self, reason: Failure) -> None:
-        """All that it had is lost."""
+        """Fail the jobs that it had."""
         self._ended = True
-        if self._killing is not None and self._killing.active():
-            self._killing.cancel()
+        if self._kill_timer is not None and self._kill_timer.active():
+            self._kill_timer.cancel()
         self._lose(self._last_words() or reason.getErrorMessage())
         gone, self._gone = self._gone, []
         for waiting in gone:
@@ -156,7 +155,7 @@ class ProcessWorker(ProcessProtocol):
         return cast(IReactorTime, self._reactor).callLater(seconds, act)
 
     def _wait(self, seconds: float) -> None:
-        """For the next digest; for nothing when there is none to come."""
+        """Time the next digest; stop the timer when none is to come."""
         deadline = self._deadline
         if deadline is None or not deadline.active():
             self._deadline = self._later(seconds, self._late) if self._jobs else None
@@ -166,20 +165,21 @@ class ProcessWorker(ProcessProtocol):
             deadline.cancel()
 
     def _late(self) -> None:
-        """Nothing has come: it is stopped, or stuck. Its jobs are done elsewhere, even if it cannot be killed."""
-        if not self._looked:
-            self._looked = True
-            self._wait(SECOND_LOOK)
+        """No digest has come: the process is stopped or stuck. Other workers do its jobs, even if it cannot be
+        killed."""
+        if not self._in_grace:
+            self._in_grace = True
+            self._wait(GRACE)
             return
         self._hung = True
-        self._complaint = b"it gave no digest within %g s" % (PATIENCE + SECOND_LOOK)
+        self._error = b"it gave no digest within %g s" % (TIMEOUT + GRACE)
         self._kill()
         self._lose(self._last_words())
 
     def _lose(self, why: str) -> None:
-        """Fail all that it had."""
+        """Fail all jobs that it has."""
         jobs, self._jobs = self._jobs, deque()
-        self._wait(PATIENCE)
+        self._wait(TIMEOUT)
         for _, _, done in jobs:
             done.errback(WorkerLost(why, self._hung))
 
@@ -190,12 +190,12 @@ class ProcessWorker(ProcessProtocol):
             return
 
     def _last_words(self) -> str:
-        return self._complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return self._error.decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
 class ThreadWorker:
-    """One thread, for where processes cannot be started. It gives way every 250 rounds: slower, but without
-    that each system call of the reactor would wait for the GIL. A second one would only get in its way."""
+    """One thread, where processes cannot be started. It releases the GIL every 250 rounds: slower, but otherwise each
+    system call of the reactor would wait for the GIL. A second thread would only slow down the first."""
 
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self.proven = True
@@ -214,7 +214,7 @@ class ThreadWorker:
         return done
 
     def stop(self) -> Deferred[None]:
-        """See Worker. Waits for what is being computed: a few milliseconds."""
+        """See Worker. Waits for the current job: a few milliseconds."""
         if self._pool.started:
             self._pool.stop()
         return defer.succeed(None)
@@ -225,4 +225,4 @@ class ThreadWorker:
 
 
 def _digests(pairs: Pairs) -> list[str]:
-    return [message_digest(plain, salt, lambda: time.sleep(BREATH)) for plain, salt in pairs]
+    return [message_digest(plain, salt, lambda: time.sleep(PAUSE)) for plain, salt in pairs]

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from orosync.errors import Unavailable
 from orosync.identity.digests import message_digest
 from orosync.identity.hasher import MOST_HUNG
-from orosync.identity.workers import PATIENCE, SECOND_LOOK, ProcessWorker, ThreadWorker, WorkerLost
+from orosync.identity.workers import GRACE, TIMEOUT, ProcessWorker, ThreadWorker, WorkerLost
 from tests.identity.test_hasher_hashing import HasherCase
 
 PAIRS = [(b"a", b""), (b"b", b"salt")]
@@ -148,15 +148,15 @@ class HungWorkerTests(SynchronousTestCase):
 
     def hang(self) -> None:
         """Time passes in which nothing comes."""
-        self.reactor.advance(PATIENCE)
-        self.reactor.advance(SECOND_LOOK)
+        self.reactor.advance(TIMEOUT)
+        self.reactor.advance(GRACE)
 
     def test_no_answer(self) -> None:
         """It is killed, its jobs are lost at once, though it may take its time to end; what it says then is void."""
         waiting = [self.worker.compute(PAIRS), self.worker.compute(PAIRS)]
-        self.reactor.advance(PATIENCE)
+        self.reactor.advance(TIMEOUT)
         self.assertEqual(self.process.signals, [])
-        self.reactor.advance(SECOND_LOOK)
+        self.reactor.advance(GRACE)
         self.assertEqual(self.process.signals, ["KILL"])
         for done in [*waiting, self.worker.compute(PAIRS)]:
             loss = self.failureResultOf(done, WorkerLost).value
@@ -182,8 +182,8 @@ class HungWorkerTests(SynchronousTestCase):
         """Room for a queue: what counts is that something comes."""
         jobs = [self.worker.compute(PAIRS), self.worker.compute(PAIRS)]
         for line in [*DIGESTS, *DIGESTS]:
-            self.reactor.advance(PATIENCE)
-            self.reactor.advance(SECOND_LOOK * 0.9)
+            self.reactor.advance(TIMEOUT)
+            self.reactor.advance(GRACE * 0.9)
             self.worker.outReceived(line.encode() + b"\n")
         self.assertEqual([self.successResultOf(job) for job in jobs], [DIGESTS, DIGESTS])
         self.reactor.advance(1000)

@@ -1,14 +1,11 @@
-"""txredisapi's protocol, with bounds: how long an answer may be, and why a connection went.
+"""The connection to the Redis that has the sessions: found, opened, authenticated, and opened again when it is lost.
 
-Only the protocol is taken from txredisapi. Its factories give up for good once AUTH or SELECT fails (as while a server
-loads its data), and its Sentinel knows no TLS. txredisapi is an extra: it is imported when the first connection is
-made. This file must not know what is asked.
+It is opened when it is needed; nothing reconnects in the background. With Sentinel the master is asked for at each
+attempt. TLS is always verified, the Sentinels' too. Commands have a timeout; a connection that does not answer one is
+closed.
 
-One connection to the Redis that has the sessions: found, made, logged in, and made anew when it is gone.
-
-It is made when it is needed; nothing tries in the background. With Sentinel the master is asked for at each attempt.
-TLS is verified always, the Sentinels' too. Commands are bounded in time; a connection that does not answer one is
-ended. This file must not know what a session is.
+Only the protocol is taken from txredisapi: its factories give up for good once AUTH or SELECT fails (as while a server
+loads its data), and its Sentinel client has no TLS. txredisapi is an extra, imported for the first connection.
 """
 
 from __future__ import annotations
@@ -29,71 +26,16 @@ from orosync.identity.sessions.redis_dsn import RedisDsn, Server
 EXTRA = "redis"
 MODULE = "txredisapi"
 
-
-@functools.cache
-def protocol_class() -> Any:
-    """The protocol. ImportError without txredisapi."""
-    txredisapi = import_module(MODULE)
-
-    class Bounded(txredisapi.BaseRedisProtocol):  # type: ignore[misc, name-defined]
-        """``limit`` in bytes: a longer answer is passed over and becomes InvalidData; ``ended`` fires with why the
-        connection is gone."""
-
-        def __init__(self, timeout: float, limit: int) -> None:
-            super().__init__(charset=None, replyTimeout=timeout, convertNumbers=False)
-            self.limit = limit
-            self.passing_over = False
-            self.ended: Deferred[None] = Deferred()
-            self.why = ""
-
-        def lineReceived(self, line: str) -> None:
-            if line.startswith("$") and len(line) > 1 and line[1:].isdigit():
-                self.passing_over = int(line[1:]) > self.limit
-            super().lineReceived(line)
-
-        def rawDataReceived(self, data: bytes) -> None:
-            if not self.passing_over:
-                super().rawDataReceived(data)
-                return
-            rest = data[self.bulk_length :]
-            self.bulk_length -= len(data) - len(rest)
-            if self.bulk_length == 0:
-                self.passing_over = False
-                self.replyReceived(txredisapi.InvalidData(f"longer than {self.limit} bytes"))
-                self.setLineMode(extra=rest)
-
-        def connectionLost(self, why: Failure) -> None:
-            self.why = why.getErrorMessage()
-            super().connectionLost(why)
-            self.ended.callback(None)
-
-    return Bounded
-
-
-class OneProtocol(Factory):
-    """Makes one protocol for one connection, and says nothing about it in the log."""
-
-    noisy = False
-
-    def __init__(self, timeout: float, limit: int) -> None:
-        self._timeout = timeout
-        self._limit = limit
-
-    def buildProtocol(self, address: object) -> Any:
-        """See Factory."""
-        return protocol_class()(self._timeout, self._limit)
-
-
 STEPS = 3
-"""How many time-outs a whole attempt may take."""
+"""Timeouts that a whole attempt may take."""
 
 
 class NoRedisConnection(Exception):
-    """Why there is none, in one line without credentials."""
+    """Why there is no connection, in one line without credentials."""
 
 
 class RedisLink:
-    """The connection that ``dsn`` means. ``timeout`` in seconds for each step and command, ``limit`` in bytes for an
+    """The connection to ``dsn``. ``timeout`` in seconds for each step and command, ``limit`` in bytes for an
     answer; ``trust_root`` as optionsForClientTLS takes it (None: the system's authorities)."""
 
     def __init__(self, dsn: RedisDsn, reactor: Any, timeout: float, limit: int, trust_root: Any = None) -> None:
@@ -106,22 +48,22 @@ class RedisLink:
         self._current: Any = None
         self._waiting: list[Deferred[Any]] = []
         self._connecting: Deferred[Any] | None = None
-        self._servers = list(dsn.servers)  # that Sentinel first which answered last
+        self._servers = list(dsn.servers)  # the Sentinel that answered last comes first
 
     def connection(self) -> Deferred[Any]:
-        """The protocol of a connection that has logged in; fails with NoConnection."""
+        """The protocol of an authenticated connection; fails with NoRedisConnection."""
         if self._current is not None and self._current.connected:
             return defer.succeed(self._current)
-        waiting: Deferred[Any] = Deferred(self._waiting_no_more)
+        waiting: Deferred[Any] = Deferred(self._cancelled)
         self._waiting.append(waiting)
         if self._connecting is None:
-            patience = self._timeout * STEPS
+            seconds = self._timeout * STEPS
             self._connecting = connecting = Deferred.fromCoroutine(self._connected())
-            connecting.addTimeout(patience, self._reactor).addBoth(self._settled, patience)
+            connecting.addTimeout(seconds, self._reactor).addBoth(self._settled, seconds)
         return waiting
 
     def give_up(self, protocol: Any) -> None:
-        """A connection that failed is not used again."""
+        """Close a connection that failed."""
         if protocol is self._current:
             self._current = None
         protocol.transport.abortConnection()
@@ -133,18 +75,18 @@ class RedisLink:
         ended = [protocol.ended for protocol in self._open]
         for protocol in self._open:
             protocol.transport.abortConnection()
-        return defer.gatherResults([_heard(one) for one in ended]).addCallback(lambda _: None)
+        return defer.gatherResults([_fires_with(one) for one in ended]).addCallback(lambda _: None)
 
-    def _waiting_no_more(self, waiting: Deferred[Any]) -> None:
+    def _cancelled(self, waiting: Deferred[Any]) -> None:
         self._waiting.remove(waiting)
 
-    def _settled(self, result: Any, patience: float) -> None:
+    def _settled(self, result: Any, seconds: float) -> None:
         self._connecting = None
         waiting, self._waiting = self._waiting, []
         if not isinstance(result, Failure):
             self._current = result
         elif result.check(defer.TimeoutError, defer.CancelledError):
-            result = Failure(NoRedisConnection(f"none within {patience:g} s"))
+            result = Failure(NoRedisConnection(f"none within {seconds:g} s"))
         for one in waiting:
             one.callback(result)
 
@@ -152,7 +94,7 @@ class RedisLink:
         server = await self._master() if self._dsn.sentinel else self._servers[0]
         protocol = await self._opened(server)
         try:
-            await self._logged_in(protocol)
+            await self._authenticate(protocol)
             if self._dsn.database:
                 await protocol.select(self._dsn.database)
         except Exception as error:
@@ -163,7 +105,7 @@ class RedisLink:
             raise
         return protocol
 
-    async def _logged_in(self, protocol: Any) -> None:
+    async def _authenticate(self, protocol: Any) -> None:
         if self._dsn.password:
             await protocol.auth(self._dsn.password, self._dsn.user)
 
@@ -190,18 +132,18 @@ class RedisLink:
         return protocol
 
     async def _master(self) -> Server:
-        """What the first Sentinel says that knows."""
-        complaints = []
+        """The master, from the first Sentinel that knows it."""
+        errors = []
         for sentinel in tuple(self._servers):
             try:
                 master = await self._asked(sentinel)
             except NoRedisConnection as error:
-                complaints.append(f"Sentinel {error}")
+                errors.append(f"Sentinel {error}")
             else:
                 self._servers.remove(sentinel)
                 self._servers.insert(0, sentinel)
                 return master
-        raise NoRedisConnection("; ".join(complaints))
+        raise NoRedisConnection("; ".join(errors))
 
     async def _asked(self, sentinel: Server) -> Server:
         protocol = await self._opened(sentinel)
@@ -217,18 +159,72 @@ class RedisLink:
         return Server(host, int(port))
 
     async def _master_of(self, protocol: Any) -> Any:
-        """Sentinels have a password of their own or none; the DSN's is only told to one that wants it."""
+        """Sentinels have a password of their own or none; the DSN's is only sent to one that asks for it."""
         try:
             return await protocol.sentinel_get_master_addr_by_name(self._dsn.sentinel)
         except Exception as error:
             if not (self._dsn.password and str(error).startswith("NOAUTH")):
                 raise
-        await self._logged_in(protocol)
+        await self._authenticate(protocol)
         return await protocol.sentinel_get_master_addr_by_name(self._dsn.sentinel)
 
 
+@functools.cache
+def protocol_class() -> Any:
+    """The protocol; ImportError without txredisapi. The class is made here since its base class is imported here."""
+    txredisapi = import_module(MODULE)
+
+    class Bounded(txredisapi.BaseRedisProtocol):  # type: ignore[misc, name-defined]
+        """``limit`` in bytes: a longer answer is discarded and becomes InvalidData; ``ended`` fires when the
+        connection is lost."""
+
+        def __init__(self, timeout: float, limit: int) -> None:
+            super().__init__(charset=None, replyTimeout=timeout, convertNumbers=False)
+            self.limit = limit
+            self.discarding = False
+            self.ended: Deferred[None] = Deferred()
+            self.why = ""
+
+        def lineReceived(self, line: str) -> None:
+            if line.startswith("$") and len(line) > 1 and line[1:].isdigit():
+                self.discarding = int(line[1:]) > self.limit
+            super().lineReceived(line)
+
+        def rawDataReceived(self, data: bytes) -> None:
+            if not self.discarding:
+                super().rawDataReceived(data)
+                return
+            rest = data[self.bulk_length :]
+            self.bulk_length -= len(data) - len(rest)
+            if self.bulk_length == 0:
+                self.discarding = False
+                self.replyReceived(txredisapi.InvalidData(f"longer than {self.limit} bytes"))
+                self.setLineMode(extra=rest)
+
+        def connectionLost(self, why: Failure) -> None:
+            self.why = why.getErrorMessage()
+            super().connectionLost(why)
+            self.ended.callback(None)
+
+    return Bounded
+
+
+class OneProtocol(Factory):
+    """Makes one protocol for one connection, without log lines."""
+
+    noisy = False
+
+    def __init__(self, timeout: float, limit: int) -> None:
+        self._timeout = timeout
+        self._limit = limit
+
+    def buildProtocol(self, address: object) -> Any:
+        """See Factory."""
+        return protocol_class()(self._timeout, self._limit)
+
+
 def words(error: BaseException, protocol: Any = None) -> str:
-    """An error in one line of bounded length, with why its connection went. Redis repeats no credentials."""
+    """An error in one line of bounded length, with why its connection was lost. Redis repeats no credentials."""
     lost = f" ({protocol.why})" if protocol is not None and protocol.why else ""
     text = " ".join((str(error) or type(error).__name__).split())
     return f"{text}{lost}"[:300]
@@ -238,8 +234,8 @@ def _shown(server: Server) -> str:
     return f"{server.host}:{server.port}" if server.port else server.host
 
 
-def _heard(ended: Deferred[None]) -> Deferred[None]:
-    """Fires when ``ended`` does, which others wait for too."""
+def _fires_with(ended: Deferred[None]) -> Deferred[None]:
+    """Fires when ``ended`` does, which has other callbacks too."""
     mine: Deferred[None] = Deferred()
 
     def on(result: None) -> None:
