@@ -1,9 +1,8 @@
-"""The sections of a configuration as frozen values, key by key: reader, default, meaning.
+"""The sections of a configuration, key by key: reader, default, meaning.
 
-Durations are seconds, sizes bytes. What depends on other sections or on the machine (``RouterSection.node``,
-``NotificationsSection.realm`` ...) is settled by ``orosync.config.defaults`` before anybody sees it. This file must not
-know how the values are used; the meanings are the words of the reference page. Listeners are in ``listen``,
-realms and roles in ``realms``, WAMP's own authentication methods in ``methods``.
+Durations are seconds, sizes bytes. Where the file leaves a key open that depends on the machine or on other sections
+(``NotificationsSection.realm``), ``orosync.config.defaults`` fills it in. Listeners, realms, authentication methods,
+session stores, uplinks and [attach] have modules of their own.
 """
 
 # ruff: noqa: RUF009 (setting() and dotted() return attrs fields)

@@ -63,7 +63,7 @@ class Lines(SynchronousTestCase):
             self.assertEqual(str(self.assertRaises(ValueError, read, "anna", text, PLACE)), expected)
 
     def test_no_name(self) -> None:
-        """user. alone names nobody."""
+        """user. alone names no user."""
         for read in (with_secret, with_keys, with_certificates):
             error = self.assertRaises(ValueError, read, "", "user env:ANNA", PLACE)
             self.assertEqual(str(error), "the name is missing, name it user.NAME")

@@ -22,7 +22,7 @@ roles = user clerk
 
 class Sections(FilesCase):
     def test_defaults(self) -> None:
-        """What need not be written: nothing is remembered, nobody purges, the usual roles answer."""
+        """What need not be written: nothing is cached, no role purges, the usual roles answer."""
         acl = self.load(SOUND + AUTHORIZER).authorizers["acl"]
         assert isinstance(acl, authentication.RemoteAuthorizerSection)
         self.assertEqual(

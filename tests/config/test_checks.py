@@ -68,7 +68,7 @@ class References(FilesCase):
             self.assertEqual(self.changed(old, new), [expected])
 
     def test_anonymous_only_where_a_realm_names_it(self) -> None:
-        """A listener cannot let in anybody whom its realm does not."""
+        """A listener cannot use an authenticator that no realm names."""
         guest = "[authenticator:guest]\nuse = anonymous\n"
         text = guest + SOUND.replace("endpoint", "authenticators = guest\nendpoint")
         self.assertEqual(
@@ -151,7 +151,7 @@ class Doors(FilesCase):
         return self.faults(SOUND.replace(LISTEN, "[listen:public]\n" + lines))
 
     def test_public_ports_need_origins(self) -> None:
-        """Where anybody can connect, the pages that may are listed, or no page is meant to come."""
+        """Where other machines can connect, the pages that may are listed, or no page is meant to come."""
         fault = (
             "[listen:public] origins: other machines can connect here, list the pages that may (as https://host), or "
             "write "
@@ -179,7 +179,7 @@ class Doors(FilesCase):
         self.assertTrue(self.load(SOUND.replace("endpoint", both)).listeners["public"].tls)
 
     def test_proxy_protocol(self) -> None:
-        """It needs proxies that it is believed from, on RawSocket too; and it brings everybody."""
+        """It needs trusted proxies, on RawSocket too; and it makes a listener open to other machines."""
         where = "endpoint = tcp:1:interface=127.0.0.1\n"
         missing = (
             "[listen:public] trusted_proxies: is missing, with proxy_protocol name the load balancers that "
@@ -216,7 +216,7 @@ class Doors(FilesCase):
         sound = SOUND.replace(LISTEN, f"[listen:public]\n{public}publisher = yes\npublisher_from = 10.0.0.0/8\n")
         self.assertTrue(self.load(sound).listeners["public"].publisher)
 
-    def test_publishers_whom_nobody_knows(self) -> None:
+    def test_publishers_without_an_authenticator(self) -> None:
         """A listener for the back end where only the anonymous come in makes no sense, said of it or of the realm."""
         guests = SOUND.replace("authenticators = ticket", "authenticators = guest")
         self.assertEqual(

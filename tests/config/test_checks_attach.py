@@ -31,7 +31,7 @@ class Checks(FilesCase):
         self.assertIn("goes with TLS alone", self.told(HERE + f"ca = {self.write('x', 'ca.pem')}\n" + REALM))
 
     def test_publishers(self) -> None:
-        """Everybody is not the back end."""
+        """The back end's networks cannot be all addresses."""
         self.assertIn("0.0.0.0/0 is every address", self.told(HERE + "publisher_from = 0.0.0.0/0\n" + REALM))
 
     def test_beside_listeners(self) -> None:
@@ -42,7 +42,7 @@ class Checks(FilesCase):
         self.assertIn("[realm:oro] authenticators: is missing", self.told(bare + HERE))
 
     def test_warnings(self) -> None:
-        """Tickets in the clear and a router that lets anybody be the judge are likely mistakes."""
+        """Unencrypted tickets, and a router that accepts an authenticator without credentials, are likely mistakes."""
         self.assertEqual(self.warned(HERE + REALM), ())
         self.assertEqual(self.warned("[attach]\n" + REALM), ())
         (clear,) = self.warned(HERE.replace("127.0.0.1", "router.example.com") + REALM)

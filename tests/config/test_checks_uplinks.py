@@ -59,6 +59,6 @@ class Together(FilesCase):
             self.assertEqual(bool(found), warned, url)
 
     def test_the_role_is_given(self) -> None:
-        """A topic that names the uplink's role names nobody's."""
+        """The uplink's role counts as one that is assigned."""
         text = JOINED + "channel.acme/x = publish uplink\n[uplink:oro]\nsubscribe = exact acme/x\n"
         self.assertEqual([one for one in self.load(text).warnings if "role" in one], [])

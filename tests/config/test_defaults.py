@@ -23,7 +23,7 @@ class Settled(FilesCase):
         return defaults.listener(ListenSection(name="x", endpoint=endpoint, **keys), names)
 
     def test_the_only_realm(self) -> None:
-        """With one realm nobody has to name it."""
+        """With one realm it need not be named."""
         self.assertEqual(self.listener().realm, "oro")
         self.assertEqual(defaults.notifications(NotificationsSection(), ["oro"]).realm, "oro")
 
@@ -50,7 +50,7 @@ class Settled(FilesCase):
         self.assertEqual(defaults.notifications(NotificationsSection(), ["a", "b"]).realm, "")
 
     def test_origins_of_this_machine(self) -> None:
-        """On loopback and UNIX sockets pages of this machine may connect; where anybody can, nobody may unless said."""
+        """On loopback and UNIX sockets pages of this machine may connect; elsewhere only pages that are listed."""
         local = ("localhost", "127.0.0.1", "[::1]")
         self.assertEqual(self.listener().origins, local)
         self.assertEqual(self.listener("unix:/run/x").origins, local)
@@ -78,7 +78,7 @@ class State(FilesCase):
         environ = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "HOME": str(self.directory)}
         self.assertEqual(defaults.state_directory(environ), Path("/var/lib/a"))
 
-    def test_somebodys_home(self) -> None:
+    def test_home_of_a_user(self) -> None:
         """A user's own place, that of XDG first; it need not exist yet."""
         home = {"HOME": str(self.directory)}
         self.assertEqual(defaults.state_directory(home), self.directory / ".local/state/orosync")

@@ -36,8 +36,8 @@ class Exposure(FilesCase):
                 self.assertTrue(sentence.startswith(str(self.directory / "secret")), sentence)
 
     def test_directories_of_secrets(self) -> None:
-        """In a directory where everybody writes others can put another file in its place, with the sticky bit too if
-        it is the file's own; further up the sticky bit keeps them from it."""
+        """In a directory that all users can write to, others can put another file in its place, with the sticky bit
+        too if it is the file's own; further up the sticky bit keeps them from it."""
         for mode, deeper in ((0o777, True), (0o1777, False)):
             place = self.directory / f"open{mode:o}"
             (place / "own").mkdir(parents=True)
@@ -65,7 +65,7 @@ class Exposure(FilesCase):
         self.assertEqual(list(exposure.of_secret(Path(f"/proc/self/fd/{reading}"), os.fstat(reading))), [])
 
     def test_foreign_owners(self) -> None:
-        """A file of another user's is that user's to change; root looks at everybody's files."""
+        """A file of another user's is that user's to change; root is told about no owner."""
         path = self.write(SECRET, "secret")
         status = os.stat_result((0o100600, 0, 0, 1, 4242, 0, 1, 0, 0, 0))
         self.patch(os, "geteuid", lambda: 1000)

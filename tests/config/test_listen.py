@@ -34,7 +34,7 @@ class Listen(SynchronousTestCase):
         self.assertEqual((section.message_rate, section.message_burst, section.message_rate_cut), (1000, 2000, None))
 
     def test_closed_by_default(self) -> None:
-        """Without a word in the file an Origin is required, nobody publishes, no proxy is believed."""
+        """Without a word in the file an Origin is required, no client may publish, no proxy is trusted."""
         section = ListenSection(name="x", endpoint="tcp:1")
         self.assertEqual((section.origin, section.origins, section.trusted_proxies), ("required", (), ()))
         self.assertEqual((section.publisher, section.publisher_from), (False, ()))

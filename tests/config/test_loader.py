@@ -193,7 +193,7 @@ class Shipped(FilesCase):
     """The files in etc/."""
 
     def test_demo(self) -> None:
-        """The demo runs anywhere at once: loopback, TLS, a secret of its own, nobody anonymous, Oro's channels."""
+        """The demo runs anywhere at once: loopback, TLS, a secret of its own, no anonymous clients, Oro's channels."""
         text = (ETC / "router.ini").read_text()
         configuration = load(ETC / "router.ini", {"STATE_DIRECTORY": str(self.directory)}, 65536)
         self.assertEqual(configuration.warnings, ())

@@ -31,7 +31,7 @@ class Trusted(SynchronousTestCase):
         return found
 
     def test_broad(self) -> None:
-        """Everybody, by whatever spelling, and large parts of the public internet."""
+        """All addresses, in any notation, and large parts of the public internet."""
         for text in BROAD:
             self.assertEqual(len(self.read(text)), 1, text)
         (warning,) = self.read("10.0.0.0/8 0.0.0.0/0")

@@ -137,7 +137,7 @@ class Secrets(FilesCase):
             self.assertEqual(self.refusal("env:S", S=value), words)
 
     def test_published(self) -> None:
-        """The one that everybody knows is no secret; whether Oro's may be it, its section says."""
+        """The published one is no secret; whether Oro's may be it, its section says."""
         published = "ThisTokenIsNotSoSecretChangeIt"
         words = "env:S holds the secret that Oro is published with, which is public: choose your own"
         self.assertEqual(str(self.assertRaises(ValueError, readers.secret, "env:S", self.place(S=published))), words)

@@ -120,7 +120,7 @@ class Readers(SynchronousTestCase):
         self.assertEqual([place.at(), place.at(1), BUILTIN.at()], ["router.ini:34", "router.ini:36", ""])
 
     def test_environment_stays_out_of_repr(self) -> None:
-        """A Place shows nobody the environment."""
+        """A Source's repr does not show the environment."""
         self.assertNotIn("credentials", repr(HERE))
 
 

@@ -15,7 +15,7 @@ class Keys(SynchronousTestCase):
         self.assertEqual(realm.history, ())
 
     def test_roles(self) -> None:
-        """Nothing is allowed and nobody exempt unless a section says so, whose title names its realm."""
+        """Nothing is allowed and no role exempt unless a section says so, whose title names its realm."""
         role = RoleSection(name="user", realm="oro")
         self.assertEqual((role.permissions, role.trustlevel, role.unlimited), ((), None, False))
         self.assertEqual((role.title, RoleSection(name="user", realm=None).title), ("role:oro/user", "role:user"))

@@ -94,7 +94,7 @@ class Channels(SynchronousTestCase):
     """Topics of one's own."""
 
     def test_good(self) -> None:
-        """Who for both rights, for one of them, nobody; whether it is retained."""
+        """Roles for both rights, for one of them, or none; whether it is retained."""
         table = {
             "subscribe user; publish backend": ChannelLine("a", {}, USER, BACKEND),
             "subscribe user, admin": ChannelLine("a", {}, {**USER, "admin": frozenset()}, None),

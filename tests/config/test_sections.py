@@ -51,7 +51,7 @@ class Sections(SynchronousTestCase):
         self.assertEqual(sections.NotificationsSection().ping_interval, 50.0)
 
     def test_databases(self) -> None:
-        """Seconds to give up in, a moment to remember for, and a DSN that nobody sees."""
+        """Seconds to give up in, a moment to remember for, and a DSN that is not shown."""
         section = sections.SqlDirectorySection(name="x", use="mysql", dsn=Secret("mysql://u:p@h/d", "env:DSN"))
         self.assertEqual((section.users, section.connections), ("oro_user", 4))
         self.assertEqual((section.connect_timeout, section.query_timeout, section.cache), (3.0, 2.0, 1.0))

@@ -34,7 +34,7 @@ class Warnings(FilesCase):
         )
         self.assertEqual(self.load(text.replace("a.example", "a.example 127.0.0.1")).warnings, ())
 
-    def test_roles_that_nobody_has(self) -> None:
+    def test_roles_that_no_user_has(self) -> None:
         """A role in a topic's rule that no authenticator gives, unless a foreign one might."""
         text = SOUND + "channel.acme = subscribe usr; publish nobody\n"
         expected = "[topics:oro] role usr: no authenticator gives it, did you mean user? (line 17)"
@@ -54,7 +54,7 @@ class Warnings(FilesCase):
             told = [one for one in found if " single_use: " in one]
             self.assertEqual([one.partition("]")[0] for one in told], [f"[authenticator:{warned}"] if warned else [])
 
-    def test_roles_of_rights_that_nobody_has(self) -> None:
+    def test_roles_of_remote_rights_that_no_user_has(self) -> None:
         """The same for sections of roles and for who may register a procedure that decides."""
         section = "[authorizer:rules]\nuse = remote\nprocedure = com.acme.decide\nregistered_by = bakend\ncache = 9s\n"
         purge = "purge = com.acme.forget\npurge_role = usre\n"
@@ -81,7 +81,7 @@ class Warnings(FilesCase):
             self.assertEqual(self.load(text.replace("endpoint", line + "endpoint")).warnings, (), line)
 
     def test_a_directory_without_users(self) -> None:
-        """Nobody could come in."""
+        """No client could be authenticated."""
         lines = SOUND.replace("user.admin = 1 env:ADMIN_HASH\n", "")
         self.assertEqual(
             self.load(lines).warnings,
@@ -96,7 +96,7 @@ class Warnings(FilesCase):
         )
 
     def test_the_publishers_origin_on_a_shared_port(self) -> None:
-        """There nobody else publishes, so that an Origin that may be missing does not help."""
+        """There no other client publishes, so that an Origin that may be missing does not help."""
         text = SOUND.replace("endpoint", "origins = https://a.example\norigin = optional\nendpoint")
         self.assertEqual(self.load(text.replace("endpoint", "publisher = yes\nendpoint")).warnings, ())
         (warning,) = self.load(text.replace("endpoint", "publisher_from = loopback\nendpoint")).warnings
@@ -158,7 +158,7 @@ class Warnings(FilesCase):
         )
 
     def test_order(self) -> None:
-        """In the order of lines, whoever found them; what concerns no line comes last."""
+        """In the order of lines, whichever check found them; what concerns no line comes last."""
         self.write("x" * 20, "secret").chmod(0o666)
         text = SOUND.replace("env:ORO_SECRET", "file:secret") + "[authenticator:guest]\nuse = anonymous\n"
         text = text.replace("endpoint", "trusted_proxies = 0.0.0.0/0\norigins = a.example\nendpoint")
