@@ -11,7 +11,7 @@ from orosync.embedded.component import HostedComponent
 from orosync.embedded.connection import Embedding, component_facts
 from orosync.model import ConnectionPolicy, Principal
 from orosync.session.hosts import EmbeddedSessionHost
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 FEED = Principal("feed", "feeder", "component", "component")
 
@@ -39,8 +39,8 @@ class Component(ApplicationSession):
         return told
 
 
-class Inside(Stage):
-    """``stage.embed(component)`` joins one; ``stage.turns()`` lets the reactor turn."""
+class Inside(RealmFixture):
+    """``fixture.embed(component)`` joins one; ``fixture.turns()`` lets the reactor turn."""
 
     def __init__(self, message_limit: int = 65536) -> None:
         super().__init__(inside=True)

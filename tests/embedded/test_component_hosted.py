@@ -23,7 +23,7 @@ class Scripted(Component):
 
 class HostedTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Inside()
+        self.fixture = Inside()
         self.lives = []
         self.outcomes = []
 
@@ -36,15 +36,15 @@ class HostedTests(SynchronousTestCase):
 
     def start(self, *outcomes, make=None, **options):
         self.outcomes = list(outcomes)
-        self.hosted = self.stage.component(make or self.make, **options)
+        self.hosted = self.fixture.component(make or self.make, **options)
         started = self.hosted.start()
-        self.stage.turns()
+        self.fixture.turns()
         return started
 
     def ended(self):
         return [
             (kind, fields.get("reason"), fields.get("again_in"))
-            for event, kind, fields in self.stage.journal.notes
+            for event, kind, fields in self.fixture.journal.notes
             if event == "component.ended"
         ]
 
@@ -53,7 +53,7 @@ class HostedTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(self.start()))
         joining = Deferred()
         started = self.start(joining)
-        self.stage.turns(PATIENCE / 2)
+        self.fixture.turns(PATIENCE / 2)
         self.assertNoResult(started)
         joining.callback(None)
         self.assertIsNone(self.successResultOf(started))
@@ -61,7 +61,7 @@ class HostedTests(SynchronousTestCase):
     def test_endless(self):
         """A component that works in onJoin for ever does not hold up the router for ever."""
         started = self.start(Deferred())
-        self.stage.turns(PATIENCE)
+        self.fixture.turns(PATIENCE)
         self.assertIsNone(self.successResultOf(started))
         self.assertTrue(self.lives[0].is_attached())
 
@@ -75,8 +75,8 @@ class HostedTests(SynchronousTestCase):
             error = self.failureResultOf(self.start(outcome), ConfigError).value
             self.assertEqual(error.faults, (f"[component:feed] {words}",))
             self.assertEqual(len(self.flushLoggedErrors(type(outcome))), 1)
-            self.stage.turns(AGAIN[1])
-            self.assertEqual((len(self.lives), self.stage.realm.members), (1, {}))
+            self.fixture.turns(AGAIN[1])
+            self.assertEqual((len(self.lives), self.fixture.realm.members), (1, {}))
 
     def test_cannot_be_made(self):
         """So is one that cannot be made."""
@@ -95,7 +95,7 @@ class HostedTests(SynchronousTestCase):
         """Who leaves by itself has done its work: it is told, and not started again."""
         self.start()
         self.lives[0].leave()
-        self.stage.turns(AGAIN[1])
+        self.fixture.turns(AGAIN[1])
         self.assertEqual(self.ended(), [("left", None, None)])
         self.assertEqual(len(self.lives), 1)
 
@@ -112,16 +112,16 @@ class HostedTests(SynchronousTestCase):
         self.lives[0].disconnect()
         waits = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
         for number, wait in enumerate(waits, 1):
-            self.stage.turns(wait - 0.01)
+            self.fixture.turns(wait - 0.01)
             self.assertEqual(len(self.lives), number)
-            self.stage.turns(0.01)
+            self.fixture.turns(0.01)
             self.assertEqual(len(self.lives), number + 1)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 8)
         told = self.ended()
         self.assertEqual(told[0], ("lost", "closed by the component", 1.0))
         self.assertEqual(told[1], ("failed", "failed in onJoin: RuntimeError: boom", 2.0))
-        self.stage.turns(60.0)
-        self.stage.turns(60.0)
+        self.fixture.turns(60.0)
+        self.fixture.turns(60.0)
         self.lives[-1].disconnect()
         self.assertEqual(self.ended()[-1], ("lost", "closed by the component", 1.0))
 
@@ -129,20 +129,20 @@ class HostedTests(SynchronousTestCase):
         """A component that fails after the start went on without it is started again like any other."""
         joining = Deferred()
         self.start(joining)
-        self.stage.turns(PATIENCE)
+        self.fixture.turns(PATIENCE)
         joining.errback(RuntimeError("late"))
         self.flushLoggedErrors(RuntimeError)
         self.assertEqual(self.ended(), [("failed", "failed in onJoin: RuntimeError: late", 1.0)])
-        self.stage.turns(1.0)
+        self.fixture.turns(1.0)
         self.assertEqual(len(self.lives), 2)
 
     def test_old_failure(self):
         """What an earlier life still says is nobody's business any more."""
         joining = Deferred()
         self.start(joining)
-        self.stage.turns(PATIENCE)
+        self.fixture.turns(PATIENCE)
         self.lives[0].disconnect()
-        self.stage.turns(1.0)
+        self.fixture.turns(1.0)
         joining.errback(RuntimeError("late"))
         self.assertTrue(self.lives[1].is_attached())
         self.assertEqual(len(self.ended()), 1)
@@ -151,12 +151,12 @@ class HostedTests(SynchronousTestCase):
         """At the end there is no next life, and the last one is over, whether it listens or not."""
         self.start()
         self.hosted.retire()
-        (guest,) = self.stage.context.sessions
+        (guest,) = self.fixture.context.sessions
         guest.shutdown()
         self.hosted.stop()
-        self.stage.turns(AGAIN[1])
-        self.assertEqual((len(self.lives), self.stage.realm.members, self.ended()), (1, {}, []))
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.fixture.turns(AGAIN[1])
+        self.assertEqual((len(self.lives), self.fixture.realm.members, self.ended()), (1, {}, []))
+        self.assertEqual(self.fixture.clock.getDelayedCalls(), [])
 
     def test_stop_while_waiting(self):
         """Nor is there one for a component that was about to be started again, or is just starting."""
@@ -165,27 +165,27 @@ class HostedTests(SynchronousTestCase):
         self.hosted.stop()
         started = self.start(Deferred())
         self.hosted.stop()
-        self.stage.turns(AGAIN[1])
+        self.fixture.turns(AGAIN[1])
         self.assertNoResult(started)
-        self.assertEqual((len(self.lives), self.stage.realm.members), (2, {}))
+        self.assertEqual((len(self.lives), self.fixture.realm.members), (2, {}))
 
     def test_router_is_closing(self):
         """Whoever the door does not let in any more is told so."""
-        self.stage.host.closing = True
+        self.fixture.host.closing = True
         error = self.failureResultOf(self.start(), ConfigError).value
         self.assertIn("shutting down", error.faults[0])
 
     def test_in_order(self):
         """One starts after the other, and after one that cannot start there is no other."""
         joining = Deferred()
-        first = self.stage.component(lambda: self.named("first", joining))
-        second = self.stage.component(lambda: self.named("second", ValueError()))
-        third = self.stage.component(lambda: self.named("third", None))
+        first = self.fixture.component(lambda: self.named("first", joining))
+        second = self.fixture.component(lambda: self.named("second", ValueError()))
+        third = self.fixture.component(lambda: self.named("third", None))
         started = start_all([first, second, third])
-        self.stage.turns()
+        self.fixture.turns()
         self.assertEqual(self.lives, ["first"])
         joining.callback(None)
-        self.stage.turns()
+        self.fixture.turns()
         self.assertEqual(self.lives, ["first", "second"])
         self.failureResultOf(started, ConfigError)
         self.flushLoggedErrors(ValueError)

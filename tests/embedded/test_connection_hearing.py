@@ -16,11 +16,11 @@ BAD = ("self", "fun", "enc_algo", "callee", "callee_authid", "callee_authrole", 
 
 class HearingTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Inside()
+        self.fixture = Inside()
         self.component = Component()
-        self.embedding = self.stage.embed(self.component)
+        self.embedding = self.fixture.embed(self.component)
         self.component.take()
-        self.client = self.stage.v2(join=False)
+        self.client = self.fixture.v2(join=False)
         features = {"progressive_call_results": True, "payload_passthru_mode": True}
         self.say(1, "oro", {"roles": {role: {"features": features} for role in ("publisher", "caller", "callee")}})
 
@@ -30,20 +30,20 @@ class HearingTests(SynchronousTestCase):
     def say(self, *message: Any) -> list[Any]:
         """A message of the client's, and what it hears when everything has arrived."""
         self.client.say(list(message))
-        self.stage.turns()
+        self.fixture.turns()
         return self.client.heard()
 
     def lost(self) -> list[str]:
         """Kinds of messages that the component did not get; it is still there."""
-        self.assertTrue(self.embedding.open, self.stage.ends)
-        notes, self.stage.journal.notes = self.stage.journal.notes, []
+        self.assertTrue(self.embedding.open, self.fixture.ends)
+        notes, self.fixture.journal.notes = self.fixture.journal.notes, []
         return [kind for event, kind, _ in notes if event == "payload.undeliverable"]
 
     def test_events(self):
         """An event whose keywords are Python's is lost; the next one arrives; no other name is in the way."""
         self.component.subscribe(self.told, "news")
         self.component.subscribe(self.told, "all.", SubscribeOptions(match="prefix", details_arg="details"))
-        self.stage.turns()
+        self.fixture.turns()
         for topic in ("news", "all.x"):
             for name in BAD:
                 self.say(16, 1, {}, topic, [], {name: 1})
@@ -57,7 +57,7 @@ class HearingTests(SynchronousTestCase):
         """A call of that kind is answered with an ERROR, and the procedure is not called."""
         self.component.register(lambda *args, **kwargs: self.told(*args, **kwargs), "ask")
         self.component.register(self.told, "any.", RegisterOptions(match="prefix", details_arg="details"))
-        self.stage.turns()
+        self.fixture.turns()
         for procedure in ("ask", "any.x"):
             for number, name in enumerate(BAD, 1):
                 (answer,) = self.say(48, number, {}, procedure, [], {name: 1})
@@ -71,7 +71,7 @@ class HearingTests(SynchronousTestCase):
     def called(self, **options: Any) -> tuple[Any, int]:
         """A call of the component's to the client, under way: its outcome, and the invocation's id."""
         outcome = self.component.call("evil", options=CallOptions(**options) if options else None)
-        self.stage.turns()
+        self.fixture.turns()
         (invocation,) = self.client.heard()
         self.assertEqual(invocation[0], 68)
         return outcome, invocation[1]
@@ -108,7 +108,7 @@ class HearingTests(SynchronousTestCase):
         """A payload that is sealed by a scheme that nobody here knows is no end either."""
         self.component.subscribe(self.told, "news")
         self.component.register(self.told, "ask")
-        self.stage.turns()
+        self.fixture.turns()
         for options in ({"ppt_scheme": "x_own"}, {"enc_algo": "?"}, {"enc_algo": "cryptobox"}):
             self.say(16, 1, options, "news", "\0AAEC")
             self.say(48, 1, options, "ask", "\0AAEC")

@@ -26,7 +26,7 @@ from orosync.session.local import LocalMember
 from orosync.testing import RecordingJournal
 from orosync.wamp.forwarding import MOST_REMEMBERED, Memory
 from tests.limits.table import Outcome, drives, number
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 def ticket(n: int) -> Ticket:
@@ -130,9 +130,9 @@ def rulings() -> Outcome:
 
 @drives("Calls in progress to remote authorizers and authenticators of a realm", number(OWN_CALLS))
 def own_calls() -> Outcome:
-    stage = Stage()
-    caller = LocalMember(stage.realm_context)
-    callee = stage.v2()
+    fixture = RealmFixture()
+    caller = LocalMember(fixture.realm_context)
+    callee = fixture.v2()
     callee.ask([64, 1, {}, "com.decide"])
     for _ in range(OWN_CALLS):
         caller.call("com.decide")

@@ -24,7 +24,7 @@ from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
 from orosync.transport.websocket import FRAGMENT, FRAGMENTS, WebSocketConnection
 from tests.limits.table import Outcome, drives, listen, number, size
-from tests.session.test_message_rates import RatedStage
+from tests.session.test_message_rates import RatedFixture
 from tests.support.settings import listener_settings
 from tests.support.wires import (
     MemoryListener,
@@ -283,10 +283,10 @@ def rated_addresses() -> Outcome:
 
 @drives("Unsolicited messages of a client per second")
 def rate() -> Outcome:
-    stage = RatedStage(listen("message_rate"), listen("message_burst"))
-    client = stage.v2()
+    fixture = RatedFixture(listen("message_rate"), listen("message_burst"))
+    client = fixture.v2()
     for n in range(listen("message_burst") + 64):
         client.say([34, n, 99])
     assert client.link.paused
-    noted = next((name, kind) for name, kind, _ in stage.journal.notes if name == "connection.slowed")
+    noted = next((name, kind) for name, kind, _ in fixture.journal.notes if name == "connection.slowed")
     return Outcome("", noted, client.link.ended is None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.session.stage import HELLO, Player, Stage
+from tests.session.fixture import HELLO, JsonClient, RealmFixture
 
 ROLES = {
     "publisher": {},
@@ -26,20 +26,20 @@ class HabitCase(SynchronousTestCase):
     """``anna`` and ``ben`` have joined."""
 
     def setUp(self) -> None:
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         self.anna, self.ben = self.joined(), self.joined()
 
-    def joined(self) -> Player:
-        player = self.stage.v2(join=False)
+    def joined(self) -> JsonClient:
+        player = self.fixture.v2(join=False)
         player.session_id = player.ask([1, "oro", {"roles": ROLES}])[0][1]
         return player
 
-    def alive(self, player: Player, label: object) -> None:
+    def alive(self, player: JsonClient, label: object) -> None:
         """Still served."""
         ((kind, request, _),) = player.ask([32, 999, {}, "com.example.alive"])
         self.assertEqual((kind, request), (33, 999), label)
 
-    def violates(self, player: Player, message: Any, label: object = "") -> None:
+    def violates(self, player: JsonClient, message: Any, label: object = "") -> None:
         """``message`` is answered with ABORT and the end."""
         abort = player.ask(message)[-1]
         self.assertEqual((abort[0], abort[2]), (3, VIOLATION), label or message)
@@ -92,7 +92,7 @@ class LenientTests(HabitCase):
     def test_unknown_options_are_ignored(self) -> None:
         """B12: whatever a client's own options are called, and the keys that WAMP leaves to vendors."""
         own = {"_acme_trace": "x", "colour": {"deep": [1]}, "x_future": True}
-        anna = self.stage.v2(join=False)
+        anna = self.fixture.v2(join=False)
         self.assertEqual(anna.ask([1, "oro", {"roles": ROLES, **own}])[0][0], 2)
         for message, kind in (
             ([32, 1, own, TOPIC], 33),
@@ -201,7 +201,7 @@ class ViolationTests(HabitCase):
     def test_before_hello(self) -> None:
         """B5: whatever comes first must be HELLO (or ABORT)."""
         for message in ([32, 1, {}, TOPIC], [6, {}, "wamp.close.normal"], [5, "x", {}], [1, "oro", {}]):
-            self.violates(self.stage.v2(join=False), message)
+            self.violates(self.fixture.v2(join=False), message)
 
     def test_nothing_is_left_behind(self) -> None:
         """B5: topics and procedures of whoever broke the rules are free again."""

@@ -13,8 +13,8 @@ from orosync.router.filters import Filters, PublishOptions
 from orosync.router.retention import Retention
 from orosync.wamp import uris
 from tests.router.members import member
+from tests.session.fixture import JsonClient, RealmFixture
 from tests.session.meta_case import MetaCase
-from tests.session.stage import Player, Stage
 
 
 class Reading(SynchronousTestCase):
@@ -93,7 +93,7 @@ class Filtering(MetaCase):
 class Telling(MetaCase):
     """What EVENT.Details tell."""
 
-    def details(self, publisher: Player, topic: str = "com.x", **options: Any) -> list[dict[str, Any]]:
+    def details(self, publisher: JsonClient, topic: str = "com.x", **options: Any) -> list[dict[str, Any]]:
         """Of the events that ``ben`` hears."""
         publisher.say([16, 1, options, topic, [1]])
         return [one[3] for one in self.ben.heard()]
@@ -105,7 +105,7 @@ class Telling(MetaCase):
         self.assertEqual(self.details(self.anna), [{}])
         self.assertEqual(self.details(self.anna, disclose_me=False), [{}])
         self.assertEqual(self.details(self.anna, disclose_me=True), [expected])
-        self.stage.authorizer.answers[Action.PUBLISH, "com.y"] = Decision(Verdict.ALLOW, "rule 7", disclose=True)
+        self.fixture.authorizer.answers[Action.PUBLISH, "com.y"] = Decision(Verdict.ALLOW, "rule 7", disclose=True)
         self.subscribed(self.ben, "com.y")
         self.assertEqual(self.details(self.anna, "com.y"), [expected])
 
@@ -125,7 +125,7 @@ class Telling(MetaCase):
 
     def test_nobody_is_named(self) -> None:
         """P3: where the realm does not disclose, disclose_me is refused with its own error, and nothing is sent."""
-        self.stage.realm_context.disclosing = False
+        self.fixture.realm_context.disclosing = False
         self.subscribed(self.ben, "com.x")
         (answer,) = self.anna.ask([16, 1, {"acknowledge": True, "disclose_me": True}, "com.x", [1]])
         self.assertEqual(answer[:5], [8, 16, 1, {}, uris.OPTION_DISALLOWED_DISCLOSE_ME])
@@ -134,7 +134,7 @@ class Telling(MetaCase):
 
     def test_trust(self) -> None:
         """P4, publication trust levels: a number for the publisher's role, in every event; a retained one too."""
-        self.patch(self.stage.realm.broker, "_trustlevels", {"user": 3, "guest": 0})
+        self.patch(self.fixture.realm.broker, "_trustlevels", {"user": 3, "guest": 0})
         self.subscribed(self.ben, "com.x")
         self.subscribed(self.anna, "com.x")
         self.assertEqual(self.details(self.anna, retain=True), [{"trustlevel": 3}])
@@ -190,7 +190,7 @@ class Sealing(MetaCase):
 
     def test_v1(self) -> None:
         """P13: a v1 client, which could not be told what it is, gets none; the others do."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         old.ask([5, "com.x"])
         self.subscribed(self.ben, "com.x")
         self.carl.say([16, 1, self.SEAL, "com.x", [self.SEALED]], [16, 2, {}, "com.x", ["plain"]])
@@ -199,7 +199,7 @@ class Sealing(MetaCase):
 
     def test_announced(self) -> None:
         """What works is announced."""
-        (welcome,) = self.stage.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
+        (welcome,) = self.fixture.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
         features = welcome[2]["roles"]["broker"]["features"]
         for feature in (
             "event_retention",
@@ -222,13 +222,13 @@ class ToldTests(SynchronousTestCase):
     SEAL = {"ppt_scheme": "wamp", "ppt_serializer": "cbor"}  # noqa: RUF012
 
     def setUp(self) -> None:
-        self.stage = Stage()
-        self.listener = self.stage.v2()
+        self.fixture = RealmFixture()
+        self.listener = self.fixture.v2()
         self.listener.ask([32, 1, {}, "a.topic"])
 
     def publisher(self, *features: str) -> Any:
         roles = {"publisher": {"features": dict.fromkeys(features, True)}}
-        player = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])
+        player = self.fixture.v2(join=False).say([1, "oro", {"roles": roles}])
         player.session_id = player.heard()[0][1]
         return player
 
@@ -237,7 +237,7 @@ class ToldTests(SynchronousTestCase):
         publisher = self.publisher()
         publisher.say([16, 1, {"disclose_me": True}, "a.topic"])
         self.assertEqual(self.listener.heard()[0][3]["publisher"], publisher.session_id)
-        self.stage.realm_context.disclosing = False
+        self.fixture.realm_context.disclosing = False
         answer = publisher.ask([16, 2, {"disclose_me": True, "acknowledge": True}, "a.topic"])[0]
         self.assertEqual(answer[:5], [8, 16, 2, {}, "wamp.error.option_disallowed.disclose_me"])
         self.assertEqual(self.listener.heard(), [])

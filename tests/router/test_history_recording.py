@@ -68,7 +68,7 @@ class Asking(MetaCase):
 
     def test_announced(self) -> None:
         """WELCOME announces event_retention."""
-        (welcome,) = self.stage.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
+        (welcome,) = self.fixture.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
         self.assertIs(welcome[2]["roles"]["broker"]["features"]["event_retention"], True)
 
 
@@ -80,11 +80,11 @@ class Channels(MetaCase):
         kept = Channel(KEPT, {}, subscribers=ROLES, publishers=ROLES, source="[topics:x]", key="x", retained=True)
         plain = Channel("oro/other", {}, subscribers=ROLES, publishers=ROLES, source="[topics:x]", key="y")
         self.rules = TopicRules([kept, plain])
-        self.stage.realm_context.chain.replace([self.rules])
+        self.fixture.realm_context.chain.replace([self.rules])
 
     def test_without_being_asked_to(self) -> None:
         """Every publisher's last event, v1's too, for v2 subscribers that ask for it."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         for publish in (lambda: self.anna.ask([16, 1, {}, KEPT, [1]]), lambda: old.ask([7, KEPT, {"v": 1}])):
             publish()
             ((_, _, _, details, arguments),) = self.subscribed_again()
@@ -100,21 +100,21 @@ class Channels(MetaCase):
     def test_v1_subscriber(self) -> None:
         """A v1 subscriber gets it behind its SUBSCRIBE, and nothing behind WELCOME."""
         self.anna.ask([16, 1, {}, KEPT, ["now"]], [16, 2, {}, "oro/other", ["not kept"]])
-        old = self.stage.v1(principal("dora"))
+        old = self.fixture.v1(principal("dora"))
         self.assertEqual(old.heard(), [])
         self.assertEqual(old.ask([5, "oro/other"]), [])
         self.assertEqual(old.ask([5, KEPT]), [[8, KEPT, "now"]])
 
     def test_v1_filters(self) -> None:
         """What a v1 publisher excludes stays excluded."""
-        old, other = self.stage.v1(), self.stage.v1()
+        old, other = self.fixture.v1(), self.fixture.v1()
         old.ask([7, KEPT, 1, [other.session_id]])
         self.assertEqual((other.ask([5, KEPT]), old.ask([5, KEPT])), ([], [[8, KEPT, 1]]))
 
     def test_not_the_router(self) -> None:
         """What orosync itself says is not retained, nor anything where it tells the state itself."""
-        self.stage.realm.broker.publish(KEPT, None)
-        self.assertEqual(len(self.stage.realm.retention), 0)
+        self.fixture.realm.broker.publish(KEPT, None)
+        self.assertEqual(len(self.fixture.realm.retention), 0)
 
         class Watcher:
             topic = KEPT
@@ -123,22 +123,22 @@ class Channels(MetaCase):
 
             def last_unsubscribed(self) -> None: ...
 
-        self.stage.realm_context.watch([Watcher()])
+        self.fixture.realm_context.watch([Watcher()])
         self.anna.ask([16, 1, {"retain": True}, KEPT, [1]])
-        self.assertEqual(len(self.stage.realm.retention), 0)
+        self.assertEqual(len(self.fixture.realm.retention), 0)
 
     def test_rules_replaced(self) -> None:
         """Rules that retain nothing cost nothing; new rules hold at once."""
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
-        self.assertIsNone(self.stage.realm.broker.recorder)
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
+        self.assertIsNone(self.fixture.realm.broker.recorder)
         self.anna.ask([16, 1, {}, KEPT, [1]])
-        self.assertEqual(len(self.stage.realm.retention), 0)
-        self.stage.realm_context.chain.replace([self.rules])
+        self.assertEqual(len(self.fixture.realm.retention), 0)
+        self.fixture.realm_context.chain.replace([self.rules])
         self.anna.ask([16, 2, {}, KEPT, [1]])
-        self.assertEqual(len(self.stage.realm.retention), 1)
+        self.assertEqual(len(self.fixture.realm.retention), 1)
 
     def test_counted(self) -> None:
         """What had to go before its time is counted."""
-        self.stage.realm.retention._most = 1
+        self.fixture.realm.retention._most = 1
         self.anna.ask([16, 1, {"retain": True}, KEPT, [1]], [16, 2, {"retain": True}, "oro/other", [1]])
-        self.assertEqual(self.stage.journal.counts["retained.dropped", "full"], 1)
+        self.assertEqual(self.fixture.journal.counts["retained.dropped", "full"], 1)

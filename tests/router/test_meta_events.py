@@ -52,7 +52,7 @@ class Sessions(MetaCase):
         """wamp.session.on_join tells who came, v1 clients too, and nothing of itself to who was not there."""
         self.subscribed(self.anna, "wamp.session.on_join")
         carl = self.enter("carl")
-        old = self.stage.v1(principal("dora"))
+        old = self.fixture.v1(principal("dora"))
         expected = [
             {"session": int(who.session_id), "authid": name, "authrole": "user", "authmethod": "ticket",
              "authprovider": provider}
@@ -64,7 +64,7 @@ class Sessions(MetaCase):
     def test_on_leave(self) -> None:
         """wamp.session.on_leave tells who has gone, by GOODBYE, by dropping the connection, or v1."""
         self.subscribed(self.anna, "wamp.session.on_leave")
-        old = self.stage.v1(principal("dora"))
+        old = self.fixture.v1(principal("dora"))
         for gone, name, role in ((self.ben, "ben", "guest"), (self.admin, "admin", "admin"), (old, "dora", "user")):
             if gone is self.ben:
                 gone.say([6, {}, "wamp.close.close_realm"])
@@ -74,7 +74,7 @@ class Sessions(MetaCase):
 
     def test_nobody_listens(self) -> None:
         """Without a listener nothing is said and nothing is done; after the last one has gone neither."""
-        broker = self.stage.realm.broker
+        broker = self.fixture.realm.broker
         self.assertEqual(broker.meta_listeners, frozenset())
         number = self.subscribed(self.anna, "wamp.session.on_join")
         self.assertEqual(broker.meta_listeners, {"wamp.session.on_join"})
@@ -87,7 +87,7 @@ class Sessions(MetaCase):
 
     def test_authorised(self) -> None:
         """Listening is a right like any other."""
-        self.stage.authorizer.answers[Action.SUBSCRIBE, "wamp.session.on_join"] = Decision(Verdict.DENY, "rule 7")
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, "wamp.session.on_join"] = Decision(Verdict.DENY, "rule 7")
         (answer,) = self.anna.ask([32, 1, {}, "wamp.session.on_join"])
         self.assertEqual(answer[:5], [8, 32, 1, {}, "wamp.error.not_authorized"])
 
@@ -107,7 +107,7 @@ class Subscriptions(MetaCase):
     def test_life_of_a_subscription(self) -> None:
         """on_create before the first on_subscribe, on_delete behind the last on_unsubscribe, each once."""
         anna, ben = self.anna.session_id, self.ben.session_id
-        self.stage.clock.advance(3600)
+        self.fixture.clock.advance(3600)
         number = self.subscribed(self.anna, "com.x")
         about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
         self.assertEqual(self.events_sent(), [("on_create", [anna, about]), ("on_subscribe", [anna, number])])
@@ -121,7 +121,7 @@ class Subscriptions(MetaCase):
 
     def test_v1_and_patterns(self) -> None:
         """Subscriptions of v1 clients and to patterns are news too."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         old.say([5, "oro/ping"])
         number = self.subscribed(self.anna, "com.", match="prefix")
         session = int(old.session_id)
@@ -146,7 +146,7 @@ class Subscriptions(MetaCase):
         self.events_sent()
         self.admin.session.closed(False, None, "")
         self.assertEqual(self.events_sent(), [])
-        self.assertEqual(list(self.stage.realm.broker), [])
+        self.assertEqual(list(self.fixture.realm.broker), [])
 
 
 class Registrations(MetaCase):
@@ -160,7 +160,7 @@ class Registrations(MetaCase):
         """on_create before the first on_register, on_delete behind the last on_unregister, each once."""
         self.subscribed(self.admin, "wamp.registration.", match="prefix")
         anna, ben = self.anna.session_id, self.ben.session_id
-        self.stage.clock.advance(3600)
+        self.fixture.clock.advance(3600)
         ((_, _, number),) = self.anna.ask([64, 1, {"invoke": "roundrobin"}, "com.x"])
         about = {"id": number, "created": "1970-01-01T01:00:00.000Z", "uri": "com.x", "match": "exact"}
         about["invoke"] = "roundrobin"
@@ -179,7 +179,7 @@ class Reserved(MetaCase):
     def test_publish(self) -> None:
         """Nobody publishes on a topic of WAMP's, whatever the rules say; v1 and its connection notice nothing."""
         self.subscribed(self.admin, "wamp.", match="prefix")
-        old = self.stage.v1()
+        old = self.fixture.v1()
         self.admin.heard()
         answer = self.anna.ask([16, 1, {"acknowledge": True}, "wamp.session.on_join", ["fake"]])
         self.assertEqual(answer[0][4], "wamp.error.invalid_uri")
@@ -205,7 +205,7 @@ class Granted(MetaCase):
     def grant(self, *lines: str) -> None:
         rules = permissions("\n".join(lines), BUILTIN)
         mine = [Permission(one.uri, one.match, one.actions) for one in rules]
-        self.stage.realm_context.chain.replace([RolePermissions({"user": mine})])
+        self.fixture.realm_context.chain.replace([RolePermissions({"user": mine})])
 
     def answer(self, message: list[object]) -> str:
         (answer,) = self.anna.ask(message)
@@ -221,7 +221,7 @@ class Granted(MetaCase):
             self.assertEqual(self.answer([32, 1, {"match": match}, topic]), "not_authorized", (topic, match))
             self.assertEqual(self.answer([64, 1, {"match": match}, topic]), "not_authorized", (topic, match))
         self.assertEqual(self.answer([48, 1, {}, "wamp.session.count"]), "not_authorized")
-        self.assertEqual(self.stage.realm.broker.meta_listeners, frozenset())
+        self.assertEqual(self.fixture.realm.broker.meta_listeners, frozenset())
 
     def test_everything_but(self) -> None:
         """Where all is granted but WAMP's own, a pattern that reaches into it is refused."""

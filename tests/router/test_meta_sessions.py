@@ -7,8 +7,8 @@ from typing import Any
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.session.local import LocalSession
 from orosync.testing import principal
+from tests.session.fixture import HELLO, JsonClient
 from tests.session.meta_case import MISSING, MetaCase
-from tests.session.stage import HELLO, Player
 
 KILLED = "wamp.close.killed"
 
@@ -18,7 +18,7 @@ class Looking(MetaCase):
 
     def test_count(self) -> None:
         """wamp.session.count: all, or those of certain roles."""
-        self.stage.v1(principal("dora"))
+        self.fixture.v1(principal("dora"))
         for args, expected in (([], 4), ([None], 4), ([["user"]], 2), ([["user", "guest"]], 3), ([[]], 0)):
             self.assertEqual(self.call("wamp.session.count", *args), [expected], args)
         self.bad("wamp.session.count", ("user",), ([1],), ({},))
@@ -42,7 +42,7 @@ class Looking(MetaCase):
 
     def test_from_v1(self) -> None:
         """A v1 client calls them too, and gets the one value that its RESULT holds."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         self.assertEqual(old.ask([2, "a", "wamp.session.count"]), [[3, "a", 4]])
         ((code, call_id, uri, *_),) = old.ask([2, "b", "wamp.session.get", MISSING])
         self.assertEqual((code, call_id, uri), (4, "b", "wamp.error.no_such_session"))
@@ -50,9 +50,9 @@ class Looking(MetaCase):
     def test_not_shown(self) -> None:
         """What orosync has in the realm for itself is no session of anybody's: not listed, not killed, no news."""
         self.subscribed(self.anna, "wamp.", match="prefix")
-        own = LocalSession(self.stage.realm_context, principal("uplink"), frozenset(), lambda *received: None)
+        own = LocalSession(self.fixture.realm_context, principal("uplink"), frozenset(), lambda *received: None)
         session = max(
-            set(self.stage.realm.members) - {self.admin.session_id, self.anna.session_id, self.ben.session_id}
+            set(self.fixture.realm.members) - {self.admin.session_id, self.anna.session_id, self.ben.session_id}
         )
         number = own.subscribe("com.x", Match.EXACT)
         self.assertEqual(self.call("wamp.session.count"), [3])
@@ -71,18 +71,18 @@ class Looking(MetaCase):
 
     def test_authorised(self) -> None:
         """A meta procedure is called with leave like any other."""
-        self.stage.authorizer.answers[Action.CALL, "wamp.session.count"] = Decision(Verdict.DENY, "rule 7")
+        self.fixture.authorizer.answers[Action.CALL, "wamp.session.count"] = Decision(Verdict.DENY, "rule 7")
         self.assertEqual(self.refused("wamp.session.count"), "not_authorized")
 
 
 class Killing(MetaCase):
     """wamp.session.kill and its like."""
 
-    def gone(self, player: Player, reason: str = KILLED, **details: Any) -> None:
+    def gone(self, player: JsonClient, reason: str = KILLED, **details: Any) -> None:
         """``player`` was told, is closed, and nothing of it is left in the realm, whatever it does now."""
         self.assertEqual(player.heard()[-1], [6, details, reason])
         self.assertEqual(player.link.ended[0], "close")
-        self.assertNotIn(player.session_id, self.stage.realm.members)
+        self.assertNotIn(player.session_id, self.fixture.realm.members)
         player.say([32, 1, {}, "com.x"], [6, {}, "wamp.close.goodbye_and_out"])
         self.assertEqual(player.heard(), [])
 
@@ -91,7 +91,7 @@ class Killing(MetaCase):
         self.subscribed(self.anna, "com.x")
         self.assertEqual(self.call("wamp.session.kill", self.anna.session_id), [])
         self.gone(self.anna)
-        self.assertIsNone(self.stage.realm.broker.lookup("com.x"))
+        self.assertIsNone(self.fixture.realm.broker.lookup("com.x"))
         self.assertIsNone(self.ben.link.ended)
 
     def test_reason_and_message(self) -> None:
@@ -122,7 +122,7 @@ class Killing(MetaCase):
         self.bad("wamp.session.kill", (), ("x",), (1.5,))
         self.bad("wamp.session.kill_by_authid", (), (7,))
         self.bad("wamp.session.kill_by_authrole", (), (7,))
-        self.assertEqual(len(self.stage.realm.members), 3)
+        self.assertEqual(len(self.fixture.realm.members), 3)
 
     def test_by_authid(self) -> None:
         """wamp.session.kill_by_authid: all sessions of a user but the caller's own; their ids."""
@@ -144,14 +144,14 @@ class Killing(MetaCase):
 
     def test_all(self) -> None:
         """wamp.session.kill_all: everybody but the caller, v1 too; their number, and no word of it on any topic."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         self.subscribed(self.admin, "wamp.session.on_leave")
         self.assertEqual(self.call("wamp.session.kill_all"), [3])
         self.assertEqual(self.also, [])
         for player in (self.anna, self.ben):
             self.gone(player)
         self.assertEqual(old.link.ended[0], "drop")
-        self.assertEqual(list(self.stage.realm.members), [self.admin.session_id])
+        self.assertEqual(list(self.fixture.realm.members), [self.admin.session_id])
 
     def test_all_and_a_call(self) -> None:
         """When all are killed, whoever killed them still hears that nobody will answer its calls."""
@@ -162,15 +162,15 @@ class Killing(MetaCase):
 
     def test_v1(self) -> None:
         """A v1 client is dropped, not closed: Oro's page comes back by itself then."""
-        old = self.stage.v1(principal("dora"))
+        old = self.fixture.v1(principal("dora"))
         old.ask([5, "oro/ping"])
         self.call("wamp.session.kill", int(old.session_id))
         self.assertEqual((old.link.ended[0], old.heard()), ("drop", []))
-        self.assertIsNone(self.stage.realm.broker.lookup("oro/ping"))
+        self.assertIsNone(self.fixture.realm.broker.lookup("oro/ping"))
 
     def test_by_v1(self) -> None:
         """A v1 client that may kills like anybody."""
-        old = self.stage.v1()
+        old = self.fixture.v1()
         self.assertEqual(old.ask([2, "a", "wamp.session.kill", self.anna.session_id]), [[3, "a", None]])
         self.gone(self.anna)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orosync.testing import principal
+from tests.session.fixture import HELLO
 from tests.session.meta_case import MISSING, MetaCase
-from tests.session.stage import HELLO
 
 
 class Subscriptions(MetaCase):
@@ -12,7 +12,7 @@ class Subscriptions(MetaCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stage.clock.advance(86400)
+        self.fixture.clock.advance(86400)
         self.both = self.subscribed(self.anna, "com.x")
         self.subscribed(self.ben, "com.x")
         self.other = self.subscribed(self.ben, "com.y")
@@ -92,7 +92,7 @@ class Subscriptions(MetaCase):
 
     def test_announced(self) -> None:
         """WELCOME announces what there is, on the roles that WAMP says."""
-        (welcome,) = self.stage.v2(principal("x"), join=False).ask(HELLO)
+        (welcome,) = self.fixture.v2(principal("x"), join=False).ask(HELLO)
         broker, dealer = (welcome[2]["roles"][role]["features"] for role in ("broker", "dealer"))
         for feature in ("session_meta_api", "subscription_meta_api", "subscription_revocation"):
             self.assertIs(broker.get(feature), True, feature)

@@ -17,18 +17,18 @@ from orosync.session.batched import BatchedSession
 from orosync.testing import MemoryLink, connection_facts
 from orosync.wamp import batching
 from orosync.wamp.codec import CODECS
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 
 
 class Batcher:
     """A client that says everything in batches."""
 
-    def __init__(self, stage: Stage, serializer: str = "json", mark: bytes = b"\x1e") -> None:
+    def __init__(self, fixture: RealmFixture, serializer: str = "json", mark: bytes = b"\x1e") -> None:
         self.binary = serializer != "json"
         self.mark = mark
         self.link = MemoryLink()
         self.session = BatchedSession(
-            stage.context, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, ConnectionPolicy()
+            fixture.context, connection_facts(), CODECS[f"wamp.2.{serializer}"], None, ConnectionPolicy()
         )
         self.session.opened(self.link)
 
@@ -74,27 +74,27 @@ class BatchedTests(SynchronousTestCase):
     """T3."""
 
     def setUp(self) -> None:
-        self.stage = Stage()
+        self.fixture = RealmFixture()
 
     def test_interfaces(self) -> None:
         """It is a session, and its inner link is a link."""
-        client = Batcher(self.stage)
+        client = Batcher(self.fixture)
         verifyObject(ISession, client.session)
         verifyObject(ILink, client.session._batch)
 
     def test_a_life_in_one_batch(self) -> None:
         """HELLO, requests and GOODBYE at once are handled in order, in each serializer and with each separator."""
         for serializer, mark in (("json", b"\x1e"), ("json", b"\x18"), ("msgpack", b"")):
-            client = Batcher(self.stage, serializer, mark)
+            client = Batcher(self.fixture, serializer, mark)
             client.say(HELLO, [32, 1, {}, "news"], [16, 2, {"exclude_me": False}, "news", [7]], [6, {}, "bye"])
             self.assertEqual([one[0] for one in client.heard()], [2, 33, 36, 6])
 
     def test_it_shares_a_realm(self) -> None:
         """With clients that know nothing of batches; those with the same separator share their frames."""
-        plain = self.stage.v2()
+        plain = self.fixture.v2()
         plain.ask([32, 1, {}, "news"])
         clients = [
-            Batcher(self.stage, mark=mark).say(HELLO, [32, 1, {}, "news"]) for mark in (b"\x1e", b"\x1e", b"\x18")
+            Batcher(self.fixture, mark=mark).say(HELLO, [32, 1, {}, "news"]) for mark in (b"\x1e", b"\x1e", b"\x18")
         ]
         for client in clients:
             client.heard()
@@ -107,15 +107,15 @@ class BatchedTests(SynchronousTestCase):
 
     def test_waiting_within_a_batch(self) -> None:
         """What is behind a request that waits for its authorizer waits too, and so does the link."""
-        client, listener = Batcher(self.stage).say(HELLO), self.stage.v2()
+        client, listener = Batcher(self.fixture).say(HELLO), self.fixture.v2()
         listener.ask([32, 1, {}, "news"], [32, 2, {}, "slow"])
         answers = [Deferred(), Deferred()]
-        self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answers[0]
+        self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = answers[0]
         client.say(
             [16, 1, {}, "slow", [1]], [16, 2, {}, "news", [2]], [16, 3, {}, "slow", [3]], [16, 4, {}, "news", [4]]
         )
         self.assertEqual((listener.heard(), client.link.paused), ([], True))
-        self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answers[1]
+        self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = answers[1]
         answers[0].callback(Decision(Verdict.ALLOW))
         self.assertEqual(([one[4] for one in listener.heard()], client.link.paused), ([[1], [2]], True))
         answers[1].callback(Decision(Verdict.ALLOW))
@@ -125,13 +125,13 @@ class BatchedTests(SynchronousTestCase):
         """A large batch is handled in as many turns as its link says; what waits for an authorizer holds beyond them,
         nothing is lost, and nothing is handled twice."""
         for slow in (None, 3, 4, 5):
-            client, listener = Batcher(self.stage), self.stage.v2()
+            client, listener = Batcher(self.fixture), self.fixture.v2()
             client.link = link = TurnLink(4)
             client.session.opened(link)
             client.say(HELLO)
             listener.ask([32, 1, {}, "news"], [32, 2, {}, "slow"])
             answer: Deferred[Any] = Deferred()
-            self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answer
+            self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = answer
             client.say(*([16, n, {}, "slow" if n == slow else "news", [n]] for n in range(1, 15)))
             heard = [one[4][0] for one in listener.heard()]
             self.assertEqual(heard, list(range(1, min(slow or 5, 5))))
@@ -146,7 +146,7 @@ class BatchedTests(SynchronousTestCase):
 
     def test_leaving_between_two_turns(self) -> None:
         """Nothing of the rest is handled."""
-        client, listener = Batcher(self.stage), self.stage.v2()
+        client, listener = Batcher(self.fixture), self.fixture.v2()
         client.link = link = TurnLink(4)
         client.session.opened(link)
         client.say(HELLO)
@@ -159,18 +159,18 @@ class BatchedTests(SynchronousTestCase):
     def test_a_bad_message(self) -> None:
         """It costs what it costs unbatched: a violation the session, with what came before it done; a bad request one
         ERROR."""
-        client = Batcher(self.stage).say(HELLO)
+        client = Batcher(self.fixture).say(HELLO)
         client.say([32, 1, {"match": "odd"}, "news"], [32, 2, {}, "news"])
         self.assertEqual([one[0] for one in client.heard()], [2, 8, 33])
         client.say([32, 3, {}, "more"], [99], [32, 4, {}, "never"])
         self.assertEqual([one[0] for one in client.heard()], [33, 3])
         self.assertEqual(client.link.ended[:2] if client.link.ended else None, ("close", 1002))
-        self.assertEqual(len(self.stage.realm.members), 0)
+        self.assertEqual(len(self.fixture.realm.members), 0)
 
     def test_bad_batches(self) -> None:
         """Empty, cut off, of too many, or in the wrong kind of frame: ABORT protocol_violation."""
         for data, binary in [(b"", False), (b"[1", False), (b"[]\x1e" * 1001, False), (b"\0\0\0\0", True)]:
-            client = Batcher(self.stage)
+            client = Batcher(self.fixture)
             client.session.received(data, binary)
             (abort,) = client.heard()
             self.assertEqual((abort[0], abort[2]), (3, "wamp.error.protocol_violation"), data)
@@ -179,9 +179,9 @@ class BatchedTests(SynchronousTestCase):
 
     def test_leaving_while_waiting(self) -> None:
         """What waited for an answer is dropped with the connection."""
-        client, listener = Batcher(self.stage).say(HELLO), self.stage.v2()
+        client, listener = Batcher(self.fixture).say(HELLO), self.fixture.v2()
         listener.ask([32, 1, {}, "news"])
-        answer = self.stage.authorizer.answers[Action.PUBLISH, "slow"] = Deferred()
+        answer = self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = Deferred()
         client.say([16, 1, {}, "slow", [1]], [16, 2, {}, "news", [2]])
         client.session.closed(False, None, "gone")
         answer.callback(Decision(Verdict.ALLOW))

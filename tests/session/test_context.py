@@ -11,25 +11,25 @@ from orosync.router.realm import Realm
 from orosync.session.hosts import SessionHost
 from orosync.session.realm_context import RealmContext
 from orosync.testing import connection_facts, principal
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 class ListenerContextTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.context = self.stage.context
+        self.fixture = RealmFixture()
+        self.context = self.fixture.context
 
     def test_method_choice(self):
         """The client's first method that can be done here; None where there is none."""
-        chosen = self.context.authenticator(self.stage.realm_context, ["wampcra", "anonymous", "ticket"])
-        self.assertEqual(chosen, (self.stage.anonymous, "anonymous"))
-        self.assertIsNone(self.context.authenticator(self.stage.realm_context, ["wampcra"]))
-        self.assertIsNone(self.context.authenticator(self.stage.realm_context, []))
+        chosen = self.context.authenticator(self.fixture.realm_context, ["wampcra", "anonymous", "ticket"])
+        self.assertEqual(chosen, (self.fixture.anonymous, "anonymous"))
+        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, ["wampcra"]))
+        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, []))
 
     def test_listener_admits_fewer(self):
         """An authenticator not named by the listener is not offered."""
         self.context.authenticators = ()
-        self.assertIsNone(self.context.authenticator(self.stage.realm_context, ["anonymous"]))
+        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, ["anonymous"]))
 
     def test_hidden_proxies(self):
         """Who is let in, by v1 or v2, is told to what looks for hidden proxies, with the connection's facts; once."""
@@ -41,12 +41,12 @@ class ListenerContextTests(SynchronousTestCase):
 
         self.context.hidden_proxies = Noticed()
         anna = principal(authprovider="guests")
-        self.stage.v2(known=anna)
+        self.fixture.v2(known=anna)
         self.assertEqual(seen, [("public", "anna")])
-        self.stage.v2(known=anna, join=False)
+        self.fixture.v2(known=anna, join=False)
         self.assertEqual(len(seen), 1)
-        host = SessionHost(self.context, self.stage.realm_context, ConnectionPolicy(), ConnectionPolicy())
-        self.stage.realm_context.authenticators = [self.stage.anonymous]
+        host = SessionHost(self.context, self.fixture.realm_context, ConnectionPolicy(), ConnectionPolicy())
+        self.fixture.realm_context.authenticators = [self.fixture.anonymous]
         self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
         self.assertEqual(len(seen), 2)
 
@@ -55,38 +55,41 @@ class ListenerContextTests(SynchronousTestCase):
         anna = principal(authprovider="guests")
         there = RealmContext(
             Realm("there"),
-            self.stage.realm_context.chain,
-            [self.stage.anonymous],
-            self.stage.journal,
-            self.stage.realm_context.dispatcher,
-            self.stage.clock,
+            self.fixture.realm_context.chain,
+            [self.fixture.anonymous],
+            self.fixture.journal,
+            self.fixture.realm_context.dispatcher,
+            self.fixture.clock,
         )
-        self.context.realms = {"oro": self.stage.realm_context, "there": there}
-        for who, led in ((anna, self.stage.realm_context), (attrs.evolve(anna, realm="oro"), self.stage.realm_context)):
-            self.assertIs(self.context.realm_of(who, self.stage.realm_context, 5), led)
+        self.context.realms = {"oro": self.fixture.realm_context, "there": there}
+        for who, led in (
+            (anna, self.fixture.realm_context),
+            (attrs.evolve(anna, realm="oro"), self.fixture.realm_context),
+        ):
+            self.assertIs(self.context.realm_of(who, self.fixture.realm_context, 5), led)
         sent = attrs.evolve(anna, realm="there")
-        self.assertIs(self.context.realm_of(sent, self.stage.realm_context, 5), there)
+        self.assertIs(self.context.realm_of(sent, self.fixture.realm_context, 5), there)
         there.realm.members[5] = None
         for who in (sent, attrs.evolve(sent, realm="nowhere"), attrs.evolve(sent, authprovider="others")):
-            self.assertRaises(Refused, self.context.realm_of, who, self.stage.realm_context, 5)
+            self.assertRaises(Refused, self.context.realm_of, who, self.fixture.realm_context, 5)
 
     def test_room(self):
         """Users are bounded; guests without a name and the back end are not."""
         self.context.user_limit = 1
-        self.stage.v1(principal("anna"))
-        self.assertFalse(self.context.has_room(self.stage.realm_context, principal("anna")))
-        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("ben")))
-        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("anna", is_backend=True)))
-        self.assertTrue(self.context.has_room(self.stage.realm_context, principal("anna", authmethod="anonymous")))
+        self.fixture.v1(principal("anna"))
+        self.assertFalse(self.context.has_room(self.fixture.realm_context, principal("anna")))
+        self.assertTrue(self.context.has_room(self.fixture.realm_context, principal("ben")))
+        self.assertTrue(self.context.has_room(self.fixture.realm_context, principal("anna", is_backend=True)))
+        self.assertTrue(self.context.has_room(self.fixture.realm_context, principal("anna", authmethod="anonymous")))
 
     def test_realm(self):
         """Realms are found by name."""
-        self.assertIs(self.context.realm("oro"), self.stage.realm_context)
+        self.assertIs(self.context.realm("oro"), self.fixture.realm_context)
         self.assertIsNone(self.context.realm("nowhere"))
 
     def test_sessions(self):
         """Who is here is known until it has left."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         self.assertEqual(self.context.sessions, {client.session})
         client.session.closed(True, 1000, "")
         self.assertEqual(self.context.sessions, set())

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
-from tests.session import stage
+from tests.session import fixture
 from tests.session.meta_case import MISSING, MetaCase
 
 GET = "wamp.subscription.get_events"
@@ -26,9 +26,9 @@ class HistoryCase(MetaCase):
             def __init__(self, name: str, **how: Any) -> None:
                 super().__init__(name, history=kept, **how)
 
-        self.patch(stage, "Realm", KeepingRealm)
+        self.patch(fixture, "Realm", KeepingRealm)
         super().setUp()
-        self.stage.clock.advance(1)
+        self.fixture.clock.advance(1)
         for number in range(5):
             self.anna.say([16, number + 1, {}, f"com.t{number % 2}", [number], {"n": number}])
         (self.number,) = self.call("wamp.subscription.lookup", "com.", {"match": "prefix"})
@@ -65,14 +65,14 @@ class HistoryCase(MetaCase):
 
     def test_rights(self) -> None:
         """Who may not subscribe may not read what it would have heard, though it may call the procedure."""
-        self.stage.authorizer.answers[Action.SUBSCRIBE, "com."] = NO
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, "com."] = NO
         self.assertEqual(self.refused(GET, self.number), "not_authorized")
-        self.assertEqual(self.stage.authorizer.asked[-1], ("admin", Action.SUBSCRIBE, "com.", Match.PREFIX))
+        self.assertEqual(self.fixture.authorizer.asked[-1], ("admin", Action.SUBSCRIBE, "com.", Match.PREFIX))
 
     def test_rights_later(self) -> None:
         """An authorizer that takes its time delays the answer."""
         later: Deferred[Decision] = Deferred()
-        self.stage.authorizer.answers[Action.SUBSCRIBE, "com."] = later
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, "com."] = later
         self.assertEqual(self.admin.ask([48, 9, {}, GET, [self.number], {"limit": 1}]), [])
         later.callback(Decision(Verdict.ALLOW))
         ((code, request, _, events, _),) = self.admin.heard()
@@ -80,11 +80,11 @@ class HistoryCase(MetaCase):
 
     def test_announced(self) -> None:
         """event_history is announced where something is kept, and nowhere else."""
-        (welcome,) = self.stage.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
+        (welcome,) = self.fixture.v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
         self.assertIs(welcome[2]["roles"]["broker"]["features"]["event_history"], True)
         self.assertIn("event_retention", welcome[2]["roles"]["broker"]["features"])
-        self.patch(stage, "Realm", Realm)
-        (welcome,) = stage.Stage().v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
+        self.patch(fixture, "Realm", Realm)
+        (welcome,) = fixture.RealmFixture().v2(join=False).ask([1, "oro", {"roles": {"caller": {}}}])
         self.assertNotIn("event_history", welcome[2]["roles"]["broker"]["features"])
 
     def test_what_cannot_be_told(self) -> None:

@@ -16,7 +16,7 @@ from orosync.session.hosts import SessionHost
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.testing import MemoryDirectory, MemoryLink, MemorySessionStore, connection_facts, principal
-from tests.session.stage import HELLO, Player, Stage
+from tests.session.fixture import HELLO, JsonClient, RealmFixture
 
 CLIENT, PUBLISHER = ConnectionPolicy(), ConnectionPolicy(message_limit=2**20, skip_oversized=True, pinged=False)
 
@@ -40,11 +40,11 @@ class Doorman:
 
 class HostTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.host = SessionHost(self.stage.context, self.stage.realm_context, CLIENT, PUBLISHER)
+        self.fixture = RealmFixture()
+        self.host = SessionHost(self.fixture.context, self.fixture.realm_context, CLIENT, PUBLISHER)
 
     def admit(self, *outcomes, **facts):
-        self.stage.realm_context.authenticators = [Doorman(f"door-{n}", o) for n, o in enumerate(outcomes)]
+        self.fixture.realm_context.authenticators = [Doorman(f"door-{n}", o) for n, o in enumerate(outcomes)]
         return self.host.admit(connection_facts(**facts))
 
     def test_interface(self):
@@ -87,7 +87,7 @@ class HostTests(SynchronousTestCase):
 
     def test_listener_may_admit_fewer_authenticators(self):
         """An authenticator that the listener does not name is not asked."""
-        self.stage.context.authenticators = {"door-1"}
+        self.fixture.context.authenticators = {"door-1"}
         refusal = self.failureResultOf(self.admit(principal(), None, subprotocols=("wamp",)), Refused)
         self.assertEqual(refusal.value.code, "no_credentials")
 
@@ -99,7 +99,7 @@ class HostTests(SynchronousTestCase):
 
     def test_connections_of_one_user(self):
         """Over the limit a user is refused; the publisher is not counted."""
-        self.stage.context.user_limit = 1
+        self.fixture.context.user_limit = 1
         first = self.successResultOf(self.admit(principal(), subprotocols=("wamp",)))
         first.session.opened(MemoryLink())
         self.failureResultOf(self.admit(principal(), subprotocols=("wamp",)), Unavailable)
@@ -113,7 +113,7 @@ class HostTests(SynchronousTestCase):
 
     def test_listener_without_v1(self):
         """A listener that has no realm for v1 says so."""
-        self.host = SessionHost(self.stage.context, None, CLIENT, PUBLISHER)
+        self.host = SessionHost(self.fixture.context, None, CLIENT, PUBLISHER)
         self.failureResultOf(self.admit(principal(), subprotocols=("wamp",)), ProtocolViolation)
 
 
@@ -123,19 +123,19 @@ class LifeTests(SynchronousTestCase):
     COOKIE = "c" * 26
 
     def setUp(self):
-        self.stage = stage = Stage()
+        self.fixture = fixture = RealmFixture()
         self.store = MemorySessionStore({self.COOKIE: AdminSession("anna", 1, "hash")})
         self.directory = MemoryDirectory(User(1, "anna", "hash"), User(2, "ben", "hash"))
         cookie = CookieAuthenticator(
-            "cookie", self.store, self.directory, stage.journal, stage.clock, stage.clock.seconds
+            "cookie", self.store, self.directory, fixture.journal, fixture.clock, fixture.clock.seconds
         )
         self.door = Doorman("door", None)
-        stage.realm_context.authenticators = [cookie, self.door, stage.anonymous]
-        self.host = SessionHost(stage.context, stage.realm_context, CLIENT, PUBLISHER)
+        fixture.realm_context.authenticators = [cookie, self.door, fixture.anonymous]
+        self.host = SessionHost(fixture.context, fixture.realm_context, CLIENT, PUBLISHER)
 
     def enter(self, subprotocol="wamp.2.json", **facts):
         facts = connection_facts(**{"subprotocols": (subprotocol,), "cookies": {"BAPID": self.COOKIE}, **facts})
-        player = Player(self.successResultOf(self.host.admit(facts)).session)
+        player = JsonClient(self.successResultOf(self.host.admit(facts)).session)
         if subprotocol != "wamp":
             player.say(HELLO)
         self.welcome = player.heard()[0]
@@ -146,17 +146,17 @@ class LifeTests(SynchronousTestCase):
         old, new = self.enter("wamp"), self.enter()
         self.assertEqual((self.welcome[2]["authid"], self.welcome[2]["authmethod"]), ("anna", "cookie"))
         self.assertNotIn(self.COOKIE, str(self.welcome))
-        self.stage.clock.pump([1.0] * 300)
+        self.fixture.clock.pump([1.0] * 300)
         self.assertEqual((old.link.ended, new.link.ended), (None, None))
         self.store.sessions.clear()
-        self.stage.clock.pump([1.0] * 300)
+        self.fixture.clock.pump([1.0] * 300)
         self.assertEqual((old.link.ended[0], new.link.ended[0]), ("drop", "close"))
         self.assertEqual([message[2] for message in new.heard()], ["wamp.close.killed"])
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.fixture.realm.members, {})
         for player in (old, new):
             player.session.closed(True, 1000, "")
-        self.stage.clock.pump([1.0] * 300)
-        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.fixture.clock.pump([1.0] * 300)
+        self.assertEqual(self.fixture.clock.getDelayedCalls(), [])
 
     def test_cookie_beside_another_credential(self):
         """With a ticket the cookie's end ends the session too; a dead cookie does no harm; another's is refused."""
@@ -164,7 +164,7 @@ class LifeTests(SynchronousTestCase):
         bound = self.enter("wamp")
         free = self.enter("wamp", cookies={"BAPID": "d" * 26})
         self.store.sessions.clear()
-        self.stage.clock.pump([1.0] * 300)
+        self.fixture.clock.pump([1.0] * 300)
         self.assertEqual((bound.link.ended[0], free.link.ended), ("drop", None))
         self.store.sessions[self.COOKIE] = AdminSession("ben", 2, "hash")
         facts = connection_facts(cookies={"BAPID": self.COOKIE})
@@ -184,7 +184,7 @@ class LifeTests(SynchronousTestCase):
         [welcome] = player.ask([1, "oro", {**HELLO[2], "authmethods": ["cookie"]}])
         self.assertEqual((welcome[0], welcome[2]["authid"]), (2, "anna"))
         self.store.sessions.clear()
-        self.stage.clock.pump([1.0] * 300)
+        self.fixture.clock.pump([1.0] * 300)
         self.assertEqual(player.link.ended[0], "close")
 
     def test_second_hello_in_another_way(self):
@@ -199,12 +199,12 @@ class LifeTests(SynchronousTestCase):
         self.store.pending.pop().callback(AdminSession("anna", 1, "hash"))
         self.assertEqual(player.heard()[0][2], "wamp.error.authentication_denied")
         self.assertFalse(player.link.paused)
-        self.assertEqual(self.stage.journal.notes[-1][1], "other_user")
+        self.assertEqual(self.fixture.journal.notes[-1][1], "other_user")
 
     def test_a_leave_is_no_end(self):
         """Whoever leaves by itself is not looked at again."""
         player = self.enter()
         player.session.closed(True, 1000, "")
         asked = len(self.store.asked)
-        self.stage.clock.pump([1.0] * 600)
+        self.fixture.clock.pump([1.0] * 600)
         self.assertEqual(len(self.store.asked), asked)

@@ -10,15 +10,15 @@ from orosync.interfaces import ISessionHost
 from orosync.model import ConnectionPolicy, Principal
 from orosync.session.hosts import EmbeddedSessionHost
 from orosync.testing import connection_facts
-from tests.session.stage import HELLO, Player, Stage
+from tests.session.fixture import HELLO, JsonClient, RealmFixture
 
 FEED = Principal("feed", "feeder", "component", "component")
 
 
 class EmbeddedTests(SynchronousTestCase):
     def host(self, inside=True):
-        self.stage = Stage(inside=inside)
-        return EmbeddedSessionHost(self.stage.context, FEED, ConnectionPolicy(message_limit=7))
+        self.fixture = RealmFixture(inside=inside)
+        return EmbeddedSessionHost(self.fixture.context, FEED, ConnectionPolicy(message_limit=7))
 
     def admitted(self, host):
         return self.successResultOf(host.admit(connection_facts()))
@@ -29,31 +29,31 @@ class EmbeddedTests(SynchronousTestCase):
         verifyObject(ISessionHost, host)
         admission = self.admitted(host)
         self.assertEqual(admission.session.policy.message_limit, 7)
-        welcome = Player(admission.session).ask(HELLO)[0]
+        welcome = JsonClient(admission.session).ask(HELLO)[0]
         self.assertEqual((welcome[0], welcome[2]["authid"], welcome[2]["authrole"]), (2, "feed", "feeder"))
 
     def test_only_here(self):
         """Elsewhere the same principal is nobody: the realm has no authenticator of that name."""
-        answer = Player(self.admitted(self.host(inside=False)).session).ask(HELLO)[0]
+        answer = JsonClient(self.admitted(self.host(inside=False)).session).ask(HELLO)[0]
         self.assertEqual((answer[0], answer[2].get("authid")), (2, self.stage_authid()))
 
     def stage_authid(self):
         """Of whoever the anonymous authenticator has let in."""
-        (member,) = self.stage.realm.members.values()
+        (member,) = self.fixture.realm.members.values()
         self.assertEqual(member.principal.authrole, "guest")
         return member.principal.authid
 
     def test_its_procedures_stay(self):
         """Nobody takes over what a component of the router's process has registered."""
-        component = Player(self.admitted(self.host()).session)
+        component = JsonClient(self.admitted(self.host()).session)
         component.ask(HELLO, [64, 1, {"invoke": "roundrobin"}, "a.b"])
-        self.stage.context.inside = False
-        answer = self.stage.v2().ask([64, 1, {"force_reregister": True}, "a.b"])[0]
+        self.fixture.context.inside = False
+        answer = self.fixture.v2().ask([64, 1, {"force_reregister": True}, "a.b"])[0]
         self.assertEqual(answer[4], "wamp.error.procedure_already_exists")
 
     def test_its_own_realm(self):
         """No other realm can be had from here."""
-        answer = Player(self.admitted(self.host()).session).ask([1, "other", HELLO[2]])[0]
+        answer = JsonClient(self.admitted(self.host()).session).ask([1, "other", HELLO[2]])[0]
         self.assertEqual((answer[0], answer[2]), (3, "wamp.error.no_such_realm"))
 
     def test_closing(self):

@@ -7,14 +7,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
 from orosync.session.local import LocalMember
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 class LocalCalleeTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.callee = LocalMember(self.stage.realm_context)
-        self.client = self.stage.v2()
+        self.fixture = RealmFixture()
+        self.callee = LocalMember(self.fixture.realm_context)
+        self.client = self.fixture.v2()
         self.registration = self.callee.register("com.add", lambda a, b=1: [a + b])
 
     def called(self, *args, **kwargs):
@@ -26,7 +26,7 @@ class LocalCalleeTests(SynchronousTestCase):
         """Arguments and keywords go in, the result comes out, also to v1."""
         self.assertEqual(self.called(2, b=3), [[5]])
         self.assertEqual(self.called(2), [[3]])
-        old = self.stage.v1()
+        old = self.fixture.v1()
         self.assertEqual(old.ask([2, "c1", "com.add", 4]), [[3, "c1", 5]])
 
     def test_refused(self):
@@ -46,7 +46,7 @@ class LocalCalleeTests(SynchronousTestCase):
 
     def test_values_without_a_form(self):
         """Arguments that have no plain values are the caller's fault, and are named so."""
-        caller = self.stage.v2(serializer="cbor", join=False)
+        caller = self.fixture.v2(serializer="cbor", join=False)
         caller.session.received(cbor2.dumps([1, "oro", {"roles": {"caller": {}}}]), True)
         caller.session.received(cbor2.dumps([48, 1, {}, "com.add", [cbor2.CBORTag(259, {1: 2})]]), True)
         error = cbor2.loads(caller.link.take()[-1])
@@ -67,4 +67,4 @@ class LocalCalleeTests(SynchronousTestCase):
 
     def test_not_a_client(self):
         """It is in no list of sessions."""
-        self.assertEqual(len(self.stage.realm.members), 1)
+        self.assertEqual(len(self.fixture.realm.members), 1)

@@ -10,16 +10,16 @@ from orosync.errors import CallFailed
 from orosync.interfaces import ICaller
 from orosync.session.local import LocalMember
 from orosync.testing import principal
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 HELLO = [1, "oro", {"roles": {"callee": {"features": {"call_canceling": True}}}}]
 
 
 class LocalCallerTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.caller = LocalMember(self.stage.realm_context, most=3)
-        self.callee = self.stage.v2(join=False)
+        self.fixture = RealmFixture()
+        self.caller = LocalMember(self.fixture.realm_context, most=3)
+        self.callee = self.fixture.v2(join=False)
         self.callee.ask(HELLO)
         self.callee.ask([64, 1, {"disclose_caller": True}, "com.add"])
 
@@ -36,7 +36,7 @@ class LocalCallerTests(SynchronousTestCase):
         ((_, invocation, _, details, args, kwargs),) = self.callee.heard()
         self.assertEqual((args, kwargs), ([1, {"a": None}], {"b": [2]}))
         self.assertEqual((details["caller_authid"], details["caller_authrole"]), ("orosync", "trusted"))
-        self.assertNotIn(details["caller"], self.stage.realm.members)
+        self.assertNotIn(details["caller"], self.fixture.realm.members)
         self.assertNoResult(call)
         self.callee.say([70, invocation, {}, [3], {"k": True}])
         self.assertEqual(self.successResultOf(call), ([3], {"k": True}))
@@ -85,7 +85,7 @@ class LocalCallerTests(SynchronousTestCase):
         self.failureResultOf(call, CancelledError)
         self.assertEqual(self.callee.heard()[0][:2], [69, invocation])
         self.assertEqual(self.callee.ask([70, invocation, {}, [1]]), [])
-        self.assertEqual(len(self.stage.realm.dealer._pending), 0)
+        self.assertEqual(len(self.fixture.realm.dealer._pending), 0)
 
     def test_bounded(self):
         """One call more than allowed fails at once; when one is over, there is room again."""
@@ -99,7 +99,7 @@ class LocalCallerTests(SynchronousTestCase):
         """A callee of another role never hears of the call, and nothing of it stays behind."""
         self.failed(self.caller.call("com.add", callee_roles=["authorizer"]), "wamp.error.no_such_procedure")
         self.assertEqual(self.callee.heard(), [])
-        self.assertEqual(len(self.stage.realm.dealer._pending), 0)
+        self.assertEqual(len(self.fixture.realm.dealer._pending), 0)
         call = self.caller.call("com.add", callee_roles=["guest", "authorizer"])
         self.callee.say([70, self.callee.heard()[0][1], {}, [1]])
         self.assertEqual(self.successResultOf(call), ([1], {}))
@@ -107,8 +107,8 @@ class LocalCallerTests(SynchronousTestCase):
     def test_not_a_client(self):
         """It is in no list of sessions and counts against nobody of the same name."""
         self.caller.call("com.add")
-        self.assertEqual(len(self.stage.realm.members), 1)
-        self.assertEqual(self.stage.realm.sessions_of("orosync"), 0)
+        self.assertEqual(len(self.fixture.realm.members), 1)
+        self.assertEqual(self.fixture.realm.sessions_of("orosync"), 0)
 
     def test_progress_is_no_answer(self):
         """Results on the way are not asked for, and one sent all the same ends nothing."""
@@ -127,7 +127,7 @@ class LocalCallerTests(SynchronousTestCase):
 
     def test_known_principals(self):
         """A callee that came in another way is as good."""
-        clerk = self.stage.v2(principal(authrole="clerk", authprovider="guests"))
+        clerk = self.fixture.v2(principal(authrole="clerk", authprovider="guests"))
         clerk.ask([64, 1, {}, "com.file"])
         call = self.caller.call("com.file", callee_roles={"clerk"})
         clerk.say([70, clerk.heard()[0][1], {}, ["done"]])

@@ -7,18 +7,18 @@ from zope.interface.verify import verifyObject
 
 from orosync.interfaces import IPublisher
 from orosync.session.local import LocalMember
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 class PublisherTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.publisher = LocalMember(self.stage.realm_context)
+        self.fixture = RealmFixture()
+        self.publisher = LocalMember(self.fixture.realm_context)
 
     def test_reaches_both_protocols(self):
         """v1 and v2 subscribers get it, and the number of receivers comes back."""
         verifyObject(IPublisher, self.publisher)
-        old, new = self.stage.v1(), self.stage.v2()
+        old, new = self.fixture.v1(), self.fixture.v2()
         old.ask([5, "oro/ping"])
         new.ask([32, 1, {}, "oro/ping"])
         self.assertEqual(self.publisher.publish("oro/ping", ["alive"]), 2)
@@ -27,7 +27,7 @@ class PublisherTests(SynchronousTestCase):
 
     def test_eligible(self):
         """Only the sessions named."""
-        one, other = self.stage.v2(), self.stage.v2()
+        one, other = self.fixture.v2(), self.fixture.v2()
         for client in (one, other):
             client.ask([32, 1, {}, "t"])
         self.assertEqual(self.publisher.publish("t", [1], eligible=[one.session_id]), 1)

@@ -15,35 +15,35 @@ from orosync.session.local import LocalSession
 from orosync.testing import principal
 from orosync.wamp.messages import Call, Cancel, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 ALLOW, DENY = Decision(Verdict.ALLOW, "r"), Decision(Verdict.DENY, "r")
 
 
 class LocalSessionTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         self.told: list[tuple[Any, Payload | None, str]] = []
         self.session = self.join()
-        self.client = self.stage.v2()
+        self.client = self.fixture.v2()
 
     def join(self, features="", deliver=None, **options):
         who = principal("link", authrole="uplink", authmethod="uplink", authprovider="uplink")
         deliver = deliver or (lambda *what: self.told.append(what))
-        return LocalSession(self.stage.realm_context, who, frozenset(features.split()), deliver, **options)
+        return LocalSession(self.fixture.realm_context, who, frozenset(features.split()), deliver, **options)
 
     def test_listens(self):
         """It hears what is published, by whatever protocol, as it came, without asking an authorizer."""
         verifyObject(ILocalSession, self.session)
-        self.stage.authorizer.default = DENY
+        self.fixture.authorizer.default = DENY
         subscription = self.session.subscribe("oro/", Match.PREFIX)
-        self.stage.authorizer.default = ALLOW
+        self.fixture.authorizer.default = ALLOW
         self.client.say(b'[16,1,{},"oro/x",[1.0,"\\u00e9"],{"k":18446744073709551616}]')
         [(message, payload, topic)] = self.told
         self.assertIsInstance(message, Event)
         self.assertEqual((message.subscription, topic), (subscription, "oro/x"))
         self.assertEqual((payload.args, payload.kwargs), (b'[1.0,"\\u00e9"]', b'{"k":18446744073709551616}'))
-        self.stage.v1().say([7, "oro/y", "event"])
+        self.fixture.v1().say([7, "oro/y", "event"])
         self.assertEqual(self.told[1][2], "oro/y")
 
     def test_publishes_as_anybody(self):
@@ -52,12 +52,12 @@ class LocalSessionTests(SynchronousTestCase):
         self.client.ask([32, 1, {}, "a"])
         self.assertTrue(self.session.send(Publish(1, {}, "a"), Payload.of(["x"], None)))
         self.assertEqual(self.client.heard()[0][3:], [{}, ["x"]])
-        self.stage.authorizer.answers[Action.PUBLISH, "a"] = DENY
+        self.fixture.authorizer.answers[Action.PUBLISH, "a"] = DENY
         self.session.send(Publish(2, {}, "a"), None)
         self.assertEqual(self.client.heard(), [])
-        self.assertEqual(self.stage.journal.counts["publish.refused", "denied"], 1)
+        self.assertEqual(self.fixture.journal.counts["publish.refused", "denied"], 1)
         self.assertEqual(self.told, [])
-        self.assertEqual(self.stage.authorizer.asked[-1], ("link", Action.PUBLISH, "a", Match.EXACT))
+        self.assertEqual(self.fixture.authorizer.asked[-1], ("link", Action.PUBLISH, "a", Match.EXACT))
 
     def test_speaks_for_others(self):
         """Its word is taken for who published."""
@@ -87,7 +87,7 @@ class LocalSessionTests(SynchronousTestCase):
         self.session.send(Call(2, {}, "p"))
         self.session.send(Cancel(2, {}))
         self.session.send(Call(3, {}, "nobody"))
-        self.stage.authorizer.answers[Action.CALL, "p"] = DENY
+        self.fixture.authorizer.answers[Action.CALL, "p"] = DENY
         self.session.send(Call(4, {}, "p"))
         kinds = [(type(message), message.request, getattr(message, "error", "")) for message, _, _ in self.told]
         error = "wamp.error."
@@ -102,7 +102,7 @@ class LocalSessionTests(SynchronousTestCase):
         session = self.join(backlog=2)
         self.client.ask([32, 1, {}, "slow"], [32, 2, {}, "quick"])
         answer: Deferred[Decision] = Deferred()
-        self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answer
+        self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = answer
         taken = [session.send(Publish(n, {}, topic)) for n, topic in enumerate(("slow", "quick", "quick", "quick"))]
         self.assertEqual(taken, [True, True, True, False])
         self.assertEqual(self.client.heard(), [])
@@ -122,13 +122,13 @@ class LocalSessionTests(SynchronousTestCase):
         self.client.say([16, 1, {}, "a"])
         self.assertEqual(self.told, [])
         self.assertFalse(self.session.send(Publish(1, {}, "a")))
-        self.assertEqual(self.stage.realm.broker.lookup("a"), None)
+        self.assertEqual(self.fixture.realm.broker.lookup("a"), None)
 
     def test_left_while_an_authorizer_thinks(self):
         """An answer that comes too late does nothing."""
         self.client.ask([32, 1, {}, "slow"])
         answer: Deferred[Decision] = Deferred()
-        self.stage.authorizer.answers[Action.PUBLISH, "slow"] = answer
+        self.fixture.authorizer.answers[Action.PUBLISH, "slow"] = answer
         self.session.send(Publish(1, {}, "slow"))
         self.session.leave()
         answer.callback(ALLOW)
@@ -142,15 +142,15 @@ class LocalSessionTests(SynchronousTestCase):
 
         self.join(deliver=broken).subscribe("a", Match.EXACT)
         self.client.ask([32, 1, {}, "a"])
-        self.stage.v2().say([16, 1, {}, "a", ["x"]])
+        self.fixture.v2().say([16, 1, {}, "a", ["x"]])
         self.assertEqual(self.client.heard()[0][4], ["x"])
-        self.assertEqual(self.stage.journal.counts["session.failed", "local"], 1)
+        self.assertEqual(self.fixture.journal.counts["session.failed", "local"], 1)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_nonsense(self):
         """An answer to nothing is noted and has no other effect."""
         self.session.send(Yield(77, {}))
-        self.assertEqual(self.stage.journal.counts["session.violation", "local"], 1)
+        self.assertEqual(self.fixture.journal.counts["session.violation", "local"], 1)
         self.session.subscribe("a", Match.EXACT)
         self.client.say([16, 1, {}, "a"])
         self.assertEqual(len(self.told), 1)
@@ -159,5 +159,5 @@ class LocalSessionTests(SynchronousTestCase):
         """The realm's, so that two sessions of one realm have the same."""
         self.assertEqual(self.session.mark, self.join().mark)
         self.assertNotEqual(
-            self.session.mark, LocalSession(Stage().realm_context, principal(), frozenset(), print).mark
+            self.session.mark, LocalSession(RealmFixture().realm_context, principal(), frozenset(), print).mark
         )

@@ -9,7 +9,7 @@ from orosync.interfaces import ITopicWatcher
 from orosync.session import realm_context
 from orosync.testing import connection_facts, principal
 from orosync.wamp.meta_topics import TOPICS
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 @implementer(ITopicWatcher)
@@ -28,22 +28,22 @@ class Watcher:
 
 class RealmContextTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         self.watcher = Watcher()
-        self.stage.realm_context.watch([self.watcher])
+        self.fixture.realm_context.watch([self.watcher])
 
     def test_exempt(self):
         """Roles without a message rate: those that are told, and those whose word is taken for others."""
-        self.stage.realm_context.forwarders = ("uplink",)
-        exempt = self.stage.realm_context.unlimited
-        self.stage.realm_context.exempt(["feed"])
+        self.fixture.realm_context.forwarders = ("uplink",)
+        exempt = self.fixture.realm_context.unlimited
+        self.fixture.realm_context.exempt(["feed"])
         self.assertEqual(exempt, {"feed", "uplink"})
-        self.stage.realm_context.exempt([])
+        self.fixture.realm_context.exempt([])
         self.assertEqual(exempt, {"uplink"})
 
     def test_watcher_learns_of_subscribers(self):
         """Of every subscriber of its topic, v1 and v2, and of the last one's leaving."""
-        old, new = self.stage.v1(), self.stage.v2()
+        old, new = self.fixture.v1(), self.fixture.v2()
         old.ask([5, "oro/maintenance"], [5, "other"])
         new.ask([32, 1, {}, "oro/maintenance"])
         self.assertEqual(self.watcher.seen[0][1], "anna")
@@ -55,44 +55,44 @@ class RealmContextTests(SynchronousTestCase):
 
     def test_joins_are_counted(self):
         """How people identify is counted on both ends of a session."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.session.closed(True, 1000, "")
-        counts = self.stage.journal.counts
+        counts = self.fixture.journal.counts
         self.assertEqual((counts["session.joined", "anonymous"], counts["session.left", "anonymous"]), (1, 1))
 
     def test_free_id(self):
         """A session id is never given twice."""
-        self.assertNotIn(self.stage.realm_context.free_id(), self.stage.realm.members)
+        self.assertNotIn(self.fixture.realm_context.free_id(), self.fixture.realm.members)
 
     def test_own_id(self):
         """What orosync has for itself is never a client's."""
         drawn = iter([5, 5, 6, 5, 6, 7])
         self.patch(realm_context, "random_id", lambda: next(drawn))
-        self.assertEqual([self.stage.realm_context.own_id(), self.stage.realm_context.own_id()], [5, 6])
-        self.assertEqual(self.stage.realm_context.free_id(), 7)
+        self.assertEqual([self.fixture.realm_context.own_id(), self.fixture.realm_context.own_id()], [5, 6])
+        self.assertEqual(self.fixture.realm_context.free_id(), 7)
 
     def test_introduced(self):
         """A principal gets its session's facts where an authorizer needs them, and stays as it is elsewhere."""
         facts, anna = connection_facts(), principal()
-        self.assertIs(self.stage.realm_context.introduced(anna, 5, facts), anna)
-        self.stage.authorizer.sessions = True
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
-        known = self.stage.realm_context.introduced(anna, 5, facts)
+        self.assertIs(self.fixture.realm_context.introduced(anna, 5, facts), anna)
+        self.fixture.authorizer.sessions = True
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
+        known = self.fixture.realm_context.introduced(anna, 5, facts)
         self.assertEqual((known, known.session.id), (anna, 5))
         self.assertIs(known.session.connection, facts)
 
     def test_sessions_are_introduced(self):
         """v1 and v2 sessions alike, before they ask for anything."""
-        self.stage.authorizer.sessions = True
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
-        for client in (self.stage.v1(), self.stage.v2()):
-            member = self.stage.realm.members[int(client.session_id)]
+        self.fixture.authorizer.sessions = True
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
+        for client in (self.fixture.v1(), self.fixture.v2()):
+            member = self.fixture.realm.members[int(client.session_id)]
             self.assertEqual(member.principal.session.id, member.session)
 
     def test_knows(self):
         """Only the realm's own authenticators are believed."""
-        self.assertTrue(self.stage.realm_context.knows("guests"))
-        self.assertFalse(self.stage.realm_context.knows("elsewhere"))
+        self.assertTrue(self.fixture.realm_context.knows("guests"))
+        self.assertFalse(self.fixture.realm_context.knows("elsewhere"))
 
     def test_meta_api(self):
         """Every topic and procedure of WAMP's meta API is there, and two procedures of Crossbar.io's."""
@@ -109,4 +109,4 @@ class RealmContextTests(SynchronousTestCase):
             "registration": f"{looking} list_callees count_callees remove_callee",
         }
         procedures = {f"wamp.{noun}.{name}" for noun, listed in names.items() for name in listed.split()}
-        self.assertEqual(set(Stage().realm.dealer.meta_procedures), procedures)
+        self.assertEqual(set(RealmFixture().realm.dealer.meta_procedures), procedures)

@@ -12,7 +12,7 @@ from orosync.interfaces import Renewal
 from orosync.model import Action, Decision, Match, Rights, Verdict
 from orosync.session.reauthorization import AT_A_TURN, PAUSE, Reauthorization
 from orosync.testing import principal
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 DENY = Decision(Verdict.DENY, "no more")
 ALLOW = Decision(Verdict.ALLOW, "yes")
@@ -22,28 +22,28 @@ HELLO = [1, "oro", {"roles": {"subscriber": REVOCATION, "callee": REVOCATION}}]
 
 class ReviewCase(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.answers = self.stage.authorizer.answers
-        self.reauthorization = self.stage.reauthorization
+        self.fixture = RealmFixture()
+        self.answers = self.fixture.authorizer.answers
+        self.reauthorization = self.fixture.reauthorization
 
     def told(self):
         """A v2 client that understands revocation."""
-        player = self.stage.v2(join=False)
+        player = self.fixture.v2(join=False)
         player.ask(HELLO)
         return player
 
     def review(self, *players):
         self.reauthorization.review([player.session for player in players])
-        self.stage.clock.advance(0)
+        self.fixture.clock.advance(0)
 
     def notes(self, event):
-        return [(kind, fields) for name, kind, fields in self.stage.journal.notes if name == event]
+        return [(kind, fields) for name, kind, fields in self.fixture.journal.notes if name == event]
 
 
 class DecisionTests(ReviewCase):
     def test_taken_away(self):
         """What is allowed no longer goes: who understands it is told why, the others, v1 too, just hear no more."""
-        told, silent, old = self.told(), self.stage.v2(), self.stage.v1()
+        told, silent, old = self.told(), self.fixture.v2(), self.fixture.v1()
         told.ask([32, 1, {}, "a"], [32, 2, {}, "b"], [64, 3, {}, "p"])
         silent.ask([32, 1, {}, "a"], [64, 2, {}, "q"])
         old.ask([5, "a"])
@@ -56,7 +56,7 @@ class DecisionTests(ReviewCase):
             [[35, 0, {"subscription": 1, "reason": reason}], [67, 0, {"registration": 1, "reason": reason}]],
         )
         self.assertEqual((silent.heard(), old.heard()), ([], []))
-        broker, dealer = self.stage.realm.broker, self.stage.realm.dealer
+        broker, dealer = self.fixture.realm.broker, self.fixture.realm.dealer
         self.assertIsNone(broker.lookup("a"))
         self.assertIsNotNone(broker.lookup("b"))
         self.assertEqual((dealer.lookup("p"), dealer.lookup("q")), (None, None))
@@ -67,9 +67,9 @@ class DecisionTests(ReviewCase):
         """Patterns are authorized as patterns."""
         client = self.told()
         client.ask([32, 1, {"match": "prefix"}, "a."], [64, 2, {"match": "wildcard", "invoke": "first"}, "p..q"])
-        self.stage.authorizer.asked.clear()
+        self.fixture.authorizer.asked.clear()
         self.review(client)
-        asked = [one[1:] for one in self.stage.authorizer.asked]
+        asked = [one[1:] for one in self.fixture.authorizer.asked]
         self.assertEqual(asked, [(Action.SUBSCRIBE, "a.", Match.PREFIX), (Action.REGISTER, "p..q", Match.WILDCARD)])
 
     def test_later(self):
@@ -79,10 +79,10 @@ class DecisionTests(ReviewCase):
         gone.ask([32, 1, {}, "a"])
         waiting = [Deferred() for _ in range(3)]
         pending = iter(waiting)
-        self.stage.authorizer.authorize = lambda *args: next(pending)
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
+        self.fixture.authorizer.authorize = lambda *args: next(pending)
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
         self.review(client, gone)
-        self.stage.realm.broker.unsubscribe(next(iter(self.stage.realm.members.values())), 2)
+        self.fixture.realm.broker.unsubscribe(next(iter(self.fixture.realm.members.values())), 2)
         gone.session.closed(False, None, "")
         for answer in waiting:
             answer.callback(DENY)
@@ -96,7 +96,7 @@ class DecisionTests(ReviewCase):
         self.review(client)
         for _ in range(2):
             self.assertEqual(client.heard(), [])
-            self.stage.clock.advance(PAUSE)
+            self.fixture.clock.advance(PAUSE)
         self.assertEqual(client.heard(), [[35, 0, {"subscription": 1, "reason": "wamp.error.authorization_failed"}]])
         self.assertEqual([fields["tried"] for _, fields in self.notes("review.postponed")], [1, 2])
         self.assertEqual(self.notes("subscribe.revoked")[0][0], "failed")
@@ -108,12 +108,12 @@ class DecisionTests(ReviewCase):
         self.answers[Action.SUBSCRIBE, "a"] = fail(ValueError("down"))
         self.review(client)
         del self.answers[Action.SUBSCRIBE, "a"]
-        self.stage.clock.advance(PAUSE)
+        self.fixture.clock.advance(PAUSE)
         self.assertEqual((client.heard(), self.reauthorization._timer), ([], None))
 
     def test_who_has_nothing(self):
         """Sessions that have not joined yet, or have left, are passed over."""
-        early, gone = self.stage.v2(join=False), self.stage.v2()
+        early, gone = self.fixture.v2(join=False), self.fixture.v2()
         gone.session.closed(False, None, "")
         self.review(early, gone)
         self.assertIsNone(self.reauthorization._timer)
@@ -122,10 +122,10 @@ class DecisionTests(ReviewCase):
 class PaceTests(ReviewCase):
     def test_few_in_a_turn(self):
         """However many there are, a turn of the reactor authorizes so many and no more, and all in the end."""
-        players = [self.stage.v2() for _ in range(10)]
+        players = [self.fixture.v2() for _ in range(10)]
         for player in players:
             player.say(*([32, number, {}, f"t{number}"] for number in range(1, 101)))
-        asked = self.stage.authorizer.asked
+        asked = self.fixture.authorizer.asked
         asked.clear()
         self.reauthorization.review([player.session for player in players])
         turns = []
@@ -139,7 +139,7 @@ class PaceTests(ReviewCase):
 
     def test_few_at_once(self):
         """Only a few answers are waited for; each that comes lets another question go."""
-        self.reauthorization = Reauthorization(self.stage.clock, self.stage.journal, at_once=8)
+        self.reauthorization = Reauthorization(self.fixture.clock, self.fixture.journal, at_once=8)
         client = self.told()
         client.say(*([32, number, {}, f"t{number}"] for number in range(1, 31)))
         waiting = []
@@ -148,13 +148,13 @@ class PaceTests(ReviewCase):
             waiting.append(Deferred())
             return waiting[-1]
 
-        self.stage.authorizer.authorize = authorize
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
+        self.fixture.authorizer.authorize = authorize
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
         self.review(client)
         self.assertEqual(len(waiting), 8)
         for number in range(30):
             waiting[number].callback(ALLOW)
-            self.stage.clock.advance(0)
+            self.fixture.clock.advance(0)
         self.assertEqual(len(waiting), 30)
 
     def test_stop(self):
@@ -180,44 +180,46 @@ class RightsTests(ReviewCase):
         def authorize(who, action, uri, match, options):
             return ALLOW if "ROLE_A" in who.roles else DENY
 
-        self.stage.authorizer.authorize = authorize
-        self.stage.authorizer.constant = True
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
+        self.fixture.authorizer.authorize = authorize
+        self.fixture.authorizer.constant = True
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
 
     def test_authorized_by_the_new_ones(self):
         """What the new ones do not give is taken away, v1 and v2; what was remembered of the old ones is forgotten."""
         self.judge_by_rights()
         anna = principal(roles=frozenset({"ROLE_A"}), authprovider="guests")
-        old, new = self.stage.v1(anna), self.stage.v2(anna)
+        old, new = self.fixture.v1(anna), self.fixture.v2(anna)
         old.ask([5, "a"], [7, "a", 1])
         new.ask([32, 1, {}, "a"], [16, 2, {"acknowledge": True}, "a"])
         for player in (old, new):
             self.reauthorization.renew(player.session, self.RIGHTS)
-        self.stage.clock.advance(0)
-        self.assertIsNone(self.stage.realm.broker.lookup("a"))
+        self.fixture.clock.advance(0)
+        self.assertIsNone(self.fixture.realm.broker.lookup("a"))
         self.assertEqual(new.ask([16, 3, {"acknowledge": True}, "a"])[0][4], "wamp.error.not_authorized")
-        self.assertEqual({member.principal.roles for member in self.stage.realm.members.values()}, {self.RIGHTS.roles})
+        self.assertEqual(
+            {member.principal.roles for member in self.fixture.realm.members.values()}, {self.RIGHTS.roles}
+        )
         self.assertEqual([kind for kind, _ in self.notes("session.renewed")], ["rights_changed"] * 2)
 
     def test_while_an_answer_is_awaited(self):
         """A yes to somebody who has other rights by now is no yes: it is asked again."""
         anna = principal(roles=frozenset({"ROLE_A"}), authprovider="guests")
-        for player, request in ((self.stage.v1(anna), [5, "a"]), (self.stage.v2(anna), [32, 1, {}, "a"])):
+        for player, request in ((self.fixture.v1(anna), [5, "a"]), (self.fixture.v2(anna), [32, 1, {}, "a"])):
             first, asked = Deferred(), []
 
             def authorize(who, *rest, first=first, asked=asked):
                 asked.append(who.roles)
                 return first if len(asked) == 1 else DENY
 
-            self.stage.authorizer.authorize = authorize
-            self.stage.realm_context.chain.replace([self.stage.authorizer])
+            self.fixture.authorizer.authorize = authorize
+            self.fixture.realm_context.chain.replace([self.fixture.authorizer])
             player.say(request)
             self.reauthorization.renew(player.session, self.RIGHTS)
             first.callback(ALLOW)
             self.assertEqual(asked, [anna.roles, self.RIGHTS.roles])
             self.assertIn("not", json.dumps(player.heard()))
             self.assertFalse(player.link.paused)
-        self.assertIsNone(self.stage.realm.broker.lookup("a"))
+        self.assertIsNone(self.fixture.realm.broker.lookup("a"))
 
     def test_renewed_by_a_recheck(self):
         """The periodic look at a login leads here."""
@@ -231,23 +233,23 @@ class RightsTests(ReviewCase):
                 return succeed(Renewal("B", RightsTests.RIGHTS))
 
         self.judge_by_rights()
-        player = self.stage.v1(principal(roles=frozenset({"ROLE_A"})))
+        player = self.fixture.v1(principal(roles=frozenset({"ROLE_A"})))
         player.ask([5, "a"])
-        self.stage.context.revalidation.entered(player.session, ((Authority(), "A"),))
-        self.stage.clock.pump([1.0] * 301)
-        self.assertIsNone(self.stage.realm.broker.lookup("a"))
+        self.fixture.context.revalidation.entered(player.session, ((Authority(), "A"),))
+        self.fixture.clock.pump([1.0] * 301)
+        self.assertIsNone(self.fixture.realm.broker.lookup("a"))
         player.session.closed(False, None, "")
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.fixture.realm.members, {})
 
 
 class IntroductionTests(ReviewCase):
     def test_who_was_here_before(self):
         """An authorizer that needs to know sessions gets to know those too that joined before it was there."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.ask([32, 1, {}, "a"])
-        (member,) = self.stage.realm.members.values()
+        (member,) = self.fixture.realm.members.values()
         self.assertIsNone(member.principal.session)
-        self.stage.authorizer.sessions = True
-        self.stage.realm_context.chain.replace([self.stage.authorizer])
+        self.fixture.authorizer.sessions = True
+        self.fixture.realm_context.chain.replace([self.fixture.authorizer])
         self.review(client)
         self.assertEqual(member.principal.session.id, member.session)

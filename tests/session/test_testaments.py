@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from orosync.model import Action, Decision, Verdict
+from tests.session.fixture import JsonClient
 from tests.session.meta_case import MetaCase
-from tests.session.stage import Player
 
 ADD = "wamp.session.add_testament"
 FLUSH = "wamp.session.flush_testaments"
@@ -25,7 +25,7 @@ class TestamentCase(MetaCase):
         self.subscribed(self.ben, TOPIC)
         self.ben.heard()
 
-    def add(self, *args: Any, by: Player | None = None, **kwargs: Any) -> None:
+    def add(self, *args: Any, by: JsonClient | None = None, **kwargs: Any) -> None:
         self.assertEqual(self.call(ADD, *args, by=by or self.anna, **kwargs), [])
 
     def drop(self) -> None:
@@ -82,7 +82,7 @@ class Leaving(TestamentCase):
 
     def test_from_v1(self) -> None:
         """A v1 client leaves one as well; v1 subscribers hear it."""
-        old, other = self.stage.v1(), self.stage.v1()
+        old, other = self.fixture.v1(), self.fixture.v1()
         other.ask([5, TOPIC])
         self.assertEqual(old.ask([2, "a", ADD, TOPIC, ["bye"]]), [[3, "a", None]])
         old.session.closed(False, None, "")
@@ -147,7 +147,7 @@ class Options(TestamentCase):
 
     def test_nobody_is_named(self) -> None:
         """Where the realm names nobody, disclose_me is refused here as in PUBLISH."""
-        self.patch(self.stage.realm_context._testaments, "_disclosing", False)
+        self.patch(self.fixture.realm_context._testaments, "_disclosing", False)
         answer = self.refused(ADD, TOPIC, ["x"], publish_options={"disclose_me": True})
         self.assertEqual(answer, "option_disallowed.disclose_me")
         self.drop()
@@ -165,7 +165,7 @@ class Rights(TestamentCase):
     """A testament is a publication of its session's."""
 
     def answer(self, decision: Any) -> None:
-        self.stage.authorizer.answers[Action.PUBLISH, TOPIC] = decision
+        self.fixture.authorizer.answers[Action.PUBLISH, TOPIC] = decision
 
     def test_may_not_publish(self) -> None:
         """Who may not publish there may not leave it, and is told."""
@@ -183,7 +183,7 @@ class Rights(TestamentCase):
         self.answer(NO)
         self.drop()
         self.assertEqual(self.heard(), [[{}, ["y"]]])
-        self.assertIn(("publish.refused", "denied"), [one[:2] for one in self.stage.journal.notes])
+        self.assertIn(("publish.refused", "denied"), [one[:2] for one in self.fixture.journal.notes])
 
     def test_answer_comes_later(self) -> None:
         """An authorizer that takes its time delays the answer alone; a no takes the testament out again."""

@@ -13,18 +13,18 @@ from orosync.errors import Refused
 from orosync.interfaces import ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 TOPIC = "oro/data/update"
 
 
 class V1Tests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.client, self.other = self.stage.v1(), self.stage.v1(principal("ben", user_id=2))
+        self.fixture = RealmFixture()
+        self.client, self.other = self.fixture.v1(), self.fixture.v1(principal("ben", user_id=2))
 
     def refuse(self, action, uri, **how):
-        self.stage.authorizer.answers[action, uri] = Decision(Verdict.DENY, "rule 7", **how)
+        self.fixture.authorizer.answers[action, uri] = Decision(Verdict.DENY, "rule 7", **how)
 
     def test_welcome_is_all_that_is_said(self):
         """Right after opening, WELCOME and nothing else: Oro's PHP reads no further byte."""
@@ -67,7 +67,7 @@ class V1Tests(SynchronousTestCase):
 
     def test_v1_and_v2_meet_in_one_realm(self):
         """An event of one protocol reaches subscribers of the other."""
-        modern = self.stage.v2()
+        modern = self.fixture.v2()
         modern.ask([32, 1, {}, TOPIC])
         self.client.ask([5, TOPIC])
         self.other.say([7, TOPIC, {"isOn": True}])
@@ -89,7 +89,7 @@ class V1Tests(SynchronousTestCase):
         self.assertEqual(self.client.ask([5, "oro/email_event/1/1"]), [text])
         self.other.say([7, "oro/email_event/1/1", "secret"])
         self.assertEqual((self.client.heard(), self.client.link.ended), ([], None))
-        self.assertIn(("subscribe.refused", "denied"), self.stage.journal.counts)
+        self.assertIn(("subscribe.refused", "denied"), self.fixture.journal.counts)
 
     def test_unknown_topic_is_ignored(self):
         """Nobody declared it: no answer, no close, one line in the log for the connection and a count of all."""
@@ -97,8 +97,8 @@ class V1Tests(SynchronousTestCase):
             self.refuse(Action.SUBSCRIBE, topic, declared=False)
         self.assertEqual(self.client.ask([5, "a/b"], [5, "c/d"]), [])
         self.assertIsNone(self.client.link.ended)
-        self.assertEqual([n[0] for n in self.stage.journal.notes], ["topic.unknown"])
-        self.assertEqual(self.stage.journal.counts["topic.unknown", "subscribe"], 2)
+        self.assertEqual([n[0] for n in self.fixture.journal.notes], ["topic.unknown"])
+        self.assertEqual(self.fixture.journal.counts["topic.unknown", "subscribe"], 2)
 
     def test_refused_publish(self):
         """A user's PUBLISH reaches nobody and is answered with nothing."""
@@ -113,16 +113,16 @@ class V1Tests(SynchronousTestCase):
                  b'[7,"t","e",[],"admin"]', b'[7,"t","e",[],7]', b"\xff"]  # fmt: skip
         self.other.ask([5, TOPIC])
         for message in table:
-            client = self.stage.v1()
+            client = self.fixture.v1()
             self.assertEqual(client.ask(message), [], message)
             self.assertEqual(client.link.ended[:2], ("close", 1007), message)
             client.say([7, TOPIC, "after the end"])
         self.assertEqual((self.other.heard(), self.other.link.ended), ([], None))
-        self.assertEqual(len(self.stage.realm.members), 2)
+        self.assertEqual(len(self.fixture.realm.members), 2)
 
     def test_call(self):
         """CALL reaches a v2 procedure, and its one result comes back."""
-        callee = self.stage.v2()
+        callee = self.fixture.v2()
         callee.ask([64, 1, {}, "sum.up"])
         self.client.say([2, "call-1", "sum.up", 1, 2])
         [invocation] = callee.heard()
@@ -134,7 +134,7 @@ class V1Tests(SynchronousTestCase):
         """CALLERROR carries the URI, for an unknown procedure, a failing one and a forbidden one."""
         [error] = self.client.ask([2, "c1", "no.such"])
         self.assertEqual(error[:3], [4, "c1", "wamp.error.no_such_procedure"])
-        callee = self.stage.v2()
+        callee = self.fixture.v2()
         callee.ask([64, 1, {}, "sum.up"])
         self.client.say([2, "c2", "sum.up"])
         callee.say([8, 68, callee.heard()[0][1], {}, "com.my.error", ["why", 7]])
@@ -144,7 +144,7 @@ class V1Tests(SynchronousTestCase):
 
     def test_answers_that_it_cannot_be_told(self):
         """What JSON has no form for costs the caller the answer's values, and the callee nothing."""
-        callee = self.stage.v2(join=False, serializer="cbor")
+        callee = self.fixture.v2(join=False, serializer="cbor")
 
         def say(*message):
             callee.session.received(cbor2.dumps(list(message)), True)
@@ -169,13 +169,13 @@ class V1Tests(SynchronousTestCase):
 
     def test_subscriptions_are_bounded(self):
         """One over the limit is refused as any other."""
-        self.stage.context.subscription_limit = 1
+        self.fixture.context.subscription_limit = 1
         answers = self.client.ask([5, "a"], [5, "b"])
         self.assertEqual(answers, ['You are not allowed to subscribe on topic "b".'])
 
     def test_what_it_has_is_no_new_subscription(self):
         """At the limit what the session has is no subscription too many; what it has no more makes room."""
-        self.stage.context.subscription_limit = 1
+        self.fixture.context.subscription_limit = 1
         self.assertEqual(self.client.ask([5, "a"], [5, "a"]), [])
         self.assertEqual(self.client.ask([6, "a"], [5, "b"], [5, "b"]), [])
         self.assertEqual(len(self.client.ask([5, "a"])), 1)
@@ -192,12 +192,12 @@ class V1Tests(SynchronousTestCase):
             [error] = self.client.ask([2, call_id, procedure])
             self.assertEqual(error[:3], [4, call_id, "wamp.error.invalid_uri"])
         self.assertIsNone(self.client.link.ended)
-        self.assertEqual(len(self.stage.realm.broker._index.exact), 1)
+        self.assertEqual(len(self.fixture.realm.broker._index.exact), 1)
 
     def test_calls_are_bounded(self):
         """A call over the limit is refused, and no more is remembered of it."""
-        self.stage.context.call_limit = 2
-        client, callee = self.stage.v1(), self.stage.v2()
+        self.fixture.context.call_limit = 2
+        client, callee = self.fixture.v1(), self.fixture.v2()
         callee.ask([64, 1, {}, "a.b"])
         self.assertEqual(client.ask([2, "c1", "a.b"], [2, "c2", "a.b"]), [])
         self.assertEqual(client.ask([2, "c3", "a.b"])[0][:3], [4, "c3", "wamp.error.unavailable"])
@@ -208,16 +208,16 @@ class V1Tests(SynchronousTestCase):
     def test_late_decision_about_what_the_router_refuses(self):
         """It is counted as one at once is, and costs the client nothing else."""
         answer = Deferred()
-        self.stage.authorizer.answers[Action.PUBLISH, "wamp.x"] = answer
+        self.fixture.authorizer.answers[Action.PUBLISH, "wamp.x"] = answer
         self.assertEqual(self.client.ask([7, "wamp.x", 1]), [])
         answer.callback(Decision(Verdict.ALLOW))
         self.assertIsNone(self.client.link.ended)
-        self.assertEqual(self.stage.journal.counts["request.refused", "wamp.error.invalid_uri"], 1)
+        self.assertEqual(self.fixture.journal.counts["request.refused", "wamp.error.invalid_uri"], 1)
 
     def test_late_authorizer_keeps_the_order(self):
         """Nothing more is read until the authorizer has answered."""
         answer = Deferred()
-        self.stage.authorizer.answers[Action.SUBSCRIBE, TOPIC] = answer
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, TOPIC] = answer
         self.client.say([5, TOPIC])
         self.assertTrue(self.client.link.paused)
         answer.callback(Decision(Verdict.ALLOW))
@@ -229,23 +229,23 @@ class V1Tests(SynchronousTestCase):
         """A clean close would keep Oro's browser code from coming back, so TCP is dropped."""
         self.client.session.shutdown()
         self.assertEqual(self.client.link.ended[0], "drop")
-        self.assertEqual(len(self.stage.realm.members), 1)
+        self.assertEqual(len(self.fixture.realm.members), 1)
 
     def test_dismissed(self):
         """A login that is gone costs the connection, in a way that makes Oro's page come back for a new ticket."""
         self.client.session.dismiss(Refused("disabled", "anna is disabled"))
         self.assertEqual(self.client.link.ended[0], "drop")
-        self.assertEqual(len(self.stage.realm.members), 1)
+        self.assertEqual(len(self.fixture.realm.members), 1)
         note = ("session.ended", "disabled", {"user": "anna", "reason": "anna is disabled"})
-        self.assertEqual(self.stage.journal.notes[-1], note)
+        self.assertEqual(self.fixture.journal.notes[-1], note)
         self.client.say([5, "a"])
         self.assertEqual(self.client.heard(), [])
 
     def test_lost_connection_leaves(self):
         """Whoever is gone is forgotten."""
         self.client.session.closed(False, None, "lost")
-        self.assertEqual(len(self.stage.realm.members), 1)
-        self.assertEqual(len(self.stage.context.sessions), 1)
+        self.assertEqual(len(self.fixture.realm.members), 1)
+        self.assertEqual(len(self.fixture.context.sessions), 1)
 
     def test_what_the_transport_does_not_allow(self):
         """It ends the connection, like any other violation."""
@@ -254,7 +254,7 @@ class V1Tests(SynchronousTestCase):
 
     def test_a_fault_of_ours_costs_that_client_only(self):
         """An exception is logged and ends that connection alone."""
-        self.stage.realm.broker.subscribe = lambda *a: 1 / 0
+        self.fixture.realm.broker.subscribe = lambda *a: 1 / 0
         self.client.say([5, TOPIC])
         self.assertEqual(self.client.link.ended[:2], ("close", 1011))
         self.assertIsNone(self.other.link.ended)

@@ -11,39 +11,39 @@ from orosync.interfaces import ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
 from orosync.wamp.payload import Payload
+from tests.session.fixture import HELLO, RealmFixture
 from tests.session.goodbyes import GoodbyeTests as GoodbyeTests
 from tests.session.goodbyes import PasswordAuthenticator, hello
-from tests.session.stage import HELLO, Stage
 
 
 class JoiningTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
+        self.fixture = RealmFixture()
 
     def test_session_interface(self):
         """A v2 session offers transports all that they expect of one."""
-        verifyObject(ISession, self.stage.v2(join=False).session)
+        verifyObject(ISession, self.fixture.v2(join=False).session)
 
     def test_welcome_tells_who_the_client_is(self):
         """HELLO is answered with WELCOME: a session id in range, the identity, and the features that work."""
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         [[code, session, details]] = client.ask(HELLO)
         self.assertEqual(code, 2)
         self.assertTrue(1 <= session <= 2**53)
         self.assertEqual(details["realm"], "oro")
         self.assertEqual((details["authrole"], details["authmethod"]), ("guest", "anonymous"))
         self.assertTrue(details["roles"]["broker"]["features"]["pattern_based_subscription"])
-        self.assertIn(session, self.stage.realm.members)
+        self.assertIn(session, self.fixture.realm.members)
 
     def test_known_from_the_handshake(self):
         """Who presented a ticket in the query string is not asked again."""
-        client = self.stage.v2(known=principal("anna", authprovider="guests"), join=False)
+        client = self.fixture.v2(known=principal("anna", authprovider="guests"), join=False)
         [[_, _, details]] = client.ask(hello(authmethods=["ticket"]))
         self.assertEqual((details["authid"], details["authmethod"]), ("anna", "ticket"))
 
     def test_identity_of_an_authenticator_the_realm_does_not_name_is_worth_nothing(self):
         """A principal vouched for by another realm's authenticator must identify anew."""
-        client = self.stage.v2(known=principal("anna", authprovider="elsewhere"), join=False)
+        client = self.fixture.v2(known=principal("anna", authprovider="elsewhere"), join=False)
         [[code, _, uri]] = client.ask(hello(authmethods=["ticket"]))
         self.assertEqual((code, uri), (3, "wamp.error.no_matching_auth_method"))
 
@@ -69,32 +69,32 @@ class JoiningTests(SynchronousTestCase):
             (b"\x00 no json", "wamp.error.protocol_violation"),
         ]
         for message, uri in table:
-            client = self.stage.v2(join=False)
+            client = self.fixture.v2(join=False)
             [[code, details, reason]] = client.ask(message)
             self.assertEqual((code, reason), (3, uri), message)
             self.assertTrue(details["message"])
-            self.assertIn(self.stage.journal.notes[-1][0], ("hello.refused", "session.violation"))
+            self.assertIn(self.fixture.journal.notes[-1][0], ("hello.refused", "session.violation"))
             self.assertEqual(client.link.ended[0], "close", message)
             client.say(HELLO)
             self.assertEqual(client.heard(), [], "nothing is served after an ABORT")
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.fixture.realm.members, {})
 
     def test_text_in_a_binary_serializer_is_a_violation(self):
         """A frame of the wrong kind ends the session."""
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         client.session.received(b'[1,"oro",{"roles":{"caller":{}}}]', True)
         self.assertEqual(client.heard()[0][2], "wamp.error.protocol_violation")
 
     def test_first_offered_method_that_can_be_done(self):
         """Methods unknown here are skipped, the order of the client counts."""
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         [[code, _, details]] = client.ask(hello(authmethods=["quantum", "anonymous"]))
         self.assertEqual((code, details["authmethod"]), (2, "anonymous"))
 
     def test_hello_must_come_in_time(self):
         """A client that says nothing for 10 s is told so and closed; one that joined is left alone."""
-        silent, joined = self.stage.v2(join=False), self.stage.v2()
-        self.stage.clock.advance(10)
+        silent, joined = self.fixture.v2(join=False), self.fixture.v2()
+        self.fixture.clock.advance(10)
         self.assertEqual(silent.heard()[0][2], "wamp.error.authentication_failed")
         self.assertEqual(silent.link.ended[0], "close")
         self.assertIsNone(joined.link.ended)
@@ -102,12 +102,12 @@ class JoiningTests(SynchronousTestCase):
 
 class ChallengeTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         self.doors = PasswordAuthenticator()
-        self.stage.realm_context.authenticators = [self.doors]
+        self.fixture.realm_context.authenticators = [self.doors]
 
     def challenged(self):
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         self.assertEqual(client.ask(hello(authmethods=["ticket"], authid="ali")), [[4, "ticket", {}]])
         return client
 
@@ -122,7 +122,7 @@ class ChallengeTests(SynchronousTestCase):
         [[code, details, uri]] = client.ask([5, "barley", {}])
         self.assertEqual((code, uri), (3, "wamp.error.authentication_denied"))
         self.assertNotIn("wrong word", str(details))
-        self.assertIn("wrong word", str(self.stage.journal.notes))
+        self.assertIn("wrong word", str(self.fixture.journal.notes))
 
     def test_only_an_answer_may_follow_a_challenge(self):
         """Anything but AUTHENTICATE or ABORT while challenged is a violation."""
@@ -136,7 +136,7 @@ class ChallengeTests(SynchronousTestCase):
     def test_identity_cannot_be_checked(self):
         """A directory that is down refuses, and says that it is not the client's fault."""
         self.doors.outcome = fail(Unavailable("directory_down", "connection refused"))
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         [[_, details, uri]] = client.ask(hello(authmethods=["ticket"]))
         self.assertEqual(uri, "wamp.error.authentication_failed")
         self.assertNotIn("connection refused", str(details))
@@ -144,23 +144,23 @@ class ChallengeTests(SynchronousTestCase):
     def test_broken_authenticator_refuses(self):
         """An exception in an authenticator lets nobody in."""
         self.doors.outcome = fail(ZeroDivisionError("oops"))
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         self.assertEqual(client.ask(hello(authmethods=["ticket"]))[0][0], 3)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_reading_stops_while_identity_is_found_out(self):
         """What a client sends meanwhile waits, and a client that left meanwhile is not joined."""
         self.doors.outcome = Deferred()
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         client.say(hello(authmethods=["ticket"]))
         self.assertTrue(client.link.paused)
         client.session.closed(False, None, "gone")
         self.doors.outcome.callback(principal("ali"))
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.fixture.realm.members, {})
 
     def test_connections_of_one_user_are_bounded(self):
         """The user's 51st session is refused, another user's first is not."""
-        self.stage.context.user_limit = 2
+        self.fixture.context.user_limit = 2
         for _ in range(2):
             self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 2)
         self.assertEqual(self.challenged().ask([5, "sesame", {}])[0][0], 3)
@@ -168,71 +168,75 @@ class ChallengeTests(SynchronousTestCase):
 
 class EndingTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
+        self.fixture = RealmFixture()
 
     def test_violation_frees_what_the_session_had(self):
         """A second HELLO ends the session with ABORT; its subscriptions are gone."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.ask([32, 1, {}, "a.b"])
         self.assertEqual(client.ask(HELLO)[0][2], "wamp.error.protocol_violation")
         self.assertEqual(client.link.ended[:2], ("close", 1002))
-        other = self.stage.v2()
+        other = self.fixture.v2()
         other.say([16, 1, {}, "a.b", ["x"]])
         self.assertEqual(client.heard(), [])
-        self.assertEqual(len(self.stage.realm.members), 1)
+        self.assertEqual(len(self.fixture.realm.members), 1)
 
     def test_lost_connection_leaves(self):
         """A dropped connection leaves the realm and the lobby."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.session.closed(False, None, "lost")
-        self.assertEqual(self.stage.realm.members, {})
-        self.assertEqual(self.stage.context.sessions, set())
+        self.assertEqual(self.fixture.realm.members, {})
+        self.assertEqual(self.fixture.context.sessions, set())
 
     def test_shutdown(self):
         """The router's end: GOODBYE system_shutdown, then CLOSE 1001; where the listener does not want that, what is
         queued and the end of the connection, also before HELLO and after GOODBYE."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.session.shutdown()
         self.assertEqual(client.heard()[0][2], "wamp.close.system_shutdown")
         self.assertEqual(client.link.ended[:2], ("close", 1001))
-        self.stage.context.goodbye = False
-        for client in (self.stage.v2(), self.stage.v2(join=False), self.stage.v2().say([6, {}, "wamp.close.normal"])):
+        self.fixture.context.goodbye = False
+        for client in (
+            self.fixture.v2(),
+            self.fixture.v2(join=False),
+            self.fixture.v2().say([6, {}, "wamp.close.normal"]),
+        ):
             client.heard()
             client.session.shutdown()
             self.assertEqual((client.heard(), client.link.ended[0]), ([], "drop"))
             client.say(HELLO)
             client.session.shutdown()
-        self.assertEqual(self.stage.realm.members, {})
+        self.assertEqual(self.fixture.realm.members, {})
 
     def test_dismissed(self):
         """A login that is gone: GOODBYE wamp.close.killed and CLOSE, the reason stays in the log."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.session.dismiss(Refused("disabled", "anna is disabled"))
         [goodbye] = client.heard()
         self.assertEqual((goodbye[0], goodbye[2]), (6, "wamp.close.killed"))
         self.assertNotIn("disabled", str(goodbye))
         self.assertEqual(client.link.ended[:2], ("close", 1000))
-        self.assertEqual(self.stage.journal.notes[-1][:2], ("session.ended", "disabled"))
+        self.assertEqual(self.fixture.journal.notes[-1][:2], ("session.ended", "disabled"))
         client.session.dismiss(Refused("disabled", "again"))
         self.assertEqual(client.heard(), [])
 
     def test_shutdown_before_hello(self):
         """A client that has not joined yet gets ABORT instead."""
-        client = self.stage.v2(join=False)
+        client = self.fixture.v2(join=False)
         client.session.shutdown()
         self.assertEqual(client.heard()[0][0], 3)
 
     def test_what_the_transport_does_not_allow(self):
         """A transport without words of its own has the session say it: ABORT protocol_violation, and the end."""
-        client = self.stage.v2()
+        client = self.fixture.v2()
         client.session.violated("reserved bits are set")
         self.assertEqual(client.heard(), [[3, {"message": "reserved bits are set"}, "wamp.error.protocol_violation"]])
         self.assertEqual(client.link.ended[:2], ("close", 1002))
 
     def test_a_fault_of_ours_costs_that_client_only(self):
         """An exception while a message is handled is logged and ends that session alone."""
-        client, other = self.stage.v2(), self.stage.v2()
-        self.stage.realm.broker.subscribe = lambda *a: 1 / 0
+        client, other = self.fixture.v2(), self.fixture.v2()
+        self.fixture.realm.broker.subscribe = lambda *a: 1 / 0
         self.assertEqual(client.ask([32, 1, {}, "a.b"])[0][0], 3)
         self.assertEqual(client.link.ended[:2], ("close", 1011))
         self.assertIsNone(other.link.ended)
@@ -240,8 +244,8 @@ class EndingTests(SynchronousTestCase):
 
     def test_a_fault_of_ours_in_an_answer(self):
         """It ends the session of who is told, of WAMP v1 or v2, and not of the callee that answered."""
-        for caller, call in ((self.stage.v2(), [48, 1, {}, "a.b"]), (self.stage.v1(), [2, "c", "a.b"])):
-            callee = self.stage.v2()
+        for caller, call in ((self.fixture.v2(), [48, 1, {}, "a.b"]), (self.fixture.v1(), [2, "c", "a.b"])):
+            callee = self.fixture.v2()
             callee.ask([64, 1, {}, "a.b"])
             caller.say(call)
             payload = self.patch(Payload, "tail", lambda *a: 1 / 0)
@@ -256,11 +260,11 @@ class EndingTests(SynchronousTestCase):
 class OrderTests(SynchronousTestCase):
     def test_late_authorizer_keeps_the_order(self):
         """While one request waits for its authorizer nothing more is read, so order is kept."""
-        stage = Stage()
-        client, listener = stage.v2(), stage.v2()
+        fixture = RealmFixture()
+        client, listener = fixture.v2(), fixture.v2()
         listener.ask([32, 1, {}, "news"])
         answer = Deferred()
-        stage.authorizer.answers[Action.PUBLISH, "news"] = answer
+        fixture.authorizer.answers[Action.PUBLISH, "news"] = answer
         client.say([16, 1, {}, "news", ["first"]])
         self.assertTrue(client.link.paused)
         self.assertEqual(listener.heard(), [])
@@ -270,11 +274,11 @@ class OrderTests(SynchronousTestCase):
 
     def test_client_that_left_meanwhile(self):
         """A decision that comes after its client has gone does nothing."""
-        stage = Stage()
-        client, listener = stage.v2(), stage.v2()
+        fixture = RealmFixture()
+        client, listener = fixture.v2(), fixture.v2()
         listener.ask([32, 1, {}, "news"])
         answer = Deferred()
-        stage.authorizer.answers[Action.PUBLISH, "news"] = answer
+        fixture.authorizer.answers[Action.PUBLISH, "news"] = answer
         client.say([16, 1, {}, "news", ["late"]])
         client.session.closed(False, None, "gone")
         answer.callback(Decision(Verdict.ALLOW))

@@ -8,13 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import TooLong
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.testing import principal
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 
 
 class PubSubTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.publisher, self.listener = self.stage.v2(), self.stage.v2()
+        self.fixture = RealmFixture()
+        self.publisher, self.listener = self.fixture.v2(), self.fixture.v2()
 
     def test_subscribe_publish_unsubscribe(self):
         """An event reaches who subscribed, verbatim, until it unsubscribes."""
@@ -61,18 +61,18 @@ class PubSubTests(SynchronousTestCase):
         options = {"forward_for": [{"session": 7, "authid": "zoe", "authrole": "chief"}], "transaction_hash": "x"}
         self.publisher.say([16, 1, options, "a.b"])
         self.assertEqual(self.listener.heard()[0][3], {"transaction_hash": "x"})
-        self.stage.realm_context.forwarders = ("link",)
-        self.stage.v2(principal("router", authrole="link", authprovider="guests")).say([16, 1, options, "a.b"])
+        self.fixture.realm_context.forwarders = ("link",)
+        self.fixture.v2(principal("router", authrole="link", authprovider="guests")).say([16, 1, options, "a.b"])
         self.publisher.say([16, 2, {"transaction_hash": "orosync:5:a"}, "a.b"])
         again = [16, 3, {"transaction_hash": "orosync:5:b.c", "acknowledge": True}, "a.b"]
         self.assertEqual(self.publisher.ask(again)[0][:2], [17, 3])
         zoe = {"publisher": 7, "publisher_authid": "zoe", "publisher_authrole": "chief", "transaction_hash": "x"}
         self.assertEqual([event[3] for event in self.listener.heard()], [zoe, {"transaction_hash": "orosync:5:a"}])
-        self.assertEqual(self.stage.journal.counts["uplink.dropped", "again"], 1)
+        self.assertEqual(self.fixture.journal.counts["uplink.dropped", "again"], 1)
 
     def test_eligible(self):
         """Only eligible sessions receive; an empty list means nobody."""
-        other = self.stage.v2()
+        other = self.fixture.v2()
         for client in (self.listener, other):
             client.ask([32, 1, {}, "a.b"])
         self.publisher.say([16, 1, {"eligible": [float(other.session_id)]}, "a.b"], [16, 2, {"eligible": []}, "a.b"])
@@ -94,7 +94,7 @@ class PubSubTests(SynchronousTestCase):
             ([66, 1, 99999], 66, "wamp.error.no_such_registration"),
         ]
         for message, code, uri in table:
-            client = self.stage.v2()
+            client = self.fixture.v2()
             [error] = client.ask(message)
             self.assertEqual((error[0], error[1], error[2], error[4]), (8, code, 1, uri), message)
             self.assertIsNone(client.link.ended)
@@ -106,12 +106,12 @@ class PubSubTests(SynchronousTestCase):
 
     def test_subscriptions_are_bounded(self):
         """The subscription over the limit is refused, the others stay."""
-        self.stage.context.subscription_limit = 3
-        client = self.stage.v2()
+        self.fixture.context.subscription_limit = 3
+        client = self.fixture.v2()
         for n in range(3):
             self.assertEqual(client.ask([32, n, {}, f"a.b{n}"])[0][0], 33)
         self.assertEqual(client.ask([32, 9, {}, "a.c"])[0][4], "wamp.error.unavailable")
-        self.assertEqual(self.stage.journal.counts["subscribe.refused", "limit"], 1)
+        self.assertEqual(self.fixture.journal.counts["subscribe.refused", "limit"], 1)
 
 
 def short(payload: bytes, binary: bool) -> bytes:
@@ -125,21 +125,21 @@ class LengthTests(SynchronousTestCase):
     """T2: a client that takes only short messages."""
 
     def setUp(self):
-        self.stage = Stage()
-        self.large, self.small = self.stage.v2(), self.stage.v2(join=False)
+        self.fixture = RealmFixture()
+        self.large, self.small = self.fixture.v2(), self.fixture.v2(join=False)
         self.small.link.framer = short
         self.small.session.opened(self.small.link)
         self.small.say(HELLO).heard()
 
     def test_an_event_is_left_out(self):
         """It is counted; a shorter one arrives, and others get both."""
-        other = self.stage.v2()
+        other = self.fixture.v2()
         for client in (self.small, other):
             client.ask([32, 1, {}, "a.b"])
         self.large.say([16, 1, {}, "a.b", ["x" * 1024]], [16, 2, {}, "a.b", ["y"]])
         self.assertEqual([event[4] for event in self.small.heard()], [["y"]])
         self.assertEqual(len(other.heard()), 2)
-        self.assertEqual(self.stage.journal.counts["payload.undeliverable", "event"], 1)
+        self.assertEqual(self.fixture.journal.counts["payload.undeliverable", "event"], 1)
 
     def test_whoever_waits_is_told(self):
         """The caller of what is too long for its callee, of a result or error too long for itself, and who asked
@@ -157,18 +157,18 @@ class LengthTests(SynchronousTestCase):
             self.assertEqual((error[:3], error[4]), ([8, 48, request], exceeded))
         [error] = self.small.ask([48, 5, {}, "nobody." + "x" * 1016])
         self.assertEqual((error[:3], error[4]), ([8, 48, 5], exceeded))
-        self.stage.authorizer.answers[Action.SUBSCRIBE, "x" * 1024] = Decision(Verdict.DENY, "rule 7")
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, "x" * 1024] = Decision(Verdict.DENY, "rule 7")
         [error] = self.small.ask([32, 6, {}, "x" * 1024])
         self.assertEqual((error[:3], error[4]), ([8, 32, 6], exceeded))
 
 
 class AuthorizationTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.client = self.stage.v2()
+        self.fixture = RealmFixture()
+        self.client = self.fixture.v2()
 
     def refuse(self, action, uri, **how):
-        self.stage.authorizer.answers[action, uri] = Decision(Verdict.DENY, "rule 7", **how)
+        self.fixture.authorizer.answers[action, uri] = Decision(Verdict.DENY, "rule 7", **how)
 
     def test_each_action_is_refused_with_its_error(self):
         """What is not allowed is answered with not_authorized, and the log has the rule."""
@@ -182,13 +182,13 @@ class AuthorizationTests(SynchronousTestCase):
             self.refuse(action, "x.y")
             [error] = self.client.ask(message)
             self.assertEqual(error[4], "wamp.error.not_authorized")
-            event, kind, fields = self.stage.journal.notes[-1]
+            event, kind, fields = self.fixture.journal.notes[-1]
             self.assertEqual((event, kind, fields["rule"]), (f"{action.value}.refused", "denied", "rule 7"))
             self.assertNotIn("rule 7", str(error), "rules are the administrator's business")
 
     def test_refused_publish_reaches_nobody(self):
         """A PUBLISH without the right yields no event and, unacknowledged, no answer."""
-        listener = self.stage.v2()
+        listener = self.fixture.v2()
         listener.ask([32, 1, {}, "x.y"])
         self.refuse(Action.PUBLISH, "x.y")
         self.assertEqual(self.client.ask([16, 1, {}, "x.y", ["fake"]]), [])
@@ -202,7 +202,7 @@ class AuthorizationTests(SynchronousTestCase):
     def test_late_refusal(self):
         """A refusal that comes later is answered all the same."""
         answer = Deferred()
-        self.stage.authorizer.answers[Action.SUBSCRIBE, "x.y"] = answer
+        self.fixture.authorizer.answers[Action.SUBSCRIBE, "x.y"] = answer
         self.assertEqual(self.client.ask([32, 5, {}, "x.y"]), [])
         answer.callback(Decision(Verdict.DENY))
         self.assertEqual(self.client.heard()[0][:3], [8, 32, 5])
@@ -210,13 +210,13 @@ class AuthorizationTests(SynchronousTestCase):
     def test_pattern_is_judged_as_a_pattern(self):
         """Authorizers are told the match policy."""
         self.client.ask([32, 1, {"match": "prefix"}, "x."])
-        self.assertEqual(self.stage.authorizer.asked[-1][1:], (Action.SUBSCRIBE, "x.", Match.PREFIX))
+        self.assertEqual(self.fixture.authorizer.asked[-1][1:], (Action.SUBSCRIBE, "x.", Match.PREFIX))
 
 
 class CallTests(SynchronousTestCase):
     def setUp(self):
-        self.stage = Stage()
-        self.callee, self.caller = self.stage.v2(), self.stage.v2()
+        self.fixture = RealmFixture()
+        self.callee, self.caller = self.fixture.v2(), self.fixture.v2()
         [[_, _, self.registration]] = self.callee.ask([64, 1, {}, "sum.up"])
 
     def test_call_and_result(self):
@@ -264,7 +264,7 @@ class CallTests(SynchronousTestCase):
 
     def test_result_that_the_caller_cannot_carry(self):
         """A result with no form in the caller's serializer is answered with an ERROR, not with silence."""
-        packer = self.stage.v2(join=False, serializer="msgpack")
+        packer = self.fixture.v2(join=False, serializer="msgpack")
         from orosync.wamp.codec import CODECS
         from orosync.wamp.messages import Call, Hello
         from orosync.wamp.payload import Payload

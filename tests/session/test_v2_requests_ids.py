@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 KINDS: list[Any] = [
     lambda n: [16, n, {"acknowledge": True}, "a.topic"],
@@ -21,10 +21,10 @@ STREAM = {"features": {"progressive_call_invocations": True}}
 
 class CountedTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.stage = Stage()
+        self.fixture = RealmFixture()
 
     def violates(self, *messages: Any) -> bool:
-        answers = self.stage.v2().ask(*messages)
+        answers = self.fixture.v2().ask(*messages)
         return bool(answers) and answers[-1][0] == 3 and answers[-1][2] == "wamp.error.protocol_violation"
 
     def test_any(self) -> None:
@@ -34,7 +34,7 @@ class CountedTests(SynchronousTestCase):
 
     def test_sequential(self) -> None:
         """Where a realm insists: 1, 2, 3, over all kinds of requests; a gap, a repetition and 0 end the session."""
-        self.stage.realm_context.sequential = True
+        self.fixture.realm_context.sequential = True
         self.assertFalse(self.violates(*(kind(n) for n, kind in enumerate(KINDS, 1))))
         for kind in KINDS:
             for ids in ([0], [2], [1, 1], [1, 3], [1, 2, 1]):
@@ -42,10 +42,10 @@ class CountedTests(SynchronousTestCase):
 
     def test_parts_of_a_stream(self) -> None:
         """R2: further parts of a call have its id, also when it is over."""
-        self.stage.realm_context.sequential = True
+        self.fixture.realm_context.sequential = True
         roles = {"callee": STREAM, "caller": STREAM}
-        callee = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])
-        caller = self.stage.v2(join=False).say([1, "oro", {"roles": roles}])
+        callee = self.fixture.v2(join=False).say([1, "oro", {"roles": roles}])
+        caller = self.fixture.v2(join=False).say([1, "oro", {"roles": roles}])
         callee.ask([64, 1, {}, "a.procedure"])
         caller.heard()
         self.assertEqual(

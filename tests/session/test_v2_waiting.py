@@ -12,14 +12,14 @@ from orosync.model import ConnectionPolicy
 from orosync.session.v2 import V2Session
 from orosync.testing import MemoryLink, connection_facts
 from orosync.wamp.codec import CODECS
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 
 
 class Patient(V2Session):
     """Notes what it is told of failures."""
 
     def __init__(self) -> None:
-        super().__init__(Stage().context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
+        super().__init__(RealmFixture().context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
         self._link = MemoryLink()
         self.got: list[Any] = []
 

@@ -19,8 +19,8 @@ from orosync.model import Match
 from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
 from orosync.wamp.formats import MAX_DEPTH
-from tests.session import stage
-from tests.session.stage import HELLO, Player, Stage
+from tests.session import fixture
+from tests.session.fixture import HELLO, JsonClient, RealmFixture
 
 CODECS: dict[str, Any] = {
     "json": (lambda value: json.dumps(value).encode(), json.loads),
@@ -93,13 +93,13 @@ UNFIT: dict[str, list[Any]] = {
 INVALID = "wamp.error.invalid_argument"
 
 
-class Packed(Player):
+class Packed(JsonClient):
     """A client of any serializer."""
 
-    def __init__(self, stage: Stage, serializer: str) -> None:
+    def __init__(self, fixture: RealmFixture, serializer: str) -> None:
         self.write, self.read = CODECS[serializer]
         self.serializer = serializer
-        super().__init__(stage.v2(join=False, serializer=serializer).session)
+        super().__init__(fixture.v2(join=False, serializer=serializer).session)
         self.ask(HELLO)
 
     def say(self, *messages: Any) -> Packed:
@@ -113,10 +113,10 @@ class Packed(Player):
 
 class ValuesCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.stage = Stage()
-        self.clients = {serializer: Packed(self.stage, serializer) for serializer in CODECS}
-        self.others = {serializer: Packed(self.stage, serializer) for serializer in CODECS}
-        self.old = self.stage.v1()
+        self.fixture = RealmFixture()
+        self.clients = {serializer: Packed(self.fixture, serializer) for serializer in CODECS}
+        self.others = {serializer: Packed(self.fixture, serializer) for serializer in CODECS}
+        self.old = self.fixture.v1()
 
     def all_alive(self) -> None:
         for client in (*self.clients.values(), *self.others.values(), self.old):
@@ -153,11 +153,11 @@ class Events(ValuesCase):
             publisher = self.clients[serializer]
             for value in values:
                 for payload in ([[value]], [[1, [value]], {"k": value}], [[], {"k": {"a": value}}]):
-                    before = self.stage.journal.counts["payload.refused", "publish"]
+                    before = self.fixture.journal.counts["payload.refused", "publish"]
                     [error] = publisher.ask([16, 7, {"acknowledge": True}, "t", *payload])
                     self.assertEqual((error[:3], error[4]), ([8, 16, 7], INVALID), value)
                     self.assertEqual(publisher.ask([16, 8, {}, "t", *payload]), [])
-                    self.assertEqual(self.stage.journal.counts["payload.refused", "publish"], before + 2)
+                    self.assertEqual(self.fixture.journal.counts["payload.refused", "publish"], before + 2)
                 if serializer != "msgpack" or not isinstance(value, dict):
                     [error] = publisher.ask([16, 9, {"acknowledge": True, "x_mine": value}, "t"])
                     self.assertEqual((error[:3], error[4]), ([8, 16, 9], INVALID), value)
@@ -177,7 +177,7 @@ class Events(ValuesCase):
         for value, to_json in ((WHEN, [TEXT]), (2**2000, None)):
             client.ask([16, 1, {"retain": True}, "kept", [value]])
             for serializer, expected in (("cbor", [value]), ("json", to_json), ("msgpack", to_json)):
-                late = Packed(self.stage, serializer)
+                late = Packed(self.fixture, serializer)
                 events = late.ask([32, 1, {"get_retained": True}, "kept"])[1:]
                 self.assertEqual([event[4] for event in events], [] if expected is None else [expected])
                 self.assertIsNone(late.link.ended)
@@ -269,8 +269,8 @@ class Calls(ValuesCase):
 
     def test_numbers_that_count(self) -> None:
         """In a realm that counts requests, the refused one counts."""
-        self.stage.realm_context.sequential = True
-        client = Packed(self.stage, "cbor")
+        self.fixture.realm_context.sequential = True
+        client = Packed(self.fixture, "cbor")
         self.assertEqual(client.ask([48, 1, {}, "p", [UUID(int=1)]])[0][4], INVALID)
         self.assertEqual(client.ask([32, 2, {}, "t"])[0][0], 33)
         self.assertEqual(client.ask([48, 2, {}, "p", [UUID(int=1)]])[0][0], 3)
@@ -299,7 +299,7 @@ class Calls(ValuesCase):
     def test_history(self) -> None:
         """Events that a reader's serializer cannot carry are left out of what it reads, and cost it nothing else."""
         kept = [HistoryLimits(Match.EXACT, "t", 100, 10**6)]
-        self.patch(stage, "Realm", lambda *args, **how: Realm(*args, history=kept, **how))
+        self.patch(fixture, "Realm", lambda *args, **how: Realm(*args, history=kept, **how))
         self.setUp()
         client = self.clients["cbor"]
         [subscribed] = client.ask([32, 1, {}, "t"])
@@ -321,7 +321,7 @@ class Before(ValuesCase):
         """HELLO, ABORT and GOODBYE go without what nobody can be given: there is no request that it could cost."""
         for serializer, values in UNFIT.items():
             for value in values:
-                client = Packed(self.stage, serializer)
+                client = Packed(self.fixture, serializer)
                 self.assertEqual(client.ask([6, {"x": value}, "wamp.close.close_realm"])[0][0], 6)
                 self.assertEqual(client.ask([1, "oro", {**HELLO[2], "authextra": {"x": value}}])[0][0], 2)
                 client.ask([3, {"x": value}, "a.b"])
@@ -334,7 +334,7 @@ class Before(ValuesCase):
             self.assertEqual(self.old.ask(b'[7,"t",%b]' % value), [])
             [error] = self.old.ask(b'[2,"id","p",%b]' % value)
             self.assertEqual(error[:3], [4, "id", INVALID])
-        self.assertEqual(self.stage.journal.counts["payload.refused", "publish"], 3)
+        self.assertEqual(self.fixture.journal.counts["payload.refused", "publish"], 3)
         self.assertEqual(self.old.ask([7, "t", 1]), [[8, "t", 1]])
         self.all_alive()
 
@@ -349,7 +349,7 @@ class Before(ValuesCase):
                 lambda write: write([16, 1, {}, 5]),
                 lambda write: b"",
             ):
-                client = Packed(self.stage, serializer)
+                client = Packed(self.fixture, serializer)
                 client.session.received(make(client.write), serializer != "json")
                 self.assertEqual(client.heard()[0][0], 3)
                 self.assertIsNotNone(client.link.ended)

@@ -16,7 +16,7 @@ from orosync.session.v2 import V2Session
 from orosync.testing import principal
 from orosync.wamp import rawsocket
 from orosync.wamp.codec import CODECS
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 from tests.support.raw_wires import raw_frame
 from tests.support.wires import MemoryListener, client_frame, server_frames, upgrade
 
@@ -27,19 +27,19 @@ RATE, BURST = 100, 200
 class RatedHost:
     """Admits all clients with a real session and a bucket of RATE and BURST."""
 
-    def __init__(self, stage: Stage, policy: ConnectionPolicy) -> None:
-        self._stage, self._policy = stage, policy
+    def __init__(self, fixture: RealmFixture, policy: ConnectionPolicy) -> None:
+        self._fixture, self._policy = fixture, policy
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         (chosen,) = facts.subprotocols
-        return succeed(Admission(chosen, session(self._stage, facts, chosen, self._policy)))
+        return succeed(Admission(chosen, session(self._fixture, facts, chosen, self._policy)))
 
 
-def session(stage: Stage, facts: ConnectionFacts, subprotocol: str, policy: ConnectionPolicy) -> Any:
+def session(fixture: RealmFixture, facts: ConnectionFacts, subprotocol: str, policy: ConnectionPolicy) -> Any:
     if subprotocol == "wamp":
-        return V1Session(stage.context, stage.realm_context, facts, principal(), policy)
+        return V1Session(fixture.context, fixture.realm_context, facts, principal(), policy)
     kind = BatchedSession if subprotocol.endswith(".batched") else V2Session
-    return kind(stage.context, facts, CODECS[subprotocol.removesuffix(".batched")], None, policy)
+    return kind(fixture.context, facts, CODECS[subprotocol.removesuffix(".batched")], None, policy)
 
 
 class Client:

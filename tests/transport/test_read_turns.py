@@ -14,7 +14,7 @@ from orosync.session.batched import BatchedSession
 from orosync.testing import connection_facts
 from orosync.transport.read_turns import LEAST, MOST, QUANTUM, READERS, TIME, ReadTurns
 from orosync.wamp.codec import CODECS
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 from tests.support.raw_wires import RawListener, raw_frame
 from tests.support.violations import squeezed
 from tests.support.wires import MemoryListener, client_frame, one_turn, server_frames, upgrade
@@ -255,9 +255,11 @@ class OneTurnTests(SynchronousTestCase):
             ([[[48, n, {}, "no.such"] for n in range(1, 1001)]], [FULL - 23, FULL, FULL, FULL]),
             ([[[48, 4 * n + m, {}, "no.such"] for m in range(1, 5)] for n in range(100)], [FULL] * 4),
         ):
-            stage = Stage()
+            fixture = RealmFixture()
             listener = MemoryListener()
-            session = BatchedSession(stage.context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy())
+            session = BatchedSession(
+                fixture.context, connection_facts(), CODECS["wamp.2.json"], None, ConnectionPolicy()
+            )
             listener.host.make = lambda session=session: session  # type: ignore[misc,assignment]
             link, wire = listener.connect()
             packed = [b"".join(json.dumps(one).encode() + b"\x1e" for one in batch) for batch in [[HELLO], *batches]]
@@ -282,10 +284,10 @@ class OneTurnTests(SynchronousTestCase):
 
     def test_long_poll(self) -> None:
         """Requests in one read, and the messages in the body of one."""
-        stage = Stage()
+        fixture = RealmFixture()
         listener = MemoryListener(longpoll="/lp")
         codec = CODECS["wamp.2.json"]
-        session = BatchedSession(stage.context, connection_facts(), codec, None, ConnectionPolicy())
+        session = BatchedSession(fixture.context, connection_facts(), codec, None, ConnectionPolicy())
         listener.host.make = lambda: session  # type: ignore[assignment,return-value]
 
         def post(verb: str, body: bytes) -> bytes:

@@ -22,19 +22,21 @@ from orosync.transport.factories import RawSocketFactory
 from orosync.transport.longpoll_connection import MOST_WAITING, LongPollConnection, LongPollContext
 from orosync.transport.message_rates import Allowance, MessageRates
 from orosync.transport.read_turns import READERS
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 from tests.support.wires import MemoryListener, client_frame
 from tests.transport.talkers import BURST, RATE, Client, RatedHost, session
 
 
 class RatesCase(SynchronousTestCase):
     def listener(self, kind: str = "", policy: ConnectionPolicy | None = None, **settings: Any) -> MemoryListener:
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         factory = {"kind": RawSocketFactory} if kind == "raw" else {}
-        host: Any = RatedHost(self.stage, policy or ConnectionPolicy())
+        host: Any = RatedHost(self.fixture, policy or ConnectionPolicy())
         listener = MemoryListener(host, **factory, **settings)  # type: ignore[arg-type]
-        self.stage.clock = self.clock = listener.clock
-        self.stage.context.rates = MessageRates(listener.clock, self.stage.journal, "public", Allowance(RATE, BURST))
+        self.fixture.clock = self.clock = listener.clock
+        self.fixture.context.rates = MessageRates(
+            listener.clock, self.fixture.journal, "public", Allowance(RATE, BURST)
+        )
         return listener
 
     def client(self, subprotocol: str = "wamp.2.json", join: bool = True, **settings: Any) -> Client:
@@ -45,7 +47,7 @@ class RatesCase(SynchronousTestCase):
         self.clock.pump([1 / 32] * round(seconds * 32))
 
     def told(self, event: str) -> list[str]:
-        return [kind for happened, kind, _ in self.stage.journal.notes if happened == event]
+        return [kind for happened, kind, _ in self.fixture.journal.notes if happened == event]
 
 
 class JoinedTests(RatesCase):
@@ -109,7 +111,7 @@ class JoinedTests(RatesCase):
         for subprotocol in ("wamp.2.json", "wamp.2.json.batched", "wamp", "raw"):
             client = self.client(subprotocol)
             pending: Deferred[Decision] = Deferred()
-            self.stage.authorizer.answers[Action.CALL, "slow"] = pending
+            self.fixture.authorizer.answers[Action.CALL, "slow"] = pending
             slow = [2, "999", "slow"] if subprotocol == "wamp" else [48, 999, {}, "slow"]
             client.send(client.calls(range(BURST)) + client.frame(slow) + client.calls(range(BURST, 400)))
             self.assertEqual(client.answered(), list(range(BURST)))
@@ -130,7 +132,7 @@ class JoinedTests(RatesCase):
             client.send(client.calls(range(1500)) + client.pong())
             self.run_for(13.2)
             self.assertEqual((client.answered(), client.link.state), (list(range(1500)), OPEN), subprotocol)
-            self.assertEqual([event for event, *_ in self.stage.journal.notes], ["connection.slowed"])
+            self.assertEqual([event for event, *_ in self.fixture.journal.notes], ["connection.slowed"])
 
     def test_deaf_until_now(self) -> None:
         """A deadline in the very moment in which it is read again: its PONG may be on the way still."""
@@ -181,10 +183,10 @@ class JoinedTests(RatesCase):
             client = self.client(subprotocol)
             client.send(client.calls(range(600)))
             client.answered()
-            left = len(self.stage.realm_context.realm.members)
+            left = len(self.fixture.realm_context.realm.members)
             link: Any = client.link
             link.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((left, len(self.stage.realm_context.realm.members)), (1, 0))
+            self.assertEqual((left, len(self.fixture.realm_context.realm.members)), (1, 0))
             self.assertIsNone(client.link.bucket.slot)
             self.run_for(3)
             self.assertEqual(client.wire.value(), b"")
@@ -219,7 +221,7 @@ class MixedTests(RatesCase):
             if word == "slow":
                 pending.append(Deferred())
                 uri = f"slow.{number}"
-                self.stage.authorizer.answers[Action.CALL, uri] = pending[-1]
+                self.fixture.authorizer.answers[Action.CALL, uri] = pending[-1]
                 slow = [2, str(number), uri] if subprotocol == "wamp" else [48, number, {}, uri]
                 stream += client.frame(slow)
                 expected.append(number)
@@ -284,7 +286,7 @@ class BeforeHelloTests(RatesCase):
             client.send(client.ping() * 10 + client.frame(HELLO), 7)
             self.assertIn(b"[2,", client.heard()[-1][1])
             client.send(client.calls(range(BURST)))
-            self.assertEqual((client.answered(), self.stage.journal.notes), (list(range(BURST)), []))
+            self.assertEqual((client.answered(), self.fixture.journal.notes), (list(range(BURST)), []))
 
     def test_hello_in_time(self) -> None:
         """It may come while its connection waits for tokens; from then on it has those of a client that has joined."""
@@ -301,10 +303,10 @@ class BackEndTests(RatesCase):
     def test_precious(self) -> None:
         """Nothing is counted."""
         listener = self.listener()
-        stage = self.stage
+        fixture = self.fixture
         client = Client(listener, "wamp")
         one: Any = client.link.session
-        one.bucket = stage.context.bucket(connection_facts(), principal("", is_backend=True))
+        one.bucket = fixture.context.bucket(connection_facts(), principal("", is_backend=True))
         client.link.bucket = one.bucket
         client.send(client.calls(range(5000)))
         self.assertEqual((len(client.answered()), client.wire.producerState), (5000, "producing"))
@@ -326,7 +328,7 @@ class LongPollTests(RatesCase):
         listener = self.listener()
         facts = connection_facts()
         batched = subprotocol.endswith(".batched")
-        one = session(self.stage, facts, subprotocol, ConnectionPolicy())
+        one = session(self.fixture, facts, subprotocol, ConnectionPolicy())
         link = LongPollConnection(LongPollContext(listener.factory, 10.0), facts, one, batched, False)
         link.begin()
         return link

@@ -23,7 +23,7 @@ from orosync.transport.autobahn_protocol import CLOSED, CLOSING
 from orosync.transport.connection import DROPPED
 from orosync.transport.websocket import WebSocketConnection
 from orosync.wamp.codec import CODECS
-from tests.session.stage import HELLO, Stage
+from tests.session.fixture import HELLO, RealmFixture
 from tests.support.violations import DEFLATE, FOLLOWING, FRAMING, LIMIT, UNAGREED
 from tests.support.wires import MemoryListener, MemoryWire, client_frame, close_code, server_frames, upgrade
 
@@ -50,25 +50,27 @@ class Endless(BaseException):
 class RealHost:
     """Admits everybody with a real session."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, fixture: RealmFixture) -> None:
+        self._fixture = fixture
 
     def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
         (chosen,) = facts.subprotocols
-        stage, policy = self._stage, ConnectionPolicy(message_limit=LIMIT)
+        fixture, policy = self._fixture, ConnectionPolicy(message_limit=LIMIT)
         if chosen == "wamp":
-            return succeed(Admission(chosen, V1Session(stage.context, stage.realm_context, facts, principal(), policy)))
+            return succeed(
+                Admission(chosen, V1Session(fixture.context, fixture.realm_context, facts, principal(), policy))
+            )
         codec = CODECS[chosen.removesuffix(".batched")]
         kind = BatchedSession if chosen.endswith(".batched") else V2Session
-        return succeed(Admission(chosen, kind(stage.context, facts, codec, None, policy)))
+        return succeed(Admission(chosen, kind(fixture.context, facts, codec, None, policy)))
 
 
 class Edge:
     """A listener with real sessions, a neighbour on it, and visitors who break rules."""
 
     def __init__(self) -> None:
-        stage = Stage()
-        self.listener = MemoryListener(RealHost(stage), deflate=True)  # type: ignore[arg-type]
+        fixture = RealmFixture()
+        self.listener = MemoryListener(RealHost(fixture), deflate=True)  # type: ignore[arg-type]
         self.neighbour, self._heard = self.visitor("v2 after HELLO", False)
         self._asked = 0
 

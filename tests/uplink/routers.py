@@ -27,7 +27,7 @@ from orosync.session.local import LocalSession
 from orosync.testing import principal
 from orosync.uplink.uplink import FEATURES, Uplink
 from orosync.wamp.payload import Payload
-from tests.session.stage import Stage
+from tests.session.fixture import RealmFixture
 from tests.support.ports import free_port
 
 THERE = """
@@ -91,7 +91,7 @@ class UplinkCase(TestCase):
         ours = (signal.SIGTERM, signal.SIGHUP)
         self.patch(signal, "signal", lambda number, how: None if number in ours else install(number, how))
         self.port = free_port()
-        self.stage = Stage()
+        self.fixture = RealmFixture()
         self.service: RouterService | None = None
         self.uplink: Uplink | None = None
         self.addCleanup(self.end)
@@ -123,8 +123,8 @@ class UplinkCase(TestCase):
             **{key: patterns(value, BUILTIN) if key in lists else value for key, value in keys.items()},
         )  # fmt: skip
         who = principal("uplink:oro", authrole="uplink", authmethod="uplink", authprovider="uplink:oro")
-        near = partial(LocalSession, self.stage.realm_context, who, FEATURES | {FORWARDER})
-        self.uplink = Uplink(section, near, self.stage.journal, reactor, jitter=lambda: 0.0)
+        near = partial(LocalSession, self.fixture.realm_context, who, FEATURES | {FORWARDER})
+        self.uplink = Uplink(section, near, self.fixture.journal, reactor, jitter=lambda: 0.0)
         self.uplink.startService()
         return self.uplink
 
@@ -135,10 +135,10 @@ class UplinkCase(TestCase):
             if found:
                 return found
             await deferLater(reactor, 0.02, lambda: None)
-        raise AssertionError(f"never came true; noted: {self.stage.journal.notes}")
+        raise AssertionError(f"never came true; noted: {self.fixture.journal.notes}")
 
     def noted(self, event: str, kind: str) -> list[dict[str, Any]]:
-        return [fields for one, other, fields in self.stage.journal.notes if (one, other) == (event, kind)]
+        return [fields for one, other, fields in self.fixture.journal.notes if (one, other) == (event, kind)]
 
     async def joined(self, times: int = 1) -> None:
         """Until it is joined, and what it asked for is granted (a refusal comes behind the other answers)."""

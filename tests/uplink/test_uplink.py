@@ -22,7 +22,7 @@ class Exchanging(UplinkCase):
     async def test_events(self) -> None:
         """What is published here on chosen topics is heard there and the other way round, once, and who by."""
         there = Voice(self.serve(), "zoe")
-        here = Voice(self.stage.realm_context, "anna")
+        here = Voice(self.fixture.realm_context, "anna")
         self.join(publish="prefix com.out., exact com.both", subscribe="wildcard com..in, exact com.both")
         await self.joined()
         for voice in (here, there):
@@ -47,7 +47,7 @@ class Exchanging(UplinkCase):
 
     async def test_order(self) -> None:
         """A publisher's events arrive in the order in which they were published."""
-        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
+        there, here = Voice(self.serve()), Voice(self.fixture.realm_context)
         self.join(publish="prefix com.")
         await self.joined()
         there.session.subscribe("com.a", Match.EXACT)
@@ -58,7 +58,7 @@ class Exchanging(UplinkCase):
 
     async def test_calls(self) -> None:
         """A procedure of theirs is called from here and one of ours from there, with answers, parts and errors."""
-        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
+        there, here = Voice(self.serve()), Voice(self.fixture.realm_context)
         self.join(call="prefix com.theirs.", register="exact com.ours.p")
         here.session.register("com.ours.p", Match.EXACT)
         there.session.register("com.theirs.p", Match.EXACT)
@@ -84,12 +84,12 @@ class Exchanging(UplinkCase):
 
     async def test_our_rules(self) -> None:
         """What comes from there is judged by its role here, and refused or let through."""
-        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
+        there, here = Voice(self.serve()), Voice(self.fixture.realm_context)
         self.join(subscribe="prefix com.", register="prefix com.")
         await self.joined()
         here.session.subscribe("com.a", Match.EXACT)
         here.session.register("com.p", Match.EXACT)
-        self.stage.authorizer.default = type(self.stage.authorizer.default)(Verdict.DENY, "no")
+        self.fixture.authorizer.default = type(self.fixture.authorizer.default)(Verdict.DENY, "no")
         there.session.send(Publish(1, {}, "com.a"))
         there.session.send(Call(2, {}, "com.p"))
         [(message, _, _)] = await self.until(lambda: there.take(Error))
@@ -100,7 +100,7 @@ class Exchanging(UplinkCase):
     async def test_their_rules(self) -> None:
         """What the other router refuses is told with its reason, and nothing else suffers."""
         self.serve()
-        here = Voice(self.stage.realm_context)
+        here = Voice(self.fixture.realm_context)
         self.join(subscribe="exact secret.a, exact com.x", register="exact secret.a", publish="prefix secret.")
         await self.joined()
         here.session.send(Publish(1, {}, "secret.a"))
@@ -116,7 +116,7 @@ class Exchanging(UplinkCase):
     async def test_authorities_and_transports(self) -> None:
         """Every serializer, and a secret that is proven by WAMP-CRA."""
         realm_context = self.serve()
-        there, here = Voice(realm_context), Voice(self.stage.realm_context, "anna")
+        there, here = Voice(realm_context), Voice(self.fixture.realm_context, "anna")
         there.session.subscribe("com.", Match.PREFIX)
         for serializer in ("json", "msgpack", "cbor"):
             uplink = self.join(
@@ -150,10 +150,10 @@ class Exchanging(UplinkCase):
             (f"wss://127.0.0.1:{self.port}/", files.authority, ""),
             (f"rss://127.0.0.1:{self.port}", files.authority, ""),
         ):
-            self.stage.journal.notes.clear()
+            self.fixture.journal.notes.clear()
             uplink = self.join(url=url, ca=Path(authority))
             if reason:
-                await self.until(lambda: self.stage.journal.notes)
+                await self.until(lambda: self.fixture.journal.notes)
                 self.assertEqual(self.noted("uplink.joined", "oro"), [])
                 self.assertIn(reason, str(self.noted("uplink.failed", "unreachable")))
             else:
@@ -162,7 +162,7 @@ class Exchanging(UplinkCase):
 
     async def test_only_what_was_asked_for(self) -> None:
         """Whatever the other router sends, topics and procedures that are not configured do not pass."""
-        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
+        there, here = Voice(self.serve()), Voice(self.fixture.realm_context)
         uplink = self.join(subscribe="prefix com.in.", register="prefix com.ours.")
         await self.joined()
         here.session.subscribe("", Match.PREFIX)
@@ -175,20 +175,20 @@ class Exchanging(UplinkCase):
         [(message, _, _)] = await self.until(lambda: here.take(Event))
         self.assertEqual(message.details["topic"], "com.in.a")
         self.assertEqual(here.heard, [])
-        self.assertEqual(self.stage.journal.counts["uplink.call_failed", "unknown"], 2)
+        self.assertEqual(self.fixture.journal.counts["uplink.call_failed", "unknown"], 2)
 
 
 class Enduring(UplinkCase):
     async def test_away(self) -> None:
         """While nobody is there events are counted and calls fail at once; once somebody is, the number is told."""
-        here = Voice(self.stage.realm_context)
+        here = Voice(self.fixture.realm_context)
         self.join(publish="prefix com.", call="exact com.p", retry=0.3)
         for number in range(3):
             here.session.send(Publish(number, {}, "com.a"))
         here.session.send(Call(9, {}, "com.p"))
         [(message, _, _)] = here.take(Error)
         self.assertEqual((message.request, message.error), (9, "wamp.error.network_failure"))
-        await self.until(lambda: self.stage.journal.counts["uplink.failed", "unreachable"] >= 2)
+        await self.until(lambda: self.fixture.journal.counts["uplink.failed", "unreachable"] >= 2)
         there = Voice(self.serve())
         there.session.subscribe("com.", Match.PREFIX)
         await self.joined()
@@ -198,7 +198,7 @@ class Enduring(UplinkCase):
 
     async def test_the_other_router_restarts(self) -> None:
         """Calls in progress fail, and both directions heal when it is back."""
-        there, here = Voice(self.serve()), Voice(self.stage.realm_context)
+        there, here = Voice(self.serve()), Voice(self.fixture.realm_context)
         self.join(publish="prefix com.", subscribe="prefix com.", call="exact there.p", retry=0.3)
         there.session.register("there.p", Match.EXACT)
         await self.joined()
@@ -221,7 +221,7 @@ class Enduring(UplinkCase):
         self.join(realm="nowhere", retry=0.6)
         fields = await self.until(
             lambda: (
-                self.stage.journal.counts["uplink.failed", "refused"] >= 3 and self.noted("uplink.failed", "refused")
+                self.fixture.journal.counts["uplink.failed", "refused"] >= 3 and self.noted("uplink.failed", "refused")
             )
         )
         self.assertIn("wamp.error.no_such_realm", fields[0]["reason"])
@@ -232,9 +232,9 @@ class Enduring(UplinkCase):
         port = reactor.listenTCP(self.port, Factory.forProtocol(Protocol), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         for url in (f"ws://127.0.0.1:{self.port}/", f"rs://127.0.0.1:{self.port}"):
-            self.stage.journal.notes.clear()
+            self.fixture.journal.notes.clear()
             uplink = self.join(url=url, timeout=0.3)
-            await self.until(lambda: [one for one in self.stage.journal.notes if one[0] == "uplink.failed"])
+            await self.until(lambda: [one for one in self.fixture.journal.notes if one[0] == "uplink.failed"])
             await uplink.stopService()
 
     async def test_leaves(self) -> None:
@@ -242,15 +242,15 @@ class Enduring(UplinkCase):
         realm_context = self.serve()
         uplink = self.join(publish="prefix com.", call="prefix p.")
         await self.joined()
-        self.assertEqual((len(realm_context.realm.members), len(self.stage.realm.members)), (1, 1))
+        self.assertEqual((len(realm_context.realm.members), len(self.fixture.realm.members)), (1, 1))
         await uplink.stopService()
-        self.assertEqual((len(realm_context.realm.members), len(self.stage.realm.members)), (0, 0))
+        self.assertEqual((len(realm_context.realm.members), len(self.fixture.realm.members)), (0, 0))
         self.assertEqual(self.noted("uplink.failed", "lost"), [])
         await self.end_there()
         uplink = self.join()
         await self.until(lambda: self.noted("uplink.failed", "unreachable"))
         await uplink.stopService()
-        self.assertEqual(len(self.stage.realm.members), 0)
+        self.assertEqual(len(self.fixture.realm.members), 0)
 
     async def test_stopped_while_connecting(self) -> None:
         """A stop does not wait for a connection."""
@@ -269,7 +269,7 @@ class Enduring(UplinkCase):
         DeafRouter.made.clear()
         port = reactor.listenTCP(self.port, Factory.forProtocol(DeafRouter), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        here = Voice(self.stage.realm_context)
+        here = Voice(self.fixture.realm_context)
         uplink = self.join(url=f"rs://127.0.0.1:{self.port}", publish="prefix com.", queue=10, event_rate=10_000)
         await self.until(lambda: self.noted("uplink.joined", "oro"))
         count, text = 300, "x" * 100_000
@@ -277,7 +277,7 @@ class Enduring(UplinkCase):
             here.session.send(Publish(number, {}, "com.a"), Payload.of([number, text]))
             if number % 20 == 0:
                 await deferLater(reactor, 0, lambda: None)
-        dropped = self.stage.journal.counts["uplink.dropped", "queue"]
+        dropped = self.fixture.journal.counts["uplink.dropped", "queue"]
         self.assertGreater(dropped, 100)
         (router,) = DeafRouter.made
         router.listen()

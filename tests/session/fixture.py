@@ -25,7 +25,7 @@ from orosync.wamp.codec import CODECS
 HELLO = [1, "oro", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}]
 
 
-class Stage:
+class RealmFixture:
     """``realm`` "oro" with an anonymous authenticator and one scripted authorizer that allows."""
 
     def __init__(self, **context: Any) -> None:
@@ -53,26 +53,26 @@ class Stage:
             **context,
         )
 
-    def v2(self, known: Principal | None = None, join: bool = True, serializer: str = "json") -> Player:
+    def v2(self, known: Principal | None = None, join: bool = True, serializer: str = "json") -> JsonClient:
         """A v2 client; joined already unless ``join`` is False."""
         session = V2Session(self.context, connection_facts(), CODECS[f"wamp.2.{serializer}"], known, ConnectionPolicy())
-        player = Player(session)
+        player = JsonClient(session)
         if join:
             player.say(HELLO)
             player.session_id = player.heard()[0][1]
         return player
 
-    def v1(self, who: Principal | None = None) -> Player:
+    def v1(self, who: Principal | None = None) -> JsonClient:
         """A v1 client, joined; its WELCOME has been read."""
         session = V1Session(
             self.context, self.realm_context, connection_facts(), who or principal(), ConnectionPolicy()
         )
-        player = Player(session)
+        player = JsonClient(session)
         player.session_id = player.heard()[0][1]
         return player
 
 
-class Player:
+class JsonClient:
     """A JSON client at the other end of a MemoryLink."""
 
     def __init__(self, session: Any) -> None:
@@ -81,7 +81,7 @@ class Player:
         self.session_id: Any = None
         session.opened(self.link)
 
-    def say(self, *messages: Any) -> Player:
+    def say(self, *messages: Any) -> JsonClient:
         for message in messages:
             data = message if isinstance(message, bytes) else json.dumps(message).encode()
             self.session.received(data, False)
