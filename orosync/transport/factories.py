@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from orosync.headers import OriginRule
 from orosync.transport.accepting import hand_over
 from orosync.transport.admission import Place
+from orosync.transport.handshake import note_refusal
 from orosync.transport.http_responses import ANSWERS
 from orosync.transport.http_site import quiet_site
 from orosync.transport.listener import ListenerFactory
@@ -105,14 +106,7 @@ class ProtocolDetector(Protocol):
         """See timers.Timed."""
         listener = self._listener
         self._timed_out = True
-        listener.journal.note(
-            "handshake.refused",
-            "timeout",
-            listener=listener.settings.name,
-            address=self._peer,
-            origin=None,
-            reason="no byte came in time",
-        )
+        note_refusal(listener.journal, listener.settings.name, "timeout", "no byte came in time", self._peer)
         self.transport.abortConnection()  # type: ignore[union-attr]
 
 

@@ -58,3 +58,12 @@ def extent(data: bytes, position: int) -> int | None:
             return None
         length = int.from_bytes(data[position + 2 : position + head], "big")
     return position + head + (4 if second & 0x80 else 0) + length
+
+
+def is_utf8(payload: bytes) -> bool:
+    """Whether a text payload is valid UTF-8 (RFC 6455 section 8.1)."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

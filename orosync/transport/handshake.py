@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
-from orosync.interfaces import Admission
+from orosync.interfaces import Admission, IJournal
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import PlaceAnswer
 from orosync.transport.connection import Connection
@@ -32,6 +32,13 @@ def refusal_of(failure: Failure) -> tuple[int, str, str]:
         return 400, str(fault), "subprotocol"
     _log.failure("admission failed", failure=failure)
     return 503, "internal error", "internal"
+
+
+def note_refusal(
+    journal: IJournal, listener: str, kind: str, reason: str, address: str, origin: str | None = None
+) -> None:
+    """Log that a client was refused before it had a session. ``kind`` is the reason code."""
+    journal.note("handshake.refused", kind, listener=listener, address=address, origin=origin, reason=reason)
 
 
 class Handshake:
@@ -126,11 +133,6 @@ class Handshake:
         raise NotImplementedError
 
     def _note(self, kind: str, reason: str, facts: ConnectionFacts | None = None) -> None:
-        self._connection.journal.note(
-            "handshake.refused",
-            kind,
-            listener=self._connection.settings.name,
-            address=facts.address if facts else self._connection.peer,
-            origin=facts.origin if facts else None,
-            reason=reason,
-        )
+        connection = self._connection
+        address, origin = (facts.address, facts.origin) if facts else (connection.peer, None)
+        note_refusal(connection.journal, connection.settings.name, kind, reason, address, origin)

@@ -14,7 +14,7 @@ from orosync.headers import client_address, forwarded, parse_cookies
 from orosync.model import EMPTY, ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.settings import ListenerSettings
-from orosync.transport.tls import Connection, channel_ids, client_certificate
+from orosync.transport.tls import TlsConnection, channel_ids, client_certificate
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _LINE = re.compile(rf"({_TOKEN}) (/[!\"$-~]*) (HTTP/1\.[01])\r\n")
@@ -136,7 +136,11 @@ def _header_name(name: str) -> str:
 
 
 def socket_facts(
-    settings: ListenerSettings, peer: str, subprotocol: str, tls: Connection | None = None, place: Place | None = None
+    settings: ListenerSettings,
+    peer: str,
+    subprotocol: str,
+    tls: TlsConnection | None = None,
+    place: Place | None = None,
 ) -> ConnectionFacts:
     """The facts of a connection without HTTP, which has no headers. ``peer`` and ``place`` as in
     ``connection_facts``."""
@@ -166,7 +170,7 @@ def connection_facts(
     request: HttpRequest,
     host: str,
     subprotocols: tuple[str, ...],
-    tls: Connection | None = None,
+    tls: TlsConnection | None = None,
     place: Place | None = None,
 ) -> ConnectionFacts:
     """The facts of a connection whose HTTP upgrade has been read. ``tls`` is its TLS connection; ``peer`` the address

@@ -23,7 +23,7 @@ from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place, PlaceAnswer
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.handshake import refusal_of
+from orosync.transport.handshake import note_refusal, refusal_of
 from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, connection_facts
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
@@ -256,10 +256,8 @@ class LongPoll(Resource):
         poll.answer(status)
 
     def _note(self, kind: str, reason: str, address: str, origin: str | None) -> None:
-        name = self._listener.settings.name
-        self._listener.journal.note(
-            "handshake.refused", kind, listener=name, address=address, origin=origin, reason=reason
-        )
+        listener = self._listener
+        note_refusal(listener.journal, listener.settings.name, kind, reason, address, origin)
 
     # -- an open transport
 

@@ -18,6 +18,7 @@ from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
+from orosync.transport.frames import is_utf8
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
 from orosync.transport.timers import Timed, TimerWheel
@@ -254,7 +255,7 @@ class LongPollConnection(TurnTaker):
         self._busy = True
         self._quantum_left -= max(LEAST, len(data))
         try:
-            if self._binary or _is_utf8(data):
+            if self._binary or is_utf8(data):
                 self._session.received(data, self._binary)
             else:
                 self._session.violated("text is not UTF-8")
@@ -323,11 +324,3 @@ class LongPollConnection(TurnTaker):
             self._session.closed(clean, None, reason)
         except Exception:
             _log.failure("a session could not be told that it is over")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

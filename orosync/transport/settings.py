@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Protocol
 
 import attrs
 from twisted.web.resource import IResource
 
+from orosync.headers import Network
 from orosync.model import ConnectionFacts
-
-Network = IPv4Network | IPv6Network
 
 
 def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
@@ -33,49 +32,54 @@ class BackEndSign(Protocol):
 
 @attrs.frozen(kw_only=True)
 class ListenerSettings:
-    """One listener. Times in seconds, sizes in bytes.
+    """One listener. Times in seconds, sizes in bytes. Raises ValueError for a network that is none.
 
-    ``path`` None serves every path. ``origins`` holds bare hosts (any scheme and port) and full origins; see
-    ``origin.OriginRule``. ``trusted_proxies`` are networks whose X-Forwarded-For is believed; with
-    ``proxy_protocol`` each connection is one of theirs and begins with a header of the PROXY protocol.
-    ``handshake_timeout`` covers TLS and HTTP, not the wait for identity. ``close_timeout`` bounds the closing
-    handshake and how long a finished connection may linger. ``send_buffer_limit`` bounds what waits for a slow reader,
-    ``send_timeout`` how long it may take nothing at all, ``frame_timeout`` how long a message may take to arrive.
-    ``web`` answers plain HTTP requests on the same port. ``deflate`` compresses for clients that offer it.
-    ``longpoll`` is the path below which clients may poll, ``body_limit`` bounds the body of a plain HTTP request.
-    Of ``max_connections`` at most ``max_unauthenticated`` may not have joined yet. While more than half of those places
-    are taken, one address has at most ``unauthenticated_per_address`` of them, and of its new connections
-    ``connection_burst`` may come at once, then ``connection_rate`` a second. ``backend_places`` are there besides for
-    what ``back_end`` knows as the back end's.
-    Raises ValueError for a network that is none.
+    While more than half of ``max_unauthenticated`` places are taken, one address has at most
+    ``unauthenticated_per_address`` of them, and of its new connections ``connection_burst`` may come at once, then
+    ``connection_rate`` a second.
     """
 
     name: str
     path: str | None
+    """The path of WebSocket requests; None for any."""
     origins: tuple[str, ...] = attrs.field(converter=tuple[str, ...])
+    """Hosts (with any scheme and port) and full origins; see ``headers.OriginRule``."""
     origin_required: bool
     trusted_proxies: tuple[Network, ...] = attrs.field(converter=_networks)
+    """Networks whose X-Forwarded-For, or header of the PROXY protocol, is believed."""
     proxy_protocol: bool
+    """Every connection comes from a trusted proxy, and begins with a header of the PROXY protocol."""
     header_limit: int
     handshake_timeout: float
+    """For TLS and HTTP together, without authentication."""
     close_timeout: float = 2.0
+    """For the closing handshake, and for a finished connection to go."""
     max_connections: int
     max_unauthenticated: int
+    """Of ``max_connections``: those of clients that have not joined yet."""
     unauthenticated_per_address: int
     connection_rate: float
     connection_burst: int
     backend_places: int
+    """Beyond ``max_connections``, for connections that ``back_end`` recognises."""
     back_end: BackEndSign | None = None
     ping_interval: float
     ping_timeout: float
     send_buffer_limit: int
+    """What may wait for a slow client."""
     send_timeout: float
+    """How long a slow client may read nothing."""
     frame_timeout: float
+    """How long a message may take to arrive."""
     tls: bool
     web: IResource | None = None
+    """Answers plain HTTP requests on the same port."""
     deflate: bool
+    """Use permessage-deflate with clients that offer it."""
     longpoll: str | None
+    """The path below which clients may use long-poll."""
     body_limit: int
+    """Of the body of a plain HTTP request."""
 
     @property
     def tick(self) -> float:

@@ -87,44 +87,44 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     beside.replace(path)
 
 
-Connection = Any
+TlsConnection = Any
 """An OpenSSL.SSL.Connection (its types depend on which stubs are installed)."""
 
 EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
 SIZE = 32
 
 
-def connection_of(transport: Any) -> Connection | None:
+def connection_of(transport: Any) -> TlsConnection | None:
     """The TLS connection under a transport, None for one without."""
     return transport.getHandle() if isinstance(transport, TLSMemoryBIOProtocol) else None
 
 
-def client_certificate(connection: Connection | None) -> bytes | None:
+def client_certificate(connection: TlsConnection | None) -> bytes | None:
     """The verified certificate of the client in DER; None if it presented none, or was not asked for one."""
     certificate = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
     return None if certificate is None else certificate.public_bytes(Encoding.DER)
 
 
-def channel_ids(connection: Connection | None) -> Mapping[str, bytes]:
+def channel_ids(connection: TlsConnection | None) -> Mapping[str, bytes]:
     """The channel ids of a connection by kind, each computed when it is read: few methods use them."""
     return EMPTY if connection is None else ChannelIds(connection)
 
 
-def _tls_unique(connection: Connection) -> bytes | None:
+def _tls_unique(connection: TlsConnection) -> bytes | None:
     """RFC 5929 section 3: the first Finished message, the client's, since no session is resumed here. Like autobahn's:
     hashed to 32 bytes, and available in TLS 1.3 too (for which the RFC does not define it)."""
     finished = connection.get_peer_finished()
     return None if finished is None else hashlib.sha256(finished).digest()
 
 
-def _tls_exporter(connection: Connection) -> bytes | None:
+def _tls_exporter(connection: TlsConnection) -> bytes | None:
     """RFC 9266 section 2; only in TLS 1.3, where it is unique without conditions."""
     if connection.get_protocol_version() != SSL.TLS1_3_VERSION:
         return None
     return bytes(connection.export_keying_material(EXPORTER_LABEL, SIZE, b""))
 
 
-_KINDS: Mapping[str, Callable[[Connection], bytes | None]] = {
+_KINDS: Mapping[str, Callable[[TlsConnection], bytes | None]] = {
     "tls-unique": _tls_unique,
     "tls-exporter": _tls_exporter,
 }
@@ -133,7 +133,7 @@ _KINDS: Mapping[str, Callable[[Connection], bytes | None]] = {
 class ChannelIds(Mapping[str, bytes]):
     """Channel ids (32 bytes) by kind, without those that the connection cannot offer."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: TlsConnection) -> None:
         self._connection = connection
 
     def __getitem__(self, kind: str) -> bytes:

@@ -25,7 +25,7 @@ from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
 from orosync.transport.connection import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection
 from orosync.transport.deflate import Agreement, Inflater, agreed
-from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, server_frame, unmask
+from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
 from orosync.transport.http_responses import ANSWERS
@@ -223,7 +223,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         if head + length != size or (length > 125) is (head == 6) or length > self.message_limit:
             return False
         payload = unmask(data[head:], data[head - 4 : head])
-        if first == TEXT and not (payload.isascii() or _is_utf8(payload)):
+        if first == TEXT and not (payload.isascii() or is_utf8(payload)):
             return False
         left = self._quantum_left = self._quantum_left - (size if size > LEAST else LEAST)
         scheduler = self.scheduler
@@ -294,7 +294,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                     return position, end - position
                 else:
                     payload = unmask(data[head:end], data[head - 4 : head])
-                    if first == TEXT and not (payload.isascii() or _is_utf8(payload)):  # section 8.1
+                    if first == TEXT and not (payload.isascii() or is_utf8(payload)):  # section 8.1
                         position = self._pass_on(data, position)
                     else:
                         cost = end - position
@@ -432,11 +432,3 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         super()._forget()
         self.current_frame = self._perMessageCompress = None
         self.message_data, self.frame_data, self.control_frame_data = [], [], []
-
-
-def _is_utf8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
