@@ -1,5 +1,6 @@
 # Each target installs what it needs; this is done once.
 #   make run     the demonstration on https://127.0.0.1:8443/ (etc/router.ini)
+#   make unit    the tests that need no database, browser or other program, in less than 4 minutes
 #   make test    all tests; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict
 #   make bench   the benchmarks; PEERS, SCEN and REPS select (bench/README.md)
@@ -15,10 +16,20 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TESTS ?= tests
 
-.PHONY: run test style types bench bench-rules storm attack places timing fuzz clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing fuzz clean
 
 run: $(INSTALLED)
 	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
+
+# What needs PHP, a database, a browser, another router, systemd or a compiler; the rest is run by `make unit`.
+PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_files.py tests/identity/sessions/test_pdo.py \
+    tests/identity/sessions/test_redis.py tests/identity/sessions/test_redis_link.py tests/identity/directories/test_dsn.py \
+    tests/identity/directories/test_pool.py tests/identity/directories/test_sql_mysql.py \
+    tests/identity/directories/test_sql_postgresql.py tests/support/test_crossbar.py tests/test_bench.py \
+    tests/test_instructions.py tests/test_packaging.py tests/test_units.py tests/js/%
+
+unit: $(INSTALLED)
+	$(BIN)/python -m twisted.trial $(filter-out $(PROGRAMS),$(shell find tests -name 'test_*.py' -not -path '*/node_modules/*' | sort))
 
 test: $(INSTALLED) .cache/test-tools
 	$(BIN)/python -m twisted.trial $(TESTS)
