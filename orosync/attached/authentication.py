@@ -1,14 +1,13 @@
-"""The procedure that a router calls to ask who a client is: Crossbar.io's dynamic authenticator.
+"""The procedure by which a router authenticates its clients: Crossbar.io's dynamic authenticator.
 
-Called with (realm, authid, details), it answers ``{"role", "authid", "extra"}`` or raises ApplicationError
+Called with (realm, authid, details), it returns ``{"role", "authid", "extra"}`` or raises ApplicationError
 ``wamp.error.authentication_denied`` with one text for all causes; the cause is in our log. ``extra`` is what our own
-authorizer goes by later: ``user_id``, ``organizations``, ``roles``. The client gets it in WELCOME, and none of it is a
-secret to its user.
+authorizer needs later: ``user_id``, ``organizations``, ``roles``. The client gets it in WELCOME; none of it is secret.
 
-What a client can make up reaches us as such: its authid and authextra, and every header. An authid only ever narrows
-(a ticket or cookie of somebody else is then refused), authextra is not read, and of headers only what the configuration
-believes counts. Who may call the procedure can try tickets as from any address: the router must let nobody but itself.
-It must not know connections to the router, or how credentials are judged.
+Everything that a client can invent arrives here as such: its authid, authextra and every header. An authid only
+narrows (a ticket or cookie of another user is then refused), authextra is not read, and of the headers only those that
+the configuration trusts count. A caller of the procedure can try tickets as from any address: the router must permit
+only itself.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ ANSWER = "authentication denied"
 """All that a client is told."""
 
 MOST_AT_ONCE = 10_000
-"""Answers that may be outstanding; whoever comes then is refused."""
+"""Clients that may wait for an answer; further ones are refused."""
 
-ALMIGHTY = "trusted"
-"""The role of the router's own sessions; nobody asks an authorizer about it."""
+RESERVED_ROLE = "trusted"
+"""The role of the router's own sessions, for which no authorizer is asked."""
 
 
 class Authentication:
-    """Judges for ``realms``, each with its authenticators; clients that name no realm get ``default``.
+    """For ``realms``, each with its authenticators; clients that name no realm get ``default``.
 
-    ``origins`` says which pages may come; ``proxies`` whose X-Forwarded-For is believed; ``listener`` is our name for
-    the router, by which the publisher's right is granted.
+    ``origins`` are the pages that may connect, ``proxies`` those whose X-Forwarded-For counts; ``listener`` is our name
+    for the router, by which the right to publish is granted.
     """
 
     _log = Logger()
@@ -72,13 +71,13 @@ class Authentication:
         try:
             if self._outstanding > MOST_AT_ONCE:
                 raise Unavailable("too_many_at_once", f"{MOST_AT_ONCE} clients wait already")
-            principal = await self._judge(facts, realm, authid, told)
+            principal = await self._authenticate(facts, realm, authid, told)
         except Refused as refusal:
             self._journal.note("hello.refused", refusal.code, address=facts.address, reason=refusal.reason)
         except CancelledError:
             raise
         except Exception:
-            self._log.failure("a client could not be judged")
+            self._log.failure("a client could not be authenticated")
             self._journal.count("session.failed", "authentication")
         else:
             return _accepted(principal, {} if realm else {"realm": self._default})
@@ -86,7 +85,9 @@ class Authentication:
             self._outstanding -= 1
         raise ApplicationError(DENIED, ANSWER)
 
-    async def _judge(self, facts: ConnectionFacts, realm: object, authid: object, told: Mapping[str, Any]) -> Principal:
+    async def _authenticate(
+        self, facts: ConnectionFacts, realm: object, authid: object, told: Mapping[str, Any]
+    ) -> Principal:
         method, ticket, session = told.get("authmethod"), told.get("ticket", ""), told.get("session")
         if not isinstance(realm, str | None) or not isinstance(authid, str | None):
             raise Refused("malformed", "the router asks with a realm or an authid that is no text")
@@ -97,14 +98,14 @@ class Authentication:
             raise Refused("no_such_realm", f"there is no [realm:{realm}] in the configuration")
         if not self._origins.allows(facts.origin):
             raise Refused("origin", f"pages of {facts.origin!r} may not connect")
-        # Crossbar.io makes up an authid for who is anonymous.
+        # Crossbar.io invents an authid for an anonymous client.
         named = None if method == ANONYMOUS else authid or None
         hello = HelloDetails(realm or self._default, named, (method,), EMPTY)
         number = session if isinstance(session, int) else 0
         principal = await identify_for_router(facts, hello, method, ticket, authenticators, number)
-        if principal.authrole == ALMIGHTY:
+        if principal.authrole == RESERVED_ROLE:
             raise Refused(
-                "reserved_role", f"the role {ALMIGHTY!r} is the router's own, give {principal.authid!r} another"
+                "reserved_role", f"the role {RESERVED_ROLE!r} is the router's own, give {principal.authid!r} another"
             )
         return principal
 

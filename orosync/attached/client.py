@@ -1,8 +1,7 @@
-"""A session of ours in another router, for the procedures that it asks: joined, kept, joined again when it is lost.
+"""The session with the router that [attach] names: joins, registers the procedures, and reconnects.
 
-The router may be down when we start, restart later, or refuse us: each attempt is told with its reason, and the next
-one comes after a pause that grows and is drawn by lot, so that several of us do not come at once. It must not know what
-the procedures decide.
+The router may be down when orosync starts, restart later, or refuse the session: each failed attempt is logged with its
+reason, and the next one follows after a growing pause with jitter.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from orosync.interfaces import IJournal
 from orosync.trust_roots import trust_root_of
 
 LEAVING = 2.0
-"""Seconds that the router has for our goodbye."""
+"""Seconds that the router has to answer GOODBYE."""
 
 STEADY = 10.0
-"""After so many seconds in service a loss is no failure of ours, and the pauses begin anew."""
+"""After so many seconds in service the pauses begin anew."""
 
 NEWEST = RegisterOptions(invoke="last")
-"""A second process stands by: the one that came last is asked, and when it goes the one before. So one that comes back
-need not wait until the router has noticed that its old connection is dead."""
+"""The process that registered last is called, and when it leaves the one before. So a process that reconnects need not
+wait until the router has noticed that its old connection is dead."""
 
 
 class DecidingSession(ApplicationSession):
-    """A session whose procedures say no by raising ApplicationError, which autobahn would log as a mistake."""
+    """A session whose procedures deny by raising ApplicationError, which autobahn would log as an error."""
 
     def onUserError(self, fail: Any, msg: str) -> None:
         if not fail.check(ApplicationError):
@@ -48,7 +47,7 @@ class DecidingSession(ApplicationSession):
 
 
 class AttachedSession(DecidingSession):
-    """One life of it. ``joined`` fires when every procedure is registered; it fails with RuntimeError if that cannot
+    """One connection. ``joined`` fires when every procedure is registered; it fails with RuntimeError if that cannot
     be, or if the session ends before. ``over`` fires with the reason when it is over, after ``joined``."""
 
     _log = Logger()
@@ -93,13 +92,13 @@ class AttachedSession(DecidingSession):
         if self.joined.called and not self.over.called:
             super().onUserError(fail, msg)
             return
-        if not fail.check(ValueError):  # told already, in onChallenge
+        if not fail.check(ValueError):  # reported already, in onChallenge
             self._log.failure("the session with the router failed", failure=fail)
         self.end(f"a fault of ours ({fail.type.__name__})")
         self.disconnect()
 
     def end(self, reason: str) -> None:
-        """It is over; the first reason counts."""
+        """The session is over; the first reason counts."""
         if not self.joined.called:
             self.joined.errback(RuntimeError(reason))
         if not self.over.called:
@@ -107,13 +106,13 @@ class AttachedSession(DecidingSession):
 
 
 async def register(session: ApplicationSession, procedures: Mapping[str, Callable[..., Any]]) -> None:
-    """Offer ``procedures``, by their URIs. ApplicationError if the router does not have them."""
+    """Register ``procedures``, by their URIs. ApplicationError if the router refuses."""
     for uri, procedure in procedures.items():
         await session.register(procedure, uri, NEWEST)
 
 
 class Attachment(Service):
-    """To the router of ``section``, which has a url. Raises ConfigError."""
+    """With the router of ``section``, which has a url. Raises ConfigError."""
 
     def __init__(
         self,
@@ -137,13 +136,13 @@ class Attachment(Service):
         self._loop: Deferred[None] | None = None
 
     def startService(self) -> None:
-        """Go on trying to join."""
+        """Keep trying to join."""
         super().startService()  # type: ignore[no-untyped-call]
-        going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
-        self._loop = Deferred.fromCoroutine(going_on)
+        connecting = self._attempts.keep_trying(self._once, lambda: bool(self.running), self._failed, self._reactor)
+        self._loop = Deferred.fromCoroutine(connecting)
 
     def stopService(self) -> Deferred[None]:
-        """Take leave."""
+        """Leave the router."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
@@ -183,7 +182,7 @@ class Attachment(Service):
             raise
         except RuntimeError as error:
             return "refused", str(error)
-        except Exception as error:  # whatever it is, the next attempt may do better
+        except Exception as error:  # of any kind: the next attempt may succeed
             return "unreachable", f"{type(error).__name__}: {error}"
         finally:
             self._session = None

@@ -1,12 +1,4 @@
-"""Attempts to connect, one after the other: how long to wait before the next, and whether the failure of the last is
-news.
-
-It must not know connections: what an attempt is, is told to it.
-
-Who we are to another router, and how that is proven (WAMP, "Authentication", as the client does it).
-
-It must not know connections or what is done once we are in.
-"""
+"""How orosync authenticates at another router as a client (WAMP, "Authentication"), and when it reconnects."""
 
 from __future__ import annotations
 
@@ -24,18 +16,18 @@ from twisted.internet.task import deferLater
 from orosync.config.readers import Secret
 
 FIRST = 0.25
-"""Seconds; the first pause is twice that, each further one twice the one before, and jitter of up to a second comes on
-top, so that many do not come back at once."""
+"""Seconds; the first pause is twice that, each further one twice the one before, plus jitter of up to a second, so that
+many clients do not reconnect at once."""
 
 STEADY = 30.0
-"""A connection that lasted so many seconds was a good one: the next attempt follows soon."""
+"""After a connection that lasted so many seconds the pauses begin anew."""
 
 REMINDER = 300.0
-"""The same failure again is told after so many seconds."""
+"""The same failure is logged again after so many seconds."""
 
 
 class ReconnectDelays:
-    """``longest`` is the longest pause without its jitter; ``steady`` as STEADY."""
+    """The pauses between attempts. ``longest`` is the longest one without its jitter; ``steady`` as STEADY."""
 
     def __init__(self, longest: float, jitter: Callable[[], float] = random.random, *, steady: float = STEADY) -> None:
         self._pause = backoffPolicy(initialDelay=FIRST, maxDelay=longest, factor=2.0, jitter=jitter)
@@ -44,7 +36,7 @@ class ReconnectDelays:
         self._told: tuple[str, str] | None = None
         self._told_at = 0.0
 
-    async def go_on(
+    async def keep_trying(
         self,
         once: Callable[[], Awaitable[tuple[str, str]]],
         wanted: Callable[[], bool],
@@ -67,12 +59,12 @@ class ReconnectDelays:
             return
 
     def joined(self) -> None:
-        """One was good: whatever comes next is news."""
+        """An attempt succeeded: the next failure is news."""
         self._told = None
 
     def failed(self, now: float, kind: str, reason: str, lasted: float) -> tuple[float, bool]:
         """An attempt ended at ``now``, ``lasted`` seconds after it had begun: the pause before the next, and whether
-        somebody should be told."""
+        it is news."""
         self._failures = 1 if kind == "lost" and lasted > self._steady else self._failures + 1
         news = (kind, reason) != self._told or now - self._told_at >= REMINDER
         if news:
@@ -93,7 +85,7 @@ class AuthenticationChallenge(Protocol):
 
 
 class Credentials(Protocol):
-    """The keys of a section that say who we are elsewhere: [uplink:...], [attach]."""
+    """The keys of a section that authenticate us at another router: [uplink:...], [attach]."""
 
     @property
     def authid(self) -> str: ...
@@ -115,14 +107,14 @@ class Login:
 
     @classmethod
     def of(cls, section: Credentials) -> Login:
-        """The one that a section asks for."""
+        """The login that a section configures."""
         for method, secret in (("ticket", section.ticket), ("wampcra", section.secret), ("cryptosign", section.key)):
             if secret is not None:
                 return cls(method, section.authid, secret.value)
         return cls(authid=section.authid)
 
     def hello(self) -> dict[str, Any]:
-        """What HELLO.Details say of it."""
+        """Its part of HELLO.Details."""
         details: dict[str, Any] = {"authmethods": [self.method]}
         if self.authid:
             details["authid"] = self.authid
@@ -132,7 +124,7 @@ class Login:
         return details
 
     def answer(self, challenge: AuthenticationChallenge) -> str:
-        """AUTHENTICATE.Signature. ValueError, in words without a secret, for a challenge that we do not take up."""
+        """AUTHENTICATE.Signature. ValueError, without a secret in its text, for a challenge that we do not answer."""
         if challenge.method != self.method:
             raise ValueError(f"asked for {challenge.method}, which we did not offer")
         if self.method == "ticket":
@@ -146,7 +138,7 @@ class Login:
             message = bytes.fromhex(question)
         except ValueError:
             message = b""
-        if len(message) != 32:  # whatever else somebody has us sign might be good for something else
+        if len(message) != 32:  # a signature of anything else could be used elsewhere
             raise ValueError("asked for a signature of something that is no challenge")
         return (self._key().sign(message) + message).hex()
 

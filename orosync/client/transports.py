@@ -1,6 +1,6 @@
-"""Connections to another router: WebSocket by autobahn, RawSocket in a few lines, both with TLS or without.
+"""Connections to another router: WebSocket by autobahn, and RawSocket, both with or without TLS.
 
-A line carries whole messages of bytes for its FarSession. It must not know what they mean.
+A transport passes whole messages as bytes to its ClientSession.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orosync import __version__
 from orosync.wamp.codec import CODECS
 
 LARGEST = 2**24 - 1
-"""Messages of more bytes end the connection: RawSocket knows no larger ones, and Crossbar.io sends none."""
+"""Larger messages end the connection: RawSocket has no larger ones, and Crossbar.io sends none."""
 
 PING = 25.0
 """Seconds between the pings of a WebSocket; as long may the answer take."""
@@ -43,10 +43,10 @@ class ClientTransport(Protocol):
     def drop(self) -> None: ...
 
 
-class Speaker(Protocol):
-    """The session, as its line sees it. ``closed`` is called once, also when it never was ``opened``."""
+class ClientSession(Protocol):
+    """The session, as its transport sees it. ``closed`` is called once, also when it never was ``opened``."""
 
-    def opened(self, line: ClientTransport) -> None: ...
+    def opened(self, transport: ClientTransport) -> None: ...
 
     def received(self, data: bytes, binary: bool) -> None: ...
 
@@ -65,13 +65,13 @@ class WebSocketTransport(WebSocketClientProtocol):
         super().connectionLost(reason)
 
     def onOpen(self) -> None:
-        self.factory.speaker.opened(self)
+        self.factory.session.opened(self)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.factory.speaker.received(payload, isBinary)
+        self.factory.session.received(payload, isBinary)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.speaker.closed(self._fault or reason or f"closed with {code}")
+        self.factory.session.closed(self._fault or reason or f"closed with {code}")
 
     def put(self, data: bytes, binary: bool) -> None:
         self.sendMessage(data, binary)
@@ -91,7 +91,7 @@ class RawSocketTransport(TwistedProtocol):
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._most = 0  # what the other side takes; 0 until it has said so
+        self._most = 0  # bytes of a message that the router accepts; 0 before its handshake
         self._reason = ""
 
     def connectionMade(self) -> None:
@@ -102,7 +102,7 @@ class RawSocketTransport(TwistedProtocol):
     def dataReceived(self, data: bytes) -> None:
         self._data += data
         if not self._most and len(self._data) >= 4:
-            self._greeted(bytes(self._data[:4]))
+            self._handshake_received(bytes(self._data[:4]))
             del self._data[:4]
         while self._most and len(self._data) >= 4:
             kind, length = self._data[0], int.from_bytes(self._data[1:4], "big")
@@ -111,33 +111,33 @@ class RawSocketTransport(TwistedProtocol):
             message = bytes(self._data[4 : 4 + length])
             del self._data[: 4 + length]
             if kind == 0:
-                self.factory.speaker.received(message, self.factory.serializer != _SERIALIZERS["json"])
+                self.factory.session.received(message, self.factory.serializer != _SERIALIZERS["json"])
             elif kind == 1:
                 self.transport.write(struct.pack(">I", 2 << 24 | length) + message)
             elif kind != 2:
-                self._give_up("sent a frame of no known kind")
+                self._fail("sent a frame of no known kind")
 
-    def _greeted(self, answer: bytes) -> None:
+    def _handshake_received(self, answer: bytes) -> None:
         magic, second = answer[0], answer[1]
         if magic != 0x7F:
-            return self._give_up("does not speak RawSocket")
+            return self._fail("does not speak RawSocket")
         if second & 15 != self.factory.serializer:
-            return self._give_up(f"refused the connection (RawSocket error {second >> 4})")
+            return self._fail(f"refused the connection (RawSocket error {second >> 4})")
         self._most = min(2 ** (9 + (second >> 4)), LARGEST)
-        self.factory.speaker.opened(self)
+        self.factory.session.opened(self)
         return None
 
-    def _give_up(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._reason, self._most = reason, 0
         self._data.clear()
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: B008 (as Twisted has it)
-        self.factory.speaker.closed(self._reason or reason.getErrorMessage())
+        self.factory.session.closed(self._reason or reason.getErrorMessage())
 
     def put(self, data: bytes, binary: bool) -> None:
         if len(data) > self._most:
-            self._give_up("takes no message of that size")
+            self._fail("takes no message of that size")
         else:
             self.transport.write(struct.pack(">I", len(data)) + data)
 
@@ -148,8 +148,8 @@ class RawSocketTransport(TwistedProtocol):
         self.transport.abortConnection()
 
 
-def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> Any:
-    """The Twisted factory of one connection to ``url``; what it says goes to ``speaker``."""
+def factory_of(url: str, serializer: str, timeout: float, session: ClientSession) -> Any:
+    """The Twisted factory of one connection to ``url``, for ``session``."""
     if url.startswith("rs"):
         factory: Any = Factory.forProtocol(RawSocketTransport)
         factory.serializer = _SERIALIZERS[serializer]
@@ -159,12 +159,12 @@ def factory_of(url: str, serializer: str, timeout: float, speaker: Speaker) -> A
         factory.protocol = WebSocketTransport
         set_bounds(factory, timeout)
     factory.noisy = False
-    factory.speaker = speaker
+    factory.session = session
     return factory
 
 
 def set_bounds(factory: WebSocketClientFactory, timeout: float) -> None:
-    """What every WebSocket to another router keeps to; ``timeout`` seconds are for its handshake."""
+    """The limits of every WebSocket to another router; ``timeout`` seconds are for its handshake."""
     factory.setProtocolOptions(
         maxMessagePayloadSize=LARGEST,
         maxFramePayloadSize=LARGEST,

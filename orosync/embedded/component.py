@@ -1,11 +1,7 @@
-"""A component's lives: started with the router, started again when it fails, let go at the end.
+"""An embedded component, [component:NAME]: made, started with the router, restarted when it fails, stopped at the end.
 
-Its first life has to get through ``onJoin``, or the router does not start. Later lives may fail as they like: that is
-told, and after a while there is another one. It must not know how a component is made or what it does.
-
-From ``use = package.module:Class`` to something that makes the component, once for each of its lives.
-
-It must not know sections of a configuration beyond their title, nor what a component does.
+At the first start ``onJoin`` has to succeed, or the router does not start. Later failures are logged, and the component
+is started again after a pause.
 """
 
 from __future__ import annotations
@@ -27,15 +23,15 @@ from orosync.errors import ConfigError
 from orosync.interfaces import Admission, IJournal, ISessionHost
 from orosync.wamp import uris
 
-PATIENCE = 10.0
-"""Seconds that the start waits for ``onJoin``; one that works on and on (``while True``) is no fault."""
+JOIN_TIMEOUT = 10.0
+"""Seconds that the start waits for ``onJoin``; an ``onJoin`` that never returns (``while True``) is not a fault."""
 
-AGAIN = (1.0, 60.0)
-"""Seconds until the next life: the first and, doubled each time, the last; after a life as long as that, the first."""
+RESTART_DELAYS = (1.0, 60.0)
+"""Seconds until the restart: the first and, doubled each time, the longest; after a run as long as that, the first."""
 
 
 class HostedComponent:
-    """The component of [component:``name``]; ``make`` makes one for each life, ``host`` lets it in."""
+    """The component of [component:``name``]; ``make`` makes one for each start, ``host`` admits it."""
 
     _log = Logger()
 
@@ -47,46 +43,46 @@ class HostedComponent:
         journal: IJournal,
         clock: IReactorTime,
         *,
-        patience: float = PATIENCE,
+        join_timeout: float = JOIN_TIMEOUT,
     ) -> None:
         self.name = name
         self._make = make
         self._host = host
         self._journal = journal
         self._clock = clock
-        self._patience = patience
-        self._delay = AGAIN[0]
+        self._join_timeout = join_timeout
+        self._delay = RESTART_DELAYS[0]
         self._begun = 0.0
         self._starting: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._embedding: Embedding | None = None
-        self._trouble = ""
+        self._fault = ""
         self._retired = False
 
     def start(self) -> Deferred[None]:
-        """The first life. Fires when ``onJoin`` is through (or ``patience`` is over), fails with ConfigError when there
-        is no getting through it."""
+        """The first start. Fires when ``onJoin`` has succeeded (or ``join_timeout`` is over), fails with ConfigError
+        when it has failed."""
         starting = self._starting = Deferred()
-        self._timer = self._clock.callLater(self._patience, self._waited)
-        self._live()
+        self._timer = self._clock.callLater(self._join_timeout, self._waited)
+        self._run()
         return starting
 
     def retire(self) -> None:
-        """This life is the last one; a start that is still under way says no more."""
+        """Do not start again; a start that is still under way reports nothing."""
         self._retired = True
         self._starting = None
         self._cancel()
 
     def stop(self) -> None:
-        """The end, whether it has taken its leave or not."""
+        """End it, whether it has left or not."""
         self.retire()
         if self._embedding is not None:
             self._embedding.over(False, None, "the router has stopped")
 
-    # -- one life
+    # -- one run
 
-    def _live(self) -> None:
-        self._begun, self._trouble = self._clock.seconds(), ""
+    def _run(self) -> None:
+        self._begun, self._fault = self._clock.seconds(), ""
         try:
             component = self._make()
         except Exception as error:
@@ -94,7 +90,7 @@ class HostedComponent:
             self._over(False, "")
             return
         whole = component.onJoin
-        # autobahn logs what onJoin raises and goes on as if nothing had been.
+        # autobahn logs what onJoin raises, and goes on.
         component.onJoin = lambda details: self._joining(component, whole, details)
         self._host.admit(component_facts(self.name)).addCallbacks(
             self._admitted, lambda failure: self._over(False, failure.getErrorMessage()), (component,)
@@ -123,12 +119,12 @@ class HostedComponent:
             self._started()
 
     def _waited(self) -> None:
-        """The start goes on without it."""
+        """The start of the router goes on while the component is still in onJoin."""
         self._timer = None
         if self._embedding is None:
             return
-        said = "[component:{name}] is still in onJoin after {patience:g} s, clients are let in meanwhile"
-        self._log.warn(said, name=self.name, patience=self._patience)
+        said = "[component:{name}] is still in onJoin after {join_timeout:g} s, clients are admitted meanwhile"
+        self._log.warn(said, name=self.name, join_timeout=self._join_timeout)
         self._started()
 
     def _started(self) -> None:
@@ -139,9 +135,9 @@ class HostedComponent:
     # -- its end
 
     def _failed(self, what: str, failure: Failure) -> None:
-        """Whoever wrote the component wants to know where it was."""
+        """Log it with a traceback, for the author of the component."""
         error = failure.value
-        self._trouble = f"{what}: {type(error).__name__}: {error}".rstrip(": ")
+        self._fault = f"{what}: {type(error).__name__}: {error}".rstrip(": ")
         self._log.failure("[component:{name}] {what}", failure=failure, name=self.name, what=what)
 
     def _over(self, clean: bool, reason: str) -> None:
@@ -149,32 +145,32 @@ class HostedComponent:
         left = (
             embedding is not None and embedding.goodbye_reason == uris.GOODBYE_AND_OUT
         )  # the answer to one of its own
-        trouble = self._trouble or reason
+        fault = self._fault or reason
         if self._retired:
             return
         if self._starting is not None and not left:
             self._cancel()
             starting, self._starting = self._starting, None
-            starting.errback(ConfigError([f"[component:{self.name}] {trouble or 'has ended'}"]))
+            starting.errback(ConfigError([f"[component:{self.name}] {fault or 'has ended'}"]))
         elif left:
             self._cancel()
             self._journal.note("component.ended", "left", component=self.name)
             self._started()
         else:
-            self._again(trouble)
+            self._again(fault)
 
-    def _again(self, trouble: str) -> None:
-        first, last = AGAIN
+    def _again(self, fault: str) -> None:
+        first, last = RESTART_DELAYS
         if self._clock.seconds() - self._begun >= last:
             self._delay = first
-        kind = "failed" if self._trouble else "lost"
-        self._journal.note("component.ended", kind, component=self.name, reason=trouble, again_in=self._delay)
+        kind = "failed" if self._fault else "lost"
+        self._journal.note("component.ended", kind, component=self.name, reason=fault, again_in=self._delay)
         self._timer = self._clock.callLater(self._delay, self._next)
         self._delay = min(self._delay * 2, last)
 
     def _next(self) -> None:
         self._timer = None
-        self._live()
+        self._run()
 
     def _cancel(self) -> None:
         if self._timer is not None:
@@ -183,8 +179,7 @@ class HostedComponent:
 
 
 def start_all(components: list[HostedComponent]) -> Deferred[None]:
-    """Start one after the other, as they stand in the file: each may count on those before it. Fails as the first that
-    does."""
+    """Start one after the other, in the order of the file: each may rely on those before it. Fails with the first."""
     if not components:
         return succeed(None)
 

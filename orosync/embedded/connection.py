@@ -1,20 +1,13 @@
-"""What a component makes of the router's messages, and what it has to be spared.
+"""A component of the application inside the router's process: a WAMP session without a socket.
 
-autobahn hands the keyword arguments of an event, a call or a result on to Python functions of its own, and raises where
-one has the name of a parameter of theirs ("self", "callee"); over a network that ends the session. So anybody who may
-publish to a component could end it. Here such a message is lost, and whoever waits for an answer gets one.
+Towards the router it is an ILink, so that a session serves it like any client; towards autobahn's ApplicationSession
+it is an ITransport. Messages pass as CBOR bytes, as over a network, so that neither side holds a value that the other
+may change. The router's messages are delivered in a later turn of the reactor: each turn delivers what waited at its
+beginning. What waits is bounded both ways; beyond the bound the component is disconnected.
 
-It must not know how messages arrive, or what happens to a component that cannot go on.
-
-A component of the application inside the router's process: a WAMP session without a socket.
-
-Towards the router it is an ILink, so that the session on our side serves it like any client; towards autobahn's
-ApplicationSession it is an ITransport. Messages pass as bytes, in CBOR, as they would over a network: neither side ever
-holds a value that the other one may change. What the router says is delivered in a later turn of the reactor, in each
-turn what waited at its beginning: a slow component slows down those who talk to it, and nobody gets far ahead of it.
-What waits is bounded both ways all the same, and who exceeds that is cut.
-
-It must not know realms, roles, or when a component is started again.
+autobahn passes the keyword arguments of an event, a call or a result to Python functions of its own, and raises where
+one has the name of a parameter of theirs ("self", "callee"); over a network that ends the session. A client that may
+publish to a component could so end it. Here such a message is dropped, and a caller gets an ERROR.
 """
 
 from __future__ import annotations
@@ -41,13 +34,18 @@ from orosync.model import ConnectionFacts
 from orosync.wamp import cbor_rules, uris
 from orosync.wamp.formats import UnsupportedValue
 
+SUBPROTOCOL = "wamp.2.cbor"
+LIMIT = 16 * 1024 * 1024
+"""Bytes that may wait, each way: far more than all clients together can send in one turn of the reactor."""
+
 _OF_FUNCTIONS = frozenset({"self", "fun"})
 _OF_RESULTS = frozenset({"self", "fun", "enc_algo", "callee", "callee_authid", "callee_authrole", "forward_for"})
 _OF_ERRORS = _OF_RESULTS | {"error"}
+"""Keyword arguments that autobahn's functions for events and calls, results, and errors cannot take."""
 
 
 class Undeliverable(Exception):
-    """A message that the component did not get; the reason is for the log. ``answer`` is for the router, if any."""
+    """A message was not delivered to the component; the reason is for the log, ``answer`` for the router, if any."""
 
     def __init__(self, code: str, reason: str, answer: Error | None = None) -> None:
         super().__init__(reason)
@@ -55,60 +53,13 @@ class Undeliverable(Exception):
         self.answer = answer
 
 
-def hear(component: ApplicationSession, serializer: Serializer, data: bytes) -> None:
-    """Give the component the message in ``data``. Raises Unheard where only this message is lost, and anything else
-    where the component cannot go on."""
-    try:
-        (message,) = serializer.unserialize(data, True)
-        component.onMessage(_bearable(message))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        kind, *rest = map(cbor_rules.element, cbor_rules.parts(data)[0][:3])
-        if kind == Event.MESSAGE_TYPE or (kind == Result.MESSAGE_TYPE and rest[1].get("progress")):
-            raise Undeliverable("event", reason) from error
-        if kind == Invocation.MESSAGE_TYPE:
-            words = ["this cannot be told to the component"]
-            answer = Error(Invocation.MESSAGE_TYPE, rest[0], uris.INVALID_ARGUMENT, args=words)
-            raise Undeliverable("invocation", reason, answer) from error
-        if kind == Result.MESSAGE_TYPE:
-            component.onMessage(_instead(rest[0]))
-            raise Undeliverable("result", reason) from error
-        raise
-
-
-def _bearable(message: Any) -> Any:
-    """``message``, or what the component is told in its place. Raises ValueError for an event or a call."""
-    kwargs = getattr(message, "kwargs", None)
-    if not kwargs:
-        return message
-    if isinstance(message, Event | Invocation) and _OF_FUNCTIONS & kwargs.keys():
-        raise ValueError("a keyword argument has a name that Python keeps for itself")
-    if isinstance(message, Result) and _OF_RESULTS & kwargs.keys():
-        if message.progress:
-            raise ValueError("a keyword of a progressive result has a name that autobahn keeps for itself")
-        return _instead(message.request)
-    if isinstance(message, Error) and _OF_ERRORS & kwargs.keys():
-        return Error(message.request_type, message.request, message.error, args=message.args)
-    return message
-
-
-def _instead(request: int) -> Any:
-    """What the component is told in the place of a result."""
-    return Error(Call.MESSAGE_TYPE, request, uris.INVALID_ARGUMENT, args=["the result cannot be told"])
-
-
-SUBPROTOCOL = "wamp.2.cbor"
-LIMIT = 16 * 1024 * 1024
-"""Bytes that may wait, each way: what all clients together can say in one turn of the reactor, and much more."""
-
-
-def whole(payload: bytes, binary: bool) -> bytes:
-    """The framer: there is nothing to be framed."""
+def unframed(payload: bytes, binary: bool) -> bytes:
+    """The framer of a link without frames."""
     return payload
 
 
 def component_facts(name: str) -> ConnectionFacts:
-    """What is known of a component's connection: that there is none."""
+    """The facts of a component's connection: it has no peer, no headers and no TLS."""
     return ConnectionFacts(
         listener=f"component:{name}", peer="", address="", host="", path="", query="", origin=None,
         subprotocols=(SUBPROTOCOL,), cookies={}, headers={}, tls=False, forwarded=False,
@@ -161,17 +112,17 @@ class Embedding:
         self._limit = limit
         self.message_limit = session.policy.message_limit
         self._inward = Queue()  # to the component
-        self._outward = Queue()  # to the router, while it does not listen
+        self._outward = Queue()  # to the router, while it has paused the component
         self._paused = False
         self._turn: IDelayedCall | None = None
-        self._last_word: tuple[bool, int | None, str] | None = None
+        self._ending: tuple[bool, int | None, str] | None = None
         self._end = ComponentEnd(self)
         self.open = False
         self.goodbye_reason = ""
         """The reason of the router's GOODBYE, once the component has got it."""
 
     def start(self) -> None:
-        """Let the two sides see each other; the component says HELLO at once."""
+        """Connect the two sides; the component sends HELLO at once."""
         self.open = True
         self._session.opened(RouterEnd(self, self._facts))
         self._component.onOpen(self._end)
@@ -179,8 +130,8 @@ class Embedding:
     # -- from the component to the router
 
     def say(self, data: bytes) -> None:
-        """A message of the component; kept while the router does not listen, dropped when it has said its last."""
-        if self._last_word is not None:
+        """A message of the component; queued while the router has paused it, dropped once the router has ended it."""
+        if self._ending is not None:
             return
         if self._paused or self._outward.messages:
             self._keep(self._outward, data)
@@ -198,21 +149,21 @@ class Embedding:
 
     def hear(self, data: bytes) -> None:
         """A message of the router; the component gets it in another turn."""
-        if self.open and self._last_word is None:
+        if self.open and self._ending is None:
             self._keep(self._inward, data)
             self._plan()
 
     def end(self, clean: bool, code: int | None, reason: str) -> None:
-        """The router ends it, once everything that it said has been delivered."""
-        if self.open and self._last_word is None:
-            self._last_word = (clean, code, reason)
+        """The router ends it, once everything that it sent has been delivered."""
+        if self.open and self._ending is None:
+            self._ending = (clean, code, reason)
             self._outward.clear()
             self._plan()
 
     # -- both
 
     def over(self, clean: bool, code: int | None, reason: str) -> None:
-        """The end, now: whatever waits is dropped, both sides are told."""
+        """End it now: what waits is dropped, both sides are notified."""
         if not self.open:
             return
         self.open = False
@@ -226,7 +177,7 @@ class Embedding:
             self._component.onClose(clean)
             self._end.is_closed.callback(self._end)
         except Exception:
-            self._log.failure("a component could not be told that it is over")
+            self._log.failure("a component failed in onClose")
         self._ended(clean, reason)
 
     def _keep(self, queue: Queue, data: bytes) -> None:
@@ -242,7 +193,7 @@ class Embedding:
             self._turn = self._clock.callLater(0, self._deliver)
 
     def _deliver(self) -> None:
-        """One turn: what has waited for it, in order; then the router's last word, if it has said it."""
+        """One turn: what has waited for it, in order; then the end, if the router has ended it."""
         self._turn = None
         for _ in range(len(self._inward.messages) + len(self._outward.messages)):
             if self._inward.messages:
@@ -255,30 +206,30 @@ class Embedding:
                 return
         if self._inward.messages or (self._outward.messages and not self._paused):
             self._plan()
-        elif self._last_word is not None:
-            self.over(*self._last_word)
+        elif self._ending is not None:
+            self.over(*self._ending)
 
     def _tell(self, data: bytes) -> None:
         try:
             if data[1] == Goodbye.MESSAGE_TYPE:  # behind the byte that begins the array
                 self.goodbye_reason = cbor_rules.read(data)[2]
-            hear(self._component, self._end.serializer, data)
+            deliver(self._component, self._end.serializer, data)
         except Undeliverable as loss:
             name, reason = self._facts.listener, str(loss)
             self._journal.note("payload.undeliverable", loss.code, receiver=name, reason=reason)
             if loss.answer is not None:
                 self._end.send(loss.answer)
         except Exception as error:
-            # What an application's handler raises stays with autobahn: this is a fault between the two of us.
-            self._log.failure("a component cannot take a message of the router's")
+            # autobahn handles what an application's handler raises: this is a fault of orosync or autobahn.
+            self._log.failure("a component cannot process a message of the router")
             self.over(False, None, f"{type(error).__name__}: {error}")
 
 
 @implementer(ILink)
 class RouterEnd:
-    """What the router's session sees of it."""
+    """The router's side."""
 
-    framer = staticmethod(whole)
+    framer = staticmethod(unframed)
     bucket: Any = None  # nothing limits a component
 
     def __init__(self, embedding: Embedding, facts: ConnectionFacts) -> None:
@@ -322,7 +273,7 @@ class RouterEnd:
 
 
 class ComponentEnd:
-    """What the component sees of it (autobahn.wamp.interfaces.ITransport). ``is_closed`` fires at the end."""
+    """The component's side (autobahn.wamp.interfaces.ITransport). ``is_closed`` fires at the end."""
 
     transport_details = TransportDetails(channel_type=TransportDetails.CHANNEL_TYPE_MEMORY)
 
@@ -359,12 +310,54 @@ class ComponentEnd:
         return data
 
     def close(self) -> None:
-        """The component has had enough."""
+        """The component closes the connection."""
         self._embedding.over(True, 1000, "closed by the component")
 
     def abort(self) -> None:
-        """The component is in trouble."""
+        """The component aborts the connection."""
         self._embedding.over(False, None, "aborted by the component")
 
 
 ITransport.register(ComponentEnd)
+
+
+def deliver(component: ApplicationSession, serializer: Serializer, data: bytes) -> None:
+    """Give the component the message in ``data``. Raises Undeliverable where only this message is lost, and any other
+    exception where the component cannot go on."""
+    try:
+        (message,) = serializer.unserialize(data, True)
+        component.onMessage(_deliverable(message))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        kind, *rest = map(cbor_rules.element, cbor_rules.parts(data)[0][:3])
+        if kind == Event.MESSAGE_TYPE or (kind == Result.MESSAGE_TYPE and rest[1].get("progress")):
+            raise Undeliverable("event", reason) from error
+        if kind == Invocation.MESSAGE_TYPE:
+            words = ["this cannot be delivered to the component"]
+            answer = Error(Invocation.MESSAGE_TYPE, rest[0], uris.INVALID_ARGUMENT, args=words)
+            raise Undeliverable("invocation", reason, answer) from error
+        if kind == Result.MESSAGE_TYPE:
+            component.onMessage(_result_error(rest[0]))
+            raise Undeliverable("result", reason) from error
+        raise
+
+
+def _deliverable(message: Any) -> Any:
+    """``message``, or what is delivered in its place. Raises ValueError for an event or a call."""
+    kwargs = getattr(message, "kwargs", None)
+    if not kwargs:
+        return message
+    if isinstance(message, Event | Invocation) and _OF_FUNCTIONS & kwargs.keys():
+        raise ValueError("a keyword argument has a reserved name")
+    if isinstance(message, Result) and _OF_RESULTS & kwargs.keys():
+        if message.progress:
+            raise ValueError("a keyword argument of a progressive result has a name that autobahn reserves")
+        return _result_error(message.request)
+    if isinstance(message, Error) and _OF_ERRORS & kwargs.keys():
+        return Error(message.request_type, message.request, message.error, args=message.args)
+    return message
+
+
+def _result_error(request: int) -> Any:
+    """The ERROR that the component gets in place of a result."""
+    return Error(Call.MESSAGE_TYPE, request, uris.INVALID_ARGUMENT, args=["the result cannot be delivered"])

@@ -1,16 +1,8 @@
-"""The two sessions of an uplink, one here and one there, as what passes between them sees them.
+"""What passes between the two realms of an uplink: calls with their answers, and events.
 
-Both speak WAMP v2 in values; so what goes from here to there and what comes the other way is the same code.
-
-Calls on their way from one realm into another, and their answers on the way back.
-
-A CALL for each INVOCATION; RESULT, progressive results and ERROR come back as YIELD and ERROR, INTERRUPT goes after
-it as CANCEL. Whoever calls is answered whatever becomes of the link. This file must not know which realm is ours.
-
-Events on their way from one realm into another.
-
-A PUBLISH for each EVENT, in order, with its payload as it came. What does not pass is counted by reason. This file must
-not know which of the two realms is ours.
+``CallForwarding`` sends a CALL for each INVOCATION; RESULT and ERROR come back as YIELD and ERROR, INTERRUPT goes on as
+CANCEL, and every caller is answered whatever becomes of the connection. ``EventForwarding`` sends a PUBLISH for each
+EVENT, in order. Payloads stay encoded. Both work in either direction: each end is a ``Side``.
 """
 
 from __future__ import annotations
@@ -26,45 +18,18 @@ from orosync.wamp.messages import Call, Cancel, Error, Invocation, Message, Publ
 from orosync.wamp.payload import FEATURE, SEALS, Payload
 from orosync.wamp.v2 import INVOCATION
 
+SECONDS_AT_ONCE = 5
+"""Seconds of the rate that may pass at once after a pause."""
 
-class Side(Protocol):
-    """One of the two."""
-
-    def send(self, message: Message, payload: Payload | None = None) -> bool:
-        """A request or an answer of ours. False when it is not taken (nobody is connected, too much waits)."""
-
-    def next_request(self) -> int:
-        """An id for a request (WAMP, "Session Scope IDs")."""
-
-
-def forwarded(details: dict[str, Any], who: str, trail: str, option: str) -> dict[str, Any]:
-    """The options under which a message with ``details`` goes on: its trail, how its payload is sealed, and for ``who``
-    ("publisher" or "caller") it is, where that was disclosed (Crossbar.io's ``forward_for``)."""
-    options: dict[str, Any] = {option: trail}
-    session = details.get(who)
-    if session is not None:
-        authid, authrole = details.get(f"{who}_authid"), details.get(f"{who}_authrole")
-        options["forward_for"] = [
-            {
-                "session": session,
-                "authid": authid if isinstance(authid, str) else "",
-                "authrole": authrole if isinstance(authrole, str) else "",
-            }
-        ]
-    return options | seals_among(details)
-
-
-def seals_among(details: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``details`` say of a sealed payload."""
-    return {seal: details[seal] for seal in SEALS if seal in details}
-
+MOST_ASKED = 1000
+"""Publishes that are not acknowledged yet of which the topic is remembered, for the log if one is refused."""
 
 well_formed = uris.exact_rule(False)
-"""What tells that every router takes a URI for one. Names of WAMP v1 are any text, and Crossbar.io ends the session of
-whoever sends it one that is no URI."""
+"""Whether every router accepts a URI. Names of WAMP v1 are any text, and Crossbar.io ends a session that sends an
+invalid URI."""
 
 PASSTHRU = {"ppt_scheme": FEATURE, "enc_algo": "payload_transparency"}
-"""What a router announces that hands sealed payloads on, by the option that says how one is sealed."""
+"""The feature that a router announces if it forwards sealed payloads, by the option that describes one."""
 
 ALL_SEALS = frozenset(PASSTHRU)
 _ARRAYS: Mapping[Format, Container[int]] = {
@@ -72,33 +37,20 @@ _ARRAYS: Mapping[Format, Container[int]] = {
     Format.MSGPACK: (*range(0x90, 0xA0), 0xDC, 0xDD),
     Format.CBOR: range(0x80, 0xA0),
 }
-"""How an array begins."""
+"""The first byte of an array."""
 
-
-def seals_of(welcome: Mapping[str, Any]) -> frozenset[str]:
-    """Which sealed payloads a router hands on, by what WELCOME.Details announce of its broker and its dealer both."""
-    roles = welcome.get("roles")
-    announced = [_features(roles.get(role)) if isinstance(roles, dict) else {} for role in ("broker", "dealer")]
-    return frozenset(
-        seal for seal, feature in PASSTHRU.items() if all(features.get(feature) is True for features in announced)
-    )
-
-
-def acceptable(payload: Payload | None, details: Mapping[str, Any], seals: frozenset[str]) -> bool:
-    """Whether a realm whose router hands on ``seals`` takes a message with that payload. Another router would take it
-    for a violation of the protocol, and end the session."""
-    if payload is None or not payload.args or payload.args[0] in _ARRAYS[payload.format]:
-        return True
-    return any(seal in details for seal in seals)
-
-
-def _features(role: object) -> dict[str, Any]:
-    features = role.get("features") if isinstance(role, dict) else None
-    return features if isinstance(features, dict) else {}
-
-
-_SEALED = "the router at the other end of the uplink hands on no such payload"
+_SEALED = "the router at the other end of the uplink does not forward such a payload"
 _MODES = ("skip", "kill", "killnowait")
+
+
+class Side(Protocol):
+    """The session at one end."""
+
+    def send(self, message: Message, payload: Payload | None = None) -> bool:
+        """A request or an answer of ours. False when it is not taken (there is no connection, too much waits)."""
+
+    def next_request(self) -> int:
+        """An id for a request (WAMP, "Session Scope IDs")."""
 
 
 class CallForwarding:
@@ -137,10 +89,10 @@ class CallForwarding:
     def begin(
         self, left: str, entered: str, *, back: frozenset[str] = ALL_SEALS, seals: frozenset[str] = ALL_SEALS
     ) -> None:
-        """The marks of the two realms, once they are known, and the sealed payloads that each hands on."""
+        """The marks of the two realms, once they are known, and the sealed payloads that each router forwards."""
         self._left, self._entered, self._seals_back, self._seals = left, entered, back, seals
 
-    # -- what the source says
+    # -- from the source
 
     def invoked(self, invocation: Invocation, procedure: str, payload: Payload | None) -> None:
         """An INVOCATION of ``procedure``."""
@@ -170,7 +122,7 @@ class CallForwarding:
                 self._refuse("away", number, uris.NETWORK_FAILURE, "the other router cannot be reached")
 
     def away(self, invocation: Invocation) -> None:
-        """An INVOCATION while nobody is there to be called."""
+        """An INVOCATION while the other router is not connected."""
         number = int(invocation.request)
         self._refuse("away", number, uris.NETWORK_FAILURE, "the other router cannot be reached")
 
@@ -179,13 +131,13 @@ class CallForwarding:
         self._refuse("unknown", int(invocation.request), uris.NO_SUCH_PROCEDURE, "no such procedure was registered")
 
     def interrupted(self, number: int, options: dict[str, Any]) -> None:
-        """INTERRUPT: whoever called does not want the answer, or wants it soon."""
+        """INTERRUPT: the caller has cancelled, or its time is over."""
         request = self._invocations.get(number)
         if request is not None:
             mode = options.get("mode")
             self._sink.send(Cancel(request, {"mode": mode if mode in _MODES else "killnowait"}))
 
-    # -- what the sink says
+    # -- from the sink
 
     def answered(self, message: Result, payload: Payload | None) -> None:
         """RESULT: the answer, or a part of it."""
@@ -218,14 +170,14 @@ class CallForwarding:
     # -- the end of either
 
     def sink_gone(self) -> None:
-        """Nobody will answer any more: whoever waits is told."""
+        """No answer will come any more: every caller gets an ERROR."""
         for request in list(self._calls):
             number = self._close(request)
             assert number is not None
             self._refuse("lost", number, uris.NETWORK_FAILURE, "the other router was lost during the call")
 
     def source_gone(self) -> None:
-        """Nobody waits any more: whoever works need not go on."""
+        """No caller waits any more: the callees are interrupted."""
         for request in list(self._calls):
             self._close(request)
             self._sink.send(Cancel(request, {"mode": "killnowait"}))
@@ -241,17 +193,9 @@ class CallForwarding:
         self._source.send(Error(INVOCATION, number, {}, error), Payload.of([message], None))
 
 
-SECONDS_AT_ONCE = 5
-"""What has not passed in the last seconds may pass at once."""
-
-MOST_ASKED = 1000
-"""Of so many publishes that are not acknowledged yet the topic is known when one is refused."""
-
-
 class EventForwarding:
-    """Into ``sink``; ``rate`` a second, payloads of up to
-    ``limit`` bytes. ``acknowledge``: let the sink say what it refuses. ``dropped`` counts by reason since it was last
-    cleared."""
+    """Into ``sink``; ``rate`` events a second, payloads of up to ``limit`` bytes. ``acknowledge``: have the sink report
+    what it refuses. ``dropped`` counts by reason since it was last cleared."""
 
     def __init__(
         self,
@@ -281,7 +225,7 @@ class EventForwarding:
 
     def begin(self, left: str, entered: str, *, numbered: bool = True, seals: frozenset[str] = ALL_SEALS) -> None:
         """The marks of the two realms, once they are known. ``numbered``: the ids of publications in the first one are
-        like no others (``forwarding.has_random_ids``); ``seals``: the sealed payloads that the second one hands on."""
+        like no others (``forwarding.has_random_ids``); ``seals``: the sealed payloads that the second one forwards."""
         self._left, self._entered, self._numbered, self._seals = left, entered, numbered, seals
         self._publications = forwarding.Memory(MOST_ASKED)
 
@@ -327,7 +271,7 @@ class EventForwarding:
         self._asked[request] = topic
 
     def lost(self) -> None:
-        """An EVENT that nobody is there to take: counted, and told together once somebody is."""
+        """An EVENT while the other router is not connected: counted, and reported when it is connected again."""
         self.dropped["away"] += 1
         self._journal.count("uplink.dropped", "away")
 
@@ -344,3 +288,47 @@ class EventForwarding:
             return False
         self._allowance -= 1.0
         return True
+
+
+def forwarded(details: dict[str, Any], who: str, trail: str, option: str) -> dict[str, Any]:
+    """The options of a message that is forwarded with ``details``: its trail, how its payload is sealed, its ``who``
+    ("publisher" or "caller"), where that was disclosed (Crossbar.io's ``forward_for``)."""
+    options: dict[str, Any] = {option: trail}
+    session = details.get(who)
+    if session is not None:
+        authid, authrole = details.get(f"{who}_authid"), details.get(f"{who}_authrole")
+        options["forward_for"] = [
+            {
+                "session": session,
+                "authid": authid if isinstance(authid, str) else "",
+                "authrole": authrole if isinstance(authrole, str) else "",
+            }
+        ]
+    return options | seals_among(details)
+
+
+def seals_among(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``details`` that describe a sealed payload."""
+    return {seal: details[seal] for seal in SEALS if seal in details}
+
+
+def seals_of(welcome: Mapping[str, Any]) -> frozenset[str]:
+    """The sealed payloads that a router forwards: what WELCOME.Details announce for both its broker and its dealer."""
+    roles = welcome.get("roles")
+    announced = [_features(roles.get(role)) if isinstance(roles, dict) else {} for role in ("broker", "dealer")]
+    return frozenset(
+        seal for seal, feature in PASSTHRU.items() if all(features.get(feature) is True for features in announced)
+    )
+
+
+def acceptable(payload: Payload | None, details: Mapping[str, Any], seals: frozenset[str]) -> bool:
+    """Whether a router that forwards ``seals`` accepts a message with that payload. Another one would treat it as a
+    protocol violation, and end the session."""
+    if payload is None or not payload.args or payload.args[0] in _ARRAYS[payload.format]:
+        return True
+    return any(seal in details for seal in seals)
+
+
+def _features(role: object) -> dict[str, Any]:
+    features = role.get("features") if isinstance(role, dict) else None
+    return features if isinstance(features, dict) else {}

@@ -1,8 +1,7 @@
-"""Our session in the other router's realm: HELLO to GOODBYE as a client of WAMP v2, over one connection.
+"""The session of an uplink in the other realm: a client of WAMP v2, from HELLO to GOODBYE, over one connection.
 
-Messages are values, payloads stay encoded as they came. What the router sends out of turn ends the connection; a
-message that cannot be read (another client's number that is too large for us) costs only itself. It must not know
-what passes over it, or our own realm.
+Messages are values, payloads stay encoded. A message out of order ends the connection; a message that cannot be read
+(such as another client's number that is too large for us) is dropped.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ _DELIVERED = (Event, Published, Invocation, Interrupt, Result)
 
 
 class Lost(Exception):
-    """The session could not be had, or is over; says why."""
+    """The session could not be opened, or is over; the text says why."""
 
 
 @implementer(IPushProducer)
@@ -76,7 +75,7 @@ class RemoteSession:
     is gone; ``reached`` says whether there ever was one. ``deliver(message, payload)`` gets events, invocations,
     interrupts, results and errors of calls and publishes.
 
-    At most ``queue`` events wait while the router does not read; whatever else waits is bounded by the calls in
+    At most ``queue`` events wait while the router does not read; what else waits is bounded by the calls in
     progress.
     """
 
@@ -124,11 +123,11 @@ class RemoteSession:
         return True
 
     def subscribe(self, topic: str, match: Match) -> Deferred[int]:
-        """Fires with the subscription's id; fails with Lost, which says what the router said."""
+        """Fires with the subscription's id; fails with Lost, with the error of the router."""
         return self._ask(Subscribe(self.next_request(), {"match": match.value}, topic))
 
     def register(self, procedure: str, match: Match) -> Deferred[int]:
-        """Fires with the registration's id; fails with Lost, which says what the router said."""
+        """Fires with the registration's id; fails with Lost, with the error of the router."""
         return self._ask(Register(self.next_request(), {"match": match.value}, procedure))
 
     def leave(self) -> None:
@@ -155,15 +154,15 @@ class RemoteSession:
             self._asked.pop(int(message.request)).errback(Lost("the connection is gone"))
         return waiting
 
-    # -- Speaker: what the line says
+    # -- called by the transport (ClientSession)
 
-    def opened(self, line: ClientTransport) -> None:
-        if self._reason:  # nobody waits for it any more
-            line.drop()
+    def opened(self, transport: ClientTransport) -> None:
+        if self._reason:  # not wanted any more
+            transport.drop()
             return
-        self._transport = line
+        self._transport = transport
         self.reached = True
-        line.transport.registerProducer(self, True)
+        transport.transport.registerProducer(self, True)
         details = {"roles": ROLES, "agent": f"orosync/{__version__}", forwarding.UPLINK: True, **self._login.hello()}
         self._put(Hello(self._realm, details))
 
@@ -183,7 +182,7 @@ class RemoteSession:
             self._handle(message)
 
     def _spare(self, message: Message, reason: str) -> None:
-        """A message of the router's holds what nobody can be given: those who wait for an answer are told."""
+        """A message of the router holds unsupported values: the side that waits for an answer gets an ERROR."""
         self._journal.note("uplink.dropped", "unreadable", uplink=self._uplink, reason=reason)
         if not self._open:
             self._handle(message)
@@ -269,7 +268,7 @@ class RemoteSession:
         self._transport.put(data, self._codec.binary)
 
     def _not_carried(self, message: Message, reason: str) -> None:
-        """Whoever waits for the answer to ``message``, or for the one in it, is told."""
+        """An ERROR for the side that waits for the answer to ``message``, or for the one in it."""
         if isinstance(message, Call):
             self._deliver(Error(CALL, message.request, {}, uris.INVALID_ARGUMENT), Payload.of([reason], None))
         elif isinstance(message, Yield):

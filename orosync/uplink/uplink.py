@@ -1,8 +1,7 @@
-"""The uplink: joins a realm of ours to a realm of another WAMP router, for chosen topics and procedures.
+"""An uplink: connects a realm to a realm of another WAMP router, for chosen topics and procedures.
 
-Two sessions and what passes between them: one here, which lives as long as the service, one there, which comes and
-goes with the connection. While there is none, events are counted and calls are refused at once. It must not know our
-router's inside: it gets its session here from whoever builds it.
+It has two sessions, and forwards between them (``forward``): a local one, which lives as long as the service, and a
+remote one for each connection. While there is no connection, events are counted and calls are refused at once.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ FEATURES = frozenset(
         "subscriber.payload_passthru_mode", "caller.payload_passthru_mode", "callee.payload_passthru_mode",
     )
 )  # fmt: skip
-"""What our session in our own realm can do."""
+"""What the local session announces."""
 
 LEAVING = 1.0
-"""Seconds that the other router has for its GOODBYE."""
+"""Seconds that the other router has to answer GOODBYE."""
 
 Deliver = Callable[[Message, Payload | None, str], None]
 
 
 class _Local:
-    """Side, for the session here."""
+    """Side of the local session."""
 
     def __init__(self, session: ILocalSession) -> None:
         self.session = session
@@ -57,7 +56,7 @@ class _Local:
 
 
 class _Remote:
-    """Side, for the session there, if there is one."""
+    """Side of the remote session, if there is one."""
 
     session: RemoteSession | None = None
 
@@ -69,7 +68,7 @@ class _Remote:
 
 
 class Uplink(Service):
-    """Of the realm that the section is named after. ``join(deliver)`` makes the session here. Raises ConfigError."""
+    """Of the realm that the section is named after. ``join(deliver)`` makes the local session. Raises ConfigError."""
 
     def __init__(
         self,
@@ -88,26 +87,28 @@ class Uplink(Service):
         self._attempts = ReconnectDelays(section.retry, jitter)
         self._remote = _Remote()
         self._loop: Deferred[None] | None = None
-        self._wanted = _meets(section.subscribe)  # whatever the other router sends, nothing else passes
-        self._registered = _meets(section.register)
+        self._wanted = _matching(section.subscribe)  # nothing else passes, whatever the other router sends
+        self._registered = _matching(section.register)
         self._topics: dict[int, str] = {}
         self._served: dict[int, str] = {}
         self._offered: dict[int, str] = {}
 
-    # -- life
+    # -- start and stop
 
     def startService(self) -> None:
-        """Join our realm, and go on trying to join the other one."""
+        """Join the local realm, and keep trying to join the remote one."""
         super().startService()  # type: ignore[no-untyped-call]
         section, journal, name = self._section, self._journal, self._section.name
-        local = self._local = _Local(self._join(self._told_here))
+        local = self._local = _Local(self._join(self._from_local))
         seconds, rate, limit = self._reactor.seconds, section.event_rate, section.message_limit
         self._outward = EventForwarding(name, self._remote, journal, seconds, rate, limit, acknowledge=True)
         self._inward = EventForwarding(name, local, journal, seconds, rate, limit, acknowledge=False)
         self._calls_out = CallForwarding(
             name, local, self._remote, journal, self._registered, section.calls, section.message_limit
         )
-        self._calls_in = CallForwarding(name, self._remote, local, journal, _meets(section.call), section.calls, limit)
+        self._calls_in = CallForwarding(
+            name, self._remote, local, journal, _matching(section.call), section.calls, limit
+        )
         for pattern in section.publish:
             local.session.subscribe(pattern.uri, pattern.match)
         for pattern in section.call:
@@ -115,11 +116,11 @@ class Uplink(Service):
                 self._served[local.session.register(pattern.uri, pattern.match)] = pattern.uri
             except RequestError as error:
                 journal.note("uplink.refused", "serve", uplink=name, uri=pattern.uri, reason=error.uri)
-        going_on = self._attempts.go_on(self._once, lambda: bool(self.running), self._failed, self._reactor)
-        self._loop = Deferred.fromCoroutine(going_on)
+        connecting = self._attempts.keep_trying(self._once, lambda: bool(self.running), self._failed, self._reactor)
+        self._loop = Deferred.fromCoroutine(connecting)
 
     def stopService(self) -> Deferred[None]:
-        """Take leave there, and here."""
+        """Leave both realms."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
@@ -128,7 +129,7 @@ class Uplink(Service):
         late = None
         if session is not None:
             session.leave()
-            late = self._reactor.callLater(LEAVING, session.drop, "took no leave")
+            late = self._reactor.callLater(LEAVING, session.drop, "it did not answer GOODBYE in time")
         elif loop is not None:
             loop.cancel()
         if loop is not None:
@@ -152,7 +153,13 @@ class Uplink(Service):
         """One connection from its beginning to its end: the kind of that end, and the reason."""
         section = self._section
         session = RemoteSession(
-            section.realm, self._login, section.serializer, self._told_there, self._journal, section.name, section.queue
+            section.realm,
+            self._login,
+            section.serializer,
+            self._from_remote,
+            self._journal,
+            section.name,
+            section.queue,
         )
         late = self._reactor.callLater(2 * section.timeout, session.drop, "joining took too long")
         protocol: Any = None
@@ -160,10 +167,10 @@ class Uplink(Service):
             endpoint = endpoint_of(section.url, self._trust_root, section.timeout, self._reactor)
             protocol = await endpoint.connect(factory_of(section.url, section.serializer, section.timeout, session))
             welcome = await session.joined
-        except Exception as error:  # whatever it is, the next attempt may do better
+        except Exception as error:  # of any kind: the next attempt may succeed
             if protocol is not None:
                 protocol.transport.abortConnection()
-            return ("refused" if session.reached else "unreachable"), told(error)
+            return ("refused" if session.reached else "unreachable"), one_line(error)
         finally:
             if late.active():
                 late.cancel()
@@ -177,13 +184,13 @@ class Uplink(Service):
         return "lost", reason
 
     def _joined(self, session: RemoteSession, welcome: dict[str, Any]) -> None:
-        section, here = self._section, self._local.session.mark
-        there = forwarding.mark_of(section.realm, section.url, welcome)
+        section, local = self._section, self._local.session.mark
+        remote = forwarding.mark_of(section.realm, section.url, welcome)
         seals = seals_of(welcome)
-        self._outward.begin(here, there, seals=seals)
-        self._inward.begin(there, here, numbered=forwarding.has_random_ids(welcome))
-        self._calls_out.begin(here, there, seals=seals)
-        self._calls_in.begin(there, here, back=seals)
+        self._outward.begin(local, remote, seals=seals)
+        self._inward.begin(remote, local, numbered=forwarding.has_random_ids(welcome))
+        self._calls_out.begin(local, remote, seals=seals)
+        self._calls_in.begin(remote, local, back=seals)
         self._remote.session = session
         self._attempts.joined()
         away = self._outward.dropped.pop("away", 0)
@@ -197,26 +204,26 @@ class Uplink(Service):
             self._keep(session.register(pattern.uri, pattern.match), self._offered, "register", pattern)
 
     def _keep(self, asked: Deferred[int], kept: dict[int, str], what: str, pattern: Pattern) -> None:
-        """Keep the id that the router gives ``pattern``; if it refuses, somebody has to know."""
+        """Keep the id that the router gives ``pattern``; a refusal is logged."""
 
         def refused(failure: Any) -> None:
             self._journal.note(
-                "uplink.refused", what, uplink=self._section.name, uri=str(pattern), reason=told(failure.value)
+                "uplink.refused", what, uplink=self._section.name, uri=str(pattern), reason=one_line(failure.value)
             )
 
         asked.addCallbacks(lambda number: kept.__setitem__(number, pattern.uri), refused)
 
     def _gone(self) -> None:
-        """Nobody is there any more."""
+        """The connection is lost."""
         self._remote.session = None
         self._topics.clear()
         self._offered.clear()
         self._calls_out.sink_gone()
         self._calls_in.source_gone()
 
-    # -- what the two sessions are told
+    # -- messages of the two sessions
 
-    def _told_here(self, message: Message, payload: Payload | None, topic: str) -> None:
+    def _from_local(self, message: Message, payload: Payload | None, topic: str) -> None:
         away = self._remote.session is None
         if isinstance(message, Event):
             if away:
@@ -236,7 +243,7 @@ class Uplink(Service):
         elif isinstance(message, Error) and message.request_type == CALL:
             self._calls_in.failed(message, payload)
 
-    def _told_there(self, message: Message, payload: Payload | None) -> None:
+    def _from_remote(self, message: Message, payload: Payload | None) -> None:
         if isinstance(message, Event):
             topic = message.details.get("topic") or self._topics.get(int(message.subscription))
             if isinstance(topic, str) and self._wanted(topic):
@@ -259,11 +266,11 @@ class Uplink(Service):
             self._outward.refused(int(message.request), message.error)
 
 
-def _meets(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
+def _matching(patterns: Sequence[Pattern]) -> Callable[[str], bool]:
     """Whether a URI is one of ``patterns``."""
     return lambda uri: any(uris.matches(pattern.uri, pattern.match, uri) for pattern in patterns)
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An exception in one line."""
     return " ".join(str(error).split()) or type(error).__name__

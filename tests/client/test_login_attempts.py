@@ -62,7 +62,7 @@ class AttemptsTests(SynchronousTestCase):
             return "refused", "x"
 
         attempts = ReconnectDelays(3.0, jitter=lambda: 0.0)
-        going_on = attempts.go_on(once, lambda: True, lambda *what: told.append(what), clock)
+        going_on = attempts.keep_trying(once, lambda: True, lambda *what: told.append(what), clock)
         loop = Deferred.fromCoroutine(going_on)
         clock.pump([0.5, 1.0])
         self.assertEqual(tried, [0.0, 0.5, 1.5])
@@ -80,6 +80,8 @@ class AttemptsTests(SynchronousTestCase):
             wanted.clear()
             return "lost", "x"
 
-        going_on = ReconnectDelays(3.0).go_on(once, lambda: bool(wanted), lambda *what: told.append(what), Clock())
+        going_on = ReconnectDelays(3.0).keep_trying(
+            once, lambda: bool(wanted), lambda *what: told.append(what), Clock()
+        )
         self.successResultOf(Deferred.fromCoroutine(going_on))
         self.assertEqual(told, [])

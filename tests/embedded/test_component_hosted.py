@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.embedded.component import AGAIN, PATIENCE, start_all
+from orosync.embedded.component import JOIN_TIMEOUT, RESTART_DELAYS, start_all
 from orosync.errors import ConfigError
 from tests.embedded.stage import Component, Inside
 
@@ -53,7 +53,7 @@ class HostedTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(self.start()))
         joining = Deferred()
         started = self.start(joining)
-        self.fixture.turns(PATIENCE / 2)
+        self.fixture.turns(JOIN_TIMEOUT / 2)
         self.assertNoResult(started)
         joining.callback(None)
         self.assertIsNone(self.successResultOf(started))
@@ -61,7 +61,7 @@ class HostedTests(SynchronousTestCase):
     def test_endless(self):
         """A component that works in onJoin for ever does not hold up the router for ever."""
         started = self.start(Deferred())
-        self.fixture.turns(PATIENCE)
+        self.fixture.turns(JOIN_TIMEOUT)
         self.assertIsNone(self.successResultOf(started))
         self.assertTrue(self.lives[0].is_attached())
 
@@ -75,7 +75,7 @@ class HostedTests(SynchronousTestCase):
             error = self.failureResultOf(self.start(outcome), ConfigError).value
             self.assertEqual(error.faults, (f"[component:feed] {words}",))
             self.assertEqual(len(self.flushLoggedErrors(type(outcome))), 1)
-            self.fixture.turns(AGAIN[1])
+            self.fixture.turns(RESTART_DELAYS[1])
             self.assertEqual((len(self.lives), self.fixture.realm.members), (1, {}))
 
     def test_cannot_be_made(self):
@@ -95,7 +95,7 @@ class HostedTests(SynchronousTestCase):
         """Who leaves by itself has done its work: it is told, and not started again."""
         self.start()
         self.lives[0].leave()
-        self.fixture.turns(AGAIN[1])
+        self.fixture.turns(RESTART_DELAYS[1])
         self.assertEqual(self.ended(), [("left", None, None)])
         self.assertEqual(len(self.lives), 1)
 
@@ -129,7 +129,7 @@ class HostedTests(SynchronousTestCase):
         """A component that fails after the start went on without it is started again like any other."""
         joining = Deferred()
         self.start(joining)
-        self.fixture.turns(PATIENCE)
+        self.fixture.turns(JOIN_TIMEOUT)
         joining.errback(RuntimeError("late"))
         self.flushLoggedErrors(RuntimeError)
         self.assertEqual(self.ended(), [("failed", "failed in onJoin: RuntimeError: late", 1.0)])
@@ -140,7 +140,7 @@ class HostedTests(SynchronousTestCase):
         """What an earlier life still says is nobody's business any more."""
         joining = Deferred()
         self.start(joining)
-        self.fixture.turns(PATIENCE)
+        self.fixture.turns(JOIN_TIMEOUT)
         self.lives[0].disconnect()
         self.fixture.turns(1.0)
         joining.errback(RuntimeError("late"))
@@ -154,7 +154,7 @@ class HostedTests(SynchronousTestCase):
         (guest,) = self.fixture.context.sessions
         guest.shutdown()
         self.hosted.stop()
-        self.fixture.turns(AGAIN[1])
+        self.fixture.turns(RESTART_DELAYS[1])
         self.assertEqual((len(self.lives), self.fixture.realm.members, self.ended()), (1, {}, []))
         self.assertEqual(self.fixture.clock.getDelayedCalls(), [])
 
@@ -165,7 +165,7 @@ class HostedTests(SynchronousTestCase):
         self.hosted.stop()
         started = self.start(Deferred())
         self.hosted.stop()
-        self.fixture.turns(AGAIN[1])
+        self.fixture.turns(RESTART_DELAYS[1])
         self.assertNoResult(started)
         self.assertEqual((len(self.lives), self.fixture.realm.members), (2, {}))
 

@@ -8,7 +8,7 @@ import cbor2
 from autobahn.wamp.types import CallOptions, RegisterOptions, SubscribeOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.embedded.connection import Undeliverable, hear
+from orosync.embedded.connection import Undeliverable, deliver
 from tests.embedded.stage import Component, Inside
 
 BAD = ("self", "fun", "enc_algo", "callee", "callee_authid", "callee_authrole", "forward_for", "error")
@@ -124,12 +124,12 @@ class HearingTests(SynchronousTestCase):
             ([36, 1, 2, {"publisher_authid": 7}], "event"),
             ([68, 5, 6, {"caller": "x"}], "invocation"),
         ]:
-            loss = self.assertRaises(Undeliverable, hear, self.component, read, cbor2.dumps(message))
+            loss = self.assertRaises(Undeliverable, deliver, self.component, read, cbor2.dumps(message))
             self.assertEqual(loss.code, kind)
         self.assertEqual(loss.answer.request, 5)
         for message in ([33, 9, 9], [6, 7, "x"], [50, 77, {}]):
             with self.assertRaises(Exception) as caught:
-                hear(self.component, read, cbor2.dumps(message))
+                deliver(self.component, read, cbor2.dumps(message))
             self.assertNotIsInstance(caught.exception, Undeliverable)
 
     def test_result_that_cannot_be_read(self):
@@ -138,6 +138,6 @@ class HearingTests(SynchronousTestCase):
         outcome, _ = self.called()
         (request,) = self.component._call_reqs
         data = cbor2.dumps([50, request, {"callee": "x"}])
-        loss = self.assertRaises(Undeliverable, hear, self.component, self.embedding._end.serializer, data)
+        loss = self.assertRaises(Undeliverable, deliver, self.component, self.embedding._end.serializer, data)
         self.assertEqual(loss.code, "result")
         self.failureResultOf(outcome)
