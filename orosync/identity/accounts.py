@@ -104,7 +104,7 @@ def by_identifier(title: str, accounts: Iterable[Account]) -> Mapping[str, Accou
 
 def no_accounts(title: str) -> str:
     """The fault of a section without accounts."""
-    return f"[{title}] user: nobody is written here, add a line user.NAME = ROLE ..."
+    return f"[{title}] user: there is no account, add a line user.NAME = ROLE ..."
 
 
 def derive_bytes(seed: bytes, length: int) -> bytes:

@@ -1,7 +1,6 @@
-"""What is remembered of tickets that were judged already, so that a repeated one costs no hash.
+"""A cache bounded in entries and in time, for outcomes and look-ups; the oldest entry makes room.
 
-Bounded in entries and in time; the oldest entry makes room. It must not know what a ticket looks like: its
-keys are hashes, so that no ticket stays in memory.
+Keys are bytes: hashes, so that no ticket stays in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ class TTLCache(Generic[Value]):
         return len(self._entries)
 
     def put(self, key: bytes, value: Value, now: float, until: float) -> None:
-        """Remember ``value`` for ``key``; what has run out at the old end goes, and the oldest if all is full."""
+        """Keep ``value`` for ``key``; the oldest entries are dropped if they have expired, and the oldest one if it is
+        full."""
         self._entries.pop(key, None)
         while self._entries:
             oldest = next(iter(self._entries))
@@ -33,7 +33,7 @@ class TTLCache(Generic[Value]):
         self._entries[key] = (until, value)
 
     def get(self, key: bytes, now: float) -> Value | None:
-        """The value of ``key`` while it lasts."""
+        """The value of ``key``, unless it has expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None

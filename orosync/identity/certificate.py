@@ -33,7 +33,7 @@ class CertificateAuthenticator:
     """Identifies clients by their certificates: ``identifiers`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the
     subject's common name. A fingerprint takes precedence over a name.
 
-    Kinds of Refused: no_certificate, unknown_certificate, authid_mismatch. Raises ConfigError.
+    Reason codes of Refused: no_certificate, unknown_certificate, authid_mismatch. Raises ConfigError.
     """
 
     def __init__(

@@ -1,13 +1,12 @@
-"""The back office's session cookie as a way to say who one is, on WAMP v1 and v2 (authmethod "cookie").
+"""Authentication by the back office's session cookie, on WAMP v1 and v2 (authmethod "cookie").
 
-The session must be known to its store, and its user still be the one who logged in: Symfony logs out whoever has
-another name, another password or has been disabled meanwhile (ContextListener), and so does this. A browser sends the
-cookie whatever page asks it to, so the page's Origin must be known: the transport has judged it by then, and a request
-without one is refused here.
+The store must know the session, and its user must still be the one who logged in: Symfony logs out a user whose name or
+password has changed or who has been disabled (ContextListener), and so does this. Browsers send the cookie for any
+page, so the page's Origin must be known: the transport has checked it by then, and a request without one is refused
+here.
 
-With a ticket the cookie decides nothing. If it belongs to the same user, the end of its session is the end of the
-connection (``watch``); if it names nobody, it does no harm. It must not know where sessions and users are kept,
-realms or topics.
+Beside a ticket the cookie decides nothing (``identity.credentials``). If it belongs to the same user, the connection
+ends with its session (``watch``); a cookie without a user is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
-from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.user_credentials import UserCredential, UserCredentials, found, password_fingerprint
 from orosync.interfaces import (
     AuthenticationStep,
@@ -39,13 +38,13 @@ from orosync.model import AdminSession, ConnectionFacts, Principal, User
 
 METHOD = "cookie"
 BACK_OFFICE = "BAPID"
-"""The name of the back office's cookie, unless an application names it otherwise."""
+"""The default name of the back office's cookie."""
 
 
 @attrs.frozen
 class CookieCredential:
-    """What a connection with a cookie rests on: the session in the store (``session_id`` None: not asked again) and,
-    where nobody else looks after it, the user in the directory."""
+    """What a connection with a cookie depends on: the session in the store (``session_id`` None: not looked up again)
+    and, unless another authenticator admitted the user, the user in the directory."""
 
     session_id: str | None = attrs.field(repr=False)
     username: str
@@ -57,9 +56,8 @@ class CookieCredential:
 class CookieAuthenticator:
     """Finds the sessions of ``cookie`` in ``store`` and their users in ``directory``; users become ``role``.
 
-    ``prolongs``: a look-up in the store counts as a visit to the application, so those who are connected are not looked
-    up there again. ``recheck_interval`` in seconds, None: as often as others. Outcomes are counted; refusals are the
-    caller's to log.
+    ``prolongs``: a look-up in the store prolongs the session, so it is not repeated for connected users.
+    ``recheck_interval`` in seconds, None: as often as for others. Outcomes are counted; the caller logs refusals.
     """
 
     def __init__(
@@ -91,29 +89,30 @@ class CookieAuthenticator:
         self._prolongs = prolongs
         self._failures = FailureBuckets() if failures is None else failures
 
-    # -- letting in
+    # -- authentication
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Kinds of Refused: no_origin, malformed_session, no_session (unknown, expired or logged
-        out), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and what store and directory
-        say."""
+        """See IAuthenticator. Reason codes of Refused: no_origin, malformed_session, no_session (unknown, expired or
+        logged out), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and what store and
+        directory say."""
         session_id = facts.cookies.get(self._cookie)
         if session_id is None:
             return defer.succeed(None)
-        return Deferred.fromCoroutine(self._let_in(facts, session_id))
+        return Deferred.fromCoroutine(self._admitted(facts, session_id))
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
-        """See IAuthenticator. For who says HELLO a second time; the first time the handshake has told."""
+        """See IAuthenticator. For a second HELLO of a connection; at the first the handshake has identified the
+        user."""
         cookie = facts.cookies.get(self._cookie)
         if method != METHOD:
-            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
+            return defer.fail(wrong_method(self.name, method))
         if cookie is None:
             return defer.fail(Refused("no_cookie", f"HELLO asks for {METHOD}, no {self._cookie} came with the request"))
-        return Deferred.fromCoroutine(self._let_in(facts, cookie))
+        return Deferred.fromCoroutine(self._admitted(facts, cookie))
 
-    async def _let_in(self, facts: ConnectionFacts, session_id: str) -> Principal:
+    async def _admitted(self, facts: ConnectionFacts, session_id: str) -> Principal:
         group, moment = address_group(facts.address), self._clock.seconds()
         try:
             if facts.origin is None:
@@ -153,7 +152,7 @@ class CookieAuthenticator:
             raise Unavailable("sessions_down", f"the session store failed with {type(error).__name__}") from error
 
     async def _user(self, session: AdminSession) -> User:
-        """The user of a session, if Symfony would still take it for logged in."""
+        """The user of a session, if it would still be logged in for Symfony."""
         user = await found(self._directory, session.username)
         who = f"{self._cookie} of {session.username!r}"
         if user is None or user.username != session.username or session.user_id not in (None, user.id):
@@ -165,7 +164,7 @@ class CookieAuthenticator:
             raise Refused("disabled", f"{who}: the user is disabled")
         return user
 
-    # -- life after login
+    # -- revalidation
 
     def credential(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
         """See IRecheck."""
@@ -173,8 +172,8 @@ class CookieAuthenticator:
         return CookieCredential(session_id, principal.authid, principal.user_id, self._users.of(principal))
 
     def watch(self, facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
-        """See IAmbientAuthenticator. While the store is down the connection is held to the cookie unseen: gone by the
-        time the store answers, it ends."""
+        """See IAmbientAuthenticator. While the store is down the connection depends on the unverified cookie: it ends
+        if the store, once it answers, does not know the session."""
         session_id = facts.cookies.get(self._cookie)
         if session_id is None or principal.user_id is None:
             return defer.succeed(None)
@@ -190,13 +189,13 @@ class CookieAuthenticator:
             return None
         if session is None:
             return None
-        if not _is_of(session, credential):
-            await self._somebody_else(session, principal)
+        if not _belongs_to(session, credential):
+            await self._refuse_other_user(session, principal)
             return None
         return credential
 
-    async def _somebody_else(self, session: AdminSession, principal: Principal) -> None:
-        """Two users at once are refused, if the second one is somebody at all."""
+    async def _refuse_other_user(self, session: AdminSession, principal: Principal) -> None:
+        """Refuse two users at once, if the cookie's user would be admitted at all."""
         try:
             other = await self._user(session)
         except Unavailable:
@@ -208,7 +207,7 @@ class CookieAuthenticator:
         raise Refused("other_user", reason)
 
     def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
-        """See IRecheck. Kinds of Refused: logged_out, malformed_session, other_user and those of
+        """See IRecheck. Reason codes of Refused: logged_out, malformed_session, other_user and those of
         ``UserCredentials.check``."""
         assert isinstance(credential, CookieCredential)
         return Deferred.fromCoroutine(self._rechecked(credential))
@@ -218,7 +217,7 @@ class CookieAuthenticator:
             session = await self._look_up(credential.session_id)
             if session is None:
                 raise Refused("logged_out", f"{self._cookie} of {credential.username!r}: logged out or expired")
-            if not _is_of(session, credential):
+            if not _belongs_to(session, credential):
                 raise Refused("other_user", f"{self._cookie} of {credential.username!r}: its session is another's now")
         if credential.user is None or (renewal := await self._users.check(credential.user)) is None:
             return None
@@ -226,7 +225,7 @@ class CookieAuthenticator:
         return Renewal(attrs.evolve(credential, user=renewal.credential), renewal.rights)
 
 
-def _is_of(session: AdminSession, credential: CookieCredential) -> bool:
+def _belongs_to(session: AdminSession, credential: CookieCredential) -> bool:
     return session.username == credential.username and session.user_id in (None, credential.user_id)
 
 

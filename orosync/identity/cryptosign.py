@@ -46,7 +46,7 @@ class CryptosignAuthenticator:
     """Identifies clients by their public keys (``identifiers``: 64 hex digits).
 
     ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that authenticate the router;
-    ``binding_required`` refuses clients that do not bind to their TLS connection. Kinds of Refused: malformed,
+    ``binding_required`` refuses clients that do not bind to their TLS connection. Reason codes of Refused: malformed,
     channel_binding, no_router_key, unknown_key, authid_mismatch, bad_signature. Raises ConfigError.
     """
 

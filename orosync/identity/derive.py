@@ -1,9 +1,9 @@
-"""Prints what to keep of a password instead of the password: the derived forms of WAMP-CRA and SCRAM.
+"""Prints what to configure instead of a password: the derived forms of WAMP-CRA and SCRAM.
 
     python -m orosync.identity.derive wampcra < password
     python -m orosync.identity.derive scram [argon2id13 | argon2id-13 | pbkdf2] < password
 
-The password is standard input, less one newline at its end. It must not know configurations.
+The password is standard input, less one newline at its end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KDFS = (scram_keys.ARGON2, scram_keys.ARGON2_AUTOBAHN, scram_keys.PBKDF2)
 
 
 def main(arguments: Sequence[str], source: TextIO, sink: TextIO) -> None:
-    """Derive. SystemExit with one line for arguments that are none, no password, or one that cannot be used."""
+    """Derive. SystemExit with one line for wrong arguments, no password, or one that cannot be used."""
     method, kdf = (*arguments, "", "")[:2]
     password = source.read().removesuffix("\n")
     try:

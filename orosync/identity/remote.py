@@ -79,7 +79,7 @@ class RemoteAuthenticator:
     """Asks ``procedure`` in ``realm`` ("": in the realm that HELLO names) through ``caller(realm)``, of callees with a
     role in ``registered_by``, within ``timeout`` seconds.
 
-    Kinds of Refused: denied, unknown_method, no_certificate, and those of ``read`` and of the method; of
+    Reason codes of Refused: denied, unknown_method, no_certificate, and those of ``read`` and of the method; of
     Unavailable: failed, late, nonsense, too_many_failures.
     """
 
@@ -238,7 +238,7 @@ def read(
 ) -> RemoteAnswer:
     """Read a RESULT for a client that named ``authid``. Unknown keys are ignored.
 
-    Kinds of Unavailable: nonsense; of Refused: role_not_listed, realm_not_listed, no_authid.
+    Reason codes of Unavailable: nonsense; of Refused: role_not_listed, realm_not_listed, no_authid.
     """
     if kwargs or len(args) != 1:
         raise nonsense("is not one value")

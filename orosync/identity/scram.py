@@ -1,8 +1,8 @@
-"""WAMP-SCRAM: client and router prove to each other that they know what was derived from a password (RFC 5802, RFC
-7677; WAMP, "Salted Challenge Response Authentication").
+"""WAMP-SCRAM: client and router prove to each other that they know a key derived from the password (RFC 5802, RFC 7677;
+WAMP "Salted Challenge Response Authentication").
 
 Two dialects: that of the specification ("wamp-scram") and that of Autobahn and Crossbar.io ("scram"), which leaves the
-header of channel binding out of what is signed. Channel binding is not offered. It must not know realms or topics.
+header of channel binding out of what is signed. Channel binding is not offered.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NONCE = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3
 
 @attrs.frozen
 class ScramProof:
-    """The keys for each dialect; the same where only the derived form is known."""
+    """The keys for each dialect; the same where only the derived form is configured."""
 
     keys: ScramKeys
     autobahn: ScramKeys
@@ -52,7 +52,7 @@ class ScramProof:
 
 @attrs.frozen
 class _Exchange:
-    """One attempt: what AuthMessage is made of."""
+    """One attempt: the parts of AuthMessage."""
 
     method: str
     entry: Entry[ScramProof]
@@ -73,11 +73,11 @@ class _Exchange:
 
 @implementer(IAuthenticator)
 class ScramAuthenticator:
-    """Keeps what was derived from passwords; plain ones are derived when it is made, with ``kdf``, ``iterations`` and
-    ``memory`` (KiB). ``decoy_secret`` makes the salts of those and of unknown names.
+    """Keeps keys derived from passwords; plain passwords are derived at the start, with ``kdf``, ``iterations`` and
+    ``memory`` (KiB). Their salts, and the decoys of unknown names, are made of ``decoy_secret``.
 
-    Kinds of Refused: no_authid, malformed, channel_binding, unknown_user, bad_signature. ConfigError for accounts that
-    cannot be used, and where the extra ``crypto`` is not installed.
+    Reason codes of Refused: no_authid, malformed, channel_binding, unknown_user, bad_signature. ConfigError for
+    accounts that cannot be used, and where the extra ``crypto`` is not installed.
     """
 
     def __init__(
@@ -131,16 +131,16 @@ class ScramAuthenticator:
         return Entry(authid, account.role, ScramProof(keys, autobahn))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Nothing of this kind is in a handshake."""
+        """See IAuthenticator. Never in a handshake."""
         return defer.succeed(None)
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
         """See IAuthenticator."""
-        return self._attempts.limited(facts, lambda: self._question(facts, hello, method))
+        return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
 
-    def _question(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
+    def _challenge(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
         if method not in self.methods:
             raise wrong_method(self.name, method)
         if not hello.authid:
@@ -162,7 +162,7 @@ class ScramAuthenticator:
             "kdf": keys.kdf,
             "iterations": keys.iterations,
         }
-        if keys.memory is not None or method == METHOD:  # Autobahn takes whatever is there for a number
+        if keys.memory is not None or method == METHOD:  # Autobahn takes any value for a number
             extra["memory"] = keys.memory
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
@@ -199,7 +199,7 @@ class ScramAuthenticator:
 
 
 def _name(authid: str) -> str:
-    """An authid as SASLprep has it. ValueError."""
+    """An authid after SASLprep. ValueError."""
     try:
         return scram_keys.normalized(authid)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""What SCRAM keeps of a password, and its arithmetic (RFC 5802 section 3 with SHA-256 of RFC 7677; WAMP, "Salted
+"""SCRAM: what is stored of a password, and the arithmetic (RFC 5802 section 3 with SHA-256 of RFC 7677; WAMP "Salted
 Challenge Response Authentication").
 
 The derived form is one line, ``KDF$ITERATIONS[,MEMORY]:SALT$STORED_KEY:SERVER_KEY`` in base64; that of ``pbkdf2`` may
-be called ``SCRAM-SHA-256``, as PostgreSQL writes it. It must not know messages or whose password it is.
+be called ``SCRAM-SHA-256``, as PostgreSQL writes it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from orosync.identity.accounts import derive_bytes
 PBKDF2 = "pbkdf2"
 ARGON2 = "argon2id13"
 ARGON2_AUTOBAHN = "argon2id-13"
-"""What Autobahn and Crossbar.io call it; they take the hash in base64 for the salted password."""
+"""Its name in Autobahn and Crossbar.io, which use the hash in base64 as the salted password."""
 
 COSTS: Mapping[str, tuple[int, int | None]] = {PBKDF2: (600_000, None), ARGON2: (2, 19 * 1024)}
-"""Iterations and memory (KiB) where nobody says otherwise."""
+"""Default iterations and memory (KiB)."""
 
 LEAST_MEMORY = 8
 
 NEEDED = ("argon2", "passlib")
-"""Modules that the extra ``crypto`` brings."""
+"""Modules of the extra ``crypto``."""
 
 _KINDS = {"SCRAM-SHA-256": PBKDF2, PBKDF2: PBKDF2, ARGON2: ARGON2, ARGON2_AUTOBAHN: ARGON2_AUTOBAHN}
 _BASE64 = r"[A-Za-z0-9+/]+={0,2}"
@@ -62,7 +62,7 @@ class ScramKeys:
         return attrs.evolve(self, salt=made[:size], stored_key=made[size:-32], server_key=made[-32:])
 
     def fits(self, message: bytes, proof: bytes) -> bool:
-        """Whether ``proof`` is the ClientProof of whoever knows the password, for this AuthMessage."""
+        """Whether ``proof`` is the ClientProof of a client that knows the password, for this AuthMessage."""
         signature = hmac.digest(self.stored_key, message, "sha256")
         padded = proof[:32].ljust(32, b"\0")
         client_key = bytes(a ^ b for a, b in zip(signature, padded, strict=True))
@@ -70,12 +70,12 @@ class ScramKeys:
         return same and len(proof) == 32
 
     def server_signature(self, message: bytes) -> bytes:
-        """What proves to the client that we know it."""
+        """The proof for the client that the router knows it."""
         return hmac.digest(self.server_key, message, "sha256")
 
 
 def is_derived(text: str) -> bool:
-    """Whether a text claims to be a derived form."""
+    """Whether a text begins like a derived form."""
     return text.startswith(tuple(f"{kind}$" for kind in _KINDS))
 
 
@@ -103,15 +103,14 @@ def derived(
     iterations: int | None = None,
     memory: int | None = None,
 ) -> ScramKeys:
-    """What to keep of ``password``. This takes its time, as it shall take a thief's. ValueError, in words that go on
-    from "the password"."""
+    """What to store of ``password``; deliberately slow. ValueError, in words that follow "the password"."""
     usual_iterations, usual_memory = COSTS[ARGON2 if kdf == ARGON2_AUTOBAHN else kdf]
     iterations = iterations or usual_iterations
     memory = None if usual_memory is None else memory or usual_memory
     if memory is not None and memory < LEAST_MEMORY:
         raise ValueError(f"cannot be derived with less than {LEAST_MEMORY} KiB of memory")
     salt = salt or secrets.token_bytes(16)
-    # Autobahn takes a password as it is.
+    # Autobahn does not normalize passwords.
     plain = (password if kdf == ARGON2_AUTOBAHN else normalized(password)).encode()
     if memory is None:
         salted = hashlib.pbkdf2_hmac("sha256", plain, salt, iterations)
@@ -133,11 +132,11 @@ def _argon2id(plain: bytes, salt: bytes, iterations: int, memory: int) -> bytes:
 
 
 def normalized(text: str) -> str:
-    """A name or password as SASLprep has it (RFC 4013). ValueError for what that prohibits."""
+    """A name or password after SASLprep (RFC 4013). ValueError for what that prohibits."""
     if text.isascii() and text.isprintable():
         return text
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # passlib looks whether the platform has crypt
+        warnings.simplefilter("ignore", DeprecationWarning)  # passlib imports crypt
         from passlib.utils import saslprep  # type: ignore[import-untyped]
     try:
         prepared: str = saslprep(text)

@@ -1,13 +1,11 @@
 """Password hashes that several users of a directory have in common.
 
-A ticket's digest signs the password hash of its user, not the name: whoever has the hash of another user can use that
-one's tickets. So those users cannot come in by ticket until they have passwords of their own. Which hashes are shared
-is asked of the directory at the start, at a reload and every minute, never at a login; until the first answer nobody
-is refused for it. Hashes are remembered, not users: one who has got another password comes in at once, the last one
-left with the old hash within a minute, and for so long a new user with somebody's hash is not noticed. What is kept of
-a hash is good for nothing outside of this process.
-
-It must not know tickets or databases.
+A ticket's digest signs the password hash of its user, not the name: with the hash of another user one can use that
+user's tickets. So such users are refused by ticket until they have passwords of their own. The directory is asked for
+shared hashes at the start, at a reload and every minute, never at a login; until the first answer no user is refused.
+Hashes are remembered, not users: a user with a new password is accepted at once, the last one left with the old hash
+within a minute, and for that long a new user with a known hash is not noticed. What is kept of a hash is useless
+outside of this process.
 """
 
 from __future__ import annotations
@@ -26,18 +24,18 @@ from orosync.interfaces import IDirectory, IJournal, ISharedPasswords
 from orosync.model import SharedPassword, User
 
 INTERVAL = 60.0
-"""Seconds from one question to the next."""
+"""Seconds between two queries."""
 
 MOST_TOLD = 10
-"""Groups of users that are named at one time, and users of each."""
+"""Groups of users that are named in a message, and users of each."""
 
 REMEDY = "their tickets are refused until each of them has a password of its own"
 
 
 class SharedPasswords(Service):
-    """Those of [directory:``name``]; for a directory that cannot tell (ISharedPasswords) there are none.
+    """The shared passwords of [directory:``name``]; none for a directory that cannot tell (ISharedPasswords).
 
-    A disabled user gets no tickets, and those of others do not let it in: it does not count, unless ``disabled_too``.
+    A disabled user gets no tickets and is not admitted by those of others: it does not count, unless ``disabled_too``.
     """
 
     disabled_too = False
@@ -49,38 +47,38 @@ class SharedPasswords(Service):
         self._journal = journal
         self._clock = clock
         self._shared: frozenset[bytes] = frozenset()
-        self._told = self._trouble = ""
+        self._warned = self._trouble = ""
         self._asking = False
         self._waiting: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
 
     def has(self, user: User) -> bool:
-        """Whether somebody else was found to have the hash of ``user``."""
+        """Whether another user has the hash of ``user``, as far as is known."""
         return bool(self._shared) and password_hash_fingerprint(user.password_hash) in self._shared
 
     def warning(self) -> str:
-        """What an administrator should know; "" for nothing."""
+        """The warning for the administrator; "" for none."""
         if self._trouble:
             return f"[directory:{self._directory_name}] it is not known which users have one password: {self._trouble}"
-        if self._told:
-            users = f"users with the ids {self._told} have the same password hash"
+        if self._warned:
+            users = f"users with the ids {self._warned} have the same password hash"
             return f"[directory:{self._directory_name}] {users}: {REMEDY} (shared_password)"
         return ""
 
     def startService(self) -> None:
-        """Ask now, and from time to time."""
+        """Ask now, and every minute."""
         Service.startService(self)
         self.refresh()
 
     def stopService(self) -> None:
-        """Ask no more; an answer that is awaited changes nothing."""
+        """Ask no more; a pending answer is ignored."""
         Service.stopService(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def refresh(self) -> Deferred[None]:
-        """Ask now. Fires when the answer has been taken or there is none; never fails."""
+        """Ask now. Fires when the answer has been processed or there is none; never fails."""
         done: Deferred[None] = Deferred()
         if self._directory is None or not self.running:
             done.callback(None)
@@ -102,7 +100,7 @@ class SharedPasswords(Service):
         groups = [group for group in groups if self.disabled_too or group.enabled > 1]
         self._shared = frozenset(password_hash_fingerprint(group.password_hash) for group in groups)
         users = described(groups)
-        before, self._told = self._told, users
+        before, self._warned = self._warned, users
         if users and users != before:
             self._journal.note(
                 "directory", "shared_passwords", directory=self._directory_name, users=users, remedy=REMEDY
@@ -111,7 +109,7 @@ class SharedPasswords(Service):
             self._journal.note("directory", "no_shared_passwords", directory=self._directory_name)
 
     def _failed(self, failure: Failure) -> None:
-        """What was found before stays. An error's text may hold what was looked up: its kind is enough."""
+        """Keep what was found before. An error's text may hold what was looked up: only its type is logged."""
         if not self.running:
             return
         error = failure.value
@@ -135,9 +133,9 @@ class SharedPasswords(Service):
 
 def described(groups: Sequence[SharedPassword]) -> str:
     """The ids of users who share a hash, a bounded number of them: "3 and 4; 7, 8 and 9; 12, 13 and 40 more"."""
-    told = [_group(group) for group in groups[:MOST_TOLD]]
-    more = len(groups) - len(told)
-    return "; ".join([*told, *([f"and {more} more groups"] if more else [])])
+    named = [_group(group) for group in groups[:MOST_TOLD]]
+    more = len(groups) - len(named)
+    return "; ".join([*named, *([f"and {more} more groups"] if more else [])])
 
 
 def _group(group: SharedPassword) -> str:
@@ -148,7 +146,7 @@ def _group(group: SharedPassword) -> str:
 
 
 class Sharing(MultiService):
-    """SharedPasswords by directory, one for all authenticators that look users up there."""
+    """The SharedPasswords of each directory, shared by the authenticators that look users up there."""
 
     def __init__(self, journal: IJournal, clock: IReactorTime) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -158,7 +156,8 @@ class Sharing(MultiService):
         self._clock = clock
 
     def of(self, name: str, directory: IDirectory, disabled_too: bool = False) -> SharedPasswords:
-        """Those of [directory:``name``], which is ``directory``; asked for while this runs."""
+        """The SharedPasswords of [directory:``name``], which is ``directory``; kept up to date while this service
+        runs."""
         one = self.directories.get(name)
         if one is None:
             one = self.directories[name] = SharedPasswords(name, directory, self._journal, self._clock)

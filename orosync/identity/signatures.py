@@ -1,7 +1,7 @@
-"""Tells whether one of an application's secrets has signed a ticket, at the same cost whatever the answer.
+"""Verifies that a ticket was signed with one of the application's secrets, at the same cost whatever the result.
 
-Two secrets may be good at once, while one is being changed. What was found true is remembered as long as the
-ticket lives. It must not know users, connections or why anybody asks.
+Two secrets may be valid at once, while one is being changed. A valid signature is remembered as long as the ticket
+lives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orosync.identity.hasher import DigestSource
 from orosync.identity.ticket import Ticket
 
 PUBLISHED_SECRET = "ThisTokenIsNotSoSecretChangeIt"
-"""What Oro's application templates are published with: everybody knows it."""
+"""The secret in Oro's application templates: publicly known."""
 
 MOST_SECRETS = 2
 LONGEST_PASSWORD = LONGEST_PLAIN - 128
@@ -31,8 +31,8 @@ _BCRYPT = 60
 
 
 class Signatures:
-    """Checks against ``secrets``; ConfigError names ``section`` for those that cannot or must not be used (with
-    ``accept_published`` the one that everybody knows may)."""
+    """Verifies with ``secrets``; ConfigError names ``section`` for those that cannot or must not be used. The publicly
+    known one may be used with ``accept_published``."""
 
     def __init__(
         self, section: str, secrets: Sequence[str], hasher: DigestSource, accept_published: bool = False
@@ -49,8 +49,8 @@ class Signatures:
     async def signed(self, ticket: Ticket, password: bytes | None, lane: str, now: float, until: float) -> bool:
         """Whether ``ticket`` is signed; for a user's ticket with ``password``, the stored hash.
 
-        None stands for nobody's password: the work is the same, the answer no. Truth is remembered ``until``,
-        for this password only. Fails as ``DigestSource.digests``.
+        None stands for an unknown user's: the work is the same, the answer no. A valid signature is remembered
+        ``until``, for this password only. Fails as ``DigestSource.digests``.
         """
         if password is not None:
             password = password if len(password) <= LONGEST_PASSWORD else None
@@ -59,7 +59,7 @@ class Signatures:
         if trusted and self._verified.get(ticket.key, now) == binding:
             return True
         if password is None:
-            password = self._nobodys(ticket.username)
+            password = self._decoy_hash(ticket.username)
         else:
             self._lengths[len(password)] = None
             self._lengths.move_to_end(len(password))
@@ -74,11 +74,11 @@ class Signatures:
         self._verified.put(ticket.key, binding, now, until)
         return True
 
-    def _nobodys(self, username: str) -> bytes:
-        """What stands in for the stored hash of a user who is none.
+    def _decoy_hash(self, username: str) -> bytes:
+        """Stands in for the stored hash of an unknown user.
 
-        The length of what is hashed shows in the time, and an application that has changed its algorithm has hashes of
-        several lengths. Each name gets one of those and keeps it, as if there were such a user.
+        The time of a digest depends on the length, and an application that has changed its algorithm has hashes of
+        several lengths. Each name gets one of those and keeps it, as a real user would.
         """
         name = hashlib.blake2b(username.encode(), key=self._seed, digest_size=8).digest()
         lengths = sorted(self._lengths) or [_BCRYPT]
@@ -86,7 +86,7 @@ class Signatures:
 
 
 def published(secret: str) -> bool:
-    """Whether everybody knows it."""
+    """Whether ``secret`` is the publicly known one."""
     return PUBLISHED_SECRET in secret
 
 
@@ -97,7 +97,7 @@ def _faults(secrets: Sequence[str], accept_published: bool) -> Iterator[str]:
         if secret in ("", "0"):
             yield "it is empty: give Oro's secret"
         if published(secret) and not accept_published:
-            yield "it is the one that Oro is published with, everybody knows it: choose your own"
+            yield "it is the one that Oro is published with, which is public: choose your own"
         if "{" in secret or "}" in secret:
             yield "it holds a { or }, with which Oro itself cannot make tickets: choose another"
         if len(secret.encode()) > LONGEST_PASSWORD:

@@ -57,7 +57,7 @@ class _Flight(Generic[Found]):
 class SingleFlight(Generic[Found]):
     """Look-ups by ``ask`` for [``kind``:``name``]; answers are kept for ``kept`` seconds (0: not at all).
 
-    Refusals are Unavailable, of the kinds ``kind``_down and ``kind``_busy (too many look-ups wait).
+    Refusals are Unavailable, with the reason codes ``kind``_down and ``kind``_busy (too many look-ups wait).
 
     The queue is not a DeferredSemaphore: a failure refuses all that wait, and each cancelled look-up leaves its place.
     """

@@ -1,7 +1,4 @@
-"""Oro's sync ticket as a way to say who one is: in the query string, or as WAMP's "ticket" authentication.
-
-It must not know what makes a ticket good (``ticket_judge``), realms, topics or WAMP's messages.
-"""
+"""Authentication by Oro's sync ticket: in the query string, or by WAMP's authmethod "ticket"."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused
 from orosync.identity.hasher import DigestSource
-from orosync.identity.rate_limit import FailureBuckets
+from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
 from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, last_value
@@ -28,17 +25,17 @@ from orosync.model import ConnectionFacts, Principal
 
 @implementer(IAuthenticator, IRecheck)
 class TicketAuthenticator:
-    """Judges tickets that ``secrets`` (one, or two while one is being changed) have signed.
+    """Accepts tickets signed with ``secrets`` (one, or two while one is being changed).
 
     ``now`` tells the time of day, in seconds since 1970, which decides how old a ticket is: at most ``ttl`` seconds,
     and at most ``future`` ahead of it. Users become ``role``; a ticket without a user becomes ``publisher_role`` where
-    ``publisher_right`` allows it. ``accept_disabled`` lets disabled users in, as stock does.
+    ``publisher_right`` allows it. ``accept_disabled`` admits disabled users, as Oro's own server does.
     With ``single_use`` a user's ticket is good for one connection, the back end's for its address (a group of
-    ``forwarding.address_group``); ``used`` is the memory of it, of this authenticator alone unless it is given.
-    With ``accept_published`` a secret may be the one that Oro is published with; then a back end comes from this
-    machine alone. Users without a password hash come in with ``accept_without_password`` only, those whose hash is
-    among the ``shared`` ones not at all. ConfigError for secrets that cannot or must not be used. Outcomes are counted;
-    refusals are the caller's to log.
+    ``headers.address_group``); ``used`` remembers them, one of its own unless it is given.
+    With ``accept_published`` a secret may be the publicly known one of Oro's templates; then a back end must be on this
+    machine. Users without a password hash are admitted with ``accept_without_password`` only, those whose hash is among
+    the ``shared`` ones never. ConfigError for secrets that cannot or must not be used. Outcomes are counted;
+    the caller logs refusals.
     """
 
     def __init__(
@@ -90,28 +87,27 @@ class TicketAuthenticator:
         )
 
     def verify(self, text: str) -> Deferred[Principal]:
-        """Whose a ticket is that orosync itself asked the application for; see ``TicketVerifier.verify_own``."""
+        """The user of a ticket that orosync itself asked the application for; see ``TicketVerifier.verify_own``."""
         return Deferred.fromCoroutine(self._verifier.verify_own(text))
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator; kinds of refusals as ``TicketVerifier.verify``."""
+        """See IAuthenticator; reason codes as ``TicketVerifier.verify``."""
         try:
             value = last_value(facts.query, METHOD)
         except ValueError as error:
             return defer.fail(self._verifier.failed(facts, Refused("malformed", str(error))))
         if value is None:
             return defer.succeed(None)
-        # A blank was a "+" that the client did not encode.
+        # A blank was a "+" that the client did not percent-encode.
         text = value.decode("utf-8", "replace").replace(" ", "+")
         return Deferred.fromCoroutine(self._verifier.verify(facts, text, None))
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
     ) -> Deferred[Principal | AuthenticationStep]:
-        """See IAuthenticator. The signature of AUTHENTICATE is the ticket; it has to be of whom HELLO named, if
-        it named anybody."""
+        """See IAuthenticator. The signature of AUTHENTICATE is the ticket; an authid in HELLO has to match it."""
         if method != METHOD:
-            return defer.fail(Refused("unknown_method", f"{self.name} cannot do authmethod {method!r}"))
+            return defer.fail(wrong_method(self.name, method))
 
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return Deferred.fromCoroutine(self._verifier.verify(facts, signature, hello.authid))
@@ -119,10 +115,10 @@ class TicketAuthenticator:
         return defer.succeed(AuthenticationStep(METHOD, {}, answer))
 
     def credential(self, facts: ConnectionFacts, principal: Principal) -> Hashable | None:
-        """See IRecheck: the user, not the ticket, which is old soon."""
+        """See IRecheck: the user, not the ticket, which expires soon."""
         return self._users.of(principal)
 
     def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
-        """See IRecheck; kinds of refusals as ``UserCredentials.check``."""
+        """See IRecheck; reason codes as ``UserCredentials.check``."""
         assert isinstance(credential, UserCredential)
         return Deferred.fromCoroutine(self._users.check(credential))

@@ -186,9 +186,9 @@ class TicketVerifier:
     async def verify(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
         """The principal of the ticket ``text``; ``authid`` is the one in HELLO, None if there is none.
 
-        Kinds of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user, bad_digest,
-        disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full, hasher_down,
-        directory_down.
+        Reason codes of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user,
+        bad_digest, disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full,
+        hasher_down, directory_down.
         """
         exempt = False
         try:
@@ -209,13 +209,13 @@ class TicketVerifier:
         return principal
 
     async def verify_own(self, text: str) -> Principal:
-        """The user of a ticket that orosync itself asked the application for. Kinds as of ``verify``. It never admits a
-        back end, and a failure is counted against no address."""
+        """The user of a ticket that orosync itself asked the application for. Reason codes as of ``verify``. It never
+        admits a back end, and a failure is counted against no address."""
         ticket = parse(text, self._ticket_limit)
         check_age(ticket, self._now(), self._ttl, self._future)
         if ticket.is_back_end:
             raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
-        # It comes from the application itself: the name in it is true, whoever else has the same password or none.
+        # It comes from the application itself: its name is true, even if other users have the same password or none.
         return await self._verified(ticket, OWN_LANE, own=True)
 
     async def _verified(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:

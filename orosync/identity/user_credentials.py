@@ -69,7 +69,7 @@ class UserCredentials:
         )
 
     async def check(self, credential: UserCredential) -> Renewal | None:
-        """None while nothing has changed, a Renewal when organizations or roles have. Kinds of Refused:
+        """None while nothing has changed, a Renewal when organizations or roles have. Reason codes of Refused:
         unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
         user = await found(self._directory, credential.username)
         who = f"user {credential.username!r}"

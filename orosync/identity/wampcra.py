@@ -42,7 +42,8 @@ class WampCraAuthenticator:
     """Challenges every client that names an authid, known or not; decoys for unknown ones are derived from
     ``decoy_secret``.
 
-    Kinds of Refused: no_authid, unknown_user, bad_signature. Raises ConfigError for accounts that cannot be used.
+    Reason codes of Refused: no_authid, unknown_user, bad_signature. Raises ConfigError for accounts that cannot be
+    used.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
-"""Public doubles and contract suites for whoever extends orosync, and for its own tests.
+"""Public test doubles and contract suites, for extensions of orosync and for its own tests.
 
-    doubles.py           what stands in for links, journals, users, sessions, procedures; facts and principals
-    memory_realm.py      a realm without sockets and time
-    contracts.py         what every authenticator and authorizer keeps
-    lookup_contracts.py  what every directory and session store keeps
+    doubles.py           doubles of links, journals, users, sessions, procedures; connection facts and principals
+    memory_realm.py      a realm without sockets and real time
+    contracts.py         what every authenticator and authorizer must do
+    lookup_contracts.py  what every directory and session store must do
 
-Import from here; how it is divided may change. Nothing in it opens a socket.
+Import from this package; its modules may change. Nothing in it opens a socket.
 """
 
 from orosync.testing.contracts import AuthenticatorContract, AuthorizerContract

@@ -1,7 +1,4 @@
-"""The contract suites of authenticators and authorizers.
-
-It must not know any authenticator or authorizer.
-"""
+"""The contract suites of authenticators and authorizers."""
 
 from __future__ import annotations
 
@@ -21,10 +18,10 @@ from orosync.wamp import uris
 if TYPE_CHECKING:
     from unittest import TestCase as _Case
 else:
-    _Case = object  # a contract is mixed into a test case, and is none itself
+    _Case = object  # a contract is a mixin for a test case, and none itself
 
 _ODD: tuple[Any, ...] = ("", "\x00", "\u00e4", "\ud800", "x" * 5000, "=", "{}", "admin' --", "0" * 64, "f" * 192)
-"""What a client may write where something else is expected."""
+"""Values that a client may send instead of what is expected."""
 
 _NO_TEXT: tuple[Any, ...] = (None, 0, -1, 1.5, True, [], {}, [{}], b"\xff" * 32)
 
@@ -36,22 +33,22 @@ _ODD_EXTRAS: tuple[dict[str, Any], ...] = (
 
 
 class AuthenticatorContract(_Case):
-    """What every IAuthenticator keeps; mixed into a twisted.trial TestCase that says how one is made."""
+    """What every IAuthenticator must do; a mixin for a twisted.trial TestCase that makes one."""
 
     credentials: tuple[str, ...] = ()
-    """Secrets, tickets, keys: all that must never be repeated to anybody."""
+    """Secrets, tickets, keys: everything that must never be repeated."""
 
     def make_authenticator(self) -> IAuthenticator:
-        """One that knows somebody."""
+        """One that knows a user."""
         raise NotImplementedError
 
     def wrong_attempt(self, authenticator: IAuthenticator) -> Awaitable[Any]:
-        """Present a credential of its kind that is wrong, to the end; what comes of it. Where nothing can be wrong, a
-        method that it cannot do."""
+        """The outcome of a complete attempt with a wrong credential of its kind. Where none can be wrong: of a method
+        that it cannot do."""
         return authenticator.at_hello(connection_facts(), HelloDetails("realm", "anna", ("quantum",), {}), "quantum", 1)
 
     def test_interface(self) -> None:
-        """It keeps the interface, has a name, and says which methods it can do."""
+        """It implements the interface, has a name, and lists the methods that it can do."""
         authenticator = self.make_authenticator()
         verifyObject(IAuthenticator, authenticator)
         self.assertTrue(authenticator.name)
@@ -59,17 +56,17 @@ class AuthenticatorContract(_Case):
         self.assertTrue(all(isinstance(method, str) and method for method in authenticator.methods))
 
     async def test_nothing_presented(self) -> None:
-        """A bare handshake is none of its business: it says so, and refuses nobody."""
+        """A handshake without a credential is ignored, not refused."""
         self.assertIsNone(await self.make_authenticator().at_handshake(connection_facts()))
 
     async def test_refusal(self) -> None:
-        """What is wrong is Refused, with a word to count by and a line for the log, neither of which holds a secret."""
+        """A wrong credential is Refused, with a reason code and a line for the log, neither of which holds a secret."""
         with self.assertRaises(Refused) as caught:
             await self.wrong_attempt(self.make_authenticator())
         self._harmless(caught.exception)
 
     async def test_foreign_method(self) -> None:
-        """A method that it does not do is Refused, even if somebody asks."""
+        """A method that it cannot do is Refused."""
         authenticator = self.make_authenticator()
         with self.assertRaises(Refused) as caught:
             await authenticator.at_hello(
@@ -78,32 +75,32 @@ class AuthenticatorContract(_Case):
         self._harmless(caught.exception)
 
     async def test_odd_hello(self) -> None:
-        """Whatever HELLO holds, the outcome is a principal, a challenge that any serializer carries, or Refused."""
+        """Whatever HELLO holds, the outcome is a principal, a challenge that every serializer can carry, or Refused."""
         keys = ("nonce", "pubkey", "challenge", "channel_binding", "ticket")
         extras: list[dict[str, Any]] = [{}, *({key: value} for key in keys for value in (*_ODD, *_NO_TEXT))]
         extras.append({"pubkey": "0" * 64, "nonce": "AAAA"})
         for method in self.make_authenticator().methods:
             for authid in (None, *_ODD):
-                await self._met(method, authid, {"pubkey": "0" * 64, "nonce": "AAAA"})
+                await self._outcome(method, authid, {"pubkey": "0" * 64, "nonce": "AAAA"})
             for extra in extras:
-                await self._met(method, "anna", extra)
+                await self._outcome(method, "anna", extra)
 
     async def test_odd_answer(self) -> None:
-        """Whatever AUTHENTICATE holds, it is Refused if it is not the answer."""
+        """Whatever AUTHENTICATE holds, it is Refused unless it is the right answer."""
         authenticator = self.make_authenticator()
         for method in authenticator.methods:
             for signature in _ODD:
                 for extra in _ODD_EXTRAS:
-                    challenge = await self._met(method, "anna", {"pubkey": "0" * 64, "nonce": "AAAA"})
+                    challenge = await self._outcome(method, "anna", {"pubkey": "0" * 64, "nonce": "AAAA"})
                     if isinstance(challenge, AuthenticationStep):
                         with self.assertRaises(Refused) as caught:
                             await challenge.answer(signature, extra)
                         self._harmless(caught.exception)
 
-    async def _met(
+    async def _outcome(
         self, method: str, authid: str | None, extra: dict[str, Any]
     ) -> Principal | AuthenticationStep | None:
-        """One HELLO, to an authenticator that has seen no failure before; None if it was refused."""
+        """The outcome of one HELLO, for an authenticator without earlier failures; None if it was refused."""
         hello = HelloDetails("realm", authid, (method,), extra)
         try:
             outcome = await self.make_authenticator().at_hello(connection_facts(), hello, method, 1)
@@ -138,28 +135,28 @@ _Request = tuple[Principal, Action, str]
 
 
 class AuthorizerContract(_Case):
-    """What every IAuthorizer keeps; mixed into a twisted.trial TestCase that says how one is made and what it grants.
+    """What every IAuthorizer must do; a mixin for a twisted.trial TestCase that makes one and says what it grants.
 
-    Samples decide how much is seen: name some of everything that it tells apart.
+    Only the samples are tested: name some of every kind that it distinguishes.
     """
 
     grants: tuple[_Request, ...] = ()
     """Requests that it allows: (principal, action, exact URI)."""
 
     refusals: tuple[_Request, ...] = ()
-    """Requests that it does not allow, near those that it does."""
+    """Requests that it does not allow, similar to those that it does."""
 
     def make_authorizer(self) -> IAuthorizer:
-        """One of which the samples are true, and stay true."""
+        """One for which the samples are true, and stay true."""
         raise NotImplementedError
 
     def test_interface(self) -> None:
-        """It keeps the interface."""
+        """It implements the interface."""
         verifyObject(IAuthorizer, self.make_authorizer())
         self.assertTrue(self.grants and self.refusals, "name samples of what it grants and of what it does not")
 
     async def test_samples(self) -> None:
-        """It allows what it grants and nothing else, in whatever order it is asked, and again."""
+        """It allows what it grants and nothing else, in any order and repeatedly."""
         authorizer = self.make_authorizer()
         for _ in range(2):
             for request in self.grants:
@@ -168,9 +165,9 @@ class AuthorizerContract(_Case):
                 self.assertFalse(await self._allows(authorizer, *request), request)
 
     async def test_odd_requests(self) -> None:
-        """Whatever a client asks for, there is an answer, and afterwards everything is as it was."""
+        """Every request gets an answer, and none of them changes the later answers."""
         authorizer = self.make_authorizer()
-        for principal, uri in self._everybody_and_everything():
+        for principal, uri in self._principals_and_uris():
             for action in Action:
                 for match in Match:
                     for odd in (*_ODD_URIS, f"{uri}\n", f" {uri}", f"{uri}.", uri.upper()):
@@ -181,15 +178,15 @@ class AuthorizerContract(_Case):
             self.assertTrue(await self._allows(authorizer, *request), request)
 
     async def test_patterns(self) -> None:
-        """A pattern is allowed only where every URI that it could match is: the samples, and others made up."""
+        """A pattern is allowed only where every URI that it matches is: the samples, and invented ones."""
         authorizer = self.make_authorizer()
         known = {uri for _, _, uri in (*self.grants, *self.refusals)}
-        for principal, uri in self._everybody_and_everything():
+        for principal, uri in self._principals_and_uris():
             for pattern, match in _patterns(uri):
                 for action in (Action.SUBSCRIBE, Action.REGISTER):
                     if not await self._allows(authorizer, principal, action, pattern, match):
                         continue
-                    for other in (*known, *_made_up(pattern, match)):
+                    for other in (*known, *_invented(pattern, match)):
                         if uris.matches(pattern, match, other):
                             self.assertTrue(
                                 await self._allows(authorizer, principal, action, other),
@@ -197,7 +194,7 @@ class AuthorizerContract(_Case):
                             )
 
     async def test_constant(self) -> None:
-        """If it says to be constant, its answers come at once and do not depend on options."""
+        """If it declares itself constant, its answers come at once and do not depend on options."""
         authorizer = self.make_authorizer()
         if getattr(authorizer, "constant", False):
             for principal, action, uri in (*self.grants, *self.refusals):
@@ -214,7 +211,7 @@ class AuthorizerContract(_Case):
         match: Match = Match.EXACT,
         options: dict[str, Any] | None = None,
     ) -> bool:
-        """One request; whatever is answered has to be a decision, or Unavailable."""
+        """Whether a request is allowed; the answer has to be a decision, or Unavailable."""
         given = {} if options is None else copy.deepcopy(options)
         before = copy.deepcopy(given)
         try:
@@ -226,10 +223,10 @@ class AuthorizerContract(_Case):
         self.assertIsInstance(answer, Decision, f"the answer to {action.value} {uri!r}")
         self.assertIsInstance(answer.verdict, Verdict)
         self.assertIsInstance(answer.rule, str)
-        self.assertEqual(given, before, "options are the client's, and not to be changed")
+        self.assertEqual(given, before, "the options are the client's and must not be changed")
         return answer.verdict is Verdict.ALLOW
 
-    def _everybody_and_everything(self) -> Iterator[tuple[Principal, str]]:
+    def _principals_and_uris(self) -> Iterator[tuple[Principal, str]]:
         samples = (*self.grants, *self.refusals)
         principals = {principal.authid: principal for principal, _, _ in samples}
         for principal in principals.values():
@@ -238,7 +235,7 @@ class AuthorizerContract(_Case):
 
 
 def _patterns(uri: str) -> Iterator[tuple[str, Match]]:
-    """Patterns that match ``uri``: all its beginnings, and each of its components left open, and all of them."""
+    """Patterns that match ``uri``: all its prefixes, and wildcards with each and with all of its components empty."""
     for length in range(len(uri) + 1):
         yield uri[:length], Match.PREFIX
     components = uri.split(".")
@@ -247,8 +244,8 @@ def _patterns(uri: str) -> Iterator[tuple[str, Match]]:
     yield "." * (len(components) - 1), Match.WILDCARD
 
 
-def _made_up(pattern: str, match: Match) -> Iterator[str]:
-    """URIs that nobody has thought of and that ``pattern`` matches."""
+def _invented(pattern: str, match: Match) -> Iterator[str]:
+    """Invented URIs that ``pattern`` matches."""
     for word in ("zzz", "0", "\u00e4"):
         if match is Match.PREFIX:
             yield from (f"{pattern}{word}", f"{pattern}.{word}", f"{pattern}{word}.{word}/{word}")

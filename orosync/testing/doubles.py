@@ -1,4 +1,4 @@
-"""Doubles: each stands in for the real thing, and keeps what it was told in plain attributes. No I/O here."""
+"""Test doubles, which record their calls in plain attributes. No I/O here."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def principal(authid: str = "anna", **changes: Any) -> Principal:
 
 
 def plain_frame(payload: bytes, binary: bool) -> bytes:
-    """The framer of MemoryLink: no frame at all, so that tests read messages."""
+    """The framer of MemoryLink: it adds no frame, so that tests can read messages."""
     return payload
 
 
 @implementer(ILink)
 class MemoryLink:
-    """A link that keeps what is pushed. ``ended`` is ("close", code, reason) or ("drop", reason)."""
+    """A link that records what is pushed. ``ended`` is ("close", code, reason) or ("drop", reason)."""
 
     def __init__(self, facts: ConnectionFacts | None = None) -> None:
         self.facts = facts or connection_facts()
@@ -156,8 +156,8 @@ class ScriptedAuthorizer:
 
 @implementer(IDirectory, ISharedPasswords)
 class MemoryDirectory:
-    """``users`` by username. ``asked`` holds what was looked up; ``failure``, if set, is what every look-up fails
-    with, and ``pending`` (a list) makes look-ups wait there."""
+    """``users`` by username. ``asked`` holds the logins that were looked up; every look-up fails with ``failure`` if
+    it is set; ``pending``, if it is a list, gets the Deferreds of look-ups instead of an answer."""
 
     def __init__(self, *users: User) -> None:
         self.users = {user.username: user for user in users}
@@ -182,7 +182,7 @@ class MemoryDirectory:
 
 @implementer(ISessionStore)
 class MemorySessionStore:
-    """``sessions`` by id; None where nobody is logged in. ``asked``, ``failure`` and ``pending`` as MemoryDirectory's.
+    """``sessions`` by id; None for one without a user. ``asked``, ``failure`` and ``pending`` as MemoryDirectory's.
 
     Ids are as PHP makes them: 22 to 256 letters, digits, commas and dashes.
     """
@@ -203,8 +203,8 @@ class MemorySessionStore:
 
 @implementer(ICaller)
 class ScriptedCaller:
-    """``asked`` holds (procedure, args, callee_roles) of each call. ``answer`` is what comes of one: a pair of args and
-    kwargs, an exception to fail with, or a Deferred."""
+    """``asked`` holds (procedure, args, callee_roles) of each call. ``answer`` is the answer to each: a pair of args
+    and kwargs, an exception to fail with, or a Deferred."""
 
     def __init__(self, answer: Any = ((), {})) -> None:
         self.answer = answer

@@ -1,7 +1,4 @@
-"""The contract suites of directories and session stores.
-
-They must not know any directory or session store.
-"""
+"""The contract suites of directories and session stores."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ else:
 
 
 class DirectoryContract(_Case):
-    """What every IDirectory keeps; mixed into a trial TestCase that says how one with given users is made."""
+    """What every IDirectory must do; a mixin for a trial TestCase that makes one with given users."""
 
     ANNA = User(
         1, "anna", "$2y$13$hash", True, "Anna@Example.com", frozenset({7, 8}), frozenset({"ROLE_ADMINISTRATOR"})
@@ -41,7 +38,7 @@ class DirectoryContract(_Case):
         raise NotImplementedError
 
     async def found(self, login: str) -> User | None:
-        """Whom a directory of all users above finds; each test has one of its own."""
+        """The user that a directory of all users above finds; each test has a directory of its own."""
         if self._full is None:
             users = (self.ANNA, self.MAIL, self.TAKEN, self.GONE, self.QUOTED, self.FOREIGN)
             self._full = await self.make_directory(users)
@@ -50,7 +47,7 @@ class DirectoryContract(_Case):
         return user
 
     async def test_by_username(self) -> None:
-        """A user is found by the username, with everything that is known of them."""
+        """A user is found by the username, with all fields."""
         self.assertEqual(await self.found("anna"), self.ANNA)
 
     async def test_username_is_exact(self) -> None:
@@ -59,16 +56,16 @@ class DirectoryContract(_Case):
             self.assertIsNone(await self.found(login), repr(login))
 
     async def test_by_e_mail(self) -> None:
-        """Who has no such username is found by e-mail, in any case."""
+        """Without a user of that username the e-mail is compared, in any case."""
         for login in ("Anna@Example.com", "anna@example.com", "ANNA@EXAMPLE.COM"):
             self.assertEqual(await self.found(login), self.ANNA)
 
     async def test_username_goes_before_e_mail(self) -> None:
-        """An e-mail that is somebody else's username leads to that somebody."""
+        """An e-mail that is another user's username finds that other user."""
         self.assertEqual(await self.found("bob@example.com"), self.MAIL)
 
     async def test_disabled(self) -> None:
-        """A disabled user is found, and says so: what becomes of them is not the directory's to decide."""
+        """A disabled user is found, and marked as disabled: the directory does not decide about it."""
         self.assertEqual(await self.found("gone"), self.GONE)
 
     async def test_odd_names(self) -> None:
@@ -79,8 +76,8 @@ class DirectoryContract(_Case):
         for login in ("' OR ''='", "jurgen@example.com", "\\", "%", "%s", "%(login)s", "{login}"):
             self.assertIsNone(await self.found(login), repr(login))
 
-    async def test_names_that_nobody_has(self) -> None:
-        """What no database would store is nobody's name, and no error: any client can send it."""
+    async def test_impossible_names(self) -> None:
+        """A login that no database would store has no user, and is no error: any client can send it."""
         for login in (
             "anna\0",
             "\0",
@@ -95,14 +92,14 @@ class DirectoryContract(_Case):
 
 
 class SharedPasswordsContract(_Case):
-    """What every directory that is an ISharedPasswords too keeps; mixed into a trial TestCase as DirectoryContract."""
+    """What every directory that is an ISharedPasswords too must do; a mixin as DirectoryContract."""
 
     def make_directory(self, users: tuple[User, ...]) -> Deferred[IDirectory]:
         """A directory that holds exactly ``users``."""
         raise NotImplementedError
 
     async def shared(self, *hashes: str, disabled: int = 0) -> dict[str, tuple[int, int, tuple[int, ...]]]:
-        """What is told of users with these hashes and the ids 1, 2, ...; the last ``disabled`` of them are disabled."""
+        """The result for users with these hashes and the ids 1, 2, ...; the last ``disabled`` of them are disabled."""
         first_disabled = len(hashes) - disabled + 1
         users = tuple(
             User(number, f"user{number}", password_hash, number < first_disabled, f"u{number}@example.com")
@@ -111,43 +108,43 @@ class SharedPasswordsContract(_Case):
         directory: Any = await self.make_directory(users)
         verifyObject(ISharedPasswords, directory)
         found = list(await directory.shared_passwords())
-        told = {one.password_hash: (one.count, one.enabled, tuple(one.users)) for one in found}
-        self.assertEqual(len(told), len(found), "a hash is told twice")
-        return told
+        shared = {one.password_hash: (one.count, one.enabled, tuple(one.users)) for one in found}
+        self.assertEqual(len(shared), len(found), "a hash occurs twice")
+        return shared
 
     async def test_nothing_is_shared(self) -> None:
-        """Where every user has a password of its own there is nothing to be told."""
+        """If every user has a password of its own the result is empty."""
         self.assertEqual(await self.shared(), {})
         self.assertEqual(await self.shared("p1", "p2", "p3"), {})
 
     async def test_shared(self) -> None:
-        """Each hash that several users have, with how many they are and who."""
-        told = await self.shared("p", "own", "q", "p", "q", "p")
-        self.assertEqual(told, {"p": (3, 3, (1, 4, 6)), "q": (2, 2, (3, 5))})
+        """Each hash of several users, with their number and ids."""
+        shared = await self.shared("p", "own", "q", "p", "q", "p")
+        self.assertEqual(shared, {"p": (3, 3, (1, 4, 6)), "q": (2, 2, (3, 5))})
 
     async def test_letter_by_letter(self) -> None:
-        """Hashes are told apart as PHP does: by case, accents and blanks at the end."""
-        told = await self.shared("abc", "ABC", "abc ", " abc", "\u00e4bc", "abc", "$2y$13$x", "$2y$13$X")
-        self.assertEqual(told, {"abc": (2, 2, (1, 6))})
+        """Hashes differ as in PHP: by case, accents and blanks at the end."""
+        shared = await self.shared("abc", "ABC", "abc ", " abc", "\u00e4bc", "abc", "$2y$13$x", "$2y$13$X")
+        self.assertEqual(shared, {"abc": (2, 2, (1, 6))})
 
     async def test_no_password(self) -> None:
         """Users without a hash share none."""
         self.assertEqual(await self.shared("", "", " ", " ", "   ", "   ", "\t", "\t"), {})
 
     async def test_disabled(self) -> None:
-        """How many may log in is told too."""
+        """The number of enabled users is in the result too."""
         self.assertEqual(await self.shared("p", "p", "p", disabled=2), {"p": (3, 1, (1, 2, 3))})
 
     async def test_many(self) -> None:
-        """However many share a hash, a few of them are named."""
-        told = await self.shared(*["p"] * 40)
-        self.assertEqual(told, {"p": (40, 40, tuple(range(1, 11)))})
+        """However many users share a hash, only the first ids are in the result."""
+        shared = await self.shared(*["p"] * 40)
+        self.assertEqual(shared, {"p": (40, 40, tuple(range(1, 11)))})
 
 
 class SessionStoreContract(_Case):
-    """What every ISessionStore keeps; mixed into a trial TestCase that says how one with given sessions is made."""
+    """What every ISessionStore must do; a mixin for a trial TestCase that makes one with given sessions."""
 
-    ANNA_IN, ODD_IN, NOBODY_IN, UNKNOWN = (
+    ANNA_IN, ODD_IN, NO_USER_IN, UNKNOWN = (
         "abcdefghijklmnopqrstuvwxyz",
         "Odd,one-with-its-commas," + "0" * 80,
         "n0bodyn0bodyn0bodyn0body",
@@ -157,29 +154,29 @@ class SessionStoreContract(_Case):
     ODD = AdminSession('Їжак "O\'Brien" |x|', 8, "p|$", 4, frozenset({"ROLE_ADMINISTRATOR", "ROLE_USER"}))
 
     reads = True
-    """Whether it reads sessions themselves; if not, it may know less: no password hash, no organisation."""
+    """Whether it reads sessions itself; if not, it knows neither password hash nor organization."""
 
     _store: Any = None
 
     def make_store(self, sessions: Mapping[str, AdminSession | None]) -> Deferred[ISessionStore]:
-        """A store that holds exactly ``sessions`` by their ids; None where nobody is logged in."""
+        """A store that holds exactly ``sessions`` by their ids; None for one without a user."""
         raise NotImplementedError
 
     def log_out(self, session_id: str) -> None:
-        """Somebody logs out, as the application does that."""
+        """Log the user out, as the application does."""
         raise NotImplementedError
 
     async def found(self, session_id: str) -> AdminSession | None:
-        """Whom a store with the sessions above finds; each test has one of its own."""
+        """The user that a store with the sessions above finds; each test has a store of its own."""
         if self._store is None:
-            sessions = {self.ANNA_IN: self.ANNA, self.ODD_IN: self.ODD, self.NOBODY_IN: None}
+            sessions = {self.ANNA_IN: self.ANNA, self.ODD_IN: self.ODD, self.NO_USER_IN: None}
             self._store = await self.make_store(sessions)
             verifyObject(ISessionStore, self._store)
         found: AdminSession | None = await self._store.find(session_id)
         return found
 
     def known_of(self, session: AdminSession) -> AdminSession:
-        """``session`` as far as such a store can tell."""
+        """``session`` as far as such a store knows it."""
         return session if self.reads else attrs.evolve(session, password_hash=None, organization_id=None)
 
     async def test_logged_in(self) -> None:
@@ -187,9 +184,9 @@ class SessionStoreContract(_Case):
         self.assertEqual(await self.found(self.ANNA_IN), self.known_of(self.ANNA))
         self.assertEqual(await self.found(self.ODD_IN), self.known_of(self.ODD))
 
-    async def test_nobody(self) -> None:
-        """A session in which nobody is logged in and a session that does not exist are nobody's."""
-        for session_id in (self.NOBODY_IN, self.UNKNOWN):
+    async def test_no_user(self) -> None:
+        """A session without a user and a session that does not exist have no user."""
+        for session_id in (self.NO_USER_IN, self.UNKNOWN):
             self.assertIsNone(await self.found(session_id))
 
     async def test_id_is_exact(self) -> None:
@@ -205,7 +202,7 @@ class SessionStoreContract(_Case):
             self.assertIsNone(await self.found(session_id), session_id)
 
     async def test_what_is_no_id(self) -> None:
-        """What PHP would never make is refused before anything is looked up, and not repeated to anybody."""
+        """An id that PHP would never make is refused before any look-up, and not repeated."""
         good = self.ANNA_IN
         for session_id in ("", "a" * 21, "a" * 257, f"{good}\n", f" {good}", f"{good}\0", f"../{good}", f"{good};x=1",
                            f"{good}*", f"{good}%", f"{good}'", f"{good}_", "ä" * 26, "\ud800" * 26):  # fmt: skip
@@ -216,7 +213,7 @@ class SessionStoreContract(_Case):
             self.assertNotIn(session_id or "''", caught.exception.reason)
 
     async def test_logout(self) -> None:
-        """Whoever has logged out is not found again, however often somebody looks."""
+        """A user who has logged out is not found again, however often the session is looked up."""
         self.assertIsNotNone(await self.found(self.ANNA_IN))
         self.log_out(self.ANNA_IN)
         for _ in range(3):
@@ -224,8 +221,8 @@ class SessionStoreContract(_Case):
         self.assertIsNotNone(await self.found(self.ODD_IN))
 
     async def test_many_at_once(self) -> None:
-        """Whoever asks while others do gets the answer to their own question."""
+        """Concurrent look-ups get their own answers."""
         self.assertIsNone(await self.found(self.UNKNOWN))
-        asked = [self.ANNA_IN, self.ODD_IN, self.NOBODY_IN, self.UNKNOWN] * 10
+        asked = [self.ANNA_IN, self.ODD_IN, self.NO_USER_IN, self.UNKNOWN] * 10
         answers = await gatherResults([self._store.find(session_id) for session_id in asked])
         self.assertEqual(answers, [self.known_of(self.ANNA), self.known_of(self.ODD), None, None] * 10)

@@ -1,6 +1,6 @@
 """A realm in memory, for the tests of components and authorizers.
 
-Everything in it is what a router has, but for sockets and time: nothing happens until ``turn``.
+It has everything that a router has, except sockets and real time: nothing happens until ``turn``.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from orosync.session.timers import Deadlines
 S = TypeVar("S", bound=ApplicationSession)
 
 TURNS = 100
-"""Turns of the reactor that follow each other at one moment; who needs more is going round in circles."""
+"""Turns of the reactor at one moment; a component that needs more is in a loop."""
 
 
 class MemoryRealm:
-    """``authorizers`` in order say who may what; without any, everybody may do everything. ``clock`` is its time."""
+    """A realm with ``authorizers``, in order; without any, everything is allowed. ``clock`` is its time."""
 
     def __init__(self, authorizers: Sequence[IAuthorizer] = (), name: str = "realm") -> None:
         self.clock = Clock()
         self.journal = Journal(self.clock)
-        chain = Chain(authorizers or [_Everything()], self.journal, clock=self.clock)
+        chain = Chain(authorizers or [_AllowAll()], self.journal, clock=self.clock)
         realm = Realm(name, now=self.clock.seconds, seconds=self.clock.seconds)
         realm_context = RealmContext(realm, chain, [], self.journal, Dispatcher(self.journal), self.clock)
         self._context = ListenerContext(
@@ -55,7 +55,8 @@ class MemoryRealm:
         self._name = name
 
     def join(self, component: S, authid: str, role: str = "user", **known: Any) -> S:
-        """Have ``component`` join as ``authid`` (``known``: what else a Principal knows). Raises what onJoin raises."""
+        """Let ``component`` join as ``authid`` (``known``: other fields of its Principal). Raises what onJoin
+        raises."""
         component.config.realm = self._name
         principal = Principal(authid, role, "component", "component", **known)
         host, facts = EmbeddedSessionHost(self._context, principal, ConnectionPolicy()), component_facts(authid)
@@ -69,15 +70,15 @@ class MemoryRealm:
         return component
 
     def turn(self, seconds: float = 0.0) -> None:
-        """Let ``seconds`` pass; everything that anybody has said until then arrives."""
+        """Let ``seconds`` pass; everything sent until then arrives."""
         self.clock.advance(seconds)
         for _ in range(TURNS):
             self.clock.advance(0)
 
 
 @implementer(IAuthorizer)
-class _Everything:
-    """Allows it."""
+class _AllowAll:
+    """Allows everything."""
 
     def authorize(self, principal: Principal, action: Action, uri: str, match: Match, options: Any) -> Decision:
         return Decision(Verdict.ALLOW, "everything is allowed")

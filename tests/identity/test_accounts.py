@@ -55,7 +55,7 @@ class Finding(SynchronousTestCase):
     def test_faults(self) -> None:
         """Nobody at all and one name twice are faults of the configuration."""
         anna = Entry("anna", "user", Word("a"))
-        for entries, words in [([], "nobody is written here"), ([anna, anna], "a name stands twice")]:
+        for entries, words in [([], "there is no account"), ([anna, anna], "a name stands twice")]:
             error = self.assertRaises(ConfigError, Entries, TITLE, entries, Seeds())
             self.assertIn(f"[{TITLE}] user: {words}", error.faults[0])
 
@@ -79,7 +79,7 @@ class Marks(SynchronousTestCase):
         error = self.assertRaises(ConfigError, by_identifier, TITLE, pair)
         self.assertEqual(error.faults, (f"[{TITLE}] user.ben: 1 is that of user.anna, choose one",))
         error = self.assertRaises(ConfigError, by_identifier, TITLE, [])
-        self.assertIn("nobody is written here", error.faults[0])
+        self.assertIn("there is no account", error.faults[0])
 
 
 class Texts(SynchronousTestCase):

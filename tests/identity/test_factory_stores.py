@@ -110,7 +110,7 @@ class Making(TestCase):
     def test_dsns(self) -> None:
         """What is wrong with a DSN is told with its reference, without itself."""
         table = [
-            (redis("redis://h1:top-secret"), "[sessions:web] dsn: env:DSN names a host or port that cannot be"),
+            (redis("redis://h1:top-secret"), "[sessions:web] dsn: env:DSN names an invalid host or port"),
             (pdo("sqlite:///top-secret"), "[sessions:web] dsn: env:DSN names no database that orosync can ask"),
         ]
         for section, words in table:

@@ -1,5 +1,5 @@
-"""Directories that ask Oro's own database: PostgreSQL, MariaDB and MySQL.
+"""Directories of users: those of Oro's own database (PostgreSQL, MariaDB, MySQL), and users given at the start.
 
-Read only, one query for each look-up, in threads of their own; ``lookups`` stands in front of them and keeps a storm,
-or a database that is down, from becoming everybody's. They must not know tickets, cookies or WAMP.
+Databases are read only, with one query for each look-up, in threads; ``single_flight`` stands in front of them and
+bounds the look-ups.
 """

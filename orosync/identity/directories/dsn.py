@@ -2,9 +2,9 @@
 
     postgres://oro:secret@db.example.com:5432/oro?sslmode=verify-full&charset=utf8&serverVersion=17.2
 
-Doctrine cuts with PHP's parse_url, decodes percent signs, and lets keys of the query go before what stands in front of
-them (DBAL, DsnParser). A password may therefore hold a raw "@" or ":", but "/", "?" and "#" only percent-encoded. What
-Doctrine alone understands is dropped. This file must not know drivers or connections; a fault never repeats the text.
+Doctrine splits with PHP's parse_url, decodes percent signs, and lets keys of the query override the parts before them
+(DBAL, DsnParser). A password may therefore hold a raw "@" or ":", but "/", "?" and "#" only percent-encoded. Keys that
+only Doctrine understands are dropped. An error never repeats the text.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SCHEMES = {
     "mariadb": MYSQL,
 }
 
-PLACE = frozenset({"host", "port", "user", "password", "dbname", "unix_socket"})
-"""Keys of the query that stand for a part of the DSN."""
+OVERRIDING = frozenset({"host", "port", "user", "password", "dbname", "unix_socket"})
+"""Keys of the query that override a part of the DSN."""
 
 KEPT: Mapping[str, frozenset[str]] = {
     POSTGRESQL: frozenset(
@@ -52,7 +52,7 @@ KEPT: Mapping[str, frozenset[str]] = {
     ),
     MYSQL: frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"}),
 }
-"""Keys that reach the driver, libpq's names on both engines."""
+"""Keys that are passed to the driver, with libpq's names on both engines."""
 
 DOCTRINE = frozenset(
     [
@@ -95,14 +95,14 @@ PDO_MYSQL_TLS = {
     "driverOptions[1008]": "sslcert",
     "driverOptions[1009]": "sslrootcert",
 }
-"""PDO's numbers for MYSQL_ATTR_SSL_KEY, _CERT and _CA: dropping them would drop the protection."""
+"""PDO's numbers for MYSQL_ATTR_SSL_KEY, _CERT and _CA: dropping them would turn off TLS."""
 
 SHAPE = "write it like postgres://user:password@host:5432/database"
 
 
 @attrs.frozen
 class Dsn:
-    """Where a database is. ``socket`` is a path ("" for TCP): a directory for PostgreSQL, a file for MySQL."""
+    """The address of a database. ``socket`` is a path ("" for TCP): a directory for PostgreSQL, a file for MySQL."""
 
     engine: str
     user: str
@@ -115,7 +115,7 @@ class Dsn:
 
 
 def parse(text: str) -> Dsn:
-    """Read a DSN. ValueError says what is wrong and what to do, and holds nothing of the text but names of keys."""
+    """Read a DSN. ValueError says what is wrong and what to do, and repeats nothing but names of keys."""
     found = re.fullmatch(r"([A-Za-z][A-Za-z0-9+._-]*)://([^/?#]*)([^?#]*)(?:\?([^#]*))?", text)
     if found is None:
         hint = "write a # as %23" if "#" in text else SHAPE
@@ -134,7 +134,7 @@ def parse(text: str) -> Dsn:
     options: dict[str, str] = {}
     for key, value in parse_qsl(found[4] or "", keep_blank_values=True, errors="surrogateescape"):
         base = key.partition("[")[0]
-        if key in PLACE:
+        if key in OVERRIDING:
             parts[key] = value
         elif key in KEPT[engine]:
             options[key] = value

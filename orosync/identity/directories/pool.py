@@ -49,7 +49,7 @@ class NoDatabaseConnection(Exception):
 class SqlService(Service):
     """A database that can be queried while the service runs. ``name`` is the title of its section.
 
-    Every failure is Unavailable, of the kind ``down``, with the reason in one line.
+    Every failure is Unavailable, with the reason code ``down``, with the reason in one line.
     """
 
     def __init__(self, name: str, down: str, engine: Engine, limits: QueryLimits, reactor: Any) -> None:

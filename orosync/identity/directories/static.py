@@ -1,4 +1,4 @@
-"""A directory of users that were given at the start: for demonstrations, tests and small installations."""
+"""A directory of fixed users: for demonstrations, tests and small installations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orosync.model import SharedPassword, User, shared_by
 
 @implementer(IDirectory, ISharedPasswords)
 class StaticDirectory:
-    """Finds ``users`` as Oro's UserLoader does. ConfigError for two users of one id, username or e-mail."""
+    """Finds ``users`` as Oro's UserLoader does. ConfigError for two users with the same id, username or e-mail."""
 
     def __init__(self, users: Iterable[User]) -> None:
         users = tuple(users)
@@ -27,7 +27,7 @@ class StaticDirectory:
             raise ConfigError(faults)
 
     def find(self, login: str) -> Deferred[User | None]:
-        """See IDirectory. The username must match in every letter; an e-mail in any case."""
+        """See IDirectory. The username must match exactly, an e-mail in any case."""
         user = self._by_username.get(login)
         if user is None and "@" in login:
             user = self._by_email.get(login.lower())

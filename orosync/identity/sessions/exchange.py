@@ -1,12 +1,11 @@
 """The HTTP exchange: the visitor's session cookie for a sync ticket, at Oro's own ``POST /sync/ticket``.
 
-For installations whose sessions orosync cannot or shall not read. Oro's CSRF protection is a double submit: the header
-has to equal a cookie, which nobody but the sender keeps (SyncBundle/Controller/TicketController.php, SecurityBundle's
-CsrfRequestManager). So the pair is our own; no other cookie of the visitor goes along, redirects are not followed, and
-the address is the configured one. The ticket is judged like every other by ``verify``.
+For installations whose sessions orosync cannot or must not read. Oro's CSRF protection is a double submit: a header has
+to equal a cookie, which the server does not store (SyncBundle/Controller/TicketController.php, SecurityBundle's
+CsrfRequestManager). So orosync makes the pair itself; no other cookie of the visitor is sent, redirects are not
+followed, and the address is the configured one. The ticket is verified like every other, by ``verify``.
 
-The request is a visit to the application: PHP locks the session for as long as it lasts, and the session lives on from
-then. This file must not know how a ticket is judged.
+The request is a visit to the application: PHP locks the session for as long as it lasts, and the session is prolonged.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ AT_ONCE = 4
 """Requests at a time: each takes a PHP process of the application."""
 
 LONGEST_ANSWER = 4096
-NOBODY = frozenset({302, 303, 401, 403})
-"""What an application answers in which nobody is logged in: its login page's address, or that it is not allowed."""
+NO_USER = frozenset({302, 303, 401, 403})
+"""The status when no user is logged in: a redirect to the login page, or a denial."""
 
 Verify = Callable[[str], Deferred[Principal]]
 
@@ -47,7 +46,7 @@ Verify = Callable[[str], Deferred[Principal]]
 class TicketExchange(Service):
     """Asks ``url`` while it runs, the session's id in the cookie ``cookie``; ``timeout`` in seconds for all of it.
 
-    ``verify`` judges a ticket: fires with its Principal, fails with Refused or Unavailable. ``trust_root`` as
+    ``verify`` verifies a ticket: fires with its Principal, fails with Refused or Unavailable. ``trust_root`` as
     BrowserLikePolicyForHTTPS takes it (None: the system's authorities).
     """
 
@@ -99,13 +98,13 @@ class TicketExchange(Service):
         except Exception as error:
             cause = _cause(error)
             raise (self._late() if isinstance(cause, CancelledError) else self._down(_words(cause))) from None
-        if code in NOBODY:
+        if code in NO_USER:
             return None
         if code != 200:
             raise self._down(f"answered with status {code}")
         ticket = self._ticket(body)
         if parse(ticket).is_back_end:
-            raise Refused("exchange_without_user", f"[{self.name}] the ticket is nobody's: no user is logged in")
+            raise Refused("exchange_without_user", f"[{self.name}] the ticket has no user: none is logged in")
         principal = await self._verify(ticket)
         return AdminSession(username=principal.authid, user_id=principal.user_id, roles=principal.roles)
 
@@ -120,8 +119,8 @@ class TicketExchange(Service):
         return request.addBoth(done)
 
     async def _asked(self, session_id: str) -> tuple[int, bytes | None]:
-        """The status, and the body unless it is too long."""
-        token = secrets.token_hex(16)  # without dots: compared as it stands
+        """The status and the body, None for a body that is too long."""
+        token = secrets.token_hex(16)  # without dots, it is compared as it is
         headers = {
             "Cookie": [f"{self._cookie}={session_id}; _csrf={token}; https-_csrf={token}"],
             "X-CSRF-Header": [token],
@@ -151,21 +150,21 @@ class TicketExchange(Service):
 
 
 class _Body(Protocol):
-    """Collects an answer up to a length; ends the connection of a longer one. ``whole`` fires with it, or None."""
+    """Collects a body up to a length and closes the connection of a longer one. ``whole`` fires with it, or None."""
 
     def __init__(self) -> None:
         self.whole: Deferred[bytes | None] = Deferred(lambda _: self._end())
         self._data = b""
 
     def dataReceived(self, data: bytes) -> None:
-        """More of it."""
+        """See Protocol."""
         self._data += data
         if len(self._data) > LONGEST_ANSWER:
             self._tell(None)
             self._end()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """That was all; whether it was cut shows in the data."""
+        """See Protocol. An incomplete body is no JSON."""
         self._tell(self._data)
 
     def _end(self) -> None:
@@ -179,7 +178,7 @@ class _Body(Protocol):
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What twisted.web wraps up in lists of reasons."""
+    """The error inside twisted.web's lists of reasons."""
     reasons = getattr(error, "reasons", None)
     return reasons[0].value if reasons else error
 

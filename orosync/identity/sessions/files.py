@@ -1,11 +1,10 @@
 """PHP's session files: ``sess_<id>`` in one directory (ext/session/mod_files.c; Oro's ``var/sessions/<env>``).
 
-PHP makes them with mode 0600. orosync must run as PHP's user, or PHP be told to let the group read them
-(``session.save_path = "0;0640;/directory"``) and the directory to be searched; see docs/sessions.md.
+PHP makes them with mode 0600. orosync must run as PHP's user, or PHP must let the group read them
+(``session.save_path = "0;0640;/directory"``) and search the directory; see docs/sessions.md.
 
-PHP locks a file for as long as a request lasts and rewrites it in place. Files are read here without the lock: what was
-written meanwhile is read again. They are read in threads, since the directory may be on a network file system. This
-file must not know what a session holds.
+PHP locks a file for as long as a request lasts and rewrites it in place. Files are read here without the lock: one that
+changed meanwhile is read again. They are read in threads, since the directory may be on a network file system.
 """
 
 from __future__ import annotations
@@ -30,23 +29,23 @@ from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 
 THREADS = 4
-PATIENCE = 3.0
+TIMEOUT = 3.0
 """Seconds for one look-up."""
 
 AGAIN = (0.01, 0.03, 0.1)
-"""Seconds to wait before a file is read again that may just be written."""
+"""Seconds to wait before a file that may just be written is read again."""
 
 FRESH = 1.0
-"""Seconds after its last change in which a file that is empty or cut may still be being written."""
+"""Seconds after its last change for which an empty or incomplete file may still be being written."""
 
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Not through a symbolic link; and should it be a pipe, nobody waits for its other end."""
+"""Not through a symbolic link, and without waiting for the other end of a pipe."""
 
 
 @implementer(ISessionStore)
 class SessionFiles(Service):
     """Sessions in ``directory`` while it runs. ``lifetime`` in seconds is PHP's session.gc_maxlifetime; ``now``
-    tells the time of day as the file system does, in any thread."""
+    tells the time of day as the file system does, and is called in threads."""
 
     def __init__(
         self, name: str, directory: Path, reader: SessionReader, reactor: Any, now: Now, lifetime: float = 7200
@@ -59,7 +58,7 @@ class SessionFiles(Service):
         self._threads = Threads(self.name, THREADS, reactor)
 
     def startService(self) -> None:
-        """Have threads."""
+        """Threads are made when they are needed."""
         Service.startService(self)
         self._threads.start()
 
@@ -75,10 +74,10 @@ class SessionFiles(Service):
     async def _found(self, session_id: str) -> AdminSession | None:
         path = self._directory / f"sess_{checked(session_id)}"
         try:
-            return await self._threads.run(PATIENCE, self._read, path, self._now() - self._lifetime)
+            return await self._threads.run(TIMEOUT, self._read, path, self._now() - self._lifetime)
         except Stuck as stuck:
             raise self._down(str(stuck)) from None
-        except OSError as error:  # its own text names the file, and with it the id
+        except OSError as error:  # its text names the file, and with it the id
             raise self._down(_advice(error)) from None
 
     def _down(self, why: str) -> Unavailable:
@@ -96,7 +95,7 @@ class SessionFiles(Service):
             may_grow = pause is not None and self._now() - changed < FRESH
             try:
                 if complete and (data or not may_grow):
-                    return self._judged(data, changed, oldest)
+                    return self._user(data, changed, oldest)
                 if not may_grow:
                     raise self._reader.unreadable("it changes all the time")
             except Refused:
@@ -106,14 +105,14 @@ class SessionFiles(Service):
                 time.sleep(pause)
         return None
 
-    def _judged(self, data: bytes, changed: float, oldest: float) -> AdminSession | None:
+    def _user(self, data: bytes, changed: float, oldest: float) -> AdminSession | None:
         reading = self._reader.read(data)
         used = changed if reading.last_used is None else min(changed, reading.last_used)
         return reading.admin if used >= oldest else None
 
     def _open(self, path: Path) -> tuple[bytes, float, bool] | None:
-        """What the file holds, when it was changed, and whether it stayed as it was meanwhile; None when there is
-        none. Refused when it is no file."""
+        """The file's content, when it was changed, and whether it stayed unchanged meanwhile; None when there is no
+        such file. Refused when it is not a regular file."""
         try:
             descriptor = os.open(path, FLAGS)
         except FileNotFoundError:

@@ -4,7 +4,7 @@
 
 ``sess_lifetime`` is when the session expires, in seconds since 1970; as older versions of Symfony write it (less than
 ten years) it is how long the session lives from ``sess_time`` on. One SELECT without a lock: no request of the
-application waits for it. This file must not know threads, connections or what a session holds.
+application waits for it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from orosync.model import AdminSession
 
 TABLE: Final = "oro_session"
 LONGEST_ID = 128
-"""Characters that the table holds of an id."""
+"""Characters of an id in the table."""
 
 LONGEST_LIFETIME = 315_576_000
-"""Seconds; whatever is less is a lifetime, and no moment (PdoSessionHandler::MAX_LIFETIME)."""
+"""Seconds; a smaller value is a lifetime, not a time (PdoSessionHandler::MAX_LIFETIME)."""
 
 QUERY = (
     "SELECT id, CASE WHEN OCTET_LENGTH(sess_data) <= %(most)s THEN sess_data END, sess_lifetime, sess_time "
@@ -69,20 +69,20 @@ class PdoSessions(SqlService):
         return found
 
     def _looking_up(self, session_id: str, now: float) -> Callable[[Any], AdminSession | Refused | None]:
-        """What a thread does with its connection. That a session cannot be read is no failure of the connection."""
+        """The look-up for a thread. That a session cannot be read is returned: it is no failure of the connection."""
         asked = {"id": session_id, "most": LARGEST}
 
         def look_up(connection: Any) -> AdminSession | Refused | None:
             try:
-                return self._judged(rows(connection, self._query, asked), session_id.encode(), now)
+                return self._user(rows(connection, self._query, asked), session_id.encode(), now)
             except Refused as refusal:
                 return refusal
 
         return look_up
 
-    def _judged(self, found: list[Any], session_id: bytes, now: float) -> AdminSession | None:
+    def _user(self, found: list[Any], session_id: bytes, now: float) -> AdminSession | None:
         for name, data, lifetime, since in found:
-            # Collations of MySQL compare loosely; PHP's ids do not.
+            # Collations of MySQL compare loosely, but PHP's ids are exact.
             if _bytes(name) != session_id:
                 continue
             expires = lifetime if lifetime > LONGEST_LIFETIME else since + lifetime

@@ -2,7 +2,7 @@
 RedisSessionHandler).
 
 One command is used, GET; ``SET``, ``EXPIRE`` and Oro's lock (``<key>.lock``) never. docs/sessions.md has the line for
-Redis' ACL. This file must not know how a connection is made (``redis_link``).
+Redis' ACL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orosync.model import AdminSession
 
 PREFIX = "session"
 AT_ONCE = 32
-"""Commands on their way at a time, all on one connection."""
+"""Commands in flight, all on one connection."""
 
 
 @implementer(ISessionStore)
@@ -44,7 +44,7 @@ class RedisSessions(Service):
         self.name = f"sessions:{name}"
         self._prefix = prefix.encode()
         self._reader = reader
-        self._patience = timeout
+        self._timeout = timeout
         self._link = RedisLink(dsn, reactor, timeout, LARGEST, trust_root)
         self._threads = Threads(self.name, 1, reactor, room=AT_ONCE)
 
@@ -71,7 +71,7 @@ class RedisSessions(Service):
         if len(data) <= QUICK:
             return self._reader.read(data).admin
         try:
-            return (await self._threads.run(self._patience, self._reader.read, data)).admin
+            return (await self._threads.run(self._timeout, self._reader.read, data)).admin
         except Stuck as stuck:
             raise self._down(str(stuck)) from None
 

@@ -7,8 +7,8 @@
     redis://sentinel1:26379?dbindex=1&redis_sentinel=mymaster
     redis:?host[sentinel1:26379]&host[sentinel2:26379]&redis_sentinel=mymaster&auth=password
 
-One word before the "@" is the password, not the user. Keys of the query that only PHP's clients understand are passed
-over. This file must not know connections; a fault never repeats the text.
+One word before the "@" is the password, not the user. Keys of the query that only PHP's clients understand are
+ignored. An error never repeats the text.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Server:
 
 @attrs.frozen
 class RedisDsn:
-    """Where sessions are. ``sentinel`` is the name of the master that ``servers`` (Sentinels then) are asked for, or
-    ""; ``user`` "" is Redis' default one."""
+    """``sentinel`` is the name of the master that ``servers``, then Sentinels, are asked for, or ""; ``user`` "" is
+    Redis' default user."""
 
     servers: tuple[Server, ...]
     user: str
@@ -52,7 +52,7 @@ class RedisDsn:
 
 
 def parse(text: str) -> RedisDsn:
-    """Read a DSN. ValueError says what is wrong and what to do, and holds nothing of the text."""
+    """Read a DSN. ValueError says what is wrong and what to do, without any of the text."""
     found = _DSN.fullmatch(text)
     if found is None:
         raise ValueError(f"is not a DSN of Redis, {SHAPE}; in a password write @ as %40, : as %3A, / as %2F, ? as %3F")
@@ -109,7 +109,7 @@ def _servers(host: str, path: str, named: list[str], port: int) -> tuple[Server,
     servers = []
     if host:
         if path:
-            raise ValueError("has a path behind its host that is no number of a database")
+            raise ValueError("has a path after its host that is no number of a database")
         servers.append(_server(host, port))
     elif path:
         servers.append(Server(unquote(path), 0))
@@ -124,5 +124,5 @@ def _server(text: str, port: int) -> Server:
     found = _HOST.fullmatch(text)
     number = port if found is None or not found["port"] else int(found["port"])
     if found is None or not 0 < number < 65536:
-        raise ValueError(f"names a host or port that cannot be, {SHAPE}")
+        raise ValueError(f"names an invalid host or port, {SHAPE}")
     return Server(found["six"] or found["name"], number)

@@ -73,7 +73,7 @@ class Parsing(SynchronousTestCase):
             ("redis://127.0.0.1:99999", "host or port that cannot be"),
             ("redis://127.0.0.1:port", "host or port that cannot be"),
             ("redis://top secret", "host or port that cannot be"),
-            ("redis://127.0.0.1/top-secret", "has a path behind its host"),
+            ("redis://127.0.0.1/top-secret", "has a path after its host"),
             ("redis://127.0.0.1?dbindex=top-secret", "names a database that is no number"),
             ("redis://127.0.0.1:6379?host[127.0.0.1:6380]&cluster=predis", "is that of a Redis Cluster"),
             ("redis:?host[a]&host[b]&redis_cluster=1", "is that of a Redis Cluster"),
