@@ -81,9 +81,9 @@ class AuthenticatorContract(_Case):
         extras.append({"pubkey": "0" * 64, "nonce": "AAAA"})
         for method in self.make_authenticator().methods:
             for authid in (None, *_ODD):
-                await self._outcome(method, authid, {"pubkey": "0" * 64, "nonce": "AAAA"})
+                await self._hello_outcome(method, authid, {"pubkey": "0" * 64, "nonce": "AAAA"})
             for extra in extras:
-                await self._outcome(method, "anna", extra)
+                await self._hello_outcome(method, "anna", extra)
 
     async def test_odd_answer(self) -> None:
         """Whatever AUTHENTICATE holds, it is Refused unless it is the right answer."""
@@ -91,13 +91,13 @@ class AuthenticatorContract(_Case):
         for method in authenticator.methods:
             for signature in _ODD:
                 for extra in _ODD_EXTRAS:
-                    challenge = await self._outcome(method, "anna", {"pubkey": "0" * 64, "nonce": "AAAA"})
+                    challenge = await self._hello_outcome(method, "anna", {"pubkey": "0" * 64, "nonce": "AAAA"})
                     if isinstance(challenge, AuthenticationStep):
                         with self.assertRaises(Refused) as caught:
                             await challenge.answer(signature, extra)
                         self._harmless(caught.exception)
 
-    async def _outcome(
+    async def _hello_outcome(
         self, method: str, authid: str | None, extra: dict[str, Any]
     ) -> Principal | AuthenticationStep | None:
         """The outcome of one HELLO, for an authenticator without earlier failures; None if it was refused."""
