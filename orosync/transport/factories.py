@@ -16,7 +16,7 @@ from orosync.transport.accepting import hand_over
 from orosync.transport.admission import Place
 from orosync.transport.handshake import note_refusal
 from orosync.transport.http_responses import ANSWERS
-from orosync.transport.http_site import quiet_site
+from orosync.transport.http_site import bounded_site
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll import LongPoll
 from orosync.transport.rawsocket import RawSocketConnection
@@ -43,7 +43,7 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     """The class of the WebSocket connections of ``listener``, with its pages and its long-poll transport."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
-    site = quiet_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
+    site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
     return listener.connection_class(
         WebSocketConnection,
         origin_rule=OriginRule(settings.origins, settings.origin_required),

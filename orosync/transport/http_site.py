@@ -51,7 +51,7 @@ class BoundedChannel(http.HTTPChannel):
     bytes do not extend it. What arrives waits here, and Twisted's parser is given what one turn may cost (this is a
     ``read_turns.Reader``); what comes behind a refusal is dropped."""
 
-    site: QuietSite
+    site: BoundedSite
     _left = QUANTUM
     _requests_left = REQUESTS
     _waiting = _feeding = _held = False
@@ -226,9 +226,9 @@ class BoundedRequest(server.Request):
         if not self._refused:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
 
-    def site_of(self) -> QuietSite:
+    def site_of(self) -> BoundedSite:
         channel: Any = self.channel
-        site: QuietSite = channel.site
+        site: BoundedSite = channel.site
         return site
 
     def _refuse(self) -> None:
@@ -239,7 +239,7 @@ class BoundedRequest(server.Request):
             channel.loseConnection()
 
 
-class QuietSite(Site):
+class BoundedSite(Site):
     """A site that logs no requests: their lines may hold tickets."""
 
     displayTracebacks = False
@@ -271,16 +271,16 @@ class QuietSite(Site):
         return super().getResourceFor(request)  # type: ignore[no-untyped-call]
 
 
-def quiet_site(
+def bounded_site(
     root: IResource | None,
     clock: IReactorTime,
     branch: Branch | None = None,
     body_limit: int = BODY_LIMIT,
     turns: ReadTurns | None = None,
-) -> QuietSite:
+) -> BoundedSite:
     """A site that serves ``root`` (None: nothing) and, where it has a path, ``branch``; it tells time by ``clock``."""
     nothing: Any = Resource()
-    site = QuietSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
+    site = BoundedSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
     site.branch = branch
     site.body_limit = body_limit
     site.turns = ReadTurns(clock) if turns is None else turns

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from orosync.transport.http_site import BYTES, REQUESTS, quiet_site
+from orosync.transport.http_site import BYTES, REQUESTS, bounded_site
 from orosync.transport.tls import ReloadingCredentials, self_signed
 from tests.support.listeners import ListenerCase, reactor
 from tests.support.wires import MemoryListener, upgrade
@@ -37,7 +37,7 @@ class Echo(Resource):
 GET = b"GET /page?ticket=SECRET HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-class QuietSiteTests(SynchronousTestCase):
+class BoundedSiteTests(SynchronousTestCase):
     def test_requests_are_not_logged(self) -> None:
         """Their lines may hold tickets."""
         heard: list[str] = []
@@ -55,7 +55,7 @@ class QuietSiteTests(SynchronousTestCase):
 
     def test_tracebacks_are_not_shown(self) -> None:
         """A visitor learns nothing about the inside."""
-        self.assertFalse(quiet_site(Echo(), Clock()).displayTracebacks)
+        self.assertFalse(bounded_site(Echo(), Clock()).displayTracebacks)
 
     def test_bodies_arrive_wherever_they_are_cut(self) -> None:
         """What came before the hand-over and what comes after it make one request."""
