@@ -3,7 +3,7 @@
     hosts.py                              admits a client: over a transport, or as a component of this process
     context.py, realm_context.py          what the sessions of a listener share, and those of a realm
     v1.py, v2.py, batched.py              the session itself
-    v2_requests.py, replies.py, limits.py what a WAMP v2 client asks for, and how it is answered or refused
+    v2_requests.py, replies.py            what a WAMP v2 client asks for, and how it is answered or refused
     features.py                           what WELCOME announces
     dispatch.py                           deliveries become frames
     revalidation.py, reauthorization.py   logins and rights that change while a client is connected

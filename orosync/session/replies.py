@@ -1,8 +1,8 @@
 """What becomes of a request when its authorization is decided, at once or later: it is carried out, or refused.
 
-A refusal is a line in the log and an ERROR. While a client's request waits for its decision, nothing more is read from
-that client, so that its messages stay in order. Calls of WAMP's own procedures do not hold up what follows: each is
-answered when its own decision is there.
+A refusal, also for a limit of the session, is a line in the log and an ERROR. While a client's request waits for its
+decision, nothing more is read from that client, so that its messages stay in order. Calls of WAMP's own procedures do
+not hold up what follows: each is answered when its own decision is there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from orosync.wamp.v2 import CALL
 MOST = 100
 """Calls of WAMP's own procedures that may wait in one session: the dealer does not count them."""
 
+_HOLDINGS = {Action.SUBSCRIBE: "subscriptions", Action.REGISTER: "registrations"}
 _log = Logger()
 
 
@@ -114,6 +115,17 @@ def may_disclose(wanted: bool, disclosing: bool) -> bool:
             uris.OPTION_DISALLOWED_DISCLOSE_ME, "this realm does not name clients to others: leave disclose_me out"
         )
     return wanted
+
+
+def one_too_many(journal: IJournal, principal: Principal, action: Action, uri: str, limit: int) -> RequestError:
+    """Note a SUBSCRIBE or REGISTER of a session that has as many as it may; the error to answer it with."""
+    journal.note(f"{action.value}.refused", "limit", user=principal.authid, uri=uri, limit=limit)
+    return RequestError(uris.UNAVAILABLE, f"a session may have {limit} {_HOLDINGS[action]}, and this one has them")
+
+
+def no_room(journal: IJournal, principal: Principal, procedure: str, error: RequestError) -> None:
+    """Note a CALL that is refused because too many are in progress, of its caller or for its callees."""
+    journal.note("call.refused", "unavailable", user=principal.authid, uri=procedure, reason=error.message)
 
 
 def refusal(journal: IJournal, principal: Principal, action: Action, uri: str, decision: Decision) -> RequestError:

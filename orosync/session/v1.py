@@ -22,10 +22,9 @@ from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Deci
 from orosync.router.deliveries import Member
 from orosync.router.filters import Filters, PublishOptions
 from orosync.session.context import ListenerContext
-from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import error_of, refusal, when_decided
+from orosync.session.replies import error_of, no_room, one_too_many, refusal, when_decided
 from orosync.wamp import uris, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload

@@ -23,10 +23,16 @@ from orosync.router.deliveries import Member, choice, flag, whole
 from orosync.router.filters import PublishOptions
 from orosync.router.pending import PendingCall
 from orosync.router.registrations import DEFAULT_OPTIONS, Invoke, RegisterOptions
-from orosync.session.limits import no_room, one_too_many
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import RequestingSession, may_disclose, refusal, when_decided
+from orosync.session.replies import (
+    RequestingSession,
+    may_disclose,
+    no_room,
+    one_too_many,
+    refusal,
+    when_decided,
+)
 from orosync.session.timers import CallTimer
 from orosync.wamp import forwarding, ids, uris
 from orosync.wamp.forwarding import OPTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Action
-from orosync.session.limits import one_too_many
+from orosync.session.replies import one_too_many
 from orosync.testing import RecordingJournal, principal
 from tests.session.fixture import RealmFixture
 
