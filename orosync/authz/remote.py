@@ -217,7 +217,7 @@ class RemoteAuthorizer:
         journal: IJournal,
         *,
         registered_by: Collection[str],
-        timeout: float = 5.0,
+        timeout: float,
         cache: DecisionCache | None = None,
     ) -> None:
         self.name = name

@@ -70,7 +70,7 @@ class CookieAuthenticator:
         now: Now,
         *,
         cookie: str = BACK_OFFICE,
-        role: str = "user",
+        role: str,
         prolongs: bool = False,
         recheck_interval: float | None = None,
         failures: FailureBuckets | None = None,

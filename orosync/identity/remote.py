@@ -96,7 +96,7 @@ class RemoteAuthenticator:
         limits: RemoteLimits,
         registered_by: Collection[str],
         realm: str = "",
-        timeout: float = 5.0,
+        timeout: float,
         failures: FailureBuckets | None = None,
     ) -> None:
         self.name = name

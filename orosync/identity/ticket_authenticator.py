@@ -17,7 +17,7 @@ from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures, published
 from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, last_value
-from orosync.identity.ticket_verifier import BACK_END, METHOD, PublisherRight, TicketVerifier
+from orosync.identity.ticket_verifier import METHOD, PublisherRight, TicketVerifier
 from orosync.identity.user_credentials import UserCredential, UserCredentials, none_shared
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IDirectory, IJournal, IRecheck, Renewal
 from orosync.model import ConnectionFacts, Principal
@@ -49,10 +49,10 @@ class TicketAuthenticator:
         now: Now,
         *,
         publisher_right: PublisherRight,
-        role: str = "user",
-        publisher_role: str = BACK_END,
-        ttl: float = 300,
-        future: float = 30,
+        role: str,
+        publisher_role: str,
+        ttl: float,
+        future: float,
         ticket_limit: int = LONGEST_TICKET,
         accept_disabled: bool = False,
         accept_published: bool = False,

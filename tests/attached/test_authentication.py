@@ -51,9 +51,13 @@ class Answers(SynchronousTestCase):
             clock,
             clock.seconds,
             publisher_right=right,
+            role="user",
+            publisher_role="backend",
+            ttl=300,
+            future=30,
         )
         store = MemorySessionStore({ANNA_IN: AdminSession("anna", 1)})
-        cookies = CookieAuthenticator("cookies", store, self.directory, self.journal, clock, clock.seconds)
+        cookies = CookieAuthenticator("cookies", store, self.directory, self.journal, clock, clock.seconds, role="user")
         self.authentication = Authentication(
             {"oro": [tickets, cookies], "almighty": [AnonymousAuthenticator("all", "trusted")]},
             "oro",

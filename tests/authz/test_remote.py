@@ -222,4 +222,6 @@ class Contract(AuthorizerContract, TestCase):
     def make_authorizer(self) -> IAuthorizer:
         caller, journal = Application(), RecordingJournal()
         cache = DecisionCache(30.0, 100, Clock())
-        return RemoteAuthorizer("acl", lambda: caller, "com.decide", journal, registered_by=["authorizer"], cache=cache)
+        return RemoteAuthorizer(
+            "acl", lambda: caller, "com.decide", journal, registered_by=["authorizer"], timeout=5.0, cache=cache
+        )

@@ -17,21 +17,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 
 OTHERS = {
     "orosync/authz/chain.py timeout",
-    "orosync/authz/remote.py timeout",
-    "orosync/identity/cookie_authenticator.py role",
-    "orosync/identity/directories/pool.py users",
-    "orosync/identity/directories/sql.py connections",
     "orosync/identity/php/session.py context",
-    "orosync/identity/remote.py timeout",
-    "orosync/identity/sessions/exchange.py cookie",
-    "orosync/identity/sessions/exchange.py timeout",
-    "orosync/identity/sessions/files.py lifetime",
-    "orosync/identity/sessions/redis.py timeout",
-    "orosync/identity/ticket_authenticator.py future",
-    "orosync/identity/ticket_authenticator.py role",
-    "orosync/identity/ticket_authenticator.py ttl",
-    "orosync/identity/ticket_verifier.py future",
-    "orosync/identity/ticket_verifier.py ttl",
     "orosync/model.py message_limit",
     "orosync/testing/memory_realm.py role",
 }

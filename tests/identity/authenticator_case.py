@@ -57,7 +57,7 @@ class AuthenticatorCase(SynchronousTestCase):
             self.clock,
             lambda: self.clock.seconds() + self.set,
             publisher_right=self.right,
-            **settings,
+            **{"role": "user", "publisher_role": "backend", "ttl": 300, "future": 30, **settings},
         )
 
     def facts(self, ticket: str, **changes: Any) -> ConnectionFacts:

@@ -41,7 +41,13 @@ class CookieCase(SynchronousTestCase):
             }
         )
         self.authenticator = CookieAuthenticator(
-            "office", self.store, self.directory, self.journal, self.clock, self.clock.seconds, **settings
+            "office",
+            self.store,
+            self.directory,
+            self.journal,
+            self.clock,
+            self.clock.seconds,
+            **{"role": "user", **settings},
         )
 
     def facts(self, cookie=COOKIE, **changes):

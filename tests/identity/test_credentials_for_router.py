@@ -42,8 +42,12 @@ class Identification(SynchronousTestCase):
             clock,
             clock.seconds,
             publisher_right=PublisherRight(publisher_from={"attach": ["127.0.0.1"]}),
+            role="user",
+            publisher_role="backend",
+            ttl=300,
+            future=30,
         )
-        self.cookies = CookieAuthenticator("cookies", store, directory, journal, clock, clock.seconds)
+        self.cookies = CookieAuthenticator("cookies", store, directory, journal, clock, clock.seconds, role="user")
         self.guests = AnonymousAuthenticator("guests", "guest")
         self.all: list[IAuthenticator] = [self.guests, self.tickets, self.cookies]
 

@@ -39,7 +39,7 @@ class RemoteCase(MethodCase):
             self.realms.append(realm)
             return self.caller
 
-        options = {"limits": LIMITS, "registered_by": ["authenticator"], **options}
+        options = {"limits": LIMITS, "registered_by": ["authenticator"], "timeout": 5.0, **options}
         self.authenticator = RemoteAuthenticator(
             "desk", self.method, caller, "com.authenticate", self.journal, self.clock, self.clock.seconds, **options
         )
@@ -235,6 +235,7 @@ class Contract(AuthenticatorContract, TestCase):
             clock.seconds,
             limits=LIMITS,
             registered_by=["a"],
+            timeout=5.0,
         )
 
     async def wrong_attempt(self, authenticator: IAuthenticator) -> Any:

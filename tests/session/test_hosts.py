@@ -127,7 +127,7 @@ class LifeTests(SynchronousTestCase):
         self.store = MemorySessionStore({self.COOKIE: AdminSession("anna", 1, "hash")})
         self.directory = MemoryDirectory(User(1, "anna", "hash"), User(2, "ben", "hash"))
         cookie = CookieAuthenticator(
-            "cookie", self.store, self.directory, fixture.journal, fixture.clock, fixture.clock.seconds
+            "cookie", self.store, self.directory, fixture.journal, fixture.clock, fixture.clock.seconds, role="user"
         )
         self.door = Doorman("door", None)
         fixture.realm_context.authenticators = [cookie, self.door, fixture.anonymous]

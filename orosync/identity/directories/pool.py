@@ -152,7 +152,7 @@ class SqlDirectory(SqlService):
     """Finds users in Oro's tables while it runs; Unavailable ("directory_down") otherwise. ``users`` is the table, or
     a view of the same columns (``[schema.]name``)."""
 
-    def __init__(self, name: str, engine: Engine, limits: QueryLimits, reactor: Any, users: str = "oro_user") -> None:
+    def __init__(self, name: str, engine: Engine, limits: QueryLimits, reactor: Any, users: str) -> None:
         super().__init__(f"directory:{name}", "directory_down", engine, limits, reactor)
         self._users = users
         self._query: str | None = None

@@ -50,9 +50,9 @@ class UnknownSchema(Exception):
 class QueryLimits:
     """Seconds: to get a connection, and for one query; ``connections`` is how many there are at most."""
 
-    connect: float = 3.0
-    query: float = 2.0
-    connections: int = 4
+    connect: float
+    query: float
+    connections: int
 
     @property
     def look_up(self) -> float:

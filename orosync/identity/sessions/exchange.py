@@ -57,8 +57,8 @@ class TicketExchange(Service):
         verify: Verify,
         reactor: Any,
         *,
-        cookie: str = "BAPID",
-        timeout: float = 5.0,
+        cookie: str,
+        timeout: float,
         trust_root: Any = None,
     ) -> None:
         self.name = f"sessions:{name}"

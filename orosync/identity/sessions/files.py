@@ -48,7 +48,7 @@ class SessionFiles(Service):
     tells the time of day as the file system does, and is called in threads."""
 
     def __init__(
-        self, name: str, directory: Path, reader: SessionReader, reactor: Any, now: Now, lifetime: float = 7200
+        self, name: str, directory: Path, reader: SessionReader, reactor: Any, now: Now, lifetime: float
     ) -> None:
         self.name = f"sessions:{name}"
         self._directory = directory

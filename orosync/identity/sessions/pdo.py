@@ -10,7 +10,7 @@ application waits for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -24,7 +24,6 @@ from orosync.identity.single_flight import DOWN
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 
-TABLE: Final = "oro_session"
 LONGEST_ID = 128
 """Characters of an id in the table."""
 
@@ -49,7 +48,7 @@ class PdoSessions(SqlService):
         reader: SessionReader,
         reactor: Any,
         now: Now,
-        table: str = TABLE,
+        table: str,
     ) -> None:
         super().__init__(f"sessions:{name}", DOWN, engine, limits, reactor)
         self._reader = reader

@@ -22,7 +22,6 @@ from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession
 
-PREFIX = "session"
 AT_ONCE = 32
 """Commands in flight, all on one connection."""
 
@@ -37,8 +36,8 @@ class RedisSessions(Service):
         dsn: RedisDsn,
         reader: SessionReader,
         reactor: Any,
-        prefix: str = PREFIX,
-        timeout: float = 2.0,
+        prefix: str,
+        timeout: float,
         trust_root: Any = None,
     ) -> None:
         self.name = f"sessions:{name}"

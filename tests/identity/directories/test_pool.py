@@ -136,7 +136,7 @@ class Hard:
 
     async def test_stopped_while_somebody_waits(self) -> None:
         """A stop does not wait for a server that says nothing: who asked is refused, and nothing is left."""
-        directory = self.directory(limits=QueryLimits(connections=1))
+        directory = self.directory(limits=QueryLimits(connect=3.0, query=2.0, connections=1))
         self.assertEqual(await directory.find("anna"), ANNA)
         self.database().freeze(True)
         try:
@@ -187,7 +187,7 @@ class Hard:
 
     async def test_idle_connections_are_not_trusted(self) -> None:
         """After half a minute without a question a new connection is made: what a firewall forgot costs no time-out."""
-        directory = self.directory(limits=QueryLimits(connections=1))
+        directory = self.directory(limits=QueryLimits(connect=3.0, query=2.0, connections=1))
         await directory.find("anna")
         (first,) = directory._pool.connections.values()
         await directory.find("anna")

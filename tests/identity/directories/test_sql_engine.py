@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.config.sections import SqlDirectorySection
 from orosync.identity.directories.sql import QueryLimits, missing_driver
 
 
@@ -15,8 +17,8 @@ class Shared(SynchronousTestCase):
     def test_longest_look_up(self) -> None:
         """A connection and a query, and a second more: a look-up that takes longer is cut off. With the pause that
         follows, a database that is back is in use again within ten seconds."""
-        self.assertEqual(QueryLimits(connect=3, query=2).look_up, 6)
-        self.assertLess(QueryLimits().connect + 5, 10)
+        self.assertEqual(QueryLimits(connect=3, query=2, connections=4).look_up, 6)
+        self.assertLess(attrs.fields(SqlDirectorySection).connect_timeout.default + 5, 10)
 
     def test_drivers(self) -> None:
         """A module that is there is no fault; one that is not says what to install."""

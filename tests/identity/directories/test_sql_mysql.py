@@ -113,7 +113,7 @@ class Arguments(SynchronousTestCase):
         authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(self.files / "client.pem")
 
     def arguments(self, text: str) -> dict[str, object]:
-        return dict(MySQL(parse(text), QueryLimits()).arguments())
+        return dict(MySQL(parse(text), QueryLimits(connect=3.0, query=2.0, connections=4)).arguments())
 
     def test_whole(self) -> None:
         """The place, bytes of the password as PHP sends them, and the settings that keep a look-up short."""

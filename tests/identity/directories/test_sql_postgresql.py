@@ -16,7 +16,7 @@ from orosync.testing import DirectoryContract, SharedPasswordsContract
 from tests.identity.directories import oro
 from tests.identity.directories.adapter_case import OnPostgreSQL, OroTables
 
-DEFAULT = QueryLimits()
+DEFAULT = QueryLimits(connect=3.0, query=2.0, connections=4)
 
 
 class WithColumn(OnPostgreSQL, OroTables, SharedPasswordsContract, DirectoryContract):
@@ -108,7 +108,7 @@ class Arguments(SynchronousTestCase):
 
     def test_least(self) -> None:
         """Without port and password they are not said: libpq has its own ways (peer, .pgpass)."""
-        found = self.arguments("postgres://u@h/d", QueryLimits(connect=0.5, query=0.25))
+        found = self.arguments("postgres://u@h/d", QueryLimits(connect=0.5, query=0.25, connections=4))
         self.assertNotIn("port", found)
         self.assertNotIn("password", found)
         self.assertEqual(found["connect_timeout"], 2)

@@ -119,7 +119,7 @@ class ExchangeCase(TestCase):
 
     def made(self, url: str, **options: Any) -> TicketExchange:
         """A store in service."""
-        store = TicketExchange("web", url, self.verify, reactor, **{"timeout": 1.0, **options})
+        store = TicketExchange("web", url, self.verify, reactor, **{"cookie": "BAPID", "timeout": 1.0, **options})
         store.startService()
         self.stores.append(store)
         return store

@@ -38,7 +38,7 @@ from twisted.internet import reactor
 from orosync.clocks import time_of_day
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.php.session import SessionReader
-store = SessionFiles("php", Path(sys.argv[1]), SessionReader("sessions:php"), reactor, time_of_day)
+store = SessionFiles("php", Path(sys.argv[1]), SessionReader("sessions:php"), reactor, time_of_day, 7200)
 def show(result):
     print(getattr(result, "username", None) or getattr(result, "value", result))
     store.stopService().addBoth(lambda _: reactor.stop())
@@ -56,7 +56,7 @@ class FilesCase(TestCase):
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.store = SessionFiles("php", self.directory, SessionReader("sessions:php"), reactor, time_of_day)
+        self.store = SessionFiles("php", self.directory, SessionReader("sessions:php"), reactor, time_of_day, 7200)
         self.store.startService()
         self.addCleanup(self.store.stopService)
 

@@ -57,7 +57,9 @@ class PdoCase(TestCase):
         self.server = prepared(type(self).begin, self.table + self.grant)
         self.server.execute("DELETE FROM oro_session", DATABASE)
         engine = type(self).engine(parse(self.dsn.format(port=self.server.port)), LIMITS)
-        self.store = PdoSessions("rows", engine, LIMITS, SessionReader("sessions:rows"), reactor, time_of_day)
+        self.store = PdoSessions(
+            "rows", engine, LIMITS, SessionReader("sessions:rows"), reactor, time_of_day, "oro_session"
+        )
         self.store.startService()
         self.addCleanup(self.store.stopService)
 

@@ -61,7 +61,13 @@ class RedisCase(TestCase):
 
     def made(self, dsn: str, **options: Any) -> RedisSessions:
         """A store in service."""
-        store = RedisSessions("web", parse(dsn), SessionReader("sessions:web"), reactor, **options)
+        store = RedisSessions(
+            "web",
+            parse(dsn),
+            SessionReader("sessions:web"),
+            reactor,
+            **{"prefix": "session", "timeout": 2.0, **options},
+        )
         store.startService()
         self.addCleanup(store.stopService)
         return store

@@ -111,7 +111,7 @@ class ContractCase(LinkCase, SessionStoreContract):
         self.server.ask("FLUSHALL")
         for session_id, data in logins.shown(sessions).items():
             self.server.ask("SET", "session" + session_id, data)
-        store = RedisSessions("web", parse(dsn), SessionReader("sessions:web"), reactor, trust_root=root)
+        store = RedisSessions("web", parse(dsn), SessionReader("sessions:web"), reactor, "session", 2.0, root)
         store.startService()
         self.addCleanup(store.stopService)
         return succeed(SessionLookups("web", store, RecordingJournal(), reactor, at_once=8))
@@ -189,7 +189,7 @@ class Sentinels(LinkCase):
         data = logins.shown({ID: ANNA})[ID]
         self.master.ask("SET", "session" + ID, data)
         self.settled()
-        inner = RedisSessions("web", parse(self.dsn), SessionReader("sessions:web"), reactor, timeout=1.0)
+        inner = RedisSessions("web", parse(self.dsn), SessionReader("sessions:web"), reactor, "session", 1.0)
         inner.startService()
         self.addCleanup(inner.stopService)
         store = SessionLookups("web", inner, RecordingJournal(), reactor, at_once=32)
