@@ -19,7 +19,7 @@ from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
 from orosync.model import AdminSession
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal
-from tests.identity.stage import ANNA, NOW, SECRET, RecordingHasher, ticket_of
+from tests.identity.fixtures import ANNA, NOW, SECRET, RecordingHasher, ticket_of
 
 OFFICE = "https://oro.example.com"
 ANNA_IN = "anna-is-logged-in-here-0"

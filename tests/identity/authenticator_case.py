@@ -15,7 +15,7 @@ from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
 from orosync.model import ConnectionFacts, Principal, User
 from orosync.testing import RecordingJournal, connection_facts
-from tests.identity.stage import ANNA, GONE, NOW, SECRET, RecordingHasher
+from tests.identity.fixtures import ANNA, GONE, NOW, SECRET, RecordingHasher
 
 NOBODY = User(9, "nobody", "x" * 60)
 PEER = "192.0.2.1"

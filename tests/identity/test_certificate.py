@@ -20,7 +20,7 @@ from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
-from tests.identity.methods_stage import MethodCase
+from tests.identity.method_fixtures import MethodCase
 
 
 @cache

@@ -14,7 +14,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import HelloDetails, IAmbientAuthenticator
 from orosync.model import AdminSession, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts, principal
-from tests.identity.stage import ANNA, GONE, NOW
+from tests.identity.fixtures import ANNA, GONE, NOW
 
 COOKIE, BENS, GONES, STALE, VOUCHED, NOBODYS = (letter * 26 for letter in "abcdef")
 BEN = User(5, "ben", "$2y$13$of-ben")

@@ -18,7 +18,7 @@ from orosync.identity.ticket_verifier import PublisherRight
 from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.model import AdminSession, Principal, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts
-from tests.identity.stage import ANNA, NOW, SECRET, RecordingHasher, ticket_of
+from tests.identity.fixtures import ANNA, NOW, SECRET, RecordingHasher, ticket_of
 
 BEN = User(5, "ben", "$2y$13$" + "b" * 53)
 ANNA_IN = "anna-is-logged-in-here-0"

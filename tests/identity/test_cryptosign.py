@@ -19,7 +19,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
 from tests.identity.cryptosign_vectors import CHANNEL, VECTORS
-from tests.identity.methods_stage import MethodCase
+from tests.identity.method_fixtures import MethodCase
 
 ANNA, BEN, STRANGER, ROUTER = (SigningKey(bytes([number]) * 32) for number in range(1, 5))
 

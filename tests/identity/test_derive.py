@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.identity.derive import main
 from orosync.identity.scram_keys import parse
 from orosync.identity.wampcra import cra_key, derived
-from tests.identity.methods_stage import SECRET
+from tests.identity.method_fixtures import SECRET
 
 TREE = Path(__file__).resolve().parents[2]
 

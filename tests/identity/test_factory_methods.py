@@ -18,7 +18,7 @@ from orosync.errors import Refused
 from orosync.identity.factory import method_authenticator, remote_authenticator
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.testing import RecordingJournal, ScriptedCaller, connection_facts
-from tests.identity.methods_stage import SECRET
+from tests.identity.method_fixtures import SECRET
 
 KEY = "0f" * 32
 ANNA = (AccountLine("anna", "user", Secret(SECRET, "env:ANNA")),)

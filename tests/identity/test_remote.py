@@ -18,7 +18,7 @@ from orosync.identity.wampcra import derived
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, ScriptedCaller, connection_facts
 from orosync.transport_details import transport_details
-from tests.identity.methods_stage import SECRET, MethodCase
+from tests.identity.method_fixtures import SECRET, MethodCase
 from tests.identity.test_wampcra import signed
 
 LIMITS = RemoteLimits(("user", "clerk"), "", ("oro", "shop"))

@@ -19,7 +19,7 @@ from orosync.identity.scram import ScramAuthenticator
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, PBKDF2, ScramKeys, derived
 from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal
-from tests.identity.methods_stage import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
+from tests.identity.method_fixtures import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
 
 NONCE = "egVDf3DMJh0="
 SALT = b"sixteen bytes, 1"

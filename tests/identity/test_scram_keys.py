@@ -10,7 +10,7 @@ from autobahn.wamp.auth import derive_scram_credential
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, PBKDF2, derived, is_derived, normalized, parse
-from tests.identity.methods_stage import SECRET, sha256_hmac
+from tests.identity.method_fixtures import SECRET, sha256_hmac
 
 # RFC 7677 section 3.
 RFC_MESSAGE = (

@@ -18,7 +18,7 @@ from orosync.interfaces import IDirectory, ISharedPasswords
 from orosync.model import SharedPassword, User
 from orosync.testing import MemoryDirectory, RecordingJournal
 from tests.identity.authenticator_case import AuthenticatorCase, ScriptedDirectory
-from tests.identity.stage import ANNA, OLD_SECRET, ticket_of
+from tests.identity.fixtures import ANNA, OLD_SECRET, ticket_of
 
 BEN = User(4, "ben", ANNA.password_hash)
 CARL = User(5, "carl", "$2y$13$" + "c" * 53)

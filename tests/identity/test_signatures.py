@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import ConfigError
 from orosync.identity.signatures import Signatures, published
 from orosync.identity.ticket import parse
-from tests.identity.stage import ANNA, NOW, OLD_SECRET, PUBLISHED, SECRET, RecordingHasher, ticket_of
+from tests.identity.fixtures import ANNA, NOW, OLD_SECRET, PUBLISHED, SECRET, RecordingHasher, ticket_of
 
 PASSWORD = ANNA.password_hash.encode()
 

@@ -16,7 +16,7 @@ from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator,
 from orosync.model import Principal, User
 from orosync.testing import AuthenticatorContract, connection_facts
 from tests.identity.authenticator_case import NOBODY, PEER, AuthenticatorCase
-from tests.identity.stage import ANNA, GONE, NOW, OLD_SECRET, PUBLISHED, SECRET, USABLE, ticket_of
+from tests.identity.fixtures import ANNA, GONE, NOW, OLD_SECRET, PUBLISHED, SECRET, USABLE, ticket_of
 
 
 class Handshake(AuthenticatorCase):

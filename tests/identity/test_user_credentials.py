@@ -10,7 +10,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.identity.user_credentials import UserCredentials, password_fingerprint
 from orosync.model import Rights
 from orosync.testing import MemoryDirectory, principal
-from tests.identity.stage import ANNA
+from tests.identity.fixtures import ANNA
 
 
 class UserCredentialTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.wampcra import WampCraAuthenticator, derived
 from orosync.interfaces import AuthenticationStep, IAuthenticator
 from orosync.testing import AuthenticatorContract, RecordingJournal, connection_facts
-from tests.identity.methods_stage import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
+from tests.identity.method_fixtures import OTHER, SECRET, MethodCase, b64, flipped, sha256_hmac
 
 ACCOUNTS = [Account("anna", "user", SECRET), Account("ben", "admin", derived(OTHER, "salt123", 1000))]
 

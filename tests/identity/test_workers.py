@@ -16,7 +16,7 @@ from orosync.errors import Unavailable
 from orosync.identity.digests import message_digest
 from orosync.identity.hasher import MOST_HUNG
 from orosync.identity.workers import GRACE, TIMEOUT, ProcessWorker, ThreadWorker, WorkerLost
-from tests.identity.test_hasher_hashing import HasherCase
+from tests.identity.test_hasher import HasherCase
 
 PAIRS = [(b"a", b""), (b"b", b"salt")]
 DIGESTS = [message_digest(plain, salt) for plain, salt in PAIRS]

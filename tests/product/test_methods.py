@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.identity.methods_stage import b64, sha256_hmac
+from tests.identity.method_fixtures import b64, sha256_hmac
 from tests.identity.test_scram import NONCE, SpecificationClient
 from tests.product.doors import DENIED, LIBRARIES, OTHER, SECRET, DoorsCase
 

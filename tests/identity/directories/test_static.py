@@ -10,7 +10,7 @@ from orosync.identity.directories.static import StaticDirectory
 from orosync.interfaces import IDirectory
 from orosync.model import User
 from orosync.testing import DirectoryContract, SharedPasswordsContract
-from tests.identity.stage import ANNA
+from tests.identity.fixtures import ANNA
 
 
 class Static(DirectoryContract, SharedPasswordsContract, TestCase):

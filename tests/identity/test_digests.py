@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import digests
 from orosync.identity.digests import in_python, merged, message_digest
-from tests.identity.stage import VECTORS
+from tests.identity.fixtures import VECTORS
 
 BUILT = digests.in_c
 

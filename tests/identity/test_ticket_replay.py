@@ -12,7 +12,7 @@ from orosync.identity.ticket import ReplayCache, date_c, parse
 from orosync.interfaces import AuthenticationStep, HelloDetails
 from orosync.model import User
 from tests.identity.authenticator_case import AuthenticatorCase
-from tests.identity.stage import ANNA, NOW, OLD_SECRET, SECRET, ticket_of
+from tests.identity.fixtures import ANNA, NOW, OLD_SECRET, SECRET, ticket_of
 
 NAMES_OF_ANNA = ("anna", "Anna@Example.com", "anna@example.com", "ANNA@EXAMPLE.COM")
 

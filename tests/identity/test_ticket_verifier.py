@@ -9,7 +9,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.ticket import date_c, parse
 from orosync.model import User
 from tests.identity.authenticator_case import NOBODY, AuthenticatorCase
-from tests.identity.stage import ANNA, GONE, NOW, OLD_SECRET, SECRET, ticket_of
+from tests.identity.fixtures import ANNA, GONE, NOW, OLD_SECRET, SECRET, ticket_of
 
 
 class Order(AuthenticatorCase):

@@ -6,7 +6,7 @@ from autobahn.wamp.auth import derive_key
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.wampcra import CraKey, cra_key, derived
-from tests.identity.methods_stage import SECRET, b64
+from tests.identity.method_fixtures import SECRET, b64
 
 
 class Reading(SynchronousTestCase):

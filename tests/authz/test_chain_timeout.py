@@ -1,4 +1,4 @@
-"""Waiting for somebody's answer, within bounds."""
+"""Waiting for an authorizer's answer, with a timeout."""
 
 from __future__ import annotations
 

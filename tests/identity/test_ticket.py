@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import Refused
 from orosync.identity.digests import message_digest
 from orosync.identity.ticket import check_age, date_c, last_value, make_ticket, parse
-from tests.identity.stage import ANNA, CREATED, NOW, VECTORS, ticket_of
+from tests.identity.fixtures import ANNA, CREATED, NOW, VECTORS, ticket_of
 
 DIGEST = "v7h29ghVI/812IN+bBFj1N1+FLNfUBE2Q8F003mCOKoeV9TeLr/mu8YUDO0HrsOoYEcStNpnRAUKfPAr+f2feQ=="
 DATES = [

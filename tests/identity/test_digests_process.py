@@ -10,7 +10,7 @@ from io import BytesIO
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import digests
-from tests.identity.stage import VECTORS
+from tests.identity.fixtures import VECTORS
 
 PAIRS = [(b"a", b""), (b"\0\n ;|", b"salt\n"), (b"", b"0")]
 
