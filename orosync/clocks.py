@@ -2,8 +2,8 @@
 
 The time of day may be set, forwards and backwards, by an administrator or by NTP. So what lasts (a timeout, a rate, a
 pause, a memory) is measured by ``clock``, an IReactorTime that only ever counts on; and what is a date (the age of a
-ticket, ``authenticated_at``, a timestamp, the time of a file) is told by ``now()``. Both are passed to those who need
-them; this file alone knows where they come from.
+ticket, ``authenticated_at``, a timestamp, the time of a file) is told by ``now()``. Both are passed to the code that
+needs them; only this module knows where they come from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ time_of_day: Now = time.time
 
 
 def epoch() -> float:
-    """The time of day for those who have no clock."""
+    """A time of day for code without a clock."""
     return 0.0
 
 

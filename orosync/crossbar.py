@@ -1,6 +1,6 @@
-"""The faces that a Crossbar.io node sees when it loads orosync into its own router process.
+"""The entry points of a Crossbar.io node that loads orosync into its own router process.
 
-Named in the node's configuration (docs/crossbar.md has whole ones):
+In the node's configuration (docs/crossbar.md has complete ones):
 
     {"type": "class", "classname": "orosync.crossbar.Authenticator", "extra": {"config": PATH}, ...}
     {"type": "class", "classname": "orosync.crossbar.Authorizer", "extra": {"config": PATH}, ...}
@@ -8,12 +8,10 @@ Named in the node's configuration (docs/crossbar.md has whole ones):
     "auth": {"ticket": {"type": "function", "create": "orosync.crossbar.authenticator_NAME",
                         "config": {"config": PATH}}}
 
-It must not decide or build anything; ``orosync.app.attached`` does.
-
-Crossbar.io keeps what ``create`` made by its dotted name alone: a second transport with the same name and another
-configuration would silently be judged by the first one's. So every name that begins with ``authenticator_`` is a
-function of its own here, and each configuration takes a name of its own. A function component gets no configuration at
-all; its file is named by the variable OROSYNC_AUTHORIZER of the worker's environment.
+Crossbar.io stores what ``create`` made under its dotted name: a second transport with the same name and another
+configuration would silently use the first one's. So every name that begins with ``authenticator_`` is a function of its
+own here, and each configuration takes a name of its own. A function component gets no configuration; its file is named
+by the variable OROSYNC_AUTHORIZER of the worker's environment.
 """
 
 from __future__ import annotations
@@ -54,30 +52,30 @@ class _Loaded(DecidingSession):
         _path(extra)
 
     async def onJoin(self, details: Any) -> None:
-        """Be ready before the node opens its doors."""
+        """Be ready before the node admits clients."""
         self._attached.startService()
         await register(self, {self._attached.uri: self._attached.procedure})
 
     async def onLeave(self, details: Any) -> None:
-        """Let go of databases and helpers."""
+        """Close databases and stop worker processes."""
         await _stopped(self._attached)
         self.disconnect()
 
 
 class Authenticator(_Loaded):
-    """Says who clients are."""
+    """Authenticates clients."""
 
     what = "authenticator"
 
 
 class Authorizer(_Loaded):
-    """Says what they may."""
+    """Authorizes requests."""
 
     what = "authorizer"
 
 
 async def authorizer_joined(session: Any, details: Any) -> None:
-    """The callback ``join`` of a function component that says what clients may."""
+    """The callback ``join`` of a function component that authorizes requests."""
     served = attached_procedure({"config": os.environ.get(VARIABLE)}, "authorizer", details.realm)
     served.startService()
     await register(session, {served.uri: served.procedure})
@@ -98,7 +96,7 @@ def __getattr__(name: str) -> Any:
 
 
 def attached_procedure(extra: Any, what: str, realm: str = "") -> AttachedProcedure:
-    """Of the configuration that ``extra`` names; each fault is told in the node's log. Raises ConfigError."""
+    """Of the configuration that ``extra`` names; each fault is logged by the node. Raises ConfigError."""
     from twisted.internet import reactor
 
     try:

@@ -53,7 +53,7 @@ class AttachedProcedure(MultiService):
             name: [container.authenticators[one] for one in realm.authenticators if one in container.authenticators]
             for name, realm in realms.items()
         }
-        container.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
+        container.session_stores  # noqa: B018 (made when asked for, so that its faults are found)
         if not realms[self.realm].authenticators:
             raise ConfigError([f"[realm:{self.realm}] authenticators: is missing, no client is admitted without one"])
         origins = OriginRule(section.origins, required=False)
@@ -115,6 +115,7 @@ def attach_section(configuration: Configuration) -> AttachSection:
 
 
 def build(configuration: Configuration, reactor: Any, what: str, ending: Ending | None = None) -> AttachedService:
-    """The whole process, not yet started; ``what`` as Judgement's, ``ending`` where the process is its own. Raises
-    ConfigError."""
+    """The whole process, not yet started; ``what`` as for AttachedProcedure, ``ending`` where the process is its own.
+
+    Raises ConfigError."""
     return AttachedService(AttachedProcedure(Container(configuration, reactor), what), ending)

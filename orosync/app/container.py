@@ -94,8 +94,8 @@ class Container:
         hosted = self._hosted
         hosted.update({name: self._realm(name) for name in self.configuration.realms})
         authorizers = self._attempt(self.authorizer_factory.make, self.configuration)
-        self.components  # noqa: B018 (made when asked for, that its faults are told too)
-        self.session_stores  # noqa: B018 (made when asked for, that its faults are told too)
+        self.components  # noqa: B018 (made when asked for, so that its faults are found)
+        self.session_stores  # noqa: B018 (made when asked for, so that its faults are found)
         for name in self.configuration.uplinks:
             self._attempt(self._uplink, name, hosted[name])
         if self._faults or authorizers is None:
@@ -245,11 +245,11 @@ class Container:
         if isinstance(section, ForeignSection):
             store = self._foreign("sessions", section, ISessionStore)
             return plugin_store(name, store, self.journal, self.reactor)
-        judge = getattr(section, "authenticator", "")
+        verifier = getattr(section, "authenticator", "")
 
         def verify(ticket: str) -> Deferred[Principal]:
             # Looked up when there is a ticket: authenticators are made after the stores that they ask.
-            authenticator = self.authenticators[judge]
+            authenticator = self.authenticators[verifier]
             assert isinstance(authenticator, TicketAuthenticator)
             return authenticator.verify(ticket)
 

@@ -65,14 +65,17 @@ class RuleReload:
         for title in needing_a_restart(self._now, found):
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
         # A warning is the same wherever its line stands now.
-        told = set(map(without_line, self._now.warnings))
+        reported = set(map(without_line, self._now.warnings))
         for warning in found.warnings:
-            if without_line(warning) not in told:
+            if without_line(warning) not in reported:
                 self._log.warn("{text}", text=warning)
         self._services(self._container.authorizer_factory.put(made))
         self._now = rules
         sessions = list(self._sessions())
-        self._log.info("rules read anew: what {count} clients have is judged by them", count=len(sessions))
+        self._log.info(
+            "rules reloaded, subscriptions of {count} clients are re-authorized",
+            count=len(sessions),
+        )
         self._reauthorization.review(sessions)
         return True
 

@@ -28,7 +28,7 @@ from orosync.transport_details import connection_facts
 
 DENIED = "wamp.error.authentication_denied"
 ANSWER = "authentication denied"
-"""All that a client is told."""
+"""The text of every refusal."""
 
 MOST_AT_ONCE = 10_000
 """Clients that may wait for an answer; further ones are refused."""
@@ -65,13 +65,13 @@ class Authentication:
 
     async def answer(self, realm: object = None, authid: object = None, details: object = None) -> dict[str, Any]:
         """The procedure. Raises ApplicationError; never anything else."""
-        told: Mapping[str, Any] = details if isinstance(details, Mapping) else EMPTY
-        facts = connection_facts(self._listener, told.get("transport"), self._proxies)
+        known: Mapping[str, Any] = details if isinstance(details, Mapping) else EMPTY
+        facts = connection_facts(self._listener, known.get("transport"), self._proxies)
         self._outstanding += 1
         try:
             if self._outstanding > MOST_AT_ONCE:
                 raise Unavailable("too_many_at_once", f"{MOST_AT_ONCE} clients wait already")
-            principal = await self._authenticate(facts, realm, authid, told)
+            principal = await self._authenticate(facts, realm, authid, known)
         except Refused as refusal:
             self._journal.note("hello.refused", refusal.code, address=facts.address, reason=refusal.reason)
         except CancelledError:
@@ -86,9 +86,9 @@ class Authentication:
         raise ApplicationError(DENIED, ANSWER)
 
     async def _authenticate(
-        self, facts: ConnectionFacts, realm: object, authid: object, told: Mapping[str, Any]
+        self, facts: ConnectionFacts, realm: object, authid: object, known: Mapping[str, Any]
     ) -> Principal:
-        method, ticket, session = told.get("authmethod"), told.get("ticket", ""), told.get("session")
+        method, ticket, session = known.get("authmethod"), known.get("ticket", ""), known.get("session")
         if not isinstance(realm, str | None) or not isinstance(authid, str | None):
             raise Refused("malformed", "the router asks with a realm or an authid that is no text")
         if not isinstance(method, str) or not isinstance(ticket, str):

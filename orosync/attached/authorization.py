@@ -162,8 +162,8 @@ def principal_of(session: Mapping[str, Any], trusted: Collection[tuple[str, str]
     )
 
 
-def _text(told: object) -> str:
-    return told if isinstance(told, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _all(listed: object, kind: type) -> bool:

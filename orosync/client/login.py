@@ -33,8 +33,8 @@ class ReconnectDelays:
         self._pause = backoffPolicy(initialDelay=FIRST, maxDelay=longest, factor=2.0, jitter=jitter)
         self._steady = steady
         self._failures = 0
-        self._told: tuple[str, str] | None = None
-        self._told_at = 0.0
+        self._reported: tuple[str, str] | None = None
+        self._reported_at = 0.0
 
     async def keep_trying(
         self,
@@ -60,15 +60,15 @@ class ReconnectDelays:
 
     def joined(self) -> None:
         """An attempt succeeded: the next failure is news."""
-        self._told = None
+        self._reported = None
 
     def failed(self, now: float, kind: str, reason: str, lasted: float) -> tuple[float, bool]:
         """An attempt ended at ``now``, ``lasted`` seconds after it had begun: the pause before the next, and whether
         it is news."""
         self._failures = 1 if kind == "lost" and lasted > self._steady else self._failures + 1
-        news = (kind, reason) != self._told or now - self._told_at >= REMINDER
+        news = (kind, reason) != self._reported or now - self._reported_at >= REMINDER
         if news:
-            self._told, self._told_at = (kind, reason), now
+            self._reported, self._reported_at = (kind, reason), now
         return self._pause(self._failures), news
 
 

@@ -1,8 +1,7 @@
 """The demonstration as a twisted.web resource: requests become ``HttpCall``, ``HttpAnswer`` becomes a
 response.
 
-Every path below it passes the loopback rule first, also what is mounted with ``putChild`` (the WebSocket). It must not
-know what the endpoints do.
+Every path below it passes the loopback rule first, also what is mounted with ``putChild`` (the WebSocket).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class DemoApplication(Resource):
         self._endpoints = Endpoints(publisher, users, secret, clock, now)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
-        """The loopback rule, then whatever was mounted at ``path``, else the endpoints."""
+        """The loopback rule, then what was mounted at ``path``, else the endpoints."""
         why_not = refusal(_headers(request))
         if why_not is not None:
             return _Leaf(Problem(403, why_not).answer())

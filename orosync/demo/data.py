@@ -1,18 +1,6 @@
-"""The demonstration's users as people with a name and a task, for the page to show.
+"""What the demonstration knows: its users, the accounts that they edit, and who is logged in.
 
-It must not know passwords, sessions or HTTP.
-
-The few accounts that the demonstration edits: kept in memory, a fixed number of them, every field bounded.
-
-Saving here tells nobody; whoever saves publishes. It must not know users, HTTP or topics.
-
-Who is logged in to the demonstration: random tokens, a bounded number of them, each for a limited time.
-
-It must not know cookies, HTTP or tickets.
-
-The demonstration's users as a directory has them, with secrets of this process.
-
-It must not know the page, or how somebody logs in.
+Everything is in memory and bounded. Saving here publishes nothing: ``endpoints`` does.
 """
 
 from __future__ import annotations
@@ -28,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from orosync.model import User
 
 KNOWN = {"anna": ("Anna Novak", "Account manager"), "ben": ("Ben Carter", "Sales representative")}
-"""By user name; whoever else is configured is called by that."""
+"""By user name; other users are shown by their user name."""
 
 
 class People:
@@ -65,7 +53,7 @@ STATUSES = ("Prospect", "Active", "On hold")
 
 @attrs.frozen
 class Record:
-    """One account. ``saved_at`` in seconds since 1970 and ``saved_by`` are None until somebody saves it."""
+    """One account. ``saved_at`` in seconds since 1970 and ``saved_by`` are None until it is saved."""
 
     id: int
     fields: Mapping[str, str]
@@ -95,13 +83,13 @@ class Records:
         nothing has changed then. Saving what was there already is a save as well.
         """
         before = self._records[number]
-        fields = {**before.fields, **{name: _judged(name, value) for name, value in changes.items()}}
+        fields = {**before.fields, **{name: _checked(name, value) for name, value in changes.items()}}
         after = Record(number, fields, before.version + 1, by, at)
         self._records[number] = after
         return after
 
 
-def _judged(name: str, value: object) -> str:
+def _checked(name: str, value: object) -> str:
     if name not in FIELDS:
         raise ValueError(f"An account has only these fields: {', '.join(FIELDS)}.")
     if not isinstance(value, str):
@@ -182,7 +170,7 @@ class DemoSessions:
         return token
 
     def who(self, token: str) -> str | None:
-        """The user name that ``token`` stands for; None if it stands for nobody (any more)."""
+        """The user name of ``token``; None if there is no such session."""
         session = self._sessions.get(_key(token))
         if session is None:
             return None
@@ -192,7 +180,7 @@ class DemoSessions:
         return session.username
 
     def close(self, token: str) -> None:
-        """Log out; a token that stands for nobody is no error."""
+        """Log out; an unknown token is no error."""
         self._sessions.pop(_key(token), None)
 
 
@@ -201,7 +189,7 @@ def _key(token: str) -> bytes:
 
 
 def demo_users() -> tuple[User, ...]:
-    """The two users of the demonstration, with password hashes that nobody has seen before."""
+    """The two users of the demonstration, with password hashes made at random."""
     return tuple(
         User(id=number, username=name, password_hash=f"demo${secrets.token_hex(30)}", organizations=frozenset({1}))
         for number, name in enumerate(KNOWN, 1)

@@ -1,11 +1,11 @@
-"""What the demonstration answers: requests as values in, responses out, and notifications published on the way.
+"""The demonstration's HTTP endpoints: requests as values in, answers out, notifications published on the way.
 
-It follows Oro where a browser or the router could tell the difference: the ticket exchange with its double-submit
-CSRF rule (SyncBundle/Controller/TicketController.php), the content tags, the maintenance message, and that during
+They follow Oro where a browser or the router could tell the difference: the ticket exchange with its double-submit CSRF
+rule (SyncBundle/Controller/TicketController.php), the content tags, the maintenance message, and that during
 maintenance the application serves only the user who switched it on.
 
-One browser may show a window for each user at once. So there is a session cookie for each user, and a window says
-which user it is for (``X-Demo-User``); the cookie alone decides whether that is true.
+One browser may show a window for each user at once. So there is a session cookie for each user, and a window says which
+user it is (``X-Demo-User``); the cookie decides whether that is true.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def as_json(
 
 
 def protective_headers(host: str | None) -> dict[str, str]:
-    """What every response carries: nothing is kept, framed, guessed or fetched from elsewhere.
+    """Headers of every response: no caching, no framing, no guessed content types, nothing from other servers.
 
     ``host`` is the request's Host; if it is this machine's, its WebSocket is named too, since not every browser takes
     'self' for it.
@@ -187,7 +187,7 @@ class Endpoints:
             }
         )
 
-    # -- who is it
+    # -- authentication
 
     def _login(self, call: HttpCall) -> HttpAnswer:
         username = _object(call).get("user")

@@ -1,12 +1,7 @@
-"""Whether an HTTP request came from this very machine, as far as its headers tell: nobody else is served the demo.
+"""The loopback rule: the demonstration is served only to this machine, over HTTP and WebSocket.
 
-A proxy in front of a demonstration would hand its two users to the whole world, and a foreign name that resolves to
-127.0.0.1 would hand them to a foreign page (DNS rebinding). Both show in the headers. This file works on plain
-mappings; it must not know twisted.web, WebSocket or who the peer is.
-
-The demonstration's door for WebSockets: the loopback rule, before the real host is asked.
-
-It must not know identity or sessions.
+A reverse proxy in front of the demonstration would expose its two users to everyone, and a foreign name that resolves
+to 127.0.0.1 to a foreign page (DNS rebinding). Both show in the headers.
 """
 
 from __future__ import annotations
@@ -32,7 +27,7 @@ def is_loopback_request(headers: Mapping[str, str]) -> bool:
 
 
 def refusal(headers: Mapping[str, str]) -> str | None:
-    """Why a request with ``headers`` is not answered, as a sentence for whoever sent it; None if it is."""
+    """Why a request with ``headers`` is not answered, as a sentence for its sender; None if it is."""
     lower = {name.lower(): value for name, value in headers.items()}
     if forwarded(lower):
         return "The demonstration answers no proxy: this request carries a forwarding header."
@@ -57,7 +52,7 @@ def is_loopback_host(host: str) -> bool:
 
 @implementer(ISessionHost)
 class LoopbackOnly:
-    """Whoever comes through a proxy or by another name than loopback is refused."""
+    """Refuses connections through a proxy, or under another name than a loopback one."""
 
     def __init__(self, host: ISessionHost) -> None:
         self._host = host

@@ -89,7 +89,7 @@ class Queue:
 
 class Embedding:
     """One life of ``component``: ``start`` joins it to ``session``; ``ended(clean, reason)`` is called when it is over,
-    once, after both sides have been told."""
+    once, after both sides have been notified."""
 
     _log = Logger()
 

@@ -1,1 +1,1 @@
-"""Running orosync day by day: the journal, and what the machine's service manager is told."""
+"""The journal: counted events and their log lines."""

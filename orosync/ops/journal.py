@@ -1,11 +1,7 @@
-"""Making any value fit into one line of a log, so that what a client says can neither forge a line nor hide one.
+"""The journal: counts events by reason code, and writes them to the log, each in one line (twisted.logger).
 
-Pure functions. This file must not know who logs what, or where logs go.
-
-The journal: what happened, counted and told to an administrator in single lines (twisted.logger).
-
-Every note is counted; lines are rationed for each (event, code), so that a flood of refusals costs neither the disk nor
-the reader, and what was left out is said afterwards. This file must not know what the events mean.
+Lines are limited for each (event, reason code), so that a flood of refusals fills no disk; suppressed lines are counted
+in a line of their own. Values are escaped, so that text of a client can neither forge a line nor hide one.
 """
 
 from __future__ import annotations
@@ -59,7 +55,7 @@ def _text(value: object) -> str:
             return f"{type(value).__name__}: {value}"
         return _brief.repr(value)
     except Exception:
-        # Somebody's __repr__ or __str__ is broken, or an integer is too long to be written out.
+        # A broken __repr__ or __str__, or an integer too long to be written out.
         return f"<{type(value).__name__}>"
 
 
@@ -109,10 +105,10 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
         LogLevel.warn,
     )
 )
-"""Events that are not told at the level "info": an administrator may have to do something."""
+"""Events with a level other than "info": action may be required."""
 
 LENGTHS = {"remedy": 800, "rule": 800, "users": 800}
-"""Characters that are shown of some fields: a rule's sentence has its reason at the end, behind a file's whole path."""
+"""Characters that are shown of some fields: the text of a rule has its reason at the end, behind the path of a file."""
 
 OTHER = ("other", "other")
 """Where notes are counted once there are too many different (event, code)."""
@@ -168,16 +164,16 @@ class Journal:
         key = self._counted(event, code)
         if not self._granted(key):
             return
-        told = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
-        form = "{event} ({code})" + (": " if told else "") + " ".join(f"{name}={{{name}}}" for name in told)
-        self._emit(event, form, code, told)
+        texts = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
+        form = "{event} ({code})" + (": " if texts else "") + " ".join(f"{name}={{{name}}}" for name in texts)
+        self._emit(event, form, code, texts)
 
     def count(self, event: str, code: str) -> None:
         """Count only."""
         self._counted(event, code)
 
     def close(self) -> None:
-        """Say what was left out so far and stop waiting to say more; the last thing before the process ends."""
+        """Write the counts of suppressed lines; the last thing before the process ends."""
         if self._summary is not None and self._summary.active():
             self._summary.cancel()
         self._tell_suppressed()
@@ -214,9 +210,9 @@ class Journal:
                 more, ration.suppressed = ration.suppressed, 0
                 self._emit(event, "{event} ({code}): {more} more suppressed", code, {"more": str(more)})
 
-    def _emit(self, event: str, form: str, code: str, told: Mapping[str, str]) -> None:
+    def _emit(self, event: str, form: str, code: str, texts: Mapping[str, str]) -> None:
         level = self._levels.get(event, LogLevel.info)
-        self._log.emit(level, form, event=shown(event), code=shown(code), **told)
+        self._log.emit(level, form, event=shown(event), code=shown(code), **texts)
 
 
 def _field(name: str) -> str:

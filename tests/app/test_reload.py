@@ -112,7 +112,7 @@ class RulesTests(SynchronousTestCase):
         ]:
             self.assertEqual(self.verdict(action, uri, realm), allowed, (uri, realm))
         self.assertEqual(self.reauthorization.named, [["anna", "ben"]])
-        self.assertIn("rules read anew: what 2 clients have is judged by them", self.said(LogLevel.info))
+        self.assertIn("rules reloaded, subscriptions of 2 clients are re-authorized", self.said(LogLevel.info))
         self.assertEqual(self.said(LogLevel.warn), [])
 
     def test_unsound(self):

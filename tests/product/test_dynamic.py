@@ -228,7 +228,7 @@ class ReloadTests(DynamicCase):
         self.assertTrue(client.silent())
         rule = "[role:guest]\npermissions =\n    exact com.static.more subscribe"
         path.write_text(text[: text.index("[role:guest]")] + rule + "\n")
-        self.hang_up("rules read anew")
+        self.hang_up("rules reloaded")
         reason = {"subscription": number, "reason": DENIED}
         self.assertEqual(client.read(), [35, 0, reason])
         client.send([32, 3, {}, "com.static.more"])

@@ -57,7 +57,7 @@ class RoutingTests(SynchronousTestCase):
             house.child.wait_for_line("the old rules stay")
             written(application, {path: route("acme.news", "acme/news", "oro_sync.maintenance")})
             house.child.process.send_signal(signal.SIGHUP)
-            house.child.wait_for_line("rules read anew")
+            house.child.wait_for_line("rules reloaded")
             anna.send([5, "acme/news"], [5, "oro/email_event/2/1"])
             self.assertIn("not allowed", anna.read())  # in order: the first has been heard
             house.publish(topic="acme/news", payload="hello")
