@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shlex
 import socket
 import statistics
@@ -64,6 +65,7 @@ role = anonymous
 [directory:people]
 use = static
 user.anna = 1 env:STORM_HASH
+user.flooder = 2 file:{flooder}
 [topics:oro]
 use = oro
 [role:oro/anonymous]
@@ -220,18 +222,18 @@ class Attack:
         self._program, self._cpu = program, cpu
         self._conns, self._seconds = asked.conns, asked.seconds
 
-    def window(self, kind: str, tls_port: int) -> dict[str, Any]:
+    def window(self, kind: str, tls_port: int, flooder_hash: str) -> dict[str, Any]:
         """What the neighbour, users and PHP feel of ``kind`` for one window."""
         router = self._router
         port = {"rawsocket": router.backend, "tls": tls_port}.get(kind, router.port)
         more = ["--conns", str(self._conns), "--path", "/lp" if kind == "longpoll" else "/ws", "--realm", "oro"]
-        inside, *fresh = router.tickets(4 * self._seconds + 9)
+        inside, *fresh = router.tickets(4 * self._seconds)
         with tempfile.NamedTemporaryFile("w", prefix="tickets-") as tickets:
             if kind == "v1":
-                tickets.write("\n".join(fresh[:8]))
+                tickets.write("\n".join(router.tickets(8, {"flooder": flooder_hash})))
                 tickets.flush()
                 more += ["--tickets", tickets.name]
-            openings = [request(router.port, one) for one in fresh[8:]]
+            openings = [request(router.port, one) for one in fresh]
             with beside(neighbour, router.port, request(router.port, inside, "wamp.2.json"), ready=True) as round_trips:
                 flood = Flood(self._program, self._cpu, kind, port, self._seconds + 2, *more)
                 time.sleep(1)
@@ -284,14 +286,15 @@ def main() -> int:
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
     late = 0
     with tempfile.TemporaryDirectory(prefix="attack-") as directory:
-        pem = certificate(Path(directory))
+        pem, flooder = certificate(Path(directory)), Path(directory, "flooder")
+        flooder.write_text("$2y$13$" + secrets.token_hex(27)[:53])  # a password of its own, as Oro's users have
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             tls_port = free.getsockname()[1]
         for kind in kinds:
-            with OwnRouter(configuration=CONFIGURATION, tls=tls_port, pem=pem) as router:
+            with OwnRouter(configuration=CONFIGURATION, tls=tls_port, pem=pem, flooder=flooder) as router:
                 attack = Attack(router, asked.flood, others[0], asked)
-                got = medians([attack.window(kind, tls_port) for _ in range(asked.windows)])
+                got = medians([attack.window(kind, tls_port, flooder.read_text()) for _ in range(asked.windows)])
             good = (
                 got["round_trip"] <= ROUND_TRIP_MS
                 and got["login"] <= LOGIN_MS
