@@ -18,7 +18,7 @@ TREE = Path(__file__).resolve().parents[2]
 
 
 class CheckConfigTests(CommandCase):
-    async def test_sound(self):
+    async def test_valid_configuration(self):
         """A configuration that a router would start with, and what may yet be a mistake in it."""
         self.assertEqual(await self.orosync("check-config"), 0)
         self.assertEqual(self.out.splitlines()[-1], "configuration OK")

@@ -240,7 +240,7 @@ class Doors(FilesCase):
 class Demo(FilesCase):
     """Demo mode and what belongs to it alone."""
 
-    def test_sound(self) -> None:
+    def test_valid_configuration(self) -> None:
         """On loopback, with a secret of its own."""
         configuration = self.load(DEMO)
         self.assertEqual(configuration.warnings, ())

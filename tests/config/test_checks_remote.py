@@ -29,7 +29,7 @@ class Fitting(FilesCase):
         fault = self.fault(AUTHENTICATOR + "default_role = users\n")
         self.assertIn("default_role: users is none of roles, did you mean user?", fault)
 
-    def test_sound(self) -> None:
+    def test_valid_configuration(self) -> None:
         """What fits is no fault; the roles that answers give are known to topics."""
         text = SOUND.replace("authenticators = ticket", "authenticators = ticket desk")
         text = text.replace("authorizers = topics:oro", "authorizers = topics:oro acl").replace(

@@ -35,7 +35,7 @@ class AttachedCommandCase(FilesCase):
         options.parseOptions(["--config", str(self.write(text))])
         return options
 
-    def check_sound(self) -> None:
+    def check_valid(self) -> None:
         """A file with an [attach] becomes a service, whose reactor counts by a clock that cannot be set."""
         self.patch(reactor, "seconds", time.time)
         self.assertTrue(IService.providedBy(self.command.makeService(self.options(SOUND))))

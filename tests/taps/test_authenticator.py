@@ -11,9 +11,9 @@ class Face(AttachedCommandCase):
 
     command = authenticator
 
-    def test_sound(self) -> None:
+    def test_valid(self) -> None:
         """A file with an [attach] becomes a service."""
-        self.check_sound()
+        self.check_valid()
 
     def test_no_attach(self) -> None:
         """A router's own file does not do: one line, and status 1."""

@@ -50,8 +50,8 @@ class OptionsTests(SynchronousTestCase):
                 return options, said.getvalue().splitlines(), left.code
         return options, said.getvalue().splitlines(), None
 
-    def test_sound_configuration(self):
-        """A sound file is read, and the service can be made of it."""
+    def test_valid_configuration(self):
+        """A valid file is read, and the service can be made of it."""
         options, said, status = self.options("--config", self.write(SOUND))
         self.assertEqual((said, status), ([], None))
         later = []
