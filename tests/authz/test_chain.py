@@ -55,14 +55,14 @@ class ChainTests(SynchronousTestCase):
         return chain.decide(principal(), Action.SUBSCRIBE, uri, match, {})
 
     def test_first_word_counts(self) -> None:
-        """The first authorizer with an opinion decides, at once and as it said; nobody behind it is asked."""
+        """The first authorizer with an opinion decides, at once and as it said; no later one is asked."""
         for answer in (ALLOW, DENY):
             behind = Says(ALLOW)
             self.assertIs(self.decide(Says(ABSTAIN), Says(answer), behind), answer)
             self.assertEqual(behind.asked, 0)
 
     def test_nobodys_word(self) -> None:
-        """What nobody allows is refused; it counts as undeclared only where nobody knew it."""
+        """A request that no authorizer allows is denied; it is undeclared only where none knew the URI."""
         for answers, declared in (((), False), ((ABSTAIN, ABSTAIN), False), ((ABSTAIN, KNOWN, ABSTAIN), True)):
             decision = self.decide(*map(Says, answers))
             self.assertEqual((decision.verdict, decision.declared), (Verdict.DENY, declared))
@@ -80,7 +80,7 @@ class ChainTests(SynchronousTestCase):
 
     def test_broken_authorizer(self) -> None:
         """An authorizer that raises, fails or answers nonsense is a refusal, noted with its name and trouble."""
-        for answer, kind, reason in (
+        for answer, code, reason in (
             (RuntimeError("down"), "raised", "RuntimeError: down"),
             (fail(RuntimeError("down")), "failed", "RuntimeError: down"),
             (True, "nonsense", "answered with bool, not with a decision"),
@@ -96,9 +96,9 @@ class ChainTests(SynchronousTestCase):
             if isinstance(decision, Deferred):
                 decision = self.successResultOf(decision)
             self.assertEqual((decision.verdict, decision.failed, behind.asked), (Verdict.DENY, True, 0))
-            self.assertEqual(decision.rule, f'authorizer "remote" gave no answer ({kind}), so it is denied')
+            self.assertEqual(decision.rule, f'authorizer "remote" gave no answer ({code}), so it is denied')
             self.assertEqual(
-                self.journal.notes, [("authorizer.failed", kind, {"authorizer": "remote", "reason": reason})]
+                self.journal.notes, [("authorizer.failed", code, {"authorizer": "remote", "reason": reason})]
             )
 
     def test_later_answers(self) -> None:
@@ -120,7 +120,7 @@ class ChainTests(SynchronousTestCase):
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_later_known(self) -> None:
-        """That somebody knew the URI is not forgotten on the way, whether said at once or later."""
+        """That an authorizer knew the URI is kept, whether it answered at once or later."""
         for answers in ((KNOWN, succeed(ABSTAIN)), (succeed(KNOWN), ABSTAIN), (succeed(ABSTAIN), succeed(KNOWN))):
             decision = self.successResultOf(self.decide(*map(Says, answers)))
             self.assertEqual((decision.verdict, decision.declared), (Verdict.DENY, True))
@@ -187,7 +187,7 @@ class ChainTests(SynchronousTestCase):
             self.assertEqual([one.asked for one in new], [1, 1])
 
     def test_still_the_same(self) -> None:
-        """A later answer about somebody whose rights are others by then is none: it is asked again, until it fits."""
+        """A later answer about a user whose rights have changed meanwhile is dropped, and the chain is asked again."""
 
         class Member:
             principal = principal()
@@ -221,7 +221,7 @@ class ChainTests(SynchronousTestCase):
         self.assertTrue(chain.sessions)
 
     def test_client_gone(self) -> None:
-        """When the client is gone meanwhile, the authorizer's work is cancelled and nobody is blamed."""
+        """When the client is gone meanwhile, the authorizer's work is cancelled and no failure is logged."""
         for earlier in ((), (Says(succeed(ABSTAIN)),)):
             cancelled: list[object] = []
             pending: Deferred[Any] = Deferred(cancelled.append)

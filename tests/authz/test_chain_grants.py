@@ -26,7 +26,7 @@ def chain(*authorizers: Any) -> Chain:
 
 class GrantsTests(SynchronousTestCase):
     def test_a_constant_yes_is_asked_for_once(self) -> None:
-        """Whoever publishes to a topic a second time finds the decision, rule and disclosure included."""
+        """At the second publish to a topic the decision is known, rule and disclosure included."""
         authorizer = Constant()
         grants = chain(authorizer).grants(principal(), Action.PUBLISH)
         decision = grants.decide("a.topic", EMPTY)
@@ -65,7 +65,7 @@ class GrantsTests(SynchronousTestCase):
         self.assertEqual(ben.known, {})
 
     def test_new_rules(self) -> None:
-        """When the authorizers are replaced everybody has forgotten at once, and the new ones are asked."""
+        """When the authorizers are replaced all grants are forgotten at once, and the new ones are asked."""
         asked = chain(Constant())
         everybody = [asked.grants(principal(), Action.PUBLISH) for _ in range(3)]
         for grants in everybody:

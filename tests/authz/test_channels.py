@@ -25,7 +25,7 @@ class BindingTests(SynchronousTestCase):
     """Binding.refusal"""
 
     def test_user(self) -> None:
-        """A user's topics are the user's alone; an id counts as a number, and 0 is nobody even for a user 0."""
+        """A user's topics are the user's alone; an id counts as a number, and 0 does not exist even for a user 0."""
         anna, zero, backend = principal(user_id=7), principal(user_id=0), principal("backend", user_id=None)
         for who, value, words in (
             (anna, "7", None),
@@ -49,7 +49,7 @@ class BindingTests(SynchronousTestCase):
                 self.assertIn(words, str(refusal), value)
 
     def test_star_needs_leave(self) -> None:
-        """``*`` is nobody's id where the channel does not open it to everybody."""
+        """``*`` is no user's id unless the channel opens it to all."""
         self.assertIn("does not exist", str(Binding(Owner.USER).refusal(principal(), "user_id", "*")))
 
     def test_organization(self) -> None:
@@ -61,7 +61,7 @@ class BindingTests(SynchronousTestCase):
         self.assertEqual(binding.refusal(member, "org", "0"), "org 0 does not exist")
 
     def test_role(self) -> None:
-        """A variable can be one of the roles that somebody has in Oro, letter for letter."""
+        """A variable can be one of a user's Oro roles, compared exactly."""
         binding = Binding(Owner.ROLE)
         manager = principal(roles=frozenset({"ROLE_MANAGER", "ROLE_7"}))
         self.assertIsNone(binding.refusal(manager, "role", "ROLE_MANAGER"))

@@ -60,7 +60,7 @@ class TopicTests(FilesCase):
         )
 
     def test_for_everybody(self) -> None:
-        """``*`` in a variable that belongs to somebody is for everybody where the line itself admits it."""
+        """``*`` in a variable that must be the user's own is for all where the line itself admits it."""
         for requirement, but in ((r"[0-9]+|\*", OPEN), ("[0-9]{1,9}", NOBODY_ELSE)):
             channel = self.channels(f"channel.acme/{{user_id}} = subscribe user; user_id {requirement}")[
                 "acme/{user_id}"

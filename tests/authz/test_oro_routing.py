@@ -52,7 +52,8 @@ class RoutedTests(SynchronousTestCase):
         self.assertEqual(channels["oro/maintenance"].title, f"[topics:oro] oro/maintenance ({sync}:11)")
 
     def test_unknown_handler(self) -> None:
-        """A handler that is none of Oro's: declared, bound by the names of its variables, and nobody may subscribe."""
+        """A handler that is none of Oro's: declared, bound by the names of its variables, and no client may
+        subscribe."""
         text = route("acme.desk", "acme/desk/{user_id}/{kind}", "acme.topic.desk", kind=("[a-z]+", False))
         channel = self.channels({f"src/Acme/{FILE}": text})["acme/desk/{user_id}/{kind}"]
         self.assertEqual((channel.subscribers, channel.publishers), ({}, BACKENDS))
@@ -65,7 +66,7 @@ class RoutedTests(SynchronousTestCase):
         )
 
     def test_oros_handlers_elsewhere(self) -> None:
-        """A route of somebody else's that names one of Oro's handlers gets that handler's rule."""
+        """An application's route that names one of Oro's handlers gets that handler's rule."""
         text = route("a", "acme/all", "oro_sync.maintenance") + route("b", "acme/{user_id}", "oro_email.event")
         channels = self.channels({f"src/Acme/{FILE}": text + route("c", "acme/i/{user_id}", "oro_imap.sync_fail",
                                                                    user_id=(r"\d+", True))})  # fmt: skip

@@ -156,7 +156,7 @@ class PropertyTests(SynchronousTestCase):
     @settings(max_examples=FEW, suppress_health_check=UNHURRIED)
     @given(rule_sets, st.data())
     def test_no_decision_is_anothers(self, rules: Rules, data: st.DataObject) -> None:
-        """Whoever asks, and whoever has asked before, the answer is what rules that remember nobody give."""
+        """Whoever asks, and whoever has asked before, the answer is the same as that of rules that remember nothing."""
         asked, kept = rules.chain(), TopicRules(rules.channels, memo=2)
         remembered = {(who.authid, action): asked.grants(who, action) for who in PEOPLE for action in OFTEN}
         topics = [*rules.topics(data.draw), data.draw(URIS)]

@@ -56,7 +56,7 @@ class AnswerTests(RemoteCase):
         self.assertEqual(roles, {"authorizer"})
 
     def test_session_of_another_principal(self) -> None:
-        """When somebody's rights have changed, that is what is told from then on."""
+        """When a user's rights have changed, the new ones are passed on."""
         self.decided(ANNA)
         changed = attrs.evolve(ANNA, extra={"level": 2})
         self.decided(changed)
@@ -88,7 +88,7 @@ class AnswerTests(RemoteCase):
             self.assertEqual((decision.rule, decision.declared), (f"[authorizer:acl] com.decide: {verdict}", True))
 
     def test_no_answer(self) -> None:
-        """An error, nobody there, a callee that left and nonsense all refuse, and the log says why."""
+        """An error, no callee, a lost callee and a malformed answer all deny, and the log says why."""
         for answer in [
             CallFailed("wamp.error.no_such_procedure"),
             CallFailed("wamp.error.canceled"),

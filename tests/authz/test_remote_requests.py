@@ -33,7 +33,7 @@ class SessionTests(SynchronousTestCase):
         )
 
     def test_without_a_session(self):
-        """orosync's own bridges ask for somebody who is not here."""
+        """orosync's uplinks ask for principals without a session."""
         told = session_details(principal(user_id=None))
         self.assertEqual((told["session"], told["authextra"], told["transport"]), (None, {}, {"type": "stdio"}))
 
@@ -80,7 +80,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual(request_options(action, match, options), told, (action, options))
 
     def test_wrong_types(self):
-        """What the router would refuse or ignore is no word that anybody decides by."""
+        """Options that the router refuses or ignores are not passed on."""
         for action, options in [
             (
                 Action.PUBLISH,
@@ -103,7 +103,7 @@ class FingerprintTests(SynchronousTestCase):
         self.assertEqual(len(self.of()), 32)
 
     def test_everything_else_is_another_question(self):
-        """Each thing that an answer may depend on makes another question: no answer goes to somebody else."""
+        """Each thing that an answer may depend on makes another question: no answer is used for another one."""
         changes = {
             "authid": "mallory",
             "authrole": "admin",

@@ -55,7 +55,7 @@ class ReservedTests(SynchronousTestCase):
             self.assertEqual(self.judged(role, action, uri, match), verdict, (role, action, uri, match))
 
     def test_own_procedure(self):
-        """What orosync itself serves is registered by nobody, and called by its role alone."""
+        """A procedure of orosync itself is registered by no client, and called by its role only."""
         for role, action, match, verdict in [
             ("admin", Action.CALL, EXACT, "allow"),
             ("user", Action.CALL, EXACT, "deny"),

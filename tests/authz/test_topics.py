@@ -34,7 +34,7 @@ class TopicRulesTests(SynchronousTestCase):
         verifyObject(IAuthorizer, self.rules)
 
     def test_sentences(self) -> None:
-        """Each answer says in words which rule decided, for the log and for whoever asks."""
+        """Each answer says in words which rule decided, for the log and for ``orosync explain``."""
         secured = "[topics:oro] oro/email_event/{user_id}/{organization_id} (built in): "
         for topic, action, words in (
             ("oro/ping", Action.SUBSCRIBE, "[topics:oro] oro/ping (built in): subscribe = user"),

@@ -23,7 +23,7 @@ TITLE = "authenticator:x"
 
 
 class Finding(SynchronousTestCase):
-    """Everybody is found, strangers as decoys."""
+    """Every name is found, unknown ones as decoys."""
 
     def entries(self, secret: str = "decoys") -> Entries[Word]:
         known = [Entry("anna", "user", Word("a")), Entry("ben", "admin", Word("b"))]
@@ -34,7 +34,7 @@ class Finding(SynchronousTestCase):
         self.assertEqual(self.entries().find("ben"), Entry("ben", "admin", Word("b")))
 
     def test_decoys(self) -> None:
-        """A stranger has the role and the kind of proof of somebody known, is not known, and stays the same."""
+        """A decoy has the role and the kind of proof of a known account, is not known, and stays the same."""
         found = self.entries().find("carl")
         self.assertEqual((found.authid, found.known), ("carl", False))
         self.assertIn((found.role, found.proof.text[:7]), [("user", "a decoy"), ("admin", "b decoy")])
@@ -48,12 +48,12 @@ class Finding(SynchronousTestCase):
         self.assertEqual(len({one.proof for one in found}), 50)
 
     def test_seeds_of_their_own(self) -> None:
-        """Without a secret nobody can tell what a decoy looks like, not even after the next start."""
+        """Without a secret decoys are unpredictable, and others after the next start."""
         self.assertNotEqual(Seeds().of("anna"), Seeds().of("anna"))
         self.assertEqual(len(Seeds("x").of("\ud800")), 64)
 
     def test_faults(self) -> None:
-        """Nobody at all and one name twice are faults of the configuration."""
+        """No account and one name twice are faults of the configuration."""
         anna = Entry("anna", "user", Word("a"))
         for entries, words in [([], "there is no account"), ([anna, anna], "a name stands twice")]:
             error = self.assertRaises(ConfigError, Entries, TITLE, entries, Seeds())
@@ -74,7 +74,7 @@ class Marks(SynchronousTestCase):
         self.assertEqual(by_identifier(TITLE, [anna, ben]), {"1": anna, "2": anna, "3": ben})
 
     def test_faults(self) -> None:
-        """A mark of two is nobody's; no mark at all lets nobody in."""
+        """An identifier of two accounts is a fault, and so is none at all."""
         pair = [Account("anna", "user", identifiers=("1",)), Account("ben", "user", identifiers=("1",))]
         error = self.assertRaises(ConfigError, by_identifier, TITLE, pair)
         self.assertEqual(error.faults, (f"[{TITLE}] user.ben: 1 is that of user.anna, choose one",))

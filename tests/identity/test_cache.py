@@ -28,7 +28,7 @@ class Memory(SynchronousTestCase):
         self.assertEqual([memory.get(b"%d" % number, 1.0) for number in (96, 97, 98, 99)], [None, 97, 98, 99])
 
     def test_what_has_run_out_goes(self) -> None:
-        """Entries that nobody asks for again do not stay for ever."""
+        """Entries that are not asked for again do not stay for ever."""
         memory: TTLCache[int] = TTLCache(100)
         for number in range(50):
             memory.put(b"%d" % number, number, now=0.0, until=10.0)

@@ -77,7 +77,7 @@ class Certificates(MethodCase):
         self.assertEqual(self.accepted(self.presented(der)).authid, "ben")
 
     def test_nobody(self) -> None:
-        """A certificate that is nobody's is refused: another name or case, several names, none, no certificate."""
+        """A certificate without an account is refused: another name or case, several names, none, no certificate."""
         for der in (
             certificate("ANNA"),
             certificate("anna "),

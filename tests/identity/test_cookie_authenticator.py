@@ -1,4 +1,4 @@
-"""The back office's cookie says who somebody is, and ends the session at logout."""
+"""The back office's cookie identifies its user, and ends the session at logout."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class HandshakeTests(CookieCase):
             self.refused(kind)
 
     def test_renamed(self):
-        """A session names its user, not somebody who has that name for an e-mail address."""
+        """A session names its user, not one who has that name as e-mail address."""
         del self.directory.users["anna"]
         self.directory.put(attrs.evolve(ANNA, username="annabel", email="anna"))
         self.refused("unknown_user")
@@ -147,7 +147,7 @@ class HandshakeTests(CookieCase):
         self.accepted()
 
     def test_down(self):
-        """When store or directory cannot tell, nobody is let in."""
+        """When store or directory cannot answer, the client is refused."""
         for part in ("store", "directory"):
             self.build()
             getattr(self, part).failure = Unavailable(f"{part}_down", "it is down")
@@ -224,7 +224,7 @@ class WatchTests(CookieCase):
         self.assertNotIsInstance(refusal, Unavailable)
 
     def test_somebody_else_whom_symfony_would_log_out(self):
-        """The dead session of somebody else names nobody; whether it is dead must be known."""
+        """Another user's ended session has no user; whether it has ended must be known."""
         for cookie in (GONES, STALE):
             self.assertIsNone(self.successResultOf(self.watch(cookie)))
         self.directory.failure = Unavailable("directory_down", "it is down")

@@ -72,7 +72,7 @@ class IdentifyTests(SynchronousTestCase):
         return self.successResultOf(self.identify(*authenticators, **facts))
 
     def test_first_word_decides(self):
-        """Whoever finds its credential decides, for good or bad; later ones are not asked."""
+        """The authenticator that finds its credential decides, for good or bad; later ones are not asked."""
         last = Plain("last", BEN)
         for cookies in ({}, COOKIES):
             self.assertEqual(self.found(Plain("a", None), Plain("b", ANNA), last, cookies=cookies), (ANNA, ()))
@@ -103,7 +103,7 @@ class IdentifyTests(SynchronousTestCase):
             self.failureResultOf(dead, Refused)
 
     def test_standings(self):
-        """A session rests on what let it in and on the cookies beside it; nobody is asked who cannot look again."""
+        """A session depends on its credential and on the cookies beside it, where they can be revalidated."""
         ticket, cookie = Ticket("ticket", ANNA, "user 1"), Cookie("cookie", BEN, "session x", "watched x")
         self.assertEqual(self.found(ticket, cookie)[1], ((ticket, "user 1"), (cookie, "watched x")))
         self.assertEqual(self.found(ticket, cookie, cookies={})[1], ((ticket, "user 1"),))

@@ -75,7 +75,7 @@ class Identification(SynchronousTestCase):
         self.assertEqual(refusal.code, kind)
 
     def test_a_ticket(self) -> None:
-        """It decides, whoever else could have been asked."""
+        """It decides, whatever other authenticators there are."""
         self.assertEqual(self.who(ticket=ticket_of(ANNA), authid="anna").user_id, 1)
         self.assertEqual(self.who(ticket=ticket_of(ANNA)).authid, "anna")
         self.assertEqual(self.who(ticket=ticket_of(None), authid="backend", origin="127.0.0.1").authrole, "backend")
@@ -86,7 +86,7 @@ class Identification(SynchronousTestCase):
             self.assertEqual(self.who(method, authid=authid, cookie=ANNA_IN).user_id, 1, method)
 
     def test_a_ticket_and_a_cookie(self) -> None:
-        """Of one user they agree; of two, nobody is let in."""
+        """Of one user they agree; of two, the client is refused."""
         self.assertEqual(self.who(ticket=ticket_of(ANNA), cookie=ANNA_IN).authid, "anna")
         self.assertEqual(self.who(ticket=ticket_of(ANNA), cookie="nobody-is-logged-in-here").authid, "anna")
         self.refused("other_user", ticket=ticket_of(ANNA), cookie=BEN_IN)
@@ -104,7 +104,7 @@ class Identification(SynchronousTestCase):
         self.refused("authid_mismatch", cookie=ANNA_IN, authid="ben")
 
     def test_a_wrong_cookie(self) -> None:
-        """An unknown session is nobody, and so is one without a page of ours behind it; a guest it is not either."""
+        """An unknown session is refused, and a cookie without an Origin; the client does not become a guest either."""
         self.refused("no_session", method="anonymous", cookie="nobody-is-logged-in-here")
         self.refused("no_origin", method="anonymous", cookie=ANNA_IN, origin=None)
 

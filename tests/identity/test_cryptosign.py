@@ -112,7 +112,7 @@ class Clients(CryptosignCase):
         self.accepted(first.answer(signature, {}))
 
     def test_tampering(self) -> None:
-        """Each digit counts; a signature of something else, or by somebody else, does not help."""
+        """Each digit counts; a signature of another challenge, or with another key, is refused."""
         self.build(failures=FailureBuckets(burst=1000))
         asked = self.challenged()
         message = bytes.fromhex(asked.extra["challenge"])
@@ -187,7 +187,7 @@ class Binding(CryptosignCase):
         self.refused(self.hello(None, plain, facts=connection_facts()), "channel_binding")
 
     def test_required(self) -> None:
-        """Where it is required nobody comes in without."""
+        """Where it is required, clients without it are refused."""
         self.build(binding_required=True)
         self.refused(self.hello(None, {"pubkey": public(ANNA)}, facts=self.facts()), "channel_binding")
         asked = self.challenged(channel_binding="tls-unique")

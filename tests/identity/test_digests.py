@@ -48,7 +48,7 @@ class MessageDigest(SynchronousTestCase):
         self.assertEqual(merged(b"{a}", b"s"), b"{a}{s}")
 
     def test_breathing_changes_nothing(self) -> None:
-        """Whoever computes in a thread gives way every 250 of the 4999 rounds, and gets the same digest."""
+        """A computation in a thread gives way every 250 of the 4999 rounds, with the same digest."""
         self.patch(digests, "in_c", None)
         breaths: list[None] = []
         self.assertEqual(message_digest(b"a", b"", lambda: breaths.append(None)), UNSALTED)

@@ -15,7 +15,7 @@ HELLO = HelloDetails("oro", "admin", ("anonymous",), {"authrole": "admin"})
 
 
 class Anonymous(SynchronousTestCase):
-    """Everybody becomes somebody new with the role that was configured."""
+    """Every client gets a new authid and the configured role."""
 
     def setUp(self) -> None:
         self.authenticator = AnonymousAuthenticator("guests", "guest")
@@ -50,7 +50,7 @@ class Anonymous(SynchronousTestCase):
         self.assertEqual((principal.user_id, principal.is_backend), (None, False))
 
     def test_hello(self) -> None:
-        """Whoever asks for it in HELLO is a guest, whatever name and role it wished for."""
+        """A client that asks for it in HELLO is a guest, whatever name and role it asked for."""
         fired = self.authenticator.at_hello(connection_facts(), HELLO, "anonymous", 1)
         principal = self.successResultOf(fired)
         assert isinstance(principal, Principal)
@@ -67,7 +67,7 @@ class Anonymous(SynchronousTestCase):
         self.assertEqual(len(names), 100)
 
     def test_other_method(self) -> None:
-        """Asked for a method that it cannot do, it lets nobody in."""
+        """A method that it cannot do is refused."""
         failure = self.failureResultOf(self.authenticator.at_hello(connection_facts(), HELLO, "ticket", 1), Refused)
         self.assertEqual(failure.value.code, "unknown_method")
 

@@ -46,7 +46,8 @@ class Making(SynchronousTestCase):
         return dict(challenge.extra)
 
     def test_with_a_procedure(self) -> None:
-        """A remote section becomes what asks its procedure, and sends nobody but to realms that name it."""
+        """A remote section becomes an authenticator that asks its procedure, and sends clients only to realms that name
+        it."""
         section = RemoteAuthenticatorSection(
             name="door", use="remote", method="ticket", procedure="com.a", roles=("user",), realm="oro"
         )
@@ -113,6 +114,6 @@ class Making(SynchronousTestCase):
         self.assertEqual(refusal.code, "channel_binding")
 
     def test_certificates(self) -> None:
-        """Without a certificate nobody is refused."""
+        """A client without a certificate is not refused."""
         section = sections.CertificateSection(name="door", use="x", user=ROBOT)
         self.assertIsNone(self.successResultOf(self.made(section).at_handshake(connection_facts())))

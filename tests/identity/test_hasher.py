@@ -131,7 +131,7 @@ class Bounds(HasherCase):
     """No more waits than there is room for."""
 
     def test_full(self) -> None:
-        """Who comes when all is full is told at once, and everybody before is served."""
+        """A job for a full queue is refused at once, and all before it are served."""
         self.hasher(room=3)
         jobs = [self.ask(f"u{number}") for number in range(5)]
         self.refused(self.ask("late"), "hash_queue_full")
@@ -196,7 +196,7 @@ class Bounds(HasherCase):
 
 
 class Losses(HasherCase):
-    """A worker that dies costs nobody a login."""
+    """No login fails because a worker dies."""
 
     def test_replaced(self) -> None:
         """Another worker takes over what it had, in a note to the administrator."""
@@ -220,7 +220,7 @@ class Losses(HasherCase):
         self.assertEqual(len(self.started), 3)
 
     def test_given_up_meanwhile(self) -> None:
-        """Nobody's job is not done again."""
+        """A cancelled job is not done again."""
         self.hasher()
         job = self.ask("u0")
         job.cancel()
@@ -229,7 +229,7 @@ class Losses(HasherCase):
         self.assertEqual(self.started[1].jobs, [])
 
     def test_not_running(self) -> None:
-        """Before the start and after the stop nothing is computed, and nobody waits for ever."""
+        """Before the start and after the stop nothing is computed, and every job is refused."""
         hasher = self.hasher()
         working, ready, waiting = (self.ask(f"u{number}") for number in range(3))
         self.successResultOf(hasher.stopService())

@@ -20,7 +20,7 @@ class Turns(SynchronousTestCase):
     """Lanes take turns, and within a lane who came first is first."""
 
     def test_turns(self) -> None:
-        """Three lanes of different lengths are served one by one; nobody is served twice."""
+        """Three lanes of different lengths are served one by one; no job is served twice."""
         lanes: FairQueue[Head] = FairQueue(10)
         a0, a1, a2, b0, c0, c1 = heads = [Head(name) for name in "aaabcc"]
         for head in heads:
@@ -44,7 +44,7 @@ class Room(SynchronousTestCase):
     """The longest lane pays."""
 
     def test_everybody_behind_one_address(self) -> None:
-        """While there is room nobody of a long lane is sent away, and past it the newest is."""
+        """While there is room no job of a long lane is dropped, and beyond it the newest is."""
         lanes: FairQueue[Head] = FairQueue(5000)
         for _ in range(5000):
             self.assertEqual(lanes.add(Head("proxy")), [])

@@ -27,7 +27,7 @@ class Buckets(SynchronousTestCase):
         self.assertFalse(buckets.exhausted("b", 0.0), "another address pays for it")
 
     def test_check(self) -> None:
-        """Whoever has none left is told so, by the group and in the words for what was presented."""
+        """An exhausted group is refused, with the group and the word for what was presented."""
         buckets = FailureBuckets(burst=1)
         buckets.check("a", 0.0, "tickets")
         buckets.record("a", 0.0)

@@ -56,7 +56,7 @@ class Counting(SynchronousTestCase):
         self.assertEqual(self.knock(principal()), principal())
 
     def test_a_fault_of_ours_is_not_a_refusal(self) -> None:
-        """Any other exception goes on to whoever reports those."""
+        """Any other exception is passed on."""
         with self.assertRaises(ZeroDivisionError):
             self.attempts.limited(connection_facts(), lambda: 1 // 0)
 

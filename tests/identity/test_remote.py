@@ -125,7 +125,7 @@ class TicketTests(RemoteCase):
         self.assertEqual(self.caller.asked, [])
 
     def test_roles(self) -> None:
-        """A role that is not listed lets nobody in."""
+        """A role that is not listed is refused."""
         self.answers("admin")
         self.refused(self.asked().answer("t", {}), "role_not_listed")
 
@@ -155,7 +155,7 @@ class TlsTests(RemoteCase):
         self.assertIn("sha1", transport["client_cert"])
 
     def test_no_certificate(self) -> None:
-        """Nobody is asked about nothing."""
+        """Without a certificate the procedure is not called."""
         self.refused(self.hello(), "no_certificate")
         self.assertEqual(self.caller.asked, [])
 

@@ -57,7 +57,7 @@ class ReadTests(SynchronousTestCase):
             self.assertEqual((error.code, isinstance(error, Unavailable)), (kind, False), answer)
 
     def test_nonsense(self) -> None:
-        """It is the authenticator that is broken, and nobody comes in."""
+        """The authenticator is at fault, and the client is refused."""
         for args, kwargs in [
             ([], {}), (["user", 1], {}), (["user"], {"a": 1}), ([None], {}), ([True], {}), ([["user"]], {}), ([7], {}),
             ([{"role": 7}], {}), ([{"role": "user", "authid": 7}], {}), ([{"role": "user", "realm": []}], {}),

@@ -114,7 +114,7 @@ class Specification(ScramCase):
         self.accepted(challenge.answer(signature, client.extra))
 
     def test_tampering(self) -> None:
-        """Whoever changes a field on its way to the client makes its answer wrong."""
+        """A field that is changed on its way to the client makes the answer wrong."""
         changes: dict[str, Any] = {"salt": b64(b"another salt, 16"), "iterations": 2, "memory": 9}
         for name, value in changes.items():
             client, challenge = SpecificationClient("anna", SECRET), self.challenged("anna")
@@ -172,10 +172,10 @@ class Specification(ScramCase):
 
 
 class Strangers(ScramCase):
-    """Names that nobody has."""
+    """Unknown names."""
 
     def test_unknown(self) -> None:
-        """A stranger gets a challenge like anybody's, always the same salt, and no proof fits."""
+        """An unknown name gets a challenge like a known one, always the same salt, and no proof fits."""
         self.build([ACCOUNTS[0]])
         known = self.challenged("anna").extra
         for number in range(10):
@@ -187,7 +187,7 @@ class Strangers(ScramCase):
             self.refused(challenge.answer(client.answer(challenge.extra), client.extra), "unknown_user")
 
     def test_salts_outlive_a_start(self) -> None:
-        """With a secret for decoys neither a user's salt nor a stranger's changes with a start; without, both do."""
+        """With a secret for decoys neither a user's salt nor a decoy's changes with a start; without, both do."""
         for secret, same in (("decoys", True), ("", False)):
             found = []
             for _ in range(2):
@@ -196,7 +196,7 @@ class Strangers(ScramCase):
             self.assertEqual([one == other for one, other in zip(*found, strict=True)], [same, same])
 
     def test_known_and_unknown_cost_the_same(self) -> None:
-        """Between HELLO and refusal the same work is done for everybody, counted."""
+        """Between HELLO and refusal the same work is done for known and unknown names, counted."""
         work: list[str] = []
         real_fits, real_decoy = ScramKeys.fits, ScramKeys.decoy
 

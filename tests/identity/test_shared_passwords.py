@@ -49,7 +49,7 @@ class Asking(SharingCase):
     """When the directory is asked, and what is kept."""
 
     def test_at_the_start(self) -> None:
-        """Those who share are known and named by their ids; nobody before."""
+        """Users who share a hash are named by their ids; before the first answer there are none."""
         self.assertEqual(self.who(), [])
         self.sharing.startService()
         self.assertEqual(self.who(), ["anna", "ben"])

@@ -43,7 +43,7 @@ class Answers(SignaturesCase):
             self.assertFalse(self.signed(ticket_of(None, OLD_SECRET), password))
 
     def test_nobody(self) -> None:
-        """Nobody's ticket is never signed, not even one made with the text that stands in for a password."""
+        """An unknown user's ticket is never signed, not even one made with the decoy of a password hash."""
         self.signed(ticket_of(ANNA))
         stand_in = self.hasher.asked[0][0][0][0]
         self.assertIn(PASSWORD, stand_in)
@@ -83,7 +83,7 @@ class Cost(SignaturesCase):
         return len(plain)
 
     def test_same_for_everybody(self) -> None:
-        """For nobody's ticket as much is hashed as for a user's, byte for byte."""
+        """For an unknown user's ticket as much is hashed as for a user's, byte for byte."""
         for length in (60, 97, 28):
             self.setUp()
             self.assertEqual(self.hashed("anna", length), self.hashed("nobody"))
@@ -100,7 +100,7 @@ class Cost(SignaturesCase):
         self.assertEqual([self.hashed(name) for name in names], first)
 
     def test_lengths_of_long_ago(self) -> None:
-        """A kind of hash that nobody has any more is forgotten, so that it marks no user."""
+        """The length of a hash that no user has any more is forgotten, so that it identifies no user."""
         gone = self.hashed("anna", 40)
         for length in (60, 61, 62, 63):
             self.hashed("anna", length)

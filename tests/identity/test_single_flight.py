@@ -141,7 +141,7 @@ class Shared(LookupsCase):
         self.assertEqual(self.successResultOf(self.lookups.find("user2")), ANNA)
 
     def test_unstorable(self) -> None:
-        """What cannot be a name is nobody at once, also while the directory is down."""
+        """An impossible name has no user at once, also while the directory is down."""
         for _ in range(2):
             for login in ("", "a\0", "\ud800", "x" * 256):
                 self.assertIsNone(self.successResultOf(self.lookups.find(login)))
@@ -162,7 +162,7 @@ class Waiting(LookupsCase):
         self.assertEqual(self.slow.asked, list("abcde"))
 
     def test_no_room(self) -> None:
-        """Whoever finds the queue full is refused at once; who shares a look-up needs no room."""
+        """A look-up for a full queue is refused at once; a shared one needs no room."""
         self.lookups = self.make(room=2)
         waiting = [self.lookups.find(login) for login in "abcd"]
         refusal = self.failureResultOf(self.lookups.find("e"), Unavailable).value
@@ -173,7 +173,7 @@ class Waiting(LookupsCase):
         self.assertEqual([self.successResultOf(one) for one in waiting], [ANNA] * 5)
 
     def test_given_up(self) -> None:
-        """Who leaves is not waited for: a look-up that nobody wants gives up its place, a shared one goes on."""
+        """A cancelled look-up leaves the queue; a shared one goes on."""
         a, b, c, d, e = (self.lookups.find(login) for login in "abccd")
         for one in (c, e):
             one.cancel()
@@ -214,7 +214,7 @@ class Down(LookupsCase):
         self.assertEqual(self.slow.asked, ["a", "b"])
 
     def test_pauses_grow(self) -> None:
-        """0.25 s, then twice as long each time, and never more than 5 s; within a pause nobody is asked."""
+        """0.25 s, then twice as long each time, and never more than 5 s; within a pause no look-up is made."""
         self.go_down()
         for pause in (0.25, 0.5, 1, 2, 4, 5, 5, 5):
             self.clock.advance(pause - 0.01)

@@ -62,7 +62,7 @@ class Lookups(SynchronousTestCase):
         self.assertEqual([self.successResultOf(one) for one in waiting], [ANNA] * 10)
 
     def test_nothing_is_kept(self) -> None:
-        """Whoever logs out is out at the very next look-up."""
+        """A user who logs out is logged out at the next look-up."""
         self.assertEqual(self.successResultOf(self.store.find(ID)), ANNA)
         self.inner.answer = lambda: succeed(None)
         self.assertIsNone(self.successResultOf(self.store.find(ID)))
@@ -78,7 +78,7 @@ class Lookups(SynchronousTestCase):
         self.assertEqual(len(answers), 3)
 
     def test_refusals_are_answers(self) -> None:
-        """That one session cannot be read stops nobody else's; everybody who waits has a refusal of their own."""
+        """That one session cannot be read affects no other; every caller gets a refusal of its own."""
         answers = self.held()
         waiting = [self.store.find(ID) for _ in range(2)]
         answers[0].errback(Refused("malformed_session", "it is cut"))

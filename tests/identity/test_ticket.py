@@ -231,6 +231,6 @@ class Age(SynchronousTestCase):
         self.assertEqual(parse(spelled(created=date_c(0))).created_at, 0)
 
     def test_unreadable_name(self) -> None:
-        """A ticket that nobody could read is not made."""
+        """A ticket that could not be read is not made."""
         with self.assertRaises(ValueError):
             make_ticket("an;na", "p", "secret", "n", CREATED)

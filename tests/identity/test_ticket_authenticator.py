@@ -99,7 +99,7 @@ class Handshake(AuthenticatorCase):
         self.assertEqual(self.accepted(ticket).authid, "anna")
 
     def test_published_secret(self) -> None:
-        """With the secret that everybody knows it does not start."""
+        """With the publicly known secret it does not start."""
         error = self.assertRaises(ConfigError, self.build, secrets=[PUBLISHED])
         self.assertIn("[authenticator:oro]", error.faults[0])
 
@@ -144,7 +144,7 @@ class AfterHello(AuthenticatorCase):
             self.assertTrue(self.successResultOf(self.answered(ticket_of(None), authid)).is_backend)
 
     def test_another_name(self) -> None:
-        """Who names somebody else than the ticket does is refused, before anything is hashed."""
+        """A client that names another user than the ticket does is refused, before anything is hashed."""
         for ticket, authid in [
             (ticket_of(ANNA), "admin"),
             (ticket_of(ANNA), "Anna"),
@@ -157,7 +157,7 @@ class AfterHello(AuthenticatorCase):
         self.assertEqual(self.hasher.asked, [])
 
     def test_wrong_answers(self) -> None:
-        """A signature that is no ticket, or not one as PHP writes it, lets nobody in."""
+        """A signature that is no ticket, or not one as PHP writes it, is refused."""
         for ticket, kind in [
             ("", "malformed"),
             ("x" * 100_000, "malformed"),
@@ -170,7 +170,7 @@ class AfterHello(AuthenticatorCase):
             self.assertEqual(failure.value.code, kind)
 
     def test_other_method(self) -> None:
-        """Asked for a method that it cannot do, it lets nobody in."""
+        """A method that it cannot do is refused."""
         hello = HelloDetails("oro", "anna", ("wampcra",), {})
         fired = self.authenticator.at_hello(connection_facts(), hello, "wampcra", 1)
         self.assertEqual(self.failureResultOf(fired, Refused).value.code, "unknown_method")
@@ -182,7 +182,7 @@ class LifeAfterLogin(AuthenticatorCase):
         verifyObject(IRecheck, self.authenticator)
 
     def test_user_changed(self) -> None:
-        """Whoever came with a ticket stays as long as password and rights stay, however old the ticket is by then."""
+        """A user of a ticket stays as long as password and rights stay, however old the ticket is by then."""
         who = self.accepted(ticket_of(ANNA))
         credential = self.authenticator.credential(self.facts(""), who)
         self.assertEqual(credential, self.authenticator.credential(self.facts(""), self.accepted(ticket_of(ANNA))))

@@ -71,7 +71,7 @@ class Once(AuthenticatorCase):
         self.accepted(ticket_of(ANNA))
 
     def test_back_end_comes_back(self) -> None:
-        """PHP reconnects with the ticket that it has; from another address the same ticket is somebody else's."""
+        """PHP reconnects with the ticket that it has; from another address the same ticket is refused."""
         for _ in range(3):
             self.accepted(ticket_of(None), listener="backend")
         self.refused(ticket_of(None), "used", listener="backend", address="192.0.2.2")

@@ -13,7 +13,7 @@ from tests.identity.fixtures import ANNA, GONE, NOW, OLD_SECRET, SECRET, ticket_
 
 
 class Order(AuthenticatorCase):
-    """What is cheap comes first, and what takes time takes the same for everybody."""
+    """Cheap checks come first, and the expensive ones take the same time for all."""
 
     def test_nothing_is_looked_up_or_hashed_for_what_is_wrong_on_its_face(self) -> None:
         """Malformed, old and early tickets, and the back end's from elsewhere, cost neither a query nor a hash."""
@@ -84,7 +84,7 @@ class BackEnd(AuthenticatorCase):
         self.assertTrue(all(urgent for _, _, urgent in self.hasher.asked))
 
     def test_without_the_right(self) -> None:
-        """From elsewhere, through a proxy, with a cookie or on another listener, it lets nobody in."""
+        """From elsewhere, through a proxy, with a cookie or on another listener, it is refused."""
         for facts in (
             {},
             {"peer": "127.0.0.1", "forwarded": True},
@@ -130,7 +130,7 @@ class Failures(AuthenticatorCase):
         self.assertEqual(self.accepted(ticket_of(ANNA, created=date_c(NOW - 600))).authenticated_at, NOW - 599)
 
     def test_every_kind_of_failure_counts(self) -> None:
-        """What is malformed, old, a list or somebody else's counts as much as a wrong digest."""
+        """A malformed ticket, an old one, a list or another user's counts as much as a wrong digest."""
         for ticket, kind in [
             ("x", "malformed"),
             (f"x&ticket[]={ticket_of(ANNA)}", "malformed"),
@@ -145,7 +145,7 @@ class Failures(AuthenticatorCase):
             self.refused(ticket_of(ANNA), "too_many_failures")
 
     def test_what_is_not_its_fault_does_not_count(self) -> None:
-        """A directory that is down locks nobody out."""
+        """A directory that is down counts against no address."""
         self.directory.fail_with = Unavailable("directory_down", "no connection")
         for _ in range(10):
             self.refused(ticket_of(ANNA), "directory_down")
@@ -153,7 +153,7 @@ class Failures(AuthenticatorCase):
         self.accepted(ticket_of(ANNA))
 
     def test_back_end_is_exempt(self) -> None:
-        """PHP shares its address with others that fail: it is heard, and its own failures lock nobody out."""
+        """PHP shares its address with others that fail: it is heard, and its own failures count against no address."""
         for _ in range(3):
             self.refused("x", "malformed", address="127.0.0.1")
         self.refused(ticket_of(ANNA), "too_many_failures", address="127.0.0.1")
@@ -235,7 +235,7 @@ class Down(AuthenticatorCase):
     """When something that is needed does not answer."""
 
     def test_directory(self) -> None:
-        """Whatever a directory fails with, nobody gets in, and nobody reads what it was asked."""
+        """Whatever a directory fails with, the client is refused, and what was looked up is not logged."""
         self.directory.fail_with = RuntimeError("SELECT * FROM oro_user WHERE username = anna")
         refusal = self.refused(ticket_of(ANNA), "directory_down")
         self.assertIsInstance(refusal, Unavailable)
@@ -286,7 +286,7 @@ class Discretion(AuthenticatorCase):
             self.assertNotIn("\n", refusal.reason)
 
     def test_counted(self) -> None:
-        """Every outcome is counted under its kind, and the log line is left to whoever asked."""
+        """Every outcome is counted under its kind, and the caller logs it."""
         self.accepted(ticket_of(ANNA))
         self.refused("x", "malformed")
         self.refused("&ticket[]=x", "malformed")

@@ -40,7 +40,7 @@ class SignTests(SynchronousTestCase):
         self.assertTrue(self.shown("public", query="ticket=" + TICKETS[""]))
 
     def test_a_listener_of_its_own(self) -> None:
-        """Whoever comes there, from its networks if there are any."""
+        """Every connection there, from its networks if there are any."""
         self.assertTrue(self.shown("backend"))
         self.assertTrue(self.shown("narrow"))
         self.assertFalse(self.shown("narrow", peer="192.0.2.1"))

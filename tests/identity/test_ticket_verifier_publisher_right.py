@@ -26,7 +26,8 @@ class Right(SynchronousTestCase):
         return self.right.objection(connection_facts(**{"origin": "127.0.0.1", **facts})) is None
 
     def test_shared_port(self) -> None:
-        """PHP connects from its own network, directly and without a cookie; whoever differs in one point may not."""
+        """PHP connects from its own network, directly and without a cookie; a connection that differs in one point may
+        not."""
         for allowed, facts in [
             (True, {}),
             (True, {"peer": "::1"}),
@@ -71,7 +72,7 @@ class Right(SynchronousTestCase):
             self.assertEqual(self.has_it(listener="attach", origin=origin), allowed, origin)
 
     def test_listener_of_the_back_end(self) -> None:
-        """A listener that is PHP's alone grants it to whoever gets there, through a proxy too."""
+        """A listener for PHP only grants it to every connection, through a proxy too."""
         for facts in ({}, {"peer": "192.0.2.1"}, {"peer": ""}, {"forwarded": True}, {"cookies": {"BAPID": "x"}}):
             self.assertTrue(self.has_it(listener="backend", **facts), facts)
 
@@ -81,7 +82,7 @@ class Right(SynchronousTestCase):
         self.assertFalse(self.has_it(listener="narrow", peer="127.0.0.1"))
 
     def test_on_this_machine(self) -> None:
-        """With a secret that everybody knows: from loopback and UNIX sockets alone, whatever the listener grants."""
+        """With a publicly known secret: from loopback and UNIX sockets alone, whatever the listener grants."""
         self.right = PublisherRight(["backend"], {"public": [*NETWORKS, "0.0.0.0/0"]}).on_this_machine()
         for allowed, facts in [
             (True, {}),
@@ -107,7 +108,7 @@ class Right(SynchronousTestCase):
         )
 
     def test_any_other_listener(self) -> None:
-        """Where nothing was said, nobody may publish; an empty list of networks says nothing."""
+        """By default no connection may publish; an empty list of networks changes nothing."""
         for listener in ("unknown", "", "closed"):
             self.assertFalse(self.has_it(listener=listener))
         self.assertIsNotNone(PublisherRight().objection(connection_facts()))

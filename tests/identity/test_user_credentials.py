@@ -65,7 +65,7 @@ class UserCredentialTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(self.check(), Refused).value.code, "unknown_user")
 
     def test_somebody_else_by_mail(self):
-        """Whoever has the name of a deleted user for an e-mail address is not that user."""
+        """A user with the name of a deleted user as e-mail address is not that user."""
         self.directory.users.clear()
         self.directory.put(attrs.evolve(ANNA, username="heir", email="anna"))
         self.assertEqual(self.failureResultOf(self.check(), Refused).value.code, "unknown_user")

@@ -113,7 +113,7 @@ class Exchange(MethodCase):
         self.refused(challenge.answer(signed(challenge, OTHER), {}), "bad_signature")
 
     def test_unknown(self) -> None:
-        """A stranger is asked as somebody known would be, and is refused whatever the answer."""
+        """An unknown name is challenged as a known one, and refused whatever the answer."""
         for number in range(20):
             name = f"stranger {number}"
             challenge = self.asked(name)
@@ -126,7 +126,7 @@ class Exchange(MethodCase):
             self.refused(challenge.answer(signed(challenge, SECRET), {}), "unknown_user")
 
     def test_known_and_unknown_cost_the_same(self) -> None:
-        """Between HELLO and refusal the same work is done for everybody: counted, and in the same order."""
+        """Between HELLO and refusal the same work is done for all names: counted, and in the same order."""
         work: list[str] = []
 
         def counting(name: str, real: Any) -> Any:

@@ -52,6 +52,6 @@ class Error(SynchronousTestCase):
     """The reader's own error."""
 
     def test_kind(self) -> None:
-        """It says that data is bad, not that somebody is refused: that is for whoever asked for the session."""
+        """It says that data is bad, not that a client is refused: that is for the caller."""
         self.assertTrue(issubclass(SessionUnreadable, ValueError))
         self.assertFalse(issubclass(SessionUnreadable, OrosyncError))

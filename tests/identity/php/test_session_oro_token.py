@@ -84,7 +84,7 @@ class Logins(SynchronousTestCase):
         self.assertEqual(names, set(ADMITTED) | set(NOBODY) | set(UNREADABLE))
 
     def test_admitted(self) -> None:
-        """Whoever is logged in to the back office is found with id, hash, organisation and roles, in every layout."""
+        """A user logged in to the back office is found with id, hash, organisation and roles, in every layout."""
         for entities in ("", "serializable"):
             for name, admin in ADMITTED.items():
                 reading = BackOfficeTokens().read(written(name, entities=entities))
@@ -94,7 +94,7 @@ class Logins(SynchronousTestCase):
                 self.assertEqual(reading.last_used, 1768472430, name)
 
     def test_nobody(self) -> None:
-        """Customers, half-done logins, disabled users and tokens nobody knows admit nobody, and the reason is told."""
+        """Customers, half-done logins, disabled users and unknown tokens have no user, and the reason is given."""
         for entities in ("", "serializable"):
             for name, reason in NOBODY.items():
                 reading = BackOfficeTokens().read(written(name, entities=entities))
@@ -102,7 +102,7 @@ class Logins(SynchronousTestCase):
                 self.assertRegex(reading.reason, reason, name)
 
     def test_unreadable(self) -> None:
-        """A session that could mean two things, or is broken, admits nobody either."""
+        """An ambiguous or broken session has no user either."""
         for entities in ("", "serializable"):
             for name, reason in UNREADABLE.items():
                 error = self.assertRaises(SessionUnreadable, BackOfficeTokens().read, written(name, entities=entities))
@@ -151,12 +151,12 @@ class Configured(SynchronousTestCase):
         self.assertEqual(tokens.read(written("oro 5.0")).admin, ANNA)
 
     def test_switched_user(self) -> None:
-        """Whoever became somebody else is that one here, as in the application; never the one he was."""
+        """A "switch user" login is the user it became, as in the application; never the original one."""
         tokens = BackOfficeTokens(token_classes={SWITCHED})
         self.assertEqual(tokens.read(written("oro switched")).admin, HOMELESS)
 
     def test_second_factor(self) -> None:
-        """A login that waits for its second factor is nobody even where its class is named by mistake."""
+        """A login that waits for its second factor has no user, even where its class is named by mistake."""
         name = r"Scheb\TwoFactorBundle\Security\Authentication\Token\TwoFactorToken"
         reading = BackOfficeTokens(token_classes={name}).read(written("oro second factor"))
         self.assertEqual((reading.admin, reading.reason), (None, "the token holds no user"))
@@ -184,7 +184,7 @@ class Odd(SynchronousTestCase):
             self.assertEqual((reading.admin, reading.last_used), (None, used), text)
 
     def test_empty(self) -> None:
-        """A session just begun holds nobody."""
+        """A new session has no user."""
         self.assertEqual(BackOfficeTokens().read(b"").admin, None)
         self.assertEqual(BackOfficeTokens().read(b"_sf2_attributes|a:0:{}").admin, None)
 

@@ -17,7 +17,7 @@ class Reading(SynchronousTestCase):
     """A reader knows the section it reads for."""
 
     def test_who_is_logged_in(self) -> None:
-        """What PHP wrote is read, with when it was last used; another firewall's login is nobody's."""
+        """What PHP wrote is read, with when it was last used; another firewall's login has no user."""
         data = logins.shown({ID: ANNA}, used=1_768_472_430)[ID]
         reading = SessionReader("sessions:web").read(data)
         self.assertEqual((reading.admin, reading.last_used), (ANNA, 1_768_472_430))

@@ -134,7 +134,7 @@ class ExchangeCase(TestCase):
         self.assertEqual(Channel.connected_now, set())
 
     def verify(self, text: str) -> Deferred[Principal]:
-        """Whoever the ticket names, with the id of that session."""
+        """The user of the ticket, with the id of that session."""
         self.verified.append(text)
         if self.verdicts is not None:
             return defer.fail(self.verdicts)

@@ -80,7 +80,7 @@ class Exchange(ExchangeCase):
         self.assertEqual(self.application.requests[0].getCookie(b"CRMID"), ID.encode())
 
     async def test_nobody(self) -> None:
-        """A redirect to the login page is not followed: nobody is logged in. So it is with 401 and 403."""
+        """A redirect to the login page is not followed: no user is logged in. The same with 401 and 403."""
         for status in (302, 303, 401, 403):
 
             def answer(request: Request, status: int = status) -> bytes:
@@ -163,7 +163,7 @@ class Exchange(ExchangeCase):
         self.assertIn(len(Channel.connected_now), range(2, AT_ONCE + 1))
 
     async def test_killed_and_started_again(self) -> None:
-        """Nobody is found while the application is away; within 10 s of its return everybody is."""
+        """No user is found while the application is down; within 10 s of its return all are."""
         lookups = SessionLookups("web", self.store, RecordingJournal(), reactor, at_once=AT_ONCE)
         self.assertEqual((await lookups.find(ID)).username, "anna")
         await self.kill()

@@ -124,7 +124,7 @@ class Files(FilesCase):
             self.assertLess(time.monotonic() - started, 1)
 
     async def test_being_written(self) -> None:
-        """A file that PHP has emptied and fills just now is waited for; one that stays empty is nobody's."""
+        """A file that PHP has emptied and fills just now is waited for; one that stays empty has no user."""
         self.write({ID: ANNA})
         data = self.file().read_bytes()
         for cut in (0, 1, len(data) // 2, len(data) - 1):
@@ -137,7 +137,7 @@ class Files(FilesCase):
         self.assertIsNone(await self.store.find(ID))
 
     async def test_what_cannot_be_read(self) -> None:
-        """A session that is no session costs its own user the login, and nobody else; its content is not repeated."""
+        """A broken session costs its own user the login, and no other; its content is not repeated."""
         self.write({ID: ANNA})
         whole = self.file().read_bytes()
         for data in (whole[:-1], b"_sf2_attributes|secret-hash", b"\0" * 100, b'x|s:300000:"' + b"a" * (LARGEST + 9)):
@@ -191,7 +191,7 @@ class Files(FilesCase):
         return done.stdout.strip()
 
     async def test_stopped(self) -> None:
-        """Before it has been started and after it has stopped nobody is found, and no thread is left."""
+        """Before the start and after the stop no user is found, and no thread is left."""
         self.write({ID: ANNA})
         await self.store.find(ID)
         await self.store.stopService()

@@ -109,7 +109,7 @@ class Particulars:
         self.assertEqual(self.server.execute("SELECT * FROM oro_session", DATABASE), before)
 
     async def test_killed_and_started_again(self: Any) -> None:
-        """Nobody is found while the database is away; within 10 s of its return everybody is; then nothing is left."""
+        """No user is found while the database is down; within 10 s of its return all are; then nothing is left."""
         self.write({ID: ANNA})
         lookups = SessionLookups("rows", self.store, RecordingJournal(), reactor, at_once=2)
         self.assertEqual(await lookups.find(ID), ANNA)
@@ -214,7 +214,7 @@ class MariaDBParticulars(OnMariaDB, Particulars):
     """The rest on MariaDB."""
 
     async def test_a_loose_collation(self) -> None:
-        """Where somebody has made the id a text that compares loosely, another case is still another session."""
+        """Where the id column compares loosely, another case is still another session."""
         self.server.execute("ALTER TABLE oro_session MODIFY id varchar(128) COLLATE utf8mb4_unicode_ci", DATABASE)
         try:
             self.write({ID: ANNA})

@@ -133,7 +133,7 @@ class Reading(RedisCase):
         self.assertEqual(self.run_script("redis.call('DBSIZE')"), 2)
 
     async def test_expired(self) -> None:
-        """A key that Redis has let go is nobody's session."""
+        """An expired key is no session."""
         self.put(ID, anna())
         self.run_script("redis.call('PEXPIRE', KEYS[1], 1)")
         await deferLater(reactor, 0.02)
@@ -226,7 +226,7 @@ class Refusing(RedisCase):
         self.assertEqual(await store.find(ID), ANNA)
 
     async def test_killed_and_started_again(self) -> None:
-        """Nobody is found while the server is away, in next to no time; within 10 s of its return everybody is."""
+        """Look-ups fail at once while the server is down; within 10 s of its return all users are found."""
         mortal = Redis()
         self.addCleanup(mortal.end)
         mortal.start()

@@ -164,7 +164,7 @@ class Tls(LinkCase):
 
 
 class Sentinels(LinkCase):
-    """With Sentinel the master is whoever Sentinel says."""
+    """With Sentinel the master is the server that Sentinel names."""
 
     def setUp(self) -> None:
         self.master = self.serve(Redis())
@@ -185,7 +185,7 @@ class Sentinels(LinkCase):
             time.sleep(0.1)
 
     async def test_failover(self) -> None:
-        """The master is killed: nobody is found meanwhile; within 10 s everybody is, at the new one."""
+        """The master is killed: no user is found meanwhile; within 10 s all are, at the new one."""
         data = logins.shown({ID: ANNA})[ID]
         self.master.ask("SET", "session" + ID, data)
         self.settled()
@@ -260,7 +260,7 @@ class Passwords(LinkCase):
             self.assertEqual((await self.answer(dsn))[0], b"master")
 
     async def test_closed_while_connecting(self) -> None:
-        """Whoever waits for a connection that is given up is told, and nothing is left of it."""
+        """A caller that waits for a connection that is given up gets an error, and nothing is left of it."""
         server = self.serve(Redis())
         server.freeze(True)
         link = self.link(f"redis://pw@127.0.0.1:{server.port}")

@@ -66,7 +66,7 @@ class Bounds(TestCase):
         self.assertEqual(protocol.transport.value(), b"*2\r\n$3\r\nGET\r\n$11\r\nsessionA,b-\r\n")
 
     async def test_lost(self) -> None:
-        """A connection that ends tells everybody who waits, and says why."""
+        """When a connection ends, all pending commands fail with the reason."""
         protocol = self.connected()
         asked = self.told(protocol.get(b"key"))
         self.assertNoResult(protocol.ended)
