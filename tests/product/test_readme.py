@@ -23,7 +23,7 @@ README = TREE / "README.md"
 EXAMPLE = TREE / "docs" / "first-plugin.md"
 INDEX = TREE / "docs" / "index.md"
 OPERATIONS = TREE / "docs" / "operations.md"
-PAGES = [README, *sorted(TREE.glob("docs/*.md")), TREE / "bench" / "README.md"]
+PAGES = [*sorted(TREE.glob("*.md")), *sorted(TREE.glob("docs/*.md")), TREE / "bench" / "README.md"]
 
 REST = """
 [router]
