@@ -19,6 +19,8 @@ from orosync.config import readers
 from orosync.config.readers import Source, boolean, did_you_mean, is_reference, name, secret
 from orosync.model import User
 
+_WORDS = ("organizations", "roles", "email", "enabled")
+
 
 @attrs.frozen
 class AccountLine:
@@ -46,7 +48,7 @@ def with_keys(authid: str, text: str, source: Source) -> AccountLine:
     for part in parts:
         if not re.fullmatch(r"[0-9A-Fa-f]{64}", part):
             raise ValueError(f"{part} is no public key, write it as 64 hex digits")
-    return AccountLine(authid, role, identifiers=_once([part.lower() for part in parts]))
+    return AccountLine(authid, role, identifiers=_distinct([part.lower() for part in parts]))
 
 
 def with_certificates(authid: str, text: str, source: Source) -> AccountLine:
@@ -54,7 +56,7 @@ def with_certificates(authid: str, text: str, source: Source) -> AccountLine:
     role, parts = _role(authid, text, source)
     if not parts:
         raise ValueError("the certificate is missing, write sha256:FINGERPRINT or cn:NAME behind the role")
-    return AccountLine(authid, role, identifiers=_once([_certificate(part) for part in parts]))
+    return AccountLine(authid, role, identifiers=_distinct([_certificate(part) for part in parts]))
 
 
 def _role(authid: str, text: str, source: Source) -> tuple[str, list[str]]:
@@ -74,14 +76,11 @@ def _certificate(part: str) -> str:
     return f"sha256:{digits}"
 
 
-def _once(identifiers: list[str]) -> tuple[str, ...]:
+def _distinct(identifiers: list[str]) -> tuple[str, ...]:
     for identifier in identifiers:
         if identifiers.count(identifier) > 1:
             raise ValueError(f"{identifier} stands twice, remove one of the two")
     return tuple(identifiers)
-
-
-_WORDS = ("organizations", "roles", "email", "enabled")
 
 
 def user(username: str, text: str, source: Source) -> User:

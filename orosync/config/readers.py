@@ -61,6 +61,46 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
+_PRIVATE: Mapping[int, tuple[Network, ...]] = {
+    4: tuple(
+        ip_network(text)
+        for text in (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+        )
+    ),
+    6: tuple(ip_network(text) for text in ("::1/128", "fc00::/7", "fe80::/10")),
+}
+"""What is not routed on the public internet."""
+
+_BROAD = {4: 12, 6: 24}
+"""A public network with a shorter prefix is more than a content network's own."""
+
+MOST_PUBLIC = 1 << 24
+"""Public IPv4 addresses that a list of networks may hold without a warning."""
+
+SHORTEST = 16
+LONGEST = 4000
+"""Bytes of a secret."""
+
+PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
+"""The secret that Oro's application templates are published with."""
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
+"""Blanks around a text, invisible ones too."""
+
+_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
+"""The beginning of a whole line of .env or parameters.yml."""
+
+_PLACEHOLDER = re.compile(r"%[A-Za-z_][\w.():-]*%|\$\{\w+\}|\$[A-Z_][A-Z0-9_]*")
+"""How Symfony's files and shells write that a value stands elsewhere."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """ ", did you mean X?" when a known word is near, else an empty text."""
@@ -176,30 +216,6 @@ def _network_fault(part: str) -> str:
     except ValueError:
         return f"{part!r} is not a network, write it like 10.0.0.0/8, 192.0.2.7 or loopback"
     return f"{part} names a host within a network, write {meant} or the address alone"
-
-
-_PRIVATE: Mapping[int, tuple[Network, ...]] = {
-    4: tuple(
-        ip_network(text)
-        for text in (
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-        )
-    ),
-    6: tuple(ip_network(text) for text in ("::1/128", "fc00::/7", "fe80::/10")),
-}
-"""What is not routed on the public internet."""
-
-_BROAD = {4: 12, 6: 24}
-"""A public network with a shorter prefix is more than a content network's own."""
-
-MOST_PUBLIC = 1 << 24
-"""Public IPv4 addresses that a list of networks may hold without a warning."""
 
 
 def trusted(consequence: str) -> Callable[[str, Source], tuple[Network, ...]]:
@@ -330,22 +346,6 @@ def factory(text: str, source: Source) -> str:
     for doubt in exposure.of_module(text):
         source.warn(doubt)
     return text
-
-
-SHORTEST = 16
-LONGEST = 4000
-PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
-"""The secret that Oro's application templates are published with."""
-
-_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
-_OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
-"""Blanks around a text, invisible ones too."""
-
-_ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
-"""The beginning of a whole line of .env or parameters.yml."""
-
-_PLACEHOLDER = re.compile(r"%[A-Za-z_][\w.():-]*%|\$\{\w+\}|\$[A-Z_][A-Z0-9_]*")
-"""How Symfony's files and shells write that a value stands elsewhere."""
 
 
 @attrs.frozen

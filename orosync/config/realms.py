@@ -14,6 +14,9 @@ from orosync.config.fields import setting
 from orosync.config.readers import Source, did_you_mean
 from orosync.model import Match
 
+_MATCHES = {match.value: match for match in Match}
+_LIMITS = {"events": readers.count, "bytes": readers.size, "age": readers.duration}
+
 
 @frozen(kw_only=True)
 class ComponentSection:
@@ -39,10 +42,6 @@ class ComponentSection:
         example="feed",
     )
     extra: Mapping[str, str] = field(repr=False, factory=dict)
-
-
-_MATCHES = {match.value: match for match in Match}
-_LIMITS = {"events": readers.count, "bytes": readers.size, "age": readers.duration}
 
 
 @attrs.frozen
