@@ -191,8 +191,8 @@ class DecisionCache:
 
 
 class _Described(NamedTuple):
-    """What is told of a principal, and its fingerprint (b"" where nothing is remembered). It must not keep the
-    principal, which knows its session: that is what this is kept by."""
+    """The details of a principal that are passed on, and their fingerprint (b"" without a cache). The principal is
+    a weak reference: it refers to its session facts, which are the weak key that this is stored under."""
 
     principal: ref[Principal]
     session: dict[str, Any]

@@ -83,7 +83,7 @@ async def identify_for_router(
                 outcome = await authenticator.at_hello(facts, hello, ANONYMOUS, session_id)
                 if isinstance(outcome, Principal):
                     return outcome
-    raise Refused("no_credentials", "neither a ticket nor a cookie that an authenticator of the realm could judge")
+    raise Refused("no_credentials", "neither a ticket nor a cookie that an authenticator of the realm accepts")
 
 
 async def _by_ticket(
@@ -95,7 +95,7 @@ async def _by_ticket(
             principal = await step.answer(ticket, {}) if isinstance(step, AuthenticationStep) else step
             await watched_credentials(facts, principal, authenticators)
             return principal
-    raise Refused("no_method", "no authenticator of the realm judges tickets")
+    raise Refused("no_method", "no authenticator of the realm accepts tickets")
 
 
 async def _by_cookie(

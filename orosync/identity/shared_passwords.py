@@ -26,7 +26,7 @@ from orosync.model import SharedPassword, User
 INTERVAL = 60.0
 """Seconds between two queries."""
 
-MOST_TOLD = 10
+MOST_NAMED = 10
 """Groups of users that are named in a message, and users of each."""
 
 REMEDY = "their tickets are refused until each of them has a password of its own"
@@ -133,13 +133,13 @@ class SharedPasswords(Service):
 
 def described(groups: Sequence[SharedPassword]) -> str:
     """The ids of users who share a hash, a bounded number of them: "3 and 4; 7, 8 and 9; 12, 13 and 40 more"."""
-    named = [_group(group) for group in groups[:MOST_TOLD]]
+    named = [_group(group) for group in groups[:MOST_NAMED]]
     more = len(groups) - len(named)
     return "; ".join([*named, *([f"and {more} more groups"] if more else [])])
 
 
 def _group(group: SharedPassword) -> str:
-    ids = [str(number) for number in group.users[:MOST_TOLD]]
+    ids = [str(number) for number in group.users[:MOST_NAMED]]
     more = group.count - len(ids)
     last = f"{more} more" if more > 0 else ids.pop()
     return f"{', '.join(ids)} and {last}"

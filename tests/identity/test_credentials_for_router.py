@@ -25,7 +25,7 @@ ANNA_IN = "anna-is-logged-in-here-0"
 BEN_IN = "ben-is-logged-in-here-00"
 
 
-class Identification(SynchronousTestCase):
+class IdentifyForRouter(SynchronousTestCase):
     """``identify_for_router``, with the authenticators that there are."""
 
     def setUp(self) -> None:

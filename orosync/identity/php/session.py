@@ -158,7 +158,7 @@ class BackOfficeTokens:
         self._limits = limits
 
     def read(self, data: bytes) -> SessionReading:
-        """Who is logged in to the session ``data``; SessionUnreadable when that cannot be told."""
+        """The user of the session ``data``; SessionUnreadable when it cannot be read."""
         session = read_session(data, self._handler, self._limits)
         last_used = _last_used(session.get(b"_sf2_meta"))
         attributes = session.get(b"_sf2_attributes", PhpArray())
@@ -324,7 +324,7 @@ class SessionReader:
     tokens: BackOfficeTokens = attrs.field(factory=BackOfficeTokens)
 
     def read(self, data: bytes) -> SessionReading:
-        """What ``data`` says; Refused("malformed_session") when that cannot be told."""
+        """The user of the session ``data``; Refused("malformed_session") when it cannot be read."""
         try:
             return self.tokens.read(data)
         except SessionUnreadable as error:
