@@ -7,9 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.embedded.component import component_maker
 from orosync.errors import ConfigError
-from tests.embedded.stage import Component
+from tests.embedded.fixture import Component
 
-HERE = "tests.embedded.test_component_making"
+HERE = __name__
 
 
 def made_otherwise(config):
@@ -28,7 +28,7 @@ class Stranger:
 class MakingTests(SynchronousTestCase):
     def test_class_and_function(self):
         """Each life gets a component of its own, with the realm and a copy of the options."""
-        for name, kind in [(f"{HERE}:made_otherwise", Component), ("tests.embedded.stage:Component", Component)]:
+        for name, kind in [(f"{HERE}:made_otherwise", Component), ("tests.embedded.fixture:Component", Component)]:
             extra = {"colour": "blue"}
             make = component_maker("component:feed", name, "oro", extra)
             first, second = make(), make()

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.embedded.component import JOIN_TIMEOUT, RESTART_DELAYS, start_all
 from orosync.errors import ConfigError
-from tests.embedded.stage import Component, Inside
+from tests.embedded.fixture import Component, EmbeddedFixture
 
 
 class Scripted(Component):
@@ -21,14 +21,14 @@ class Scripted(Component):
         return self.outcome
 
 
-class HostedTests(SynchronousTestCase):
+class HostedComponentTests(SynchronousTestCase):
     def setUp(self):
-        self.fixture = Inside()
+        self.fixture = EmbeddedFixture()
         self.lives = []
         self.outcomes = []
 
     def make(self):
-        """A component whose onJoin does what stands first in ``outcomes``."""
+        """A component whose onJoin has the first of ``outcomes``."""
         component = Scripted()
         component.outcome = self.outcomes.pop(0) if self.outcomes else None
         self.lives.append(component)
@@ -59,14 +59,14 @@ class HostedTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(started))
 
     def test_endless(self):
-        """A component that works in onJoin for ever does not hold up the router for ever."""
+        """A component whose onJoin never returns delays the start of the router only for a time."""
         started = self.start(Deferred())
         self.fixture.turns(JOIN_TIMEOUT)
         self.assertIsNone(self.successResultOf(started))
         self.assertTrue(self.lives[0].is_attached())
 
     def test_cannot_start(self):
-        """A first life that does not get through onJoin is a fault of the start, in one line; there is no second."""
+        """A first life that fails in onJoin is a fault of the start, in one line; it is not started again."""
         for outcome, words in [
             (ValueError("no luck"), "failed in onJoin: ValueError: no luck"),
             (KeyError(), "failed in onJoin: KeyError"),
@@ -85,14 +85,14 @@ class HostedTests(SynchronousTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_ended_while_starting(self):
-        """So is one that is thrown out before it is through."""
+        """So is one whose session is ended during onJoin."""
         started = self.start(Deferred())
         self.lives[0].disconnect()
         error = self.failureResultOf(started, ConfigError).value
         self.assertEqual(error.faults, ("[component:feed] closed by the component",))
 
     def test_leaves(self):
-        """Who leaves by itself has done its work: it is told, and not started again."""
+        """A component that leaves by itself is logged, and not started again."""
         self.start()
         self.lives[0].leave()
         self.fixture.turns(RESTART_DELAYS[1])
@@ -106,7 +106,7 @@ class HostedTests(SynchronousTestCase):
         self.assertEqual(self.ended(), [("left", None, None)])
 
     def test_started_again(self):
-        """Later lives follow each other, at longer and longer distances, until one has lasted."""
+        """It is started again after longer and longer pauses, until one run has lasted."""
         boom = [RuntimeError("boom")] * 8
         self.start(None, *boom)
         self.lives[0].disconnect()
@@ -125,7 +125,7 @@ class HostedTests(SynchronousTestCase):
         self.lives[-1].disconnect()
         self.assertEqual(self.ended()[-1], ("lost", "closed by the component", 1.0))
 
-    def test_failure_after_patience(self):
+    def test_failure_after_the_join_timeout(self):
         """A component that fails after the start went on without it is started again like any other."""
         joining = Deferred()
         self.start(joining)
@@ -137,7 +137,7 @@ class HostedTests(SynchronousTestCase):
         self.assertEqual(len(self.lives), 2)
 
     def test_old_failure(self):
-        """What an earlier life still says is nobody's business any more."""
+        """What an earlier run still does has no effect."""
         joining = Deferred()
         self.start(joining)
         self.fixture.turns(JOIN_TIMEOUT)
@@ -148,7 +148,7 @@ class HostedTests(SynchronousTestCase):
         self.assertEqual(len(self.ended()), 1)
 
     def test_stop(self):
-        """At the end there is no next life, and the last one is over, whether it listens or not."""
+        """At the stop it is not started again, and the last run ends, whether the component leaves or not."""
         self.start()
         self.hosted.retire()
         (guest,) = self.fixture.context.sessions
@@ -170,7 +170,7 @@ class HostedTests(SynchronousTestCase):
         self.assertEqual((len(self.lives), self.fixture.realm.members), (2, {}))
 
     def test_router_is_closing(self):
-        """Whoever the door does not let in any more is told so."""
+        """A component that the host does not admit any more gets the reason."""
         self.fixture.host.closing = True
         error = self.failureResultOf(self.start(), ConfigError).value
         self.assertIn("shutting down", error.faults[0])

@@ -18,14 +18,14 @@ from zope.interface.verify import verifyObject
 from orosync.embedded.connection import ComponentEnd, RouterEnd, component_facts
 from orosync.interfaces import ILink
 from orosync.model import Action, Decision, Verdict
-from tests.embedded.stage import Component, Inside
+from tests.embedded.fixture import Component, EmbeddedFixture
 
 ALLOWED, DENIED = Decision(Verdict.ALLOW, "yes"), Decision(Verdict.DENY, "no")
 
 
 class EmbeddingTests(SynchronousTestCase):
     def setUp(self):
-        self.fixture = Inside()
+        self.fixture = EmbeddedFixture()
         self.component = Component()
 
     def embed(self, **options):
@@ -38,7 +38,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.fixture.turns()
 
     def test_interfaces(self):
-        """Each end is what its side takes it for."""
+        """Each end implements the interface of its side."""
         embedding = self.embed()
         verifyObject(ILink, RouterEnd(embedding, component_facts("feed")))
         self.assertIsInstance(ComponentEnd(embedding), ITransport)
@@ -105,7 +105,7 @@ class EmbeddingTests(SynchronousTestCase):
 
     def test_later(self):
         """What the router says comes in another turn, and what is said then in the one after that: no handler runs
-        inside a publish, and two that talk to each other without end hold up nobody."""
+        inside a publish, and two that send to each other without end delay no other client."""
         self.embed()
         turns = []
 
@@ -126,7 +126,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(seen, [[0, 0, 0]], "others have their turn")
 
     def test_order(self):
-        """While an authorizer thinks, what the component says waits, and keeps its order."""
+        """While an authorizer decides, messages of the component wait, and keep their order."""
         self.embed()
         client = self.fixture.v2()
         client.ask([32, 1, {}, "slow"], [32, 2, {}, "quick"])
@@ -141,7 +141,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual([message[4] for message in client.heard()], [[1], [2], [3]])
 
     def test_too_much_at_once(self):
-        """Whoever says or is told more than may wait is cut, both sides know it, and the journal says why."""
+        """Beyond the limit of what may wait, either way, the connection ends, and the journal has the reason."""
         for way in ("inward", "outward"):
             with self.subTest(way):
                 self.setUp()
@@ -164,7 +164,7 @@ class EmbeddingTests(SynchronousTestCase):
                 self.assertEqual((event, kind, fields["address"]), ("consumer.cut", "queue_full", "component:feed"))
 
     def test_what_cannot_be_sent(self):
-        """What WAMP has no word for, or is too large, costs that one request."""
+        """A value that WAMP cannot express, or a message that is too large, fails that one request."""
         self.embed()
         for value in (UUID(int=1), {1: 2}, Fraction(1, 3), object(), "\ud800"):
             with self.assertRaises(SerializationError):
@@ -190,7 +190,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertTrue(self.embedding.open)
 
     def test_hostile_clients(self):
-        """Nothing that a client can put into an event or a call ends the component, or leaves a caller without word."""
+        """Nothing in an event or a call of a client ends the component, or leaves a caller without an answer."""
         self.embed()
         self.component.subscribe(lambda *args, **kwargs: self.component.told.append(args), "news", None)
         self.component.subscribe(
@@ -227,7 +227,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.flushLoggedErrors()
 
     def test_router_goes_down(self):
-        """The component hears GOODBYE before the end, and answers it."""
+        """The component gets GOODBYE before the end, and answers it."""
         self.embed()
         (guest,) = self.fixture.context.sessions
         guest.shutdown()
@@ -238,7 +238,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual((self.fixture.realm.members, self.fixture.context.sessions), ({}, set()))
 
     def test_component_leaves(self):
-        """leave() says goodbye properly; what comes after the end is an error of the component's own."""
+        """leave() ends the session properly; what comes after the end is an error of the component's own."""
         embedding = self.embed()
         transport = self.component.transport_end = embedding._end
         closed = self.component.leave()
@@ -265,7 +265,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(self.component.take(), [("left", "wamp.close.transport_lost"), "disconnected"])
 
     def test_protocol(self):
-        """What autobahn does not understand ends that one life, with a traceback in the log."""
+        """What autobahn does not understand ends that run, with a traceback in the log."""
         embedding = self.embed()
         embedding.hear(b"\x81\x01")
         self.fixture.turns()
@@ -274,7 +274,7 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(len(self.fixture.ends), 1)
 
     def test_component_that_cannot_be_told(self):
-        """A component that raises when it is told of the end is told of anyway, and the router's side is clean."""
+        """A component that raises in onClose is reported as ended all the same, and the router's side is clean."""
         self.component.onClose = lambda clean: 1 / 0
         self.embed().over(False, None, "away")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -9,14 +9,14 @@ from autobahn.wamp.types import CallOptions, RegisterOptions, SubscribeOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.embedded.connection import Undeliverable, deliver
-from tests.embedded.stage import Component, Inside
+from tests.embedded.fixture import Component, EmbeddedFixture
 
 BAD = ("self", "fun", "enc_algo", "callee", "callee_authid", "callee_authrole", "forward_for", "error")
 
 
-class HearingTests(SynchronousTestCase):
+class UndeliverableTests(SynchronousTestCase):
     def setUp(self):
-        self.fixture = Inside()
+        self.fixture = EmbeddedFixture()
         self.component = Component()
         self.embedding = self.fixture.embed(self.component)
         self.component.take()
@@ -28,7 +28,7 @@ class HearingTests(SynchronousTestCase):
         self.component.told.append((args, kwargs))
 
     def say(self, *message: Any) -> list[Any]:
-        """A message of the client's, and what it hears when everything has arrived."""
+        """A message of the client, and what it receives when everything has arrived."""
         self.client.say(list(message))
         self.fixture.turns()
         return self.client.heard()
@@ -105,7 +105,7 @@ class HearingTests(SynchronousTestCase):
             self.assertIn("event", self.lost())
 
     def test_sealed(self):
-        """A payload that is sealed by a scheme that nobody here knows is no end either."""
+        """A payload sealed by an unknown scheme does not end the component either."""
         self.component.subscribe(self.told, "news")
         self.component.register(self.told, "ask")
         self.fixture.turns()

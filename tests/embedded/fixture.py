@@ -1,4 +1,4 @@
-"""A realm in memory with the door for components; autobahn's own sessions at the other end."""
+"""A realm in memory with a host for components; autobahn's sessions are the components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEED = Principal("feed", "feeder", "component", "component")
 
 
 class Component(ApplicationSession):
-    """Keeps what it is told."""
+    """Records what it receives."""
 
     def __init__(self, config: ComponentConfig | None = None) -> None:
         super().__init__(config or ComponentConfig("oro", {}))
@@ -39,7 +39,7 @@ class Component(ApplicationSession):
         return told
 
 
-class Inside(RealmFixture):
+class EmbeddedFixture(RealmFixture):
     """``fixture.embed(component)`` joins one; ``fixture.turns()`` lets the reactor turn."""
 
     def __init__(self, message_limit: int = 65536) -> None:
