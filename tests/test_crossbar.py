@@ -17,7 +17,7 @@ AUTHENTICATOR = "[attach]\n[realm:realm1]\nauthenticators = all\n[authenticator:
 ASKED = {"authmethod": "anonymous", "transport": {}, "session": 1}
 
 
-class Faces(FilesCase, TestCase):
+class EntryPoints(FilesCase, TestCase):
     """orosync.crossbar."""
 
     timeout = 20

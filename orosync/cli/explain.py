@@ -65,9 +65,9 @@ async def explain(configuration: Configuration, reactor: Any, asked: ExplainQuer
         },
     )
 
-    async def question(parts: Container) -> Explanation:
-        principal = await _principal(parts, authenticators, asked)
-        decision = parts.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
+    async def question(container: Container) -> Explanation:
+        principal = await _principal(container, authenticators, asked)
+        decision = container.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
         if isinstance(decision, Deferred):
             decision = await decision
         if decision.failed:
@@ -108,7 +108,7 @@ def _check(configuration: Configuration, realm: str, asked: ExplainQuery) -> Non
             raise Misused(f"{asked.uri!r}: {error.message}") from None
 
 
-async def _principal(parts: Container, authenticators: list[Authenticator], asked: ExplainQuery) -> Principal:
+async def _principal(container: Container, authenticators: list[Authenticator], asked: ExplainQuery) -> Principal:
     """Who would be authenticated: a user by the first authenticator that knows it."""
     if asked.back_end:
         tickets = next((one for one in authenticators if isinstance(one, TicketSection)), None)
@@ -120,21 +120,21 @@ async def _principal(parts: Container, authenticators: list[Authenticator], aske
     if asked.user is None:
         return Principal(ANY_CLIENT, asked.role or "", "anonymous", "")
     for authenticator in authenticators:
-        principal = await _authenticated(parts, authenticator, asked.user)
+        principal = await _authenticated(container, authenticator, asked.user)
         if principal is not None:
             return principal if asked.role is None else attrs.evolve(principal, authrole=asked.role)
     names = ", ".join(f"[authenticator:{one.name}]" for one in authenticators)
     raise Refused("unknown_user", f"none of {names} knows a user {asked.user!r}")
 
 
-async def _authenticated(parts: Container, authenticator: Authenticator, name: str) -> Principal | None:
+async def _authenticated(container: Container, authenticator: Authenticator, name: str) -> Principal | None:
     """None where ``authenticator`` does not know ``name``, or is a plugin, which cannot be asked."""
     if isinstance(authenticator, Method):
         line = next((one for one in authenticator.user if one.authid == name), None)
         return None if line is None else Principal(line.authid, line.role, authenticator.use, authenticator.name)
     if not isinstance(authenticator, TicketSection | CookieSection):
         return None
-    user = await parts.directories[authenticator.directory].find(name)
+    user = await container.directories[authenticator.directory].find(name)
     if user is None or (isinstance(authenticator, CookieSection) and user.username != name):
         return None
     if not user.enabled and not (isinstance(authenticator, TicketSection) and authenticator.accept_disabled):

@@ -116,9 +116,9 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
 async def _check_config(configuration: Configuration, reactor: Any) -> str:
     """Make every part, read certificates, and ask directories for shared passwords, as far as they answer."""
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
-    parts = Container(configuration, reactor)
-    parts.realms  # noqa: B018 (made when asked for)
-    warnings = [*configuration.warnings, *await shared_passwords(parts)]
+    container = Container(configuration, reactor)
+    container.realms  # noqa: B018 (made when asked for)
+    warnings = [*configuration.warnings, *await shared_passwords(container)]
     return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "configuration OK"])
 
 

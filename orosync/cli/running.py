@@ -56,32 +56,32 @@ async def ask(
 ) -> T:
     """Make the parts of ``configuration``, the authorizers of ``realm`` among them, start them, ask, and stop them
     in any case. Raises ConfigError when they cannot be made, and what ``question`` raises."""
-    parts = Container(configuration, reactor)
+    container = Container(configuration, reactor)
     if realm is not None:
-        parts.chain(realm)
-    parts.session_stores, parts.directories, parts.authenticators  # noqa: B018 (made when asked for)
-    parts.check()
+        container.chain(realm)
+    container.session_stores, container.directories, container.authenticators  # noqa: B018 (made when asked for)
+    container.check()
     services = MultiService()
-    parts_needed = list(parts.services)
+    needed = list(container.services)
     if any(isinstance(one, TicketSection) for one in configuration.authenticators.values()):
-        parts_needed.append(parts.hasher)
-    for service in [*parts_needed, parts.sharing]:
+        needed.append(container.hasher)
+    for service in [*needed, container.sharing]:
         service.setServiceParent(services)
     services.startService()
     try:
-        return await question(parts)
+        return await question(container)
     finally:
         await services.stopService()
-        parts.journal.close()
+        container.journal.close()
 
 
-async def shared_passwords(parts: Container) -> list[str]:
+async def shared_passwords(container: Container) -> list[str]:
     """Warnings of users who have one password hash, or that a directory does not tell. Databases are asked, plugins are
     not; what fails is no fault of the configuration."""
-    sections, known = parts.configuration.directories, parts.sharing.directories
+    sections, known = container.configuration.directories, container.sharing.directories
     asked = [one for name, one in known.items() if not isinstance(sections[name], ForeignSection)]
     services = MultiService()
-    databases: list[IService] = [service for service in parts.services if isinstance(service, SqlDirectory)]
+    databases: list[IService] = [service for service in container.services if isinstance(service, SqlDirectory)]
     for service in [*databases, *asked]:
         service.setServiceParent(services)
     services.startService()
@@ -91,4 +91,4 @@ async def shared_passwords(parts: Container) -> list[str]:
         return [warning for one in asked if (warning := one.warning())]
     finally:
         await services.stopService()
-        parts.journal.close()
+        container.journal.close()

@@ -23,21 +23,25 @@ async def verify(configuration: Configuration, reactor: Any, store: str, cookie:
     cookies = [one for one in configuration.authenticators.values() if isinstance(one, CookieSection)]
     section = next((one for one in cookies if one.sessions == store), None)
     if section is None:
-        return await ask(only(configuration, store=store), reactor, lambda parts: _by_store(parts, store, cookie))
+        return await ask(
+            only(configuration, store=store), reactor, lambda container: _by_store(container, store, cookie)
+        )
     judge = section
-    return await ask(only(configuration, judge.name), reactor, lambda parts: _by_authenticator(parts, judge, cookie))
+    return await ask(
+        only(configuration, judge.name), reactor, lambda container: _by_authenticator(container, judge, cookie)
+    )
 
 
-async def _by_store(parts: Container, store: str, cookie: str) -> str:
-    session = await parts.session_stores[store].find(_value(BACK_OFFICE, cookie))
+async def _by_store(container: Container, store: str, cookie: str) -> str:
+    session = await container.session_stores[store].find(_value(BACK_OFFICE, cookie))
     if session is None:
         raise Refused("no_session", "unknown, expired or logged out")
     number = "unknown" if session.user_id is None else session.user_id
     return f"user {session.username!r} (id {number}); no authenticator asks [sessions:{store}], the user is not checked"
 
 
-async def _by_authenticator(parts: Container, section: CookieSection, cookie: str) -> str:
-    principal = await parts.authenticators[section.name].at_handshake(
+async def _by_authenticator(container: Container, section: CookieSection, cookie: str) -> str:
+    principal = await container.authenticators[section.name].at_handshake(
         _presented(section.cookie, _value(section.cookie, cookie))
     )
     assert principal is not None, "the cookie was presented"

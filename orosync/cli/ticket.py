@@ -27,15 +27,15 @@ async def make(
     if user is None:
         return make_ticket("", None, section.secret.value, nonce, created), ""
 
-    async def look_up(parts: Container) -> tuple[str, str]:
-        found = await parts.directories[section.directory].find(user)
+    async def look_up(container: Container) -> tuple[str, str]:
+        found = await container.directories[section.directory].find(user)
         if found is None:
             raise Refused("unknown_user", f"[directory:{section.directory}] has no user {user!r}")
         try:
             ticket = make_ticket(found.username, found.password_hash, section.secret.value, nonce, created)
         except ValueError as error:
             raise Misused(str(error)) from None
-        shared = parts.sharing.directories[section.directory]
+        shared = container.sharing.directories[section.directory]
         await shared.refresh()
         fault = ""
         if not (found.enabled or section.accept_disabled):
@@ -53,12 +53,12 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
     """Whose the ticket ``text`` is, in a line. Fails as ``TicketVerifier.verify``."""
     section = _section(configuration, authenticator)
 
-    async def judge(parts: Container) -> str:
-        await parts.sharing.directories[section.directory].refresh()
-        principal = await parts.authenticators[section.name].at_handshake(_presented(configuration, section, text))
+    async def judge(container: Container) -> str:
+        await container.sharing.directories[section.directory].refresh()
+        principal = await container.authenticators[section.name].at_handshake(_presented(configuration, section, text))
         if principal is None:
             raise Refused("malformed", "there is no ticket in it")
-        age = int(parts.now()) - parse(text).created_at
+        age = int(container.now()) - parse(text).created_at
         who = "the back end" if principal.is_backend else f"user {principal.authid!r} (id {principal.user_id})"
         return f"{who}, role {principal.authrole}, made {age} s ago"
 

@@ -23,7 +23,7 @@ WHOLE = SOUND.partition("\n\n")[2] + ATTACH
 
 
 class Attached(FilesCase, TestCase):
-    """attached.Judgement and attached.AttachedService."""
+    """attached.AttachedProcedure and attached.AttachedService."""
 
     timeout = 20
 

@@ -1,4 +1,4 @@
-"""Parts made from a configuration."""
+"""The objects of a router, built from a configuration."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Authorizer:
         return Decision(Verdict.ALLOW if uri == "mine" else Verdict.ABSTAIN, declared=False)
 
 
-class PartsTests(SynchronousTestCase):
+class ContainerTests(SynchronousTestCase):
     def container(self, text=TEXT):
         path = Path(self.mktemp())
         path.write_text(text)
@@ -157,7 +157,7 @@ class PartsTests(SynchronousTestCase):
         return Container(load(path, {**ENVIRON, "ORO_DB_DSN": dsn}), Clock())
 
     def faults(self, container):
-        """The faults of parts that have some."""
+        """The faults of objects that have some."""
         with self.assertRaises(ConfigError) as caught:
             container.realms  # noqa: B018
         return list(caught.exception.faults)
