@@ -27,18 +27,18 @@ class Attached(FilesCase, TestCase):
 
     timeout = 20
 
-    def judgement(self, what: str, text: str = WHOLE, realm: str = "") -> AttachedProcedure:
+    def procedure(self, what: str, text: str = WHOLE, realm: str = "") -> AttachedProcedure:
         return AttachedProcedure(Container(self.load(text), reactor), what, realm)
 
     def faults_of(self, what: str, text: str, realm: str = "") -> str:
-        error = self.assertRaises(ConfigError, self.judgement, what, text, realm)
+        error = self.assertRaises(ConfigError, self.procedure, what, text, realm)
         return "\n".join(error.faults)
 
     def test_the_authenticator(self) -> Deferred[None]:
         """In service it judges Oro's tickets, in processes of its own; afterwards nothing is left."""
 
         async def run() -> None:
-            served = self.judgement("authenticator")
+            served = self.procedure("authenticator")
             self.assertEqual(served.uri, "com.orosync.authenticate")
             served.startService()
             good = ticket("admin", ENVIRON["ADMIN_HASH"], ENVIRON["ORO_SECRET"])
@@ -56,7 +56,7 @@ class Attached(FilesCase, TestCase):
             from autobahn.wamp.exception import ApplicationError
 
             for line, welcome in [("publisher_from = loopback\n", True), ("", False)]:
-                served = self.judgement("authenticator", WHOLE + line)
+                served = self.procedure("authenticator", WHOLE + line)
                 served.startService()
                 good = ticket("", ENVIRON["ORO_SECRET"], ENVIRON["ORO_SECRET"])
                 asked = {"authmethod": "ticket", "ticket": good, "transport": {"peer": "tcp4:127.0.0.1:5"}}
@@ -72,7 +72,7 @@ class Attached(FilesCase, TestCase):
 
     def test_the_authorizer(self) -> None:
         """It judges by the realm's authorizers, and needs none of Oro's secrets."""
-        served = self.judgement(
+        served = self.procedure(
             "authorizer", ATTACH + "[realm:oro]\nauthorizers = topics:oro\n[topics:oro]\nuse = oro\n"
         )
         self.assertEqual(served.uri, "com.orosync.authorize")

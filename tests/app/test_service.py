@@ -1,4 +1,4 @@
-"""The router as a service, on real sockets: listeners, reload, the demonstration's door, start and stop."""
+"""The router as a service, on real sockets: listeners, reload, the loopback rule, start and stop."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(len(tried), 3)
 
     def test_not_wanted_any_more(self) -> None:
-        """What ends when nobody wants it is not told, and the last."""
+        """An attempt that ends when it is not wanted any more is the last, and is not reported."""
         wanted, told = [True], list[object]()
 
         async def once() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The demonstration's door for WebSockets."""
+"""The loopback rule for WebSockets of the demonstration."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Host:
         return succeed("admitted")
 
 
-class DoorTests(SynchronousTestCase):
+class LoopbackOnlyTests(SynchronousTestCase):
     def test_only_this_machine(self) -> None:
-        """Whoever calls it by a loopback name, without a proxy, meets the host; everybody else is refused."""
-        door = LoopbackOnly(Host())  # type: ignore[arg-type]
-        verifyObject(ISessionHost, door)
+        """A client that uses a loopback name, without a proxy, is admitted by the host; others are refused."""
+        guarded = LoopbackOnly(Host())  # type: ignore[arg-type]
+        verifyObject(ISessionHost, guarded)
         for host, forwarded, fine in [
             ("127.0.0.1:8443", False, True),
             ("localhost", False, True),
             ("oro.example.com", False, False),
             ("127.0.0.1:8443", True, False),
         ]:
-            admitted = door.admit(connection_facts(headers={"host": host}, forwarded=forwarded))
+            admitted = guarded.admit(connection_facts(headers={"host": host}, forwarded=forwarded))
             if fine:
                 self.assertEqual(self.successResultOf(admitted), "admitted")
             else:
