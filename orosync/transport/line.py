@@ -25,7 +25,7 @@ from orosync.transport.keepalive import Member, Wheel
 from orosync.transport.quiet import CLOSED, CLOSING, CONNECTING, OPEN
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.slow_readers import SlowReaders
-from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT, Stream
+from orosync.transport.stream import SCRAP, UNAUTHENTICATED_MESSAGE_LIMIT, Stream
 from orosync.transport.tcp_keepalive import probe
 from orosync.transport.tls_records import MeasuredTLS
 
@@ -33,11 +33,16 @@ _log = Logger()
 
 READ_SIZE = 2048
 """Bytes that are read at once of a client that has not joined: what is not handled at once is kept, and as much room in
-OpenSSL for ever (over TLS it is half of that). A client that has joined is read from as Twisted does."""
+OpenSSL for ever (over TLS it is half of that). A client that has joined is read from as Twisted does, on
+plain TCP."""
 
 DROPPED = 4 << 20
 """Bytes that are read and dropped of a peer that goes on after we have ended our side. It has been told; one that does
 not listen is read no further, and cut when the time for closing is over."""
+
+TLS_READ_SIZE = 16384
+"""As much, over TLS, of a client that has joined: all records in it are handed over in one turn, and 64 KiB hold nearly
+three thousand of one byte each."""
 
 BATCH = 128
 """Frames that one turn may queue for a link before they are sent without waiting for its end."""
@@ -214,7 +219,8 @@ class Line(Stream):
         traits = session.traits
         limit = traits.message_limit if authenticated else min(traits.message_limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._limit(limit)
-        self._raw.bufferSize = FileDescriptor.bufferSize if authenticated else READ_SIZE // 2
+        whole = FileDescriptor.bufferSize if self._raw is self.transport else TLS_READ_SIZE
+        self._raw.bufferSize = whole if authenticated else READ_SIZE // 2
         if authenticated and isinstance(self.transport, MeasuredTLS):
             self.transport.stop_measuring()
         if traits.skip_oversized:
@@ -315,6 +321,16 @@ class Line(Stream):
         self.wheel.leave(self)
         self._forget()
         self.transport.abortConnection()
+
+    def scrap(self) -> None:
+        """One read of TLS may hold thousands of records of one byte, of plain TCP it is one such piece."""
+        if self._raw is self.transport or self._paused:
+            return
+        self._left -= SCRAP
+        if self._left <= 0:
+            self._raw.bufferSize = READ_SIZE  # each read brings so many again
+            self._wait()
+            self._hold()
 
     def oversized(self, size: int) -> None:
         address, limit = self.facts.address, self.message_limit

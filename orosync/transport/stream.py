@@ -22,6 +22,9 @@ from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
 
 _log = Logger()
 
+SCRAP = 64
+"""Bytes of an incomplete frame that are work however few they are, where one read holds many such pieces."""
+
 FEW = 4 * LEAST
 """What a read may cost without being counted: a few messages."""
 
@@ -70,6 +73,8 @@ class Stream(TurnTaker):
         if self._odd:
             whole = self._rejoin(data)
             if whole is None:
+                if len(data) <= SCRAP:
+                    self.scrap()
                 return
             data = whole
         turns = self.turns
@@ -148,6 +153,10 @@ class Stream(TurnTaker):
 
     def push(self, frame: bytes) -> None:
         """Queue a frame to be sent."""
+        raise NotImplementedError
+
+    def scrap(self) -> None:
+        """A few bytes have arrived of a frame that is still incomplete."""
         raise NotImplementedError
 
     def oversized(self, size: int) -> None:

@@ -15,10 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import RATE, TURN
 from orosync.model import Traits
+from orosync.transport.line import READ_SIZE
 from orosync.transport.quiet import CLOSED, CLOSING
+from orosync.transport.raw_link import RawLink
 from orosync.transport.read_turns import LEAST, QUANTUM, TIME
 from tests.support.raw_wires import RawListener, raw_frame
-from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
+from tests.support.wires import MemoryListener, MemoryWire, client_frame, close_code, one_turn, server_frames
 
 
 class SkippingTests(SynchronousTestCase):
@@ -264,6 +266,23 @@ class TurnTests(SynchronousTestCase):
                 handled.append(sum(len(session.messages) for session in many))
             self.assertEqual(handled[-1], 20)
             self.assertLess(max(after - before for before, after in itertools.pairwise(handled)), 6)
+
+    def test_byte_by_byte(self) -> None:
+        """As records of TLS may bring it, thousands in one read: that is work as well, and waits for its turn."""
+        for link, wire, session in (self.listener.open(), RawListener().open()):
+            below = link._raw = MemoryWire("192.0.2.7")
+            link.set_authenticated(True)
+            self.assertGreater(below.bufferSize, READ_SIZE)
+            stream = (raw_frame if isinstance(link, RawLink) else client_frame)(b"x" * 3000)
+            turns = 0
+            for byte in stream:
+                link.dataReceived(bytes((byte,)))
+            self.assertEqual((session.messages, wire.producerState), ([], "paused"))
+            while link._paused and turns < 10:
+                turns += 1
+                one_turn(link.turns._clock)
+            self.assertEqual((len(session.messages), turns, wire.producerState), (1, 1, "producing"))
+            self.assertEqual(below.bufferSize, READ_SIZE)
 
     def test_a_pause_holds_beyond_the_turn(self) -> None:
         """A session that waits for an answer gets nothing in its turn, and goes on where it was when it has one."""
