@@ -74,12 +74,12 @@ class HAProxyTests(SynchronousTestCase):
 
     def said(self, port: str, data: bytes, source: str = "127.0.0.5") -> bytes:
         """What one gets who connects from ``source`` and sends ``data``; b"" if the connection is ended."""
-        with socket.create_connection(("127.0.0.1", self.ports[port]), 10, (source, 0)) as client:
-            client.sendall(data)
-            try:
+        try:
+            with socket.create_connection(("127.0.0.1", self.ports[port]), 10, (source, 0)) as client:
+                client.sendall(data)
                 return client.recv(4096)
-            except ConnectionResetError:
-                return b""
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
 
     def logged(self, *words: str) -> bool:
         """Whether a line with all of them comes into the log before long."""
