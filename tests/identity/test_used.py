@@ -96,6 +96,8 @@ class Once(AuthenticatorCase):
             self.accepted(ticket_of(User(3, first, "p")), listener="backend")
             ticket = ticket_of(User(3, second, "p"))
             self.refused(ticket, "used", listener="backend", address="192.0.2.2")
+            self.refused(ticket, "used", listener="backend")
+            self.accepted(ticket_of(User(3, first, "p")), listener="backend")
 
     def test_one_password_hash(self) -> None:
         """Where two users have one hash, the ticket of one is not good again as the other's."""
