@@ -23,6 +23,9 @@ NAMES = frozenset(
         "forwarded-for",
         "forwarded-proto",
         "max-forwards",
+        "proxy-connection",
+        "traceparent",
+        "tracestate",
         "via",
         # What reverse proxies and load balancers write: nginx, Apache, HAProxy, IIS, Envoy, WebLogic, hardware.
         "client-ip",
@@ -31,25 +34,28 @@ NAMES = frozenset(
         "http-forwarded",
         "http-via",
         "http-x-forwarded-for",
+        "ns-client-ip",
         "proxy-client-ip",
         "remote-addr",
+        "remote-ip",
         "surrogate-capability",
         "true-client-ip",
         "x-bluecoat-via",
-        "x-client-ip",
-        "x-client-port",
-        "x-client-proto",
-        "x-client-scheme",
         "x-cluster-client-ip",
         "x-coming-from",
+        "x-correlation-id",
         "x-custom-ip-authorization",
+        "x-host",
         "x-http-client-ip",
         "x-http-forwarded-for",
+        "x-https",
+        "x-ip",
         "x-originating-ip",
+        "x-port",
         "x-proxyuser-ip",
+        "x-queue-start",
         "x-scheme",
         "x-source-ip",
-        "x-ssl",
         "x-true-client-ip",
         "x-true-ip",
         "x-url-scheme",
@@ -76,29 +82,44 @@ PREFIXES = (
     "fly-",
     "incap-",
     "wl-proxy-",
+    "x-accel-",
     "x-akamai-",
     "x-amz-cf-",
     "x-amzn-",
     "x-appengine-",
     "x-arr-",
     "x-azure-",
+    "x-b3-",
+    "x-backend",
     "x-cdn",
+    "x-client",
     "x-cloud-trace-",
+    "x-country",
     "x-envoy-",
     "x-forwarded",
+    "x-frontend",
     "x-gateway-",
+    "x-geoip-",
     "x-goog-",
     "x-haproxy-",
+    "x-kong-",
+    "x-lb-",
+    "x-nginx-",
     "x-original-",
     "x-proxy",
     "x-real-",
     "x-remote-",
+    "x-request-",
+    "x-server-",
+    "x-ssl",
     "x-sucuri-",
+    "x-tls-",
     "x-traefik-",
     "x-vercel-",
 )
 """What such names begin with where a product writes several: ``x-forwarded-for``, ``-proto``, ``-host`` and so on."""
 
+_HYPHENS = str.maketrans("_.", "--")
 _MARK = re.compile("|".join(map(re.escape, PREFIXES)))
 
 
@@ -112,7 +133,7 @@ def plain_address(host: str) -> str:
 def forwarded(headers: Mapping[str, str]) -> bool:
     """Whether any proxy left its mark, believed or not, whatever the header's value: one of NAMES or PREFIXES.
 
-    The one definition of "came through a proxy". Header names are in lower case; an underscore counts as a hyphen.
+    The one definition of "came through a proxy". Header names are in lower case; an underscore or dot counts as a hyphen, as for CGI.
     """
     return _marked(tuple(headers))
 
@@ -120,7 +141,7 @@ def forwarded(headers: Mapping[str, str]) -> bool:
 @lru_cache(maxsize=128)
 def _marked(names: tuple[str, ...]) -> bool:
     """Of the names of a request's headers; nearly all clients send the same few."""
-    return any(name in NAMES or _MARK.match(name) for name in (one.replace("_", "-") for one in names))
+    return any(name in NAMES or _MARK.match(name) for name in (one.translate(_HYPHENS) for one in names))
 
 
 def speaks_for_others(peer: str, trusted: Sequence[Network]) -> bool:

@@ -63,7 +63,10 @@ proxy-client-ip wl-proxy-client-ip forwarded-for x-envoy-external-address x-envo
 x-remote-ip x-originating-ip x-appengine-user-ip x-azure-clientip x-azure-socketip cloudfront-viewer-address
 x-amz-cf-id x-amzn-trace-id x-arr-ssl x-varnish incap-client-ip ali-cdn-real-ip x-sucuri-clientip
 x-vercel-forwarded-for x-nf-client-connection-ip do-connecting-ip x-scheme x-real-port
-x-forwarded-client-cert front-end-https x_forwarded_for http-x-forwarded-for
+x-forwarded-client-cert front-end-https x_forwarded_for http-x-forwarded-for x.forwarded.for x-nginx-proxy
+x-request-id x-request-start x-queue-start x-ssl x-ssl-client-verify x-tls-version x-accel-internal ns-client-ip
+x-lb-forwarded x-b3-traceid traceparent x-kong-request-id remote-ip x-ip x-host x-server-name x-geoip-country
+x-country-code x-client-port x-client-verify x-frontend-proto x-backend-server x-https x-port proxy-connection
 """
 NO_MARKS = """
 x-forward viable x-requested-with origin pragma cache-control upgrade connection user-agent
