@@ -28,6 +28,9 @@ _OUTER = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufe
 _ASSIGNMENT = re.compile(r"(?:export\s+)?[A-Za-z0-9_]*(?:SECRET|secret|DSN|dsn)\s*[=:]\s*\S")
 """The beginning of a whole line of .env or parameters.yml."""
 
+_PLACEHOLDER = re.compile(r"%[A-Za-z_][\w.():-]*%|\$\{\w+\}|\$[A-Z_][A-Z0-9_]*")
+"""How Symfony's files and shells write that a value stands elsewhere."""
+
 
 @attrs.frozen
 class Secret:
@@ -107,11 +110,17 @@ def _line(text: str, place: Place, what: str, strict: bool) -> str:
         raise ValueError(f"{text} holds nothing but blanks, put the {what} there")
     if strict and _ASSIGNMENT.match(bare):
         raise ValueError(f"{text} holds a whole line of a file of settings, leave the {what} alone in it")
+    if strict and _PLACEHOLDER.fullmatch(bare):
+        raise ValueError(f"{text} holds the name of another setting, put the {what} itself there")
     if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
         if strict:
             raise ValueError(f"{text} holds the {what} in quotes, as .env files do: take the quotes away")
         place.warn(
             f"{text} holds the {what} in quotes, which count as part of it: take them away if they are none of it"
+        )
+    elif bare[0] in _QUOTES or bare[-1] in _QUOTES.values():
+        place.warn(
+            f"{text} has a quotation mark at one end, which counts as part of the {what}: take it away if it is none"
         )
     elif bare != value:
         place.warn(

@@ -133,7 +133,8 @@ def plain_address(host: str) -> str:
 def forwarded(headers: Mapping[str, str]) -> bool:
     """Whether any proxy left its mark, believed or not, whatever the header's value: one of NAMES or PREFIXES.
 
-    The one definition of "came through a proxy". Header names are in lower case; an underscore or dot counts as a hyphen, as for CGI.
+    The one definition of "came through a proxy". Header names are in lower case; an underscore or dot counts as a
+    hyphen.
     """
     return _marked(tuple(headers))
 

@@ -1,9 +1,10 @@
 """Tickets that are good once: which have been used already, and by whom.
 
 A user's ticket is good for one connection. The back end's is good for one address as long as it lives, since PHP comes
-back with the one that it has when its connection breaks; spelt otherwise it is not PHP's. No clock makes one forgotten: when the time of day is set
-back, an old ticket is young again, but still used. Bounded: past 50,000 the oldest is forgotten, which then is good
-once more until it expires. This process alone remembers; it must not know what makes a ticket good.
+back with the one that it has when its connection breaks; under its other name it is not the one that PHP has. No clock
+makes one forgotten: when the time of day is set back, an old ticket is young again, but still used. Bounded: past
+50,000 the oldest is forgotten, which then is good once more until it expires. This process alone remembers; it must not
+know what makes a ticket good.
 """
 
 from __future__ import annotations

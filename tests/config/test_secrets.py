@@ -65,6 +65,25 @@ class Secrets(FilesCase):
             self.assertEqual(len(told), 1, value)
             self.assertIn("in quotes", told[0])
         for value in (f'"{SECRET}', f"{SECRET}'", f"\"{SECRET}'", SECRET[:8] + '"' + SECRET[8:]):
+            told = []
+            place = attrs.evolve(self.place(S=value), warn=told.append)
+            self.assertEqual(secrets.salt("env:S", place).value, value)
+            at_an_end = not (value[0] + value[-1]).isalnum()
+            self.assertEqual(["a quotation mark at one end" in one for one in told], [True] * at_an_end, value)
+
+    def test_placeholders(self) -> None:
+        """Where a secret or an address stands, in place of itself."""
+        for value in (
+            "%env(ORO_SECRET)%",
+            "%env(resolve:ORO_DB_DSN)%",
+            "%kernel.secret%",
+            "${ORO_SECRET}",
+            "$ORO_SECRET_OF_MINE",
+        ):
+            for read in (secrets.salt, secrets.location):
+                words = str(self.assertRaises(ValueError, read, "env:S", self.place(S=value)))
+                self.assertEqual(words.partition(",")[0], "env:S holds the name of another setting")
+        for value in (f"%{SECRET}", f"{SECRET}%", f"%{SECRET} {SECRET}%", f"${SECRET.lower()}x"):
             self.assertEqual(secrets.salt("env:S", self.place(S=value)).value, value)
 
     def test_whole_lines(self) -> None:
