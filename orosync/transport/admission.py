@@ -125,6 +125,10 @@ class Place:
         others need the room."""
         self._turnstile.hold(self, size, withdraw)
 
+    def is_wanted(self) -> bool:
+        """Whether others may need its place soon: it is unauthenticated, as more than half of those places are."""
+        return self.state is UNAUTHENTICATED and self._turnstile.crowded()
+
     def set_authenticated(self, authenticated: bool) -> None:
         """See ILink."""
         self._turnstile.move(self, AUTHENTICATED if authenticated else UNAUTHENTICATED)
@@ -180,7 +184,7 @@ class Turnstile:
         later = shown is None and self._may_be_back_end(place.peer)
         if place.group is None:
             group = address_group(address)
-            if self._crowded() and self._addresses.get(group, 0) >= self._settings.unauthenticated_per_address:
+            if self.crowded() and self._addresses.get(group, 0) >= self._settings.unauthenticated_per_address:
                 if later:
                     self._uncount(place)
                     self._put_aside(place, Limit.ADDRESS)
@@ -209,7 +213,7 @@ class Turnstile:
         return DELAYED
 
     def _granted(self, group: str) -> bool:
-        return self._rates.take(group, self._clock.seconds()) or not self._crowded()
+        return self._rates.take(group, self._clock.seconds()) or not self.crowded()
 
     def _may_be_back_end(self, peer: str) -> bool:
         return self.sign is not None and self._settings.backend_places > 0 and self.sign.may_come_from(peer)
@@ -316,7 +320,7 @@ class Turnstile:
             return Limit.UNAUTHENTICATED
         return None
 
-    def _crowded(self) -> bool:
+    def crowded(self) -> bool:
         """Whether more than half of the unauthenticated places are taken, the one that is looked at not counted."""
         return 2 * (self.unauthenticated - 1) > self._settings.max_unauthenticated
 

@@ -61,6 +61,12 @@ class LongPoll(Resource):
         """Whether a request's path is one of ours."""
         return path.startswith(self._base)
 
+    def vouch(self, path: str, place: Place | None) -> None:
+        """The connection of a request for ``path`` is that of a client that has joined, if the path tells so."""
+        link = self._links.get(path[len(self._base) :].partition("/")[0])
+        if link is not None:
+            link.vouch(place)
+
     def body_limit(self, path: str) -> int:
         """Bytes that the body of a request for ``path`` may have, as far as the path tells whose it is."""
         link = self._links.get(path[len(self._base) :].partition("/")[0])
@@ -101,7 +107,6 @@ class LongPoll(Resource):
             if link is None or act is None:
                 poll.answer(404)
             else:
-                link.vouch(place_of(request))
                 act(self, link, poll, body_of(request))
         return server.NOT_DONE_YET
 

@@ -43,6 +43,8 @@ class Branch(Protocol):
 
     def body_limit(self, path: str) -> int: ...
 
+    def vouch(self, path: str, place: Place | None) -> None: ...
+
 
 class BoundedChannel(http.HTTPChannel):
     """One connection. Its time runs from connecting or from an answer to the end of the next request: bytes that drip
@@ -104,6 +106,15 @@ class BoundedChannel(http.HTTPChannel):
 
     place: Place | None = None
     """The connection's, on a listener."""
+
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        """In a crowd nobody keeps a place for a request that may come later."""
+        self.site.vouch(self._path, self.place)
+        if self.place is not None and self.place.is_wanted():
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        persistent: bool = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
+        return persistent
 
     def resetTimeout(self) -> None:
         """Twisted would begin anew with each line."""
@@ -236,6 +247,12 @@ class QuietSite(Site):
     body_limit = BODY_LIMIT
     branch: Any = None
     turns: ReadTurns
+
+    def vouch(self, target: bytes, place: Place | None) -> None:
+        """A request for ``target`` begins: where that belongs to a client that has joined, ``place`` is its."""
+        path = target.partition(b"?")[0].decode("latin-1")
+        if self.branch is not None and self.branch.serves(path):
+            self.branch.vouch(path, place)
 
     def limit_of(self, target: bytes) -> int:
         """Bytes that the body of a request for ``target``, as it was sent, may have."""

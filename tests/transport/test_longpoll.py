@@ -296,19 +296,18 @@ class PlacesTests(LongPollCase):
 
     def test_too_fast(self) -> None:
         """Over the rate the request waits for its turn; one that leaves meanwhile waits no longer."""
-        listener = self.made(max_unauthenticated=9, connection_rate=20.0, connection_burst=1)
-        host, (link, wire), *_ = listener.host, *(listener.connect() for _ in range(5))
-        link.dataReceived(post("/lp/open", wanting("wamp.2.json")))
-        self.assertEqual((wire.value(), len(host.facts)), (b"", 0))
-        listener.run(0.2)
-        self.assertEqual((wire.value()[:12], len(host.facts)), (b"HTTP/1.1 200", 1))
-        wire.clear()
-        for count in (0, 1):  # there is a token again, for one
+        for leaves in (False, True):
+            listener = self.made(max_unauthenticated=9, connection_rate=20.0, connection_burst=1)
+            host, (link, wire), *_ = listener.host, *(listener.connect() for _ in range(5))
             link.dataReceived(post("/lp/open", wanting("wamp.2.json")))
-            listener.clock.advance(0)
-            self.assertEqual(len(listener.factory.turnstile._turns), count)
-        link.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((len(listener.factory.turnstile._turns), listener.factory.turnstile.inside), (0, 6))
+            self.assertEqual((wire.value(), len(host.facts)), (b"", 0))
+            self.assertEqual(len(listener.factory.turnstile._turns), 1)
+            if leaves:
+                link.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(len(listener.factory.turnstile._turns), int(not leaves))
+            listener.run(0.2)
+            self.assertEqual((wire.value()[:12], len(host.facts)), (b"", 0) if leaves else (b"HTTP/1.1 200", 1))
+            self.assertEqual(listener.factory.turnstile.inside, 4 if leaves else 6)
 
     def test_the_connections_of_one_who_has_joined(self) -> None:
         """A few that its requests come by are authenticated too, as long as it is."""
@@ -335,3 +334,21 @@ class PlacesTests(LongPollCase):
         self.assertEqual(self.status(post(f"{base}/send", long[1:]), listener), 204)
         session.link.set_authenticated(True)
         self.assertEqual(self.status(post(f"{base}/send", long), listener), 204)
+
+    def test_idle_connections_in_a_crowd(self) -> None:
+        """They end with their answer, so that others have their places; those of a client that has joined do not."""
+        listener = self.made(max_unauthenticated=8)
+        base, session = self.open(listener=listener)
+        session.link.set_authenticated(True)
+        ours, wire = self.ask(post(f"{base}/send", b"[1]"), listener)
+        for _ in range(4):
+            self.assertNotIn(b"Connection: close", self.ask(post("/lp/x/send"), listener)[1].value())
+        wires = self.ask(post("/lp/x/send"), listener)[1], self.ask(post(f"{base}/send", b"[1]"), listener)[1]
+        self.assertEqual([b"Connection: close" in one.value() for one in wires], [True, False])
+        other = wires[0]
+        self.assertTrue(other.disconnecting)
+        wire.clear()
+        ours.dataReceived(post(f"{base}/send", b"[1]"))
+        listener.clock.advance(0)
+        self.assertIn(b"204", wire.value())
+        self.assertFalse(wire.disconnecting)
