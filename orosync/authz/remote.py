@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -20,9 +20,10 @@ from orosync.model import Action, Decision, Match, Principal, SessionFacts, Verd
 
 
 class _Told(NamedTuple):
-    """What is told of a principal, and its fingerprint (b"" where nothing is remembered)."""
+    """What is told of a principal, and its fingerprint (b"" where nothing is remembered). It must not keep the
+    principal, which knows its session: that is what this is kept by."""
 
-    principal: Principal
+    principal: ref[Principal]
     session: dict[str, Any]
     identity: bytes
 
@@ -84,9 +85,9 @@ class RemoteAuthorizer:
         """What is told of who asks; made once for each session, and anew when its principal is another one."""
         facts = principal.session
         known = None if facts is None else self._told.get(facts)
-        if known is None or known.principal is not principal:
+        if known is None or known.principal() is not principal:
             session = session_details(principal)
-            known = _Told(principal, session, b"" if self._cache is None else identity(principal, session))
+            known = _Told(ref(principal), session, b"" if self._cache is None else identity(principal, session))
             if facts is not None:
                 self._told[facts] = known
         return known

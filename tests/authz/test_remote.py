@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -62,6 +63,18 @@ class AnswerTests(RemoteCase):
         changed = attrs.evolve(ANNA, extra={"level": 2})
         self.decided(changed)
         self.assertEqual([args[0]["authextra"].get("level") for _, args, _ in self.caller.asked], [None, 2])
+
+    def test_a_session_that_has_gone_is_forgotten(self) -> None:
+        """Nothing of it is kept, with a cache or without."""
+        for cache in (None, RulingCache(30.0, 100, self.clock)):
+            self.build(cache)
+            who = principal(session=SessionFacts(3, connection_facts()))
+            gone = ref(who.session)
+            self.decided(who)
+            self.caller.asked.clear()
+            self.assertIs(gone(), who.session)
+            del who
+            self.assertIsNone(gone())
 
     def test_yes_and_no(self) -> None:
         """A clear answer is the decision, with the rule that made it."""
