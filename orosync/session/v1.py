@@ -260,20 +260,25 @@ class V1Session:
     # -- what is told to it, and the end
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
-        """RESULT and ERROR of its calls; v1 has no form for anything else."""
+        """RESULT and ERROR of its calls; v1 has no form for anything else. It never raises: it is the callee that is
+        being handled, and must not pay for it."""
         if not isinstance(message, Result | Error) or (message.__class__ is Result and message.details.get("progress")):
             return
         call_id = self._calls.pop(int(message.request), None)
         if call_id is None:
             return
-        if isinstance(message, Error):
-            self._say(v1.encode_error(call_id, message.error, *v1.description_of(payload)))
-            return
         try:
-            self._say(v1.encode_result(call_id, payload))
+            if isinstance(message, Error):
+                said = v1.encode_error(call_id, message.error, *v1.description_of(payload))
+            else:
+                said = v1.encode_result(call_id, payload)
         except NotCarriable as error:
-            self._lobby.journal.note("payload.undeliverable", "result", reason=str(error))
-            self._say(v1.encode_error(call_id, names.INVALID_ARGUMENT, str(error)))
+            self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
+            uri = message.error if isinstance(message, Error) else names.INVALID_ARGUMENT
+            said = v1.encode_error(call_id, uri, str(error))
+        except Exception:
+            return self._failed(Failure())
+        self._say(said)
 
     def _say(self, text: bytes) -> None:
         if self._link is not None:

@@ -291,6 +291,8 @@ class V2Session(Waiting):
             self._lobby.journal.note("payload.undeliverable", type(message).__name__.lower(), reason=str(error))
             if self._requests is not None:
                 self._requests.not_carriable(message, error)
+        except Exception:  # ours, and not to be the end of whoever is being handled
+            self._failed(Failure())
 
     def _refused(self, failure: Failure) -> None:
         if self._over:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import cbor2
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -138,6 +141,31 @@ class V1Tests(SynchronousTestCase):
         self.assertEqual(self.client.heard(), [[4, "c2", "com.my.error", "why", [7]]])
         self.refuse(Action.CALL, "sum.up")
         self.assertEqual(self.client.ask([2, "c3", "sum.up"])[0][:3], [4, "c3", "wamp.error.not_authorized"])
+
+    def test_answers_that_it_cannot_be_told(self):
+        """What JSON has no form for costs the caller the answer's values, and the callee nothing."""
+        callee = self.stage.v2(join=False, serializer="cbor")
+
+        def say(*message):
+            callee.session.received(cbor2.dumps(list(message)), True)
+            return [cbor2.loads(frame) for frame in callee.link.take()]
+
+        say(1, "oro", {"roles": {"callee": {}}})
+        say(64, 1, {}, "sum.up")
+        for value in (math.nan, "\0text", 2**2000):
+            for answer, uri in [
+                ([70, {}, [value]], "wamp.error.invalid_argument"),
+                ([70, {}, [], {"k": value}], "wamp.error.invalid_argument"),
+                ([8, {}, "com.my.error", ["why", value]], "com.my.error"),
+                ([8, {}, "com.my.error", [], {"k": [value]}], "com.my.error"),
+            ]:
+                self.client.say([2, "c", "sum.up"])
+                (invocation,) = [cbor2.loads(frame) for frame in callee.link.take()]
+                code, *rest = answer
+                self.assertEqual(say(code, *([68] if code == 8 else []), invocation[1], *rest), [])
+                self.assertEqual([one[:3] for one in self.client.heard()], [[4, "c", uri]], answer)
+                self.assertIsNone(callee.link.ended, answer)
+        self.assertEqual(say(64, 2, {}, "any.more")[0][:2], [65, 2])
 
     def test_subscriptions_are_bounded(self):
         """One over the limit is refused as any other."""

@@ -10,6 +10,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.interfaces import ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
+from orosync.wamp.payload import Payload
 from tests.session.goodbyes import GoodbyeTests as GoodbyeTests
 from tests.session.goodbyes import PasswordAuthenticator, hello
 from tests.session.stage import HELLO, Stage
@@ -236,6 +237,20 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(client.link.ended[:2], ("close", 1011))
         self.assertIsNone(other.link.ended)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_fault_of_ours_in_an_answer(self):
+        """It ends the session of who is told, of WAMP v1 or v2, and not of the callee that answered."""
+        for caller, call in ((self.stage.v2(), [48, 1, {}, "a.b"]), (self.stage.v1(), [2, "c", "a.b"])):
+            callee = self.stage.v2()
+            callee.ask([64, 1, {}, "a.b"])
+            caller.say(call)
+            payload = self.patch(Payload, "tail", lambda *a: 1 / 0)
+            callee.say([70, callee.heard()[0][1], {}, [1], {"k": 2}])
+            payload.restore()
+            self.assertEqual(caller.link.ended[:2], ("close", 1011))
+            self.assertIsNone(callee.link.ended)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            callee.session.closed(True, None, "")
 
 
 class OrderTests(SynchronousTestCase):
