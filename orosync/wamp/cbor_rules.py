@@ -57,7 +57,7 @@ _PROBE: dict[str, Any] = {**_QUICK_PROBE, "semantic_decoders": dict.fromkeys(_TA
 
 
 _BOUNDS: dict[str, Any] = {
-    "max_depth": MAX_DEPTH + 1,
+    "max_depth": MAX_DEPTH + 4,  # a decimal of big integers at the bottom
     "strict_hashable_types": True,  # so that no one can choose keys on which a hash table takes quadratic time
     "tag_hook": cbor_tags.untagged,
     "semantic_decoders": dict.fromkeys(_TAGS_OF_CBOR2, _other_tag) | cbor_tags.DECODERS,

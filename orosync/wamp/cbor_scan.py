@@ -33,6 +33,9 @@ class Findings(formats.Findings):
         self.uint8: list[tuple[int, int]] = []
 
 
+_TAGGED = {cbor_tags.SET: 4, cbor_tags.MAP: 5}
+"""Of which major type their content is."""
+
 # What the containers on the stack are: the entries of a map are read in pairs.
 _ITEMS, _TEXT_KEYS, _UNPAIRED, _ANY_KEYS = 0, 1, 2, 3
 
@@ -89,10 +92,10 @@ def skip(data: bytes, place: int, found: Findings, level: int = 1) -> int:
             head = data[place]
             if head == _BREAK:
                 raise ValueError("a tag of nothing")
-            if tag == cbor_tags.SET and head >> 5 == 4:
-                break
-            if tag == cbor_tags.MAP and head >> 5 == 5:
-                following = _ANY_KEYS
+            if head >> 5 == _TAGGED.get(tag):
+                stack.append(left << 2 | kind)
+                left, kind = 0, _ITEMS  # a level of its own, as libraries count
+                following = _ANY_KEYS if tag == cbor_tags.MAP else _ITEMS
                 break
             end = _content(data, place, tag)
             if end:

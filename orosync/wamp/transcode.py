@@ -20,7 +20,7 @@ from typing import Any
 import cbor2
 import msgspec
 
-from orosync.errors import NotCarriable
+from orosync.errors import NotCarriable, ProtocolViolation
 from orosync.wamp import cbor_rules, json_rules, msgpack_rules
 from orosync.wamp.formats import Format
 
@@ -45,7 +45,10 @@ def read(data: bytes, source: Format) -> Any:
     if source is Format.JSON:
         value = json_rules.read(data)
         return binary_from_text(value) if b"\\u0000" in data else value
-    return msgpack_rules.read(data) if source is Format.MSGPACK else cbor_rules.read(data)
+    try:
+        return msgpack_rules.read(data) if source is Format.MSGPACK else cbor_rules.read(data)
+    except ProtocolViolation as fault:  # of nobody whom it could be told
+        raise NotCarriable(str(fault)) from None
 
 
 def write(value: Any, target: Format) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.wamp import cbor_scan
+from orosync.wamp import cbor_rules, cbor_scan
 from orosync.wamp.formats import KEYS, MAX_DEPTH, TOO_DEEP
 from tests.wamp.cbor_model import ITEMS, NOT_WELL_FORMED, ODD, PLAIN, TAGGED, is_well_formed, scanned
 
@@ -77,8 +77,7 @@ class Structure(SynchronousTestCase):
 
     def test_depth(self) -> None:
         """MAX_DEPTH levels are carried, one more is not, and no depth is too much for the scan."""
-        for opening, closing in [(b"\x81", b""), (b"\xa1\x61a", b""), (b"\x9f", b"\xff"), (b"\xbf\x61a", b"\xff"),
-                                 (b"\xd9\x01\x02\x81", b""), (b"\xd9\x01\x03\xa1\x61a", b"")]:  # fmt: skip
+        for opening, closing in [(b"\x81", b""), (b"\xa1\x61a", b""), (b"\x9f", b"\xff"), (b"\xbf\x61a", b"\xff")]:
             for levels, deep in [(MAX_DEPTH, False), (MAX_DEPTH + 1, True), (50000, True)]:
                 found = scanned(opening * levels + b"\x01" + closing * levels)
                 assert found is not None
@@ -91,6 +90,24 @@ class Structure(SynchronousTestCase):
             b"\xd9\x01\x03\xa1" * 30000,
         ]:
             self.assertIsNone(scanned(endless))
+
+    def test_depth_of_tags(self) -> None:
+        """A set is two levels, as libraries count; whatever is carried has a value, as deep as it may be."""
+        for head in (b"\xd9\x01\x02\x81", b"\xd9\x01\x03\xa1\x61a"):
+            for count, deep in ((MAX_DEPTH // 2 - 1, set()), (MAX_DEPTH // 2, {TOO_DEEP})):
+                found = cbor_scan.Findings()
+                data = head * count + b"\x80"
+                self.assertEqual((cbor_scan.skip(data, 0, found), found.odd), (len(data), deep))
+        leaves = ("c074323031332d30332d32315432303a30343a30305a", "c100", "c24101", "c48201c24101", "c582c24101c34101",
+                  "d8404161", "d85144ff000000", "d9010280", "d90102d9010280", "f7", "d9010281c48201c24101")  # fmt: skip
+        for leaf in map(bytes.fromhex, leaves):
+            for above in range(MAX_DEPTH - 8, MAX_DEPTH + 1):
+                data = b"\x81" * above + leaf
+                found = cbor_scan.Findings()
+                cbor_scan.skip(data, 0, found)
+                if not found.odd:
+                    cbor_rules.read(data)
+                    cbor2.loads(data)
 
     def test_keys(self) -> None:
         """Text alone is a key, but in a map that is tagged as one; and what is wrong behind such a key is found."""
