@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.certificates import self_signed
@@ -15,7 +20,7 @@ from orosync.transport.stream import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.tls import ReloadingCredentials
 from orosync.transport.tls_records import OVERHEAD, MeasuredTLS
 from tests.support.listeners import Client, ListenerCase
-from tests.support.wires import RecordingSession, client_frame
+from tests.support.wires import MemoryListener, MemoryWire, RecordingSession, client_frame
 
 
 def record(size: int) -> bytes:
@@ -39,6 +44,55 @@ class MeasureTests(SynchronousTestCase):
             self.assertEqual((tls._length, tls._rest, tls._head), (40, 45 - last, b""))
         else:
             self.assertEqual((tls._rest, len(tls._head)), (0, last))
+
+
+class HandshakeTests(SynchronousTestCase):
+    """However many begin TLS at the same moment, a turn takes no longer."""
+
+    def setUp(self) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        files = directory / "certificate.pem", directory / "key.pem"
+        self_signed(*files)
+        self.listener = MemoryListener()
+        self.factory = TLSMemoryBIOFactory(ReloadingCredentials(*files), False, self.listener.factory)
+        self.factory.protocol = MeasuredTLS
+        context = ssl.create_default_context(cafile=str(files[0]))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        self.hello = outgoing.read()
+
+    def begin(self, data: bytes) -> tuple[MeasuredTLS, MemoryWire]:
+        wire = MemoryWire("192.0.2.7")
+        tls: MeasuredTLS = self.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 40000))
+        tls.makeConnection(wire)
+        tls.dataReceived(data)
+        return tls, wire
+
+    def test_many_at_once(self) -> None:
+        """Eight of them as they are read, and the others in their turns; those who wait are not read from."""
+        many = [self.begin(self.hello) for _ in range(50)]
+        answered = [0, 0]
+        while answered[-1] < 50 and len(answered) < 20:
+            for _, wire in many:
+                self.assertEqual(wire.producerState, "producing" if wire.value() else "paused")
+            answered.append(sum(bool(wire.value()) for _, wire in many))
+            self.listener.turn()
+        self.assertEqual(answered[2:], [8, 16, 24, 32, 40, 48, 50])
+        self.listener.clock.advance(0)
+        self.assertEqual((len(self.listener.factory.turns), self.listener.clock.getDelayedCalls()[1:]), (0, []))
+
+    def test_one_that_goes_while_it_waits(self) -> None:
+        """It leaves the queue; what came in two pieces is put together."""
+        many = [self.begin(self.hello[:100]) for _ in range(10)]
+        waiting, wire = many[-1]
+        self.assertEqual((waiting._put_off, wire.producerState), (self.hello[:100], "paused"))
+        waiting.dataReceived(self.hello[100:])
+        many[-2][0].connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(self.listener.factory.turns), 1)
+        self.listener.turn()
+        self.assertEqual((bool(wire.value()), wire.producerState, waiting._put_off), (True, "producing", b""))
 
 
 class RecordTests(ListenerCase):
