@@ -10,6 +10,9 @@ from math import ceil
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
 
 
 class Member(Protocol):
@@ -79,6 +82,9 @@ class Wheel:
             member.slot = None
         self._members -= len(due)
         for member in due:
-            member.due()
+            try:
+                member.due()
+            except Exception:  # it must not cost the others theirs
+                _log.failure("a connection could not do what was due")
         if self._members and self._timer is None:
             self._timer = self._clock.callLater(self._tick, self._turn)

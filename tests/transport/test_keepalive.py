@@ -54,6 +54,19 @@ class WheelTests(SynchronousTestCase):
         self.run_for(5)
         self.assertEqual((early.turns, len(late.turns)), ([], 1))
 
+    def test_one_that_raises(self) -> None:
+        """The others have their turns, in the same tick and later."""
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        several = [self.sleeper(2) for _ in range(5)]
+        later = self.sleeper(4)
+        several[2].due = fail  # type: ignore[method-assign]
+        self.run_for(6)
+        self.assertEqual([len(one.turns) for one in (*several, later)], [1, 1, 0, 1, 1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_entering_again_moves_the_turn(self) -> None:
         """One deadline at a time: the later word counts, earlier or later."""
         sleeper = self.sleeper(2)
