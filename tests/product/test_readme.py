@@ -34,6 +34,7 @@ secret = env:SECRET
 directory = people
 [directory:people]
 use = static
+user.anna = 1 env:SECRET
 [topics:oro]
 use = oro
 """
