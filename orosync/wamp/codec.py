@@ -42,7 +42,7 @@ class Codec:
     def __init__(
         self,
         format: Format,
-        nil: bytes,
+        nils: tuple[bytes, ...],
         read: Callable[[bytes], Any],
         rules: Rules,
         splice: Callable[[list[Any], int, bytes], bytes],
@@ -50,7 +50,7 @@ class Codec:
         self.format = format
         self.subprotocol = f"wamp.2.{format.value}"
         self.binary = format is not Format.JSON
-        self._nil = nil
+        self._nils = nils
         self._read = read
         self._check_array = rules.check_array
         self._kind = rules.kind
@@ -105,7 +105,7 @@ class Codec:
 
     def _no_array(self, args: bytes, options: Mapping[str, Any]) -> bytes:
         """What stands in place of an array: nothing, an array with a slip, or one binary. Raises ProtocolViolation."""
-        if args == self._nil:
+        if args in self._nils:
             return b""
         try:
             kind = self._kind(args)
@@ -114,15 +114,20 @@ class Codec:
                 raise ProtocolViolation("args must be an array") from None
             raise
         if kind is not list and not (kind is bytes and any(option in options for option in SEALING)):
-            raise ProtocolViolation("args must be an array")
+            raise self._other("args must be an array", args)
         return args
 
     def _kwargs(self, kwargs: bytes) -> bytes:
-        if kwargs == self._nil:
+        if kwargs in self._nils:
             return b""
         if self._outer(kwargs) is not dict or self._kind(kwargs) is not dict:
-            raise ProtocolViolation("kwargs must be a map")
+            raise self._other("kwargs must be a map", kwargs)
         return kwargs
+
+    def _other(self, reason: str, part: bytes) -> Exception:
+        """A Set, a Map or a typed array of JavaScript, which CBOR writes with a tag, costs the request alone."""
+        tagged = self.format is Format.CBOR and part[0] >> 5 == 6
+        return Odd(reason) if tagged else ProtocolViolation(reason)
 
     def encode(self, message: Any, payload: Payload | None = None) -> bytes:
         """The bytes of ``message`` with ``payload`` behind it. Raises NotCarriable."""
@@ -166,9 +171,9 @@ def _splice_cbor(head: list[Any], count: int, tail: bytes) -> bytes:
 CODECS: dict[str, Codec] = {
     codec.subprotocol: codec
     for codec in (
-        Codec(Format.JSON, b"null", read_json, json_rules, _splice_json),
-        Codec(Format.MSGPACK, b"\xc0", read_msgpack, msgpack_rules, _splice_msgpack),
-        Codec(Format.CBOR, b"\xf6", read_cbor, cbor_rules, _splice_cbor),
+        Codec(Format.JSON, (b"null",), read_json, json_rules, _splice_json),
+        Codec(Format.MSGPACK, (b"\xc0",), read_msgpack, msgpack_rules, _splice_msgpack),
+        Codec(Format.CBOR, (b"\xf6", b"\xf7"), read_cbor, cbor_rules, _splice_cbor),
     )
 }
 """The codec of each WebSocket subprotocol of WAMP v2, by its name."""

@@ -53,6 +53,23 @@ class Reading(SynchronousTestCase):
                 assert payload is not None
                 self.assertEqual(payload.tail(payload.format)[0], count, value)
 
+    def test_values_of_javascript_in_place_of_a_payload(self) -> None:
+        """CBOR's undefined is nil; a Set or typed array for args, a Map for kwargs cost the request alone."""
+        head = bytes.fromhex("10 07 a0 61 74")
+        for code, tail in (("85", "f7"), ("86", "f6f7"), ("86", "f7f6")):
+            message, payload = CBOR.decode(bytes.fromhex(code) + head + bytes.fromhex(tail))
+            self.assertEqual((message.head(), payload), ([16, 7, {}, "t"], None))
+        for code, tail in (
+            ("85", "d9010280"),
+            ("85", "d901028101"),
+            ("85", "d8514400000000"),
+            ("86", "80d90103a0"),
+            ("85", "c100"),
+        ):
+            unfit = self.assertRaises(Unfit, CBOR.decode, bytes.fromhex(code) + head + bytes.fromhex(tail))
+            self.assertEqual(unfit.message.head(), [16, 7, {}, "t"])
+        self.assertRaises(ProtocolViolation, CBOR.decode, b"\x85" + head + b"\xa0")
+
     def test_nil_options(self) -> None:
         """An option that is nil was not given (wampy.js sends them)."""
         for value in [{"match": None, "get_retained": None}, {}]:
