@@ -80,7 +80,8 @@ class ViolationsTests(SynchronousTestCase):
                 stream, code = FRAMING[what]
                 for following in (b"", CLOSE, GARBAGE):
                     client = self.visitor(secure)
-                    client.socket.sendall(stream + following)
+                    for start in range(0, len(stream + following), 4096):  # no longer a record than a message may be
+                        client.socket.sendall((stream + following)[start : start + 4096])
                     self.assertEqual(client.ended(), code, (what, secure))
             self.served()
 
