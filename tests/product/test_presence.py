@@ -60,7 +60,8 @@ class Documented(SynchronousTestCase):
         (directory / "router.ini").write_text(text.replace("/opt/acme/plugins", str(TREE / "examples")) + rest + realm)
         self.patch(sys, "path", list(sys.path))
         configuration = load(directory / "router.ini", {"SECRET": "0123456789abcdef", "HOME": str(directory)}, 65536)
-        self.assertEqual(configuration.warnings, ())
+        of_the_checkout = "modules are run from there"  # it may lie where others can write
+        self.assertEqual([one for one in configuration.warnings if of_the_checkout not in one], [])
         chain = Container(configuration, Clock()).realms["oro"].chain
         user, own = principal(), principal("presence", authrole="presence", user_id=None)
         for who, action, uri, verdict in [
