@@ -57,7 +57,7 @@ class ProxyTests(SynchronousTestCase):
     """Behind a proxy, each client pays for itself."""
 
     def setUp(self) -> None:
-        self.house = House(tickets="failure_burst = 3\nfailure_rate = 1\nonce = yes")
+        self.house = House(tickets="failure_burst = 3\nfailure_rate = 1\nsingle_use = yes")
         self.addCleanup(self.house.close)
 
     def status(self, url: str, *headers: str, origin: str = "http://127.0.0.1") -> int:
