@@ -6,14 +6,14 @@ stand together, for the loader and for the reference page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 
 from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean
-from orosync.config.source import RawSection
+from orosync.config.source import RawSection, RawValue
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
@@ -30,7 +30,8 @@ RENAMED = {
     "output_stall": "send_timeout",
     "proxies": "trusted_proxies",
 }
-"""Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one."""
+"""Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one. 0.2 still reads them, with a
+warning that names the new one: an administrator renames them without a router that does not start."""
 
 
 @attrs.frozen
@@ -93,7 +94,7 @@ def build(
         faults.append(at)
         report(at, text)
 
-    for written, value in raw.values.items():
+    for written, value in _renamed(raw, keys, warn):
         head, dot, tail = written.partition(".")
         spec = keys.get(head if dot else written)
         if spec is None or spec.dotted != bool(dot):
@@ -112,9 +113,20 @@ def build(
         except ValueError as error:
             fault(written, str(error))
     for name, spec in keys.items():
-        if spec.required and name not in found and name not in raw.values:
+        if spec.required and name not in found and name not in faults:
             fault(name, f"is missing, add a line like: {name} = {spec.example}")
     return None if faults else section(**found)
+
+
+def _renamed(raw: RawSection, keys: Mapping[str, Key], warn: Report) -> Iterator[tuple[str, RawValue]]:
+    """The values of a section by today's names of their keys; a key that stands under both is left for a fault."""
+    for written, value in raw.values.items():
+        name = RENAMED.get(written, written)
+        if name != written and name in keys and written not in keys and name not in raw.values:
+            warn(written, f"was renamed to {name}, 0.3 will not read the old name any more")
+            yield name, value
+        else:
+            yield written, value
 
 
 def _unsuitable(text: str, spec: Key) -> str:
