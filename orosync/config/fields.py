@@ -6,14 +6,14 @@ stand together, for the loader and for the reference page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 
 from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean
-from orosync.config.source import RawSection, RawValue
+from orosync.config.source import RawSection
 
 T = TypeVar("T")
 Report = Callable[[str, str], None]
@@ -89,14 +89,17 @@ def build(
     keys = keys_of(section)
     found: dict[str, Any] = dict(fixed)
     faults: list[str] = []
+    given: set[str] = set()
 
     def fault(at: str, text: str) -> None:
         faults.append(at)
         report(at, text)
 
-    for written, value in _renamed(raw, keys, warn):
-        head, dot, tail = written.partition(".")
-        spec = keys.get(head if dot else written)
+    for written, value in raw.values.items():
+        name = _current(written, raw, keys, warn)
+        given.add(name)
+        head, dot, tail = name.partition(".")
+        spec = keys.get(head if dot else name)
         if spec is None or spec.dotted != bool(dot):
             fault(written, _unknown(written, raw, keys))
             continue
@@ -109,24 +112,22 @@ def build(
             if spec.dotted:
                 found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))
             else:
-                found[written] = spec.read(value.text, here)
+                found[name] = spec.read(value.text, here)
         except ValueError as error:
             fault(written, str(error))
     for name, spec in keys.items():
-        if spec.required and name not in found and name not in faults:
+        if spec.required and name not in given:
             fault(name, f"is missing, add a line like: {name} = {spec.example}")
     return None if faults else section(**found)
 
 
-def _renamed(raw: RawSection, keys: Mapping[str, Key], warn: Report) -> Iterator[tuple[str, RawValue]]:
-    """The values of a section by today's names of their keys; a key that stands under both is left for a fault."""
-    for written, value in raw.values.items():
-        name = RENAMED.get(written, written)
-        if name != written and name in keys and written not in keys and name not in raw.values:
-            warn(written, f"was renamed to {name}, 0.3 will not read the old name any more")
-            yield name, value
-        else:
-            yield written, value
+def _current(written: str, raw: RawSection, keys: Mapping[str, Key], warn: Report) -> str:
+    """Today's name of a key; one that stands under both names is left for a fault."""
+    name = RENAMED.get(written, written)
+    if name == written or name not in keys or written in keys or name in raw.values:
+        return written
+    warn(written, f"was renamed to {name}, 0.3 will not read the old name any more")
+    return name
 
 
 def _unsuitable(text: str, spec: Key) -> str:

@@ -88,6 +88,7 @@ class Keys(SynchronousTestCase):
         made, faults = self.build(text="w")
         warned = [("text", "was renamed to word, 0.3 will not read the old name any more")]
         self.assertEqual((made and made.word, faults, self.warnings), ("w", [], warned))
+        self.assertEqual(self.build(text="")[1], [("text", "is empty, give a value or remove the line")])
         _, faults = self.build(text="w", words="w", word="w")
         self.assertEqual(
             faults,
