@@ -30,8 +30,8 @@ RENAMED = {
     "output_stall": "send_timeout",
     "proxies": "trusted_proxies",
 }
-"""Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one. 0.2 still reads them, with a
-warning that names the new one: an administrator renames them without a router that does not start."""
+"""Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one. They are not read: the error
+names the new key."""
 
 
 @attrs.frozen
@@ -89,45 +89,33 @@ def build(
     keys = keys_of(section)
     found: dict[str, Any] = dict(fixed)
     faults: list[str] = []
-    given: set[str] = set()
 
     def fault(at: str, text: str) -> None:
         faults.append(at)
         report(at, text)
 
-    for written, value in raw.values.items():
-        name = _current(written, raw, keys, warn)
-        given.add(name)
+    for name, value in raw.values.items():
         head, dot, tail = name.partition(".")
         spec = keys.get(head if dot else name)
         if spec is None or spec.dotted != bool(dot):
-            fault(written, _unknown(written, raw, keys))
+            fault(name, _unknown(name, raw, keys))
             continue
         problem = _unsuitable(value.text, spec)
         if problem:
-            fault(written, problem)
+            fault(name, problem)
             continue
-        here = attrs.evolve(source, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, written))
+        here = attrs.evolve(source, section=raw.title, lines=value.lines or (value.line,), warn=partial(warn, name))
         try:
             if spec.dotted:
                 found[head] = (*found.get(head, ()), spec.read(tail, value.text, here))
             else:
                 found[name] = spec.read(value.text, here)
         except ValueError as error:
-            fault(written, str(error))
+            fault(name, str(error))
     for name, spec in keys.items():
-        if spec.required and name not in given:
+        if spec.required and name not in raw.values:
             fault(name, f"is missing, add a line like: {name} = {spec.example}")
     return None if faults else section(**found)
-
-
-def _current(written: str, raw: RawSection, keys: Mapping[str, Key], warn: Report) -> str:
-    """Today's name of a key; one that stands under both names is left for a fault."""
-    name = RENAMED.get(written, written)
-    if name == written or name not in keys or written in keys or name in raw.values:
-        return written
-    warn(written, f"was renamed to {name}, 0.3 will not read the old name any more")
-    return name
 
 
 def _unsuitable(text: str, spec: Key) -> str:
@@ -142,12 +130,12 @@ def _unsuitable(text: str, spec: Key) -> str:
     return ""
 
 
-def _unknown(written: str, raw: RawSection, keys: Mapping[str, Key]) -> str:
-    renamed = RENAMED.get(written)
+def _unknown(name: str, raw: RawSection, keys: Mapping[str, Key]) -> str:
+    renamed = RENAMED.get(name)
     if renamed in keys:
         return f"is no key of [{raw.title}], was renamed to {renamed}"
-    names = {name: f"{name}.NAME" if spec.dotted else name for name, spec in keys.items()}
-    hint = did_you_mean(written.partition(".")[0], names)
-    for name, shown in names.items():
-        hint = hint.replace(f" {name}?", f" {shown}?")
+    names = {key: f"{key}.NAME" if spec.dotted else key for key, spec in keys.items()}
+    hint = did_you_mean(name.partition(".")[0], names)
+    for key, shown in names.items():
+        hint = hint.replace(f" {key}?", f" {shown}?")
     return f"is no key of [{raw.title}]{hint or ', its keys are ' + ', '.join(sorted(names.values()))}"

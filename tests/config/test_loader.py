@@ -21,6 +21,13 @@ cookie = BAPID
 token = env:ORO_SECRET
 """
 
+ATTACHED = """\
+[attach]
+url = wss://router.example.com/ws
+realm = oro
+believe = ticket
+"""
+
 
 class Sound(FilesCase):
     """Configurations without a fault."""
@@ -66,6 +73,21 @@ class Sound(FilesCase):
 
 class Faulty(FilesCase):
     """Configurations with faults."""
+
+    def test_keys_of_an_earlier_release(self) -> None:
+        """A renamed key is an error with its section, its line and the new name; a file may have several."""
+        text = SOUND.replace("[realm:oro]", "proxies = loopback\noutput_limit = 1MiB\noutput_stall = 5s\n\n[realm:oro]")
+        text = text.replace("use = ticket", "use = ticket\nonce = yes") + ATTACHED
+        self.assertEqual(
+            self.faults(text),
+            [
+                "[listen:public] proxies: is no key of [listen:public], was renamed to trusted_proxies (line 4)",
+                "[listen:public] output_limit: is no key of [listen:public], was renamed to send_buffer_limit (line 5)",
+                "[listen:public] output_stall: is no key of [listen:public], was renamed to send_timeout (line 6)",
+                "[authenticator:ticket] once: is no key of [authenticator:ticket], was renamed to single_use (line 14)",
+                "[attach] believe: is no key of [attach], was renamed to trusted_providers (line 27)",
+            ],
+        )
 
     def test_two_in_one_section(self) -> None:
         """A section that cannot be made for one fault is looked at for names that lead nowhere all the same."""
