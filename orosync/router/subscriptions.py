@@ -50,16 +50,17 @@ class Subscription:
 
 
 class Subscriptions:
-    """All subscriptions of one realm, filed by topic. Ids are small integers, never used twice.
+    """All subscriptions of one realm, filed by topic and by id. Ids are small integers, never used twice.
 
     ``meta_listeners``: the meta topics that have subscribers. ``now`` tells the time of day, in seconds since 1970.
     """
 
-    __slots__ = ("_last", "_now", "index", "meta_listeners")
+    __slots__ = ("_by_id", "_last", "_now", "index", "meta_listeners")
 
     def __init__(self, now: Now = epoch) -> None:
         self.index: UriIndex[Subscription] = UriIndex()
         self.meta_listeners: frozenset[str] = frozenset()
+        self._by_id: dict[int, Subscription] = {}
         self._now = now
         self._last = 0
 
@@ -68,8 +69,8 @@ class Subscriptions:
             yield from self.index.entries(match)
 
     def find(self, number: int) -> Subscription | None:
-        """The subscription with this id. A linear scan, which only the meta procedures pay for."""
-        return next((one for one in self if one.id == number), None)
+        """The subscription with this id."""
+        return self._by_id.get(number)
 
     def keep(self, topic: str, match: Match) -> Subscription:
         """The subscription to this topic or pattern; from now on it stays when it has no members."""
@@ -82,6 +83,7 @@ class Subscriptions:
         self._last += 1
         subscription = Subscription(self._last, topic, match, self._now())
         self.index.add(topic, match, subscription)
+        self._by_id[subscription.id] = subscription
         if subscription.meta_topics:
             self.meta_listeners = self.meta_listeners.union(subscription.meta_topics)
         return subscription
@@ -93,6 +95,7 @@ class Subscriptions:
             subscription._audience = None
             return
         self.index.remove(subscription.topic, subscription.match)
+        del self._by_id[subscription.id]
         if subscription.meta_topics:
             self.meta_listeners = frozenset(topic for topic in TOPICS if self.index.matching(topic))
 
@@ -128,7 +131,7 @@ class Subscriptions:
         The same as ``part`` for each, written out, because every connection that ends pays for it.
         """
         session = member.session
-        exact = self.index.exact
+        exact, by_id = self.index.exact, self._by_id
         gone = []
         for subscription in member.subscriptions.values():
             members = subscription.members
@@ -139,6 +142,7 @@ class Subscriptions:
             # The last member: the subscription is dropped as it is, with its list of one.
             if subscription.plain:
                 del exact[subscription.topic]
+                del by_id[subscription.id]
             else:
                 self._drop(subscription)
             gone.append(subscription)

@@ -281,6 +281,10 @@ class BrokerMachine(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         """What members and broker remember of each other is the same, and is what was asked for."""
+        broker = self.realm.broker
+        filed = list(broker)
+        assert [broker.find(each.id) for each in filed] == filed
+        assert len(broker._subscriptions._by_id) == len(filed)
         for picked in self.present:
             mine = self.wanted[picked.session]
             assert {found.id: (found.topic, found.match) for found in picked.subscriptions.values()} == mine

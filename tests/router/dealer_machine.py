@@ -249,8 +249,12 @@ class DealerMachine(RuleBasedStateMachine):
 
     @invariant()
     def books_agree(self) -> None:
-        """The dealer and the model have the same in progress."""
+        """The dealer and the model have the same in progress, and its registrations are found by their ids."""
         self.model.check()
+        dealer = self.realm.dealer
+        filed = list(dealer)
+        assert [dealer.find(each.id) for each in filed] == filed
+        assert len(dealer._registrations._by_id) == len(filed)
 
     def teardown(self) -> None:
         """In the end all leave, and every call that was made has had its one end."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import RequestError
@@ -32,6 +34,13 @@ ROUNDS = [
 ]
 
 
+class NotIterable(Registrations):
+    """A look-up that scans all registrations fails here."""
+
+    def __iter__(self) -> Iterator[Registration]:
+        raise AssertionError("all registrations are scanned")
+
+
 class Sharing(SynchronousTestCase):
     """Several callees behind one procedure."""
 
@@ -45,6 +54,17 @@ class Sharing(SynchronousTestCase):
         for callee in self.callees[:count]:
             registration = self.registrations.join(callee, "a", Match.EXACT, invoke)
         return registration
+
+    def test_found_by_id(self) -> None:
+        """The meta procedures find a registration by its id until its last callee has gone."""
+        registrations, (anna, bert, *_) = NotIterable(), self.callees
+        filed = [registrations.join(anna, f"a.{match.value}", match, Invoke.FIRST) for match in Match]
+        registrations.join(bert, "a.exact", Match.EXACT, Invoke.FIRST)
+        self.assertEqual([registrations.find(each.id) for each in filed], filed)
+        for each in filed:
+            registrations.part(anna, each)
+        self.assertEqual([registrations.find(each.id) for each in filed], [filed[0], None, None])
+        self.assertIsNone(registrations.find(99))
 
     def picked(self, registration: Registration, count: int) -> list[int]:
         return [self.callees.index(registration.pick(self.draw)) for _ in range(count)]

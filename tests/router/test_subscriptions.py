@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import Match
-from orosync.router.subscriptions import Subscriptions
+from orosync.router.subscriptions import Subscription, Subscriptions
 from tests.router.members import member
+
+
+class NotIterable(Subscriptions):
+    """A look-up that scans all subscriptions fails here."""
+
+    def __iter__(self) -> Iterator[Subscription]:
+        raise AssertionError("all subscriptions are scanned")
 
 
 class Sharing(SynchronousTestCase):
@@ -45,6 +54,21 @@ class Sharing(SynchronousTestCase):
         self.assertTrue(self.subscriptions.part(self.bert, first))
         self.assertIsNone(self.subscriptions.get("a", Match.PREFIX))
         self.assertEqual(self.subscriptions.join(self.anna, "a", Match.PREFIX).id, 2)
+
+    def test_found_by_id(self) -> None:
+        """The meta procedures find a subscription by its id, whatever ends it and however many others there are."""
+        subscriptions = NotIterable()
+        filed = [subscriptions.join(self.anna, f"a.{number}", match) for number in range(3) for match in Match]
+        filed.append(subscriptions.keep("kept", Match.PREFIX))
+        self.assertEqual([subscriptions.find(each.id) for each in filed], filed)
+        subscriptions.join(self.bert, "a.0", Match.EXACT)
+        subscriptions.part(self.anna, filed[4])
+        subscriptions.leave(self.anna)
+        left = [filed[0], filed[-1]]
+        self.assertEqual(
+            [subscriptions.find(each.id) for each in filed], [each if each in left else None for each in filed]
+        )
+        self.assertIsNone(subscriptions.find(99))
 
     def test_everybody_is_a_value(self) -> None:
         """Whoever is being delivered to may leave meanwhile: the receivers already returned stay as they are."""
