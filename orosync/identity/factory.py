@@ -55,7 +55,7 @@ from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.single_flight import Lookups, SessionLookups
 from orosync.identity.ticket import ReplayCache
 from orosync.identity.ticket_authenticator import TicketAuthenticator
-from orosync.identity.ticket_verifier import PublisherRight
+from orosync.identity.ticket_verifier import PublisherRight, TicketSettings
 from orosync.identity.wampcra import WampCraAuthenticator
 from orosync.interfaces import (
     AuthenticationStep,
@@ -110,26 +110,25 @@ def ticket_authenticator(
 ) -> TicketAuthenticator:
     """The authenticator of ``section``, for users of ``directory``."""
     known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
-    return TicketAuthenticator(
-        section.name,
-        [secret.value for secret in known],
-        directory,
-        hasher,
-        journal,
-        clock,
-        now,
+    settings = TicketSettings(
+        name=section.name,
+        directory=directory,
+        journal=journal,
+        clock=clock,
+        now=now,
         publisher_right=publisher_right,
         role=section.role,
         publisher_role=section.publisher_role,
         ttl=section.ttl,
         future=section.future,
         accept_disabled=section.accept_disabled,
-        accept_published=section.accept_published_secret,
         accept_without_password=section.accept_without_password,
         shared=shared,
-        single_use=section.single_use,
-        used=used,
+        used=used if section.single_use else None,
         failures=FailureBuckets(section.failure_rate, section.failure_burst),
+    )
+    return TicketAuthenticator(
+        settings, [secret.value for secret in known], hasher, accept_published=section.accept_published_secret
     )
 
 

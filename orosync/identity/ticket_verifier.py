@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from ipaddress import ip_network
 
+from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.clocks import Now
@@ -140,47 +141,42 @@ def _has_back_end_ticket(query: str) -> bool:
         return False
 
 
-class TicketVerifier:
-    """Verifies tickets for the authenticator ``name``; the settings are TicketAuthenticator's."""
+@frozen(kw_only=True)
+class TicketSettings:
+    """What an authenticator by ticket and its TicketVerifier work with, and the rules for its tickets.
 
-    def __init__(
-        self,
-        name: str,
-        signatures: Signatures,
-        directory: IDirectory,
-        journal: IJournal,
-        clock: IReactorTime,
-        now: Now,
-        *,
-        publisher_right: PublisherRight,
-        role: str,
-        publisher_role: str,
-        ttl: float,
-        future: float,
-        ticket_limit: int = LONGEST_TICKET,
-        accept_disabled: bool = False,
-        accept_without_password: bool = False,
-        shared: SharedPasswords | None = None,
-        used: ReplayCache | None = None,
-        failures: FailureBuckets | None = None,
-    ) -> None:
-        self._name = name
+    ``now`` tells the time of day, in seconds since 1970, which decides how old a ticket is: at most ``ttl`` seconds,
+    and at most ``future`` ahead of it. A ticket has ``ticket_limit`` bytes at most. Users become ``role``; a ticket
+    without a user becomes ``publisher_role`` where ``publisher_right`` allows it. ``accept_disabled`` admits disabled
+    users, as Oro's own server does. Users without a password hash are admitted with ``accept_without_password`` only,
+    those whose hash is among the ``shared`` ones never. With ``used``, which remembers them, a user's ticket is good
+    for one connection, the back end's for its address (a group of ``headers.address_group``).
+    """
+
+    name: str
+    directory: IDirectory
+    journal: IJournal
+    clock: IReactorTime
+    now: Now
+    publisher_right: PublisherRight
+    role: str
+    publisher_role: str
+    ttl: float
+    future: float
+    ticket_limit: int = LONGEST_TICKET
+    accept_disabled: bool = False
+    accept_without_password: bool = False
+    shared: SharedPasswords | None = None
+    used: ReplayCache | None = None
+    failures: FailureBuckets = field(factory=FailureBuckets)
+
+
+class TicketVerifier:
+    """Verifies tickets by ``settings``."""
+
+    def __init__(self, settings: TicketSettings, signatures: Signatures) -> None:
+        self._settings = settings
         self._signatures = signatures
-        self._directory = directory
-        self._journal = journal
-        self._clock = clock
-        self._now = now
-        self._publisher_right = publisher_right
-        self._role = role
-        self._publisher_role = publisher_role
-        self._ttl = ttl
-        self._future = future
-        self._ticket_limit = ticket_limit
-        self._accept_disabled = accept_disabled
-        self._accept_without_password = accept_without_password
-        self._shared = shared
-        self._used = used
-        self._failures = FailureBuckets() if failures is None else failures
         self._refused: TTLCache[tuple[str, str]] = TTLCache(REMEMBERED_REFUSALS)
 
     async def verify(self, facts: ConnectionFacts, text: str, authid: str | None) -> Principal:
@@ -192,27 +188,27 @@ class TicketVerifier:
         """
         exempt = False
         try:
-            ticket = parse(text, self._ticket_limit)
-            check_age(ticket, self._now(), self._ttl, self._future)
+            ticket = parse(text, self._settings.ticket_limit)
+            check_age(ticket, self._settings.now(), self._settings.ttl, self._settings.future)
             if authid is not None and authid not in _names(ticket):
                 raise Refused("authid_mismatch", f"HELLO names {authid!r}, its ticket {ticket.username!r}")
             exempt = self._is_back_end(ticket, facts)
             group = address_group(facts.address)
             if not exempt:
-                self._failures.check(group, self._clock.seconds(), "tickets")
+                self._settings.failures.check(group, self._settings.clock.seconds(), "tickets")
             principal = await self._verified(ticket, group)
-            if self._used is not None:
-                self._used.use(ticket, group)
+            if self._settings.used is not None:
+                self._settings.used.use(ticket, group)
         except Refused as refusal:
             raise self.failed(facts, refusal, exempt) from None
-        self._journal.count("ticket", "accepted")
+        self._settings.journal.count("ticket", "accepted")
         return principal
 
     async def verify_own(self, text: str) -> Principal:
         """The user of a ticket that orosync itself asked the application for. Reason codes as of ``verify``. It never
         admits a back end, and a failure is counted against no address."""
-        ticket = parse(text, self._ticket_limit)
-        check_age(ticket, self._now(), self._ttl, self._future)
+        ticket = parse(text, self._settings.ticket_limit)
+        check_age(ticket, self._settings.now(), self._settings.ttl, self._settings.future)
         if ticket.is_back_end:
             raise Refused("no_publish_right", "ticket of the back end: the application was asked for a user's")
         # It comes from the application itself: its name is true, even if other users have the same password or none.
@@ -220,18 +216,18 @@ class TicketVerifier:
 
     async def _verified(self, ticket: Ticket, lane: str, own: bool = False) -> Principal:
         """The expensive part: look up, hash, and only then tell what was wrong."""
-        remembered = self._refused.get(ticket.key, self._clock.seconds())
+        remembered = self._refused.get(ticket.key, self._settings.clock.seconds())
         if remembered is not None:
             raise Refused(*remembered)
-        user = None if ticket.is_back_end else await found(self._directory, ticket.username)
+        user = None if ticket.is_back_end else await found(self._settings.directory, ticket.username)
         password = None if user is None else user.password_hash.encode()
-        moment = self._clock.seconds()
+        moment = self._settings.clock.seconds()
         barred = None if user is None else self._bar(user, own)
         # A barred user's valid ticket is not remembered: it would be refused sooner than others are.
         signed = await self._signatures.signed(ticket, password, lane, moment, moment if barred else self._end(ticket))
         if ticket.is_back_end:
             if signed:
-                return self._principal(BACK_END, self._publisher_role, is_backend=True)
+                return self._principal(BACK_END, self._settings.publisher_role, is_backend=True)
             raise self._remember(ticket, "bad_digest", "ticket of the back end: its digest is of another secret")
         who = f"ticket of {ticket.username!r}"
         if user is None:
@@ -240,34 +236,34 @@ class TicketVerifier:
             raise self._remember(ticket, "bad_digest", f"{who}: its digest is of another secret or password")
         if barred is not None:
             raise self._remember(ticket, barred[0], f"{who}: {barred[1]}")
-        return self._principal(user.username, self._role, user)
+        return self._principal(user.username, self._settings.role, user)
 
     def _bar(self, user: User, own: bool) -> tuple[str, str] | None:
         """Why ``user`` is refused even with a valid ticket, as reason code and text."""
-        if not user.enabled and not self._accept_disabled:
+        if not user.enabled and not self._settings.accept_disabled:
             return "disabled", "the user is disabled"
         if own:
             return None
         if not user.password_hash.strip():
-            if self._accept_without_password:
+            if self._settings.accept_without_password:
                 return None
             return (
                 "no_password",
                 "the user has no password in Oro, so the ticket of any user without one would be as good",
             )
-        if self._shared is not None and self._shared.has(user):
+        if self._settings.shared is not None and self._settings.shared.has(user):
             return "shared_password", f"user {user.id} has the password hash of another user, whose ticket it may be"
         return None
 
     def _end(self, ticket: Ticket) -> float:
         """When ``ticket`` expires, by ``clock`` and if the time of day is not set meanwhile: so long it is
         remembered."""
-        return self._clock.seconds() + ticket.created_at + self._ttl + 1 - self._now()
+        return self._settings.clock.seconds() + ticket.created_at + self._settings.ttl + 1 - self._settings.now()
 
     def _is_back_end(self, ticket: Ticket, facts: ConnectionFacts) -> bool:
         if not ticket.is_back_end:
             return False
-        objection = self._publisher_right.objection(facts)
+        objection = self._settings.publisher_right.objection(facts)
         if objection is not None:
             raise Refused("no_publish_right", f"ticket of the back end: {objection}")
         return True
@@ -277,25 +273,25 @@ class TicketVerifier:
             authid=authid,
             authrole=role,
             authmethod=METHOD,
-            authprovider=self._name,
+            authprovider=self._settings.name,
             user_id=user.id if user else None,
             organizations=user.organizations if user else frozenset(),
             roles=user.roles if user else frozenset(),
             is_backend=is_backend,
-            authenticated_at=self._now(),
+            authenticated_at=self._settings.now(),
             password_fingerprint=password_fingerprint(user) if user else b"",
         )
 
     def _remember(self, ticket: Ticket, kind: str, reason: str) -> Refused:
-        moment = self._clock.seconds()
+        moment = self._settings.clock.seconds()
         self._refused.put(ticket.key, (kind, reason), moment, moment + REFUSED_FOR)
         return Refused(kind, reason)
 
     def failed(self, facts: ConnectionFacts, refusal: Refused, exempt: bool = False) -> Refused:
         """``refusal``, counted; against the address too unless it is our fault or the back end's."""
-        self._journal.count("ticket", refusal.code)
+        self._settings.journal.count("ticket", refusal.code)
         if not exempt and not isinstance(refusal, Unavailable):
-            self._failures.record(address_group(facts.address), self._clock.seconds())
+            self._settings.failures.record(address_group(facts.address), self._settings.clock.seconds())
         return refusal
 
 

@@ -203,32 +203,32 @@ class ContainerTests(SynchronousTestCase):
         container.realms  # noqa: B018
         self.assertEqual([type(service) for service in container.services], [ServiceDirectory])
 
-    def test_who_comes_in(self):
+    def test_who_is_admitted(self):
         """One line lets disabled users in again, who then count where passwords are compared, and another one users
         without a password."""
         for disabled, without in product(("no", "yes"), repeat=2):
             lines = f"accept_disabled = {disabled}\naccept_without_password = {without}"
             container = self.container(TEXT.replace("directory = people", f"directory = people\n{lines}", 1))
             (tickets, _) = container.realms["oro"].authenticators
-            judge, shared = tickets._verifier, container.sharing.directories["people"]
-            self.assertIs(judge._shared, shared)
-            found = (judge._accept_disabled, shared.disabled_too, judge._accept_without_password)
+            rules, shared = tickets.settings, container.sharing.directories["people"]
+            self.assertIs(rules.shared, shared)
+            found = (rules.accept_disabled, shared.disabled_too, rules.accept_without_password)
             self.assertEqual(found, (disabled == "yes", disabled == "yes", without == "yes"))
 
-    def test_tickets_that_are_good_once_and_failures_that_are_borne(self):
-        """What the section of tickets says of repeated use and of wrong tickets reaches whoever judges them."""
+    def test_single_use_and_failures_of_tickets(self):
+        """What the section of tickets says about single use and wrong tickets reaches its authenticator."""
         lines = "single_use = yes\nfailure_burst = 7\nfailure_rate = 3"
         text = TEXT.replace("directory = people", f"directory = people\n{lines}", 1)
         for configured, burst, once in ((text, 7, True), (TEXT, 100, False)):
             (tickets, _) = self.container(configured).realms["oro"].authenticators
-            judge = tickets._verifier
+            rules = tickets.settings
             for _ in range(burst):
-                self.assertFalse(judge._failures.exhausted("192.0.2.1", 0))
-                judge._failures.record("192.0.2.1", 0)
-            self.assertTrue(judge._failures.exhausted("192.0.2.1", 0))
-            self.assertIs(judge._used is not None, once)
+                self.assertFalse(rules.failures.exhausted("192.0.2.1", 0))
+                rules.failures.record("192.0.2.1", 0)
+            self.assertTrue(rules.failures.exhausted("192.0.2.1", 0))
+            self.assertIs(rules.used is not None, once)
 
-    def test_authenticators_that_take_tickets_once_share_their_memory(self):
+    def test_authenticators_with_single_use_share_their_memory(self):
         """A ticket that one of them has taken is used for all, in whatever realm and on whatever listener."""
         section = (
             TEXT[TEXT.index("[authenticator:tickets]") : TEXT.index("[authenticator:guests]")] + "single_use = yes\n"
@@ -236,7 +236,7 @@ class ContainerTests(SynchronousTestCase):
         text = TEXT.replace("directory = people", "directory = people\nsingle_use = yes", 1)
         container = self.container(text + section.replace("tickets", "more"))
         container.realms  # noqa: B018 (makes everything)
-        memories = [container.authenticators[name]._verifier._used for name in ("tickets", "more")]
+        memories = [container.authenticators[name].settings.used for name in ("tickets", "more")]
         self.assertIsNotNone(memories[0])
         self.assertIs(memories[0], memories[1])
 

@@ -16,7 +16,7 @@ from orosync.headers import OriginRule
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.factory import AnonymousAuthenticator
 from orosync.identity.ticket_authenticator import TicketAuthenticator
-from orosync.identity.ticket_verifier import PublisherRight
+from orosync.identity.ticket_verifier import PublisherRight, TicketSettings
 from orosync.model import AdminSession
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal
 from tests.identity.fixtures import ANNA, NOW, SECRET, RecordingHasher, ticket_of
@@ -43,18 +43,20 @@ class Answers(SynchronousTestCase):
         self.hasher = RecordingHasher()
         right = PublisherRight(publisher_from={"[attach]": ["127.0.0.1"]})
         tickets = TicketAuthenticator(
-            "tickets",
+            TicketSettings(
+                name="tickets",
+                directory=self.directory,
+                journal=self.journal,
+                clock=clock,
+                now=clock.seconds,
+                publisher_right=right,
+                role="user",
+                publisher_role="backend",
+                ttl=300,
+                future=30,
+            ),
             [SECRET],
-            self.directory,
             self.hasher,
-            self.journal,
-            clock,
-            clock.seconds,
-            publisher_right=right,
-            role="user",
-            publisher_role="backend",
-            ttl=300,
-            future=30,
         )
         store = MemorySessionStore({ANNA_IN: AdminSession("anna", 1)})
         cookies = CookieAuthenticator("cookies", store, self.directory, self.journal, clock, clock.seconds, role="user")

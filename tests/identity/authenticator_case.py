@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import Refused
 from orosync.identity.directories.static import StaticDirectory
 from orosync.identity.ticket_authenticator import TicketAuthenticator
-from orosync.identity.ticket_verifier import PublisherRight
+from orosync.identity.ticket_verifier import PublisherRight, TicketSettings
 from orosync.model import ConnectionFacts, Principal, User
 from orosync.testing import RecordingJournal, connection_facts
 from tests.identity.fixtures import ANNA, GONE, NOW, SECRET, RecordingHasher
@@ -40,7 +40,9 @@ class AuthenticatorCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.build()
 
-    def build(self, users: Any = (ANNA, GONE), secrets: Any = (SECRET,), **settings: Any) -> None:
+    def build(
+        self, users: Any = (ANNA, GONE), secrets: Any = (SECRET,), accept_published: bool = False, **settings: Any
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
         self.set = 0.0  # by how much the time of day was set
@@ -48,16 +50,20 @@ class AuthenticatorCase(SynchronousTestCase):
         self.journal = RecordingJournal()
         self.directory = ScriptedDirectory(list(users))
         self.right = PublisherRight(["backend"], {"public": ["127.0.0.1"]})
+        rules = {"role": "user", "publisher_role": "backend", "ttl": 300, "future": 30, **settings}
         self.authenticator = TicketAuthenticator(
-            "oro",
+            TicketSettings(
+                name="oro",
+                directory=self.directory,
+                journal=self.journal,
+                clock=self.clock,
+                now=lambda: self.clock.seconds() + self.set,
+                publisher_right=self.right,
+                **rules,
+            ),
             secrets,
-            self.directory,
             self.hasher,
-            self.journal,
-            self.clock,
-            lambda: self.clock.seconds() + self.set,
-            publisher_right=self.right,
-            **{"role": "user", "publisher_role": "backend", "ttl": 300, "future": 30, **settings},
+            accept_published=accept_published,
         )
 
     def facts(self, ticket: str, **changes: Any) -> ConnectionFacts:

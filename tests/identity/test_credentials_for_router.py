@@ -14,7 +14,7 @@ from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.credentials import identify_for_router
 from orosync.identity.factory import AnonymousAuthenticator
 from orosync.identity.ticket_authenticator import TicketAuthenticator
-from orosync.identity.ticket_verifier import PublisherRight
+from orosync.identity.ticket_verifier import PublisherRight, TicketSettings
 from orosync.interfaces import HelloDetails, IAuthenticator
 from orosync.model import AdminSession, Principal, User
 from orosync.testing import MemoryDirectory, MemorySessionStore, RecordingJournal, connection_facts
@@ -34,18 +34,20 @@ class IdentifyForRouter(SynchronousTestCase):
         directory, journal = MemoryDirectory(ANNA, BEN), RecordingJournal()
         store = MemorySessionStore({ANNA_IN: AdminSession("anna", 1), BEN_IN: AdminSession("ben", 5)})
         self.tickets = TicketAuthenticator(
-            "tickets",
+            TicketSettings(
+                name="tickets",
+                directory=directory,
+                journal=journal,
+                clock=clock,
+                now=clock.seconds,
+                publisher_right=PublisherRight(publisher_from={"attach": ["127.0.0.1"]}),
+                role="user",
+                publisher_role="backend",
+                ttl=300,
+                future=30,
+            ),
             [SECRET],
-            directory,
             RecordingHasher(),
-            journal,
-            clock,
-            clock.seconds,
-            publisher_right=PublisherRight(publisher_from={"attach": ["127.0.0.1"]}),
-            role="user",
-            publisher_role="backend",
-            ttl=300,
-            future=30,
         )
         self.cookies = CookieAuthenticator("cookies", store, directory, journal, clock, clock.seconds, role="user")
         self.guests = AnonymousAuthenticator("guests", "guest")

@@ -21,7 +21,7 @@ class Once(AuthenticatorCase):
     """Where a ticket is good for one connection only."""
 
     def setUp(self) -> None:
-        self.build(single_use=True)
+        self.build(used=ReplayCache())
 
     def test_users(self) -> None:
         """The second time it is refused, wherever it comes from and as long as it lives; the next one is good."""
@@ -87,11 +87,11 @@ class Once(AuthenticatorCase):
         """The digest does not sign the name: a ticket that has been used is so under every name that finds its user."""
         named = {name: ticket_of(attrs.evolve(ANNA, username=name)) for name in NAMES_OF_ANNA}
         for first, second in permutations(named, 2):
-            self.build(single_use=True)
+            self.build(used=ReplayCache())
             self.accepted(named[first])
             self.refused(named[second], "used")
         for first, second in permutations(("", "0"), 2):
-            self.build(single_use=True)
+            self.build(used=ReplayCache())
             self.accepted(ticket_of(User(3, first, "p")), listener="backend")
             ticket = ticket_of(User(3, second, "p"))
             self.refused(ticket, "used", listener="backend", address="192.0.2.2")
@@ -101,16 +101,16 @@ class Once(AuthenticatorCase):
     def test_one_password_hash(self) -> None:
         """Where two users have one hash, the ticket of one is not good again as the other's."""
         ben = User(4, "ben", ANNA.password_hash)
-        self.build([ANNA, ben], single_use=True)
+        self.build([ANNA, ben], used=ReplayCache())
         self.accepted(ticket_of(ANNA))
         self.refused(ticket_of(ben), "used")
 
     def test_several_authenticators(self) -> None:
         """What one authenticator has taken, another one with the same memory does not take, in either order."""
         used = ReplayCache()
-        self.build(single_use=True, used=used)
+        self.build(used=used)
         first = self.authenticator
-        self.build(single_use=True, used=used)
+        self.build(used=used)
         self.accepted(ticket_of(ANNA))
         self.authenticator = first
         self.refused(ticket_of(ANNA), "used")
@@ -118,7 +118,7 @@ class Once(AuthenticatorCase):
 
     def test_while_the_secret_is_changed(self) -> None:
         """A ticket of the secret that goes out is used once, as one of the new secret is."""
-        self.build(secrets=(SECRET, OLD_SECRET), single_use=True)
+        self.build(secrets=(SECRET, OLD_SECRET), used=ReplayCache())
         for secret in (SECRET, OLD_SECRET):
             self.accepted(ticket_of(ANNA, secret))
             self.refused(ticket_of(attrs.evolve(ANNA, username=ANNA.email.upper()), secret), "used")
