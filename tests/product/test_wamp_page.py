@@ -14,6 +14,7 @@ from orosync.session.features import roles
 from orosync.wamp.codec import CODECS
 from orosync.wamp.formats import MAX_DEPTH
 from orosync.wamp.payload import Payload
+from orosync.wamp.v1 import Prefixes
 from tests.product.crowd import LIBRARIES
 from tests.product.house import TREE
 
@@ -130,3 +131,16 @@ class ValuesTests(SynchronousTestCase):
 
 def written(source: str, cell: str) -> bytes:
     return cell.strip("`").encode() if source == "JSON" else bytes.fromhex(cell.strip("`"))
+
+
+class CurieTests(SynchronousTestCase):
+    def test_every_row(self) -> None:
+        """Each example of the page is resolved as it says."""
+        section = PAGE.read_text().partition("## CURIEs of WAMP v1")[2].partition("\n## ")[0]
+        found = re.findall(r"^\| (?:`(.+?)` = `(.+?)`|none) \| `(.+?)` \| `(.+?)` \|$", section, re.M)
+        self.assertEqual(len(found), 6)
+        for prefix, uri, written, topic in found:
+            prefixes = Prefixes()
+            if prefix:
+                prefixes.declare(prefix, uri)
+            self.assertEqual(prefixes.resolve(written), topic, (prefix, uri))
