@@ -29,9 +29,10 @@ endpoint = tcp:{port}:interface=127.0.0.1
 [realm:open]
 authenticators = login guests
 authorizers = roles
+history = exact acme/presence/account/kept
 [authenticator:login]
 use = demo_login:NoPasswords
-people = anna ben carla
+people = anna ben carla {people}
 role = guest
 [authenticator:guests]
 use = anonymous
@@ -44,7 +45,8 @@ use = presence:Presence
 prefix = acme/presence/
 role = guest
 """
-TWELVE, THIRTEEN = "acme/presence/account/12", "acme/presence/account/13"
+PEOPLE = " ".join(f"user-{number}" for number in range(30))
+TWELVE, THIRTEEN, KEPT = (f"acme/presence/account/{record}" for record in (12, 13, "kept"))
 
 
 class Documented(SynchronousTestCase):
@@ -82,7 +84,7 @@ class Presence(SynchronousTestCase):
         self.addCleanup(holder.cleanup)
         self.port = free_port()
         config = Path(holder.name) / "router.ini"
-        config.write_text(CONFIGURATION.format(examples=TREE / "examples", port=self.port))
+        config.write_text(CONFIGURATION.format(examples=TREE / "examples", port=self.port, people=PEOPLE))
         self.child = start(config)
         self.addCleanup(self.child.end)
         self.child.wait_for_line("[component:presence] has started")
@@ -96,32 +98,57 @@ class Presence(SynchronousTestCase):
             self.assertEqual(client.read()[:2], [33, number])
         return client
 
-    def hears(self, client: RawClient, *people: str) -> None:
-        """The next message is an event that says who is there."""
+    def hears(self, client: RawClient, **expected: object) -> None:
+        """The next message is an event that says this."""
         message: Any = client.read()
-        self.assertEqual((message[0], message[4]), (36, [list(people)]))
+        self.assertEqual((message[0], message[4]), (36, [expected]))
 
     def test_coming_and_going(self) -> None:
         """Everybody hears of everybody else at the same record, and of nobody elsewhere; a lost connection is an end,
         and who has two windows is there until both are closed."""
         anna = self.client("anna", TWELVE)
-        self.hears(anna, "anna")
+        self.hears(anna, here=["anna"])
         ben = self.client("ben", TWELVE)
-        self.hears(anna, "anna", "ben")
-        self.hears(ben, "anna", "ben")
+        self.hears(ben, here=["anna", "ben"])
+        self.hears(anna, came="ben")
         carla = self.client("carla", "acme/news", THIRTEEN)
-        self.hears(carla, "carla")
+        self.hears(carla, here=["carla"])
         second = self.client("ben", TWELVE)
-        for client in (anna, ben, second):
-            self.hears(client, "anna", "ben")
+        self.hears(second, here=["anna", "ben"])
         ben.close()
-        for client in (anna, second):
-            self.hears(client, "anna", "ben")
-        second.send([34, 2, 1])
-        self.assertEqual(second.read()[0], 8)
+        second.send([48, 2, {}, "wamp.subscription.lookup", [TWELVE]])
+        (subscription,) = second.read()[3]
+        second.send([34, 3, subscription])
+        self.assertEqual(second.read(), [35, 3])
+        self.hears(anna, went="ben")
         second.close()
-        self.hears(anna, "anna")
+        self.client("ben", TWELVE)
+        self.hears(anna, came="ben")
         self.assertTrue(carla.silent())
+
+    def test_cost(self) -> None:
+        """With many at a record, one more costs each of them one short event, and itself one list; leaving costs each
+        one short event."""
+        crowd = [self.client(f"user-{number}", TWELVE) for number in range(30)]
+        for place, client in enumerate(crowd):
+            self.hears(client, here=[f"user-{number}" for number in range(place + 1)])
+            for number in range(place + 1, len(crowd)):
+                self.hears(client, came=f"user-{number}")
+        anna = self.client("anna", TWELVE)
+        self.hears(anna, here=[*(f"user-{number}" for number in range(30)), "anna"])
+        anna.close()
+        for client in crowd:
+            self.hears(client, came="anna")
+            self.hears(client, went="anna")
+        self.assertTrue(crowd[0].silent())
+
+    def test_opened_again(self) -> None:
+        """A record that nobody had open for a while is one again for the next, also where its events are kept."""
+        for topic in (TWELVE, KEPT):
+            for user in ("anna", "ben"):
+                client = self.client(user, topic)
+                self.hears(client, here=[user])
+                client.close()
 
     def test_wamp_1(self) -> None:
         """A page of Oro's, which speaks WAMP v1, is there like any other."""
@@ -129,20 +156,21 @@ class Presence(SynchronousTestCase):
         self.addCleanup(old.close)
         self.assertEqual(old.read()[0], 0)
         old.send([5, TWELVE])
-        (stranger,) = old.read()[2]
-        self.client("anna", TWELVE)
-        self.assertEqual(old.read(), [8, TWELVE, sorted([stranger, "anna"])])
+        (stranger,) = old.read()[2]["here"]
+        anna = self.client("anna", TWELVE)
+        self.hears(anna, here=[stranger, "anna"])
+        self.assertEqual(old.read(), [8, TWELVE, {"came": "anna"}])
 
     def test_started_again(self) -> None:
-        """When the component is thrown out and comes back, it finds who is there."""
+        """When the component is thrown out and comes back, it finds who is there and tells all of them once."""
         anna, ben = self.client("anna", TWELVE), self.client("ben", TWELVE)
-        for people in (["anna"], ["anna", "ben"]):
-            self.hears(anna, *people)
-        self.hears(ben, "anna", "ben")
+        self.hears(anna, here=["anna"])
+        self.hears(anna, came="ben")
+        self.hears(ben, here=["anna", "ben"])
         ben.send([48, 5, {}, "wamp.session.kill_by_authid", ["presence"]])
         self.assertEqual(ben.read()[0], 50)
         self.child.wait_for_line("component.ended (lost): component=presence")
         ben.close()
-        self.hears(anna, "anna")
+        self.hears(anna, here=["anna"])
         self.client("carla", TWELVE)
-        self.hears(anna, "anna", "carla")
+        self.hears(anna, came="carla")

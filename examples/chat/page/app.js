@@ -93,8 +93,9 @@ async function refresh() {
         room.connection = wamp.session;
         await wamp.subscribe(`chat.room.${name}`, (args, _, details, id) => heard(room, args, details, id));
         for (const message of await wamp.call(`chat.history.${name}`)) add(room, message);
-        await wamp.subscribe(`chat.presence.${name}`, ([here]) => {
-            room.here = here;
+        await wamp.subscribe(`chat.presence.${name}`, ([{here, came, went}]) => {
+            if (here) room.here = here;
+            else room.here = came ? [...room.here, came] : room.here.filter((user) => user !== went);
             if (room === current) drawMembers();
         });
     }
