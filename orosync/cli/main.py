@@ -7,10 +7,14 @@ read a command line.
 
 from __future__ import annotations
 
+import io
+import os
 import resource
+import signal
 import sys
+import traceback
 from argparse import Namespace
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, TextIO
 from urllib.parse import unquote
 
@@ -37,46 +41,105 @@ LONGEST = 65536
 
 @attrs.frozen
 class Streams:
-    """Standard input, output and error."""
+    """Standard input (None where the shell has closed it, ``<&-``), output and error."""
 
-    stdin: TextIO
+    stdin: TextIO | None
     stdout: TextIO
     stderr: TextIO
+
+    def tell(self, text: str) -> None:
+        """A line on standard error. If it cannot be written, the exit code still says how it ended."""
+        with suppress(OSError):
+            print(text, file=self.stderr, flush=True)
+
+    def answer(self, text: str) -> None:
+        """One or more lines on standard output. A reader that has enough (``| head``) is no fault; raises Misused where
+        the answer is lost for another reason."""
+        try:
+            print(text, file=self.stdout, flush=True)
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            raise Misused(f"the answer cannot be written to standard output ({error.strerror})") from None
 
 
 def main() -> None:
     """The console command."""
-    react(_reacting, (parser().parse_args(),))
+    _die_of_signals()
+    # Of a closed one (``>&-``) Python has nothing, and argparse would take the other instead.
+    sys.stdout, sys.stderr = (
+        stream or io.TextIOWrapper(io.FileIO(os.devnull, "w")) for stream in (sys.stdout, sys.stderr)
+    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal has no letters for
+    try:
+        react(_reacting, (parser().parse_args(),))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _give_up_unwritten(stream)
+
+
+def _die_of_signals() -> None:
+    """Ctrl-C and SIGTERM end the process as they end any other that is asked a question: at once, without a word."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _give_up_unwritten(stream: TextIO) -> None:
+    """What could not be written has been told, and Python need not try again when it ends."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 async def _reacting(reactor: Any, options: Namespace) -> None:
     make_monotonic(reactor)
+    reactor.callWhenRunning(_die_of_signals)  # the reactor has put handlers of its own by then
     status = await run(reactor, options, Streams(sys.stdin, sys.stdout, sys.stderr))
     if status:
         raise SystemExit(status)
 
 
 async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
-    """Do what the command line (``parser``) says; the exit code."""
+    """Do what the command line (``parser``) says; the exit code. No exception leaves it."""
+    try:
+        return await _run(reactor, options, streams)
+    except Misused as error:
+        streams.tell(f"orosync: {error}")
+        return MISUSED
+    except Exception as error:
+        streams.tell(f"orosync: {_line(_unexpected(error))}")
+        return UNREACHABLE
+
+
+def _unexpected(error: Exception) -> str:
+    """Where a plugin, or orosync itself, has a mistake."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"failed with {type(error).__name__}: {error} ({place.filename}, line {place.lineno}): correct the plugin, "
+        "or report it if that file is none of yours"
+    )
+
+
+async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
     try:
         status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
         for fault in error.faults:
-            print(f"orosync: {fault}", file=streams.stderr)
+            streams.tell(f"orosync: {fault}")
         return REFUSED if options.command == "check-config" else MISUSED
-    except Misused as error:
-        print(f"orosync: {error}", file=streams.stderr)
-        return MISUSED
     except Unavailable as error:
-        print(f"unreachable ({error.code}): {_line(error.reason)}", file=streams.stderr)
+        streams.tell(f"unreachable ({error.code}): {_line(error.reason)}")
         return UNREACHABLE
     except TimeoutError:
-        print(f"unreachable (timeout): no answer within {TIMEOUT:g} s", file=streams.stderr)
+        streams.tell(f"unreachable (timeout): no answer within {TIMEOUT:g} s")
         return UNREACHABLE
     except Refused as error:
-        print(f"refused ({error.code}): {_line(error.reason)}", file=streams.stdout)
+        streams.answer(f"refused ({error.code}): {_line(error.reason)}")
         return REFUSED
-    print(answer, file=streams.stdout)
+    streams.answer(answer)
     return status
 
 
@@ -109,7 +172,7 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
         return f"OK: {_line(await ticket.verify(configuration, reactor, options.authenticator, text))}"
     made, warning = await ticket.make(configuration, reactor, options.authenticator, options.user)
     if warning:
-        print(f"orosync: {_line(warning)}", file=streams.stderr)
+        streams.tell(f"orosync: {_line(warning)}")
     return made
 
 
@@ -125,7 +188,13 @@ async def _check_config(configuration: Configuration, reactor: Any) -> str:
 def _given(file: str, streams: Streams) -> str:
     """A ticket or cookie as it stands in a file or, for "-", on standard input, or in a URL."""
     try:
-        text = streams.stdin.read(LONGEST) if file == "-" else Path(file).read_text()[:LONGEST]
+        if file == "-":
+            if streams.stdin is None:
+                raise Misused("standard input is closed: name a file")
+            text = streams.stdin.read(LONGEST)
+        else:
+            with open(file, encoding="utf-8-sig") as opened:
+                text = opened.read(LONGEST)
     except (OSError, UnicodeDecodeError) as error:
         raise Misused(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})") from None
     if not text.strip():

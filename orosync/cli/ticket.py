@@ -10,7 +10,7 @@ from orosync.app.container import Container
 from orosync.cli.running import Misused, ask, no_such, only
 from orosync.clocks import Now, time_of_day
 from orosync.config import Configuration
-from orosync.config.listen import ListenSection
+from orosync.config.attached import LISTENER
 from orosync.config.sections import TicketSection
 from orosync.errors import Refused
 from orosync.identity.ticket import date_c, make_ticket, parse
@@ -78,12 +78,19 @@ def _section(configuration: Configuration, name: str | None) -> TicketSection:
 
 
 def _presented(configuration: Configuration, section: TicketSection, text: str) -> ConnectionFacts:
-    """The ticket as if it came to a listener, and from an address, that accepts the back end's."""
+    """The ticket as if it came to a listener, and from an address, that accepts the back end's; without listeners, to
+    the router that [attach] serves."""
     listeners = list(configuration.listeners.values())
-    granting = next((one for one in listeners if one.publisher or one.publisher_from), listeners[0])
-    peer = _peer(granting, section)
+    granting = next(
+        (one for one in listeners if one.publisher or one.publisher_from), listeners[0] if listeners else None
+    )
+    attach = configuration.attach
+    networks = attach.publisher_from if granting is None and attach is not None else ()
+    networks = networks if granting is None else granting.publisher_from
+    here = section.accept_published_secret or not networks
+    peer = "127.0.0.1" if here else str(networks[0].network_address)
     return ConnectionFacts(
-        listener=granting.name,
+        listener=LISTENER if granting is None else granting.name,
         peer=peer,
         address=peer,
         host="",
@@ -96,8 +103,3 @@ def _presented(configuration: Configuration, section: TicketSection, text: str) 
         tls=False,
         forwarded=False,
     )
-
-
-def _peer(listener: ListenSection, section: TicketSection) -> str:
-    networks = () if section.accept_published_secret else listener.publisher_from
-    return str(networks[0].network_address) if networks else "127.0.0.1"

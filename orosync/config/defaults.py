@@ -87,8 +87,8 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     if home.startswith("/") and home != "/":
         candidates.append(Path(home) / ".local/state/orosync")
     candidates.append(Path("/var/lib/orosync"))
-    here = Path("var").absolute()
-    return next((candidate for candidate in candidates if can_be_made(candidate)), here)
+    found = next((candidate for candidate in candidates if can_be_made(candidate)), None)
+    return found or Path("var").absolute()
 
 
 def can_be_made(directory: Path) -> bool:

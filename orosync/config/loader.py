@@ -45,6 +45,9 @@ NAMED = (
 )  # fmt: skip
 """The kinds of section: those that stand once, and those that have a name ([kind:name])."""
 
+LONGEST = 1 << 24
+"""Bytes of a file; /dev/zero has no end."""
+
 REFERENCES = (
     ("authenticator", "directory", "directory"),
     ("authenticator", "sessions", "sessions"),
@@ -64,9 +67,10 @@ def load(
     ``environ`` (default: the process's) answers ``env:`` references and ``${NAME}``; ``open_files`` is the limit that
     max_connections is compared with (default: the process's, RLIMIT_NOFILE).
     """
-    path = Path(path).absolute()
+    path = Path(path)
     try:
-        text = path.read_bytes().decode()
+        path = path.absolute()
+        text = _content(path)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}), correct the path or its rights"]) from None
     except UnicodeDecodeError as error:
@@ -79,6 +83,14 @@ def load(
     if open_files is None:
         open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return attrs.evolve(configuration, warnings=loading.warnings(configuration, open_files), lines=loading.lines())
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as opened:
+        content = opened.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise ConfigError([f"{path}: is longer than {LONGEST >> 20} MiB and no configuration, name another file"])
+    return content.decode()
 
 
 class _Loading:
