@@ -273,7 +273,7 @@ use = oro
 """As etc/router.production.ini, which leaves every limit as it is."""
 
 PAGES_OF_ONE = 40
-"""Pages that one user has open; connections_per_user allows 50."""
+"""Pages that one user has open; connections_per_user allows 200."""
 
 
 def come_back(asked: argparse.Namespace) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Unit(SynchronousTestCase):
         """systemd waits longer for the end than the configured drain, and every connection has its descriptor."""
         credentials = self.copy.parent
         (credentials / "oro_secret").write_text("0123456789abcdef0123456789abcdef")
-        (credentials / "admin_hash").write_text("$2y$13$" + "a" * 53)
+        (credentials / "db_dsn").write_text("postgres://orosync:password@127.0.0.1/oro")
         configuration = load(PRODUCTION, {"CREDENTIALS_DIRECTORY": str(credentials)}, 65536)
         self.assertGreater(float(self.unit["Service"]["TimeoutStopSec"]), configuration.router.drain + 10)
         connections = sum(listener.max_connections for listener in configuration.listeners.values())

@@ -91,6 +91,11 @@ def endpoint(text: str, source: Source) -> str:
             f"{found.kind}: would serve an old certificate after its renewal, write tcp: and let the keys certificate "
             "and key wrap it"
         )
+    if found.kind == "tcp6":
+        raise ValueError(
+            r"write an address of IPv6 like tcp:8080:interface=\:\:1 (each of its colons is \:); interface=\:\: is all "
+            "addresses of IPv6 and IPv4"
+        )
     if found.kind not in _ALLOWED:
         raise ValueError(
             f"{found.kind!r} is no kind of endpoint, write tcp:, unix: or systemd:{did_you_mean(found.kind, _ALLOWED)}"

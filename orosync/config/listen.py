@@ -24,7 +24,9 @@ class ListenSection:
     endpoint: str = setting(
         endpoints.endpoint,
         "Where to listen, as a string of Twisted's: `tcp:PORT:interface=ADDRESS`, `unix:PATH:mode=660` or "
-        "`systemd:domain=INET:name=NAME`. Unless it says `backlog=`, 4096 connections may wait to be accepted (or as "
+        "`systemd:domain=INET:name=NAME`. `tcp:8080` is all IPv4 addresses, "
+        r"`tcp:8080:interface=\:\:` all of IPv6 and IPv4: each colon of an IPv6 address is written `\:`. "
+        "Unless it says `backlog=`, 4096 connections may wait to be accepted (or as "
         "many as `net.core.somaxconn` allows); a socket of systemd's has its unit's `Backlog=`.",
         required=True,
         example="tcp:8080:interface=127.0.0.1",
@@ -131,7 +133,7 @@ class ListenSection:
     publisher_message_limit: int = setting(
         readers.size,
         "The largest message of the back end; a larger one is skipped, the connection stays.",
-        default="1MiB",
+        default="16MiB",
     )
     send_buffer_limit: int = setting(
         readers.size,
@@ -176,7 +178,9 @@ class ListenSection:
         default="16",
     )
     connections_per_user: int = setting(
-        readers.count, "Connections of one user at one time; the back end is not counted.", default="50"
+        readers.count,
+        "Connections of one user at one time (each tab of a browser has one); the back end is not counted.",
+        default="200",
     )
     subscriptions_per_connection: int = setting(readers.count, "Subscriptions of one connection.", default="128")
     registrations_per_connection: int = setting(

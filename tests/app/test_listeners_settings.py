@@ -64,11 +64,11 @@ class ListeningTests(SynchronousTestCase):
             ({"publisher": True}, 65536),
             ({"transport": "rawsocket"}, 65536),
             ({"transport": "universal", "publisher": True}, 65536),
-            ({"transport": "rawsocket", "publisher": True}, 1 << 20),
+            ({"transport": "rawsocket", "publisher": True}, 1 << 24),
         ]:
             self.assertEqual(listeners.client_policy(section(**keys)), ConnectionPolicy(message_limit=limit), keys)
         self.assertEqual(
-            listeners.publisher_policy(section()), ConnectionPolicy(1 << 20, skip_oversized=True, pinged=False)
+            listeners.publisher_policy(section()), ConnectionPolicy(1 << 24, skip_oversized=True, pinged=False)
         )
 
     def test_allowance(self) -> None:

@@ -35,6 +35,8 @@ BAD = {
     "tls:certs:443": "tls" + OWN_TLS,
     "8080": "'8080' is no kind of endpoint, write tcp:, unix: or systemd:",
     "tpc:8080": "'tpc' is no kind of endpoint, write tcp:, unix: or systemd:, did you mean tcp?",
+    "tcp6:8080": "write an address of IPv6 like tcp:8080:interface=\\:\\:1 (each of its colons is \\:); "
+    "interface=\\:\\: is all addresses of IPv6 and IPv4",
     "tcp:": "'' is not a port" + TCP,
     "tcp:http": "'http' is not a port" + TCP,
     "tcp:65536": "'65536' is not a port" + TCP,

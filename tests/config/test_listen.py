@@ -18,12 +18,12 @@ class Listen(SynchronousTestCase):
         """Every queue and wait has its bound without a word in the file."""
         section = ListenSection(name="x", endpoint="tcp:1")
         self.assertEqual((section.header_limit, section.message_limit), (16 * 1024, 64 * 1024))
-        self.assertEqual((section.publisher_message_limit, section.send_buffer_limit), (1024**2, 1024**2))
+        self.assertEqual((section.publisher_message_limit, section.send_buffer_limit), (16 * 1024**2, 1024**2))
         self.assertEqual((section.handshake_timeout, section.hello_timeout, section.send_timeout), (5.0, 10.0, 10.0))
         self.assertEqual((section.ping_interval, section.ping_timeout), (25.0, 10.0))
         self.assertEqual(
             (section.max_connections, section.connections_per_user, section.subscriptions_per_connection),
-            (10000, 50, 128),
+            (10000, 200, 128),
         )
         self.assertEqual((section.registrations_per_connection, section.calls_per_connection), (128, 1000))
         self.assertEqual(

@@ -6,13 +6,20 @@ import os
 import re
 from pathlib import Path
 
-from orosync.config import load
-from orosync.config.sections import DemoDirectorySection, ForeignSection, StaticDirectorySection, TicketSection
+from orosync.config import Configuration, load
+from orosync.config.sections import (
+    CookieSection,
+    DemoDirectorySection,
+    ForeignSection,
+    StaticDirectorySection,
+    TicketSection,
+)
 from orosync.errors import ConfigError
 from orosync.model import User
 from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
 
 ETC = Path(__file__).resolve().parents[2] / "etc"
+PRODUCTION = ETC / "router.production.ini"
 
 FOREIGN = """\
 [authenticator:acme]
@@ -242,34 +249,81 @@ class Shipped(FilesCase):
                 self.assertTrue(above.startswith(("#", "use =", "authenticators =")), line)
             above = line
 
-    def production(self, text: str) -> list[str]:
-        """The listeners of a version of the production file, whose secrets are there; it gives no warning."""
+    def production(self, text: str) -> Configuration:
+        """A version of the production file, whose secrets are there; nothing is warned of but its unencrypted port."""
         self.write(SECRET, "oro_secret")
         self.write("fedcba9876543210" * 2, "oro_secret_old")
+        self.write("postgres://orosync:password@127.0.0.1/oro", "db_dsn")
         self.write(ENVIRON["ADMIN_HASH"], "admin_hash")
         self.write("x", "fullchain.pem")
         self.write("x", "privkey.pem")
         environ = {"CREDENTIALS_DIRECTORY": str(self.directory), "STATE_DIRECTORY": str(self.directory)}
-        self.assertEqual(self.load(text, environ).warnings, ())
-        return list(self.load(text, environ).listeners)
+        configuration = self.load(text, environ)
+        expected = ["[listen:shared] endpoint: tcp:8080 takes connections from other machines unencrypted"]
+        if configuration.listeners["shared"].endpoint != "tcp:8080":
+            expected = []
+        self.assertEqual([one.partition(", so that")[0] for one in configuration.warnings], expected)
+        return configuration
 
     def test_production(self) -> None:
-        """What a real installation starts from is sound once its secrets are where it says."""
-        self.assertEqual(self.production((ETC / "router.production.ini").read_text()), ["shared"])
+        """What a real installation starts from is sound once its secrets are where it says: Oro's documented set-up,
+        one port without a proxy, and all users of its database."""
+        configuration = self.production(PRODUCTION.read_text())
+        self.assertEqual(
+            [(one.name, one.endpoint) for one in configuration.listeners.values()], [("shared", "tcp:8080")]
+        )
+        self.assertEqual(configuration.directories["people"].use, "postgresql")
+
+    def test_production_behind_nginx(self) -> None:
+        """The comment for nginx: its lines replace those of the port without a proxy, and warn of nothing."""
+        text = PRODUCTION.read_text()
+        endpoint, origins, proxies = re.findall(
+            r"(?m)^#   ((?:endpoint = tcp:8080:|origins = |trusted_proxies = ).*)$", text
+        )
+        text = re.sub(r"(?m)^endpoint = .*$", f"{endpoint}\n{proxies}", text, count=1)
+        text = re.sub(r"(?m)^origins = .*$", origins, text, count=1)
+        listener = self.production(text).listeners["shared"]
+        self.assertEqual(listener.endpoint, "tcp:8080:interface=127.0.0.1")
+        self.assertTrue(listener.trusted_proxies)
+
+    def test_production_with_a_list_of_users(self) -> None:
+        """The comment with the static list replaces the two lines of the database."""
+        text = PRODUCTION.read_text()
+        use, user = re.findall(r"(?m)^#   (use = static|user\.admin = .*)$", text)
+        text = re.sub(r"(?m)^use = postgresql\ndsn = .*$", f"{use}\n{user}", text)
+        people = self.production(text).directories["people"]
+        assert isinstance(people, StaticDirectorySection)
+        self.assertEqual([one.username for one in people.user], ["admin"])
+
+    def test_production_with_the_cookie_of_each_application(self) -> None:
+        """The comments with the cookie of OroPlatform, OroCRM and OroCommerce, each with PHP's files."""
+        text = PRODUCTION.read_text()
+        cookies = {}
+        for application in ("OroPlatform", "OroCRM", "OroCommerce"):
+            written = text.replace("authenticators = ticket", "authenticators = ticket cookie")
+            for title in (f"# {application}: ", "# PHP's sessions in files"):
+                found = re.search(rf"(?m)^{title}(?:.*\n)(?:# .*\n)*?((?:#   .*\n)+)", text)
+                assert found is not None, title
+                written += re.sub(r"(?m)^#   ", "", found[1])
+            written = written.replace("path = /var/www/oro/var/sessions/prod", f"path = {self.directory}")
+            configuration = self.production(written)
+            cookie = configuration.authenticators["cookie"]
+            assert isinstance(cookie, CookieSection)
+            cookies[application] = cookie.cookie
+        self.assertEqual(cookies, {"OroPlatform": "BAPID", "OroCRM": "CRMID", "OroCommerce": "BAPID"})
 
     def test_production_with_everything(self) -> None:
         """So are the lines that are commented out there: TLS of our own, a port for PHP, rotation, own channels."""
-        text = (ETC / "router.production.ini").read_text()
+        text = PRODUCTION.read_text()
         text = re.sub(r"(?m)^#(?=\[|[a-z_]+(\.\S+)? = )", "", text)
         text = text.replace("oro_routing = /var/www/oro", f"oro_routing = {self.directory}")
-        text = text.replace("maintenance_lock = /var/www/oro/var/cache", f"maintenance_lock = {self.directory}")
-        self.assertEqual(self.production(text), ["shared", "public", "backend"])
+        self.assertEqual(list(self.production(text).listeners), ["shared", "public", "backend"])
 
     def test_production_without_its_secrets(self) -> None:
         """Until then it does not start, and says what is missing."""
-        error = self.assertRaises(ConfigError, load, ETC / "router.production.ini", {}, 65536)
+        error = self.assertRaises(ConfigError, load, PRODUCTION, {}, 65536)
         missing = "the environment has no CREDENTIALS_DIRECTORY, set it or write the path out"
         self.assertEqual(
             [re.sub(r" \(line \d+\)", "", fault) for fault in error.faults],
-            [f"[authenticator:ticket] secret: {missing}", f"[directory:people] user.admin: {missing}"],
+            [f"[authenticator:ticket] secret: {missing}", f"[directory:people] dsn: {missing}"],
         )
