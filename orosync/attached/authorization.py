@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from orosync.authz.chain import resolved
 from orosync.interfaces import IJournal
 from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
 
@@ -87,7 +88,7 @@ class Authorization:
         self._outstanding += 1
         try:
             try:
-                decided = await decision if isinstance(decision, Deferred) else decision
+                decided = await resolved(decision)
             except Exception:
                 decided = self._broken()
             if before is not None:

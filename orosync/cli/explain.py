@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 
 from orosync.app.container import Container
+from orosync.authz.chain import resolved
 from orosync.cli.running import Misused, ask, no_such
 from orosync.config import Configuration
 from orosync.config.authentication import Method
@@ -67,9 +67,8 @@ async def explain(configuration: Configuration, reactor: Any, asked: ExplainQuer
 
     async def question(container: Container) -> Explanation:
         principal = await _principal(container, authenticators, asked)
-        decision = container.chain(realm).decide(principal, asked.action, asked.uri, asked.match, {})
-        if isinstance(decision, Deferred):
-            decision = await decision
+        chain = container.chain(realm)
+        decision = await resolved(chain.decide(principal, asked.action, asked.uri, asked.match, {}))
         if decision.failed:
             raise Unavailable("no_answer", decision.rule)
         allowed = decision.verdict is Verdict.ALLOW

@@ -24,6 +24,7 @@ from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters, PublishOptions
 from orosync.session.dispatch import LocalWire
 from orosync.session.realm_context import RealmContext
+from orosync.session.replies import wait_for
 from orosync.session.v2_requests import HANDLERS, Requests
 from orosync.wamp import uris
 from orosync.wamp.messages import Call, Error, Event, Invocation, Message, Publish, Result
@@ -237,14 +238,15 @@ class LocalSession:
     # -- RequestingSession
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
-        """Handle nothing more until ``outcome`` is there: that keeps messages in order."""
-        outcome.addCallback(lambda value: None if self._left else then(value))
-        outcome.addErrback(self._failed)
-        if not outcome.called or outcome.paused:
-            self._held = True
-            outcome.addBoth(lambda _: self._go_on())
+        """See RequestingSession."""
+        wait_for(outcome, then, self, lambda: self._left, self._failed)
 
-    def _go_on(self) -> None:
+    def pause(self) -> None:
+        """Queue what is sent, and handle nothing."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Handle what is queued."""
         self._held = False
         while self._waiting and not self._held:
             self._handle(*self._waiting.popleft())

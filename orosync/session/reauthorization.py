@@ -13,16 +13,14 @@ from typing import Any, NamedTuple, Protocol
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 
+from orosync.authz.chain import resolved
 from orosync.interfaces import IJournal
 from orosync.model import Action, ConnectionFacts, Decision, Match, Principal, Rights, Verdict
 from orosync.router.deliveries import Member
 from orosync.session.realm_context import RealmContext
 from orosync.session.replies import reason_of
-
-AT_A_TURN = 100
-"""Decisions in one turn of the reactor."""
+from orosync.session.work_queue import WorkQueue
 
 AT_ONCE = 64
 """Decisions waited for: an authorizer that hangs must not delay the others for hours."""
@@ -65,26 +63,18 @@ class _Held(NamedTuple):
 class Reauthorization:
     """Authorizes again what sessions have, in the order in which they were named."""
 
-    _log = Logger()
-
-    def __init__(
-        self, clock: IReactorTime, journal: IJournal, *, at_a_turn: int = AT_A_TURN, at_once: int = AT_ONCE
-    ) -> None:
+    def __init__(self, clock: IReactorTime, journal: IJournal, *, at_once: int = AT_ONCE) -> None:
         self._clock = clock
         self._journal = journal
-        self._at_a_turn = at_a_turn
-        self._at_once = at_once
-        self._sessions: deque[RealmMember] = deque()
-        self._pending: deque[_Held] = deque()
-        self._later: deque[tuple[float, _Held]] = deque()
-        self._under_way = 0
+        self._queue: WorkQueue[RealmMember | _Held] = WorkQueue(clock, self._begin, at_once)
+        self._postponed: deque[tuple[float, _Held]] = deque()
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
     def review(self, sessions: Iterable[RealmMember]) -> None:
         """Authorize again everything that these have."""
-        self._sessions.extend(sessions)
-        self._wake()
+        if not self._stopped:
+            self._queue.add(sessions)
 
     def renew(self, session: RealmMember, rights: Rights) -> None:
         """Give a session other rights, and authorize again what it has."""
@@ -100,60 +90,24 @@ class Reauthorization:
     def stop(self) -> None:
         """Authorize no more. Decisions under way change nothing."""
         self._stopped = True
-        for queue in (self._sessions, self._pending, self._later):
-            queue.clear()
+        self._queue.stop()
+        self._postponed.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # -- when
+    def _begin(self, item: RealmMember | _Held) -> Deferred[None] | None:
+        if isinstance(item, _Held):
+            return Deferred.fromCoroutine(self._authorize(item))
+        self._queue.add(_holdings(item), first=True)
+        return None
 
-    def _wake(self) -> None:
-        """Go on in the next turn, or when the first pause is over."""
-        if self._timer is not None or self._stopped:
-            return
-        if self._under_way < self._at_once and (self._sessions or self._pending):
-            self._timer = self._clock.callLater(0, self._turn)
-        elif self._later:
-            self._timer = self._clock.callLater(max(0.0, self._later[0][0] - self._clock.seconds()), self._turn)
-
-    def _turn(self) -> None:
-        self._timer = None
-        now = self._clock.seconds()
-        while self._later and self._later[0][0] <= now:
-            self._pending.append(self._later.popleft()[1])
-        for _ in range(self._at_a_turn):
-            if self._under_way >= self._at_once or not (self._pending or self._sessions):
-                break
-            if self._pending:
-                self._authorize(self._pending.popleft())
-            else:
-                self._pending.extend(_holdings(self._sessions.popleft()))
-        self._wake()
-
-    # -- deciding
-
-    def _authorize(self, held: _Held) -> None:
-        realm_context, member, action, _, uri, match, options, _ = held
-        if not _has(held):
-            return
-        principal = member.principal
-        decision = realm_context.chain.decide(principal, action, uri, match, options)
-        if isinstance(decision, Decision):
+    async def _authorize(self, held: _Held) -> None:
+        if _has(held):
+            principal = held.member.principal
+            chain = held.realm_context.chain
+            decision = await resolved(chain.decide(principal, held.action, held.uri, held.match, held.options))
             self._authorized(decision, held, principal)
-            return
-        self._under_way += 1
-        later: Deferred[Any] = decision.addCallback(self._authorized, held, principal)
-        later.addErrback(
-            lambda failure: self._log.failure("what a session has could not be authorized", failure=failure)
-        )
-        later.addBoth(self._answered)
-
-    def _answered(self, _: object) -> None:
-        self._under_way -= 1
-        if self._timer is not None and self._under_way < self._at_once and (self._sessions or self._pending):
-            self._timer.reset(0)  # it was waiting for a pause to be over
-        self._wake()
 
     def _authorized(self, decision: Decision, held: _Held, principal: Principal) -> None:
         if self._stopped or decision.verdict is Verdict.ALLOW or not _has(held):
@@ -164,11 +118,23 @@ class Reauthorization:
         fields = {"user": principal.authid, "uri": held.uri, "rule": decision.rule}
         if decision.failed and tried < TRIES:
             self._journal.note("review.postponed", held.action.value, tried=tried, **fields)
-            self._later.append((self._clock.seconds() + PAUSE, held._replace(tried=tried)))
-            self._wake()
+            self._postpone(held._replace(tried=tried))
             return
         self._journal.note(f"{held.action.value}.revoked", decision.refusal, **fields)
         self._revoke(held, reason_of(decision))
+
+    def _postpone(self, held: _Held) -> None:
+        self._postponed.append((self._clock.seconds() + PAUSE, held))
+        if self._timer is None:
+            self._timer = self._clock.callLater(PAUSE, self._try_again)
+
+    def _try_again(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._postponed and self._postponed[0][0] <= now:
+            self._queue.add([self._postponed.popleft()[1]])
+        if self._postponed:
+            self._timer = self._clock.callLater(self._postponed[0][0] - now, self._try_again)
 
     def _revoke(self, held: _Held, reason: str) -> None:
         realm = held.realm_context.realm

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from orosync.authz.chain import Chain
 from orosync.errors import RequestError
@@ -37,6 +38,31 @@ class RequestingSession(Protocol):
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """Handle no other message before ``outcome`` is there and ``then`` has been called with it."""
+
+
+class MessageSource(Protocol):
+    """Where a session's messages come from: a link, or what queues them."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+def wait_for(
+    outcome: Deferred[Any],
+    then: Callable[[Any], Any],
+    source: MessageSource,
+    is_over: Callable[[], bool],
+    failed: Callable[[Failure], None],
+) -> None:
+    """What ``RequestingSession.wait`` does: ``then`` is called with ``outcome`` unless the session is over; the failure
+    of either goes to ``failed``. ``source`` is paused until then, also for a Deferred of ``then``; what is there
+    already costs no pause."""
+    outcome.addCallback(lambda value: None if is_over() else then(value))
+    outcome.addErrback(failed)
+    if not outcome.called or outcome.paused:
+        source.pause()
+        outcome.addBoth(lambda _: source.resume())
 
 
 def when_decided(

@@ -9,13 +9,12 @@ session whose credential cannot be checked stays, and is checked again soon.
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable, Hashable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,6 +23,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.identity.credentials import Credentials
 from orosync.interfaces import IJournal, IRecheck, Renewal
 from orosync.model import Rights
+from orosync.session.work_queue import WorkQueue
 
 AT_ONCE = 8
 """Checks under way; logins need their share of the directory too."""
@@ -33,9 +33,6 @@ PATIENCE = 30.0
 
 AGAIN = 30.0
 """Seconds at most until a check that failed is repeated."""
-
-AT_A_TURN = 100
-"""Checks that begin in one turn of the reactor, should many be due at once."""
 
 
 class RevalidatedSession(Protocol):
@@ -80,15 +77,12 @@ class Revalidation:
         self._journal = journal
         self._interval = interval
         self._renew = renew
-        self._at_once = at_once
         self._chance = chance
         self._subjects: dict[Hashable, _Subject] = {}
         self._subjects_of: dict[RevalidatedSession, list[_Subject]] = {}
         self._agenda: list[tuple[float, int, _Subject]] = []
         self._order = count()
-        self._queue: deque[_Subject] = deque()
-        self._under_way = 0
-        self._pumping = False
+        self._queue: WorkQueue[_Subject] = WorkQueue(clock, self._begin, at_once)
         self._timer: IDelayedCall | None = None
         self._stopped = False
 
@@ -120,7 +114,7 @@ class Revalidation:
         self._subjects.clear()
         self._subjects_of.clear()
         self._agenda.clear()
-        self._queue.clear()
+        self._queue.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -148,39 +142,22 @@ class Revalidation:
     def _wake(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        for _ in range(AT_A_TURN):
-            if not self._agenda or self._agenda[0][0] > now:
-                break
-            self._queue.append(heappop(self._agenda)[2])
+        due = []
+        while self._agenda and self._agenda[0][0] <= now:
+            due.append(heappop(self._agenda)[2])
+        self._queue.add(due)
         self._arm()
-        self._pump()
 
     # -- checking
 
-    def _pump(self) -> None:
-        if self._pumping:
-            return
-        self._pumping = True
-        while self._queue and self._under_way < self._at_once:
-            subject = self._queue.popleft()
-            if subject.sessions:
-                self._ask(subject)
-            else:
-                del self._subjects[subject.key]
-        self._pumping = False
-
-    def _ask(self, subject: _Subject) -> None:
-        self._under_way += 1
+    def _begin(self, subject: _Subject) -> Deferred[None] | None:
+        if not subject.sessions:
+            del self._subjects[subject.key]
+            return None
         answer = maybeDeferred(subject.authority.recheck, subject.credential)
         if not answer.called:
             answer.addTimeout(PATIENCE, self._clock)
-        answer.addCallbacks(self._stands, self._fell, callbackArgs=(subject,), errbackArgs=(subject,))
-        answer.addErrback(lambda failure: self._log.failure("a session could not be ended", failure=failure))
-        answer.addBoth(self._answered)
-
-    def _answered(self, _: object) -> None:
-        self._under_way -= 1
-        self._pump()
+        return answer.addCallbacks(self._stands, self._fell, callbackArgs=(subject,), errbackArgs=(subject,))
 
     def _stands(self, renewal: Renewal | None, subject: _Subject) -> None:
         if self._stopped:

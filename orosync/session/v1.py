@@ -24,7 +24,7 @@ from orosync.router.filters import Filters, PublishOptions
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import error_of, no_room, one_too_many, refusal, when_decided
+from orosync.session.replies import error_of, no_room, one_too_many, refusal, wait_for, when_decided
 from orosync.wamp import uris, v1
 from orosync.wamp.messages import Error, Goodbye, Message, Result
 from orosync.wamp.payload import Payload
@@ -226,12 +226,8 @@ class V1Session:
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """See RequestingSession."""
-        link = self._link
-        assert link is not None
-        link.pause()
-        outcome.addCallback(lambda value: None if self._member is None else then(value))
-        outcome.addErrback(self._failed)
-        outcome.addBoth(lambda _: link.resume())
+        assert self._link is not None
+        wait_for(outcome, then, self._link, lambda: self._member is None, self._failed)
 
     def _not_carried_out(self, error: RequestError) -> None:
         """v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses."""

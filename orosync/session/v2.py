@@ -23,6 +23,7 @@ from orosync.session import features
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
+from orosync.session.replies import wait_for
 from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, readable_part
 from orosync.wamp import uris
 from orosync.wamp.codec import Codec
@@ -194,7 +195,7 @@ class V2Session:
         also = Deferred.fromCoroutine(
             watched_credentials(self._facts, outcome, self._context.admitted(self._realm_context))
         )
-        return also.addCallback(self._if_still_here, lambda more: self._join(outcome, own + more))
+        return also.addCallback(lambda more: None if self._over else self._join(outcome, own + more))
 
     def _join(self, principal: Principal, credentials: Credentials) -> None:
         assert self._realm_context is not None and self._hello is not None and self._link is not None
@@ -299,18 +300,9 @@ class V2Session:
             self._failed(Failure())
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
-        """Read nothing more from this client until ``outcome`` is there, and ``then``'s own if it returns a Deferred:
-        that keeps its messages in order."""
-        link = self._link
-        assert link is not None
-        outcome.addCallback(self._if_still_here, then)
-        outcome.addErrback(self._refused)
-        if not outcome.called or outcome.paused:  # the common case costs no pause
-            link.pause()
-            outcome.addBoth(lambda _: link.resume())
-
-    def _if_still_here(self, outcome: Any, then: Callable[[Any], Any]) -> Any:
-        return None if self._over else then(outcome)
+        """See RequestingSession."""
+        assert self._link is not None
+        wait_for(outcome, then, self._link, lambda: self._over, self._refused)
 
     def _refused(self, failure: Failure) -> None:
         if self._over:

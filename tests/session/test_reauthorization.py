@@ -4,13 +4,15 @@ answers later, or cannot."""
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.interfaces import Renewal
 from orosync.model import Action, Decision, Match, Rights, Verdict
-from orosync.session.reauthorization import AT_A_TURN, PAUSE, Reauthorization
+from orosync.session.reauthorization import PAUSE, Reauthorization
+from orosync.session.work_queue import AT_A_TURN
 from orosync.testing import principal
 from tests.session.fixture import RealmFixture
 
@@ -121,21 +123,19 @@ class DecisionTests(ReviewCase):
 
 class PaceTests(ReviewCase):
     def test_few_in_a_turn(self):
-        """However many there are, a turn of the reactor authorizes so many and no more, and all in the end."""
+        """A turn of the reactor authorizes AT_A_TURN of them, and all are authorized in the end."""
         players = [self.fixture.v2() for _ in range(10)]
         for player in players:
             player.say(*([32, number, {}, f"t{number}"] for number in range(1, 101)))
         asked = self.fixture.authorizer.asked
         asked.clear()
-        self.reauthorization.review([player.session for player in players])
         turns = []
-        while self.reauthorization._timer is not None:
-            before = len(asked)
-            self.reauthorization._timer.cancel()
-            self.reauthorization._turn()
-            turns.append(len(asked) - before)
-        self.assertLessEqual(max(turns), AT_A_TURN)
-        self.assertEqual(sum(turns), 1000)
+        call_later = self.fixture.clock.callLater
+        self.fixture.clock.callLater = lambda *args: turns.append(len(asked)) or call_later(*args)
+        self.reauthorization = Reauthorization(self.fixture.clock, self.fixture.journal)
+        self.review(*players)
+        self.assertLessEqual(max(later - earlier for earlier, later in pairwise([*turns, 1000])), AT_A_TURN)
+        self.assertEqual(len(asked), 1000)
 
     def test_few_at_once(self):
         """Only a few answers are waited for; each that comes lets another question go."""
