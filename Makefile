@@ -1,7 +1,7 @@
 # Each target installs what it needs; this is done once.
 #   make run     the demonstration on https://127.0.0.1:8443/ (etc/router.ini)
 #   make unit    the tests that need no database, browser or other program, in less than 4 minutes
-#   make test    all tests; installs the Debian packages that they need, if permitted
+#   make test    all tests, in one process per core; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict
 #   make bench   the benchmarks; PEERS, SCEN and REPS select (bench/README.md)
 #   make bench-rules   the cost of topic rules for each PUBLISH (docs/topics.md)
@@ -30,10 +30,10 @@ PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_fi
     tests/test_packaging.py tests/test_units.py tests/js/%
 
 unit: $(INSTALLED)
-	$(BIN)/python -m twisted.trial $(filter-out $(PROGRAMS),$(shell find tests -name 'test_*.py' -not -path '*/node_modules/*' | sort))
+	$(BIN)/python tools/run_tests.py $(filter-out $(PROGRAMS),$(shell find tests -name 'test_*.py' -not -path '*/node_modules/*' | sort))
 
 test: $(INSTALLED) .cache/test-tools
-	$(BIN)/python -m twisted.trial $(TESTS)
+	$(BIN)/python tools/run_tests.py $(TESTS)
 
 style: $(INSTALLED)
 	$(BIN)/ruff check .

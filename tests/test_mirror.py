@@ -26,6 +26,7 @@ OF_THE_WHOLE = {
     "tests/test_packaging.py",
     "tests/test_stability.py",
     "tests/test_plugin.py",
+    "tests/test_run_tests.py",
     "tests/test_structure.py",
     "tests/test_units.py",
     "tests/test_bench.py",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator
 
 LOWEST, HIGHEST = 15000, 32767
 """Below the ports that Linux gives to outgoing connections and to those who listen on port 0: one of those may become
 another program's before the program that it was asked for listens on it."""
 
-_given: set[int] = set()
+BLOCK = 256
+"""Each process gives out ports of blocks of its own, as tests of several processes run at the same time."""
+
+_guards: list[socket.socket] = []
 
 
 def free_port() -> int:
@@ -17,13 +21,29 @@ def free_port() -> int:
 
     For programs that cannot say which port they got; those that can listen on port 0 instead.
     """
+    return next(_PORTS)
+
+
+def _ports() -> Iterator[int]:
     while True:
-        port = random.randint(LOWEST, HIGHEST)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given:
-            _given.add(port)
-            return port
+        first = random.randrange(LOWEST, HIGHEST - BLOCK, BLOCK)
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:  # the block is another process's, or its first port is in use
+            guard.close()
+            continue
+        _guards.append(guard)
+        yield from filter(_is_free, range(first + 1, first + BLOCK))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+_PORTS = _ports()

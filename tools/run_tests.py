@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""run_tests.py [--jobs N] [NAME ...]: runs tests with Twisted's trial in several processes at the same time.
+
+NAME is a package, module, class or method of tests (tests.router), or the path of a file; left out: ``tests``. Each
+process takes the next module when it is done with one: most of the time a test of the product waits for a program that
+starts, and one core is idle. Modules of one line of TOGETHER go to the same process, which starts what they share once.
+
+Prints each module with its time when it is done, then what failed, the slowest modules, and the closing lines of trial.
+The exit code is 0 if every module was run and no test failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twisted.trial import reporter
+from twisted.trial.itrial import ITestCase
+from twisted.trial.runner import TestLoader, TestSuite, TrialRunner
+from twisted.trial.unittest import decorate
+
+TOGETHER = (
+    "tests.product.test_interop_*",
+    "tests.identity.directories.*",
+)
+"""Modules that share a server or clients which take long to start."""
+
+FIRST = ("tests.product.*", "tests.test_*")
+"""The slow modules: if one of them began at the end, a single process would work on it alone."""
+
+SLOWEST = 10
+"""How many of the slowest modules are named at the end."""
+
+OUTCOMES = ("skips", "expectedFailures", "failures", "errors", "unexpectedSuccesses", "successes")
+"""What trial counts, in the order in which it prints that."""
+
+
+@dataclass
+class Result:
+    """What one process has run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each module that it has finished."""
+    ran: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def modules(name: str, top: Path) -> list[str]:
+    """The test modules that ``name`` means, by their dotted names; a class or a method stands for itself."""
+    if name.endswith(".py"):
+        return [".".join(Path(name).resolve().relative_to(top).with_suffix("").parts)]
+    folder = top.joinpath(*name.split("."))
+    if not folder.is_dir():
+        return [name]
+    found = (path.relative_to(top) for path in folder.rglob("test_*.py") if "node_modules" not in path.parts)
+    return sorted(".".join(path.with_suffix("").parts) for path in found)
+
+
+def batches(names: list[str]) -> list[list[str]]:
+    """What a process takes at a time: a module, or several that belong together; the slow ones first."""
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        key = next((pattern for pattern in TOGETHER if fnmatch.fnmatch(name, pattern)), name)
+        found.setdefault(key, []).append(name)
+    return sorted(found.values(), key=lambda batch: not any(fnmatch.fnmatch(batch[0], slow) for slow in FIRST))
+
+
+class Share(TestSuite):
+    """The modules that this process gets: it goes through all, and claims those that no other process has claimed."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self.place = place
+        self.seconds: dict[str, float] = {}
+
+    def _claimed(self) -> Iterator[str]:
+        for number, batch in enumerate(json.loads((self.place / "batches").read_text())):
+            try:
+                os.close(os.open(self.place / f"claim-{number}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            yield from batch
+
+    def run(self, result: Any, debug: bool = False) -> Any:
+        for name in self._claimed():
+            began, before = time.monotonic(), result.testsRun
+            faults = len(result.failures) + len(result.errors)
+            decorate(TestLoader().loadByName(name, recurse=True), ITestCase).run(result)
+            self.seconds[name] = time.monotonic() - began
+            # One write for each line: the processes share their standard output.
+            told = ": failed" if len(result.failures) + len(result.errors) > faults else ""
+            print(f"{self.seconds[name]:8.1f} s {result.testsRun - before:5d}  {name}{told}\n", end="", flush=True)
+        return result
+
+
+def work(place: Path, number: int) -> None:
+    """The part of one process; leaves its errors and its result in files of ``place``."""
+    share = Share(place)
+    with (place / f"errors-{number}").open("w") as stream:
+        result: Any = TrialRunner(reporter.Reporter, stream=stream).run(share)
+    counts = {name: _count(getattr(result, name)) for name in OUTCOMES}
+    (place / f"result-{number}").write_text(json.dumps([share.seconds, result.testsRun, counts]))
+
+
+def _count(outcome: Any) -> int:
+    return outcome if isinstance(outcome, int) else len(outcome)
+
+
+def summary(results: list[Result], wanted: list[str], seconds: float) -> tuple[str, bool]:
+    """The closing lines, as trial writes them for one process, and whether all is well."""
+    took = {name: one for result in results for name, one in result.seconds.items()}
+    lines = [f"The slowest of {len(took)} modules:"]
+    lines += [f"{took[name]:8.1f} s  {name}" for name in sorted(took, key=lambda name: -took[name])[:SLOWEST]]
+    missing = [name for name in wanted if name not in took]
+    lines += [f"not finished: {name}" for name in missing]
+    counts = {name: sum(result.counts.get(name, 0) for result in results) for name in OUTCOMES}
+    counts["errors"] += len(missing)
+    bad = counts["errors"] + counts["failures"] + counts["unexpectedSuccesses"]
+    told = ", ".join(f"{name}={count}" for name, count in counts.items() if count)
+    ran = sum(result.ran for result in results)
+    lines += ["-" * 79, f"Ran {ran} tests in {seconds:.3f}s", "", f"{'FAILED' if bad else 'PASSED'} ({told})"]
+    return "\n".join(lines), not bad and ran > 0
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="run_tests.py", description=(__doc__ or "").split(":", 1)[1])
+    parser.add_argument(
+        "--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes (default: one per core)"
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", default=["tests"])
+    options = parser.parse_args(arguments)
+    wanted = [name for given in options.names for name in modules(given, Path.cwd())]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="orosync-tests-") as holder:
+        place = Path(holder)
+        (place / "batches").write_text(json.dumps(batches(wanted)))
+        command = [sys.executable, str(Path(__file__).resolve()), "--worker", holder]
+        workers = [subprocess.Popen([*command, str(number)]) for number in range(max(1, options.jobs))]
+        results = []
+        try:
+            for number, worker in enumerate(workers):
+                code = worker.wait()
+                if (place / f"result-{number}").exists():
+                    results.append(Result(*json.loads((place / f"result-{number}").read_text())))
+                else:
+                    print(f"process {number} ended with {code} before it had finished its modules")
+        finally:
+            for worker in workers:
+                worker.terminate()
+        for number in range(len(workers)):
+            print((place / f"errors-{number}").read_text().split("\n" + "-" * 79 + "\nRan ")[0])
+    text, well = summary(results, wanted, time.monotonic() - began)
+    print(text)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    if sys.argv[1:2] == ["--worker"]:
+        work(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        sys.exit(main(sys.argv[1:]))
