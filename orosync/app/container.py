@@ -129,9 +129,8 @@ class Container:
 
     def _watchers(self, publisher: LocalMember) -> list[ITopicWatcher]:
         section = self.configuration.notifications
-        lock = None if section.maintenance_lock is None else str(section.maintenance_lock)
         return [
-            MaintenanceNotice(publisher, lock, self.now, journal=self.journal),
+            MaintenanceNotice(publisher),
             KeepAlivePing(publisher, self.reactor, section.ping_interval, journal=self.journal),
         ]
 

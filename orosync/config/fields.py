@@ -33,6 +33,11 @@ RENAMED = {
 """Keys of 0.1, each with its name from 0.2.0 on, for the sections that have the new one. They are not read: the error
 names the new key."""
 
+REMOVED = {
+    ("notifications", "maintenance_lock"): "Oro's page never learned anything from it, and gets the change from Oro",
+}
+"""Keys of 0.1 that are gone, by section and name, each with the reason."""
+
 
 @attrs.frozen
 class Key:
@@ -134,6 +139,8 @@ def _unknown(name: str, raw: RawSection, keys: Mapping[str, Key]) -> str:
     renamed = RENAMED.get(name)
     if renamed in keys:
         return f"is no key of [{raw.title}], was renamed to {renamed}"
+    if (raw.title, name) in REMOVED:
+        return f"was removed, delete the line: {REMOVED[raw.title, name]}"
     names = {key: f"{key}.NAME" if spec.dotted else key for key, spec in keys.items()}
     hint = did_you_mean(name.partition(".")[0], names)
     for key, shown in names.items():

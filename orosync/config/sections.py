@@ -238,11 +238,6 @@ class NotificationsSection:
     """[notifications]: what orosync itself publishes to Oro's pages."""
 
     realm: str = setting(readers.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
-    maintenance_lock: Path | None = setting(
-        readers.expanded,
-        "Oro's lock file of maintenance mode, only ever read; pages opened meanwhile are told too.",
-        example="/var/www/oro/var/cache/maintenance_lock",
-    )
     ping_interval: float = setting(
         readers.duration, "How often `oro/ping` is published while it has subscribers.", default="50s"
     )

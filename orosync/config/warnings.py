@@ -53,9 +53,6 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
         _listener(listener, warn)
         if not configuration.router.demo:
             _unencrypted(listener, warn)
-    lock = configuration.notifications.maintenance_lock
-    if lock is not None and not lock.parent.is_dir():
-        warn("notifications", "maintenance_lock", f"{lock.parent} is no directory, so that maintenance is never seen")
     for store in configuration.session_stores.values():
         if isinstance(store, SessionFilesSection) and not store.path.is_dir():
             warn(f"sessions:{store.name}", "path", f"{store.path} is no directory, so that no cookie is accepted")

@@ -91,7 +91,6 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "frame.skipped",
             "hasher",
             "link.failed",
-            "maintenance.unknown",
             "ping.failed",
             "proxy.hidden",
             "proxy.refused",

@@ -99,6 +99,11 @@ class Keys(SynchronousTestCase):
         self.assertEqual(set(fields.RENAMED.values()) - known, set())
         self.assertEqual(set(fields.RENAMED) & known, set())
 
+    def test_removed_keys_are_gone(self) -> None:
+        """No section has a key that was removed from it, and each of these sections exists."""
+        for section, key in fields.REMOVED:
+            self.assertNotIn(key, keys_of(TABLES[section]))
+
     def test_swallowed_lines(self) -> None:
         """A key that went into the value above by its indentation is noticed."""
         _, faults = self.build(word="w\nlimit = 2B")

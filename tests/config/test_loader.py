@@ -96,6 +96,16 @@ class Faulty(FilesCase):
             ],
         )
 
+    def test_a_key_that_is_gone(self) -> None:
+        """A removed key is an error with its section, its line, and the reason."""
+        self.assertEqual(
+            self.faults(SOUND + "[notifications]\nmaintenance_lock = /var/www/oro/var/cache/maintenance_lock\n"),
+            [
+                "[notifications] maintenance_lock: was removed, delete the line: Oro's page never learned anything "
+                "from it, and gets the change from Oro (line 20)"
+            ],
+        )
+
     def test_two_in_one_section(self) -> None:
         """A section that cannot be made for one fault is looked at for names that lead nowhere all the same."""
         text = SOUND.replace("env:ORO_SECRET", "file:nowhere").replace("directory = people", "directory = peopel")

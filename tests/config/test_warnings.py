@@ -173,16 +173,12 @@ class Warnings(FilesCase):
         self.assertEqual(len(found), len(starts) + 2)
 
     def test_places_that_are_not_there(self) -> None:
-        """Files of sessions, and the directory of the maintenance lock: the router starts and never sees them."""
-        text = SOUND + "[notifications]\nmaintenance_lock = {0}/lock\n[sessions:office]\nuse = files\npath = {0}\n"
+        """The directory of PHP's session files: the router starts and never sees it."""
+        text = SOUND + "[sessions:office]\nuse = files\npath = {0}\n"
         found = self.load(text.format("/nowhere/oro")).warnings
         self.assertEqual(
             found,
-            (
-                "[notifications] maintenance_lock: /nowhere/oro is no directory, so that maintenance is never seen "
-                "(line 20)",
-                "[sessions:office] path: /nowhere/oro is no directory, so that no cookie is accepted (line 23)",
-            ),
+            ("[sessions:office] path: /nowhere/oro is no directory, so that no cookie is accepted (line 21)",),
         )
         self.assertEqual(self.load(text.format(self.directory)).warnings, ())
 
