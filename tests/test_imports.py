@@ -36,6 +36,7 @@ LAYERS = {
     "transport_details": 3,
     "trust_roots": 3,
     "clocks": 1,
+    "metrics": 1,
     "model": 1,
     "errors": 1,
 }

@@ -120,6 +120,8 @@ def needing_a_restart(now: Configuration, found: Configuration) -> Iterator[str]
     for name in ("router", "notifications"):
         if getattr(now, name) != getattr(found, name):
             yield f"[{name}]"
+    if now.operations != found.operations:
+        yield "[listen:ops]"
     for attribute, kind in KINDS.items():
         one, other = (
             {name: _ungenerated(section) for name, section in getattr(each, attribute).items()} for each in (now, found)

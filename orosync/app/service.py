@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,6 +30,7 @@ from orosync.app.listeners import (
     settings_of,
     spoken,
 )
+from orosync.app.operations import Monitoring
 from orosync.app.process import Process
 from orosync.app.reload import RuleReload
 from orosync.config import Configuration
@@ -52,7 +54,7 @@ from orosync.transport.listener import ListenerFactory
 from orosync.transport.message_rates import MessageRates
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
-from orosync.transport.tls import secured
+from orosync.transport.tls import ReloadingCredentials, secured
 from orosync.transport.write_queue import WriteScheduler
 
 ADVICE = {
@@ -88,6 +90,7 @@ class RouterService(MultiService):
         self._deadlines: list[Deadlines] = []
         self._rates: list[MessageRates] = []
         self._ports: dict[str, IListeningPort] = {}
+        self._operations_ports: list[IListeningPort] = []
         self._process = Process(container.reactor, os.environ, ending)
         self._stopping = Stopping(container.journal, container.titles)
         self._sockets = [] if ending is None else ending.sockets
@@ -101,6 +104,7 @@ class RouterService(MultiService):
         }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
+        self._stops = False
         for part in [*container.services, container.sharing]:
             part.setServiceParent(self)
         self._credentials = {
@@ -108,6 +112,14 @@ class RouterService(MultiService):
             for one in self._configuration.listeners.values()
             if one.tls
         }
+        self._monitoring = Monitoring(
+            container,
+            sessions=self._all_sessions,
+            limits={name: one.connection_limit for name, one in self._factories.items()},
+            credentials=self._credentials,
+            ports=self._ports,
+            draining=lambda: self._stops,
+        )
 
     def _all_sessions(self) -> list[ListenerSession]:
         return [*self._sessions, *self._components.sessions]
@@ -167,49 +179,73 @@ class RouterService(MultiService):
         for warning in self._configuration.warnings:
             self.log.warn("{text}", text=warning)
         # All kinds of endpoints that a configuration may name answer at once.
-        opening = gatherResults([self._listen(section) for section in self._configuration.listeners.values()])
+        opening = gatherResults(
+            [*(self._listen(section) for section in self._configuration.listeners.values()), self._open_operations()]
+        )
         opened: list[bool] = getattr(opening, "result", [False])
         if not all(opened):
             self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
+        self._monitoring.start()
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
         self._components.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
         """Fires with whether the listener is open; the log knows why not."""
+
+        def opened(port: IListeningPort) -> None:
+            self._ports[section.name] = port
+            accept_few(port)
+
+        credentials = self._credentials[section.name] if section.tls else None
+        factory = self._factories[section.name]
+        return self._open(section.name, section.endpoint, factory, spoken(section), opened, credentials)
+
+    def _open_operations(self) -> Deferred[bool]:
+        """As ``_listen``, for [listen:ops], if there is one."""
+        section, site = self._configuration.operations, self._monitoring.site
+        if section is None or site is None:
+            return succeed(True)
+        return self._open("ops", section.endpoint, site, "health and metrics", self._operations_ports.append)
+
+    def _open(
+        self,
+        name: str,
+        text: str,
+        factory: IProtocolFactory,
+        what: str,
+        keep: Callable[[IListeningPort], None],
+        credentials: ReloadingCredentials | None = None,
+    ) -> Deferred[bool]:
         try:
-            endpoint: IStreamServerEndpoint = serverFromString(self._container.reactor, with_backlog(section.endpoint))
+            endpoint: IStreamServerEndpoint = serverFromString(self._container.reactor, with_backlog(text))
         except Exception as error:  # systemd: hands over no such socket
             why = f"{type(error).__name__}: {error}"
-            self._cannot_listen(section, why, "have a .socket unit hand it over by that name")
+            self._cannot_listen(name, text, why, "have a .socket unit hand it over by that name")
             return succeed(False)
-        if section.tls:
-            endpoint = secured(endpoint, self._credentials[section.name])
-        listening: Deferred[IListeningPort] = endpoint.listen(self._factories[section.name])
+        if credentials is not None:
+            endpoint = secured(endpoint, credentials)
+        listening: Deferred[IListeningPort] = endpoint.listen(factory)
 
         def opened(port: IListeningPort) -> bool:
-            self._ports[section.name] = port
-            if section.endpoint.startswith("unix:"):
+            keep(port)
+            if text.startswith("unix:"):
                 self._sockets.append(os.path.abspath(os.fsdecode(getattr(port.getHost(), "name", ""))))
-            accept_few(port)
-            self.log.info(
-                "[listen:{name}] serves {scheme} on {endpoint}",
-                name=section.name, scheme=spoken(section), endpoint=section.endpoint,
-            )  # fmt: skip
+            self.log.info("[listen:{name}] serves {what} on {endpoint}", name=name, what=what, endpoint=text)
             return True
 
         def failed(failure: Failure) -> bool:
             fault = getattr(failure.value, "socketError", failure.value)
             advice = ADVICE.get(getattr(fault, "errno", None) or 0, "name another")
-            self._cannot_listen(section, getattr(fault, "strerror", None) or str(fault), advice)
+            self._cannot_listen(name, text, getattr(fault, "strerror", None) or str(fault), advice)
             return False
 
         return listening.addCallbacks(opened, failed)
 
-    def _cannot_listen(self, section: ListenSection, why: str, advice: str) -> None:
+    def _cannot_listen(self, name: str, endpoint: str, why: str, advice: str) -> None:
         self.log.critical(
             "[listen:{name}] endpoint: cannot listen on {endpoint} ({why}), {advice}",
-            name=section.name, endpoint=section.endpoint, why=why, advice=advice,
+            name=name, endpoint=endpoint, why=why, advice=advice,
         )  # fmt: skip
 
     def _ready(self) -> None:
@@ -250,6 +286,7 @@ class RouterService(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Admit no further client, disconnect those there are within ``drain``, then stop everything else."""
+        self._stops = True
         for host in self._hosts:
             host.closing = True
         seconds = self._configuration.router.drain
@@ -274,6 +311,9 @@ class RouterService(MultiService):
         for hosted in self._container.realms.values():
             for watcher in hosted.watchers.values():
                 watcher.last_unsubscribed()
+        # Last of all ports: what is asked about this process is answered until it ends.
+        await gatherResults([stop("listen:ops", port.stopListening) for port in self._operations_ports])
+        self._monitoring.stop()
         self._process.stopped()
         Service.stopService(self)
         await self._stopping.stop_all(reversed(list(self)))

@@ -53,6 +53,7 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
         _publishing(configuration, listener, fault)
         if configuration.router.demo:
             _demo(listener, fault)
+    _operations(configuration, fault)
     if not configuration.router.demo:
         _demo_only(configuration, fault)
     made_certificate = any(one.tls and one.certificate is None for one in configuration.listeners.values())
@@ -151,10 +152,13 @@ def _topics(configuration: Configuration, fault: Fault) -> None:
 def _doubles(configuration: Configuration, fault: Fault) -> None:
     """A port of two listeners, a user id of two users."""
     places: dict[str, str] = {}
-    for listener in configuration.listeners.values():
-        first = places.setdefault(listener.endpoint, listener.name)
-        if first != listener.name and not listener.endpoint.startswith("tcp:0"):
-            fault(f"listen:{listener.name}", "endpoint", f"is that of [listen:{first}] already, choose another")
+    endpoints = {name: one.endpoint for name, one in configuration.listeners.items()}
+    if configuration.operations is not None:
+        endpoints["ops"] = configuration.operations.endpoint
+    for name, endpoint in endpoints.items():
+        first = places.setdefault(endpoint, name)
+        if first != name and not endpoint.startswith("tcp:0"):
+            fault(f"listen:{name}", "endpoint", f"is that of [listen:{first}] already, choose another")
     for directory in configuration.directories.values():
         ids: dict[int, str] = {}
         for user in directory.user if isinstance(directory, StaticDirectorySection) else ():
@@ -188,6 +192,26 @@ def _listener(configuration: Configuration, listener: ListenSection, titles: Tit
 def _authenticators(configuration: Configuration) -> list[str]:
     """All that realms name: clients of WAMP v2 name their realm themselves, so on a listener any may be meant."""
     return list(dict.fromkeys(name for realm in configuration.realms.values() for name in realm.authenticators))
+
+
+def _operations(configuration: Configuration, fault: Fault) -> None:
+    """[listen:ops] that other machines can connect to, or on a port that another listener has."""
+    section = configuration.operations
+    if section is None:
+        return
+    if section.reach is Reach.OTHER_MACHINES and not section.exposed:
+        fault(
+            "listen:ops",
+            "endpoint",
+            "lets other machines connect, and nothing there asks who they are: write "
+            "tcp:PORT:interface=127.0.0.1 or unix:PATH, or exposed = yes where a firewall decides",
+        )
+    checks = {*(f"directory:{name}" for name in configuration.directories)}
+    checks |= {f"sessions:{name}" for name in configuration.session_stores}
+    for name in section.ready_requires:
+        if name not in checks:
+            hint = did_you_mean(name, checks) or f", there are: {', '.join(sorted(checks)) or 'none'}"
+            fault("listen:ops", "ready_requires", f"{name!r} is no shared dependency{hint}")
 
 
 def _access(listener: ListenSection, fault: Fault) -> None:

@@ -19,7 +19,7 @@ import attrs
 from orosync.config import checks, defaults, exposure, warnings
 from orosync.config.attached import AttachSection
 from orosync.config.fields import build, keys_of
-from orosync.config.listen import ListenSection
+from orosync.config.listen import ListenSection, OperationsSection
 from orosync.config.readers import PUBLISHED, Source, did_you_mean, factory, is_reference, secret, words
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
 from orosync.config.sections import (
@@ -111,6 +111,7 @@ class _Loading:
         for raw in self._raw.values():
             if self._is_known(raw) and raw.kind in NAMED:
                 titles[raw.kind][raw.name] = raw
+        operations = titles["listen"].pop("ops", None)
         if "attach" in self._raw:
             titles["attach"] = {"": self._raw["attach"]}
         components = self._each(titles["component"], self._component)
@@ -134,6 +135,7 @@ class _Loading:
             ),
             components={name: defaults.component(one, titles["realm"]) for name, one in components.items()},
             uplinks=self._uplinks(realms, titles["uplink"]),
+            operations=None if operations is None else self._make(OperationsSection, operations),
         )
         checks.check(configuration, titles, self._fault)
         self._dangling(configuration, titles)

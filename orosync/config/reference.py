@@ -14,11 +14,12 @@ from typing import Any
 
 from orosync.config import attached, authentication, realms, sections, sessions, uplinks
 from orosync.config.fields import keys_of
-from orosync.config.listen import ListenSection
+from orosync.config.listen import ListenSection, OperationsSection
 
 TABLES: dict[str, type[Any]] = {
     "router": sections.RouterSection,
     "listen:NAME": ListenSection,
+    "listen:ops": OperationsSection,
     "realm:NAME": realms.RealmSection,
     "role:NAME": realms.RoleSection,
     "authenticator:NAME, use = ticket": sections.TicketSection,

@@ -28,6 +28,7 @@ from orosync.identity.cache import TTLCache
 from orosync.identity.directories.sql import is_storable
 from orosync.identity.php.session import checked
 from orosync.interfaces import IDirectory, IJournal, ISessionStore, ISharedPasswords
+from orosync.metrics import SLOW, Histogram
 from orosync.model import AdminSession, User
 
 KEPT = 1.0
@@ -52,6 +53,7 @@ class _Flight(Generic[Found]):
     key: str
     waiting: list[Deferred[Found | None]] = attrs.field(factory=list)
     era: int = 0
+    began: float = 0.0
 
 
 class SingleFlight(Generic[Found]):
@@ -92,6 +94,23 @@ class SingleFlight(Generic[Found]):
         self._era = 0
         self._retry_at = 0.0
         self._probing = False
+        self.spans = Histogram(SLOW)
+        """How long the look-ups took that were answered or failed."""
+
+    @property
+    def title(self) -> str:
+        """``kind``:``name``, as its section is called."""
+        return f"{self._kind}:{self._name}"
+
+    @property
+    def down(self) -> bool:
+        """The last look-up failed."""
+        return self._failures > 0
+
+    @property
+    def queued(self) -> int:
+        """Look-ups that wait for one under way."""
+        return len(self._queue)
 
     def look_up(self, key: str, fresh: bool = False) -> Deferred[Found | None]:
         """What is found for ``key``. ``fresh``: by a look-up, even while kept answers are used."""
@@ -120,6 +139,7 @@ class SingleFlight(Generic[Found]):
             flight = self._queue.popleft()
             flight.era = self._era
             self._under_way += 1
+            flight.began = self._clock.seconds()
             defer.maybeDeferred(self._ask, flight.key).addCallbacks(
                 self._found, self._failed, callbackArgs=(flight,), errbackArgs=(flight,)
             )
@@ -162,6 +182,7 @@ class SingleFlight(Generic[Found]):
 
     def _landed(self, flight: _Flight[Found]) -> None:
         self._under_way -= 1
+        self.spans.observe(self._clock.seconds() - flight.began)
         del self._flights[flight.key]
         if flight.era == self._era:
             self._probing = False
@@ -239,7 +260,7 @@ class SessionLookups:
         self.name = name
         self.prolongs = prolongs
         self._inner = inner
-        self._flights: SingleFlight[AdminSession | Refused] = SingleFlight(
+        self.lookups: SingleFlight[AdminSession | Refused] = SingleFlight(
             KIND, name, self._ask, journal, clock, at_once=at_once, kept=0.0
         )
 
@@ -249,7 +270,7 @@ class SessionLookups:
             checked(session_id)
         except Refused as refusal:
             return defer.fail(refusal)
-        return self._flights.look_up(session_id).addCallback(_unwrapped)
+        return self.lookups.look_up(session_id).addCallback(_unwrapped)
 
     def _ask(self, session_id: str) -> Deferred[AdminSession | Refused | None]:
         return Deferred.fromCoroutine(self._asked(session_id))

@@ -48,6 +48,8 @@ class Broker:
         self._recorder: Recorder | None = None
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
         self.last_unsubscribed: Mapping[str, Callable[[], None]] = {}
+        self.published = 0
+        """Publications so far, orosync's own and meta events included."""
 
     @property
     def recorder(self) -> Recorder | None:
@@ -164,6 +166,7 @@ class Broker:
             if disclose or self._trustlevels:
                 extra_details = self._all_details(publisher, disclose, extra_details)
         number = random_id()
+        self.published += 1
         deliveries: list[Delivery] = []
         index = self._index
         exact = index.exact.get(topic)

@@ -53,7 +53,9 @@ REMEDY = (
 
 
 class ListenerSession(RealmMember, Protocol):
-    """A session that can be ended from outside."""
+    """A session that can be ended from outside. ``protocol``: "v1" or "v2"."""
+
+    protocol: str
 
     def shutdown(self) -> None: ...
 

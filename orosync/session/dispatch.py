@@ -37,6 +37,8 @@ class Dispatcher:
     def __init__(self, journal: IJournal) -> None:
         self._journal = journal
         self.awaited: dict[int, int] = {}
+        self.events = 0
+        """EVENTs queued so far, one for each receiver."""
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Queue every delivery, in order."""
@@ -55,6 +57,7 @@ class Dispatcher:
                 if frame is None:
                     self._journal.note("payload.undeliverable", "event", topic=topic, receivers=len(pushes))
                     continue
+                self.events += len(pushes)
                 for push in pushes:
                     push(frame)
 
@@ -87,6 +90,7 @@ class Dispatcher:
         if frame is None:
             self._journal.note("payload.undeliverable", "event", topic=topic)
         else:
+            self.events += 1
             member.push(frame)
 
 

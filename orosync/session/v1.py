@@ -40,6 +40,7 @@ class V1Session:
     """See ISession. ``principal`` was authenticated by the handshake, by ``credentials``."""
 
     _log = Logger()
+    protocol = "v1"
 
     def __init__(
         self,

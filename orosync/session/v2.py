@@ -37,6 +37,7 @@ class V2Session:
     """See ISession. ``principal`` was authenticated by the handshake, by ``credentials``; None: HELLO decides."""
 
     _log = Logger()
+    protocol = "v2"
 
     def __init__(
         self,

@@ -181,11 +181,17 @@ class ReloadingCredentials:
         """See IOpenSSLServerConnectionCreator."""
         return self._options.serverConnectionForTLS(tlsProtocol)
 
+    @property
+    def expires(self) -> float:
+        """When the certificate in service expires, in seconds since 1970."""
+        return self._expires
+
     def _load(self) -> CertificateOptions:
         path = self._certificate_path
         authorities: list[x509.Certificate] = []
         try:
-            chain = [X509.from_cryptography(one) for one in x509.load_pem_x509_certificates(path.read_bytes())]
+            certificates = x509.load_pem_x509_certificates(path.read_bytes())
+            chain = [X509.from_cryptography(one) for one in certificates]
             path = self._key_path
             key = PKey.from_cryptography_key(load_pem_private_key(path.read_bytes(), None))  # type: ignore[arg-type]
             if self._client_ca_path is not None:
@@ -209,6 +215,7 @@ class ReloadingCredentials:
         context.set_alpn_select_callback(_choose_protocol)
         if authorities:
             _ask_for_certificates(context, authorities)
+        self._expires = certificates[0].not_valid_after_utc.timestamp()
         return options
 
 

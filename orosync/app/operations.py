@@ -1,0 +1,134 @@
+"""Monitoring of the router: sources of its metrics, checks of its health, its status, and the site of [listen:ops]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort
+
+from orosync import __version__, registry
+from orosync.app import metrics
+from orosync.app.container import Container
+from orosync.app.metrics import METRICS, ProcessFigures
+from orosync.errors import ConfigError
+from orosync.identity.single_flight import SessionLookups, SingleFlight
+from orosync.metrics import Metrics, Sample, Snapshot
+from orosync.ops.health import Check, Health
+from orosync.session.context import ListenerSession
+from orosync.transport.admission import ConnectionLimit
+from orosync.transport.tls import ReloadingCredentials
+
+
+class Monitoring:
+    """``site`` is None without [listen:ops]. Raises ConfigError when it cannot be made.
+
+    ``sessions`` gives all sessions; ``limits``, ``credentials`` and ``ports`` are those of the listeners by name;
+    ``draining`` tells whether the router is going down.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        sessions: Callable[[], Iterable[ListenerSession]],
+        limits: Mapping[str, ConnectionLimit],
+        credentials: Mapping[str, ReloadingCredentials],
+        ports: Mapping[str, IListeningPort],
+        draining: Callable[[], bool],
+    ) -> None:
+        self._container = container
+        self._sessions = sessions
+        self._limits = limits
+        self._credentials = credentials
+        self._ports = ports
+        self._draining = draining
+        self._process = ProcessFigures(container.reactor)
+        section = container.configuration.operations
+        self.metrics = Metrics()
+        self.health = Health(() if section is None else section.ready_requires)
+        self._add_sources()
+        self._add_checks()
+        self.site = None if section is None else self._make_site()
+
+    def start(self) -> None:
+        """Measure from now on."""
+        self._process.start()
+
+    def stop(self) -> None:
+        """Measure no longer."""
+        self._process.stop()
+
+    def snapshot(self) -> Deferred[Snapshot]:
+        """The metrics now."""
+        return succeed(self.metrics.snapshot())
+
+    def status(self) -> Deferred[dict[str, Any]]:
+        """What this router is, and how it is, as plain values."""
+        router = self._container.configuration.router
+        return succeed(
+            {
+                "version": __version__,
+                "node": router.node,
+                "configuration": str(self._container.configuration.path),
+                "health": self.health.report().words(),
+                "metrics": self.metrics.snapshot(),
+            }
+        )
+
+    # -- sources
+
+    def _add_sources(self) -> None:
+        container = self._container
+        for source in (
+            self._process.read,
+            partial(metrics.read_journal, container.journal.counts),
+            partial(metrics.read_sessions, self._sessions),
+            partial(metrics.read_realms, container.realms, container.dispatcher),
+            partial(metrics.read_connections, self._limits),
+            partial(metrics.read_lookups, self._lookups()),
+            self._read_identity,
+        ):
+            self.metrics.add(source)
+
+    def _lookups(self) -> list[SingleFlight[Any]]:
+        directories = [one for one in self._container.directories.values() if isinstance(one, SingleFlight)]
+        stores = [one.lookups for one in self._container.session_stores.values() if isinstance(one, SessionLookups)]
+        return [*directories, *stores]
+
+    def _read_identity(self) -> Iterator[Sample]:
+        yield metrics.TICKETS_WAITING, (), self._container.hasher.waiting
+        for name, credentials in self._credentials.items():
+            yield metrics.CERTIFICATE, (name,), credentials.expires - self._container.now()
+
+    # -- health
+
+    def _add_checks(self) -> None:
+        self.health.add(Check("drain", lambda: "the router is going down" if self._draining() else ""))
+        for name in self._container.configuration.listeners:
+            self.health.add(Check(f"listen:{name}", partial(self._listening, name)))
+        for name, credentials in self._credentials.items():
+            self.health.add(Check(f"certificate:{name}", partial(self._certificate, credentials)))
+        for one in self._lookups():
+            self.health.add(Check(one.title, partial(_lookup, one), shared=True))
+
+    def _listening(self, name: str) -> str:
+        return "" if name in self._ports else "is not open"
+
+    def _certificate(self, credentials: ReloadingCredentials) -> str:
+        left = credentials.expires - self._container.now()
+        return "" if left > 0 else f"expired {-left / 86400:.1f} days ago: renew it and reload"
+
+    def _make_site(self) -> Any:
+        try:
+            from orosync.ops.site import Operations, operations_site
+        except ImportError:
+            how = registry.how_to_install("metrics")
+            raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"]) from None
+        operations = Operations(self.health.report, self.snapshot, METRICS, self.status)
+        return operations_site(operations, self._container.reactor)
+
+
+def _lookup(one: SingleFlight[Any]) -> str:
+    return "the last look-up failed: new users may be refused, those who are connected stay" if one.down else ""
