@@ -9,17 +9,20 @@
 #   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
 #   make places  the memory of 10,000 connections that have not joined (docs/storms.md); PLACES="--connections 2000"
 #   make fuzz    the property tests, for much longer than in `make test`
+#   make bare    `make run` and `make test` in minimal systems of Debian 12 and 13, as root; BARE="bookworm --only run" (tools/bare.py)
 #   make clean   removes everything that was created here, including the environment
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RUNNABLE := $(VENV)/.runnable
+BARE ?=
 TESTS ?= tests
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing fuzz clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing fuzz bare clean
 
-run: $(INSTALLED)
-	$(BIN)/twistd --nodaemon --pidfile= orosync --config etc/router.ini
+run: $(RUNNABLE)
+	@tools/demonstration.sh $(VENV)
 
 # What needs PHP, Node, a database, a browser, another router, systemd or a compiler; `make unit` runs the rest.
 PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_files.py tests/identity/sessions/test_pdo.py \
@@ -73,9 +76,15 @@ clean:
 	rm -f bench/wampload bench/flood bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+bare: $(RUNNABLE)
+	$(BIN)/python tools/bare.py $(BARE)
+
+$(RUNNABLE): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
+	@tools/environment.sh $(VENV) $(@F) .
+
 $(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
-	tools/environment.sh $(VENV)
-	touch $@
+	@tools/environment.sh $(VENV) $(@F) '.[test]'
+	@touch $(RUNNABLE)
 
 .cache/test-tools: tests/setup.sh tools/debian.sh tools/environment.sh setup.cfg tests/js/package.json tests/js/package-lock.json
 	tests/setup.sh

@@ -25,4 +25,4 @@ done
 cd ../..
 
 # A router of somebody else's, in an environment of its own: what it asks for is not what we do. Installing into it twice costs little.
-tools/environment.sh .cache/crossbar crossbar==26.10.1
+tools/environment.sh .cache/crossbar .installed . crossbar==26.10.1

@@ -1,13 +1,24 @@
 #!/bin/sh
-# environment.sh DIRECTORY [WHAT ...]: a virtual environment there, with the checkout installed for working on it and all that its
-# tests import; or, with WHAT of pip's, the checkout and that.
+# environment.sh DIRECTORY MARK WHAT ...: a virtual environment there with WHAT in it, as pip names it: `.` is this checkout, installed
+# for working on it, `.[test]` that and all that its tests import. DIRECTORY/MARK is touched when all is there.
 # The first Python from 3.11 up that runs at all and can make environments is taken; PYTHON=... names one.
+# Ctrl-C ends it with exit code 0 and without the mark: make then ends too, and has nothing to report.
 set -eu
 cd "$(dirname "$0")/.."
 venv=$1
-shift
-checkout=.
-[ $# -gt 0 ] || checkout='.[test]'
+mark=$1/$2
+shift 2
+interrupted=
+trap 'interrupted=yes' INT
+
+attempt() { # the command; it ends all of this where it fails
+    if "$@"; then return; else code=$?; fi
+    if [ -n "$interrupted" ]; then
+        echo "Interrupted: the same command goes on from here." >&2
+        exit 0
+    fi
+    exit "$code"
+}
 
 usable() { # a shim may be on the PATH without a Python behind it, and Debian ships ensurepip apart
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -18,7 +29,12 @@ find_python() {
     done
 }
 
-if ! usable "$venv/bin/python"; then
+create() { # silent, for its words at Ctrl-C are a traceback
+    words=$("$1" -m venv "$venv" 2>&1) || { [ -n "$interrupted" ] || echo "$words" >&2; return 1; }
+}
+
+# One that Ctrl-C ended may lack pip.
+if ! usable "$venv/bin/python" || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     python=$(find_python)
     if [ -z "$python" ]; then
         tools/debian.sh /usr/bin/python3:python3 no-ensurepip:python3-venv
@@ -29,9 +45,19 @@ if ! usable "$venv/bin/python"; then
         exit 1
     fi
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    echo "Creating the virtual environment $venv ($("$python" --version))"
+    attempt create "$python"
 fi
 
-# Twisted finds plugins through directories on sys.path: of the editable installs only `compat` puts the checkout there.
-"$venv/bin/python" -m pip install --quiet --quiet --upgrade pip
-"$venv/bin/python" -m pip install --quiet --quiet --editable "$checkout" --config-settings editable_mode=compat "$@"
+echo "Installing into $venv: $*"
+attempt "$venv/bin/python" -m pip install --quiet --quiet --upgrade pip
+for what in "$@"; do
+    shift
+    case $what in
+        # Twisted finds plugins through directories on sys.path: of the editable installs only `compat` puts the checkout there.
+        .*) set -- "$@" --config-settings editable_mode=compat --editable "$what" ;;
+        *) set -- "$@" "$what" ;;
+    esac
+done
+attempt "$venv/bin/python" -m pip install "$@"
+touch "$mark"
