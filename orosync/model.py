@@ -156,6 +156,23 @@ class Principal:
     realm: str = ""
     session: SessionFacts | None = attrs.field(default=None, repr=False, eq=False)
 
+    @property
+    def oro_rights(self) -> dict[str, Any]:
+        """What Oro knows of the user, as it stands in WAMP's ``authextra``: ``user_id`` (None for others than its
+        users), ``organizations`` (ids) and ``roles`` (names), both sorted. None of it is secret."""
+        return {
+            "user_id": self.user_id,
+            "organizations": sorted(self.organizations),
+            "roles": sorted(self.roles),
+        }
+
+    @property
+    def authextra(self) -> dict[str, Any]:
+        """WAMP's ``authextra``, for WELCOME and for authorizers: ``extra``, and for a user of Oro ``oro_rights``."""
+        if self.user_id is None and not self.organizations and not self.roles:
+            return dict(self.extra)
+        return {**self.extra, **self.oro_rights}
+
 
 @attrs.frozen
 class ConnectionFacts:

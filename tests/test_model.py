@@ -27,6 +27,15 @@ class ModelTests(SynchronousTestCase):
             self.assertNotIn("SECRET", str(value))
             self.assertIn(type(value).__name__, repr(value))
 
+    def test_authextra(self):
+        """What Oro knows of its user has precedence over what else is told; there is none of it for others."""
+        user = principal(organizations=frozenset({2, 1}), roles=frozenset({"B", "A"}), extra={"user_id": 9, "x": 1})
+        rights = {"user_id": 1, "organizations": [1, 2], "roles": ["A", "B"]}
+        self.assertEqual((user.oro_rights, user.authextra), (rights, {"x": 1, **rights}))
+        other = principal(user_id=None, extra={"x": 1})
+        self.assertEqual(other.authextra, {"x": 1})
+        self.assertEqual(other.oro_rights, {"user_id": None, "organizations": [], "roles": []})
+
     def test_nothing_changes(self):
         """No room can change what another one holds: a change is a new value."""
         for value in VALUES:

@@ -111,10 +111,6 @@ class Authentication:
 
 
 def _accepted(principal: Principal, more: Mapping[str, Any]) -> dict[str, Any]:
-    known = {
-        "user_id": principal.user_id,
-        "organizations": sorted(principal.organizations),
-        "roles": sorted(principal.roles),
-    }
-    extra = {**principal.extra, **known}
+    # Always all three keys: our authorizer trusts them, and none of them may come from ``extra`` alone.
+    extra = {**principal.extra, **principal.oro_rights}
     return {"role": principal.authrole, "authid": principal.authid, "extra": extra, **more}

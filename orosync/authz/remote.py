@@ -71,17 +71,14 @@ def session_details(principal: Principal) -> dict[str, Any]:
     For a user of Oro, authextra has ``user_id``, ``organizations`` and ``roles``, which orosync's authorizer reads when
     it serves another router.
     """
-    session, extra = principal.session, dict(principal.extra)
-    if principal.user_id is not None:
-        extra["user_id"] = principal.user_id
-        extra["organizations"], extra["roles"] = sorted(principal.organizations), sorted(principal.roles)
+    session = principal.session
     return {
         "session": None if session is None else session.id,
         "authid": principal.authid,
         "authrole": principal.authrole,
         "authmethod": principal.authmethod,
         "authprovider": principal.authprovider,
-        "authextra": extra,
+        "authextra": principal.authextra,
         "transport": transport_details(None if session is None else session.connection),
     }
 

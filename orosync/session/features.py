@@ -60,8 +60,8 @@ def welcome_details(
     mark: str = "",
     roles: Mapping[str, Any] = ROLES,
 ) -> dict[str, Any]:
-    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP and ``extra`` name; the
-    realm's ``mark`` where HELLO.Details ask for it."""
+    """WELCOME.Details: who the client is here and what works. Of a principal only what WAMP names and its
+    ``authextra``; the realm's ``mark`` where HELLO.Details ask for it."""
     details: dict[str, Any] = {
         "realm": realm,
         "authid": principal.authid,
@@ -70,8 +70,8 @@ def welcome_details(
         "authprovider": principal.authprovider,
         "roles": roles,
     }
-    if principal.extra is not EMPTY:
-        details["authextra"] = dict(principal.extra)
+    if authextra := principal.authextra:
+        details["authextra"] = authextra
     if hello.get(forwarding.UPLINK) is True:
         details[forwarding.REALM] = mark
     return details

@@ -221,7 +221,10 @@ class V2Session:
             realm_context.name, principal, self._hello.details, realm_context.mark, realm_context.roles
         )
         self._hello = None  # up to a whole message, and not needed again
-        self._send(Welcome(self._session_id, details))
+        try:
+            self._send(Welcome(self._session_id, details))
+        except NotCarriable:  # too long for a RawSocket client that takes short messages only
+            self._send(Welcome(self._session_id, {**details, "authextra": dict(principal.extra)}))
         self._link.set_authenticated(True)
         return None
 
@@ -284,8 +287,9 @@ class V2Session:
 
     def _send(self, message: Message) -> None:
         if self._link is not None:
+            frame = self._wire.frame(message)
             self._lifecycle.sent(message)
-            self._link.push(self._wire.frame(message))
+            self._link.push(frame)
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
         """A message with a payload for this client alone. If its serializer cannot carry it, see ``not_carriable``."""

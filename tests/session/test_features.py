@@ -31,13 +31,23 @@ class FeatureTests(SynchronousTestCase):
 
     def test_welcomed(self):
         """WELCOME tells who one is, and nothing of what the login rests on."""
-        who = principal("anna", password_fingerprint=b"imprint of a password")
+        who = principal("anna", password_fingerprint=b"imprint of a password", organizations=frozenset({2, 1}))
         details = features.welcome_details("oro", who)
         self.assertEqual(
             {key: value for key, value in details.items() if key != "roles"},
-            {"realm": "oro", "authid": "anna", "authrole": "user", "authmethod": "ticket", "authprovider": "oro"},
+            {
+                "realm": "oro",
+                "authid": "anna",
+                "authrole": "user",
+                "authmethod": "ticket",
+                "authprovider": "oro",
+                "authextra": {"user_id": 1, "organizations": [1, 2], "roles": []},
+            },
         )
-        self.assertEqual(features.welcome_details("oro", principal(extra={"x": 1}))["authextra"], {"x": 1})
+        stranger = principal(user_id=None)
+        self.assertNotIn("authextra", features.welcome_details("oro", stranger))
+        extra = features.welcome_details("oro", principal(user_id=None, extra={"x": 1}))["authextra"]
+        self.assertEqual(extra, {"x": 1})
 
     def test_mark(self):
         """Only an uplink is told the realm's mark: nobody else has a use for it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from orosync.errors import Refused, Unavailable
+from orosync.errors import NotCarriable, Refused, Unavailable
 from orosync.interfaces import ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
@@ -40,6 +41,23 @@ class JoiningTests(SynchronousTestCase):
         client = self.fixture.v2(known=principal("anna", authprovider="guests"), join=False)
         [[_, _, details]] = client.ask(hello(authmethods=["ticket"]))
         self.assertEqual((details["authid"], details["authmethod"]), ("anna", "ticket"))
+
+    def test_what_oro_knows_of_the_user(self):
+        """WELCOME has it in authextra; a client that takes short messages only is welcomed without it."""
+        anna = principal("anna", authprovider="guests", organizations=frozenset({2, 1}), roles=frozenset({"ROLE_A"}))
+        [[_, _, details]] = self.fixture.v2(known=anna, join=False).ask(hello(authmethods=["ticket"]))
+        self.assertEqual(details["authextra"], {"user_id": 1, "organizations": [1, 2], "roles": ["ROLE_A"]})
+        client = self.fixture.v2(known=attrs.evolve(anna, roles=frozenset({"R" * 900})), join=False)
+
+        def framer(payload, binary):
+            if len(payload) > 1024:
+                raise NotCarriable("longer than the peer takes")
+            return payload
+
+        client.session._wire = self.fixture.context.wires.v2(client.session._codec, framer)
+        [[code, _, details]] = client.ask(hello(authmethods=["ticket"]))
+        self.assertEqual((code, details["authid"], details["authextra"]), (2, "anna", {}))
+        self.assertEqual(client.ask([32, 1, {}, "com.x"])[0][:2], [33, 1])
 
     def test_identity_of_an_authenticator_the_realm_does_not_name_is_worth_nothing(self):
         """A principal vouched for by another realm's authenticator must identify anew."""
