@@ -33,7 +33,7 @@ class NoPasswords:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """Accept the name in HELLO if it is one of ``people``."""
         if facts.forwarded or not _is_loopback(facts.peer):
             return fail(Refused("demo", "the examples serve this machine only, and no proxy"))

@@ -48,11 +48,15 @@ class AuthenticationStep:
     """A question to a v2 client: CHALLENGE ``method``, ``extra``; ``answer`` judges its AUTHENTICATE.
 
     ``answer(signature, extra)`` fires with the Principal, or fails with Refused or Unavailable.
+
+    ``decoy``: the authenticator does not know the client and abstains. The question is asked only if no other
+    authenticator knows it, and ``answer`` always refuses: so it does not show which clients are known.
     """
 
     method: str
     extra: Mapping[str, Any]
     answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]]
+    decoy: bool = False
 
 
 class IAuthenticator(Interface):
@@ -67,9 +71,10 @@ class IAuthenticator(Interface):
 
     def at_hello(
         facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
-        """Answer a HELLO that chose ``method``. Fires with a Principal, or with a Challenge to send;
-        fails with Refused or Unavailable."""
+    ) -> Deferred[Principal | AuthenticationStep | None]:
+        """Answer a HELLO that chose ``method``. Fires with a Principal, or with a question to send; fails with Refused
+        or Unavailable. Fires with None, or with a question that is a decoy, where it does not know the client and
+        abstains: the realm's next authenticator of the method is asked."""
 
 
 @attrs.frozen

@@ -19,6 +19,7 @@ from orosync.config.readers import did_you_mean
 from orosync.config.realms import RealmSection
 from orosync.config.sections import (
     AnonymousSection,
+    Authenticator,
     CookieSection,
     ForeignSection,
     StaticDirectorySection,
@@ -30,8 +31,14 @@ from orosync.config.uplinks import UplinkSection
 
 Warn = Callable[[str, str, str], None]
 
-ALONE = frozenset({"ticket", "wampcra", "scram", "cryptosign", "anonymous"})
-"""Methods of which a realm's first authenticator is the only one that is asked."""
+HELLO_METHODS = {
+    **{use: use for use in ("ticket", "wampcra", "scram", "cryptosign", "anonymous")},
+    "certificate": "tls",
+}
+"""The WAMP authmethod of a section's ``use``; a remote authenticator says its own."""
+
+ABSTAINING = frozenset({"wampcra", "scram", "cryptosign"})
+"""Those that leave clients that they do not know to the realm's next authenticator of the method."""
 
 HERE = ("localhost", "127.0.0.1", "::1")
 SECURE = {"ws": "wss", "rs": "rss"}
@@ -72,21 +79,33 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
 
 
 def _never_asked(configuration: Configuration, realm: RealmSection, warn: Warn) -> None:
-    """Of two authenticators of one method the first is asked, unless a listener admits the other one alone."""
+    """Behind an authenticator that leaves no client to the next one of its method, unless a listener admits the other
+    one alone."""
     first: dict[str, str] = {}
     for name in realm.authenticators:
         section = configuration.authenticators.get(name)
-        before = None if section is None or section.use not in ALONE else first.setdefault(section.use, name)
-        if before in (None, name):
+        method = None if section is None else _method_of(section)
+        if section is None or method is None:
+            continue
+        before = first.get(method)
+        if before is None:
+            if section.use not in ABSTAINING:
+                first[method] = name
             continue
         apart = [one.authenticators for one in configuration.listeners.values() if one.realm in ("", realm.name)]
         if not any(name in admitted and before not in admitted for admitted in apart):
+            remedy = f"name {name} before {before}" if section.use in ABSTAINING else "remove one of the two"
             warn(
                 f"realm:{realm.name}",
                 "authenticators",
-                f"{name} is never asked, since {before} takes all clients with use = {section.use if section else ''}: "
-                "remove one of the two, or give each a listener that names it in authenticators",
+                f"{name} is never asked, since {before} takes all clients with the authmethod {method}: {remedy}, or "
+                "give each a listener that names it in authenticators",
             )
+
+
+def _method_of(section: Authenticator) -> str | None:
+    """The WAMP authmethod of an authenticator; None for a cookie's and a plugin's."""
+    return section.method if isinstance(section, RemoteAuthenticatorSection) else HELLO_METHODS.get(section.use)
 
 
 def _listener(listener: ListenSection, warn: Warn) -> None:

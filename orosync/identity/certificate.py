@@ -59,10 +59,10 @@ class CertificateAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator. The certificate is the connection's; an authid in HELLO has to match it."""
 
-        def identified() -> Principal | AuthenticationStep:
+        def identified() -> Principal | AuthenticationStep | None:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             return self._owner(facts, hello.authid)

@@ -102,7 +102,7 @@ class CookieAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator. For a second HELLO of a connection; at the first the handshake has identified the
         user."""
         cookie = facts.cookies.get(self._cookie)

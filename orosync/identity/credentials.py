@@ -1,6 +1,7 @@
 """Which of several credentials decides who a client is, and which of them its session depends on.
 
-The rule, at the WebSocket handshake (``identify``) and where another router asks (``identify_for_router``):
+The rule, at the WebSocket handshake (``identify``) and where another router asks (``identify_for_router``); a HELLO
+chooses its method itself (``identify_at_hello``):
 
 1. A credential that the client presented on purpose (a ticket) decides, for good or bad.
 2. A cookie, which browsers send without being asked, decides only when there is no other credential, and before the
@@ -55,6 +56,27 @@ async def _beside_cookies(
     return (anonymous, ()) if by_cookie is None else by_cookie
 
 
+async def identify_at_hello(
+    facts: ConnectionFacts,
+    hello: HelloDetails,
+    method: str,
+    authenticators: Iterable[IAuthenticator],
+    session_id: int,
+) -> tuple[IAuthenticator, Principal | AuthenticationStep]:
+    """Answer a HELLO that chose ``method``, which all ``authenticators`` can do: the first that does not abstain
+    decides, and fails as it does. If all abstain, the first decoy is the answer, else Refused ("unknown_user")."""
+    decoy: tuple[IAuthenticator, AuthenticationStep] | None = None
+    for authenticator in authenticators:
+        outcome = await authenticator.at_hello(facts, hello, method, session_id)
+        if isinstance(outcome, AuthenticationStep) and outcome.decoy:
+            decoy = decoy or (authenticator, outcome)
+        elif outcome is not None:
+            return authenticator, outcome
+    if decoy is None:
+        raise Refused("unknown_user", f"no authenticator for authmethod {method!r} knows {hello.authid!r}")
+    return decoy
+
+
 async def identify_for_router(
     facts: ConnectionFacts,
     hello: HelloDetails,
@@ -77,25 +99,24 @@ async def identify_for_router(
         if hello.authid not in (None, principal.authid):
             raise Refused("authid_mismatch", f"HELLO names {hello.authid!r}, its cookie {principal.authid!r}")
         return principal
-    if method == ANONYMOUS:
-        for authenticator in authenticators:
-            if ANONYMOUS in authenticator.methods:
-                outcome = await authenticator.at_hello(facts, hello, ANONYMOUS, session_id)
-                if isinstance(outcome, Principal):
-                    return outcome
+    able = [each for each in authenticators if ANONYMOUS in each.methods] if method == ANONYMOUS else []
+    if able:
+        _, outcome = await identify_at_hello(facts, hello, ANONYMOUS, able, session_id)
+        if isinstance(outcome, Principal):
+            return outcome
     raise Refused("no_credentials", "neither a ticket nor a cookie that an authenticator of the realm accepts")
 
 
 async def _by_ticket(
     facts: ConnectionFacts, hello: HelloDetails, ticket: str, authenticators: Sequence[IAuthenticator], session_id: int
 ) -> Principal:
-    for authenticator in authenticators:
-        if TICKET in authenticator.methods:
-            step = await authenticator.at_hello(facts, hello, TICKET, session_id)
-            principal = await step.answer(ticket, {}) if isinstance(step, AuthenticationStep) else step
-            await watched_credentials(facts, principal, authenticators)
-            return principal
-    raise Refused("no_method", "no authenticator of the realm accepts tickets")
+    able = [each for each in authenticators if TICKET in each.methods]
+    if not able:
+        raise Refused("no_method", "no authenticator of the realm accepts tickets")
+    _, step = await identify_at_hello(facts, hello, TICKET, able, session_id)
+    principal = await step.answer(ticket, {}) if isinstance(step, AuthenticationStep) else step
+    await watched_credentials(facts, principal, authenticators)
+    return principal
 
 
 async def _by_cookie(

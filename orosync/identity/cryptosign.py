@@ -81,11 +81,13 @@ class CryptosignAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator."""
         return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
 
-    def _challenge(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
+    def _challenge(
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str
+    ) -> Principal | AuthenticationStep | None:
         if method != METHOD:
             raise wrong_method(self.name, method)
         public_key = _hex(hello.authextra.get("pubkey"), SIZE)
@@ -103,7 +105,7 @@ class CryptosignAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.limited(facts, lambda: self._verify(attempt, signature))
 
-        return AuthenticationStep(METHOD, extra, answer)
+        return AuthenticationStep(METHOD, extra, answer, decoy=public_key not in self._accounts)
 
     def _channel(self, facts: ConnectionFacts, binding: object) -> bytes:
         """The channel id that challenges are XORed with; zeros without channel binding."""

@@ -271,7 +271,7 @@ class AnonymousAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator. An authid in HELLO is not granted, since nothing proves it."""
         if method != METHOD:
             return defer.fail(wrong_method(self.name, method))

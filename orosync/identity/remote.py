@@ -119,7 +119,7 @@ class RemoteAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator."""
         return Deferred.fromCoroutine(self._step(facts, hello, method, session_id))
 

@@ -136,11 +136,13 @@ class ScramAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator."""
         return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
 
-    def _challenge(self, facts: ConnectionFacts, hello: HelloDetails, method: str) -> Principal | AuthenticationStep:
+    def _challenge(
+        self, facts: ConnectionFacts, hello: HelloDetails, method: str
+    ) -> Principal | AuthenticationStep | None:
         if method not in self.methods:
             raise wrong_method(self.name, method)
         if not hello.authid:
@@ -168,7 +170,7 @@ class ScramAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.limited(facts, lambda: self._verify(exchange, signature, extra))
 
-        return AuthenticationStep(method, extra, answer)
+        return AuthenticationStep(method, extra, answer, decoy=not entry.known)
 
     def _verify(self, exchange: _Exchange, signature: str, extra: Mapping[str, Any]) -> Principal:
         entry, keys = exchange.entry, exchange.keys

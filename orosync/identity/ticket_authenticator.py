@@ -61,7 +61,7 @@ class TicketAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator. The signature of AUTHENTICATE is the ticket; an authid in HELLO has to match it."""
         if method != METHOD:
             return defer.fail(wrong_method(self.name, method))

@@ -68,10 +68,10 @@ class WampCraAuthenticator:
 
     def at_hello(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """See IAuthenticator."""
 
-        def challenged() -> Principal | AuthenticationStep:
+        def challenged() -> Principal | AuthenticationStep | None:
             if method != METHOD:
                 raise wrong_method(self.name, method)
             if not hello.authid:
@@ -96,7 +96,9 @@ class WampCraAuthenticator:
         def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
             return self._attempts.limited(facts, lambda: self._verify(entry, challenge, signature))
 
-        return AuthenticationStep(METHOD, {"challenge": challenge, **entry.proof.salting}, answer)
+        return AuthenticationStep(
+            METHOD, {"challenge": challenge, **entry.proof.salting}, answer, decoy=not entry.known
+        )
 
     def _verify(self, entry: Entry[CraKey], challenge: str, signature: str) -> Principal:
         expected = compute_wcs(entry.proof.key, challenge.encode())

@@ -98,14 +98,15 @@ class ListenerContext:
         allowed = self.authenticators
         return [one for one in realm_context.authenticators if allowed is None or one.name in allowed]
 
-    def authenticator(self, realm_context: RealmContext, offered: Sequence[str]) -> tuple[IAuthenticator, str] | None:
-        """The first offered method that the realm can do here (WAMP, section "Authentication Methods")."""
+    def able(self, realm_context: RealmContext, offered: Sequence[str]) -> tuple[Sequence[IAuthenticator], str]:
+        """The first offered method that the realm can do here (WAMP, section "Authentication Methods"), and the
+        authenticators that can do it, in the realm's order; none and "" where it can do none."""
         admitted = self.admitted(realm_context)
         for method in offered:
-            for authenticator in admitted:
-                if method in authenticator.methods:
-                    return authenticator, method
-        return None
+            able = [one for one in admitted if method in one.methods]
+            if able:
+                return able, method
+        return (), ""
 
     def realm_of(self, principal: Principal, asked: RealmContext, session: int) -> RealmContext:
         """The realm that ``principal`` joins: the one ``asked`` for, or where its authenticator sends it. Refused

@@ -15,7 +15,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from orosync.errors import NotCarriable, ProtocolViolation, Refused, RequestError, Unavailable, Unfit
-from orosync.identity.credentials import ANONYMOUS, Credentials, credentials_of, suffices, watched_credentials
+from orosync.identity.credentials import (
+    ANONYMOUS,
+    Credentials,
+    credentials_of,
+    identify_at_hello,
+    suffices,
+    watched_credentials,
+)
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
@@ -175,19 +182,23 @@ class V2Session:
             and suffices(known, facts)
         ):
             return self._join(known, self._credentials)
-        chosen = self._context.authenticator(realm_context, facts.authmethods)
-        if chosen is None:
+        able, method = self._context.able(realm_context, facts.authmethods)
+        if not able:
             reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
             return self._refuse_hello("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
-        self._authenticator, method = chosen
-        self.wait(self._authenticator.at_hello(self._facts, facts, method, self._session_id), self._accept)
+        found = identify_at_hello(self._facts, facts, method, able, self._session_id)
+        self.wait(Deferred.fromCoroutine(found), self._greeted)
         return None
 
-    def _accept(self, outcome: Principal | AuthenticationStep) -> Deferred[None] | None:
+    def _greeted(self, found: tuple[IAuthenticator, Principal | AuthenticationStep]) -> Deferred[None] | None:
+        self._authenticator, outcome = found
         if isinstance(outcome, AuthenticationStep):
             self._answer = outcome.answer
             self._send(Challenge(outcome.method, dict(outcome.extra)))
             return None
+        return self._accept(outcome)
+
+    def _accept(self, outcome: Principal) -> Deferred[None] | None:
         assert self._authenticator is not None and self._realm_context is not None
         own = credentials_of(self._authenticator, self._facts, outcome)
         if not self._facts.cookies:

@@ -75,7 +75,8 @@ class AuthenticatorContract(_Case):
         self._harmless(caught.exception)
 
     async def test_odd_hello(self) -> None:
-        """Whatever HELLO holds, the outcome is a principal, a challenge that every serializer can carry, or Refused."""
+        """Whatever HELLO holds, the outcome is a principal, a challenge that every serializer can carry, None (it does
+        not know the client and abstains), or Refused."""
         keys = ("nonce", "pubkey", "challenge", "channel_binding", "ticket")
         extras: list[dict[str, Any]] = [{}, *({key: value} for key in keys for value in (*_ODD, *_NO_TEXT))]
         extras.append({"pubkey": "0" * 64, "nonce": "AAAA"})
@@ -86,7 +87,7 @@ class AuthenticatorContract(_Case):
                 await self._hello_outcome(method, "anna", extra)
 
     async def test_odd_answer(self) -> None:
-        """Whatever AUTHENTICATE holds, it is Refused unless it is the right answer."""
+        """Whatever AUTHENTICATE holds, it is Refused unless it is the right answer; so is every answer to a decoy."""
         authenticator = self.make_authenticator()
         for method in authenticator.methods:
             for signature in _ODD:
@@ -100,7 +101,8 @@ class AuthenticatorContract(_Case):
     async def _hello_outcome(
         self, method: str, authid: str | None, extra: dict[str, Any]
     ) -> Principal | AuthenticationStep | None:
-        """The outcome of one HELLO, for an authenticator without earlier failures; None if it was refused."""
+        """The outcome of one HELLO, for an authenticator without earlier failures; None if it was refused or the
+        authenticator abstained."""
         hello = HelloDetails("realm", authid, (method,), extra)
         try:
             outcome = await self.make_authenticator().at_hello(connection_facts(), hello, method, 1)
@@ -111,7 +113,7 @@ class AuthenticatorContract(_Case):
             self.assertEqual(outcome.method, method)
             self.assertTrue(json.dumps(dict(outcome.extra)))
         else:
-            self.assertIsInstance(outcome, Principal)
+            self.assertIsInstance(outcome, Principal | None, "at_hello fires with a Principal, a question or None")
         return outcome
 
     def _harmless(self, refusal: Refused) -> None:

@@ -196,3 +196,21 @@ class Warnings(FilesCase):
         both = text + "[listen:own]\nendpoint = tcp:8081:interface=127.0.0.1\nauthenticators = ticket later\n"
         self.assertEqual(len(self.load(both).warnings), 1)
         self.assertEqual(self.load(text.replace(second, "[authenticator:later]\nuse = anonymous\n")).warnings, ())
+
+    def test_those_that_abstain(self) -> None:
+        """Two with accounts are both asked; behind one that takes all clients of its method nobody is."""
+        signing = "[authenticator:{}]\nuse = wampcra\nuser.{} = user env:ORO_SECRET\n"
+        asking = (
+            "[authenticator:asked]\nuse = remote\nmethod = wampcra\nprocedure = com.example.authenticate\n"
+            "roles = user\nrealm = oro\n"
+        )
+        sections = signing.format("one", "anna") + signing.format("two", "ben") + asking
+
+        def warned(order: str) -> list[str]:
+            text = SOUND.replace("authenticators = ticket", f"authenticators = ticket {order}") + sections
+            return [one for one in self.load(text).warnings if "never asked" in one]
+
+        self.assertEqual(warned("one two asked"), [])
+        (warning,) = warned("one asked two")
+        self.assertIn("two is never asked, since asked takes all clients with the authmethod wampcra", warning)
+        self.assertIn("name two before asked", warning)

@@ -40,7 +40,7 @@ class MethodCase(SynchronousTestCase):
         method: str | None = None,
         facts: ConnectionFacts | None = None,
         session: int = 7,
-    ) -> Deferred[Principal | AuthenticationStep]:
+    ) -> Deferred[Principal | AuthenticationStep | None]:
         """What comes of a HELLO."""
         method = method or self.method
         said = HelloDetails("oro", authid, (method,), extra or {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from orosync.errors import Refused, Unavailable
-from orosync.identity.credentials import identify, suffices, watched_credentials
+from orosync.identity.credentials import identify, identify_at_hello, suffices, watched_credentials
 from orosync.identity.factory import AnonymousAuthenticator
-from orosync.interfaces import HelloDetails, IAmbientAuthenticator, IAuthenticator, IRecheck
+from orosync.interfaces import AuthenticationStep, HelloDetails, IAmbientAuthenticator, IAuthenticator, IRecheck
 from orosync.testing import connection_facts, principal
 
 COOKIES = {"BAPID": "x"}
@@ -136,3 +137,43 @@ class IdentifyTests(SynchronousTestCase):
             hello = HelloDetails("oro", None, ("anonymous",) if offered is None else tuple(offered), {})
             self.assertIs(suffices(BEN, hello), enough, offered)
             self.assertTrue(suffices(ANNA, hello), offered)
+
+
+class Asked(Plain):
+    """Answers HELLO with ``outcome``."""
+
+    def at_hello(self, facts, hello, method, session_id):
+        self.asked += 1
+        return answer(self.outcome)
+
+
+def question(decoy):
+    return AuthenticationStep("ticket", {}, lambda signature, extra: fail(Refused("bad", "")), decoy)
+
+
+class AtHelloTests(SynchronousTestCase):
+    def found(self, *outcomes):
+        """The name of who decides with its outcome, or the reason code, and how many were asked."""
+        them = [Asked(str(number), outcome) for number, outcome in enumerate(outcomes)]
+        hello = HelloDetails("oro", "anna", ("ticket",), {})
+        done = Deferred.fromCoroutine(identify_at_hello(connection_facts(), hello, "ticket", them, 1))
+        results = []
+        done.addBoth(results.append)
+        (found,) = results
+        found = found.value.code if isinstance(found, Failure) else (found[0].name, found[1])
+        return found, sum(each.asked for each in them)
+
+    def test_order(self):
+        """The first that does not abstain decides, for good or bad; later ones are not asked."""
+        question_, last = question(False), principal("ben")
+        self.assertEqual(self.found(None, None, ANNA, last), (("2", ANNA), 3))
+        self.assertEqual(self.found(None, question_, last), (("1", question_), 2))
+        self.assertEqual(self.found(None, Refused("bad_key", ""), last), ("bad_key", 2))
+        self.assertEqual(self.found(question(True), Unavailable("down", ""), last), ("down", 2))
+
+    def test_decoys(self):
+        """A decoy is asked only when nobody knows the client, the first one; without one the client is refused."""
+        decoy = question(True)
+        self.assertEqual(self.found(decoy, ANNA), (("1", ANNA), 2))
+        self.assertEqual(self.found(None, decoy, question(True), None), (("1", decoy), 4))
+        self.assertEqual(self.found(None, None), ("unknown_user", 2))

@@ -134,8 +134,10 @@ class Clients(CryptosignCase):
         self.accepted(asked.answer(good.upper(), {}))
 
     def test_unknown(self) -> None:
-        """A stranger's key is asked like any other, and refused when it has signed well."""
+        """A stranger's key is asked like any other, and refused when it has signed well; the realm's next authenticator
+        may know it."""
         asked = self.challenged(STRANGER)
+        self.assertEqual((asked.decoy, self.challenged().decoy), (True, False))
         self.assertEqual(set(asked.extra), set(self.challenged().extra))
         message = bytes.fromhex(asked.extra["challenge"])
         self.refused(asked.answer(answer(STRANGER, message), {}), "unknown_key")

@@ -175,8 +175,11 @@ class Strangers(ScramCase):
     """Unknown names."""
 
     def test_unknown(self) -> None:
-        """An unknown name gets a challenge like a known one, always the same salt, and no proof fits."""
+        """An unknown name gets a challenge like a known one, always the same salt, and no proof fits; the realm's next
+        authenticator may know it."""
         self.build([ACCOUNTS[0]])
+        self.assertFalse(self.challenged("anna").decoy)
+        self.assertTrue(self.challenged("stranger").decoy)
         known = self.challenged("anna").extra
         for number in range(10):
             client, challenge = SpecificationClient(f"stranger{number}", SECRET), self.challenged(f"stranger{number}")

@@ -113,12 +113,14 @@ class Exchange(MethodCase):
         self.refused(challenge.answer(signed(challenge, OTHER), {}), "bad_signature")
 
     def test_unknown(self) -> None:
-        """An unknown name is challenged as a known one, and refused whatever the answer."""
+        """An unknown name is challenged as a known one, and refused whatever the answer; the realm's next authenticator
+        may know it."""
+        self.assertFalse(self.asked("anna").decoy)
         for number in range(20):
             name = f"stranger {number}"
             challenge = self.asked(name)
             said = json.loads(challenge.extra["challenge"])
-            self.assertEqual(said["authid"], name)
+            self.assertEqual((said["authid"], challenge.decoy), (name, True))
             shape = (said["authrole"], set(challenge.extra))
             salted = {"challenge", "salt", "iterations", "keylen"}
             self.assertIn(shape, [("user", {"challenge"}), ("admin", salted)])

@@ -6,6 +6,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
+from orosync.identity.factory import AnonymousAuthenticator
 from orosync.model import ConnectionPolicy
 from orosync.router.realm import Realm
 from orosync.session.hosts import SessionHost
@@ -20,16 +21,21 @@ class ListenerContextTests(SynchronousTestCase):
         self.context = self.fixture.context
 
     def test_method_choice(self):
-        """The client's first method that can be done here; None where there is none."""
-        chosen = self.context.authenticator(self.fixture.realm_context, ["wampcra", "anonymous", "ticket"])
-        self.assertEqual(chosen, (self.fixture.anonymous, "anonymous"))
-        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, ["wampcra"]))
-        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, []))
+        """The client's first method that can be done here, and all who can do it, in the realm's order; nobody where
+        there is none."""
+        able = self.context.able(self.fixture.realm_context, ["wampcra", "anonymous", "ticket"])
+        self.assertEqual(able, ([self.fixture.anonymous], "anonymous"))
+        second = AnonymousAuthenticator("second", "guest")
+        self.fixture.realm_context.authenticators = [second, self.fixture.anonymous]
+        able = self.context.able(self.fixture.realm_context, ["anonymous"])
+        self.assertEqual(able, ([second, self.fixture.anonymous], "anonymous"))
+        self.assertEqual(self.context.able(self.fixture.realm_context, ["wampcra"]), ((), ""))
+        self.assertEqual(self.context.able(self.fixture.realm_context, []), ((), ""))
 
     def test_listener_admits_fewer(self):
         """An authenticator not named by the listener is not offered."""
         self.context.authenticators = ()
-        self.assertIsNone(self.context.authenticator(self.fixture.realm_context, ["anonymous"]))
+        self.assertEqual(self.context.able(self.fixture.realm_context, ["anonymous"]), ((), ""))
 
     def test_hidden_proxies(self):
         """Who is let in, by v1 or v2, is told to what looks for hidden proxies, with the connection's facts; once."""

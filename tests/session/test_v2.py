@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -141,6 +141,19 @@ class ChallengeTests(SynchronousTestCase):
         self.assertEqual((code, uri), (3, "wamp.error.authentication_denied"))
         self.assertNotIn("wrong word", str(details))
         self.assertIn("wrong word", str(self.fixture.journal.notes))
+
+    def test_another_authenticator_of_the_method(self):
+        """One that abstains leaves the client to the next; what both know of it is the decider's word."""
+        first = PasswordAuthenticator()
+        first.name, first.outcome = "first", succeed(None)
+        self.fixture.realm_context.authenticators = [first, self.doors]
+        [[code, _, details]] = self.challenged().ask([5, "sesame", {}])
+        self.assertEqual((code, details["authid"], details["authprovider"]), (2, "ali", "doors"))
+        self.doors.outcome = succeed(None)
+        client = self.fixture.v2(join=False)
+        [[code, _, uri]] = client.ask(hello(authmethods=["ticket"], authid="ali"))
+        self.assertEqual((code, uri), (3, "wamp.error.authentication_denied"))
+        self.assertEqual(self.fixture.journal.notes[-1][:2], ("hello.refused", "unknown_user"))
 
     def test_only_an_answer_may_follow_a_challenge(self):
         """Anything but AUTHENTICATE or ABORT while challenged is a violation."""

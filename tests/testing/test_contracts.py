@@ -37,6 +37,8 @@ class Doors:
         self.extra: dict[str, Any] = {}
         self.any_method = False
         self.outcome: Any = None
+        self.abstains = False
+        self.decoy = False
         self.gullible = False
         for name, value in changes.items():
             setattr(self, name, value)
@@ -47,7 +49,9 @@ class Doors:
     def at_hello(self, facts: Any, hello: Any, method: str, session_id: int) -> Deferred[Any]:
         if method not in self.methods and not self.any_method:
             return defer.fail(self.refusal)
-        return defer.succeed(self.outcome or AuthenticationStep(method, self.extra, self._answer))
+        if self.abstains:
+            return defer.succeed(None)
+        return defer.succeed(self.outcome or AuthenticationStep(method, self.extra, self._answer, self.decoy))
 
     def _answer(self, signature: str, extra: Any) -> Deferred[Any]:
         return defer.succeed(testing.principal()) if self.gullible else defer.fail(self.refusal)
@@ -81,6 +85,15 @@ class Noticing(SynchronousTestCase):
         """Who keeps it passes every test."""
         self.assertEqual(len(self.NAMES), 6)
         self.assertEqual(self.broken(), set())
+
+    def test_abstaining(self) -> None:
+        """So does one that does not know the client: it abstains, with a decoy or without; it still refuses a method
+        that it cannot do, and every answer to its decoy."""
+        abstaining: dict[str, Any] = {"abstains": True}
+        self.assertEqual(self.broken(**abstaining), set())
+        self.assertEqual(self.broken(decoy=True), set())
+        self.assertIn("test_foreign_method", self.broken(any_method=True, **abstaining))
+        self.assertIn("test_odd_answer", self.broken(decoy=True, gullible=True))
 
     def test_each_breach(self) -> None:
         """Each breach fails the test that is about it."""
