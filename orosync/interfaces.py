@@ -134,9 +134,10 @@ class ISessionStore(Interface):
     """Where the back office's sessions are found by the value of its cookie. Only ever reads."""
 
     def find(session_id: str) -> Deferred[AdminSession | None]:
-        """The logged-in back-office user of a session. Fires with None when there is no such session, it has
-        expired, or no back-office user is logged in; fails with Refused ("malformed_session") for an id or a
-        session that cannot be read, with Unavailable when the store cannot answer now."""
+        """The logged-in back-office user of a session. Fires with None when there is no such session or it has
+        expired; fails with Refused for a session without such a user ("not_logged_in", which None may stand for, too;
+        "unknown_token", "switched_user", "second_factor", "unknown_user_class", "disabled"), and for an id or a
+        session that cannot be read ("malformed_session"), with Unavailable when the store cannot answer now."""
 
 
 class IAuthorizer(Interface):

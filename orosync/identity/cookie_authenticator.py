@@ -23,6 +23,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
+from orosync.identity.php.session import NOT_LOGGED_IN
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.user_credentials import UserCredential, UserCredentials, found, password_fingerprint
 from orosync.interfaces import (
@@ -37,8 +38,21 @@ from orosync.interfaces import (
 from orosync.model import AdminSession, ConnectionFacts, Principal, User
 
 METHOD = "cookie"
+TICKET = "ticket"
 BACK_OFFICE = "BAPID"
 """The default name of the back office's cookie."""
+
+IGNORED_TOLD_EVERY = 3600.0
+"""Seconds between two log lines about cookies that do nothing beside a ticket, of each reason code."""
+
+NOT_SENT = (
+    "the page sent no such cookie; set the name of the application's cookie (OroCRM: CRMID), and let pages connect "
+    "below the cookie's path (OroCommerce: /admin/ws), see docs/cookies.md"
+)
+NO_SESSION = (
+    "the session is unknown, expired or logged out; if this is so for every cookie, sessions is another store than the "
+    "application's"
+)
 
 
 @attrs.frozen
@@ -58,6 +72,7 @@ class CookieAuthenticator:
 
     ``prolongs``: a look-up in the store prolongs the session, so it is not repeated for connected users.
     ``recheck_interval`` in seconds, None: as often as for others. Outcomes are counted; the caller logs refusals.
+    ``without_cookie`` counts the pages (an Origin and a user's ticket) that came without the cookie.
     """
 
     def __init__(
@@ -78,6 +93,8 @@ class CookieAuthenticator:
         self.name = name
         self.methods: tuple[str, ...] = (METHOD,)
         self.recheck_interval = recheck_interval
+        self.without_cookie = 0
+        self._told_ignored: dict[str, float] = {}
         self._store = store
         self._directory = directory
         self._users = UserCredentials(directory)
@@ -92,9 +109,9 @@ class CookieAuthenticator:
     # -- authentication
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Reason codes of Refused: no_origin, malformed_session, no_session (unknown, expired or
-        logged out), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and what store and
-        directory say."""
+        """See IAuthenticator. Reason codes of Refused: no_origin, no_session (unknown, expired or logged out), those of
+        the session (``ISessionStore``), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and
+        what store and directory say."""
         session_id = facts.cookies.get(self._cookie)
         if session_id is None:
             return defer.succeed(None)
@@ -174,20 +191,46 @@ class CookieAuthenticator:
     def watch(self, facts: ConnectionFacts, principal: Principal) -> Deferred[Hashable | None]:
         """See IAmbientAuthenticator. While the store is down the connection depends on the unverified cookie: it ends
         if the store, once it answers, does not know the session."""
-        session_id = facts.cookies.get(self._cookie)
-        if session_id is None or principal.user_id is None:
+        if principal.user_id is None:
             return defer.succeed(None)
-        return Deferred.fromCoroutine(self._watched(session_id, principal))
+        session_id = facts.cookies.get(self._cookie)
+        if session_id is None:
+            if facts.origin is not None and principal.authmethod == TICKET:
+                self.without_cookie += 1
+                self._note_ignored(facts, principal, "not_sent", NOT_SENT)
+            return defer.succeed(None)
+        return Deferred.fromCoroutine(self._watched(facts, session_id, principal))
 
-    async def _watched(self, session_id: str, principal: Principal) -> Hashable | None:
+    def _note_ignored(self, facts: ConnectionFacts, principal: Principal, code: str, why: str) -> None:
+        """A logout will not end this connection: of each ``code`` a line now and then, with ``why``."""
+        moment = self._clock.seconds()
+        told = self._told_ignored.get(code)
+        if told is not None and moment - told < IGNORED_TOLD_EVERY:
+            self._journal.count("cookie.ignored", code)
+            return
+        self._told_ignored[code] = moment
+        self._journal.note(
+            "cookie.ignored",
+            code,
+            listener=facts.listener,
+            address=facts.address,
+            cookie=self._cookie,
+            path=facts.path,
+            user=principal.authid,
+            remedy=f"a logout does not end this user's connection: {why}",
+        )
+
+    async def _watched(self, facts: ConnectionFacts, session_id: str, principal: Principal) -> Hashable | None:
         credential = CookieCredential(None if self._prolongs else session_id, principal.authid, principal.user_id)
         try:
             session = await self._look_up(session_id)
         except Unavailable:
             return credential
-        except Refused:
+        except Refused as refusal:
+            self._note_ignored(facts, principal, refusal.code, refusal.reason)
             return None
         if session is None:
+            self._note_ignored(facts, principal, "no_session", NO_SESSION)
             return None
         if not _belongs_to(session, credential):
             await self._refuse_other_user(session, principal)
@@ -207,14 +250,14 @@ class CookieAuthenticator:
         raise Refused("other_user", reason)
 
     def recheck(self, credential: Hashable) -> Deferred[Renewal | None]:
-        """See IRecheck. Reason codes of Refused: logged_out, malformed_session, other_user and those of
-        ``UserCredentials.check``."""
+        """See IRecheck. Reason codes of Refused: logged_out, other_user, those of the session (``ISessionStore``) and
+        those of ``UserCredentials.check``."""
         assert isinstance(credential, CookieCredential)
         return Deferred.fromCoroutine(self._rechecked(credential))
 
     async def _rechecked(self, credential: CookieCredential) -> Renewal | None:
         if credential.session_id is not None:
-            session = await self._look_up(credential.session_id)
+            session = await self._still_logged_in(credential.session_id)
             if session is None:
                 raise Refused("logged_out", f"{self._cookie} of {credential.username!r}: logged out or expired")
             if not _belongs_to(session, credential):
@@ -223,6 +266,14 @@ class CookieAuthenticator:
             return None
         assert isinstance(renewal.credential, UserCredential)
         return Renewal(attrs.evolve(credential, user=renewal.credential), renewal.rights)
+
+    async def _still_logged_in(self, session_id: str) -> AdminSession | None:
+        try:
+            return await self._look_up(session_id)
+        except Refused as refusal:
+            if refusal.code == NOT_LOGGED_IN:
+                return None
+            raise
 
 
 def _belongs_to(session: AdminSession, credential: CookieCredential) -> bool:

@@ -37,7 +37,8 @@ async def identify(
     for authenticator in authenticators:
         principal = await authenticator.at_handshake(facts)
         if principal is not None:
-            return principal, credentials_of(authenticator, facts, principal)
+            own = credentials_of(authenticator, facts, principal)
+            return principal, own + await watched_credentials(facts, principal, authenticators)
     return None, ()
 
 

@@ -86,6 +86,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "connection.refused",
             "connection.slowed",
             "consumer.cut",
+            "cookie.ignored",
             "directory",
             "frame.cut",
             "frame.skipped",

@@ -201,7 +201,7 @@ class V2Session:
     def _accept(self, outcome: Principal) -> Deferred[None] | None:
         assert self._authenticator is not None and self._realm_context is not None
         own = credentials_of(self._authenticator, self._facts, outcome)
-        if not self._facts.cookies:
+        if not self._facts.cookies and self._facts.origin is None:
             self._join(outcome, own)
             return None
         also = Deferred.fromCoroutine(

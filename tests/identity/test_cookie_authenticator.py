@@ -120,6 +120,13 @@ class HandshakeTests(CookieCase):
                 self.directory.put(user)
             self.refused(kind)
 
+    def test_the_sessions_own_reason(self):
+        """Why the store refuses a session is told as it says, not as an unknown session."""
+        for code in ("not_logged_in", "unknown_token", "switched_user", "second_factor", "unknown_user_class"):
+            self.build()
+            self.store.failure = Refused(code, "[sessions:office] the reason")
+            self.assertEqual(self.refused(code).reason, "[sessions:office] the reason")
+
     def test_renamed(self):
         """A session names its user, not one who has that name as e-mail address."""
         del self.directory.users["anna"]
@@ -242,6 +249,55 @@ class WatchTests(CookieCase):
         self.assertEqual(refusal.code, "other_user")
 
 
+class IgnoredTests(CookieCase):
+    """A ticket's connection that no logout ends is told to the administrator."""
+
+    def watch(self, who=None, **facts):
+        watching = self.authenticator.watch(self.facts(**facts), who or principal("anna", user_id=1))
+        self.assertIsNone(self.successResultOf(watching))
+
+    def ignored(self):
+        return [(code, fields) for event, code, fields in self.journal.notes if event == "cookie.ignored"]
+
+    def test_not_sent(self):
+        """A page without the cookie: the line has its name, the path and what to do; there is one line in an hour, and
+        every such page is counted."""
+        for seconds, lines in ((0, 1), (1800, 1), (1799, 1), (1, 2)):
+            self.clock.advance(seconds)
+            self.watch(cookies={"other": "x"}, path="/ws", listener="shared")
+            self.assertEqual(len(self.ignored()), lines, seconds)
+        code, fields = self.ignored()[0]
+        self.assertEqual(code, "not_sent")
+        self.assertEqual((fields["cookie"], fields["path"], fields["user"]), ("BAPID", "/ws", "anna"))
+        self.assertIn("(OroCRM: CRMID)", fields["remedy"])
+        self.assertIn("(OroCommerce: /admin/ws)", fields["remedy"])
+        self.assertEqual(self.authenticator.without_cookie, 4)
+        self.assertEqual(self.journal.counts["cookie.ignored", "not_sent"], 4)
+
+    def test_not_a_page(self):
+        """Programs (no Origin), back ends and users who logged in otherwise are expected to have no cookie."""
+        self.watch(cookies={}, origin=None)
+        self.watch(principal("backend", user_id=None), cookies={})
+        self.watch(principal("anna", user_id=1, authmethod="wampcra"), cookies={})
+        self.assertEqual((self.ignored(), self.authenticator.without_cookie), ([], 0))
+
+    def test_without_a_user(self):
+        """A cookie whose session is unknown or cannot be used: the reason is the store's."""
+        self.watch(cookie="u" * 26)
+        self.store.failure = Refused("unknown_token", "[sessions:office] tokens of class SamlToken are not accepted")
+        self.watch()
+        self.assertEqual([code for code, _ in self.ignored()], ["no_session", "unknown_token"])
+        self.assertIn("another store", self.ignored()[0][1]["remedy"])
+        self.assertIn("SamlToken are not accepted", self.ignored()[1][1]["remedy"])
+        self.assertEqual(self.authenticator.without_cookie, 0)
+
+    def test_watched(self):
+        """Where a logout ends the connection there is nothing to tell."""
+        watching = self.authenticator.watch(self.facts(), principal("anna", user_id=1))
+        self.assertIsNotNone(self.successResultOf(watching))
+        self.assertEqual(self.ignored(), [])
+
+
 class RecheckTests(CookieCase):
     """Those who came in by the cookie alone."""
 
@@ -260,6 +316,13 @@ class RecheckTests(CookieCase):
         """The session is gone, or cannot be read any more."""
         self.store.sessions[COOKIE] = None
         self.assertEqual(self.fallen(), "logged_out")
+        self.store.failure = Refused("not_logged_in", "no user is logged in")
+        self.assertEqual(self.fallen(), "logged_out")
+
+    def test_another_login(self):
+        """The session has another kind of login now: its own reason is told."""
+        self.store.failure = Refused("switched_user", "the user acts as another one")
+        self.assertEqual(self.fallen(), "switched_user")
 
     def test_user_changed(self):
         """The session is there, its user is not the same any more."""

@@ -82,6 +82,15 @@ class IdentifyTests(SynchronousTestCase):
             self.failureResultOf(refused, Refused)
         self.assertEqual(last.asked, 0)
 
+    def test_ticket_without_any_cookie(self):
+        """Who reads cookies is told of a ticket that came without one, and may refuse it; in whatever order."""
+        for order in (lambda *them: them, lambda *them: them[::-1]):
+            ticket = Ticket("ticket", ANNA, "hers")
+            both = order(ticket, Cookie("cookie", None, watching=None))
+            self.assertEqual(self.found(*both, cookies={}), (ANNA, ((ticket, "hers"),)))
+            refusing = order(ticket, Cookie("cookie", None, watching=Refused("other_user", "no")))
+            self.failureResultOf(self.identify(*refusing, cookies={}), Refused)
+
     def test_ticket_goes_before_cookie(self):
         """A presented ticket decides, in whatever order the realm names the two: also when it is refused."""
         for order in (lambda *them: them, lambda *them: them[::-1]):
@@ -107,7 +116,7 @@ class IdentifyTests(SynchronousTestCase):
         """A session depends on its credential and on the cookies beside it, where they can be revalidated."""
         ticket, cookie = Ticket("ticket", ANNA, "user 1"), Cookie("cookie", BEN, "session x", "watched x")
         self.assertEqual(self.found(ticket, cookie)[1], ((ticket, "user 1"), (cookie, "watched x")))
-        self.assertEqual(self.found(ticket, cookie, cookies={})[1], ((ticket, "user 1"),))
+        self.assertEqual(self.found(ticket, Cookie("cookie", None), cookies={})[1], ((ticket, "user 1"),))
         self.assertEqual(self.found(cookie)[1], ((cookie, "session x"),))
         self.assertEqual(self.found(Ticket("ticket", ANNA, None), Cookie("cookie", BEN))[1], ())
         self.assertEqual(self.found(Plain("plain", ANNA, "unseen"), cookie)[1], ((cookie, "watched x"),))

@@ -77,14 +77,17 @@ class Making(TestCase):
     async def test_files(self) -> None:
         """A store of files reads them with the section's settings, once it is started, until it is stopped."""
         logins.written("files", {ID: ANNA}, path=str(self.directory), mode="0640")
-        for settings, found in (({}, ANNA), ({"context": "other"}, None), ({"lifetime": 0.001}, None)):
+        for settings, found in (({}, ANNA), ({"context": "other"}, Refused), ({"lifetime": 0.001}, None)):
             section = SessionFilesSection(name="web", use="files", path=self.directory, **settings)
             store, service = self.made(section)
             await self.assertFailure(store.find(ID), Unavailable)
             service.startService()
             again, second = self.made(section)
             second.startService()
-            self.assertEqual(await again.find(ID), found)
+            if found is Refused:
+                await self.assertFailure(again.find(ID), Refused)
+            else:
+                self.assertEqual(await again.find(ID), found)
             for one in (service, second):
                 await one.stopService()
             self.assertFalse(store.prolongs)

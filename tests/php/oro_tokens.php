@@ -32,6 +32,15 @@ namespace Oro\Bundle\CustomerBundle\Security\Token { class AnonymousCustomerUser
 namespace Symfony\Component\Security\Core\Authentication\Token { class SwitchUserToken extends \Oro\Written {} }
 namespace Symfony\Component\Security\Core\Exception { class BadCredentialsException extends \Oro\Written {} }
 namespace Scheb\TwoFactorBundle\Security\Authentication\Token { class TwoFactorToken extends \Oro\Written {} }
+namespace Oro\Bundle\SecurityProBundle\Tokens {
+    class ProUsernamePasswordOrganizationToken extends \Oro\Bundle\SecurityBundle\Authentication\Token\UsernamePasswordOrganizationToken {}
+    class ProOrganizationRememberMeToken extends \Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken {}
+    class ProOAuthToken extends \Oro\Bundle\SSOBundle\Security\OAuthToken {}
+}
+namespace Oro\Bundle\UserProBundle\Security { class TwoFactorToken extends \Oro\Written {} }
+namespace Hslavich\OneloginSamlBundle\Security\Http\Authenticator\Token { class SamlToken extends \Oro\Written {} }
+namespace Nbgrp\OneloginSamlBundle\Security\Http\Authenticator\Token { class SamlToken extends \Oro\Written {} }
+namespace Symfony\Component\Security\Http\Authenticator\Token { class PostAuthenticationToken extends \Oro\Written {} }
 namespace Acme { class SamlToken extends \Oro\Written {} class Admin extends \Oro\Written {} }
 
 namespace Oro {
@@ -40,6 +49,9 @@ namespace Oro {
     use Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken;
     use Oro\Bundle\SecurityBundle\Authentication\Token\UsernamePasswordOrganizationToken;
     use Oro\Bundle\SecurityBundle\Model\Role as RoleModel;
+    use Oro\Bundle\SecurityProBundle\Tokens\ProOAuthToken;
+    use Oro\Bundle\SecurityProBundle\Tokens\ProOrganizationRememberMeToken;
+    use Oro\Bundle\SecurityProBundle\Tokens\ProUsernamePasswordOrganizationToken;
     use Oro\Bundle\SSOBundle\Security\OAuthToken;
     use Oro\Bundle\UserBundle\Entity\Role;
     use Oro\Bundle\UserBundle\Entity\User;
@@ -78,6 +90,7 @@ namespace Oro {
         $customer = new CustomerUser(written_user([2 => 'shopper@example.com']));
         $original = $token(state($bob));
         $oauth = ['access', ['id_token' => 'x', 'scope' => [['a', true, null, [], []]]], 'refresh', 3600, 1768470000, null, 'google', state($anna)];
+        $claims = ['email' => ['anna@example.com'], 'groups' => ['staff', 'sales']];
         return [
             'oro 4.2' => session(new UsernamePasswordOrganizationToken([$acme, [null, 'main', state($anna, second: [$role])]])),
             'oro 4.2 remembered' => session(new OrganizationRememberMeToken([$acme, ['secret', 'main', state($anna, second: [$role])]])),
@@ -87,12 +100,19 @@ namespace Oro {
             'oro remembered' => session(new OrganizationRememberMeToken(parts(['secret', 'main', state($anna)], $acme, [$role]))),
             'oro impersonated' => session(new ImpersonationUsernamePasswordOrganizationToken(parts([null, 'main', state($anna)], $acme, [$role]))),
             'oro single sign-on' => session(new OAuthToken(parts($oauth, $acme, [$role]))),
+            'oro enterprise token' => session(new ProUsernamePasswordOrganizationToken(parts([null, 'main', state($anna)], $acme, [$role]))),
+            'oro enterprise remembered' => session(new ProOrganizationRememberMeToken(parts(['secret', 'main', state($anna)], $acme, [$role]))),
+            'oro enterprise single sign-on' => session(new ProOAuthToken(parts($oauth, $acme, [$role]))),
+            'oro ldap' => session(new UsernamePasswordOrganizationToken(parts(['password', 'oro_ldap', state(new User(written_user([0 => null])))], $acme, [$role]))),
             'oro proxies' => session($token(state($proxy), new \Proxies\__CG__\Oro\Bundle\OrganizationBundle\Entity\Organization(['Acme, Inc', true, 3]))),
             'oro without organization' => session(new UsernamePasswordOrganizationToken([[[$role], [null, 'main', state($anna)]], [null, [null, 'main', state($anna)]]])),
             'oro attributes with another user' => session($token(state($anna, attributes: ['by' => $bob, 'state' => state($bob)]))),
             'oro copies of one user' => session(new UsernamePasswordOrganizationToken([[[$role], [null, 'main', state($anna)]], [$acme, [null, 'main', state(clone $anna)]]])),
             'oro switched' => session(new \Symfony\Component\Security\Core\Authentication\Token\SwitchUserToken([$original, '/from', [null, 'main', state($anna)]])),
             'oro saml' => session(new \Acme\SamlToken(parts(['main', state($anna)], $acme, [$role]))),
+            'oro saml by hslavich' => session(new \Hslavich\OneloginSamlBundle\Security\Http\Authenticator\Token\SamlToken(['main', state($anna, attributes: $claims)])),
+            'oro saml by nbgrp' => session(new \Nbgrp\OneloginSamlBundle\Security\Http\Authenticator\Token\SamlToken(['main', state($anna, attributes: $claims)])),
+            'oro own authenticator' => session(new \Symfony\Component\Security\Http\Authenticator\Token\PostAuthenticationToken(['main', state($anna)])),
             'oro own users' => session($token(state(new \Acme\Admin(written_user())))),
             'oro two users' => session(new UsernamePasswordOrganizationToken([[[$role], [null, 'main', state($anna)]], [$acme, [null, 'main', state($bob)]]])),
             'oro two organizations' => session(new UsernamePasswordOrganizationToken([[$acme, state($anna)], [new Organization(['Other', true, 9]), state($anna)]])),
@@ -104,6 +124,8 @@ namespace Oro {
             'oro name in Ukrainian' => session($token(state(new User(written_user([2 => 'Ганна']))))),
             'oro not authenticated' => session($token(state($anna, authenticated: false))),
             'oro second factor' => session(new \Scheb\TwoFactorBundle\Security\Authentication\Token\TwoFactorToken([$token(state($anna)), null, 'main', [], ['totp'], []])),
+            'oro second factor of scheb 5' => session(new \Scheb\TwoFactorBundle\Security\Authentication\Token\TwoFactorToken([serialize($token(state($anna))), null, 'main', [], ['totp'], []])),
+            'oro enterprise second factor' => session(new \Oro\Bundle\UserProBundle\Security\TwoFactorToken([$token(state($anna)), [null, state(null, [])]])),
             'oro customer' => session($token(state($customer))),
             'oro customer proxy' => session($token(state(new \Proxies\__CG__\Oro\Bundle\CustomerBundle\Entity\CustomerUser(written_user())))),
             'oro customer visitor' => session(new \Oro\Bundle\CustomerBundle\Security\Token\AnonymousCustomerUserToken([null, state(null)])),

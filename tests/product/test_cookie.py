@@ -129,6 +129,7 @@ class RawTests(CookieCase):
         for kind in (
             "password_changed",
             "no_session",
+            "not_logged_in",
             "malformed_session",
             "no_credentials",
             "no_origin",
@@ -157,6 +158,8 @@ class RawTests(CookieCase):
             self.assertTrue(client.silent(0.1))
         self.assertEqual(self.client().status, 403)
         self.assertIn("session.ended (logged_out)", self.child.output)
+        for code in ("not_sent", "not_logged_in"):
+            self.assertIn(f"cookie.ignored ({code}): listener=public", self.child.output)
 
     def test_store_that_is_gone(self):
         """While sessions cannot be read nobody comes in by cookie, everybody stays, and tickets are good."""

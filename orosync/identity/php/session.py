@@ -20,7 +20,7 @@ It is looked for in the token's own arrays only, not in other objects: so a "swi
 became, never for the original one, and a token that still waits for a second factor has no user. The attributes of a
 token may hold anything and are not looked at. Two states with different users make the session unreadable. Classes
 must be known by name: tokens ``TOKEN_CLASSES``, users ``USER_CLASSES`` and Doctrine's proxies of them; tokens of other
-classes are refused until the configuration names them.
+classes are refused until the configuration names them, each with a reason code of its own (``SessionReading.code``).
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ TOKEN_CLASSES: Final = frozenset(
         r"Oro\Bundle\SecurityBundle\Authentication\Token\OrganizationRememberMeToken",
         r"Oro\Bundle\UserBundle\Security\ImpersonationUsernamePasswordOrganizationToken",
         r"Oro\Bundle\SSOBundle\Security\OAuthToken",
+        # Enterprise: subclasses of the above, which write what those write and filter roles by organization.
+        r"Oro\Bundle\SecurityProBundle\Tokens\ProUsernamePasswordOrganizationToken",
+        r"Oro\Bundle\SecurityProBundle\Tokens\ProOrganizationRememberMeToken",
+        r"Oro\Bundle\SecurityProBundle\Tokens\ProOAuthToken",
     }
 )
 USER_CLASSES: Final = frozenset({r"Oro\Bundle\UserBundle\Entity\User"})
@@ -70,6 +74,10 @@ _ROLE_MODEL = rb"Oro\Bundle\SecurityBundle\Model\Role"
 _PROXY = b"\\__CG__\\"
 
 MALFORMED: Final = "malformed_session"
+NOT_LOGGED_IN: Final = "not_logged_in"
+
+_SWITCHED = rb"Symfony\Component\Security\Core\Authentication\Token\SwitchUserToken"
+_SECOND_FACTOR = b"\\TwoFactorToken"
 
 _ID = re.compile(r"[A-Za-z0-9,-]{22,256}")
 
@@ -125,14 +133,18 @@ def _counted(data: bytes, position: int) -> tuple[bytes, int]:
 
 @attrs.frozen
 class SessionReading:
-    """What a session says: its back-office user, or None with the reason in one line, for an administrator.
+    """What a session says: its back-office user, or None with a reason code and the reason in one line, for an
+    administrator.
 
-    ``last_used`` is when the application last used it (``_sf2_meta``), in seconds since 1970; None if it does not say.
+    Reason codes: not_logged_in, unknown_token, switched_user, second_factor, unknown_user_class, disabled,
+    malformed_session. ``last_used`` is when the application last used it (``_sf2_meta``), in seconds since 1970; None
+    if it does not say.
     """
 
     admin: AdminSession | None
-    reason: str
     last_used: int | None
+    code: str = ""
+    reason: str = ""
 
 
 class BackOfficeTokens:
@@ -166,43 +178,42 @@ class BackOfficeTokens:
             raise SessionUnreadable("_sf2_attributes is not an array")
         serialized = attributes.get(self._key)
         if serialized is None:
-            return SessionReading(None, f"no user is logged in ({self._key.decode()} is missing)", last_used)
+            nobody = Refused(NOT_LOGGED_IN, f"no user is logged in ({self._key.decode()} is missing)")
+            return SessionReading(None, last_used, nobody.code, nobody.reason)
         if not isinstance(serialized, bytes):
             raise SessionUnreadable("the token is not a string")
         token = unserialize(serialized, self._limits)
         if not isinstance(token, PhpObject | PhpCustom):
             raise SessionUnreadable("the token is not an object")
-        if token.class_name not in self._token_classes:
-            return SessionReading(
-                None, f"tokens of class {shown(token.class_name)} are not among those trusted", last_used
-            )
-        admin = self._user(_TokenParts.of(token))
-        return (
-            SessionReading(None, admin, last_used) if isinstance(admin, str) else SessionReading(admin, "", last_used)
-        )
+        trusted = token.class_name in self._token_classes
+        found = self._user(_TokenParts.of(token)) if trusted else _untrusted(token.class_name)
+        if isinstance(found, Refused):
+            return SessionReading(None, last_used, found.code, found.reason)
+        return SessionReading(found, last_used)
 
-    def _user(self, parts: _TokenParts) -> AdminSession | str:
+    def _user(self, parts: _TokenParts) -> AdminSession | Refused:
         """The token's user, or why there is none."""
         users = [state[0] for state in parts.states]
         if not users:
-            return "the token holds no user"
+            return Refused(NOT_LOGGED_IN, "the token holds no user")
         for user in users:
             name = _real_class(user)
             if name not in self._user_classes:
-                return f"users of class {shown(name)} are not of the back office"
+                reason = f"users of class {shown(name)} are not of the back office; if they are, add the class to users"
+                return Refused("unknown_user_class", reason)
         password, _salt, username, enabled, _confirmation, user_id = first = _user_fields(users[0])
         if any(_user_fields(user) != first for user in users[1:]):
             raise SessionUnreadable("the token holds several users")
         if not all(state[1] is True for state in parts.states):
-            return "the token is not authenticated"
+            return Refused(NOT_LOGGED_IN, "the token is not authenticated")
         if enabled is not True:
-            return "the user is disabled"
+            return Refused("disabled", "the user was disabled at the login")
         if password is None:  # Oro's users of OAuth and LDAP may have none
             password = b""
         if not (isinstance(password, bytes) and isinstance(username, bytes) and username):
-            return "the user has no name, or no text for a password"
+            return Refused(MALFORMED, "the user has no name, or no text for a password")
         if type(user_id) is not int or user_id <= 0:
-            return "the user was never stored"
+            return Refused(MALFORMED, "the user was never stored")
         return AdminSession(
             _text(username),
             user_id,
@@ -210,6 +221,16 @@ class BackOfficeTokens:
             parts.organization_id(),
             frozenset(map(_text, parts.role_names())),
         )
+
+
+def _untrusted(name: bytes) -> Refused:
+    """Why tokens of a class that is not configured are refused."""
+    if name.endswith(_SECOND_FACTOR):
+        return Refused("second_factor", f"the login waits for its second factor (token {shown(name)})")
+    what = f"tokens of class {shown(name)} are not accepted"
+    if name == _SWITCHED:
+        return Refused("switched_user", f"{what}: the user acts as another one (switch_user)")
+    return Refused("unknown_token", f"{what}; if each of them is a complete login, add the class to tokens")
 
 
 @attrs.define
@@ -329,6 +350,16 @@ class SessionReader:
             return self.tokens.read(data)
         except SessionUnreadable as error:
             raise self.unreadable(str(error)) from None
+
+    def admin_of(self, reading: SessionReading) -> AdminSession:
+        """The user of a reading; Refused with its reason code when it has none."""
+        if reading.admin is None:
+            raise Refused(reading.code, f"[{self.title}] {reading.reason}")
+        return reading.admin
+
+    def admin(self, data: bytes) -> AdminSession:
+        """The user of the session ``data``; Refused as ``read`` and ``admin_of``."""
+        return self.admin_of(self.read(data))
 
     def unreadable(self, why: str) -> Refused:
         """The refusal of one session."""

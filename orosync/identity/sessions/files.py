@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
-from orosync.identity.php.session import LARGEST, SessionReader, checked
+from orosync.identity.php.session import LARGEST, SessionReader, SessionReading, checked
 from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import ISessionStore
@@ -87,6 +87,10 @@ class SessionFiles(Service):
 
     def _read(self, path: Path, oldest: float) -> AdminSession | None:
         """The user of a session that was used after ``oldest``."""
+        reading = self._reading(path, oldest)
+        return None if reading is None else self._reader.admin_of(reading)
+
+    def _reading(self, path: Path, oldest: float) -> SessionReading | None:
         for pause in (*AGAIN, None):
             found = self._open(path)
             if found is None:
@@ -95,7 +99,7 @@ class SessionFiles(Service):
             may_grow = pause is not None and self._now() - changed < FRESH
             try:
                 if complete and (data or not may_grow):
-                    return self._user(data, changed, oldest)
+                    return self._in_time(data, changed, oldest)
                 if not may_grow:
                     raise self._reader.unreadable("it changes all the time")
             except Refused:
@@ -105,10 +109,10 @@ class SessionFiles(Service):
                 time.sleep(pause)
         return None
 
-    def _user(self, data: bytes, changed: float, oldest: float) -> AdminSession | None:
+    def _in_time(self, data: bytes, changed: float, oldest: float) -> SessionReading | None:
         reading = self._reader.read(data)
         used = changed if reading.last_used is None else min(changed, reading.last_used)
-        return reading.admin if used >= oldest else None
+        return reading if used >= oldest else None
 
     def _open(self, path: Path) -> tuple[bytes, float, bool] | None:
         """The file's content, when it was changed, and whether it stayed unchanged meanwhile; None when there is no

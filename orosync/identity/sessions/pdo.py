@@ -89,7 +89,7 @@ class PdoSessions(SqlService):
                 return None
             if data is None:
                 raise self._reader.unreadable(f"it is longer than {LARGEST} bytes")
-            return self._reader.read(_bytes(data)).admin
+            return self._reader.admin(_bytes(data))
         return None
 
 

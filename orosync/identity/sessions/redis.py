@@ -68,9 +68,9 @@ class RedisSessions(Service):
         if data is None:
             return None
         if len(data) <= QUICK:
-            return self._reader.read(data).admin
+            return self._reader.admin(data)
         try:
-            return (await self._threads.run(self._timeout, self._reader.read, data)).admin
+            return await self._threads.run(self._timeout, self._reader.admin, data)
         except Stuck as stuck:
             raise self._down(str(stuck)) from None
 

@@ -24,6 +24,17 @@ class Reading(SynchronousTestCase):
         other = SessionReader("sessions:web", BackOfficeTokens("other")).read(data)
         self.assertIsNone(other.admin)
 
+    def test_why_nobody_is(self) -> None:
+        """A reading without a user is refused with its own reason code, in the name of the section."""
+        data = logins.shown({ID: ANNA}, used=1_768_472_430)[ID]
+        reader = SessionReader("sessions:web")
+        self.assertEqual((reader.admin_of(reader.read(data)), reader.admin(data)), (ANNA, ANNA))
+        refused = self.assertRaises(Refused, SessionReader("sessions:web", BackOfficeTokens("other")).admin, data)
+        self.assertEqual(
+            (refused.code, refused.reason),
+            ("not_logged_in", "[sessions:web] no user is logged in (_security_other is missing)"),
+        )
+
     def test_what_cannot_be_read(self) -> None:
         """It is refused in the name of the section, as this one session's fault, without its content."""
         for data in (b"_sf2_attributes|s:6:secret", b"secret", b"x|i:1;" * 2, b"x|s:9:" + b"secret" * LARGEST):

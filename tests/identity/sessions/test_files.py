@@ -124,7 +124,7 @@ class Files(FilesCase):
             self.assertLess(time.monotonic() - started, 1)
 
     async def test_being_written(self) -> None:
-        """A file that PHP has emptied and fills just now is waited for; one that stays empty has no user."""
+        """A file that PHP has emptied and fills just now is waited for; in one that stays empty nobody is logged in."""
         self.write({ID: ANNA})
         data = self.file().read_bytes()
         for cut in (0, 1, len(data) // 2, len(data) - 1):
@@ -134,7 +134,9 @@ class Files(FilesCase):
             self.assertEqual(await self.store.find(ID), ANNA, cut)
             writer.join()
         self.file().write_bytes(b"")
-        self.assertIsNone(await self.store.find(ID))
+        with self.assertRaises(Refused) as caught:
+            await self.store.find(ID)
+        self.assertEqual(caught.exception.code, "not_logged_in")
 
     async def test_what_cannot_be_read(self) -> None:
         """A broken session costs its own user the login, and no other; its content is not repeated."""
