@@ -36,7 +36,7 @@ class Authorizers:
 
     ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role, ``unlimited`` roles by realm.
     ``kept`` has, by (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure),
-    those that forget when it is called.
+    those that forget when it is called. ``warnings`` tell what was not read of the files of an application.
     """
 
     by_realm: dict[str, list[IAuthorizer]] = attrs.field(factory=dict)
@@ -44,6 +44,7 @@ class Authorizers:
     unlimited: dict[str, frozenset[str]] = attrs.field(factory=dict)
     kept: dict[Key, tuple[Any, IAuthorizer]] = attrs.field(factory=dict)
     purges: dict[Key, list[RemoteAuthorizer]] = attrs.field(factory=dict)
+    warnings: list[str] = attrs.field(factory=list)
 
 
 class AuthorizerFactory:
@@ -73,6 +74,11 @@ class AuthorizerFactory:
             self._members[realm] = LocalMember(self._hosted[realm])
         return self._members[realm]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the authorizers that are in use."""
+        return tuple(self._now.warnings)
+
     def make(self, configuration: Configuration) -> Authorizers:
         """Everything that decides according to ``configuration``, in the realms that are in service. Changes nothing.
         Raises ConfigError with every fault."""
@@ -91,7 +97,11 @@ class AuthorizerFactory:
 
     def of(self, configuration: Configuration, realm: str) -> list[IAuthorizer]:
         """Those of one realm, in service or not. Raises ConfigError with every fault."""
-        return self._in_order(configuration, realm, Authorizers())
+        made = Authorizers()
+        found = self._in_order(configuration, realm, made)
+        for warning in made.warnings:
+            self._log.warn("{text}", text=warning)
+        return found
 
     def put(self, made: Authorizers) -> list[IAuthorizer]:
         """From now on these decide, in every realm at once. What is asked no more comes back."""
@@ -123,7 +133,9 @@ class AuthorizerFactory:
         if name == "roles":
             return role_permissions(configuration, realm)
         if name.startswith("topics:"):
-            return topic_rules(configuration.topics[name.removeprefix("topics:")])
+            rules = topic_rules(configuration.topics[name.removeprefix("topics:")])
+            made.warnings += [warning for warning in rules.warnings if warning not in made.warnings]
+            return rules
         section = configuration.authorizers[name]
         known = self._now.kept.get((realm, name))
         if known is not None and known[0] == section:

@@ -65,11 +65,12 @@ class RuleReload:
         for title in needing_a_restart(self._now, found):
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
         # A warning is the same wherever its line stands now.
-        reported = set(map(without_line, self._now.warnings))
-        for warning in found.warnings:
+        factory = self._container.authorizer_factory
+        reported = set(map(without_line, (*self._now.warnings, *factory.warnings)))
+        for warning in (*found.warnings, *made.warnings):
             if without_line(warning) not in reported:
                 self._log.warn("{text}", text=warning)
-        self._services(self._container.authorizer_factory.put(made))
+        self._services(factory.put(made))
         self._now = rules
         sessions = list(self._sessions())
         self._log.info(

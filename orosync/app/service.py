@@ -176,7 +176,7 @@ class RouterService(MultiService):
     def startService(self) -> None:
         """Open every listener. Those that cannot be had end the process with a line each and status 1."""
         self._process.guard()
-        for warning in self._configuration.warnings:
+        for warning in (*self._configuration.warnings, *self._container.authorizer_factory.warnings):
             self.log.warn("{text}", text=warning)
         # All kinds of endpoints that a configuration may name answer at once.
         opening = gatherResults(

@@ -182,5 +182,7 @@ def default_requirement(name: str) -> str:
 
 
 def admits_all(requirement: str) -> bool:
-    """Whether a variable may be ``*``. Raises ValueError for a requirement that cannot be read."""
-    return re.fullmatch(requirements.read(requirement).regex, ALL, re.ASCII) is not None
+    """Whether a variable may be ``*``, and the requirement names it: ``.`` and ``[^/]`` do not. Raises ValueError for a
+    requirement that cannot be read."""
+    named = requirements.read(requirement, any_of=requirements.PRINTABLE - {ALL})
+    return re.fullmatch(named.regex, ALL, re.ASCII) is not None

@@ -24,7 +24,7 @@ from orosync.authz.channels import (
     either,
     granted,
 )
-from orosync.authz.oro_routing import routed_channels
+from orosync.authz.oro_routing import Routing, routed_channels
 from orosync.authz.reserved import Reservation
 from orosync.authz.roles import Permission, RolePermissions
 from orosync.authz.topics import TopicRules
@@ -127,13 +127,17 @@ def topic_rules(section: TopicsSection) -> TopicRules:
     its pattern; then the channels of the other lines.
     """
     source = f"[topics:{section.name}]"
-    channels: dict[str, Channel] = {}
     faults: list[str] = []
+    routing = Routing((), (), ())
     try:
-        channels = {channel.pattern: channel for channel in _channels_of_oro(section, source)}
+        routing = _channels_of_oro(section, source)
     except ConfigError as error:
         faults += error.faults
+    channels = {channel.pattern: channel for channel in routing.channels}
+    denied = {one.pattern for one in routing.denied}
     for line in section.channel:
+        if line.pattern in denied:
+            continue  # it does not say who may subscribe
         known = channels.get(line.pattern)
         try:
             channels[line.pattern] = _new_channel(section, line, source) if known is None else _changed(known, line)
@@ -141,16 +145,17 @@ def topic_rules(section: TopicsSection) -> TopicRules:
             faults.append(f"{source} channel.{line.pattern}: {error} ({line.place})")
     if faults:
         raise ConfigError(faults)
-    return TopicRules(channels.values(), name=f"topics:{section.name}")
+    notes = (f"{source} {one.place}: {one.note}" for one in channels.values() if one.note)
+    return TopicRules(channels.values(), name=f"topics:{section.name}", warnings=(*routing.warnings, *notes))
 
 
-def _channels_of_oro(section: TopicsSection, source: str) -> tuple[Channel, ...]:
+def _channels_of_oro(section: TopicsSection, source: str) -> Routing:
     if section.use != "oro":
-        return ()
+        return Routing((), (), ())
     if section.oro_routing is None:
-        return oro_channels(section.subscribe, section.publish, source)
-    overridden = {line.pattern: line.requirements for line in section.channel}
-    return routed_channels(section.oro_routing, section.subscribe, section.publish, source, overridden)
+        return Routing(oro_channels(section.subscribe, section.publish, source), (), ())
+    lines = {line.pattern: line for line in section.channel}
+    return routed_channels(section.oro_routing, section.subscribe, section.publish, source, lines)
 
 
 def _new_channel(section: TopicsSection, line: ChannelLine, source: str) -> Channel:

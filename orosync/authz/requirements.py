@@ -3,15 +3,18 @@
 Oro writes them in its websocket_routing.yml, as PHP regular expressions (``\\d+``, ``\\d+|\\*``). Only a subset that is
 unambiguous is read; everything else is refused with its place:
 
-    digits and letters      0-9 a-z A-Z and  _ - : @ ~ , ; = ! % & / # ' " < >
-    escaped punctuation     \\*  \\.  \\+  and so on, each standing for itself
-    \\d                      [0-9], never another script's digits
-    character classes       [0-9a-f], [a-z_-]; ASCII, not negated
+    digits and letters      0-9 a-z A-Z and  _ - : @ ~ , ; = ! % & / ' " < >
+    escaped punctuation     \\*  \\.  \\#  and so on, each standing for itself
+    \\d \\w                   [0-9], [A-Za-z0-9_], never another script's digits or letters
+    . \\S                    each printable ASCII character but the space
+    \\D \\W                   those of them that \\d, \\w do not match
+    character classes       [0-9a-f], [a-z_-], [\\w.-]; [^/] for each printable ASCII character but these and the space
     alternatives, groups    a|b, (a|b)c, (?:a|b)
     repeats                 + * {n} {n,} {n,m} of one character or class (n, m <= 64), ? also of a group
 
-The whole value has to match (PHP's ``^...$`` with its D flag). Repeats and choices are few, so that no topic of a
-client makes matching slow.
+A requirement never matches more than PHP's does in the frame that GosPubSubRouterBundle's RouteCompiler puts around it
+(``#^...(?P<name>REQUIREMENT)...$#sD``); it may match less, as with ``.``. The whole value has to match. Repeats and
+choices are few, so that no topic of a client makes matching slow.
 """
 
 from __future__ import annotations
@@ -32,9 +35,20 @@ MOST_FORKS = 4
 
 LARGEST_COUNT = 64
 
-_PLAIN = frozenset(string.ascii_letters + string.digits + "_-:@~,;=!%&/#'\"<>")
+PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation)
+"""What topics are written in: printable ASCII without the space."""
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + "_-:@~,;=!%&/'\"<>")
 _PUNCTUATION = frozenset(string.punctuation)
+_FRAME = frozenset("#(){}[")
+"""In a class these are escaped: the frame around a requirement, and what looks for its groups, take note of them."""
+
 _DIGITS = frozenset(string.digits)
+_WORD = frozenset(string.ascii_letters + string.digits + "_")
+_NAMED = {"d": _DIGITS, "w": _WORD}
+_OTHERS: dict[str, frozenset[str]] = {"D": _DIGITS, "W": _WORD, "S": frozenset()}
+"""Escapes for all characters but these."""
+
 _RUNS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 _COUNT = re.compile(r"\{([0-9]{1,4})(,([0-9]{0,4}))?\}", re.ASCII)
 
@@ -48,11 +62,30 @@ class Requirement:
     alphabet: frozenset[str]
 
 
-def read(text: str) -> Requirement:
-    """Read one requirement. Raises ValueError that names the character (counted from 1) and what is wrong there."""
+def without(text: str, character: str) -> str | None:
+    """The requirement that matches what ``text`` matches, except values with ``character``; None when that cannot be
+    said: ``text`` is more than one repeated character or class. Raises ValueError as ``read`` does."""
+    whole = read(text)
+    reader = _Reader(text, PRINTABLE)
+    reader.one()
+    if text[reader.at :] != "+":
+        return None
+    left = whole.alphabet - {character}
+    if not left:
+        return None
+    negated = len(left) > len(PRINTABLE) // 2
+    shown = sorted(PRINTABLE - left if negated else left)
+    return f"[{'^' if negated else ''}{''.join(f'{chr(92)}{one}' if one in _PUNCTUATION else one for one in shown)}]+"
+
+
+def read(text: str, *, any_of: frozenset[str] = PRINTABLE) -> Requirement:
+    """Read one requirement; ``any_of`` is what ``.`` stands for.
+
+    Raises ValueError that names the character (counted from 1) and what is wrong there.
+    """
     if not text or len(text) > LONGEST:
         raise ValueError(f"a requirement has 1 to {LONGEST} characters, not {len(text)}")
-    reader = _Reader(text)
+    reader = _Reader(text, any_of)
     regex = reader.alternatives(depth=0)
     if reader.at < len(text):
         raise reader.fault("this bracket was never opened")
@@ -64,8 +97,9 @@ def read(text: str) -> Requirement:
 class _Reader:
     """Reads the text once and writes the regex anew from what it understood, so that nothing unread gets into it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, any_of: frozenset[str]) -> None:
         self.text = text
+        self._any = any_of
         self.at = 0
         self.alphabet: set[str] = set()
         self._repeats = 0
@@ -90,7 +124,7 @@ class _Reader:
         parts = []
         while self._next() not in ("", "|", ")"):
             group = self._next() == "("
-            parts.append(self._group(depth) if group else self._one())
+            parts.append(self._group(depth) if group else self.one())
             parts.append(self._repeat(group))
         if not parts:
             raise self.fault("an alternative is empty")
@@ -108,7 +142,7 @@ class _Reader:
         self.at += 1
         return f"(?:{inner})"
 
-    def _one(self) -> str:
+    def one(self) -> str:
         """One character or class."""
         character = self._next()
         if character == "[":
@@ -119,7 +153,8 @@ class _Reader:
             chosen = frozenset(character)
             self.at += 1
         elif character == ".":
-            raise self.fault("a dot would match anything; name the characters, or write \\.")
+            chosen = self._any
+            self.at += 1
         elif character in "^$":
             raise self.fault("the whole value is matched anyway; leave the anchors out")
         elif character in "*+?{":
@@ -134,35 +169,43 @@ class _Reader:
     def _escaped(self) -> frozenset[str]:
         self.at += 1
         character = self._next()
-        if character == "d":
-            chosen = _DIGITS
+        if character in _NAMED:
+            chosen = _NAMED[character]
+        elif character in _OTHERS:
+            chosen = self._any - _OTHERS[character]
         elif character in _PUNCTUATION:
             chosen = frozenset(character)
         else:
-            raise self.fault("of the escapes only \\d and escaped punctuation are read")
+            raise self.fault("of the escapes only \\d, \\w, \\D, \\W, \\S and escaped punctuation are read")
         self.at += 1
         return chosen
 
     def _class(self) -> frozenset[str]:
         self.at += 1
-        if self._next() == "^":
-            raise self.fault("a negated class would match other scripts; name the characters")
+        negated = self._next() == "^"
+        if negated:
+            self.at += 1
         chosen: set[str] = set()
         while (character := self._next()) != "]":
             if character == "":
                 raise self.fault("the class is not closed")
             if character == "\\":
                 chosen |= self._escaped()
+                if self._next() == "-" and self.text[self.at + 1 : self.at + 2] != "]":
+                    raise self.fault("a - behind an escape is written \\-")
             elif character not in _PUNCTUATION and character not in _PLAIN:
                 raise self.fault(f"{character!r} is not read in a class")
-            elif character == "[":
-                raise self.fault("a [ inside a class is written \\[")
+            elif character in _FRAME:
+                raise self.fault(f"a {character} inside a class is written \\{character}")
             else:
                 chosen |= self._range()
         if not chosen:
             raise self.fault("the class is empty")
         self.at += 1
-        return frozenset(chosen)
+        found = self._any - chosen if negated else frozenset(chosen)
+        if not found:
+            raise self.fault("the class is empty")
+        return found
 
     def _range(self) -> set[str]:
         """One plain character of a class, or a range such as a-f."""

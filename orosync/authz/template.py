@@ -7,7 +7,8 @@ than one way to read a topic. Comparing is by character: no case folding, no dec
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 import attrs
 
@@ -19,7 +20,9 @@ from orosync.model import Match
 LONGEST = 256
 """Characters of a topic with variables, and of a template; nothing longer is a topic."""
 
-_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+"""A variable in the text of a template; ``split`` has texts and names by turns."""
+
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -75,7 +78,7 @@ def read(text: str, wanted: Mapping[str, str]) -> Template:
         raise ValueError(f"a channel has 1 to {LONGEST} characters, not {len(text)}")
     if _PRINTABLE.fullmatch(text) is None:
         raise ValueError(f"{text!r}: a channel is written in printable ASCII without spaces")
-    pieces = _VARIABLE.split(text)
+    pieces = VARIABLE.split(text)
     literals, variables = pieces[::2], tuple(pieces[1::2])
     for literal in literals:
         if "{" in literal or "}" in literal:
@@ -102,6 +105,50 @@ def read(text: str, wanted: Mapping[str, str]) -> Template:
     )
 
 
+class Step(NamedTuple):
+    """A part of what a template matches: a character of its text, or a variable with one or more characters."""
+
+    holds: frozenset[str]
+    repeated: bool = False
+    optional: bool = False
+
+
+def steps(text: str, holds: Mapping[str, frozenset[str]], optional: Container[str]) -> tuple[Step, ...]:
+    """The steps of a template. ``holds``: the characters of a variable, every printable one if it is not mentioned;
+    ``optional``: variables that may be missing or empty, with the character in front of them."""
+    found: list[Step] = []
+    for place, piece in enumerate(VARIABLE.split(text)):
+        if place % 2 == 0:
+            found += [Step(frozenset(character)) for character in piece]
+            continue
+        if piece in optional and found:
+            found[-1] = found[-1]._replace(optional=True)
+        found.append(Step(holds.get(piece, requirements.PRINTABLE), True, piece in optional))
+    return tuple(found)
+
+
+def could_share(one: Sequence[Step], other: Sequence[Step]) -> bool:
+    """Whether a topic could match both; never a wrong no."""
+    waiting, seen = [(0, 0)], set[tuple[int, int]]()
+    while waiting:
+        at = waiting.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        if at == (len(one), len(other)):
+            return True
+        here = one[at[0]] if at[0] < len(one) else None
+        there = other[at[1]] if at[1] < len(other) else None
+        if here is not None and here.optional:
+            waiting.append((at[0] + 1, at[1]))
+        if there is not None and there.optional:
+            waiting.append((at[0], at[1] + 1))
+        if here is not None and there is not None and here.holds & there.holds:
+            for mine in range(at[0] + (not here.repeated), at[0] + 2):
+                waiting += [(mine, its) for its in range(at[1] + (not there.repeated), at[1] + 2)]
+    return False
+
+
 def _read_one(text: str, name: str, requirement: str) -> Requirement:
     try:
         return requirements.read(requirement)
@@ -122,7 +169,7 @@ def _components(text: str, read_as: Mapping[str, Requirement]) -> tuple[re.Patte
         return None
     parts = []
     for part in text.split("."):
-        pieces = _VARIABLE.split(part)
+        pieces = VARIABLE.split(part)
         regex = "".join(
             f"(?:{read_as[piece].regex})" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
         )

@@ -47,13 +47,17 @@ class TopicRules:
 
     ``retains`` tells whether any channel is retained; without one there is no need to ask ``retained``. ``memo`` bounds
     how many topics with variables are remembered, and how many that no channel declares; when one of the two is full,
-    it is emptied. Raises ValueError when two channels have the same pattern.
+    it is emptied. ``warnings`` tell what was not read where the channels come from, and who is denied what for that.
+    Raises ValueError when two channels have the same pattern.
     """
 
     constant = True
 
-    def __init__(self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096) -> None:
+    def __init__(
+        self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096, warnings: Iterable[str] = ()
+    ) -> None:
         self.name = name
+        self.warnings = tuple(warnings)
         self.channels: tuple[Channel, ...] = tuple(channels)
         self.retains = any(channel.retained for channel in self.channels)
         self._memo = memo

@@ -144,6 +144,8 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
 
 
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
+    if options.command == "topics" and options.from_oro is not None:
+        return GOOD, "\n".join(_line(one) for one in topics.from_oro(options.from_oro))
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     try:
         return await _made(configuration, reactor, options, streams)
@@ -181,7 +183,8 @@ async def _check_config(configuration: Configuration, reactor: Any) -> str:
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
     container = Container(configuration, reactor)
     container.realms  # noqa: B018 (made when asked for)
-    warnings = [*configuration.warnings, *await shared_passwords(container)]
+    read = container.authorizer_factory.warnings
+    warnings = [*configuration.warnings, *read, *await shared_passwords(container)]
     return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "configuration OK"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from orosync import __version__
 from orosync.cli.explain import ExplainQuery
@@ -36,7 +37,15 @@ def parser() -> ArgumentParser:
     looked_up.add_argument("--sessions", required=True, metavar="NAME", help="the [sessions:NAME] to look in")
     looked_up.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the cookie's value is")
 
-    _with_config(commands.add_parser("topics", help="print the table of topics: who may subscribe and publish"))
+    listed = commands.add_parser("topics", help="print the table of topics: who may subscribe and publish")
+    of_what = listed.add_mutually_exclusive_group(required=True)
+    of_what.add_argument("-c", "--config", metavar="FILE", help="the configuration")
+    of_what.add_argument(
+        "--from-oro",
+        type=Path,
+        metavar="DIRECTORY",
+        help="an Oro application: print the section of a configuration for the channels that it declares",
+    )
 
     why = _with_config(
         commands.add_parser("explain", help="print whether a request is permitted, and the rule that decides")

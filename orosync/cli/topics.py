@@ -1,12 +1,15 @@
-"""``orosync topics``: the tables of topics that result from a configuration."""
+"""``orosync topics``: the tables of topics that result from a configuration, and the section of a configuration that an
+Oro application needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from orosync.authz import channels
 from orosync.authz.channels import Channel, Owner
 from orosync.authz.factory import topic_rules
+from orosync.authz.oro_routing import routed_channels
 from orosync.config import Configuration
 from orosync.errors import ConfigError
 
@@ -27,9 +30,47 @@ def tables(configuration: Configuration) -> list[str]:
         used = [realm.name for realm in configuration.realms.values() if rules.name in realm.authorizers]
         where = f"in realm {', '.join(used)}" if used else "in no realm: no authorizers name it"
         lines += ["", f"[topics:{name}] {where}", *table(rules.channels)]
+        notes = tuple(channel.note for channel in rules.channels if channel.note)
+        lines += [f"warning: {warning}" for warning in rules.warnings if not warning.endswith(notes)]
     if faults:
         raise ConfigError(faults)
     return lines[1:] or ["there is no [topics:NAME] section"]
+
+
+def from_oro(application: Path) -> list[str]:
+    """A section for the channels that ``application`` declares: a comment for each that a handler of Oro decides, and a
+    line to be uncommented for those that orosync cannot decide.
+
+    Raises ConfigError when it is no Oro application.
+    """
+    title = "[topics:oro]"
+    users, backends = channels.granted(["user"]), channels.granted(["backend"])
+    routing = routed_channels(application, users, backends, title)
+    told = [f"{title} oro_routing: {one.warning}" for one in routing.denied]
+    lines = [title, "use = oro", f"oro_routing = {application.absolute()}"]
+    for channel in routing.channels:
+        lines += ["", f"# {channel.place}"]
+        if channel.note:
+            lines += [f"# {channel.note}", f"#{line_for(channel)}"]
+        else:
+            lines.append(f"# no line is needed, since the handler is one of Oro's: {line_for(channel)}")
+    for one in routing.denied:
+        lines += ["", f"# {one.place}", f"# denied to everyone: {one.reason}"]
+        if one.line:
+            lines.append(f"#{one.line}")
+    others = [warning for warning in routing.warnings if warning not in told]
+    if others:
+        lines += ["", *(f"# {warning}" for warning in others)]
+    return lines
+
+
+def line_for(channel: Channel) -> str:
+    """The line that declares ``channel``. Where no role may subscribe yet, it has those that the names of its variables
+    suggest: users, and the back end where no topic belongs to a user."""
+    subscribers = channel.subscribers or {"user": frozenset(), **({} if channel.bindings else {"backend": frozenset()})}
+    parts = [f"subscribe {channels.words(subscribers)}", f"publish {channels.words(channel.publishers)}"]
+    parts += [f"{name} {one}" for name, one in channel.requirements.items() if ";" not in one]
+    return f"channel.{channel.pattern} = {'; '.join(parts)}"
 
 
 def table(listed: Sequence[Channel]) -> Iterator[str]:

@@ -157,6 +157,6 @@ class ChannelTests(SynchronousTestCase):
 
     def test_faults(self) -> None:
         """A channel that cannot be read, or that binds a variable it has not, does not come into being."""
-        self.assertIn("character 1", str(self.assertRaises(ValueError, Channel, "a/{x}", {"x": "."})))
+        self.assertIn("character 1", str(self.assertRaises(ValueError, Channel, "a/{x}", {"x": "$"})))
         error = self.assertRaises(ValueError, Channel, "a", {}, {"user_id": OWN})
         self.assertIn("bound, but no variable of it: user_id", str(error))

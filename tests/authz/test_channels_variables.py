@@ -16,7 +16,8 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual({name: default_requirement(name) for name in table}, table)
 
     def test_admits_all(self) -> None:
-        """Whether ``*`` is among the values."""
+        """Whether ``*`` is among the values, and named: what stands for any character opens nothing to all."""
         table = {r"\d+|\*": True, r"[*a-z]+": True, r"\*": True, r"\d+": False, r"\*\*": False, r"a\*": False}
+        table |= {".+": False, r"\S": False, r"\W": False, "[^/]": False, r".|\*": True}
         self.assertEqual({text: admits_all(text) for text in table}, table)
         self.assertRaises(ValueError, admits_all, ".*")

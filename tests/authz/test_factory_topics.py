@@ -89,13 +89,13 @@ class TopicTests(FilesCase):
 
     def test_every_fault_at_once(self) -> None:
         """What cannot be read is told with section, key, file and line, all of it."""
-        section = self.load(SOUND + "channel.a/{x} = x .+\nchannel.b = retained\nchannel.c/{x}{y} = retained\n").topics
+        section = self.load(SOUND + "channel.a/{x} = x .++\nchannel.b = retained\nchannel.c/{x}{y} = retained\n").topics
         error = self.assertRaises(ConfigError, topic_rules, section["oro"])
         self.assertEqual(
             error.faults,
             (
-                "[topics:oro] channel.a/{x}: 'a/{x}': requirement of {x}: '.+', character 1: a dot would match "
-                "anything; name the characters, or write \\. (router.ini:19)",
+                "[topics:oro] channel.a/{x}: 'a/{x}': requirement of {x}: '.++', character 3: there is nothing to "
+                "repeat here (router.ini:19)",
                 "[topics:oro] channel.c/{x}{y}: 'c/{x}{y}': nothing stands between {x} and the next variable "
                 "(router.ini:21)",
             ),
@@ -130,10 +130,45 @@ class TopicTests(FilesCase):
             self.assertTrue(decision.rule.endswith(words), decision.rule)
             self.assertIs(decision.verdict is Verdict.ALLOW, words.startswith(")"))
 
+    def test_warned(self) -> None:
+        """What the files leave undecided is in the warnings, and so are handlers that are none of Oro's."""
+        text = "acme.odd: {pattern: 'acme/odd/{x}', callback: a, odd: 1}\n" + route("acme.desk", "acme/desk")
+        application = written(self.directory / "app", {f"src/Acme/{FILE}": text})
+        section = self.load(f"{SOUND}oro_routing = {application}\n").topics["oro"]
+        first, second = topic_rules(section).warnings
+        self.assertTrue(
+            first.startswith(f"[topics:oro] oro_routing: src/Acme/{FILE}:1: acme.odd: odd is not known"), first
+        )
+        self.assertTrue(second.startswith(f"[topics:oro] src/Acme/{FILE}:2: its handler acme.desk is none of"), second)
+        more = "channel.acme/desk = subscribe user\nchannel.acme/odd/{x} = subscribe user; x [a-z]\n"
+        section = self.load(f"{SOUND}oro_routing = {application}\n{more}").topics["oro"]
+        rules = topic_rules(section)
+        self.assertEqual(rules.warnings, ())
+        self.assertEqual(
+            {one.pattern: one.place for one in rules.channels},
+            {"acme/desk": f"router.ini:20, src/Acme/{FILE}:2", "acme/odd/{x}": "router.ini:21"},
+        )
+
+    def test_undecided_stays_denied(self) -> None:
+        """A line that does not say who may subscribe opens nothing that cannot be decided, whoever may by default."""
+        text = "a: {pattern: 'acme/{x}', callback: oro_sync.ping, requirements: {x: '(?i)a'}}\n"
+        application = written(self.directory / "app", {f"src/Acme/{FILE}": text})
+        for line, allowed in (
+            ("", False),
+            ("channel.acme/{x} = retained", False),
+            ("channel.acme/{x} = publish user", False),
+            ("channel.acme/{x} = subscribe user", True),
+            ("channel.acme/{x} = x [a-z]", True),  # the handler's rule
+        ):
+            section = self.load(f"{SOUND}oro_routing = {application}\nsubscribe = user\n{line}\n").topics["oro"]
+            for action in (Action.SUBSCRIBE, Action.PUBLISH):
+                decision = topic_rules(section).authorize(principal(), action, "acme/a", Match.EXACT, {})
+                expected = allowed and action is Action.SUBSCRIBE
+                self.assertIs(decision.verdict is Verdict.ALLOW, expected, (line, action))
+
     def test_faults_of_both(self) -> None:
-        """Faults of the files and of the configuration are told together."""
-        application = written(self.directory / "app", {f"src/Acme/{FILE}": "a: b\n"})
-        section = self.load(f"{SOUND}oro_routing = {application}\nchannel.a/{{x}} = x .+\n").topics["oro"]
+        """Faults of the application and of the configuration are told together."""
+        section = self.load(f"{SOUND}oro_routing = {self.directory}\nchannel.a/{{x}} = x .++\n").topics["oro"]
         faults = self.assertRaises(ConfigError, topic_rules, section).faults
         self.assertEqual([fault.partition(": ")[0] for fault in faults],
                          ["[topics:oro] oro_routing", "[topics:oro] channel.a/{x}"])  # fmt: skip

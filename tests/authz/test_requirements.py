@@ -27,19 +27,38 @@ READ = [
     (r"[\]x]", ["]", "x"], ["[", "y"]),
     ("en|de|fr", ["en", "de", "fr"], ["e", "ende", "EN"]),
     ("x*y", ["y", "xxy"], ["x", "z"]),
-    ("#|&~|<>", ["#", "&~", "<>"], ["&"]),
+    (r"\#|&~|<>", ["#", "&~", "<>"], ["&"]),
+    (".+", ["a/b", "*", "~!"], ["", "a b", "a\n", "\u00e9", "\x7f"]),
+    (r"\w+", ["aZ_09"], ["a-b", "\u00e9", "\u0667", ""]),
+    (r"\S", ["/", "a"], [" ", "\u00e9"]),
+    (r"\D\W", ["a/", "//"], ["1/", "aa", " /", "a\u00e9"]),
+    ("[^/]+", ["a.b", "*"], ["a/b", "a b", "\u00e9", "\n"]),
+    (r"[^\d\]^-]", ["a", "["], ["0", "]", "^", "-", "\u0667"]),
+    (r"[\w.-]+", ["a.b-c_1"], ["a/b"]),
+    ("[a^]", ["a", "^"], ["b"]),
 ]
 
 # requirement, the character (from 1) that is named, words of the message
 REFUSED = [
-    (".+", 1, "a dot would match anything"),
     (r"^\d+$", 1, "anchors"),
     (r"\d+$", 4, "anchors"),
-    (r"\w+", 2, "escapes"),
-    (r"\D", 2, "escapes"),
+    (r"\s+", 2, "escapes"),
+    (r"\pL", 2, "escapes"),
+    (r"\x41", 2, "escapes"),
+    (r"\Qa\E", 2, "escapes"),
     ("\\", 2, "escapes"),
-    ("[^/]+", 2, "negated"),
     ("[]", 2, "empty"),
+    ("[^]a]", 3, "empty"),
+    (r"[^\w\W]", 8, "empty"),
+    (r"[^\--a]", 5, "behind an escape"),
+    (r"[\d-z]", 4, "behind an escape"),
+    ("[^(]", 3, "written \\("),
+    ("[#]", 2, "written \\#"),
+    ("[{]", 2, "written \\{"),
+    ("#", 1, "not read in requirements"),
+    (".+?", 3, "nothing to repeat"),
+    (".++", 3, "nothing to repeat"),
+    ("(?i)a", 2, "only (?: is read"),
     ("[a-", 4, "not closed"),
     ("[[:alpha:]]", 2, "written \\["),
     ("[z-a]", 2, "upwards"),
@@ -101,15 +120,17 @@ class RequirementTests(SynchronousTestCase):
         """The characters that a variable could ever hold are known; the reading of templates depends on it."""
         self.assertEqual(requirements.read(r"[a-c]+|\*|(x\.)?-").alphabet, frozenset("abc*x.-"))
 
-    @given(st.text(alphabet=r"\d[]()|*+?{}1,a-z^$. :", max_size=12), st.text(alphabet="1az-*.\u0667\n", max_size=5))
+    @given(st.text(alphabet=r"\dwDWS[]()|*+?{}1,a-z^$. :", max_size=12), st.text(alphabet="1az-*.\u0667\n", max_size=5))
     def test_any_text(self, text: str, value: str) -> None:
-        """Whatever is written, reading either refuses it with ValueError or yields what Python's own re means by it."""
+        """Whatever is written, reading either refuses it with ValueError or yields what Python's own re means by it,
+        among the values that topics can have."""
         try:
             read = requirements.read(text)
         except ValueError:
             return
-        ours, theirs = (re.fullmatch(regex, value, re.ASCII) is not None for regex in (read.regex, text))
-        self.assertEqual(ours, theirs)
+        ours = re.fullmatch(read.regex, value, re.ASCII) is not None
+        theirs = re.fullmatch(text, value, re.ASCII | re.DOTALL) is not None
+        self.assertEqual(ours, theirs and set(value) <= requirements.PRINTABLE)
         if ours:
             self.assertLessEqual(set(value), read.alphabet)
 

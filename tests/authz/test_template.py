@@ -28,7 +28,8 @@ REFUSED = [
     ("a/{x}/{x}", {"x": "a"}, "stands twice"),
     ("a/{x}", {}, "one requirement and the other way round: x"),
     ("a", {"x": "a"}, "one requirement and the other way round: x"),
-    ("a/{x}", {"x": ".+"}, "requirement of {x}: '.+', character 1"),
+    ("a/{x}", {"x": ".++"}, "requirement of {x}: '.++', character 3"),
+    ("a/{x}/b", {"x": ".+"}, "{x} may hold '/'"),
     ("a/{x}{y}", {"x": "a", "y": "b"}, "nothing stands between {x}"),
     ("a/{x}-{y}", {"x": "[a-]+", "y": "b"}, "{x} may hold '-'"),
 ]
@@ -134,3 +135,45 @@ class TemplateTests(SynchronousTestCase):
             return
         if one.values(topic) is not None and uris.matches(pattern, match, topic):
             self.assertTrue(one.could_match(pattern, match))
+
+
+class ShareTests(SynchronousTestCase):
+    """could_share"""
+
+    def test_table(self) -> None:
+        """Whether one topic could be both templates'."""
+        holds = {"n": frozenset("0123456789"), "w": frozenset("abc"), "s": frozenset("/")}
+        for one, other, optional, shared in (
+            ("a", "a", "", True),
+            ("a", "b", "", False),
+            ("a/{n}", "a/{n}", "", True),
+            ("a/{n}", "a/{w}", "", False),
+            ("a/{n}", "a/17", "", True),
+            ("a/{n}", "a/1b", "", False),
+            ("a/{n}", "a/", "", False),
+            ("a/{n}", "a/", "n", True),
+            ("a/{n}", "a", "n", True),
+            ("a/{n}/b", "a/b", "n", True),
+            ("a/{x}", "a/b/{n}", "", True),
+            ("a{s}b", "a/{w}", "", True),
+            ("{x}", "a/{n}", "", True),
+            ("{w}/{n}", "a/{n}/{n}", "", False),
+            ("a{w}c", "{w}", "", True),
+            ("{w}x{n}", "{n}x{w}", "", False),
+        ):
+            steps = [template.steps(text, holds, optional) for text in (one, other)]
+            self.assertIs(template.could_share(*steps), shared, (one, other))
+            self.assertIs(template.could_share(*reversed(steps)), shared, (other, one))
+
+    @given(st.lists(st.sampled_from(["a", "b", "/", "{x}", "{n}", "{o}"]), max_size=6), st.data())
+    def test_never_a_wrong_no(self, pieces: list[str], data: st.DataObject) -> None:
+        """A template shares topics with each of its own topics, written out or with a variable in place of a part."""
+        holds, values = {"n": frozenset("17"), "o": frozenset("ab")}, {"x": "a/.", "n": "17", "o": "ab"}
+        written = []
+        for piece in pieces:
+            if piece[0] == "{" and data.draw(st.booleans()):
+                name = piece[1]
+                piece = data.draw(st.text(alphabet=values[name], min_size=0 if name == "o" else 1, max_size=3))
+            written.append(piece)
+        one, other = (template.steps("".join(each), holds, "o") for each in (pieces, written))
+        self.assertTrue(template.could_share(one, other))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
+from unittest import mock
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz.channels import Binding, Channel, Owner
-from orosync.authz.factory import ORO_CHANNELS
+from orosync.authz.factory import ORO_CHANNELS, topic_rules
+from orosync.cli import main
 from orosync.cli.topics import HEAD, table
+from orosync.config import load
 from tests.authz.oro_application import FILE, FILES, PLATFORM, route, written
 from tests.cli.command_case import CommandCase
+
+APPLICATION = {
+    **FILES,
+    f"src/Acme/{FILE}": route("acme.desk", "acme/desk/{user_id}/{kind}", kind=("[a-z]+", False))
+    + route("acme.news", "acme/news")
+    + route("acme.odd", "acme/odd/{x}", x=("(?i)a", False))
+    + "acme.more: {resource: '@AcmeBundle/more.yml'}\n",
+}
+"""Oro's files and those of a bundle with four routes that orosync cannot decide by itself."""
 
 
 class TableTests(SynchronousTestCase):
@@ -88,6 +104,85 @@ class TopicsTests(CommandCase):
 
     async def test_faults(self):
         """What cannot be read is told, all of it, and no table is shown."""
-        self.configure("[topics:oro]", "[topics:x]\nchannel.a/{b} = b .+\nchannel.c/{b} = b .+\n[topics:oro]")
+        self.configure("[topics:oro]", "[topics:x]\nchannel.a/{b} = b .++\nchannel.c/{b} = b .++\n[topics:oro]")
         self.assertEqual(await self.orosync("topics"), 2)
         self.assertEqual((self.out, len(self.err.splitlines())), ("", 2))
+
+    async def test_undecided(self):
+        """Below the table, what is denied to everyone since it cannot be decided; the notes are not told twice."""
+        text = "a: {pattern: acme/a, callback: a, odd: 1}\n" + route("acme.desk", "acme/desk")
+        application = written(self.config.parent / "app", {**FILES, f"src/Acme/{FILE}": text})
+        self.configure("[topics:oro]\n", f"[topics:oro]\noro_routing = {application}\n")
+        self.assertEqual(await self.orosync("topics"), 0)
+        last = self.out.splitlines()[-1]
+        self.assertTrue(last.startswith(f"warning: [topics:oro] oro_routing: src/Acme/{FILE}:1: a: odd is not"), last)
+        self.assertEqual(self.out.count("acme.desk is none of Oro's"), 1)
+        self.assertEqual(await self.orosync("check-config"), 0)
+        self.assertIn(f"warning: [topics:oro] oro_routing: src/Acme/{FILE}:1: a: odd is not", self.out)
+        self.assertIn(f"warning: [topics:oro] src/Acme/{FILE}:2: its handler acme.desk is none of Oro's", self.out)
+
+
+class FromOroTests(CommandCase):
+    """orosync topics --from-oro"""
+
+    async def from_oro(self, directory: object) -> int:
+        """The exit status; no configuration is read."""
+        from twisted.internet import reactor
+
+        streams = main.Streams(io.StringIO(), io.StringIO(), io.StringIO())
+        options = main.parser().parse_args(["topics", "--from-oro", str(directory)])
+        status = await main.run(reactor, options, streams)
+        self.out, self.err = streams.stdout.getvalue(), streams.stderr.getvalue()
+        return status
+
+    async def test_every_channel(self):
+        """Each declared channel with its place and line, those that are denied with the reason."""
+        application = written(self.config.parent / "app", APPLICATION)
+        self.assertEqual(await self.from_oro(application), 0)
+        for channel in ORO_CHANNELS:
+            self.assertIn(
+                f"# no line is needed, since the handler is one of Oro's: channel.{channel.pattern} = ", self.out
+            )
+        for text in (
+            f"\n# src/Acme/{FILE}:1\n# its handler acme.desk is none of Oro's, so say who may: ",
+            "\n#channel.acme/desk/{user_id}/{kind} = subscribe user; publish backend; user_id [0-9]+; kind [a-z]+\n",
+            "\n#channel.acme/news = subscribe backend or user; publish backend\n",
+            f"\n# src/Acme/{FILE}:18\n# denied to everyone: 'acme/odd/{{x}}': requirement of {{x}}: '(?i)a',",
+            "\n#channel.acme/odd/{x} = subscribe ...; x REQUIREMENT\n",
+            f"\n# [topics:oro] oro_routing: src/Acme/{FILE}:19: acme.more: '@AcmeBundle/more.yml' is not looked up",
+        ):
+            self.assertIn(text, self.out)
+
+    async def test_is_a_section(self):
+        """What is printed is a section of a configuration: with the lines uncommented, nothing is left to be said, and
+        with Oro's written out the application's files are not needed."""
+        application = written(self.config.parent / "app", APPLICATION)
+        await self.from_oro(application)
+        text = self.out.replace("subscribe ...; x REQUIREMENT", "subscribe user; x [a-z]+")
+        sound = self.config.read_text().replace("[topics:oro]\nsubscribe = user staff\n", "")
+        for section in (
+            re.sub(r"(?m)^#(?=channel\.)", "", text),
+            re.sub(r"(?m)^(?:#|# no line .*?: )(?=channel\.)", "", text)
+            .replace("use = oro", "use = own")
+            .replace(f"oro_routing = {application}\n", ""),
+        ):
+            self.config.write_text(sound + section)
+            rules = topic_rules(load(self.config, os.environ).topics["oro"])
+            self.assertEqual([one for one in rules.warnings if "@AcmeBundle" not in one], [])
+            self.assertEqual(len(rules.channels), 10 + 3)
+            stock = {channel.pattern: channel for channel in ORO_CHANNELS}
+            for channel in rules.channels:
+                if channel.pattern in stock:
+                    known = stock[channel.pattern]
+                    self.assertEqual(
+                        (channel.requirements, channel.subscribers, channel.publishers),
+                        (known.requirements, known.subscribers, known.publishers),
+                    )
+
+    async def test_no_application(self):
+        """A directory of something else is told, and so are both questions at once, or none."""
+        self.assertEqual(await self.from_oro(self.config.parent), 2)
+        self.assertIn("has neither src nor vendor, name the directory of an Oro application", self.err)
+        for arguments in (["topics"], ["topics", "--from-oro", "x", "--config", "y"]):
+            with mock.patch("sys.stderr", io.StringIO()):
+                self.assertRaises(SystemExit, main.parser().parse_args, arguments)

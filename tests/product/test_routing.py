@@ -1,4 +1,4 @@
-"""The running product with the channels of an Oro application, and what it says of an application it cannot read."""
+"""The running product with the channels of an Oro application, and what it says of those that it cannot decide."""
 
 from __future__ import annotations
 
@@ -45,38 +45,61 @@ class RoutingTests(SynchronousTestCase):
             self.assertIn(f"(router.ini:{line_of(house.config, 'channel.acme/desk')}, src/Acme/{FILE}:1)", house.log)
 
     def test_reload(self):
-        """SIGHUP reads the files anew: a channel that an update has brought is there, and while the files are broken
-        the old rules stay, with the file and line in the log."""
+        """SIGHUP reads the files anew: without an application the old rules stay; a channel that an update has brought
+        is there, and a file that is broken is told with its line."""
         application = self.application()
         with House(topics=f"oro_routing = {application}") as house, RawClient(house.url("anna"), "wamp") as anna:
             self.assertEqual(anna.read()[0], 0)
-            path = f"src/Acme/{FILE}"
-            written(application, {path: "acme: [\n"})
+            away = application.rename(f"{application}.away")
             house.child.process.send_signal(signal.SIGHUP)
-            house.child.wait_for_line(f"{path}:2: is no YAML")
             house.child.wait_for_line("the old rules stay")
-            written(application, {path: route("acme.news", "acme/news", "oro_sync.maintenance")})
+            away.rename(application)
+            news = route("acme.news", "acme/news", "oro_sync.maintenance")
+            written(application, {f"src/Odd/{FILE}": "odd: [\n", f"src/Acme/{FILE}": news})
             house.child.process.send_signal(signal.SIGHUP)
+            house.child.wait_for_line(f"src/Odd/{FILE}:2: is no YAML")
             house.child.wait_for_line("rules reloaded")
             anna.send([5, "acme/news"], [5, "oro/email_event/2/1"])
             self.assertIn("not allowed", anna.read())  # in order: the first has been heard
             house.publish(topic="acme/news", payload="hello")
             self.assertEqual(anna.read(), [8, "acme/news", "hello"])
 
-    def test_application_that_cannot_be_read(self):
-        """The start ends with status 1, and a line for each fault with its file and line."""
-        application = self.application(A="a: b: c\n", B="b:\n  channel: 1\n  handler: x\n", C=route("c", "oro/ping"))
+    def test_what_cannot_be_decided(self):
+        """The router starts; what cannot be decided is denied to everyone, the back end included, with file, line and
+        the line to write in the log. Everything else is as declared."""
+        application = self.application(
+            A="a: b: c\n",
+            B="b: {pattern: 'acme/b/{x}', callback: oro_sync.maintenance, requirements: {x: '(?i)a'}}\n",
+            C="c: {pattern: acme/c, callback: oro_sync.maintenance}\n",
+            D="d: {pattern: 'acme/d/{x}', callback: oro_sync.maintenance, requirements: {x: '\\w+'}}\n",
+        )
+        with House(topics=f"oro_routing = {application}") as house, RawClient(house.url("anna"), "wamp") as anna:
+            self.assertEqual(anna.read()[0], 0)
+            for fault in (
+                f"src/A/{FILE}:1: is no YAML",
+                f"src/B/{FILE}:1: 'acme/b/{{x}}': requirement of {{x}}: '(?i)a', character 2",
+                "denied to everyone until a line says who may: channel.acme/b/{x} = subscribe ...; x REQUIREMENT",
+            ):
+                self.assertIn(fault, house.log)
+            anna.send([5, "acme/b/a"], [5, "acme/d/a b"], [5, "acme/c"], [5, "acme/d/a_1"], [5, "oro/email_event/2/1"])
+            self.assertIn("not allowed", anna.read())  # in order: the others have been heard
+            for topic in ("acme/b/a", "acme/d/a b", "acme/c", "acme/d/a_1"):
+                house.publish(topic=topic, payload="hello")
+            self.assertEqual([anna.read(), anna.read()], [[8, "acme/c", "hello"], [8, "acme/d/a_1", "hello"]])
+
+    def test_no_application(self):
+        """A directory of something else ends the start with status 1 and a line that says what to name."""
         with House() as house:
-            house.config.write_text(house.config.read_text().replace("use = oro", f"oro_routing = {application}"))
+            house.config.write_text(
+                house.config.read_text().replace("use = oro", f"oro_routing = {house.config.parent}")
+            )
             command = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "orosync", "--config"]
             done = subprocess.run(
                 [sys.executable, *command, str(house.config)],
                 cwd=house.config.parent, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
         self.assertEqual(done.returncode, 1)
-        for fault in (f"src/A/{FILE}:1: is no YAML", f"src/B/{FILE}:2: b: '1' is no text (int), put it in quotes",
-                      f"SyncBundle/{FILE}:1: oro/ping is a channel of src/C/{FILE}:1 too"):  # fmt: skip
-            self.assertIn(fault, done.stdout + done.stderr)
+        self.assertIn("has neither src nor vendor, name the directory of an Oro application", done.stdout + done.stderr)
 
 
 def line_of(config: Path, beginning: str) -> int:

@@ -12,9 +12,9 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz import oro_routing
-from orosync.authz.oro_routing import find
-from tests.authz.oro_application import FILE, FILES, written
+from orosync.authz import oro_files
+from orosync.authz.oro_files import find
+from tests.authz.oro_application import FILE, FILES, PLATFORM, written
 
 
 class FindTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class FindTests(SynchronousTestCase):
         """The paths found in an application with these files besides a bundle of its own; there is no fault."""
         written(self.top, dict.fromkeys([f"src/Acme/Bundle/{FILE}", *more], ""))
         found = find(self.top)
-        self.assertEqual(found.faults, ())
+        self.assertEqual((found.faults, found.warnings), ((), ()))
         for shown, path in found.files:
             self.assertTrue(path.is_absolute() and os.path.samefile(self.top / shown, path))
         return [shown for shown, _ in found.files if not shown.startswith("src/Acme/")]
@@ -65,16 +65,32 @@ class FindTests(SynchronousTestCase):
         paths = {(self.top / shown).resolve().relative_to(self.top.resolve()) for shown in self.found()}
         self.assertEqual(paths, {Path("packages/p", FILE), Path("vendor/q", FILE)})
 
-    def test_links_that_are_faults(self) -> None:
-        """A routing file, or a whole root, that leads out of the application would be missed in silence."""
+    def test_links_that_lead_out(self) -> None:
+        """A routing file that leads out of the application is told, a whole root is a mistake."""
         written(self.outside, {"other.yml": "", f"vendor/x/{FILE}": ""})
         path = self.top / "src" / FILE
         path.parent.mkdir(parents=True)
         path.symlink_to(self.outside / "other.yml")
-        (fault,) = find(self.top).faults
-        self.assertEqual(fault, f"src/{FILE} leads out of {self.top}, put the file itself there")
+        (warning,) = find(self.top).warnings
+        self.assertEqual(warning, f"src/{FILE} leads out of {self.top}, put the file itself there")
         (self.top / "vendor").symlink_to("../vendor")
-        self.assertIn("vendor leads out of", find(self.top).faults[0])
+        self.assertIn("has a vendor that leads out of it", find(self.top).faults[0])
+
+    def test_beside_a_bundle(self) -> None:
+        """config/oro/websocket_routing beside a bundle's directory, as in packages with their class in src."""
+        folder = "vendor/acme/bundle/config/oro/websocket_routing"
+        self.assertEqual(self.found(f"{folder}/a.yml", f"{folder}/b.txt"), [f"{folder}/a.yml"])
+
+    def test_overridden(self) -> None:
+        """Resources/BUNDLE of the application stands in place of the file of the bundle with that class."""
+        over = "Resources/OroEmailBundle/config/oro/websocket_routing.yml"
+        mail, sync = f"{PLATFORM}EmailBundle", f"{PLATFORM}SyncBundle"
+        files = (over, f"{mail}/{FILE}", f"{mail}/OroEmailBundle.php", f"{sync}/{FILE}", f"{sync}/OroSyncBundle.php")
+        self.assertEqual(self.found(*files), [over, f"{sync}/{FILE}"])
+        written(self.outside, {"other.yml": ""})
+        (self.top / over).unlink()
+        (self.top / over).symlink_to(self.outside / "other.yml")
+        self.assertEqual(find(self.top).warnings, (f"{over} leads out of {self.top}, put the file itself there",))
 
     def test_no_application(self) -> None:
         """A directory that holds no application, or one without any channel, is a mistake."""
@@ -102,15 +118,15 @@ class FindTests(SynchronousTestCase):
             return iterdir(path) if isinstance(path, Path) else scandir(path)
 
         with mock.patch.object(os, "scandir", refused), mock.patch.object(Path, "iterdir", refused):
-            faults = find(self.top).faults
+            found = find(self.top)
         words = "cannot be read (Permission denied), correct its rights"
-        self.assertEqual(faults, (f"config/oro/websocket_routing {words}", f"vendor/secret {words}"))
+        self.assertEqual(found.warnings, (f"config/oro/websocket_routing {words}", f"vendor/secret {words}"))
 
     def test_bounds(self) -> None:
         """A directory that is much more than an application is given up."""
         self.found(*FILES)
-        self.patch(oro_routing, "MOST_FOLDERS", 10)
+        self.patch(oro_files, "MOST_FOLDERS", 10)
         self.assertIn("more than 10 folders below src and vendor", find(self.top).faults[0])
-        self.patch(oro_routing, "MOST_FOLDERS", 1000)
-        self.patch(oro_routing, "MOST_FILES", 5)
+        self.patch(oro_files, "MOST_FOLDERS", 1000)
+        self.patch(oro_files, "MOST_FILES", 5)
         self.assertIn("more than 5 files of routes", find(self.top).faults[0])
