@@ -8,6 +8,7 @@
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for invalid ones; make timing: the timing of refusals (docs/storms.md)
 #   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
 #   make places  the memory of 10,000 connections that have not joined (docs/storms.md); PLACES="--connections 2000"
+#   make deployments   every deployment of docs/deployments.md, with each application; DEPLOYMENTS="--applications crm" selects
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make bare    `make run` and `make test` in minimal systems of Debian 12 and 13, as root; BARE="bookworm --only run" (tools/bare.py)
 #   make clean   removes everything that was created here, including the environment
@@ -19,7 +20,7 @@ RUNNABLE := $(VENV)/.runnable
 BARE ?=
 TESTS ?= tests
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing fuzz bare clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing deployments fuzz bare clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV)
@@ -63,6 +64,10 @@ places: $(INSTALLED)
 
 timing: $(INSTALLED)
 	$(BIN)/python bench/timing.py
+
+deployments: $(INSTALLED) .cache/test-tools
+	tools/debian.sh apache2:apache2-bin
+	$(BIN)/python -m tests.deployments $(DEPLOYMENTS)
 
 bench: $(INSTALLED)
 	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests use beside Python: PHP (the publisher), nginx and HAProxy (proxies), Chromium (the demonstration), Node and npm (other
+# What the tests use beside Python: PHP (the publisher), nginx and HAProxy (proxies), iproute2 (networks), Chromium (the demonstration), Node and npm (other
 # people's WAMP clients), PostgreSQL, MariaDB and Redis (the tests start their own), OpenSSL, a C compiler,
 # systemd-analyze, libfaketime (a clock that can be set), Crossbar.io.
 set -eu
@@ -9,7 +9,7 @@ set -- /usr/lib/postgresql/*/bin/initdb # not on the PATH, and its version is in
 tools/debian.sh "$1:postgresql" mariadbd:mariadb-server-core mariadb:mariadb-client-core setpriv:util-linux
 tools/debian.sh redis-server:redis-server redis-sentinel:redis-sentinel faketime:faketime
 
-tools/debian.sh git:git php:php-cli nginx:nginx-light haproxy:haproxy chromium:chromium chromedriver:chromium-driver openssl:openssl \
+tools/debian.sh git:git php:php-cli nginx:nginx-light haproxy:haproxy ip:iproute2 chromium:chromium chromedriver:chromium-driver openssl:openssl \
     node:nodejs npm:npm gcc:gcc /usr/include/openssl/ssl.h:libssl-dev systemd-analyze:systemd
 
 extensions=$(php -r 'echo PHP_EXTENSION_DIR;')

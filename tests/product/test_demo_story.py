@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selenium import webdriver
@@ -39,9 +39,9 @@ FLAGS = (
 class Browser:
     """A headless Chromium with an empty profile. Elements are named by their data-testid."""
 
-    def __init__(self, profile: str) -> None:
+    def __init__(self, profile: str, flags: Sequence[str] = FLAGS) -> None:
         options = webdriver.ChromeOptions()
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*flags, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
         assert browser and driver, "Chromium and its driver are not installed"
