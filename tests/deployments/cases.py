@@ -96,8 +96,9 @@ REASONS = {
     "not in": "The page is not connected.",
     "never subscribes": "PHP's publisher does not subscribe.",
     "no session": "PHP's publisher has no session of a user.",
-    "refused": "PHP connects directly; what comes through the proxy may not publish (403). Through an HTTP proxy it could "
-    "not work reliably: Oro's client needs the response and the WELCOME message in one read, and such proxies split them.",
+    "refused": "PHP connects directly; what comes through the proxy may not publish (403). Through an HTTP proxy it "
+    "could not work reliably: Oro's client needs the response and the WELCOME message in one read, and such proxies "
+    "split them.",
     "no proxy": "There is no proxy.",
 }
 """The outcomes besides ``works`` that may be expected, and the reason of each, as docs/deployments.md tells it."""
