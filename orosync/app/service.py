@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
+from orosync.app.control import ControlSocket
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.listeners import (
     allowance,
@@ -120,6 +121,7 @@ class RouterService(MultiService):
             ports=self._ports,
             draining=lambda: self._stops,
         )
+        self._control = ControlSocket(container, self._monitoring, self._all_sessions)
 
     def _all_sessions(self) -> list[ListenerSession]:
         return [*self._sessions, *self._components.sessions]
@@ -187,6 +189,7 @@ class RouterService(MultiService):
             self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
         self._monitoring.start()
+        self._control.startService()
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
         self._components.start(self._ports.values(), self._ready)
 
@@ -313,6 +316,7 @@ class RouterService(MultiService):
                 watcher.last_unsubscribed()
         # Last of all ports: what is asked about this process is answered until it ends.
         await gatherResults([stop("listen:ops", port.stopListening) for port in self._operations_ports])
+        await stop("control", self._control.stopService)
         self._monitoring.stop()
         self._process.stopped()
         Service.stopService(self)

@@ -11,7 +11,8 @@ import attrs
 
 from orosync.app.container import Container
 from orosync.authz.chain import resolved
-from orosync.cli.running import Misused, ask, no_such
+from orosync.cli.running import ask, no_such
+from orosync.cli.streams import Misused
 from orosync.config import Configuration
 from orosync.config.authentication import Method
 from orosync.config.sections import Authenticator, CookieSection, TicketSection

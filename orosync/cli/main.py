@@ -1,4 +1,4 @@
-"""The ``orosync`` command, which needs no running router.
+"""The ``orosync`` command.
 
 Exit codes (stable, docs/stability.md): 0 good, 1 refused, or a configuration with faults, 2 invalid arguments, 3 a part
 cannot be reached. Tickets and cookies are read from a file or standard input, because every user of the machine can
@@ -14,19 +14,19 @@ import signal
 import sys
 import traceback
 from argparse import Namespace
-from contextlib import suppress
 from typing import Any, TextIO
 from urllib.parse import unquote
 
-import attrs
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
+from twisted.internet.threads import deferToThread
 
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli import explain, session, ticket, topics
+from orosync.cli import control, explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
-from orosync.cli.running import Misused, shared_passwords
+from orosync.cli.running import shared_passwords
+from orosync.cli.streams import Misused, Streams, line
 from orosync.clocks import make_monotonic, time_of_day
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError, Refused, Unavailable
@@ -37,30 +37,6 @@ TIMEOUT = 30.0
 
 LONGEST = 65536
 """Characters that are read of a ticket or cookie."""
-
-
-@attrs.frozen
-class Streams:
-    """Standard input (None where the shell has closed it, ``<&-``), output and error."""
-
-    stdin: TextIO | None
-    stdout: TextIO
-    stderr: TextIO
-
-    def tell(self, text: str) -> None:
-        """A line on standard error. If it cannot be written, the exit code still says how it ended."""
-        with suppress(OSError):
-            print(text, file=self.stderr, flush=True)
-
-    def answer(self, text: str) -> None:
-        """One or more lines on standard output. A reader that has enough (``| head``) is no fault; raises Misused where
-        the answer is lost for another reason."""
-        try:
-            print(text, file=self.stdout, flush=True)
-        except BrokenPipeError:
-            pass
-        except OSError as error:
-            raise Misused(f"the answer cannot be written to standard output ({error.strerror})") from None
 
 
 def main() -> None:
@@ -110,7 +86,7 @@ async def run(reactor: Any, options: Namespace, streams: Streams) -> int:
         streams.tell(f"orosync: {error}")
         return MISUSED
     except Exception as error:
-        streams.tell(f"orosync: {_line(_unexpected(error))}")
+        streams.tell(f"orosync: {line(_unexpected(error))}")
         return UNREACHABLE
 
 
@@ -125,19 +101,21 @@ def _unexpected(error: Exception) -> str:
 
 async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
     try:
+        if options.command in control.COMMANDS:
+            return await deferToThread(control.run, options, streams)
         status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
         for fault in error.faults:
             streams.tell(f"orosync: {fault}")
         return REFUSED if options.command == "check-config" else MISUSED
     except Unavailable as error:
-        streams.tell(f"unreachable ({error.code}): {_line(error.reason)}")
+        streams.tell(f"unreachable ({error.code}): {line(error.reason)}")
         return UNREACHABLE
     except TimeoutError:
         streams.tell(f"unreachable (timeout): no answer within {TIMEOUT:g} s")
         return UNREACHABLE
     except Refused as error:
-        streams.answer(f"refused ({error.code}): {_line(error.reason)}")
+        streams.answer(f"refused ({error.code}): {line(error.reason)}")
         return REFUSED
     streams.answer(answer)
     return status
@@ -156,7 +134,7 @@ async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[i
 async def _made(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "explain":
         answer = await explain.explain(configuration, reactor, asked(options))
-        return GOOD if answer.allowed else REFUSED, "\n".join(_line(one) for one in answer.lines)
+        return GOOD if answer.allowed else REFUSED, "\n".join(line(one) for one in answer.lines)
     return GOOD, await _said(configuration, reactor, options, streams)
 
 
@@ -165,16 +143,16 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
     if options.command == "check-config":
         return await _check_config(configuration, reactor)
     if options.command == "topics":
-        return "\n".join(_line(one) for one in topics.tables(configuration))
+        return "\n".join(line(one) for one in topics.tables(configuration))
     if options.command == "session":
         cookie = _given(options.file, streams)
-        return f"OK: {_line(await session.verify(configuration, reactor, options.sessions, cookie))}"
+        return f"OK: {line(await session.verify(configuration, reactor, options.sessions, cookie))}"
     if options.action == "verify":
         text = _given(options.file, streams)
-        return f"OK: {_line(await ticket.verify(configuration, reactor, options.authenticator, text))}"
+        return f"OK: {line(await ticket.verify(configuration, reactor, options.authenticator, text))}"
     made, warning = await ticket.make(configuration, reactor, options.authenticator, options.user)
     if warning:
-        streams.tell(f"orosync: {_line(warning)}")
+        streams.tell(f"orosync: {line(warning)}")
     return made
 
 
@@ -185,7 +163,7 @@ async def _check_config(configuration: Configuration, reactor: Any) -> str:
     container.realms  # noqa: B018 (made when asked for)
     read = container.authorizer_factory.warnings
     warnings = [*configuration.warnings, *read, *await shared_passwords(container)]
-    return "\n".join([*(f"warning: {_line(warning)}" for warning in warnings), "configuration OK"])
+    return "\n".join([*(f"warning: {line(warning)}" for warning in warnings), "configuration OK"])
 
 
 def _given(file: str, streams: Streams) -> str:
@@ -203,8 +181,3 @@ def _given(file: str, streams: Streams) -> str:
     if not text.strip():
         raise Misused("nothing was given: name a file, or write it to standard input")
     return unquote(text.strip())
-
-
-def _line(text: str) -> str:
-    """``text`` as one line of printable characters: no control sequence reaches the terminal."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

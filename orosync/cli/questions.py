@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from orosync import __version__
+from orosync.cli import control
 from orosync.cli.explain import ExplainQuery
 from orosync.model import Action, Match
 
@@ -60,6 +61,7 @@ def parser() -> ArgumentParser:
     why.add_argument("--realm", metavar="NAME", help="the realm, where there are several")
 
     _with_config(commands.add_parser("check-config", help="check a configuration"))
+    control.add_commands(commands)
     return whole
 
 

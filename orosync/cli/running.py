@@ -9,6 +9,7 @@ import attrs
 from twisted.application.service import IService, MultiService
 
 from orosync.app.container import Container
+from orosync.cli.streams import Misused
 from orosync.config import Configuration
 from orosync.config.readers import did_you_mean
 from orosync.config.sections import CookieSection, ForeignSection, TicketSection
@@ -16,10 +17,6 @@ from orosync.config.sessions import TicketExchangeSection
 from orosync.identity.directories.pool import SqlDirectory
 
 T = TypeVar("T")
-
-
-class Misused(Exception):
-    """The command line, or what it leads to, cannot be used: its words are for the user."""
 
 
 def no_such(what: str, name: str, known: Collection[str]) -> Misused:

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from orosync.app.container import Container
-from orosync.cli.running import Misused, ask, no_such, only
+from orosync.cli.running import ask, no_such, only
+from orosync.cli.streams import Misused
 from orosync.clocks import Now, time_of_day
 from orosync.config import Configuration
 from orosync.config.attached import LISTENER

@@ -212,34 +212,3 @@ class ListenSection:
     def reach(self) -> endpoints.Reach:
         """Who can connect."""
         return endpoints.take_apart(self.endpoint).reach
-
-
-@frozen(kw_only=True)
-class OperationsSection:
-    """[listen:ops]: health, metrics and status, for monitoring. It asks nobody who they are."""
-
-    endpoint: str = setting(
-        endpoints.endpoint,
-        "Where to listen: a port on loopback, or a UNIX socket (`unix:/run/orosync/ops.sock:mode=660`).",
-        required=True,
-        example="tcp:9110:interface=127.0.0.1",
-    )
-    exposed: bool = setting(
-        readers.boolean,
-        "Other machines may connect as well, for instance a Prometheus in another container: let a firewall decide "
-        "which.",
-        default="no",
-    )
-    ready_requires: tuple[str, ...] = setting(
-        readers.dependencies,
-        "Shared dependencies without which `/readyz` answers 503, by their names there (`directory:people`, "
-        "`sessions:office`). A load balancer then takes every node out of service together.",
-        unset=(),
-        otherwise="none: without them the router is degraded, and ready",
-        example="directory:people",
-    )
-
-    @property
-    def reach(self) -> endpoints.Reach:
-        """Who can connect."""
-        return endpoints.take_apart(self.endpoint).reach

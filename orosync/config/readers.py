@@ -135,17 +135,6 @@ def names(text: str, source: Source) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def dependencies(text: str, source: Source) -> tuple[str, ...]:
-    """What directories and session stores are called together: ``directory:NAME``, ``sessions:NAME``."""
-    listed = []
-    for word in words(text):
-        kind, _, called = word.partition(":")
-        if kind not in ("directory", "sessions") or not called:
-            raise ValueError(f"{word!r} is no dependency, write directory:NAME or sessions:NAME")
-        listed.append(f"{kind}:{name(called, source)}")
-    return tuple(dict.fromkeys(listed))
-
-
 def boolean(text: str, source: Source) -> bool:
     """yes or no (also true, false, on, off)."""
     try:

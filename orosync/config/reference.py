@@ -14,7 +14,8 @@ from typing import Any
 
 from orosync.config import attached, authentication, realms, sections, sessions, uplinks
 from orosync.config.fields import keys_of
-from orosync.config.listen import ListenSection, OperationsSection
+from orosync.config.listen import ListenSection
+from orosync.config.operations import OperationsSection
 
 TABLES: dict[str, type[Any]] = {
     "router": sections.RouterSection,

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from orosync.config import accounts, readers, rules
+from orosync.config import accounts, operations, readers, rules
 from orosync.config.authentication import METHODS, Method, RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.fields import dotted, setting
 from orosync.config.sessions import cookie
@@ -58,6 +58,20 @@ class RouterSection:
         example="/opt/acme/plugins",
     )
     ticket_processes: int = setting(readers.count, "Processes that check tickets.", default="2")
+    control: Path | None = setting(
+        operations.socket_path,
+        "The UNIX socket for `orosync status`, `sessions`, `kick` and the other commands that ask a running router.",
+        otherwise="`control-NUMBER.sock` in `$RUNTIME_DIRECTORY`, else in `state`; the number belongs to the path of "
+        "this file",
+        example="/run/orosync/control.sock",
+    )
+    control_readers: tuple[int, ...] = setting(
+        operations.system_users,
+        "Users of the machine who may ask over that socket and change nothing, by name or number. Root and the user "
+        "that the router runs as may do everything.",
+        unset=(),
+        example="zabbix",
+    )
 
 
 @frozen(kw_only=True)

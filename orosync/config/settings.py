@@ -9,7 +9,8 @@ from pathlib import Path
 import attrs
 
 from orosync.config.attached import AttachSection
-from orosync.config.listen import ListenSection, OperationsSection
+from orosync.config.listen import ListenSection
+from orosync.config.operations import OperationsSection
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
 from orosync.config.rules import PermissionLine
 from orosync.config.sections import (

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from orosync.cli import main
+from orosync.cli.streams import Streams
 from orosync.errors import Unavailable
 from orosync.model import AdminSession, User
 from orosync.testing import MemoryDirectory, MemorySessionStore
@@ -102,7 +103,7 @@ class CommandCase(TestCase):
         """The exit status."""
         from twisted.internet import reactor
 
-        streams = main.Streams(io.StringIO(stdin), io.StringIO(), io.StringIO())
+        streams = Streams(io.StringIO(stdin), io.StringIO(), io.StringIO())
         options = main.parser().parse_args([*arguments, "--config", str(self.config)])
         status = await Deferred.fromCoroutine(main.run(reactor, options, streams))
         self.out, self.err = streams.stdout.getvalue(), streams.stderr.getvalue()

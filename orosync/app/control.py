@@ -1,0 +1,90 @@
+"""The verbs of the control socket: what the `orosync` command may ask of the router, and have it do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from orosync.app.container import Container
+from orosync.app.operations import Monitoring
+from orosync.config.operations import control_sockets
+from orosync.ops.control import Arguments, Control, Verb, control_site
+from orosync.session.context import ListenerSession
+
+
+class ControlSocket(Service):
+    """The socket, while the router runs. One that cannot be made costs the commands alone: the log says why."""
+
+    _log = Logger()
+
+    def __init__(
+        self, container: Container, monitoring: Monitoring, sessions: Callable[[], Iterable[ListenerSession]]
+    ) -> None:
+        self._container = container
+        router = container.configuration.router
+        self.control = Control(container.journal, os.getuid(), router.control_readers)
+        self.path = control_sockets(router.control, container.configuration.path, router.state, os.environ)[0]
+        self._port: IListeningPort | None = None
+        self._monitoring = monitoring
+        self._sessions = sessions
+        self.control.add(Verb("status", self._status), Verb("sessions", self._list_sessions))
+
+    def startService(self) -> None:
+        """Make the socket. One that a router left behind is replaced, one that a router serves is not."""
+        super().startService()  # type: ignore[no-untyped-call]
+        site = control_site(self.control, self._container.reactor)
+        mode = 0o666 if self._container.configuration.router.control_readers else 0o600
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._port = self._container.reactor.listenUNIX(os.fspath(self.path), site, mode=mode, wantPID=True)
+        except Exception as error:
+            if site.numPorts:
+                site.doStop()  # Twisted starts it before it binds the socket
+            why = getattr(getattr(error, "socketError", error), "strerror", None) or str(error) or type(error).__name__
+            self._log.warn(
+                "[router] control: no control socket at {path} ({why}): the commands that ask a running router cannot "
+                "reach this one, name a directory to write in",
+                path=os.fspath(self.path), why=why,
+            )  # fmt: skip
+
+    def stopService(self) -> Deferred[None]:
+        """Remove the socket."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        port, self._port = self._port, None
+        closing: Any = None if port is None else port.stopListening()
+        return closing if isinstance(closing, Deferred) else succeed(None)
+
+    # -- verbs
+
+    def _status(self, arguments: Arguments) -> Deferred[dict[str, Any]]:
+        return self._monitoring.status()
+
+    def _list_sessions(self, arguments: Arguments) -> list[dict[str, Any]]:
+        return [row for session in self._sessions() if (row := session_row(session)) is not None]
+
+
+def session_row(session: ListenerSession) -> dict[str, Any] | None:
+    """A session as it is listed; None for one that has not joined."""
+    joined = session.joined()
+    if joined is None:
+        return None
+    member, facts = joined.member, joined.facts
+    who = member.principal
+    return {
+        "session": member.session,
+        "realm": joined.realm_context.name,
+        "user": who.authid,
+        "role": who.authrole,
+        "method": who.authmethod,
+        "protocol": session.protocol,
+        "listener": facts.listener,
+        "address": facts.address,
+        "subscriptions": len(member.subscriptions),
+        "registrations": len(member.registrations),
+    }

@@ -1,0 +1,41 @@
+"""What the command reads and writes: standard input, output and error, and text that is safe on a terminal."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TextIO
+
+import attrs
+
+
+class Misused(Exception):
+    """The command line, or what it leads to, cannot be used: its words are for the user."""
+
+
+@attrs.frozen
+class Streams:
+    """Standard input (None where the shell has closed it, ``<&-``), output and error."""
+
+    stdin: TextIO | None
+    stdout: TextIO
+    stderr: TextIO
+
+    def tell(self, text: str) -> None:
+        """A line on standard error. If it cannot be written, the exit code still says how it ended."""
+        with suppress(OSError):
+            print(text, file=self.stderr, flush=True)
+
+    def answer(self, text: str) -> None:
+        """One or more lines on standard output. A reader that has enough (``| head``) is no fault; raises Misused where
+        the answer is lost for another reason."""
+        try:
+            print(text, file=self.stdout, flush=True)
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            raise Misused(f"the answer cannot be written to standard output ({error.strerror})") from None
+
+
+def line(text: str) -> str:
+    """``text`` as one line of printable characters: no control sequence reaches the terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,0 +1,90 @@
+"""What belongs to operating a router: [listen:ops], key by key, and the control socket of [router]."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from orosync.config import endpoints, readers
+from orosync.config.fields import setting
+
+LONGEST_SOCKET = 107
+"""Bytes of the path of a UNIX socket (unix(7))."""
+
+
+def socket_path(text: str, source: readers.Source) -> Path:
+    """Where a UNIX socket is made: at most 107 bytes (unix(7))."""
+    path = readers.expanded(text, source)
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise ValueError(f"{path} is too long for a UNIX socket (at most {LONGEST_SOCKET} bytes), choose a shorter one")
+    return path
+
+
+def system_users(text: str, source: readers.Source) -> tuple[int, ...]:
+    """Users of this machine, by name or number; their numbers."""
+    found = []
+    for word in readers.words(text):
+        try:
+            found.append(int(word) if word.isdigit() and word.isascii() else pwd.getpwnam(word).pw_uid)
+        except KeyError:
+            raise ValueError(f"{word!r} is no user of this machine, correct it or write its number") from None
+    return tuple(dict.fromkeys(found))
+
+
+def dependencies(text: str, source: readers.Source) -> tuple[str, ...]:
+    """What directories and session stores are called together: ``directory:NAME``, ``sessions:NAME``."""
+    listed = []
+    for word in readers.words(text):
+        kind, _, called = word.partition(":")
+        if kind not in ("directory", "sessions") or not called:
+            raise ValueError(f"{word!r} is no dependency, write directory:NAME or sessions:NAME")
+        listed.append(f"{kind}:{readers.name(called, source)}")
+    return tuple(dict.fromkeys(listed))
+
+
+def control_sockets(
+    configured: Path | None, configuration: Path, state: Path, environ: Mapping[str, str]
+) -> list[Path]:
+    """Where the control socket of a router may be, in order; the router makes the first. ``configured`` is the key's,
+    ``configuration`` the path of the file: routers with different files have different sockets."""
+    if configured is not None:
+        return [configured]
+    name = f"control-{zlib.crc32(os.fsencode(configuration.resolve())):08x}.sock"
+    runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return [*([Path(runtime) / name] if runtime else []), state / name]
+
+
+@frozen(kw_only=True)
+class OperationsSection:
+    """[listen:ops]: health, metrics and status, for monitoring. It asks nobody who they are."""
+
+    endpoint: str = setting(
+        endpoints.endpoint,
+        "Where to listen: a port on loopback, or a UNIX socket (`unix:/run/orosync/ops.sock:mode=660`).",
+        required=True,
+        example="tcp:9110:interface=127.0.0.1",
+    )
+    exposed: bool = setting(
+        readers.boolean,
+        "Other machines may connect as well, for instance a Prometheus in another container: let a firewall decide "
+        "which.",
+        default="no",
+    )
+    ready_requires: tuple[str, ...] = setting(
+        dependencies,
+        "Shared dependencies without which `/readyz` answers 503, by their names there (`directory:people`, "
+        "`sessions:office`). A load balancer then takes every node out of service together.",
+        unset=(),
+        otherwise="none: without them the router is degraded, and ready",
+        example="directory:people",
+    )
+
+    @property
+    def reach(self) -> endpoints.Reach:
+        """Who can connect."""
+        return endpoints.take_apart(self.endpoint).reach

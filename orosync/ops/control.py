@@ -1,0 +1,268 @@
+"""The control socket: the `orosync` command asks this process, and has it act, over a private UNIX socket.
+
+HTTP on a UNIX socket: ``POST /VERB`` with the arguments as a JSON object. The answer is a JSON value, or, of a
+``StreamingVerb``, a JSON object in each line until either side ends. What cannot be done is ``{"error": words}`` with
+status 400, 403 for a user who may not, 404 for a verb that is not there.
+
+Who asks is told by the kernel (SO_PEERCRED, unix(7)): root and the user that this process runs as may do everything,
+``readers`` may ask. Each act is written to the log with the user, before it is carried out.
+"""
+
+from __future__ import annotations
+
+import json
+import pwd
+import socket
+import struct
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from orosync.interfaces import IJournal
+from orosync.ops.site import QuietSite
+
+LONGEST_REQUEST = 1 << 20
+"""Bytes of arguments, a payload to be published among them."""
+
+MOST_UNREAD = 1 << 20
+"""Bytes that may wait for a command that does not read; lines beyond that are left out and counted."""
+
+TIMEOUT = 30
+"""Seconds for a request to arrive."""
+
+Arguments: TypeAlias = Mapping[str, Any]
+Emit: TypeAlias = Callable[[dict[str, Any]], None]
+
+_log = Logger()
+
+
+class Rejected(Exception):
+    """What a verb cannot do: words for the user of the command."""
+
+
+@attrs.frozen
+class Peer:
+    """Who is at the other end. ``uid`` None: the kernel does not tell."""
+
+    uid: int | None
+    pid: int = 0
+
+    @property
+    def user(self) -> str:
+        """For the log: the name, else the number."""
+        if self.uid is None:
+            return "unknown"
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return str(self.uid)
+
+
+def peer_of(transport: Any) -> Peer:
+    """Who is connected to a UNIX socket."""
+    try:
+        raw = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except (AttributeError, OSError):
+        return Peer(None)
+    pid, uid, _ = struct.unpack("3i", raw)
+    return Peer(uid, pid)
+
+
+@attrs.frozen
+class Verb:
+    """``run`` gives the answer, or a Deferred of it, and raises Rejected. ``acts``: it changes something, or shows what
+    others were sent; only root and the process's own user may use it."""
+
+    name: str
+    run: Callable[[Arguments], Any]
+    acts: bool = False
+
+
+@attrs.frozen
+class StreamingVerb:
+    """A verb that goes on: ``start(arguments, emit, end)`` gives what stops it, and raises Rejected. It calls ``emit``
+    for each line, and ``end`` when nothing more will come."""
+
+    name: str
+    start: Callable[[Arguments, Emit, Callable[[], None]], Callable[[], None]]
+    acts: bool = False
+
+
+class Control:
+    """The verbs of a process, and who may use them: ``owner`` is the uid that may do everything beside root."""
+
+    def __init__(self, journal: IJournal, owner: int, readers: Collection[int] = ()) -> None:
+        self._journal = journal
+        self._owner = owner
+        self._readers = frozenset(readers)
+        self.verbs: dict[str, Verb | StreamingVerb] = {}
+
+    def add(self, *verbs: Verb | StreamingVerb) -> None:
+        """Have these answered."""
+        for verb in verbs:
+            self.verbs[verb.name] = verb
+
+    def may(self, peer: Peer, verb: Verb | StreamingVerb) -> bool:
+        """Whether ``peer`` may use ``verb``."""
+        if peer.uid is None:
+            return False
+        return peer.uid in (0, self._owner) or (peer.uid in self._readers and not verb.acts)
+
+    def audit(self, peer: Peer, verb: str, outcome: str, arguments: Arguments) -> None:
+        """A line for what is about to be done, or was refused."""
+        said = " ".join(f"{key}={value}" for key, value in arguments.items() if key not in ("args", "kwargs"))
+        self._journal.note("control", outcome, verb=verb, user=peer.user, pid=peer.pid, arguments=said)
+
+
+class _VerbPage(Resource):
+    isLeaf = True
+
+    def __init__(self, control: Control, verb: Verb | StreamingVerb) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._control = control
+        self._verb = verb
+
+    def render_POST(self, request: Request) -> bytes | int:
+        request.setHeader(b"content-type", b"application/json")
+        peer = peer_of(request.transport)
+        try:
+            arguments = _arguments(request)
+        except Rejected as rejection:
+            return _error(request, 400, str(rejection))
+        if not self._control.may(peer, self._verb):
+            self._control.audit(peer, self._verb.name, "denied", arguments)
+            return _error(request, 403, f"user {peer.user} may not use {self._verb.name} (see control_readers)")
+        if self._verb.acts:
+            self._control.audit(peer, self._verb.name, "act", arguments)
+        if isinstance(self._verb, StreamingVerb):
+            return self._watch(request, self._verb, arguments)
+        answer: Deferred[Any] = maybeDeferred(self._verb.run, arguments)
+        gone = request.notifyFinish()
+        gone.addErrback(lambda _: answer.cancel())
+        answer.addCallbacks(_answered, _failed, callbackArgs=(request,), errbackArgs=(request,))
+        return NOT_DONE_YET
+
+    def _watch(self, request: Request, verb: StreamingVerb, arguments: Arguments) -> bytes | int:
+        lines = _Lines(request)
+        try:
+            stop = verb.start(arguments, lines.emit, lines.end)
+        except Rejected as rejection:
+            return _error(request, 400, str(rejection))
+        lines.begin(stop)
+        return NOT_DONE_YET
+
+
+class _Lines:
+    """The answer of a verb that goes on."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._stop: Callable[[], None] | None = None
+        self._over = False
+        self._left_out = 0
+        request.notifyFinish().addBoth(self._gone)
+
+    def begin(self, stop: Callable[[], None]) -> None:
+        """``stop`` is called when the command has gone. The head is sent now, so that it knows that it is served."""
+        self._stop = stop
+        if self._over:
+            stop()
+        else:
+            self._request.write(b"")
+
+    def emit(self, line: dict[str, Any]) -> None:
+        """Send a line, unless too much is waiting already."""
+        if self._over:
+            return
+        transport = self._request.transport
+        waiting = len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
+        if waiting > MOST_UNREAD:
+            self._left_out += 1
+            return
+        if self._left_out:
+            left_out, self._left_out = self._left_out, 0
+            self._request.write(_encoded({"event": "left_out", "lines": left_out}))
+        self._request.write(_encoded(line))
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        if not self._over:
+            self._request.finish()
+
+    def _gone(self, _: object) -> None:
+        self._over = True
+        if self._stop is not None:
+            stop, self._stop = self._stop, None
+            stop()
+
+
+def _arguments(request: Request) -> Arguments:
+    assert request.content is not None
+    body = request.content.read(LONGEST_REQUEST + 1)
+    if len(body) > LONGEST_REQUEST:
+        raise Rejected(f"the arguments are longer than {LONGEST_REQUEST} bytes")
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        raise Rejected("the arguments are no JSON") from None
+    if not isinstance(found, dict):
+        raise Rejected("the arguments are no JSON object")
+    return found
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
+def _error(request: Request, status: int, words: str) -> bytes:
+    request.setResponseCode(status)
+    return _encoded({"error": words})
+
+
+def _answered(value: Any, request: Request) -> None:
+    body = _encoded(value)
+    request.setHeader(b"content-length", b"%d" % len(body))
+    request.write(body)
+    request.finish()
+
+
+def _failed(failure: Failure, request: Request) -> None:
+    if request._disconnected:
+        return
+    if failure.check(Rejected):
+        body = _error(request, 400, str(failure.value))
+    else:
+        _log.failure("a command on the control socket failed", failure=failure)
+        body = _error(request, 500, "failed inside the router, its log has the reason")
+    request.write(body)
+    request.finish()
+
+
+class _Verbs(Resource):
+    def __init__(self, control: Control) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._control = control
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        verb = self._control.verbs.get(path.decode(errors="replace"))
+        return _NoVerb() if verb is None else _VerbPage(self._control, verb)
+
+
+class _NoVerb(Resource):
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"application/json")
+        return _error(request, 404, "this router has no such command: it may be of another version")
+
+
+def control_site(control: Control, clock: IReactorTime) -> QuietSite:
+    """The site of the control socket."""
+    return QuietSite(_Verbs(control), reactor=clock, timeout=TIMEOUT)
