@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean
+from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean, plain
 from orosync.config.source import RawSection
 
 T = TypeVar("T")
@@ -78,6 +78,11 @@ def dotted(read: DottedReader, meaning: str, *, example: str) -> Any:
     """A field for keys ``NAME.anything``: a tuple of what ``read(anything, text, source)`` returns, in order."""
     spec = Key(read, meaning, "none", False, example, dotted=True)
     return attrs.field(default=(), metadata={_METADATA: spec})
+
+
+def use(kind: str, meaning: str = "") -> Any:
+    """The field for the key ``use`` of a section that is chosen by ``use = kind``."""
+    return setting(plain, meaning or f"`{kind}`", required=True, example=kind)
 
 
 def keys_of(section: type[Any]) -> dict[str, Key]:

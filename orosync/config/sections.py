@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from orosync.config import accounts, operations, readers, rules
 from orosync.config.authentication import METHODS, Method, RemoteAuthenticatorSection, RemoteAuthorizerSection
-from orosync.config.fields import dotted, setting
-from orosync.config.sessions import cookie
+from orosync.config.fields import dotted, setting, use
+from orosync.config.sessions import CONNECT_TIMEOUT, CONNECTIONS, QUERY_TIMEOUT, cookie
 from orosync.model import User
 
 
@@ -79,7 +79,7 @@ class TicketSection:
     """[authenticator:NAME] with `use = ticket`: Oro's sync tickets."""
 
     name: str
-    use: str = setting(readers.plain, "`ticket`", required=True, example="ticket")
+    use: str = use("ticket")
     secret: readers.Secret = setting(
         readers.salt_or_generate,
         "Oro's secret (`ORO_SECRET`) by reference. In demo mode also `generate`: a new one at each start.",
@@ -143,7 +143,7 @@ class CookieSection:
     """[authenticator:NAME] with `use = cookie`: the session cookie of Oro's back office."""
 
     name: str
-    use: str = setting(readers.plain, "`cookie`", required=True, example="cookie")
+    use: str = use("cookie")
     sessions: str = setting(
         readers.name, "The [sessions:NAME] where the cookie's session is found.", required=True, example="office"
     )
@@ -166,7 +166,7 @@ class AnonymousSection:
     """[authenticator:NAME] with `use = anonymous`: clients without credentials, for realms that name it."""
 
     name: str
-    use: str = setting(readers.plain, "`anonymous`", required=True, example="anonymous")
+    use: str = use("anonymous")
     role: str = setting(readers.name, "The role of anonymous clients.", default="anonymous")
 
 
@@ -175,7 +175,7 @@ class StaticDirectorySection:
     """[directory:NAME] with `use = static`: users written down here."""
 
     name: str
-    use: str = setting(readers.plain, "`static`", required=True, example="static")
+    use: str = use("static")
     user: tuple[User, ...] = dotted(
         accounts.user,
         "A user: `ID REFERENCE [organizations=1,2] [roles=A,B] [email=x@y] [enabled=no]`. The reference leads to the "
@@ -189,7 +189,7 @@ class DemoDirectorySection:
     """[directory:NAME] with `use = demo`: the two users of the demo, their secrets made anew at each start."""
 
     name: str
-    use: str = setting(readers.plain, "`demo`", required=True, example="demo")
+    use: str = use("demo")
 
 
 @frozen(kw_only=True)
@@ -197,7 +197,7 @@ class SqlDirectorySection:
     """[directory:NAME] with `use = postgresql` or `use = mysql`: Oro's own users, read from its database."""
 
     name: str
-    use: str = setting(readers.plain, "`postgresql` or `mysql` (MariaDB too)", required=True, example="postgresql")
+    use: str = use("postgresql", "`postgresql` or `mysql` (MariaDB too)")
     dsn: readers.Secret = setting(
         readers.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
@@ -206,9 +206,9 @@ class SqlDirectorySection:
         example="file:/etc/orosync/db_dsn",
     )
     users: str = setting(readers.table, "The table of users, or a view of its columns.", default="oro_user")
-    connections: int = setting(readers.count, "How many connections there may be; each has a thread.", default="4")
-    connect_timeout: float = setting(readers.duration, "How long it may take to get a connection.", default="3s")
-    query_timeout: float = setting(readers.duration, "How long a query may take.", default="2s")
+    connections: int = CONNECTIONS
+    connect_timeout: float = CONNECT_TIMEOUT
+    query_timeout: float = QUERY_TIMEOUT
     cache: float = setting(
         readers.span,
         "How old an answer may be that spares a look-up while all connections are busy: for so long a new password or "

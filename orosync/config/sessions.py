@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from orosync.config import readers
-from orosync.config.fields import setting
+from orosync.config.fields import setting, use
 from orosync.config.readers import Source
 
 
@@ -46,38 +46,31 @@ def classes(text: str, source: Source) -> frozenset[str]:
     return frozenset(found)
 
 
-def _context() -> Any:
-    return setting(readers.name, "The context of the back office's firewall in the application.", default="main")
+# Keys of several sections; attrs makes a field of its own from each use.
 
+CONNECTIONS: Any = setting(readers.count, "How many connections there may be; each has a thread.", default="4")
+CONNECT_TIMEOUT: Any = setting(readers.duration, "How long it may take to get a connection.", default="3s")
+QUERY_TIMEOUT: Any = setting(readers.duration, "How long a query may take.", default="2s")
 
-def _serializer() -> Any:
-    return setting(
-        readers.choice("php", "php_binary", "php_serialize"), "PHP's `session.serialize_handler`.", default="php"
-    )
-
-
-def _tokens() -> Any:
-    return setting(
-        classes,
-        "Classes of security tokens that are accepted besides Oro's own.",
-        unset=frozenset(),
-        example=r"Acme\Security\SamlToken",
-    )
-
-
-def _users() -> Any:
-    return setting(
-        classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
-    )
-
-
-def _ca() -> Any:
-    return setting(
-        readers.existing_file,
-        "The certificate authorities that are trusted (PEM).",
-        otherwise="the system's",
-        example="/etc/orosync/ca.pem",
-    )
+_CONTEXT: Any = setting(readers.name, "The context of the back office's firewall in the application.", default="main")
+_SERIALIZER: Any = setting(
+    readers.choice("php", "php_binary", "php_serialize"), "PHP's `session.serialize_handler`.", default="php"
+)
+_TOKENS: Any = setting(
+    classes,
+    "Classes of security tokens that are accepted besides Oro's own.",
+    unset=frozenset(),
+    example=r"Acme\Security\SamlToken",
+)
+_USERS: Any = setting(
+    classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
+)
+_CA: Any = setting(
+    readers.existing_file,
+    "The certificate authorities that are trusted (PEM).",
+    otherwise="the system's",
+    example="/etc/orosync/ca.pem",
+)
 
 
 @frozen(kw_only=True)
@@ -85,7 +78,7 @@ class SessionFilesSection:
     """[sessions:NAME] with `use = files`: PHP's own session files."""
 
     name: str
-    use: str = setting(readers.plain, "`files`", required=True, example="files")
+    use: str = use("files")
     path: Path = setting(
         readers.expanded,
         "The directory with the files `sess_...`; PHP must let orosync read them ([sessions.md](sessions.md)).",
@@ -97,10 +90,10 @@ class SessionFilesSection:
         "How long a session lives after its last use: PHP's `session.gc_maxlifetime`.",
         default="7200s",
     )
-    context: str = _context()
-    serializer: str = _serializer()
-    tokens: frozenset[str] = _tokens()
-    users: frozenset[str] = _users()
+    context: str = _CONTEXT
+    serializer: str = _SERIALIZER
+    tokens: frozenset[str] = _TOKENS
+    users: frozenset[str] = _USERS
 
 
 @frozen(kw_only=True)
@@ -108,7 +101,7 @@ class RedisSessionsSection:
     """[sessions:NAME] with `use = redis`: sessions in Redis."""
 
     name: str
-    use: str = setting(readers.plain, "`redis`", required=True, example="redis")
+    use: str = use("redis")
     dsn: readers.Secret = setting(
         readers.location,
         "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
@@ -117,12 +110,12 @@ class RedisSessionsSection:
         example="file:/etc/orosync/session_dsn",
     )
     prefix: str = setting(prefix, "What stands before the id in a key.", default="session")
-    ca: Path | None = _ca()
+    ca: Path | None = _CA
     timeout: float = setting(readers.duration, "How long a connection or an answer may take.", default="2s")
-    context: str = _context()
-    serializer: str = _serializer()
-    tokens: frozenset[str] = _tokens()
-    users: frozenset[str] = _users()
+    context: str = _CONTEXT
+    serializer: str = _SERIALIZER
+    tokens: frozenset[str] = _TOKENS
+    users: frozenset[str] = _USERS
 
 
 @frozen(kw_only=True)
@@ -130,7 +123,7 @@ class PdoSessionsSection:
     """[sessions:NAME] with `use = pdo`: sessions in a table of Oro's database."""
 
     name: str
-    use: str = setting(readers.plain, "`pdo`", required=True, example="pdo")
+    use: str = use("pdo")
     dsn: readers.Secret = setting(
         readers.location,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Use "
@@ -139,13 +132,13 @@ class PdoSessionsSection:
         example="file:/etc/orosync/db_dsn",
     )
     table: str = setting(readers.table, "The table of sessions.", default="oro_session")
-    connections: int = setting(readers.count, "How many connections there may be; each has a thread.", default="4")
-    connect_timeout: float = setting(readers.duration, "How long it may take to get a connection.", default="3s")
-    query_timeout: float = setting(readers.duration, "How long a query may take.", default="2s")
-    context: str = _context()
-    serializer: str = _serializer()
-    tokens: frozenset[str] = _tokens()
-    users: frozenset[str] = _users()
+    connections: int = CONNECTIONS
+    connect_timeout: float = CONNECT_TIMEOUT
+    query_timeout: float = QUERY_TIMEOUT
+    context: str = _CONTEXT
+    serializer: str = _SERIALIZER
+    tokens: frozenset[str] = _TOKENS
+    users: frozenset[str] = _USERS
 
 
 @frozen(kw_only=True)
@@ -153,7 +146,7 @@ class TicketExchangeSection:
     """[sessions:NAME] with `use = http`: the application itself tells the session's user."""
 
     name: str
-    use: str = setting(readers.plain, "`http`", required=True, example="http")
+    use: str = use("http")
     url: str = setting(
         url,
         "The application's address for sync tickets.",
@@ -167,7 +160,7 @@ class TicketExchangeSection:
         example="ticket",
     )
     cookie: str = setting(cookie, "The name of the application's session cookie.", default="BAPID")
-    ca: Path | None = _ca()
+    ca: Path | None = _CA
     timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
 
 
