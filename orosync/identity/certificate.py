@@ -14,13 +14,13 @@ from cryptography.x509.oid import NameOID
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused
+from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, by_identifier
-from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.interfaces import HelloDetails, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "tls"
@@ -28,8 +28,7 @@ FINGERPRINT = "sha256:"
 COMMON_NAME = "cn:"
 
 
-@implementer(IAuthenticator)
-class CertificateAuthenticator:
+class CertificateAuthenticator(AccountAuthenticator):
     """Identifies clients by their certificates: ``identifiers`` are ``sha256:`` and 64 hex digits, or ``cn:`` and the
     subject's common name. A fingerprint takes precedence over a name.
 
@@ -46,9 +45,7 @@ class CertificateAuthenticator:
         *,
         failures: FailureBuckets | None = None,
     ) -> None:
-        self.name = name
-        self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = FailedAttempts("certificate", journal, clock, now, failures)
+        super().__init__(name, (METHOD,), "certificate", journal, clock, now, failures)
         self._accounts: Mapping[str, Account] = by_identifier(f"authenticator:{name}", accounts)
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
@@ -57,17 +54,8 @@ class CertificateAuthenticator:
             return defer.succeed(None)
         return self._attempts.limited(facts, lambda: self._owner(facts, None))
 
-    def at_hello(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep | None]:
-        """See IAuthenticator. The certificate is the connection's; an authid in HELLO has to match it."""
-
-        def identified() -> Principal | AuthenticationStep | None:
-            if method != METHOD:
-                raise wrong_method(self.name, method)
-            return self._owner(facts, hello.authid)
-
-        return self._attempts.limited(facts, identified)
+    def _begin(self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int) -> Principal:
+        return self._owner(facts, hello.authid)
 
     def _owner(self, facts: ConnectionFacts, authid: str | None) -> Principal:
         certificate = facts.client_certificate
@@ -82,13 +70,7 @@ class CertificateAuthenticator:
             raise Refused("unknown_certificate", f"there is no user with the certificate {FINGERPRINT}{fingerprint}")
         if authid is not None and authid != account.authid:
             raise Refused("authid_mismatch", f"HELLO names {authid!r}, its certificate is that of {account.authid!r}")
-        return Principal(
-            authid=account.authid,
-            authrole=account.role,
-            authmethod=METHOD,
-            authprovider=self.name,
-            authenticated_at=self._attempts.now(),
-        )
+        return self._principal(account.authid, account.role, METHOD)
 
 
 def _common_name(certificate: bytes) -> str | None:

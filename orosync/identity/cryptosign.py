@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from twisted.internet import defer
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
+from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, by_identifier
-from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.interfaces import AuthenticationStep, HelloDetails, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "cryptosign"
@@ -41,8 +39,7 @@ class _Attempt:
     message: bytes
 
 
-@implementer(IAuthenticator)
-class CryptosignAuthenticator:
+class CryptosignAuthenticator(AccountAuthenticator):
     """Identifies clients by their public keys (``identifiers``: 64 hex digits).
 
     ``private_key`` (64 hex digits, "" for none) signs the challenges of clients that authenticate the router;
@@ -63,9 +60,7 @@ class CryptosignAuthenticator:
         failures: FailureBuckets | None = None,
     ) -> None:
         title = f"authenticator:{name}"
-        self.name = name
-        self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = FailedAttempts(METHOD, journal, clock, now, failures)
+        super().__init__(name, (METHOD,), METHOD, journal, clock, now, failures)
         self._accounts = {bytes.fromhex(identifier): one for identifier, one in by_identifier(title, accounts).items()}
         self._binding_required = binding_required
         self._own: Ed25519PrivateKey | None = None
@@ -75,21 +70,7 @@ class CryptosignAuthenticator:
                 raise ConfigError([f"[{title}] key: is no Ed25519 key, put the seed's 64 hex digits there"])
             self._own = Ed25519PrivateKey.from_private_bytes(seed)
 
-    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Never in a handshake."""
-        return defer.succeed(None)
-
-    def at_hello(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep | None]:
-        """See IAuthenticator."""
-        return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
-
-    def _challenge(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str
-    ) -> Principal | AuthenticationStep | None:
-        if method != METHOD:
-            raise wrong_method(self.name, method)
+    def _begin(self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int) -> AuthenticationStep:
         public_key = _hex(hello.authextra.get("pubkey"), SIZE)
         if public_key is None:
             raise Refused("malformed", "HELLO.Details.authextra.pubkey is no key of 64 hex digits")
@@ -102,10 +83,13 @@ class CryptosignAuthenticator:
             extra |= self._signed(asked, channel)
         attempt = _Attempt(public_key, hello.authid, _xor(challenge, channel))
 
-        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.limited(facts, lambda: self._verify(attempt, signature))
-
-        return AuthenticationStep(METHOD, extra, answer, decoy=public_key not in self._accounts)
+        return self._step(
+            facts,
+            METHOD,
+            extra,
+            lambda signature, _: self._verify(attempt, signature),
+            decoy=public_key not in self._accounts,
+        )
 
     def _channel(self, facts: ConnectionFacts, binding: object) -> bytes:
         """The channel id that challenges are XORed with; zeros without channel binding."""
@@ -147,13 +131,7 @@ class CryptosignAuthenticator:
             raise Refused(
                 "bad_signature", f"the signature of {account.authid!r} is of another key, challenge or channel"
             )
-        return Principal(
-            authid=account.authid,
-            authrole=account.role,
-            authmethod=METHOD,
-            authprovider=self.name,
-            authenticated_at=self._attempts.now(),
-        )
+        return self._principal(account.authid, account.role, METHOD)
 
 
 def _verified(public_key: bytes, signature: bytes, message: bytes) -> bool:

@@ -13,7 +13,6 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
 from orosync.interfaces import IJournal
@@ -62,12 +61,11 @@ T = TypeVar("T")
 class FailedAttempts:
     """Attempts of one method: counted by outcome as ``event``, and limited for each address group that fails.
 
-    Buckets refill by ``clock``; ``now`` tells the time of day, in seconds since 1970."""
+    Buckets refill by ``clock``."""
 
     def __init__(
-        self, event: str, journal: IJournal, clock: IReactorTime, now: Now, failures: FailureBuckets | None = None
+        self, event: str, journal: IJournal, clock: IReactorTime, failures: FailureBuckets | None = None
     ) -> None:
-        self.now = now
         self._event = event
         self._journal = journal
         self._clock = clock

@@ -11,22 +11,21 @@ import base64
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
-from twisted.internet import defer
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
 from orosync.identity import scram_keys
+from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
 from orosync.identity.directories.sql import missing_driver
-from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, ScramKeys, encoded
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
+from orosync.interfaces import AuthenticationStep, HelloDetails, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "wamp-scram"
@@ -71,8 +70,7 @@ class _Exchange:
         return f"n={name},r={self.client_nonce},{server_first},{client_final}".encode()
 
 
-@implementer(IAuthenticator)
-class ScramAuthenticator:
+class ScramAuthenticator(AccountAuthenticator):
     """Keeps keys derived from passwords; plain passwords are derived at the start, with ``kdf``, ``iterations`` and
     ``memory`` (KiB). Their salts, and the decoys of unknown names, are made of ``decoy_secret``.
 
@@ -98,9 +96,7 @@ class ScramAuthenticator:
         missing = next(filter(None, (missing_driver(module, "crypto") for module in scram_keys.NEEDED)), "")
         if missing:
             raise ConfigError([f"[{title}] use: scram {missing}"])
-        self.name = name
-        self.methods: tuple[str, ...] = (METHOD, AUTOBAHN)
-        self._attempts = FailedAttempts("scram", journal, clock, now, failures)
+        super().__init__(name, (METHOD, AUTOBAHN), "scram", journal, clock, now, failures)
         self._seeds = Seeds(decoy_secret)
         self._cost = (iterations, memory)
         entries, faults = [], []
@@ -130,21 +126,7 @@ class ScramAuthenticator:
                 autobahn = scram_keys.derived(account.secret, ARGON2_AUTOBAHN, salt, *self._cost)
         return Entry(authid, account.role, ScramProof(keys, autobahn))
 
-    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Never in a handshake."""
-        return defer.succeed(None)
-
-    def at_hello(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep | None]:
-        """See IAuthenticator."""
-        return self._attempts.limited(facts, lambda: self._challenge(facts, hello, method))
-
-    def _challenge(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str
-    ) -> Principal | AuthenticationStep | None:
-        if method not in self.methods:
-            raise wrong_method(self.name, method)
+    def _begin(self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int) -> AuthenticationStep:
         if not hello.authid:
             raise Refused("no_authid", "HELLO names no authid, whose password shall be used?")
         nonce = hello.authextra.get("nonce")
@@ -167,10 +149,7 @@ class ScramAuthenticator:
         if keys.memory is not None or method == METHOD:  # Autobahn takes any value for a number
             extra["memory"] = keys.memory
 
-        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.limited(facts, lambda: self._verify(exchange, signature, extra))
-
-        return AuthenticationStep(method, extra, answer, decoy=not entry.known)
+        return self._step(facts, method, extra, partial(self._verify, exchange), decoy=not entry.known)
 
     def _verify(self, exchange: _Exchange, signature: str, extra: Mapping[str, Any]) -> Principal:
         entry, keys = exchange.entry, exchange.keys
@@ -190,14 +169,8 @@ class ScramAuthenticator:
             raise Refused("unknown_user", f"there is no user {entry.authid!r}")
         if not fits:
             raise Refused("bad_signature", f"the proof of {entry.authid!r} was made with another password")
-        return Principal(
-            authid=entry.authid,
-            authrole=entry.role,
-            authmethod=exchange.method,
-            authprovider=self.name,
-            authenticated_at=self._attempts.now(),
-            extra={"verifier": verifier, "scram_server_signature": verifier},
-        )
+        proof_of_router = {"verifier": verifier, "scram_server_signature": verifier}
+        return self._principal(entry.authid, entry.role, exchange.method, proof_of_router)
 
 
 def _name(authid: str) -> str:

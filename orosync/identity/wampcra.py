@@ -18,16 +18,14 @@ from typing import Any
 
 import attrs
 from autobahn.wamp.auth import compute_wcs, derive_key
-from twisted.internet import defer
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import ConfigError, Refused
+from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, Entries, Entry, Seeds, derive_bytes, text_like
-from orosync.identity.rate_limit import FailedAttempts, FailureBuckets, wrong_method
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, IJournal
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.interfaces import AuthenticationStep, HelloDetails, IJournal
 from orosync.model import EMPTY, ConnectionFacts, Principal
 
 METHOD = "wampcra"
@@ -37,8 +35,7 @@ KEYLEN = 32
 _FORM = re.compile(r"pbkdf2\$([1-9][0-9]{0,6}):([^$\s]{1,200})\$([A-Za-z0-9+/]{16,}={0,2})")
 
 
-@implementer(IAuthenticator)
-class WampCraAuthenticator:
+class WampCraAuthenticator(AccountAuthenticator):
     """Challenges every client that names an authid, known or not; decoys for unknown ones are derived from
     ``decoy_secret``.
 
@@ -57,30 +54,13 @@ class WampCraAuthenticator:
         decoy_secret: str = "",
         failures: FailureBuckets | None = None,
     ) -> None:
-        self.name = name
-        self.methods: tuple[str, ...] = (METHOD,)
-        self._attempts = FailedAttempts(METHOD, journal, clock, now, failures)
+        super().__init__(name, (METHOD,), METHOD, journal, clock, now, failures)
         self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
 
-    def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
-        """See IAuthenticator. Never in a handshake."""
-        return defer.succeed(None)
-
-    def at_hello(
-        self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Deferred[Principal | AuthenticationStep | None]:
-        """See IAuthenticator."""
-
-        def challenged() -> Principal | AuthenticationStep | None:
-            if method != METHOD:
-                raise wrong_method(self.name, method)
-            if not hello.authid:
-                raise Refused("no_authid", "HELLO names no authid, whose secret shall be used?")
-            return self._challenge(facts, self._entries.find(hello.authid), session_id)
-
-        return self._attempts.limited(facts, challenged)
-
-    def _challenge(self, facts: ConnectionFacts, entry: Entry[CraKey], session_id: int) -> AuthenticationStep:
+    def _begin(self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int) -> AuthenticationStep:
+        if not hello.authid:
+            raise Refused("no_authid", "HELLO names no authid, whose secret shall be used?")
+        entry = self._entries.find(hello.authid)
         challenge = json.dumps(
             {
                 "authid": entry.authid,
@@ -88,16 +68,17 @@ class WampCraAuthenticator:
                 "authmethod": METHOD,
                 "authprovider": self.name,
                 "nonce": secrets.token_urlsafe(24),
-                "timestamp": _timestamp(self._attempts.now()),
+                "timestamp": _timestamp(self._now()),
                 "session": session_id,
             }
         )
 
-        def answer(signature: str, extra: Mapping[str, Any]) -> Deferred[Principal]:
-            return self._attempts.limited(facts, lambda: self._verify(entry, challenge, signature))
-
-        return AuthenticationStep(
-            METHOD, {"challenge": challenge, **entry.proof.salting}, answer, decoy=not entry.known
+        return self._step(
+            facts,
+            METHOD,
+            {"challenge": challenge, **entry.proof.salting},
+            lambda signature, _: self._verify(entry, challenge, signature),
+            decoy=not entry.known,
         )
 
     def _verify(self, entry: Entry[CraKey], challenge: str, signature: str) -> Principal:
@@ -107,13 +88,7 @@ class WampCraAuthenticator:
             raise Refused("unknown_user", f"there is no user {entry.authid!r}")
         if not fits:
             raise Refused("bad_signature", f"the answer of {entry.authid!r} was made with another secret")
-        return Principal(
-            authid=entry.authid,
-            authrole=entry.role,
-            authmethod=METHOD,
-            authprovider=self.name,
-            authenticated_at=self._attempts.now(),
-        )
+        return self._principal(entry.authid, entry.role, METHOD)
 
 
 def _entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey]]:

@@ -14,11 +14,9 @@ class Counting(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.journal = RecordingJournal()
-        self.attempts = FailedAttempts(
-            "knock", self.journal, self.clock, self.clock.seconds, FailureBuckets(rate=1, burst=2)
-        )
+        self.attempts = FailedAttempts("attempt", self.journal, self.clock, FailureBuckets(rate=1, burst=2))
 
-    def knock(self, outcome: object, address: str = "192.0.2.1") -> object:
+    def attempt(self, outcome: object, address: str = "192.0.2.1") -> object:
         """One attempt that ends in ``outcome``; gives what it fired with, an exception too."""
 
         def verdict() -> object:
@@ -34,26 +32,26 @@ class Counting(SynchronousTestCase):
         """Principals and refusals are counted; a challenge is no outcome yet."""
         anna, wrong = principal(), Refused("wrong", "it was wrong")
         for outcome in (anna, "a challenge", wrong):
-            self.assertIs(self.knock(outcome), outcome)
-        self.assertEqual(dict(self.journal.counts), {("knock", "accepted"): 1, ("knock", "wrong"): 1})
+            self.assertIs(self.attempt(outcome), outcome)
+        self.assertEqual(dict(self.journal.counts), {("attempt", "accepted"): 1, ("attempt", "wrong"): 1})
 
     def test_too_many_failures(self) -> None:
         """An address that fails too often is not listened to for a while, whatever it says; others are."""
         for _ in range(2):
-            self.knock(Refused("wrong", "it was wrong"))
-        refusal = self.knock(principal())
+            self.attempt(Refused("wrong", "it was wrong"))
+        refusal = self.attempt(principal())
         self.assertIsInstance(refusal, Unavailable)
         assert isinstance(refusal, Unavailable)
         self.assertEqual(refusal.code, "too_many_failures")
-        self.assertIsNot(refusal, self.knock(principal(), "192.0.2.2"))
+        self.assertIsNot(refusal, self.attempt(principal(), "192.0.2.2"))
         self.clock.advance(1)
-        self.assertEqual(self.knock(principal()), principal())
+        self.assertEqual(self.attempt(principal()), principal())
 
     def test_only_their_own_fault_counts(self) -> None:
         """Something that is down is no failure of the client."""
         for _ in range(5):
-            self.knock(Unavailable("down", "the directory is down"))
-        self.assertEqual(self.knock(principal()), principal())
+            self.attempt(Unavailable("down", "the directory is down"))
+        self.assertEqual(self.attempt(principal()), principal())
 
     def test_a_fault_of_ours_is_not_a_refusal(self) -> None:
         """Any other exception is passed on."""
