@@ -45,7 +45,7 @@ class HelloDetails:
 
 @attrs.frozen
 class AuthenticationStep:
-    """A question to a v2 client: CHALLENGE ``method``, ``extra``; ``answer`` judges its AUTHENTICATE.
+    """A question to a v2 client: CHALLENGE ``method``, ``extra``; ``answer`` verifies its AUTHENTICATE.
 
     ``answer(signature, extra)`` fires with the Principal, or fails with Refused or Unavailable.
 
@@ -67,7 +67,7 @@ class IAuthenticator(Interface):
 
     def at_handshake(facts: ConnectionFacts) -> Deferred[Principal | None]:
         """Look at the HTTP upgrade. Fires with a Principal (accepted), with None (nothing of its kind
-        was presented), or fails with Refused (presented and wrong) or Unavailable (cannot tell now)."""
+        was presented), or fails with Refused (presented and wrong) or Unavailable (cannot be decided now)."""
 
     def at_hello(
         facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
@@ -86,7 +86,7 @@ class Renewal:
 
 
 class IRecheck(Interface):
-    """An authenticator that can tell later whether users whom it admitted may stay connected."""
+    """An authenticator that can check later whether users whom it admitted may stay connected."""
 
     name: str = Attribute("The authenticator's name.")
     recheck_interval: float | None = Attribute("How often to ask, in seconds; None: as often as the router does.")
@@ -191,7 +191,7 @@ class ICaller(Interface):
 class ILink(Interface):
     """A transport's end of one connection, as a session sees it."""
 
-    facts: ConnectionFacts = Attribute("What the handshake told.")
+    facts: ConnectionFacts = Attribute("What the handshake said.")
     framer: Callable[[bytes, bool], bytes] = Attribute(
         "Turns (payload, binary) into the bytes of one frame. One function for each kind of transport, so that frames "
         "can be shared. Raises NotCarriable for what the peer does not take."

@@ -1,6 +1,6 @@
-"""The nouns that every room shares: who somebody is, what a connection looks like, what may be done.
+"""The value classes that all packages share: who a client is, what is known of a connection, what a client may do.
 
-Frozen values only. This file must not know how any of them is found out, stored, sent or decided.
+Frozen values only: nothing here looks anything up, stores, sends or decides.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Match(Enum):
 
 
 class Action(Enum):
-    """What a session asks leave to do with a URI (WAMP, authorization)."""
+    """What a session wants to do with a URI (WAMP "Authorization")."""
 
     __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
 
@@ -37,7 +37,7 @@ class Action(Enum):
 
 
 class Verdict(Enum):
-    """What one authorizer says; the first that does not abstain decides, and nobody's word is a no."""
+    """The answer of one authorizer. The first that does not abstain decides; if all do, the request is denied."""
 
     __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
 
@@ -50,10 +50,10 @@ class Verdict(Enum):
 class Decision:
     """An authorizer's answer.
 
-    ``rule`` says in words which rule decided ("[topics:oro] oro/data/update: subscribe = user"); it goes
-    to the log and to whoever asks for an explanation. ``declared`` is False when nobody declared the
-    topic at all: a v1 client is then ignored instead of told. ``disclose`` asks for the caller's or
-    publisher's identity to be passed on. ``failed`` marks a refusal because an authorizer broke or was late.
+    ``rule`` names the rule that decided ("[topics:oro] oro/data/update: subscribe = user"), for the log and for
+    ``orosync explain``. ``declared`` is False when no authorizer knows the topic: a v1 client then gets no answer.
+    ``disclose`` asks for the caller's or publisher's identity to be passed on. ``failed`` marks a denial because an
+    authorizer failed or gave no answer in time.
     """
 
     verdict: Verdict
@@ -64,7 +64,7 @@ class Decision:
 
     @property
     def refusal(self) -> str:
-        """What a no is called in the log."""
+        """The reason code of a denial."""
         return "failed" if self.failed else "denied" if self.declared else "undeclared"
 
 
@@ -93,11 +93,11 @@ class SharedPassword:
 
 
 MOST_SHARED, MOST_SHARERS = 10_000, 10
-"""How many shared hashes a directory tells, and how many users of each."""
+"""How many shared hashes a directory reports, and how many users of each."""
 
 
 def shared_by(users: Iterable[User]) -> list[SharedPassword]:
-    """The hashes that more than one of ``users`` has, as ISharedPasswords tells them."""
+    """The hashes that more than one of ``users`` has, as ISharedPasswords reports them."""
     by_hash: dict[str, list[User]] = {}
     for user in users:
         if user.password_hash.strip():
@@ -118,7 +118,7 @@ def shared_by(users: Iterable[User]) -> list[SharedPassword]:
 class AdminSession:
     """What a session of Oro's back office says of its user, found behind the cookie's value.
 
-    ``password_hash`` is the hash at the time of login, None where the store cannot tell (it then has vouched for the
+    ``password_hash`` is the hash at the time of login, None where the store does not have it (it then has verified the
     user itself). ``user_id`` is None where only the name is known.
     """
 
@@ -136,8 +136,8 @@ class Principal:
     ``authid``, ``authrole``, ``authmethod`` and ``authprovider`` are WAMP's; the rest is what topic
     rules bind their variables to. ``user_id`` is None for a back end, an anonymous or a foreign client.
     ``is_backend`` marks Oro's PHP publisher: never pinged, never timed out, never cut for a large frame.
-    ``password_fingerprint`` tells the password of the login from another one (``identity.user_credentials``); it is
-    never told to anyone.
+    ``password_fingerprint`` changes with the user's password (``identity.user_credentials``); it never leaves the
+    process.
     ``realm`` is where the authenticator sends the client, "" for the realm that it asked for. ``session`` is there only
     for authorizers that say they need it (``IAuthorizer``).
     """
@@ -179,7 +179,7 @@ class ConnectionFacts:
     """What is known of a connection when its HTTP upgrade has been parsed.
 
     ``address`` is the client's address: the peer's own, or what trusted proxies say. ``peer`` is always
-    the TCP peer. ``forwarded`` tells whether any forwarding header (``headers``) was present, trusted
+    the TCP peer. ``forwarded`` says whether any forwarding header (``headers``) was present, trusted
     or not. ``proxied_for`` is the address that the PROXY protocol's header names, "" without one. Header names in
     ``headers`` are lower case. ``query`` is raw.
     ``client_certificate`` is the one that TLS has verified (DER), None without. ``channel_id`` has, by kind of channel
@@ -204,7 +204,7 @@ class ConnectionFacts:
 
     @property
     def source(self) -> str:
-        """Where the connection itself comes from: the TCP peer, or whom a proxy of TCP's connections names."""
+        """Where the connection itself comes from: the TCP peer, or the address that the PROXY protocol names."""
         return self.proxied_for or self.peer
 
 

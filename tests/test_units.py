@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.ending import BACKSTOP, GRACE, LAST_WORDS
+from orosync.app.ending import BACKSTOP, GRACE, LOG_TIMEOUT
 from orosync.config import load
 from tests.support.processes import run
 
@@ -108,7 +108,7 @@ class Attached(SynchronousTestCase):
         """systemd waits longer than the process itself does for what hangs."""
         for _, _, text in self.units():
             (seconds,) = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", text)
-            self.assertGreater(float(seconds), GRACE + LAST_WORDS + BACKSTOP)
+            self.assertGreater(float(seconds), GRACE + LOG_TIMEOUT + BACKSTOP)
 
     def test_credentials_are_handed_over(self) -> None:
         """Every secret that the shipped configuration names, by the same name, and no other."""

@@ -78,7 +78,7 @@ class AttachedService(MultiService):
         self._process = Process(container.reactor, os.environ, ending)
         self._stopping = Stopping(container.journal, container.titles)
         if ending is not None:
-            ending.concerns(container.journal, 0.0, lambda: self._stopping.unfinished)
+            ending.configure(container.journal, 0.0, lambda: self._stopping.unfinished)
         procedure.setServiceParent(self)
         section = attach_section(container.configuration)
         attachment: IService = Attachment(

@@ -1,4 +1,4 @@
-"""The end of the process: whatever hangs, it is over in time.
+"""Ends the process in time, even when a service, a thread or the reactor hangs.
 
 A signal asks for it. The reactor stops, and with it every service; ``Stopping`` knows by name which of them have not
 ended. A thread of ``Ending`` waits for all that, since a stuck reactor cannot: what has not ended in time is named in
@@ -35,8 +35,8 @@ from orosync.interfaces import IJournal
 GRACE = 10.0
 """Seconds that everything has to stop besides the drain."""
 
-LAST_WORDS = 1.0
-"""Seconds for the last log lines: a pipe that is not read takes none."""
+LOG_TIMEOUT = 1.0
+"""Seconds for the last log lines: writing to a pipe that is not read would block."""
 
 BACKSTOP = 3.0
 """Seconds later the interpreter ends the process, should our thread not get its turn."""
@@ -80,7 +80,7 @@ class Ending:
         self._seconds = seconds
         self._leave = leave
         self._journal: IJournal | None = None
-        self._patience = GRACE
+        self._time_limit = GRACE
         self._unfinished: Callable[[], Iterable[str]] = list
         self._asked = False
         self._deadline: float | None = None
@@ -88,16 +88,16 @@ class Ending:
         self._reader, self._writer = -1, -1
         self._observers: list[Any] = []
 
-    def concerns(self, journal: IJournal, drain: float, unfinished: Callable[[], Iterable[str]]) -> None:
-        """What ends: it may take ``drain`` seconds and ``GRACE``; ``unfinished`` names, in any thread, what has not."""
+    def configure(self, journal: IJournal, drain: float, unfinished: Callable[[], Iterable[str]]) -> None:
+        """The stop may take ``drain`` seconds and ``GRACE``; ``unfinished`` names, in any thread, what goes on."""
         self._journal = journal
-        self._patience = drain + GRACE
+        self._time_limit = drain + GRACE
         self._unfinished = unfinished
 
     @property
-    def patience(self) -> float:
+    def time_limit(self) -> float:
         """Seconds from the first signal to the end."""
-        return self._patience
+        return self._time_limit
 
     def watch(self) -> None:
         """From now on SIGTERM and SIGINT end the process. In the main thread, when the process is in the background
@@ -128,9 +128,9 @@ class Ending:
             os.close(descriptor)
 
     def begin(self) -> None:
-        """The end has begun, by a signal or because the reactor stops: it is over in time. Any thread may say so."""
+        """A signal has come, or the reactor stops: from now on the time limit counts. Any thread may call this."""
         if self._deadline is None:
-            self._deadline = self._seconds() + self._patience
+            self._deadline = self._seconds() + self._time_limit
             if self._writer >= 0:
                 with suppress(BlockingIOError):
                     os.write(self._writer, b"\0")
@@ -169,7 +169,7 @@ class Ending:
             if left is not None and not armed:
                 armed = True
                 with suppress(OSError, ValueError, RuntimeError, OverflowError):
-                    faulthandler.dump_traceback_later(left + LAST_WORDS + BACKSTOP, exit=True, file=2)
+                    faulthandler.dump_traceback_later(left + LOG_TIMEOUT + BACKSTOP, exit=True, file=2)
             poll.poll(None if left is None else min(left, LONGEST_WAIT) * 1000 + 1)
             with suppress(BlockingIOError):
                 for number in os.read(self._reader, 4096):
@@ -191,31 +191,31 @@ class Ending:
     def _name_what_hangs(self) -> None:
         parts, threads = list(self._unfinished()), list(busy_threads({NAME}))
         for part in parts[:MOST_NAMED]:
-            self._tell("stop.hanging", "part", part=part, seconds=self._patience)
+            self._tell("stop.hanging", "part", part=part, seconds=self._time_limit)
         for name, stands in threads[:MOST_NAMED]:
             self._tell("stop.hanging", "thread", thread=name, at=stands)
         if not parts and not threads:
             self._tell("stop.hanging", "unknown", reason="a trigger of the reactor's shutdown has not fired")
-        self._tell("stop.cut", "late", parts=len(parts), threads=len(threads), seconds=self._patience)
+        self._tell("stop.cut", "late", parts=len(parts), threads=len(threads), seconds=self._time_limit)
 
     def _tell(self, event: str, kind: str, **fields: object) -> None:
         if self._journal is not None:
             self._journal.note(event, kind, **fields)
 
-    def _end(self, status: int, say: Callable[[], None]) -> None:
-        """End the process now. ``say`` has little time: a full pipe or a lock may block it for ever."""
+    def _end(self, status: int, log: Callable[[], None]) -> None:
+        """End the process now. ``log`` gets LOG_TIMEOUT: a full pipe or a lock may block it for ever."""
 
-        def last_words() -> None:
+        def write_log() -> None:
             for observer in self._observers:
                 globalLogPublisher.addObserver(observer)
-            say()
+            log()
             for stream in (sys.stdout, sys.stderr):
                 with suppress(Exception):  # it may be closed
                     stream.flush()
 
-        saying = threading.Thread(target=last_words, daemon=True)
-        saying.start()
-        saying.join(LAST_WORDS)
+        writer = threading.Thread(target=write_log, daemon=True)
+        writer.start()
+        writer.join(LOG_TIMEOUT)
         for child in children():
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)

@@ -96,7 +96,7 @@ class RouterService(MultiService):
         self._stopping = Stopping(container.journal, container.titles)
         self._sockets = [] if ending is None else ending.sockets
         if ending is not None:
-            ending.concerns(container.journal, container.configuration.router.drain, lambda: self._stopping.unfinished)
+            ending.configure(container.journal, container.configuration.router.drain, lambda: self._stopping.unfinished)
         container.hasher.setServiceParent(self)
         self._components = EmbeddedComponents(container, self._wires, self._revalidation)
         self._rules = RuleReload(container, self._reauthorization, self._all_sessions, self)

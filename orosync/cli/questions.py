@@ -27,9 +27,9 @@ def parser() -> ArgumentParser:
     whose = make.add_mutually_exclusive_group(required=True)
     whose.add_argument("--user", metavar="NAME", help="the user whose ticket it is")
     whose.add_argument("--back-end", action="store_const", dest="user", const=None, help="a ticket of the back end")
-    judged = _with_config(tickets.add_parser("verify", help="print the user of a ticket, or why it is refused"))
-    judged.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that verifies it")
-    judged.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the ticket is (-: standard input)")
+    verify = _with_config(tickets.add_parser("verify", help="print the user of a ticket, or why it is refused"))
+    verify.add_argument("--authenticator", metavar="NAME", help="the [authenticator:NAME] that verifies it")
+    verify.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the ticket is (-: standard input)")
 
     sessions = commands.add_parser("session", help="sessions of Oro's back office").add_subparsers(
         dest="action", required=True, metavar="ACTION"

@@ -26,9 +26,9 @@ async def verify(configuration: Configuration, reactor: Any, store: str, cookie:
         return await ask(
             only(configuration, store=store), reactor, lambda container: _by_store(container, store, cookie)
         )
-    judge = section
+    found = section
     return await ask(
-        only(configuration, judge.name), reactor, lambda container: _by_authenticator(container, judge, cookie)
+        only(configuration, found.name), reactor, lambda container: _by_authenticator(container, found, cookie)
     )
 
 

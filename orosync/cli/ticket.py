@@ -54,7 +54,7 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
     """Whose the ticket ``text`` is, in a line. Fails as ``TicketVerifier.verify``."""
     section = _section(configuration, authenticator)
 
-    async def judge(container: Container) -> str:
+    async def verified(container: Container) -> str:
         await container.sharing.directories[section.directory].refresh()
         principal = await container.authenticators[section.name].at_handshake(_presented(configuration, section, text))
         if principal is None:
@@ -63,7 +63,7 @@ async def verify(configuration: Configuration, reactor: Any, authenticator: str 
         who = "the back end" if principal.is_backend else f"user {principal.authid!r} (id {principal.user_id})"
         return f"{who}, role {principal.authrole}, made {age} s ago"
 
-    return await ask(only(configuration, section.name), reactor, judge)
+    return await ask(only(configuration, section.name), reactor, verified)
 
 
 def _section(configuration: Configuration, name: str | None) -> TicketSection:

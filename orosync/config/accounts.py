@@ -2,7 +2,7 @@
 
     user.anna = user file:/etc/orosync/anna.secret
     user.robot = backend 545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122
-    user.desk = user sha256:5B:61:...:0F cn:desk.example.com
+    user.anna = user sha256:5B:61:...:0F cn:anna.example.com
     user.admin = 1 file:/etc/orosync/admin.hash organizations=1,2 roles=ROLE_ADMINISTRATOR
 
 In a static directory (the last line) the number is Oro's user id, and the reference leads to ``oro_user.password``: a

@@ -119,7 +119,7 @@ class CertificateSection:
         accounts.with_certificates,
         "A user: `ROLE sha256:FINGERPRINT ... cn:NAME ...`, certificates by their fingerprint (`openssl x509 "
         "-fingerprint -sha256`) or by the common name of their subject.",
-        example="user.desk = user cn:desk.example.com",
+        example="user.anna = user cn:anna.example.com",
     )
 
 

@@ -111,9 +111,9 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
         if isinstance(store, TicketExchangeSection):
             section = f"sessions:{store.name}"
             named(fault, section, "authenticator", "authenticator", store.authenticator, titles)
-            judge = configuration.authenticators.get(store.authenticator)
-            if judge is not None and not isinstance(judge, TicketSection):
-                fault(section, "authenticator", f"{judge.name} judges no tickets, name one with use = ticket")
+            verifier = configuration.authenticators.get(store.authenticator)
+            if verifier is not None and not isinstance(verifier, TicketSection):
+                fault(section, "authenticator", f"{verifier.name} verifies no tickets, name one with use = ticket")
     if titles.get("realm") and titles.get("listen") and not configuration.notifications.realm:
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
     elif titles.get("realm") and titles.get("listen"):

@@ -23,7 +23,7 @@ from orosync.model import User
 class DemoApplication(Resource):
     """The root of the demonstration's Site.
 
-    ``publisher`` publishes into the realm that the page's WebSocket joins; ``users`` are the people to choose from;
+    ``publisher`` publishes into the realm that the page's WebSocket joins; ``users`` can be chosen on the page;
     ``secret`` is what the realm's ticket authenticator checks with; sessions last by ``clock``, ``now`` tells the time
     of day.
     ``putChild(b"ws", resource)`` mounts the WebSocket that the page connects to.

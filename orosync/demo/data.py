@@ -1,4 +1,4 @@
-"""What the demonstration knows: its users, the accounts that they edit, and who is logged in.
+"""The data of the demonstration: its users, the accounts that they edit, and who is logged in.
 
 Everything is in memory and bounded. Saving here publishes nothing: ``endpoints`` does.
 """

@@ -99,7 +99,7 @@ class ProcessWorker(ProcessProtocol):
     def compute(self, pairs: Pairs) -> Deferred[list[str]]:
         """See Worker."""
         if self._ended or self._hung:
-            return defer.fail(WorkerLost(self._last_words()))
+            return defer.fail(WorkerLost(self._error_line()))
         done: Deferred[list[str]] = Deferred()
         self._jobs.append((len(pairs), [], done))
         if len(self._jobs) == 1:
@@ -146,7 +146,7 @@ class ProcessWorker(ProcessProtocol):
         self._ended = True
         if self._kill_timer is not None and self._kill_timer.active():
             self._kill_timer.cancel()
-        self._lose(self._last_words() or reason.getErrorMessage())
+        self._lose(self._error_line() or reason.getErrorMessage())
         gone, self._gone = self._gone, []
         for waiting in gone:
             waiting.callback(None)
@@ -174,7 +174,7 @@ class ProcessWorker(ProcessProtocol):
         self._hung = True
         self._error = b"it gave no digest within %g s" % (TIMEOUT + GRACE)
         self._kill()
-        self._lose(self._last_words())
+        self._lose(self._error_line())
 
     def _lose(self, why: str) -> None:
         """Fail all jobs that it has."""
@@ -189,7 +189,7 @@ class ProcessWorker(ProcessProtocol):
         except ProcessExitedAlready:
             return
 
-    def _last_words(self) -> str:
+    def _error_line(self) -> str:
         return self._error.decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 

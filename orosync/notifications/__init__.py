@@ -1,1 +1,1 @@
-"""What Oro's pages are told: content that is outdated, maintenance, keep-alive."""
+"""What orosync itself publishes to Oro's pages: content that is outdated, maintenance, keep-alive."""

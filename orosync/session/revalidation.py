@@ -28,7 +28,7 @@ from orosync.session.work_queue import WorkQueue
 AT_ONCE = 8
 """Checks under way; logins need their share of the directory too."""
 
-PATIENCE = 30.0
+ANSWER_TIMEOUT = 30.0
 """Seconds in which an answer must come."""
 
 AGAIN = 30.0
@@ -156,7 +156,7 @@ class Revalidation:
             return None
         answer = maybeDeferred(subject.authority.recheck, subject.credential)
         if not answer.called:
-            answer.addTimeout(PATIENCE, self._clock)
+            answer.addTimeout(ANSWER_TIMEOUT, self._clock)
         return answer.addCallbacks(self._stands, self._fell, callbackArgs=(subject,), errbackArgs=(subject,))
 
     def _stands(self, renewal: Renewal | None, subject: _Subject) -> None:

@@ -4,7 +4,7 @@ One method for each message of WAMP ("Publish and Subscribe", "Remote Procedure 
 through ``Member.tell``. Where ``request_ids = sequential``, request ids are checked as well ("Session Scope IDs").
 
 Of Crossbar.io's options of forwarded messages, ``forward_for`` lists sessions, the first of which published or called:
-it is believed of trusted members alone. ``transaction_hash`` is handed on as it is.
+it is accepted from trusted members only. ``transaction_hash`` is passed on as it is.
 """
 
 from __future__ import annotations

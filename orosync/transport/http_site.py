@@ -22,7 +22,7 @@ from orosync.transport.read_turns import QUANTUM, ReadTurns
 BODY_LIMIT = 65536
 """Bytes of a request's body."""
 
-PATIENCE = 60.0
+IDLE_TIMEOUT = 60.0
 """Seconds from one response to the end of the next request, and from our close of a connection to the peer's."""
 
 REQUESTS = 8
@@ -102,7 +102,7 @@ class BoundedChannel(http.HTTPChannel):
             self._held = False
             transport.resumeProducing()  # TLS waits for the peer's close_notify
         super().loseConnection()  # type: ignore[no-untyped-call]
-        self.setTimeout(PATIENCE)
+        self.setTimeout(IDLE_TIMEOUT)
 
     place: Place | None = None
     """The connection's, on a listener."""
@@ -280,7 +280,7 @@ def bounded_site(
 ) -> BoundedSite:
     """A site that serves ``root`` (None: nothing) and, where it has a path, ``branch``; it tells time by ``clock``."""
     nothing: Any = Resource()
-    site = BoundedSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=PATIENCE)
+    site = BoundedSite(nothing if root is None else root, BoundedRequest, reactor=clock, timeout=IDLE_TIMEOUT)
     site.branch = branch
     site.body_limit = body_limit
     site.turns = ReadTurns(clock) if turns is None else turns

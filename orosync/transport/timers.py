@@ -98,7 +98,7 @@ Watched = TypeVar("Watched")
 
 
 class StallDetector(Generic[Watched]):
-    """Calls ``stalled(member)`` for a watched member that has made no progress for ``patience`` seconds.
+    """Calls ``stalled(member)`` for a watched member that has made no progress for ``timeout`` seconds.
 
     ``done(member)``: there is nothing left to wait for, so it is no longer watched. ``progress(member)``: a value that
     changes with each step; None while the member cannot go on because of us, and then its time begins anew. Members are
@@ -109,14 +109,14 @@ class StallDetector(Generic[Watched]):
         self,
         clock: IReactorTime,
         tick: float,
-        patience: float,
+        timeout: float,
         done: Callable[[Watched], bool],
         progress: Callable[[Watched], object],
         stalled: Callable[[Watched], object],
     ) -> None:
         self._clock = clock
         self._tick = tick
-        self._patience = patience
+        self._timeout = timeout
         self._done = done
         self._progress = progress
         self._stalled = stalled
@@ -149,7 +149,7 @@ class StallDetector(Generic[Watched]):
                 self._watched[member] = (last, now)
             elif latest != last:
                 self._watched[member] = (latest, now)
-            elif now - since >= self._patience:
+            elif now - since >= self._timeout:
                 del self._watched[member]
                 self._stalled(member)
         if self._watched and self._timer is None:

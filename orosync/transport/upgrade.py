@@ -1,4 +1,4 @@
-"""The WebSocket upgrade: whether it is well-formed, as autobahn judges it, and the 101 that accepts it (RFC 6455
+"""The WebSocket upgrade: whether it is well-formed, by the rules of autobahn, and the 101 that accepts it (RFC 6455
 section 4.2).
 
 autobahn is shown a request composed anew of the few headers that concern it: it never sees the target, the Origin, a

@@ -36,7 +36,7 @@ _decode = msgspec.msgpack.Decoder(ext_hook=msgpack_scan.text_of).decode
 
 
 def is_simple(message: bytes) -> bool:
-    """Whether a message can be read without a scan, judged by its bytes; malformed input may pass.
+    """Whether a message can be read without a scan, going by its bytes; malformed input may pass.
 
     It holds no extension and is small, or its options are its only map, or the second map is the last container and so
     has none for a key.

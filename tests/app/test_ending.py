@@ -28,7 +28,7 @@ from orosync.app.ending import Ending
 from orosync.ops.journal import Journal
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
 end = Ending(reactor, sys.argv[1])
-end.concerns(Journal(reactor), float(sys.argv[4]), lambda: ["directory:people"])
+end.configure(Journal(reactor), float(sys.argv[4]), lambda: ["directory:people"])
 def later():
     # A child is noticed though its signal goes through our thread.
     from twisted.internet.utils import getProcessOutput
@@ -83,7 +83,7 @@ class EndingTests(SynchronousTestCase):
         self.pidfile = self.directory / "twistd.pid"
         self.pidfile.write_text(f"{os.getpid()}\n")
         self.ending = Ending(self.reactor, str(self.pidfile), seconds=self.reactor.seconds, leave=self.left.append)
-        self.ending.concerns(self.journal, 5.0, lambda: self.unfinished)
+        self.ending.configure(self.journal, 5.0, lambda: self.unfinished)
         self.killed: list[int] = []
         self.patch(ending, "children", lambda: {4711})
         self.patch(os, "kill", lambda pid, number: self.killed.append(pid))
@@ -96,7 +96,7 @@ class EndingTests(SynchronousTestCase):
         """Drain and ten seconds after the signal what hangs is named, and the status is 1."""
         self.pass_time(10_000)
         self.ending.noticed(signal.SIGTERM)
-        self.assertEqual((self.ending.left(), self.ending.patience), (5.0 + GRACE, 15.0))
+        self.assertEqual((self.ending.left(), self.ending.time_limit), (5.0 + GRACE, 15.0))
         self.pass_time(14.9)
         self.assertEqual((self.left, self.journal.notes), ([], []))
         self.pass_time(0.1)
@@ -178,7 +178,7 @@ class EndingTests(SynchronousTestCase):
 
     def test_log_that_takes_nothing(self) -> None:
         """Last words that cannot be said do not keep the process."""
-        self.patch(ending, "LAST_WORDS", 0.05)
+        self.patch(ending, "LOG_TIMEOUT", 0.05)
         holding = threading.Event()
         self.addCleanup(holding.set)
         self.journal.note = lambda *_, **__: holding.wait()  # type: ignore[method-assign]

@@ -81,7 +81,7 @@ class Sections(FilesCase):
             "there is no [authenticator:tickt], did you mean ticket?", self.fault(*lines, "authenticator = tickt")
         )
         guests = "authenticator = guests\n[authenticator:guests]\nuse = anonymous"
-        self.assertIn("guests judges no tickets, name one with use = ticket", self.fault(*lines, guests))
+        self.assertIn("guests verifies no tickets, name one with use = ticket", self.fault(*lines, guests))
 
     def test_cookies_in_the_clear(self) -> None:
         """An exchange without TLS is warned of, unless it stays on the machine."""

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IRecheck, Renewal
 from orosync.model import Rights
-from orosync.session.revalidation import AGAIN, PATIENCE, Revalidation
+from orosync.session.revalidation import AGAIN, ANSWER_TIMEOUT, Revalidation
 from orosync.testing import RecordingJournal
 
 INTERVAL = 300.0
@@ -226,7 +226,7 @@ class RevalidationTests(SynchronousTestCase):
         while not self.authority.asked:
             self.run_for(1)
         self.assertEqual(given_up, [])
-        self.run_for(PATIENCE)
+        self.run_for(ANSWER_TIMEOUT)
         self.assertEqual(len(given_up), 1)
         self.assertEqual(session.dismissed, [])
         self.assertEqual(self.journal.notes[0][:2], ("recheck.postponed", "TimeoutError"))

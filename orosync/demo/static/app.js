@@ -124,7 +124,7 @@ async function address() {
     try {
         ({ ticket } = await ask("POST", "/sync/ticket"));
     } catch (error) {
-        // After a restart nobody is logged in any more; in the demonstration a click was all it took.
+        // After a restart no user is logged in any more; in the demonstration a click was all it took.
         if (!(error instanceof Refusal) || error.status !== 401) throw error;
         await logIn(me.username);
         ({ ticket } = await ask("POST", "/sync/ticket"));

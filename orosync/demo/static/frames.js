@@ -27,7 +27,7 @@ export function show(way, text) {
     row.append(element("time", "", now()), mark, element("span", "kind", way === "line" ? "" : kind(text)), element("code", "", cut));
     list.append(row);
     while (list.children.length > MOST) list.firstElementChild.remove();
-    judge(row);
+    applyFilter(row);
     tally();
     follow();
 }
@@ -47,7 +47,7 @@ function now() {
     return `${time.toLocaleTimeString("en-GB")}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }
 
-function judge(row) {
+function applyFilter(row) {
     const words = filter.value.trim().toLowerCase();
     const wrongWay = direction.value && row.dataset.way !== direction.value;
     row.hidden = Boolean(wrongWay || (words && !row.textContent.toLowerCase().includes(words)));
@@ -59,7 +59,7 @@ function tally() {
 }
 
 function again() {
-    for (const row of list.children) judge(row);
+    for (const row of list.children) applyFilter(row);
     tally();
     follow();
 }

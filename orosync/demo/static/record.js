@@ -1,4 +1,4 @@
-// The record page: one account in a form, and what to do when somebody else has changed it.
+// The record page: one account in a form, and what to do when another user has changed it.
 
 import { element, flash, unflash } from "./notices.js";
 import { ask } from "./requests.js";

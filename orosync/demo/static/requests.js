@@ -17,7 +17,7 @@ export function speakAs(name) {
     username = name;
 }
 
-/** The answer's JSON. Throws Refusal, or TypeError if nobody answers. */
+/** The answer's JSON. Throws Refusal, or TypeError if there is no answer. */
 export async function ask(method, path, body) {
     const headers = { "X-Demo-User": username };
     if (method !== "GET") headers["X-CSRF-Header"] = cookie(TOKEN);

@@ -45,7 +45,7 @@ class Connection {
         if (this.#welcomed) this.#send([SUBSCRIBE, topic]);
     }
 
-    /** Removes `callback`, or all of them; the router hears of it when none is left. */
+    /** Removes `callback`, or all of them; the router is sent an UNSUBSCRIBE when none is left. */
     unsubscribe(topic, callback) {
         const callbacks = this.#topics.get(topic);
         if (!callbacks) return;
