@@ -31,6 +31,7 @@ from twisted.trial.unittest import decorate
 
 TOGETHER = (
     "tests.product.test_interop_*",
+    "tests.product.test_keys",
     "tests.identity.directories.*",
 )
 """Modules that share a server or clients which take long to start."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import shutil
 import ssl
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import scram_keys, wampcra
 from tests.product.clients import Client, Refused
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.raw import RawClient
 from tests.support.ports import free_port
 
@@ -85,36 +88,53 @@ user.laptop = admin {laptop}
 """
 
 
-class DoorsCase(SynchronousTestCase):
+@dataclass(frozen=True)
+class Doors:
     """``plain`` and ``tls`` are ports; ``contexts`` are TLS clients' with a certificate of that name, which stands in
-    ``directory`` with its key."""
+    ``directory`` with its key. ``more`` and ``files`` are the router's."""
+
+    directory: Path
+    contexts: dict[str, ssl.SSLContext]
+    plain: int
+    tls: int
+    more: str
+    files: dict[str, str]
+
+
+@functools.cache
+def doors() -> Doors:
+    """Those of this run."""
+    people = trustme.CA()
+    directory = Path(tempfile.mkdtemp(prefix="doors-"))
+    atexit.register(shutil.rmtree, directory)
+    contexts: dict[str, ssl.SSLContext] = {}
+    for name, issuer in (("desk", people), ("laptop", people), ("nobody", people), ("foreign", trustme.CA())):
+        issued = issuer.issue_cert(f"{name}@example.com", common_name=name if name != "foreign" else "desk")
+        (directory / name).write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+        contexts[name] = ssl.create_default_context()
+        issued.configure_cert(contexts[name])
+        if name == "laptop":
+            der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+            laptop = "sha256:" + hashlib.sha256(der).hexdigest()
+    plain, tls = free_port(), free_port()
+    more = DOORS.format(plain=plain, tls=tls, robot=bytes(SigningKey(ROBOT).verify_key).hex(), laptop=laptop)
+    files = {
+        "people.pem": people.cert_pem.bytes().decode(),
+        "anna.secret": SECRET,
+        "ben.cra": wampcra.derived(OTHER, iterations=1000),
+        "ben.scram": str(scram_keys.derived(OTHER, scram_keys.PBKDF2, None, 4096)),
+        "router.key": "05" * 32,
+    }
+    return Doors(directory, contexts, plain, tls, more, files)
+
+
+class DoorsCase(SynchronousTestCase):
+    """The attributes are those of ``Doors``; the router is shared."""
 
     def setUp(self) -> None:
-        people = trustme.CA()
-        self.directory = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.contexts: dict[str, ssl.SSLContext] = {}
-        for name, issuer in (("desk", people), ("laptop", people), ("nobody", people), ("foreign", trustme.CA())):
-            issued = issuer.issue_cert(f"{name}@example.com", common_name=name if name != "foreign" else "desk")
-            (self.directory / name).write_bytes(issued.private_key_and_cert_chain_pem.bytes())
-            self.contexts[name] = ssl.create_default_context()
-            issued.configure_cert(self.contexts[name])
-            if name == "laptop":
-                der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
-                laptop = "sha256:" + hashlib.sha256(der).hexdigest()
-        self.plain, self.tls = free_port(), free_port()
-        more = DOORS.format(
-            plain=self.plain, tls=self.tls, robot=bytes(SigningKey(ROBOT).verify_key).hex(), laptop=laptop
-        )
-        files = {
-            "people.pem": people.cert_pem.bytes().decode(),
-            "anna.secret": SECRET,
-            "ben.cra": wampcra.derived(OTHER, iterations=1000),
-            "ben.scram": str(scram_keys.derived(OTHER, scram_keys.PBKDF2, None, 4096)),
-            "router.key": "05" * 32,
-        }
-        self.house = House(more=more, files=files)
-        self.addCleanup(self.house.close)
+        made = doors()
+        self.directory, self.contexts, self.plain, self.tls = made.directory, made.contexts, made.plain, made.tls
+        self.house = shared(more=made.more, files=made.files)
         for port in (self.plain, self.tls):
             self.house.child.wait_for_port(port)
 

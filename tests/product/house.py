@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import json
@@ -184,6 +185,31 @@ class House:
             topic=topic,
             **{"times": 1, **job},
         )
+
+
+_shared: dict[str, House] = {}
+
+
+def shared(*, anew: bool = False, **options: Any) -> House:
+    """The router with these options of ``House``, started when there is none; any other shared one ends.
+
+    For tests of one module that leave it as it was: a start takes longer than most of them. Its log begins anew for
+    each test. A test that counts what another one may have caused, or used up, wants it started ``anew``.
+    """
+    key = json.dumps(options, sort_keys=True)
+    if anew or key not in _shared or _shared[key].child.process.poll() is not None:
+        end_shared()
+        _shared[key] = House(**options)
+    _shared[key].child.forget()
+    return _shared[key]
+
+
+@atexit.register
+def end_shared() -> None:
+    """No router is shared any more."""
+    for house in _shared.values():
+        house.close()
+    _shared.clear()
 
 
 def start(config: Path, *options: str) -> Child:

@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.raw import RawClient
 
 VALUES = [1, -1, 1.5, "äöü €", None, True, [1, [2]], {"a": {"b": 1}}]
@@ -18,8 +18,7 @@ class BatchedTests(SynchronousTestCase):
     """T3."""
 
     def setUp(self) -> None:
-        self.house = House()
-        self.addCleanup(self.house.close)
+        self.house = shared()
 
     def client(self, **options: object) -> Client:
         client = Client("autobahn-python", self.house.url(), **{"realm": "open", **options})

@@ -7,7 +7,7 @@ import itertools
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client, Refused
-from tests.product.house import House
+from tests.product.house import House, shared
 
 V2 = [*itertools.product(["autobahn-python", "autobahn", "wampy"], ["json", "msgpack", "cbor"])]
 VALUES = [1, -7, 1.5, "text", "\u00fcml\u00e4ut \U0001f600", True, None, [1, [2]], {"a": {"b": []}}, 2**40]
@@ -15,8 +15,7 @@ VALUES = [1, -7, 1.5, "text", "\u00fcml\u00e4ut \U0001f600", True, None, [1, [2]
 
 class ClientTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House()
-        self.addCleanup(self.house.close)
+        self.house = shared()
 
     def client(self, library, serializer="json", **options):
         options.setdefault("realm", "open")

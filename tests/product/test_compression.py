@@ -7,7 +7,7 @@ import zlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.house import House, shared
 from tests.product.raw import RawClient
 
 OFFER = ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",)
@@ -22,8 +22,7 @@ class CompressionTests(SynchronousTestCase):
     """T1."""
 
     def setUp(self) -> None:
-        self.house = House(listen="compression = deflate")
-        self.addCleanup(self.house.close)
+        self.house = shared(listen="compression = deflate")
 
     def bare(self, subprotocol: str = "wamp.2.json", headers: tuple[str, ...] = OFFER) -> RawClient:
         client = RawClient(self.house.url(), subprotocol, headers=headers)

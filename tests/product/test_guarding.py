@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House, ticket
+from tests.product.house import House, shared, start, ticket
 from tests.product.raw import RawClient
 
 OWN, FOREIGN = "oro/email_event/2/1", "oro/email_event/1/1"
@@ -12,8 +12,7 @@ OWN, FOREIGN = "oro/email_event/2/1", "oro/email_event/1/1"
 
 class GuardingTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House()
-        self.addCleanup(self.house.close)
+        self.house = shared()
 
     def client(self, *args, **options):
         client = RawClient(*args, **options)
@@ -121,6 +120,7 @@ class GuardingTests(SynchronousTestCase):
 
     def test_publisher_on_the_shared_port(self):
         """The back end's ticket is refused when a proxy or a cookie shows that a browser brought it."""
+        self.house = shared(anew=True)  # proxy.hidden is told once
         url = self.house.url("")
         table = [
             ((), 101),
@@ -142,15 +142,14 @@ class GuardingTests(SynchronousTestCase):
 
     def test_publisher_needs_a_listener_that_grants_it(self):
         """Where neither the listener nor the network grants it, the secret alone opens nothing."""
-        config = self.house.config.read_text().replace("publisher_from = loopback", "")
-        self.house.config.write_text(config)
-        self.house.child.end()
-        from tests.product.house import start
-
-        self.house.child = start(self.house.config)
-        self.house.child.wait_for_port(self.house.backend)
-        self.assertEqual(self.client(self.house.url(""), "wamp", "127.0.0.1").status, 403)
-        self.assertEqual(self.client(self.house.url("", port=self.house.backend), "wamp", "127.0.0.1").status, 101)
+        house = House()
+        self.addCleanup(house.close)
+        house.child.end()
+        house.config.write_text(house.config.read_text().replace("publisher_from = loopback", ""))
+        house.child = start(house.config)
+        house.child.wait_for_port(house.backend)
+        self.assertEqual(self.client(house.url(""), "wamp", "127.0.0.1").status, 403)
+        self.assertEqual(self.client(house.url("", port=house.backend), "wamp", "127.0.0.1").status, 101)
 
     def test_origin(self):
         """A page from elsewhere is refused, whatever it brings."""

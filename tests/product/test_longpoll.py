@@ -9,7 +9,7 @@ import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.poller import Poller, Refused
 from tests.product.raw import RawClient
 
@@ -20,8 +20,7 @@ class LongPollCase(SynchronousTestCase):
     """A router that serves long-poll, plainly and over TLS."""
 
     def setUp(self) -> None:
-        self.house = House(listen="longpoll = /lp\nping_timeout = 1s\ngoodbye_at_stop = yes")
-        self.addCleanup(self.house.close)
+        self.house = shared(listen="longpoll = /lp\nping_timeout = 1s\ngoodbye_at_stop = yes")
 
     def poller(self, *protocols: str, **options: object) -> Poller:
         poller = Poller(self.house.public, *protocols, **options)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import cbor2
 import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.neighbour import Neighbour
 from tests.product.raw import Closed, RawClient
 
@@ -110,8 +110,7 @@ def wrong_v1():
 
 class MalformedTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House(listen="message_limit = 64KiB\nmax_connections = 4000")
-        self.addCleanup(self.house.close)
+        self.house = shared(listen="message_limit = 64KiB\nmax_connections = 4000")
         self.neighbour = Neighbour(self.house)
         self.addCleanup(self.neighbour.stop)
         self.addCleanup(self.neighbour_is_well)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product import house
 from tests.product.clients import SECONDS, Client, Refused
-from tests.product.house import House
+from tests.product.house import House, shared
 from tests.product.raw import RawClient
 
 REALM = """
@@ -30,8 +30,7 @@ class MetaTests(SynchronousTestCase):
     """Anna looks and ends, Ben is looked at and ended."""
 
     def setUp(self) -> None:
-        self.house = House(realm=REALM, more=ROLES)
-        self.addCleanup(self.house.close)
+        self.house = shared(realm=REALM, more=ROLES)
         self.anna, self.ben = self.client("anna"), self.client("ben")
 
     def client(self, user: str, library: str = "autobahn-python") -> Client:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.poller import Poller, Refused
 from tests.product.raw import RawClient
 from tests.support.ports import free_port
@@ -47,8 +47,7 @@ http {{
 
 class NginxTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House(listen="longpoll = /lp")
-        self.addCleanup(self.house.close)
+        self.house = shared(listen="longpoll = /lp")
         directory = tempfile.TemporaryDirectory(prefix="nginx-")
         self.addCleanup(directory.cleanup)
         self.port = free_port()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.house import shared
 
 
 class PublisherTests(SynchronousTestCase):
     def setUp(self):
-        self.house = House()
-        self.addCleanup(self.house.close)
+        self.house = shared()
 
     def listeners(self):
         old = Client("wamp1", self.house.url("anna"))

@@ -8,7 +8,7 @@ import ssl
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
+from tests.product.house import shared
 from tests.product.raw import Closed, RawClient
 from tests.product.raw_socket import Ended, RawSocketClient
 from tests.support.violations import DEFLATE, FRAMING
@@ -20,8 +20,7 @@ GARBAGE = b"\xff\x00\x81\xfe" * 50000
 
 class ViolationsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = House(listen="compression = deflate\ntransport = universal\nlongpoll = /lp")
-        self.addCleanup(self.house.close)
+        self.house = shared(listen="compression = deflate\ntransport = universal\nlongpoll = /lp")
         self.neighbour = RawClient(self.house.url()).join()
         self.addCleanup(self.neighbour.close)
         self.asked = 0

@@ -31,6 +31,7 @@ class Child:
     ) -> None:
         self.command = list(command)
         self._family = family
+        self._skipped = 0
         self._output = tempfile.NamedTemporaryFile(prefix="child-", suffix=".log")  # noqa: SIM115 (lives as long as the child)
         self.process = subprocess.Popen(
             self.command,
@@ -52,8 +53,12 @@ class Child:
 
     @property
     def output(self) -> str:
-        """All that it has printed so far."""
-        return Path(self._output.name).read_text(errors="replace")
+        """All that it has printed so far, or since ``forget``."""
+        return Path(self._output.name).read_bytes()[self._skipped :].decode(errors="replace")
+
+    def forget(self) -> None:
+        """What it has printed so far belongs to another test."""
+        self._skipped = Path(self._output.name).stat().st_size
 
     def wait_for_line(self, text: str | tuple[str, ...], seconds: float = 20.0) -> str:
         """The first line of its output that holds ``text`` (or one of them); AssertionError with the whole output when
