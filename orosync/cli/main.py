@@ -123,7 +123,7 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
 
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "topics" and options.from_oro is not None:
-        return GOOD, "\n".join(_line(one) for one in topics.from_oro(options.from_oro))
+        return GOOD, "\n".join(line(one) for one in topics.from_oro(options.from_oro))
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     try:
         return await _made(configuration, reactor, options, streams)
