@@ -67,6 +67,8 @@ def without(text: str, character: str) -> str | None:
     said: ``text`` is more than one repeated character or class. Raises ValueError as ``read`` does."""
     whole = read(text)
     reader = _Reader(text, PRINTABLE)
+    if text[0] == "(":
+        return None
     reader.one()
     if text[reader.at :] != "+":
         return None

@@ -116,6 +116,17 @@ class RequirementTests(SynchronousTestCase):
         for text in ("a*", "a?", "a{0,3}", "x|(y)?"):
             self.assertIn("nothing at all", str(self.assertRaises(ValueError, requirements.read, text)))
 
+    def test_without(self) -> None:
+        """A requirement that is one repeated character or class can lose a character; of others nothing is said."""
+        for text in (".+", "[a/]+", r"\w+", "[^a]+", r"\D+"):
+            found = requirements.without(text, "/")
+            assert found is not None
+            self.assertEqual(requirements.read(found).alphabet, requirements.read(text).alphabet - {"/"})
+            self.assertTrue(found.startswith("[") and found.endswith("]+"), found)
+        self.assertEqual(requirements.without(".+", "/"), r"[^\/]+")
+        for text in ("/+", "(a|/)b", "a/", "a|/", "/", "/{2}", "a+/+"):
+            self.assertIsNone(requirements.without(text, "/"), text)
+
     def test_alphabet(self) -> None:
         """The characters that a variable could ever hold are known; the reading of templates depends on it."""
         self.assertEqual(requirements.read(r"[a-c]+|\*|(x\.)?-").alphabet, frozenset("abc*x.-"))
