@@ -26,11 +26,12 @@ from orosync.model import (
     User,
 )
 
-WAITING, RATE, TURN = 1, 2, 4
-"""The reasons why a connection is paused, as flags. WAITING: its session waits for the answer of an authenticator or an
-authorizer. RATE: its client has sent more than its message rate allows (``transport.message_rates``). TURN: it has used
-up its quantum of this turn of the reactor (``transport.read_turns``). While a connection has any of them, it is not
-read from, and what has arrived already is kept and not handed to the session."""
+WAITING, RATE, TURN, IDENTIFYING = 1, 2, 4, 8
+"""The reasons why a connection is paused, as flags. WAITING: its session waits for the answer of an authorizer. RATE:
+its client has sent more than its message rate allows (``transport.message_rates``). TURN: it has used up its quantum of
+this turn of the reactor (``transport.read_turns``). IDENTIFYING: its session waits for the answer of an authenticator.
+While a connection has any of them, what arrives is kept and not handed to the session, and the connection is not read
+from; for IDENTIFYING alone it is read on until a few KiB have arrived, so that the end of a client is noticed."""
 
 
 @attrs.frozen
@@ -217,11 +218,12 @@ class ILink(Interface):
         queued has to arrive, whatever the peer goes on saying."""
 
     def pause(reason: int = WAITING) -> None:
-        """Read no more until resume() is called for the same ``reason``: WAITING or RATE. Again: no difference."""
+        """Hand over no more until resume() is called for the same ``reason``: WAITING, RATE or IDENTIFYING. Again: no
+        difference."""
 
     def resume(reason: int = WAITING) -> None:
-        """There is no such reason any more (``reason`` may hold both); read again if there is no other. For RATE alone
-        in turn: others may go on in the same moment."""
+        """There is no such reason any more (``reason`` may hold several); go on if there is no other. For RATE alone in
+        turn: others may go on in the same moment."""
 
     def may_continue(later: Callable[[], object]) -> bool:
         """Whether the session may handle one more of several messages that arrived as one, which is counted. False: it

@@ -11,7 +11,7 @@ from collections import deque
 from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation
-from orosync.interfaces import RATE, WAITING, ILink
+from orosync.interfaces import IDENTIFYING, RATE, WAITING, ILink
 from orosync.session.v2 import V2Session
 from orosync.wamp import batching
 
@@ -83,7 +83,7 @@ class BatchLink:
         """See ILink."""
         self._paused |= reason
         self._held = True
-        self._link.pause()
+        self._link.pause(reason if reason == IDENTIFYING else WAITING)
 
     def resume(self, reason: int = WAITING) -> None:
         """See ILink."""
@@ -108,4 +108,4 @@ class BatchLink:
             self._busy = False
         if self._held and not self._paused:
             self._held = False
-            self._link.resume()
+            self._link.resume(WAITING | IDENTIFYING)

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from orosync.authz.chain import Chain
 from orosync.errors import RequestError
-from orosync.interfaces import IJournal
+from orosync.interfaces import IDENTIFYING, IJournal, ILink
 from orosync.model import Action, Decision, Match, Principal
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_call import MetaCall, result
@@ -38,6 +38,21 @@ class RequestingSession(Protocol):
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """Handle no other message before ``outcome`` is there and ``then`` has been called with it."""
+
+
+class WhileIdentifying:
+    """A link whose client an authenticator is asked about: it is read on, so that its end is noticed."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: ILink) -> None:
+        self._link = link
+
+    def pause(self) -> None:
+        self._link.pause(IDENTIFYING)
+
+    def resume(self) -> None:
+        self._link.resume(IDENTIFYING)
 
 
 class MessageSource(Protocol):

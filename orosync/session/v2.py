@@ -30,7 +30,7 @@ from orosync.session import features
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import wait_for
+from orosync.session.replies import WhileIdentifying, wait_for
 from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, readable_part
 from orosync.wamp import uris
 from orosync.wamp.codec import Codec
@@ -63,6 +63,7 @@ class V2Session:
         self._link: ILink | None = None
         self._authenticator: IAuthenticator | None = None
         self._answer: Callable[[str, Mapping[str, Any]], Deferred[Principal]] | None = None
+        self._asked: Deferred[Any] | None = None
         self._hello: Hello | None = None
         self._realm_context: RealmContext | None = None
         self._requests: Requests | None = None
@@ -112,6 +113,8 @@ class V2Session:
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
         self.bucket.gone()
         self._over, self._link = True, None
+        if self._asked is not None:
+            self._asked.cancel()
         self._deadline.cancel()
         self._leave()
         self._context.left(self)
@@ -157,7 +160,7 @@ class V2Session:
         elif type(message) is Authenticate:
             assert self._answer is not None, "the lifecycle lets no AUTHENTICATE through without a CHALLENGE"
             answer, self._answer = self._answer, None
-            self.wait(answer(message.signature, message.extra), self._accept)
+            self._identify(answer(message.signature, message.extra), self._accept)
         elif type(message) is Goodbye:
             self._answer_goodbye()
         elif type(message) is Abort:
@@ -187,7 +190,7 @@ class V2Session:
             reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
             return self._refuse_hello("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
         found = identify_at_hello(self._facts, facts, method, able, self._session_id)
-        self.wait(Deferred.fromCoroutine(found), self._greeted)
+        self._identify(Deferred.fromCoroutine(found), self._greeted)
         return None
 
     def _greeted(self, found: tuple[IAuthenticator, Principal | AuthenticationStep]) -> Deferred[None] | None:
@@ -231,7 +234,7 @@ class V2Session:
         details = features.welcome_details(
             realm_context.name, principal, self._hello.details, realm_context.mark, realm_context.roles
         )
-        self._hello = None  # up to a whole message, and not needed again
+        self._hello = self._asked = None  # up to a whole message, and not needed again
         try:
             self._send(Welcome(self._session_id, details))
         except NotCarriable:  # too long for a RawSocket client that takes short messages only
@@ -314,6 +317,12 @@ class V2Session:
                 self._requests.not_carriable(message, error)
         except Exception:  # a fault of ours: it must not end the session that caused this message
             self._failed(Failure())
+
+    def _identify(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
+        """As ``wait``, for what an authenticator answers. A client that goes meanwhile is not joined."""
+        assert self._link is not None
+        self._asked = outcome
+        wait_for(outcome, then, WhileIdentifying(self._link), lambda: self._over, self._refused)
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """See RequestingSession."""

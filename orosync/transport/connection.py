@@ -4,8 +4,9 @@
 ``read_one`` and ``_frames``, which take whole messages out of what arrives, and say how a peer is told goodbye.
 
 What has arrived is handled in order. An incomplete frame waits for its rest; complete ones wait while the connection is
-paused (``interfaces.WAITING``, ``RATE``, ``TURN``). A connection that is paused is not read from, so that TCP slows its
-sender.
+paused (``interfaces.WAITING``, ``RATE``, ``TURN``, ``IDENTIFYING``). A connection that is paused is not read from, so
+that TCP slows its sender. Only while an authenticator decides it is read on, up to READ_SIZE: a client that has gone
+meanwhile is noticed, and nobody is told that it joined.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession, ISessionHost
+from orosync.interfaces import IDENTIFYING, RATE, TURN, WAITING, IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts
 from orosync.transport import write_queue
 from orosync.transport.admission import Place
@@ -270,7 +271,7 @@ class Connection(TurnTaker):
             return
         self._paused |= reason
         self._unsettled = True
-        if not self._reading:
+        if not (self._reading or self._reads_on()):
             self._hold()
 
     def resume(self, reason: int = WAITING) -> None:
@@ -418,7 +419,8 @@ class Connection(TurnTaker):
             tail = self._tail = bytearray()
         tail += data
         if self._paused:
-            self._hold()
+            if not self._reads_on():
+                self._hold()
             return None
         if len(tail) < self._need:
             return None
@@ -465,8 +467,15 @@ class Connection(TurnTaker):
                 self.frame_count += 1
             if self._paused != TURN:
                 self.incomplete_frames.watch(self)
-            if self._paused and (left or self._paused != TURN):
+            if self._paused and (left or self._paused != TURN) and not self._reads_on():
                 self._hold()
+
+    def _reads_on(self) -> bool:
+        """Paused, and read from all the same: an authenticator decides, and less than READ_SIZE has arrived, which a
+        client has no reason to send before it has the answer."""
+        if self._paused != IDENTIFYING:
+            return False
+        return len(self._buffer) - self._offset + len(self._tail or b"") < READ_SIZE
 
     def _kept(self) -> bool:
         return bool(self._buffer or self._tail)
@@ -567,7 +576,7 @@ class Connection(TurnTaker):
     def count_scrap(self) -> None:
         """A small piece of an incomplete frame costs SCRAP: one read of TLS may hold thousands of records of one
         byte."""
-        if self._raw is self.transport or self._paused:
+        if self._raw is self.transport or self._not_reading:
             return
         self._quantum_left -= SCRAP
         if self._quantum_left <= 0:

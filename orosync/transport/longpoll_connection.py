@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from orosync.interfaces import RATE, TURN, WAITING, IJournal, ILink, ISession
+from orosync.interfaces import IDENTIFYING, RATE, TURN, WAITING, IJournal, ILink, ISession
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
@@ -138,7 +138,7 @@ class LongPollConnection(TurnTaker):
             self._context.scheduler.schedule(self)
             self._leave_turns()
             self._finish()
-            self.resume(WAITING | RATE)
+            self.resume(WAITING | RATE | IDENTIFYING)
 
     def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink."""

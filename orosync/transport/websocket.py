@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from orosync.headers import OriginRule, client_address
-from orosync.interfaces import RATE, WAITING, Admission
+from orosync.interfaces import IDENTIFYING, RATE, WAITING, Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
@@ -392,7 +392,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
             if code in _FAILURES:
                 self._end(linger=True)
             else:
-                self.resume(WAITING | RATE)
+                self.resume(WAITING | RATE | IDENTIFYING)
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """autobahn sends its CLOSE frames through this: behind what is queued, and at once."""

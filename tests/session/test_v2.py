@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.errors import NotCarriable, Refused, Unavailable
-from orosync.interfaces import ISession
+from orosync.interfaces import IDENTIFYING, AuthenticationStep, ISession
 from orosync.model import Action, Decision, Verdict
 from orosync.testing import principal
 from orosync.wamp.payload import Payload
@@ -179,15 +179,33 @@ class ChallengeTests(SynchronousTestCase):
         self.assertEqual(client.ask(hello(authmethods=["ticket"]))[0][0], 3)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_reading_stops_while_identity_is_found_out(self):
-        """What a client sends meanwhile waits, and a client that left meanwhile is not joined."""
-        self.doors.outcome = Deferred()
+    def test_a_client_that_goes_while_identity_is_found_out(self):
+        """What a client sends meanwhile waits, and the connection is read on. A client that has gone is not joined,
+        nobody is told of it, and the authenticator need not go on: after HELLO and after AUTHENTICATE."""
+        watcher = self.fixture.v2(known=principal("watcher", authprovider="doors"))
+        watcher.ask([32, 1, {"match": "prefix"}, "wamp.session."])
+        for challenged in (False, True):
+            cancelled = []
+            thinking = Deferred(cancelled.append)
+            self.doors.outcome = thinking
+            if challenged:
+                self.doors.outcome = succeed(AuthenticationStep("ticket", {}, lambda *_, it=thinking: it))
+            client = self.fixture.v2(join=False)
+            client.say(hello(authmethods=["ticket"]))
+            if challenged:
+                client.say([5, "sesame", {}])
+            self.assertEqual(client.link._reasons, IDENTIFYING)
+            client.session.closed(False, None, "gone")
+            self.assertEqual(len(cancelled), 1)
+            self.assertEqual(watcher.heard(), [])
+            self.assertEqual(len(self.fixture.realm.members), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.doors.outcome = Deferred()  # one that answers all the same
         client = self.fixture.v2(join=False)
         client.say(hello(authmethods=["ticket"]))
-        self.assertTrue(client.link.paused)
+        self.doors.outcome.addErrback(lambda _: principal("ali"))
         client.session.closed(False, None, "gone")
-        self.doors.outcome.callback(principal("ali"))
-        self.assertEqual(self.fixture.realm.members, {})
+        self.assertEqual((watcher.heard(), len(self.fixture.realm.members)), ([], 1))
 
     def test_connections_of_one_user_are_bounded(self):
         """The user's 51st session is refused, another user's first is not."""
