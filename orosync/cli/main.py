@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli import control, explain, session, ticket, topics
+from orosync.cli import control, derive, explain, session, ticket, topics
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import shared_passwords
 from orosync.cli.streams import Misused, Streams, line
@@ -124,6 +124,9 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "topics" and options.from_oro is not None:
         return GOOD, "\n".join(line(one) for one in topics.from_oro(options.from_oro))
+    if options.command == "derive":  # needs no configuration
+        password = _read(options.file, streams).removesuffix("\n")
+        return GOOD, derive.derive(password, options.kdf, options.salt, options.iterations, options.memory)
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     try:
         return await _made(configuration, reactor, options, streams)
@@ -168,6 +171,11 @@ async def _check_config(configuration: Configuration, reactor: Any) -> str:
 
 def _given(file: str, streams: Streams) -> str:
     """A ticket or cookie as it stands in a file or, for "-", on standard input, or in a URL."""
+    return unquote(_read(file, streams).strip())
+
+
+def _read(file: str, streams: Streams) -> str:
+    """The text of a file or, for "-", of standard input. Misused when there is none."""
     try:
         if file == "-":
             if streams.stdin is None:
@@ -180,4 +188,4 @@ def _given(file: str, streams: Streams) -> str:
         raise Misused(f"{file}: cannot be read ({getattr(error, 'strerror', None) or 'it is not text'})") from None
     if not text.strip():
         raise Misused("nothing was given: name a file, or write it to standard input")
-    return unquote(text.strip())
+    return text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from orosync import __version__
 from orosync.cli import control
+from orosync.cli.derive import KDFS, SCRAM, WAMPCRA
 from orosync.cli.explain import ExplainQuery
+from orosync.config import readers
 from orosync.model import Action, Match
 
 
@@ -60,9 +62,30 @@ def parser() -> ArgumentParser:
     why.add_argument("--match", default="exact", choices=[one.value for one in Match], help="how a pattern matches")
     why.add_argument("--realm", metavar="NAME", help="the realm, where there are several")
 
+    derived = commands.add_parser("derive", help="print what to configure instead of a password").add_subparsers(
+        dest="method", required=True, metavar="METHOD"
+    )
+    signed = derived.add_parser(WAMPCRA, help="for use = wampcra and use = password")
+    signed.set_defaults(kdf=None, memory=None)
+    proven = derived.add_parser(SCRAM, help="for use = scram")
+    proven.add_argument("--kdf", choices=KDFS, default=KDFS[0], help="the way to derive (default: %(default)s)")
+    proven.add_argument("--memory", type=_size, metavar="SIZE", help="memory that Argon2 takes, like 64MiB")
+    for command, form in ((signed, "text"), (proven, "base64")):
+        command.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the password is")
+        command.add_argument("--salt", help=f"the salt, as {form} (default: a random one)")
+        command.add_argument("--iterations", type=int, metavar="N", help="how often")
+
     _with_config(commands.add_parser("check-config", help="check a configuration"))
     control.add_commands(commands)
     return whole
+
+
+def _size(text: str) -> int:
+    """Bytes, as the configuration's keys have them."""
+    try:
+        return readers.size(text, readers.BUILTIN)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _with_config(command: ArgumentParser) -> ArgumentParser:

@@ -54,6 +54,17 @@ _ANSWER_TIMEOUT: Any = setting(readers.duration, "How long an answer may take.",
 
 
 @frozen(kw_only=True)
+class PasswordSection:
+    """[authenticator:NAME] with `use = password`: a fixed password, WAMP's authmethod `ticket`."""
+
+    name: str
+    use: str = use("password")
+    user: tuple[accounts.AccountLine, ...] = _secrets(
+        "the password", "`pbkdf2$ITERATIONS:SALT$KEY`, the key in base64.", "password"
+    )
+
+
+@frozen(kw_only=True)
 class WampCraSection:
     """[authenticator:NAME] with `use = wampcra`: a challenge is signed with a secret, which is not transmitted."""
 
@@ -123,8 +134,9 @@ class CertificateSection:
     )
 
 
-Method = WampCraSection | ScramSection | CryptosignSection | CertificateSection
-METHODS: dict[str, type[WampCraSection] | type[ScramSection] | type[CryptosignSection] | type[CertificateSection]] = {
+Method = PasswordSection | WampCraSection | ScramSection | CryptosignSection | CertificateSection
+METHODS: dict[str, type[Method]] = {
+    "password": PasswordSection,
     "wampcra": WampCraSection,
     "scram": ScramSection,
     "cryptosign": CryptosignSection,

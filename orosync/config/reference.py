@@ -25,6 +25,7 @@ TABLES: dict[str, type[Any]] = {
     "role:NAME": realms.RoleSection,
     "authenticator:NAME, use = ticket": sections.TicketSection,
     "authenticator:NAME, use = cookie": sections.CookieSection,
+    "authenticator:NAME, use = password": authentication.PasswordSection,
     "authenticator:NAME, use = wampcra": authentication.WampCraSection,
     "authenticator:NAME, use = scram": authentication.ScramSection,
     "authenticator:NAME, use = cryptosign": authentication.CryptosignSection,

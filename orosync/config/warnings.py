@@ -37,7 +37,7 @@ HELLO_METHODS = {
 }
 """The WAMP authmethod of a section's ``use``; a remote authenticator says its own."""
 
-ABSTAINING = frozenset({"wampcra", "scram", "cryptosign"})
+ABSTAINING = frozenset({"password", "wampcra", "scram", "cryptosign"})
 """Those that leave clients that they do not know to the realm's next authenticator of the method."""
 
 HERE = ("localhost", "127.0.0.1", "::1")

@@ -40,8 +40,8 @@ class AccountAuthenticator(ABC):
     @abstractmethod
     def _begin(
         self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int
-    ) -> Principal | AuthenticationStep:
-        """The answer to HELLO with one of ``methods``. Raises Refused."""
+    ) -> Principal | AuthenticationStep | None:
+        """The answer to HELLO with one of ``methods``; None to abstain. Raises Refused."""
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
         """See IAuthenticator. Never in a handshake."""

@@ -14,6 +14,7 @@ from twisted.application.service import IService
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
 from orosync.clocks import Now
@@ -21,6 +22,7 @@ from orosync.config.authentication import (
     CertificateSection,
     CryptosignSection,
     Method,
+    PasswordSection,
     RemoteAuthenticatorSection,
     WampCraSection,
 )
@@ -42,6 +44,7 @@ from orosync.identity.directories import dsn
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.sql import Engine, MySQL, PostgreSQL, QueryLimits, missing_driver
 from orosync.identity.hasher import DigestSource
+from orosync.identity.password import PasswordAuthenticator
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
@@ -132,8 +135,9 @@ def ticket_authenticator(
     )
 
 
-def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime, now: Now) -> IAuthenticator:
-    """The authenticator of ``section``, with the users that are written in it."""
+def method_authenticator(section: Method, journal: IJournal, clock: Any, now: Now) -> IAuthenticator:
+    """The authenticator of ``section``, with the users that are written in it. ``clock`` is the reactor, in whose
+    threads passwords are verified."""
     name = section.name
     users = [Account(one.authid, one.role, _value(one.secret), one.identifiers) for one in section.user]
     if isinstance(section, CertificateSection):
@@ -143,6 +147,12 @@ def method_authenticator(section: Method, journal: IJournal, clock: IReactorTime
         return CryptosignAuthenticator(
             name, users, journal, clock, now, private_key=_value(section.key), binding_required=required
         )
+    if isinstance(section, PasswordSection):
+
+        def in_thread(work: Callable[..., bool], *args: Any) -> Deferred[bool]:
+            return deferToThreadPool(clock, clock.getThreadPool(), work, *args)
+
+        return PasswordAuthenticator(name, users, journal, clock, now, in_thread=in_thread)
     decoy_secret = _value(section.decoy_secret)
     if isinstance(section, WampCraSection):
         return WampCraAuthenticator(name, users, journal, clock, now, decoy_secret=decoy_secret)

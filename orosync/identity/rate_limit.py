@@ -71,17 +71,27 @@ class FailedAttempts:
         self._clock = clock
         self._failures = FailureBuckets() if failures is None else failures
 
+    def check(self, facts: ConnectionFacts) -> None:
+        """Unavailable ("too_many_failures") when the address has failed too often, which is counted."""
+        try:
+            self._failures.check(address_group(facts.address), self._clock.seconds(), "answers")
+        except Unavailable as refusal:
+            self._journal.count(self._event, refusal.code)
+            raise
+
     def limited(self, facts: ConnectionFacts, attempt: Callable[[], T]) -> Deferred[T]:
         """Fires with what ``attempt`` returns, or fails with the Refused that it raises, which is counted against the
-        address; with Unavailable ("too_many_failures") when the address has failed too often."""
-        group = address_group(facts.address)
+        address; with Unavailable as ``check``."""
         try:
-            self._failures.check(group, self._clock.seconds(), "answers")
+            self.check(facts)
+        except Unavailable as refusal:
+            return defer.fail(refusal)
+        try:
             outcome = attempt()
         except Refused as refusal:
             self._journal.count(self._event, refusal.code)
             if not isinstance(refusal, Unavailable):
-                self._failures.record(group, self._clock.seconds())
+                self._failures.record(address_group(facts.address), self._clock.seconds())
             return defer.fail(refusal)
         if isinstance(outcome, Principal):
             self._journal.count(self._event, "accepted")

@@ -55,7 +55,7 @@ class WampCraAuthenticator(AccountAuthenticator):
         failures: FailureBuckets | None = None,
     ) -> None:
         super().__init__(name, (METHOD,), METHOD, journal, clock, now, failures)
-        self._entries = Entries(f"authenticator:{name}", _entries(name, accounts), Seeds(decoy_secret))
+        self._entries = Entries(f"authenticator:{name}", account_entries(name, accounts), Seeds(decoy_secret))
 
     def _begin(self, facts: ConnectionFacts, hello: HelloDetails, method: str, session_id: int) -> AuthenticationStep:
         if not hello.authid:
@@ -91,7 +91,8 @@ class WampCraAuthenticator(AccountAuthenticator):
         return self._principal(entry.authid, entry.role, METHOD)
 
 
-def _entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey]]:
+def account_entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey]]:
+    """The accounts of [authenticator:NAME], each with a secret or its derived form. ConfigError."""
     entries, faults = [], []
     for account in accounts:
         try:

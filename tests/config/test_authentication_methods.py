@@ -7,6 +7,9 @@ from tests.config.files import ENVIRON, SOUND, FilesCase
 
 KEY = "545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122"
 SECTIONS = f"""
+[authenticator:robots]
+use = password
+user.lift = service env:ADMIN_HASH
 [authenticator:cra]
 use = wampcra
 user.anna = user env:ADMIN_HASH
@@ -26,7 +29,7 @@ key = env:ORO_SECRET
 use = certificate
 user.desk = user cn:desk
 """
-ALL = "ticket cra scram keys certificates"
+ALL = "robots ticket cra scram keys certificates"
 
 
 class Methods(FilesCase):
@@ -36,7 +39,11 @@ class Methods(FilesCase):
         """Each key comes to its value; keys that are left out to their defaults."""
         text = SOUND.replace("authenticators = ticket", f"authenticators = {ALL}") + SECTIONS
         made = self.load(text).authenticators
-        cra, scram, keys, certificates = (made[name] for name in ALL.split()[1:])
+        robots, _, cra, scram, keys, certificates = (made[name] for name in ALL.split())
+        assert isinstance(robots, authentication.PasswordSection)
+        self.assertEqual(
+            [(one.authid, one.role, str(one.secret)) for one in robots.user], [("lift", "service", "env:ADMIN_HASH")]
+        )
         assert isinstance(cra, authentication.WampCraSection) and isinstance(scram, authentication.ScramSection)
         assert isinstance(keys, authentication.CryptosignSection) and isinstance(
             certificates, authentication.CertificateSection
@@ -51,6 +58,22 @@ class Methods(FilesCase):
         usual = authentication.ScramSection(name="x", use="scram")
         self.assertEqual((usual.kdf, usual.iterations, usual.memory), ("argon2id13", None, None))
         self.assertEqual(authentication.CryptosignSection(name="x", use="cryptosign").channel_binding, "optional")
+
+    def test_faults_of_passwords(self) -> None:
+        """Each says the section, the key, the line and what to write; a password is none of the text."""
+        for line, words in (
+            ("user.lift = service", "user.lift: it is a role and where the secret is, write it like: user file:"),
+            ("user.lift = service secret-in-the-file", "user.lift:"),
+            ("user.lift = service env:NOWHERE", "user.lift:"),
+            ("user. = service env:ADMIN_HASH", "the name is missing, name it user.NAME"),
+            ("decoy_secret = env:ADMIN_HASH", "decoy_secret: is no key of [authenticator:robots]"),
+        ):
+            text = SOUND.replace("authenticators = ticket", "authenticators = robots ticket")
+            (fault,) = self.faults(text + f"[authenticator:robots]\nuse = password\n{line}\n")
+            self.assertIn("[authenticator:robots]", fault)
+            self.assertIn(words, fault)
+            self.assertRegex(fault, r"\(line \d+\)")
+            self.assertNotIn("secret-in-the-file", fault)
 
     def test_secrets_are_not_shown(self) -> None:
         """No section shows what a reference led to."""
@@ -70,7 +93,7 @@ class Methods(FilesCase):
     def test_certificates_have_to_be_asked_for(self) -> None:
         """Certificates that no listener asks for are likely a mistake; asking needs TLS."""
         text = SOUND.replace("authenticators = ticket", "authenticators = ticket certificates") + SECTIONS
-        warning = "[authenticator:certificates] no listener asks for certificates, give one a client_ca (line 35)"
+        warning = "[authenticator:certificates] no listener asks for certificates, give one a client_ca (line 38)"
         self.assertIn(warning, self.load(text).warnings)
         authorities = self.write("any bytes", "ca.pem")
         text = text.replace("interface=127.0.0.1\n", f"interface=127.0.0.1\nclient_ca = {authorities}\n", 1)

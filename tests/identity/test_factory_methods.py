@@ -72,6 +72,7 @@ class Making(SynchronousTestCase):
         """Each kind of section becomes what does its methods."""
         fingerprint = (AccountLine("desk", "user", identifiers=("cn:desk",)),)
         table: list[tuple[sections.Method, tuple[str, ...]]] = [
+            (sections.PasswordSection(name="door", use="password", user=ANNA), ("ticket",)),
             (sections.WampCraSection(name="door", use="wampcra", user=ANNA), ("wampcra",)),
             (sections.ScramSection(name="door", use="scram", user=ANNA), ("wamp-scram", "scram")),
             (sections.CryptosignSection(name="door", use="cryptosign", user=ROBOT), ("cryptosign",)),

@@ -49,6 +49,9 @@ realm = doors
 [realm:doors]
 authenticators = cra scram keys certificates
 authorizers = roles
+[realm:mixed]
+authenticators = robots tickets
+authorizers = roles
 [realm:bound]
 authenticators = bound
 authorizers = roles
@@ -58,6 +61,11 @@ permissions =
 [role:admin]
 permissions =
     any all
+
+[authenticator:robots]
+use = password
+user.lift = user file:anna.secret
+user.crane = admin file:ben.cra
 
 [authenticator:cra]
 use = wampcra

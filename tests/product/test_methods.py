@@ -10,6 +10,35 @@ from tests.product.doors import DENIED, LIBRARIES, OTHER, SECRET, DoorsCase
 
 
 class PasswordTests(DoorsCase):
+    def test_fixed_passwords(self):
+        """Every client logs in with a fixed password, kept as it is or derived, and users of Oro with their tickets by
+        the same method in the same realm, with a name in HELLO or without."""
+        ticket = self.house.ticket("anna")
+        for library in LIBRARIES:
+            for authid, password in (("lift", SECRET), ("crane", OTHER), ("anna", ticket)):
+                with self.client(library, realm="mixed", ticket=password, authid=authid) as client:
+                    client.ask("subscribe", "com.example.news")
+        raw = self.raw()
+        self.assertEqual(self.greet(raw, "ticket", realm="mixed"), [4, "ticket", {}])
+        raw.send([5, ticket, {}])
+        welcome = raw.read()[2]
+        self.assertEqual((welcome["authid"], welcome["authprovider"]), ("anna", "tickets"))
+        self.assertEqual(welcome["authextra"]["user_id"], 1)
+        raw = self.raw()
+        self.greet(raw, "ticket", realm="mixed", authid="crane")
+        raw.send([5, OTHER, {}])
+        welcome = raw.read()[2]
+        self.assertEqual(
+            (welcome["authrole"], welcome["authmethod"], welcome["authprovider"]), ("admin", "ticket", "robots")
+        )
+        for authid, password in (("lift", OTHER), ("crane", SECRET), ("nobody", SECRET), ("lift", ticket)):
+            raw = self.raw()
+            self.assertEqual(self.greet(raw, "ticket", realm="mixed", authid=authid), [4, "ticket", {}])
+            raw.send([5, password, {}])
+            self.assertEqual(raw.read()[::2], [3, DENIED])
+        for secret in (SECRET, OTHER):
+            self.assertNotIn(secret, self.house.log)
+
     def test_wampcra(self):
         """Every client signs a challenge with a plain secret and with a salted one."""
         for library, serializer in zip(LIBRARIES, ("msgpack", "json", "cbor"), strict=True):
