@@ -132,6 +132,8 @@ class RouterService(MultiService):
         container, configuration = self._container, self._configuration
         if not configuration.router.demo or set(self._pages) == set(configuration.listeners):
             return None
+        if not configuration.notifications.realm:
+            return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
         oro = container.realms[configuration.notifications.realm]
         return DemoApplication(LocalMember(oro), container.demo_users, secret, container.reactor, container.now)

@@ -21,6 +21,7 @@ from orosync.config.sections import (
     CookieSection,
     DemoDirectorySection,
     ForeignSection,
+    NotificationsSection,
     StaticDirectorySection,
     TicketSection,
 )
@@ -114,10 +115,18 @@ def _references(configuration: Configuration, titles: Titles, fault: Fault) -> N
             verifier = configuration.authenticators.get(store.authenticator)
             if verifier is not None and not isinstance(verifier, TicketSection):
                 fault(section, "authenticator", f"{verifier.name} verifies no tickets, name one with use = ticket")
-    if titles.get("realm") and titles.get("listen") and not configuration.notifications.realm:
+    if titles.get("realm") and titles.get("listen"):
+        _notifications(configuration, titles, fault)
+
+
+def _notifications(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    """The realm of Oro's pages is asked for only where something of Oro's is configured."""
+    section = configuration.notifications
+    of_oro = bool(titles.get("topics")) or section != NotificationsSection()
+    if section.realm:
+        named(fault, "notifications", "realm", "realm", section.realm, titles)
+    elif of_oro or any(isinstance(one, TicketSection | CookieSection) for one in configuration.authenticators.values()):
         fault("notifications", "realm", "there are several realms, say which one Oro's pages are in")
-    elif titles.get("realm") and titles.get("listen"):
-        named(fault, "notifications", "realm", "realm", configuration.notifications.realm, titles)
 
 
 def _published(authenticator: TicketSection, section: str, fault: Fault) -> None:

@@ -251,7 +251,13 @@ class TopicsSection:
 class NotificationsSection:
     """[notifications]: what orosync itself publishes to Oro's pages."""
 
-    realm: str = setting(readers.name, "The realm that Oro's pages are in.", unset="", otherwise="the only realm")
+    realm: str = setting(
+        readers.name,
+        "The realm that Oro's pages are in. It is needed where there are several realms, and Oro's tickets, cookies or "
+        "topics.",
+        unset="",
+        otherwise="the only realm",
+    )
     ping_interval: float = setting(
         readers.duration, "How often `oro/ping` is published while it has subscribers.", default="50s"
     )

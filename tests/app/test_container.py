@@ -131,6 +131,18 @@ class ContainerTests(SynchronousTestCase):
         for realm, who, action, uri, allowed in table:
             self.assertEqual(self.decide(realm, who, action, uri), allowed, (realm, who.authrole, action, uri))
 
+    def test_realms_without_oro(self):
+        """Where nothing is of Oro's, no realm is watched for Oro's topics."""
+        path = Path(self.mktemp())
+        path.write_text(
+            "[listen:one]\nendpoint = tcp:0:interface=127.0.0.1\nrealm = one\n"
+            "[realm:one]\nauthenticators = guests\nauthorizers = roles\n"
+            "[realm:two]\nauthenticators = guests\nauthorizers = roles\n"
+            "[authenticator:guests]\nuse = anonymous\n"
+        )
+        realms = Container(load(path, {}), Clock()).realms
+        self.assertEqual({name: dict(realm.watchers) for name, realm in realms.items()}, {"one": {}, "two": {}})
+
     def test_parts_from_elsewhere(self):
         """They get their section's name and options."""
         MADE.clear()

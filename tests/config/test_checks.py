@@ -103,6 +103,24 @@ class References(FilesCase):
             ],
         )
 
+    def test_realms_without_oro(self) -> None:
+        """Where nothing is of Oro's, nobody is asked for the realm of its pages; each part of Oro's asks for it."""
+        realm = "[realm:{}]\nauthenticators = {}\nauthorizers = roles\n"
+        guests = (
+            "[listen:a]\nendpoint = tcp:1:interface=127.0.0.1\nrealm = one\n[authenticator:guests]\nuse = anonymous\n"
+            + realm.format("one", "guests")
+            + realm.format("two", "guests")
+        )
+        self.assertEqual(self.load(guests).notifications.realm, "")
+        people = "[directory:people]\nuse = static\nuser.admin = 1 env:ADMIN_HASH\n"
+        ticket = "[authenticator:ticket]\nuse = ticket\nsecret = env:ORO_SECRET\ndirectory = people\n"
+        asked = "[notifications] realm: there are several realms, say which one Oro's pages are in"
+        for part in (people + ticket, "[topics:oro]\nuse = oro\n", "[notifications]\nping_interval = 20s\n"):
+            faults = self.faults(guests + part)
+            self.assertEqual([fault.partition(" (line")[0] for fault in faults], [asked], part)
+            named = part if "[notifications]" in part else part + "[notifications]\n"
+            self.load(guests + named + "realm = two\n")
+
     def test_an_empty_file(self) -> None:
         """Without a listener and a realm there is nothing to do."""
         self.assertEqual(
