@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -18,6 +19,7 @@ from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Verdict
 from orosync.router.deliveries import Member
 from orosync.testing import principal
+from tests.authz.oro_application import FILE, written
 
 TEXT = """
 [listen:one]
@@ -110,6 +112,26 @@ class AuthorizerFactoryTests(SynchronousTestCase):
         ]:
             decision = self.decided(action, uri, role)
             self.assertEqual(decision.verdict, verdict, (uri, role, action))
+
+    def test_warnings(self) -> None:
+        """What the files of an application leave undecided is told once, however many realms read them; for a realm
+        that is not in service, as in [attach], in the log."""
+        application = written(
+            Path(self.mktemp()).absolute(),
+            {f"src/A/{FILE}": "a: {pattern: 'a/{x}', callback: a, requirements: {x: '(?i)a'}}\n"},
+        )
+        text = TEXT.replace("authorizers = acl", "authorizers = acl topics:t").replace("mine acl", "mine acl topics:t")
+        configuration = self.configuration(f"{text}\n[topics:t]\noro_routing = {application}\n")
+        factory = self.container.authorizer_factory
+        self.assertEqual(factory.warnings, ())
+        factory.put(factory.make(configuration))
+        (warning,) = factory.warnings
+        self.assertIn(f"[topics:t] oro_routing: src/A/{FILE}:1: 'a/{{x}}': requirement of {{x}}", warning)
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        factory.of(configuration, "shop")
+        self.assertEqual([event.get("text") for event in logged], [warning])
 
     def test_purge(self) -> None:
         """One call makes the authorizers of all realms forget."""

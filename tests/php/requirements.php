@@ -1,14 +1,14 @@
 <?php
-/* What PHP's regular expressions match, in the frame that GosPubSubRouterBundle's compiler gives a requirement: an anchor
- * taken off each end, capturing groups made plain, then #^PREFIX(?P<x>REQUIREMENT)SUFFIX$#sD.
+/* What PHP's regular expressions match, in the frame that GosPubSubRouterBundle's compiler gives to requirements: an anchor
+ * taken off each end, capturing groups made plain, then #^LITERAL(?P<v0>REQUIREMENT)LITERAL...$#sD.
  *
- *   echo '[{"requirement":"\\d+","prefix":"a/","suffix":"","topics":["a/1"]}]' | php requirements.php
+ *   echo '[{"literals":["a/",""],"requirements":["\\d+"],"topics":["a/1"]}]' | php requirements.php
  *
- * Prints for each the value of x in each topic: null where the topic does not match, false where PHP cannot compile. */
+ * Prints for each the values in each topic: null where the topic does not match, false where PHP cannot compile. */
 
-function framed(array $case): string
+function plain(string $requirement): string
 {
-    $wanted = preg_replace('/\$\z/', '', preg_replace('/\A\^/', '', $case['requirement']));
+    $wanted = preg_replace('/\$\z/', '', preg_replace('/\A\^/', '', $requirement));
     $plain = '';
     for ($at = 0, $end = strlen($wanted); $at < $end; $at++) {
         $plain .= $wanted[$at];
@@ -19,16 +19,20 @@ function framed(array $case): string
             $plain .= $next === '*' || $next === '?' ? $wanted[++$at] : '?:';
         }
     }
-    return '#^' . preg_quote($case['prefix'], '#') . "(?P<x>$plain)" . preg_quote($case['suffix'], '#') . '$#sD';
+    return $plain;
 }
 
 $results = [];
 foreach (json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR) as $case) {
-    $regex = framed($case);
+    $regex = preg_quote($case['literals'][0], '#');
+    foreach ($case['requirements'] as $number => $requirement) {
+        $regex .= "(?P<v$number>" . plain($requirement) . ')' . preg_quote($case['literals'][$number + 1], '#');
+    }
     $values = [];
     foreach ($case['topics'] as $topic) {
-        $done = @preg_match($regex, $topic, $found);
-        $values[] = $done === false ? false : ($done ? $found['x'] : null);
+        $done = @preg_match("#^$regex$#sD", $topic, $found);
+        $named = array_filter($found ?? [], 'is_string', ARRAY_FILTER_USE_KEY);
+        $values[] = $done === false ? false : ($done ? $named : null);
     }
     $results[] = $values;
 }

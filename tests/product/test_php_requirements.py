@@ -65,43 +65,62 @@ def value(random_: random.Random) -> str:
 
 class RequirementsInPhp(SynchronousTestCase):
     def test_never_more_than_oro(self) -> None:
-        """Of thousands of requirements, drawn anew each time: each topic that a channel matches is matched by PHP in
-        Oro's frame, with the same value of the variable, whatever stands in front of it and behind."""
+        """Of thousands of routes, drawn anew each time: each topic that a channel matches is matched by PHP in Oro's
+        frame, with the same values of its variables."""
         seed = random.randrange(1 << 32)
         random_ = random.Random(seed)
         top = Path(tempfile.mkdtemp(prefix="requirements-"))
         self.addCleanup(shutil.rmtree, top)
-        cases: list[dict[str, Any]] = []
-        for number in range(CASES):
-            suffix = random_.choice(("", "", "/", "/tail", "-b", ".7"))
-            values = [value(random_) for _ in range(30)]
-            prefix = f"t{number}/"
-            topics = [f"{prefix}{value}{suffix}" for value in values]
-            cases.append({"requirement": requirement(random_), "prefix": prefix, "suffix": suffix, "topics": topics})
+        cases = [self.case(random_, number) for number in range(CASES)]
         channels = self.read(top, cases)
         done = subprocess.run(
             ["php", str(TREE / "tests/php/requirements.php")],
             input=json.dumps(cases), capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
-        matched = 0
+        matched = [0, 0, 0]
         for case, theirs in zip(cases, json.loads(done.stdout), strict=True):
-            channel = channels.get(f"{case['prefix']}{{x}}{case['suffix']}")
+            channel = channels.get(pattern(case))
             if channel is None:
                 continue
             for topic, wanted in zip(case["topics"], theirs, strict=True):
                 ours = channel.values(topic)
                 if ours is not None:
-                    self.assertEqual(ours["x"], wanted, (seed, case["requirement"], topic))
-                    matched += 1
-        self.assertGreater(len(channels), CASES // 20, seed)
-        self.assertGreater(matched, 1000, seed)
+                    self.assertEqual(ours, wanted, (seed, case["literals"], case["requirements"], topic))
+                    matched[len(ours)] += 1
+        self.assertGreater(matched[1], 1000, seed)
+        self.assertGreater(matched[2], 20, seed)
+
+    def case(self, random_: random.Random, number: int) -> dict[str, Any]:
+        """A route with one variable, or two of which the first may hold what ends it, and topics for it."""
+        if random_.random() < 0.7:
+            wanted, literals = (
+                [requirement(random_)],
+                [f"t{number}/", random_.choice(("", "", "/", "/tail", "-b", ".7"))],
+            )
+        else:
+            first = random_.choice((".+", "[^b]+", r"\S+", r"[\w-]+", r"\D+", ".*", requirement(random_)))
+            second = random_.choice((r"\d+", "[a-c]+", r"\w+", ".+", requirement(random_)))
+            wanted = [first, second]
+            literals = [
+                f"t{number}/",
+                random_.choice(("/", "-", "a", "-/", "/a/")),
+                random_.choice(("", "", "/", "-b")),
+            ]
+        topics = []
+        for _ in range(30):
+            values = [value(random_) for _ in wanted]
+            if len(values) > 1 and random_.random() < 0.5:
+                values[0] += literals[1] + random_.choice(("", "a", "7"))
+            between = "".join(one + literal for one, literal in zip(values, literals[1:], strict=True))
+            topics.append(literals[0] + between)
+        return {"literals": literals, "requirements": wanted, "topics": topics}
 
     def read(self, top: Path, cases: list[dict[str, Any]]) -> dict[str, Channel]:
         """The channels that orosync makes of the cases, by their patterns."""
         files: dict[str, list[str]] = {}
         for number, case in enumerate(cases):
-            pattern = f"{case['prefix']}{{x}}{case['suffix']}"
-            route = {"pattern": pattern, "callback": "oro_sync.ping", "requirements": {"x": case["requirement"]}}
+            wanted = {f"v{place}": one for place, one in enumerate(case["requirements"])}
+            route = {"pattern": pattern(case), "callback": "oro_sync.ping", "requirements": wanted}
             # JSON is YAML, which also takes its escapes.
             files.setdefault(f"src/B{number // 200}/{FILE}", []).append(f"r{number}: {json.dumps(route)}\n")
         channels: dict[str, Channel] = {}
@@ -111,3 +130,9 @@ class RequirementsInPhp(SynchronousTestCase):
             routing = routed_channels(top, granted(["user"]), granted(["backend"]), "")
             channels.update({channel.pattern: channel for channel in routing.channels})
         return channels
+
+
+def pattern(case: dict[str, Any]) -> str:
+    """The channel of a case."""
+    pieces = [f"{{v{place}}}{literal}" for place, literal in enumerate(case["literals"][1:])]
+    return str(case["literals"][0]) + "".join(pieces)
