@@ -171,24 +171,58 @@ def speaks_for_others(peer: str, trusted: Sequence[Network]) -> bool:
     return peer == UNIX or (bool(trusted) and within(peer, trusted))
 
 
-def client_address(peer: str, chain: str | None, trusted: Sequence[Network]) -> str:
-    """The client's address: the peer's own, or the one that trusted proxies report.
+def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
+    """The client's address: the peer's own, or the one that trusted proxies report in ``headers``, whose names are in
+    lower case.
 
-    ``chain`` is X-Forwarded-For. It is read from its right end, where the nearest proxy wrote, as long as each writer
-    is trusted; the first address that is not a trusted proxy is the client. An entry that cannot be read ends the
-    search at the address before it. A peer on a UNIX socket is trusted if there are trusted proxies at all.
+    X-Forwarded-For and Forwarded (RFC 7239) are read from their right end, where the nearest proxy wrote, as long as
+    each writer is trusted; the first address that is not a trusted proxy is the client. An entry that cannot be read
+    ends the search at the address before it. X-Real-IP is one address.
+
+    Which of the headers the proxy writes is not known, and it passes on the others as the client sent them. So a header
+    that leads to a trusted proxy says nothing beside one that leads to a client, and where two lead to different
+    clients neither is believed: the address is the peer's own. A client can thus choose no other address than its own
+    and the proxy's. A peer on a UNIX socket is trusted if there are trusted proxies at all.
     """
-    if not chain or not trusted or not (peer == UNIX or within(peer, trusted)):
+    if not trusted or not (peer == UNIX or within(peer, trusted)):
         return peer
+    told = []
+    if chain := headers.get("x-forwarded-for"):
+        told.append(_walked(peer, map(_hop, reversed(chain.split(","))), trusted))
+    if chain := headers.get("forwarded"):
+        told.append(_walked(peer, map(_forwarded_for, reversed(chain.split(","))), trusted))
+    if (address := headers.get("x-real-ip")) and (real := _hop(address)) is not None:
+        told.append(real)
+    if len(told) < 2:
+        return told[0] if told else peer
+    clients = {one for one in told if one != UNIX and not within(one, trusted)}
+    if len(clients) > 1:
+        return peer
+    return clients.pop() if clients else told[0]
+
+
+def _walked(peer: str, hops: Iterable[str | None], trusted: Sequence[Network]) -> str:
     address = peer
-    for entry in reversed(chain.split(",")):
-        hop = _hop(entry.strip())
+    for hop in hops:
         if hop is None:
             break
         address = hop
         if not within(hop, trusted):
             break
     return address
+
+
+def _forwarded_for(element: str) -> str | None:
+    """The address in one element of Forwarded (RFC 7239 section 4). An element is what stands between two commas, also
+    in quotes: no address holds one, and a client must not quote what the proxy appends."""
+    found = None
+    for pair in element.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name.lower() == "for":
+            if found is not None:
+                return None
+            found = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    return None if found is None else _hop(found)
 
 
 @lru_cache(maxsize=4096)
@@ -209,7 +243,8 @@ def address_group(address: str) -> str:
 
 
 def _hop(entry: str) -> str | None:
-    """One entry of X-Forwarded-For, which some proxies write with a port or in brackets."""
+    """One address in a header, which some proxies write with a port or in brackets."""
+    entry = entry.strip()
     if entry.startswith("["):
         entry = entry[1:].partition("]")[0]
     elif entry.count(":") == 1:

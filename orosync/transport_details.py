@@ -31,7 +31,7 @@ def connection_facts(listener: str, transport: object, proxies: Sequence[Network
     return ConnectionFacts(
         listener=listener,
         peer=peer,
-        address=client_address(peer, headers.get("x-forwarded-for"), proxies),
+        address=client_address(peer, headers, proxies),
         host=headers.get("host", ""),
         path="",
         query="",

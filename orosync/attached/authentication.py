@@ -40,8 +40,8 @@ RESERVED_ROLE = "trusted"
 class Authentication:
     """For ``realms``, each with its authenticators; clients that name no realm get ``default``.
 
-    ``origins`` are the pages that may connect, ``proxies`` those whose X-Forwarded-For counts; ``listener`` is our name
-    for the router, by which the right to publish is granted.
+    ``origins`` are the pages that may connect, ``proxies`` those who may tell a client's address;
+    ``listener`` is our name for the router, by which the right to publish is granted.
     """
 
     _log = Logger()

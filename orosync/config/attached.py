@@ -99,7 +99,8 @@ class AttachSection:
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
         readers.trusted("they can write an X-Forwarded-For and pass for any client"),
-        "Reverse proxies in front of the router whose `X-Forwarded-For` is trusted: networks, addresses or `loopback`.",
+        "Reverse proxies in front of the router that tell the client's address in `X-Forwarded-For`, `Forwarded` or "
+        "`X-Real-IP`: networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )

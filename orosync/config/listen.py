@@ -84,7 +84,8 @@ class ListenSection:
     )
     trusted_proxies: tuple[readers.Network, ...] = setting(
         readers.trusted("they can write an X-Forwarded-For and pass for any client"),
-        "Reverse proxies whose `X-Forwarded-For` is trusted: networks, addresses or `loopback`.",
+        "Reverse proxies that tell the client's address in `X-Forwarded-For`, `Forwarded` (RFC 7239) or `X-Real-IP`: "
+        "networks, addresses or `loopback`.",
         unset=(),
         example="loopback",
     )

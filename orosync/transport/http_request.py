@@ -182,7 +182,7 @@ def connection_facts(
         listener=settings.name,
         peer=proxy or peer,
         proxied_for=peer if proxy else "",
-        address=client_address(peer, headers.get("x-forwarded-for"), settings.trusted_proxies),
+        address=client_address(peer, headers, settings.trusted_proxies),
         host=host,
         path=request.path,
         query=request.query,

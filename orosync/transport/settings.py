@@ -46,7 +46,7 @@ class ListenerSettings:
     """Hosts (with any scheme and port) and full origins; see ``headers.OriginRule``."""
     origin_required: bool
     trusted_proxies: tuple[Network, ...] = attrs.field(converter=_networks)
-    """Networks whose X-Forwarded-For, or header of the PROXY protocol, is trusted."""
+    """Networks whose X-Forwarded-For, Forwarded and X-Real-IP, or header of the PROXY protocol, is trusted."""
     proxy_protocol: bool
     """Every connection comes from a trusted proxy, and begins with a header of the PROXY protocol."""
     header_limit: int

@@ -136,8 +136,7 @@ class WebSocketHandshake(Handshake):
             path_known = connection.settings.path is None or request.path == connection.settings.path
             self._refuse(426 if path_known else 404, "a plain HTTP request, this port speaks WebSocket")
             return
-        chain = request.headers.get("x-forwarded-for")
-        address = client_address(connection.peer, chain, connection.settings.trusted_proxies)
+        address = client_address(connection.peer, request.headers, connection.settings.trusted_proxies)
         self._get_place(address, None, self._hand_to_site)
 
     def _hand_to_site(self) -> None:

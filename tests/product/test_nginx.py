@@ -35,6 +35,20 @@ http {{
             proxy_read_timeout 86400;
             reset_timedout_connection on;
         }}
+        location /real {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "Upgrade";
+            proxy_set_header X-Real-IP 203.0.113.7;
+        }}
+        location /standard {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "Upgrade";
+            proxy_set_header Forwarded 'for="203.0.113.7:4711";proto=https';
+        }}
         location /lp {{
             proxy_pass http://127.0.0.1:{upstream};
             proxy_set_header Host $host:$server_port;
@@ -85,6 +99,23 @@ class NginxTests(SynchronousTestCase):
         with self.assertRaises(Refused):
             Poller(self.port, query="?ticket=bm9uc2Vuc2U=", headers={"X-Forwarded-For": "203.0.113.9"})
         self.house.child.wait_for_line("handshake.refused (malformed)")
+
+    def test_other_headers(self):
+        """X-Real-IP or Forwarded alone tell the browser's address too; one that X-Forwarded-For of the browser's own
+        contradicts is refused with nginx's address, and with no other."""
+        for number, (path, header, address) in enumerate(
+            (
+                ("/real", (), "203.0.113.7"),
+                ("/real", ("X-Forwarded-For: 192.0.2.1",), "127.0.0.1"),
+                ("/standard", (), "203.0.113.7"),
+                ("/standard", ("X-Forwarded-For: 192.0.2.1",), "127.0.0.1"),
+            )
+        ):
+            origin = f"https://refused{number}.example"
+            url = f"ws://127.0.0.1:{self.port}{path}"
+            with RawClient(url, "wamp", origin, headers=header) as client:
+                self.assertEqual(client.status, 403)
+            self.assertIn(f" address={address} ", self.house.child.wait_for_line(origin), path)
 
     def test_the_log_names_the_browser(self):
         """A refusal behind nginx is logged with the browser's address, not nginx's; the browser stands in for a proxy

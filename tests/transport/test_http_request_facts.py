@@ -26,3 +26,11 @@ class FactsTests(SynchronousTestCase):
             (("wamp",), {"BAPID": "1"}, True, True),
         )
         self.assertEqual(facts.headers["host"], "localhost:8080")
+
+    def test_each_header_of_a_proxy(self) -> None:
+        """The client's address stands in any of the three headers."""
+        settings = listener_settings(trusted_proxies=PROXIES)
+        for header in ("X-Forwarded-For: 198.51.100.1", "Forwarded: for=198.51.100.1", "X-Real-IP: 198.51.100.1"):
+            request = parse(upgrade(extra=f"{header}\r\n"))
+            facts = connection_facts(settings, "10.0.0.1", request, "localhost", ("wamp",))
+            self.assertEqual((facts.peer, facts.address, facts.forwarded), ("10.0.0.1", "198.51.100.1", True), header)
