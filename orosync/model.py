@@ -70,7 +70,8 @@ class Decision:
 
 @attrs.frozen
 class User:
-    """A row of a directory. ``password_hash`` is the column verbatim: half of every ticket's key."""
+    """A row of a directory. ``password_hash`` is the column verbatim: half of every ticket's key. ``disabled_because``
+    is why a user is not ``enabled``, if the directory tells: "password_reset" or "locked"."""
 
     id: int
     username: str
@@ -79,6 +80,7 @@ class User:
     email: str = ""
     organizations: frozenset[int] = frozenset()
     roles: frozenset[str] = frozenset()
+    disabled_because: str = ""
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from orosync.config import Configuration
 from orosync.config.authentication import Method
 from orosync.config.sections import Authenticator, CookieSection, TicketSection
 from orosync.errors import Refused, RequestError, Unavailable
+from orosync.identity.user_credentials import disabled
 from orosync.model import Action, Match, Principal, Verdict
 from orosync.wamp import uris
 
@@ -138,9 +139,9 @@ async def _authenticated(container: Container, authenticator: Authenticator, nam
     if user is None or (isinstance(authenticator, CookieSection) and user.username != name):
         return None
     if not user.enabled and not (isinstance(authenticator, TicketSection) and authenticator.accept_disabled):
-        raise Refused(
-            "disabled", f"user {user.username!r} is disabled, [authenticator:{authenticator.name}] refuses the user"
-        )
+        why = disabled(user)
+        refused = f"user {user.username!r} {why.reason}, [authenticator:{authenticator.name}] refuses the user"
+        raise Refused(why.code, refused)
     return Principal(
         user.username,
         authenticator.role,

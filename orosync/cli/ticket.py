@@ -16,6 +16,7 @@ from orosync.config.sections import TicketSection
 from orosync.errors import Refused
 from orosync.identity.ticket import date_c, make_ticket, parse
 from orosync.identity.ticket_verifier import ORIGIN
+from orosync.identity.user_credentials import disabled
 from orosync.model import EMPTY, ConnectionFacts
 
 
@@ -40,7 +41,7 @@ async def make(
         await shared.refresh()
         fault = ""
         if not (found.enabled or section.accept_disabled):
-            fault = "is disabled"
+            fault = disabled(found).reason
         elif not (found.password_hash.strip() or section.accept_without_password):
             fault = "has no password"
         elif shared.has(found):

@@ -25,7 +25,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
 from orosync.identity.php.session import NOT_LOGGED_IN
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
-from orosync.identity.user_credentials import UserCredential, UserCredentials, found, password_fingerprint
+from orosync.identity.user_credentials import UserCredential, UserCredentials, disabled, found, password_fingerprint
 from orosync.interfaces import (
     AuthenticationStep,
     HelloDetails,
@@ -110,8 +110,8 @@ class CookieAuthenticator:
 
     def at_handshake(self, facts: ConnectionFacts) -> Deferred[Principal | None]:
         """See IAuthenticator. Reason codes of Refused: no_origin, no_session (unknown, expired or logged out), those of
-        the session (``ISessionStore``), unknown_user, password_changed, disabled; of Unavailable: too_many_failures and
-        what store and directory say."""
+        the session (``ISessionStore``), unknown_user, password_changed, disabled, password_reset, locked; of
+        Unavailable: too_many_failures and what store and directory say."""
         session_id = facts.cookies.get(self._cookie)
         if session_id is None:
             return defer.succeed(None)
@@ -178,7 +178,8 @@ class CookieAuthenticator:
         if password is not None and not hmac.compare_digest(_bytes(password), _bytes(user.password_hash)):
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled:
-            raise Refused("disabled", f"{who}: the user is disabled")
+            reason = disabled(user)
+            raise Refused(reason.code, f"{who}: the user {reason.reason}")
         return user
 
     # -- revalidation

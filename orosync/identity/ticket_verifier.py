@@ -26,7 +26,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import SharedPasswords
 from orosync.identity.signatures import Signatures
 from orosync.identity.ticket import LONGEST_TICKET, ReplayCache, Ticket, check_age, last_value, parse
-from orosync.identity.user_credentials import found, password_fingerprint
+from orosync.identity.user_credentials import disabled, found, password_fingerprint
 from orosync.interfaces import IDirectory, IJournal
 from orosync.model import ConnectionFacts, Principal, User
 
@@ -241,7 +241,8 @@ class TicketVerifier:
     def _bar(self, user: User, own: bool) -> tuple[str, str] | None:
         """Why ``user`` is refused even with a valid ticket, as reason code and text."""
         if not user.enabled and not self._settings.accept_disabled:
-            return "disabled", "the user is disabled"
+            reason = disabled(user)
+            return reason.code, f"the user {reason.reason}"
         if own:
             return None
         if not user.password_hash.strip():

@@ -40,6 +40,15 @@ class UserCredential(NamedTuple):
     roles: frozenset[str]
 
 
+def disabled(user: User) -> Refused:
+    """The refusal of a user who is not enabled; its reason goes on behind a name ("is disabled")."""
+    if user.disabled_because == "password_reset":
+        return Refused("password_reset", "has to choose a new password (its authentication status in Oro)")
+    if user.disabled_because == "locked":
+        return Refused("locked", "is locked (its authentication status in Oro)")
+    return Refused("disabled", "is disabled")
+
+
 def none_shared(user: User) -> bool:
     """Passwords are taken to be unique."""
     return False
@@ -70,7 +79,8 @@ class UserCredentials:
 
     async def check(self, credential: UserCredential) -> Renewal | None:
         """None while nothing has changed, a Renewal when organizations or roles have. Reason codes of Refused:
-        unknown_user, password_changed, disabled, shared_password; of Unavailable: what the directory says."""
+        unknown_user, password_changed, disabled, password_reset, locked, shared_password; of Unavailable:
+        what the directory says."""
         user = await found(self._directory, credential.username)
         who = f"user {credential.username!r}"
         if user is None or (user.id, user.username) != (credential.user_id, credential.username):
@@ -78,7 +88,8 @@ class UserCredentials:
         if not hmac.compare_digest(password_fingerprint(user), credential.password_fingerprint):
             raise Refused("password_changed", f"{who}: the password has changed since the login")
         if not user.enabled and not self._accept_disabled:
-            raise Refused("disabled", f"{who}: the user has been disabled")
+            reason = disabled(user)
+            raise Refused(reason.code, f"{who} {reason.reason}")
         if self._shares(user):
             raise Refused("shared_password", f"{who}: another user has the same password hash")
         if (user.organizations, user.roles) == (credential.organizations, credential.roles):

@@ -112,6 +112,8 @@ class HandshakeTests(CookieCase):
             ("password_changed", attrs.evolve(ANNA, password_hash=ANNA.password_hash + "x")),
             ("password_changed", attrs.evolve(ANNA, password_hash="")),
             ("disabled", attrs.evolve(ANNA, enabled=False)),
+            ("password_reset", attrs.evolve(ANNA, enabled=False, disabled_because="password_reset")),
+            ("locked", attrs.evolve(ANNA, enabled=False, disabled_because="locked")),
         ]
         for kind, user in table:
             self.build()

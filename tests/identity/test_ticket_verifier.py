@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import CancelledError
 
 from orosync.errors import Refused, Unavailable
@@ -53,6 +54,15 @@ class Order(AuthenticatorCase):
     def test_disabled_is_told_only_to_who_can_sign(self) -> None:
         """A wrong ticket of a disabled user is a wrong ticket."""
         self.refused(ticket_of(GONE, OLD_SECRET), "bad_digest")
+
+    def test_a_password_that_was_reset(self) -> None:
+        """Who has to choose a new password, or is locked, is told from a disabled user; accept_disabled admits them."""
+        for code in ("password_reset", "locked"):
+            barred = attrs.evolve(GONE, disabled_because=code)
+            self.build(users=[barred])
+            self.refused(ticket_of(barred), code)
+            self.build(users=[barred], accept_disabled=True)
+            self.assertEqual(self.accepted(ticket_of(barred)).authid, "gone")
 
     def test_disabled_users_can_be_accepted(self) -> None:
         """Where the administrator wants it as in stock, a disabled user gets in."""

@@ -54,6 +54,8 @@ class UserCredentialTests(SynchronousTestCase):
         table = [
             ("password_changed", attrs.evolve(ANNA, password_hash="another")),
             ("disabled", attrs.evolve(ANNA, enabled=False)),
+            ("password_reset", attrs.evolve(ANNA, enabled=False, disabled_because="password_reset")),
+            ("locked", attrs.evolve(ANNA, enabled=False, disabled_because="locked")),
             ("unknown_user", attrs.evolve(ANNA, id=77)),
         ]
         for kind, user in table:

@@ -30,8 +30,9 @@ NOT_ASKED_FOR = 3
 """The distance of a row that only fills up; 0 is a match of the username, 1 of the e-mail, 2 of the e-mail in another
 case."""
 
-SHUT_OUT = frozenset({"reset", "expired", "locked"})
-"""Statuses of users who must choose a new password ("expired" until Oro 2.x), or are locked out (Enterprise)."""
+SHUT_OUT = {"reset": "password_reset", "expired": "password_reset", "locked": "locked"}
+"""Statuses of users who must choose a new password ("expired" until Oro 2.x), or are locked out (Enterprise), each with
+its ``User.disabled_because``."""
 
 MYSQL_BAD_TEXT = frozenset({1267, 1300, 1366, 3854, 3988})
 """Illegal mix of collations, invalid character string, incorrect string value, cannot convert string (twice)."""
@@ -366,11 +367,13 @@ def choose(rows: Sequence[Sequence[Any]]) -> User | None:
 
 def _user(row: Sequence[Any]) -> User:
     _, number, username, email, password, enabled, status, organizations, roles = row
+    shut_out = SHUT_OUT.get(_text(status).removeprefix("auth_status."), "")
     return User(
         id=int(number),
         username=_text(username),
         password_hash=_text(password),
-        enabled=bool(enabled) and _text(status).removeprefix("auth_status.") not in SHUT_OUT,
+        enabled=bool(enabled) and not shut_out,
+        disabled_because=shut_out if enabled else "",
         email=_text(email),
         organizations=frozenset(int(one) for one in json.loads(organizations or "[]")),
         roles=frozenset(str(one) for one in json.loads(roles or "[]")),

@@ -101,13 +101,15 @@ class OroTables:
     """What the columns of Oro mean; mixed into a case of one kind of database and one form."""
 
     async def test_awaiting_a_new_password(self) -> None:
-        """Who has to choose a new password is not enabled; a status that is not set shuts nobody out."""
+        """Who has to choose a new password is not enabled, and it is told why; a status that is not set shuts nobody
+        out."""
         database = self.database()
         oro.fill(database, self.form, ())
-        for number, (status, enabled) in enumerate((("active", True), ("reset", False), (None, True)), 1):
+        for number, (status, because) in enumerate((("active", ""), ("reset", "password_reset"), (None, "")), 1):
             user = User(number, f"user{number}", "hash", email=f"u{number}@example.com")
             oro.add_user(database, self.form, user, status)
-            self.assertEqual(await self.directory().find(user.username), attrs.evolve(user, enabled=enabled), status)
+            expected = attrs.evolve(user, enabled=not because, disabled_because=because)
+            self.assertEqual(await self.directory().find(user.username), expected, status)
 
     async def test_organizations_that_are_in_use(self) -> None:
         """An organisation that was switched off is none of the user's; somebody may have none at all."""

@@ -104,27 +104,30 @@ class Rows(SynchronousTestCase):
             self.assertEqual(choose(rows), expected, str([row[0] for row in rows]))
 
     def test_enabled(self) -> None:
-        """Only who may log in is enabled: in both forms a reset password shuts out, and an unknown status does not."""
+        """Only who may log in is enabled: in both forms a reset password shuts out, and an unknown status does not; why
+        not is told, unless the user is disabled."""
         table = [
-            (True, None, True),
-            (1, "active", True),
-            (True, "auth_status.active", True),
-            (True, b"active", True),
-            (True, "null", True),
-            (True, "on_probation", True),
-            (True, "reset", False),
-            (True, "auth_status.reset", False),
-            (True, b"reset", False),
-            (True, "expired", False),
-            (True, "locked", False),
-            (False, "active", False),
-            (0, None, False),
-            (None, None, False),
+            (True, None, True, ""),
+            (1, "active", True, ""),
+            (True, "auth_status.active", True, ""),
+            (True, b"active", True, ""),
+            (True, "null", True, ""),
+            (True, "on_probation", True, ""),
+            (True, "reset", False, "password_reset"),
+            (True, "auth_status.reset", False, "password_reset"),
+            (True, b"reset", False, "password_reset"),
+            (True, "expired", False, "password_reset"),
+            (True, "locked", False, "locked"),
+            (False, "active", False, ""),
+            (False, "reset", False, ""),
+            (0, None, False, ""),
+            (None, None, False, ""),
         ]
-        for enabled, status, expected in table:
+        for enabled, status, expected, because in table:
             row = (0, 1, "anna", "e", "hash", enabled, status, "[]", "[]")
             found = choose([row])
-            self.assertIs(found is not None and found.enabled, expected, f"{enabled} {status}")
+            assert found is not None
+            self.assertEqual((found.enabled, found.disabled_because), (expected, because), f"{enabled} {status}")
 
     def test_lists(self) -> None:
         """Somebody without organisations and roles has none, however the database says so."""
