@@ -34,6 +34,7 @@ from orosync.transport.settings import ListenerSettings
 from orosync.transport.timers import StallDetector, Timed, TimerWheel
 from orosync.transport.tls_records import MeasuredTLS
 from orosync.transport.write_queue import WriteScheduler
+from orosync.wamp.v1 import published_topic
 
 _log = Logger()
 
@@ -61,6 +62,9 @@ FEW = 4 * LEAST
 DROPPED = 4 << 20
 """Bytes that are read and dropped of a peer that goes on sending after we have ended our side. Beyond that it is read
 no further, and cut off when the time for closing is over."""
+
+BEGINNING = 256
+"""Bytes of a message that is skipped which are looked at: they name the topic."""
 
 BATCH = 128
 """Frames that one turn may queue for a connection before they are sent without waiting for its end."""
@@ -584,10 +588,12 @@ class Connection(TurnTaker):
             self._wait()
             self._hold()
 
-    def oversized(self, size: int) -> None:
-        """A message of ``size`` bytes is skipped."""
+    def oversized(self, size: int, beginning: bytes) -> None:
+        """A message of ``size`` bytes is skipped, of which ``beginning`` (BEGINNING bytes at most) has arrived."""
+        topic = published_topic(beginning)
+        told = {"topic": topic} if topic else {}
         address, limit = self.facts.address, self.message_limit
-        self.journal.note("frame.skipped", "too_large", address=address, size=size, limit=limit)
+        self.journal.note("frame.skipped", "too_large", address=address, size=size, limit=limit, **told)
 
     def failed(self) -> None:
         """See read_turns.Reader; also called when the session raised."""

@@ -16,7 +16,7 @@ from orosync.errors import ProtocolViolation
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.autobahn_protocol import CONNECTING, OPEN
-from orosync.transport.connection import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection, enable_tcp_keepalive
+from orosync.transport.connection import BEGINNING, FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection, enable_tcp_keepalive
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import socket_facts
 from orosync.transport.read_turns import LEAST
@@ -182,7 +182,10 @@ class RawSocketConnection(Connection, Protocol):
                 if kind != MESSAGE or not self.skip_oversized:
                     self.violated(f"a RawSocket frame of {length} bytes, {limit} are taken at most")
                     return size, 0
-                self.oversized(length)
+                beginning = min(BEGINNING, length)
+                if size - position < 4 + beginning:
+                    return position, 4 + beginning
+                self.oversized(length, data[position + 4 : position + 4 + beginning])
                 self._quantum_left -= LEAST
                 self._skip = max(0, end - size)
                 position = min(end, size)

@@ -23,7 +23,7 @@ from orosync.interfaces import IDENTIFYING, RATE, WAITING, Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
-from orosync.transport.connection import FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection
+from orosync.transport.connection import BEGINNING, FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection
 from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
 from orosync.transport.handshake import Handshake
@@ -288,7 +288,9 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                         continue
                 end = head + length
                 if length > self.message_limit:  # a message before this one may have changed it
-                    position = self._too_large(data, position, length, end)
+                    if self.skip_oversized and size - head < min(BEGINNING, length):
+                        return position, head - position + min(BEGINNING, length)
+                    position = self._too_large(data, position, head, length)
                 elif end > size:
                     return position, end - position
                 else:
@@ -306,10 +308,12 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                 self._to_autobahn = True
         return position, 2
 
-    def _too_large(self, data: bytes, position: int, length: int, end: int) -> int:
+    def _too_large(self, data: bytes, position: int, head: int, length: int) -> int:
+        """A message whose payload of ``length`` bytes begins at ``head``. Returns where to go on."""
         if not self.skip_oversized:
             return self._pass_on(data, position)
-        self.oversized(length)
+        end = head + length
+        self.oversized(length, unmask(data[head : min(end, head + BEGINNING)], data[head - 4 : head]))
         self._quantum_left -= LEAST
         self._skip = max(0, end - len(data))
         return min(end, len(data))

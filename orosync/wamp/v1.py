@@ -29,9 +29,20 @@ MAX_PREFIXES = 100
 """CURIE prefixes that one session may declare; one more is a protocol violation."""
 
 _encode = msgspec.json.Encoder().encode
+_PUBLISH_BEGINS = re.compile(rb'\s*\[\s*7\s*,\s*("(?:[^"\\]|\\.)*")')
 _WEB_ADDRESS = re.compile("https*://")
 _NO_FILTERS = [b"[]", b"[]"]
 _PHP_FALSE = (None, False, 0, 0.0, "", "0")
+
+
+def published_topic(beginning: bytes) -> str:
+    """The topic of a PUBLISH whose first bytes these are; "" if it is another message or the topic goes on behind
+    them."""
+    found = _PUBLISH_BEGINS.match(beginning)
+    try:
+        return msgspec.json.decode(found[1], type=str) if found else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 class Prefixes:

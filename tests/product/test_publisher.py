@@ -45,11 +45,17 @@ class PublisherTests(SynchronousTestCase):
         self.publish_a_hundred(port=self.house.backend)
 
     def test_order_and_size(self):
-        """Many publishes of one connection keep their order; a large one passes, one over 1 MiB is skipped alone."""
+        """Many publishes of one connection keep their order; a large one passes (the tags of a mass import); one of
+        more than 16 MiB is skipped alone, and the log names its topic."""
         old, _ = self.listeners()
         self.house.publish(per_connection=50, linger=0.2)
         self.assertEqual([old.event()[1][0]["k"] for _ in range(50)], list(range(50)))
         self.house.publish(payload={"text": "x" * 900_000}, linger=1.0)
         self.assertEqual(len(old.event()[1][0]["text"]), 900_000)
+        self.house.publish(payload={"text": "x" * 5_000_000}, linger=1.0)
+        self.assertEqual(len(old.event()[1][0]["text"]), 5_000_000)
+        self.house.publish(payload={"text": "x" * (16 << 20)}, linger=1.0)
+        skipped = self.house.child.wait_for_line("frame.skipped (too_large)")
+        self.assertIn(" topic=oro/data/update", skipped)
         self.assertTrue(old.silent())
         self.assertNotIn("Traceback", self.house.log)

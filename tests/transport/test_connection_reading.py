@@ -23,36 +23,6 @@ from tests.support.raw_wires import RawListener, raw_frame
 from tests.support.wires import MemoryListener, MemoryWire, client_frame, close_code, one_turn, server_frames
 
 
-class SkippingTests(SynchronousTestCase):
-    """ConnectionPolicy.skip_oversized: the frame is lost, the connection lives."""
-
-    def test_skipped_wherever_it_is_cut(self) -> None:
-        """What came before and what comes behind arrives; what is too large is noted, never kept."""
-        policy = ConnectionPolicy(message_limit=1000, skip_oversized=True)
-        for size in (1001, 65535, 65536, 200000):
-            stream = client_frame(b"before") + client_frame(b"x" * size, mask=b"\0\0\0\0") + client_frame(b"behind")
-            for step in (len(stream), 1, 7, 65536, size):
-                if step == 1 and size > 1001:
-                    continue
-                listener = MemoryListener()
-                link, wire, session = listener.open(policy)
-                for n in range(0, len(stream), step):
-                    link.dataReceived(stream[n : n + step])
-                    self.assertLess(len(link._tail or b""), 1100)
-                self.assertEqual(session.messages, [(b"before", False), (b"behind", False)], (size, step))
-                self.assertEqual(wire.value(), b"")
-                ((event, kind, fields),) = listener.journal.notes
-                self.assertEqual((event, kind, fields["size"]), ("frame.skipped", "too_large", size))
-
-    def test_two_in_a_row(self) -> None:
-        """Each is skipped and noted."""
-        listener = MemoryListener()
-        link, _, session = listener.open(ConnectionPolicy(message_limit=10, skip_oversized=True))
-        link.dataReceived((client_frame(b"x" * 300) + client_frame(b"ok")) * 2)
-        self.assertEqual(session.messages, [(b"ok", False)] * 2)
-        self.assertEqual(listener.journal.kinds("frame.skipped"), ["too_large"] * 2)
-
-
 class PauseTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.listener = MemoryListener()

@@ -112,11 +112,13 @@ class ReadingTests(SynchronousTestCase):
     def test_a_publisher_is_not_cut_for_a_message_too_large(self) -> None:
         """It is skipped as it streams in, and noted; what comes behind arrives."""
         policy = ConnectionPolicy(message_limit=4096, skip_oversized=True)
-        stream = raw_frame(b"before") + raw_frame(b"x" * 100_000) + raw_frame(b"behind")
+        large = b'[7,"oro/data/update","' + b"x" * 100_000 + b'"]'
+        stream = raw_frame(b"before") + raw_frame(large) + raw_frame(b"behind")
         for step in (len(stream), 1000, 7):
             session, _, listener = self.read([stream[n : n + step] for n in range(0, len(stream), step)], policy)
             self.assertEqual([m for m, _ in session.messages], [b"before", b"behind"])
             self.assertEqual(listener.journal.kinds("frame.skipped"), ["too_large"])
+            self.assertEqual(listener.journal.notes[-1][2]["topic"], "oro/data/update")
             self.assertEqual(session.violations, [])
 
     def test_pausing(self) -> None:

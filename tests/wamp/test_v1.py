@@ -136,6 +136,27 @@ class Publishing(SynchronousTestCase):
         )
 
 
+class Beginnings(SynchronousTestCase):
+    """What the first bytes of a PUBLISH tell."""
+
+    def test_topic(self) -> None:
+        """Its topic, however it is spelt, once it is whole; nothing of other messages, and of nonsense."""
+        for beginning, topic in (
+            (b'[7,"oro\\/data\\/update",[', "oro/data/update"),
+            (b' [ 7 , "a\\"b\\\\" ,', 'a"b\\'),
+            ('[7,"\u043e"'.encode(), "\u043e"),
+            (b'[7,"oro/data', ""),
+            (b'[7,"a\\"', ""),
+            (b'[7,"\xff"', ""),
+            (b'[7,"\\x"', ""),
+            (b'[77,"a"', ""),
+            (b'[5,"a"]', ""),
+            (b"[7,5", ""),
+            (b"", ""),
+        ):
+            self.assertEqual(v1.published_topic(beginning), topic, beginning)
+
+
 class Calling(SynchronousTestCase):
     """CALL."""
 
