@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
+from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint, serverFromString
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactor
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.config.endpoints import BACKLOG, Reach, endpoint, take_apart, with_backlog
 from orosync.config.readers import BUILTIN
@@ -106,3 +111,16 @@ class Backlog(SynchronousTestCase):
     def test_not_ours(self) -> None:
         """A socket that systemd opened is left as it is."""
         self.assertEqual(with_backlog("systemd:domain=INET:name=ws"), "systemd:domain=INET:name=ws")
+
+
+class BothFamilies(TestCase):
+    """The way that is told to listen on all addresses of IPv6 and IPv4."""
+
+    async def test_one_socket_for_both(self) -> None:
+        """A client of each family connects to it."""
+        text = endpoint("tcp:0:interface=\\:\\:", BUILTIN)
+        port = await serverFromString(reactor, text).listen(Factory.forProtocol(Protocol))
+        self.addCleanup(port.stopListening)
+        for host in ("127.0.0.1", "::1"):
+            client = await deferToThread(socket.create_connection, (host, port.getHost().port), 10)
+            client.close()
