@@ -81,7 +81,7 @@ class AttachSection:
         readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/attach.ticket"
     )
     ca: Path | None = setting(
-        readers.existing_file,
+        readers.certificates,
         "The certificate authorities that are trusted (PEM); host names are always verified.",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",

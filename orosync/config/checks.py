@@ -27,6 +27,7 @@ from orosync.config.sections import (
 )
 from orosync.config.sessions import TicketExchangeSection
 from orosync.config.settings import Configuration
+from orosync.model import EMPTY
 
 Fault = Callable[[str, str, str], None]
 
@@ -37,9 +38,35 @@ _UPLINK_CREDENTIALS = ("ticket", "secret", "key")
 _ATTACH_CREDENTIALS = {"cryptosign": "key", "wampcra": "secret", "ticket": "ticket"}
 """Keys of credentials; those of [attach] by their authmethod."""
 
+DEPENDS: Mapping[str, frozenset[str]] = {
+    "authid": frozenset(("key", "secret", "ticket")),
+    "ca": frozenset(("uplink", "url")),
+    "client_ca": frozenset(("certificate", "key", "tls")),
+    "compression": frozenset(("transport",)),
+    "cookie": frozenset(("sessions",)),
+    "default_role": frozenset(("roles",)),
+    "endpoint": frozenset(("exposed",)),
+    "longpoll": frozenset(("transport",)),
+    "max_unauthenticated": frozenset(("max_connections",)),
+    "origins": frozenset(("endpoint", "origin", "transport")),
+    "pages": frozenset(("transport",)),
+    "path": frozenset(("transport",)),
+    "permissions": frozenset(("trustlevel", "unlimited")),
+    "previous_secret": frozenset(("secret",)),
+    "publisher": frozenset(("authenticators", "endpoint", "proxy_protocol", "publisher_from")),
+    "publisher_from": frozenset(("authenticators",)),
+    "purge": frozenset(("cache", "procedure")),
+    "purge_role": frozenset(("purge",)),
+    "tls": frozenset(("certificate", "key")),
+    "trusted_proxies": frozenset(("proxy_protocol", "transport")),
+}
+"""Of a fault at the key: the other keys of the section that explain it if they have a fault themselves."""
 
-def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
-    """Every check that can make a configuration unusable."""
+
+def check(
+    configuration: Configuration, titles: Titles, fault: Fault, faulty: Mapping[str, Collection[str]] = EMPTY
+) -> None:
+    """Every check that can make a configuration unusable. ``faulty``: keys by section that have a fault already."""
     _realms(configuration, titles, fault)
     _references(configuration, titles, fault)
     _components(configuration, titles, fault)
@@ -50,12 +77,12 @@ def check(configuration: Configuration, titles: Titles, fault: Fault) -> None:
     _attached(configuration, titles, fault)
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
-        _access(listener, fault)
+        _access(listener, fault, faulty.get(f"listen:{listener.name}", ()))
         _publishing(configuration, listener, fault)
         if configuration.router.demo:
             _demo(listener, fault)
     _operations(configuration, fault)
-    if not configuration.router.demo:
+    if not configuration.router.demo and "demo" not in faulty.get("router", ()):
         _demo_only(configuration, fault)
     made_certificate = any(one.tls and one.certificate is None for one in configuration.listeners.values())
     if made_certificate and not can_be_made(configuration.router.state):
@@ -223,11 +250,12 @@ def _operations(configuration: Configuration, fault: Fault) -> None:
             fault("listen:ops", "ready_requires", f"{name!r} is no shared dependency{hint}")
 
 
-def _access(listener: ListenSection, fault: Fault) -> None:
+def _access(listener: ListenSection, fault: Fault, faulty: Collection[str]) -> None:
     """TLS with a certificate or key missing, keys that the transport does not use, a public port open to any page."""
     section = f"listen:{listener.name}"
-    if (listener.certificate is None) != (listener.key is None):
-        given, missing = ("certificate", "key") if listener.key is None else ("key", "certificate")
+    halves = [one for one in ("certificate", "key") if getattr(listener, one) is not None or one in faulty]
+    if len(halves) == 1:
+        given, missing = ("certificate", "key") if "certificate" in halves else ("key", "certificate")
         fault(section, missing, f"is missing, {given} alone is not enough")
     if listener.max_unauthenticated > listener.max_connections:
         most = listener.max_connections

@@ -6,13 +6,14 @@ stand together, for the loader and for the reference page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 
-from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Source, did_you_mean, plain
+from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Secret, Source, did_you_mean, is_reference, plain
 from orosync.config.source import RawSection
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ Report = Callable[[str, str], None]
 DottedReader = Callable[[str, str, Source], Any]
 
 _METADATA = "orosync.config.key"
+_NOTHING = object()
 
 RENAMED = {
     "believe": "trusted_providers",
@@ -94,11 +96,15 @@ def keys_of(section: type[Any]) -> dict[str, Key]:
 def build(
     section: type[T], raw: RawSection, source: Source, fixed: Mapping[str, Any], report: Report, warn: Report
 ) -> T | None:
-    """Make a section; every fault is reported, and None returned if there was one. ``warn`` takes what is likely to be
-    a mistake. ``fixed`` holds the fields that are no keys (the section's name)."""
+    """Make a section; every fault is reported. ``warn`` takes what is likely to be a mistake. ``fixed`` holds the
+    fields that are no keys (the section's name).
+
+    A section with faults is made of the keys without, so that what is wrong between those is found too; a key with a
+    fault has its default, a required one its example. None where that is not possible."""
     keys = keys_of(section)
     found: dict[str, Any] = dict(fixed)
     faults: list[str] = []
+    with_colon: set[str] = set()
 
     def fault(at: str, text: str) -> None:
         faults.append(at)
@@ -107,6 +113,11 @@ def build(
     for name, value in raw.values.items():
         head, dot, tail = name.partition(".")
         spec = keys.get(head if dot else name)
+        before = name.partition(": " if dot else ":")[0].strip()
+        if before != name and before.partition(".")[0] in keys:
+            with_colon.add(before)  # what follows may be a secret, and is not told
+            fault(before, "stands with a colon, write = in its place")
+            continue
         if spec is None or spec.dotted != bool(dot):
             fault(name, _unknown(name, raw, keys))
             continue
@@ -123,9 +134,21 @@ def build(
         except ValueError as error:
             fault(name, str(error))
     for name, spec in keys.items():
-        if spec.required and name not in raw.values:
+        if spec.required and name not in raw.values and name not in with_colon:
             fault(name, f"is missing, add a line like: {name} = {spec.example}")
-    return None if faults else section(**found)
+    if faults:
+        found.update((name, _stand_in(spec)) for name, spec in keys.items() if spec.required and name not in found)
+        if _NOTHING in found.values():
+            return None
+    return section(**found)
+
+
+def _stand_in(spec: Key) -> Any:
+    """A value that is no fault, for a required key that has none."""
+    try:
+        return spec.read(spec.example, BUILTIN)
+    except ValueError:  # a reference to a secret
+        return Secret("", spec.example) if is_reference(spec.example) else _NOTHING
 
 
 def _unsuitable(text: str, spec: Key) -> str:
@@ -137,6 +160,8 @@ def _unsuitable(text: str, spec: Key) -> str:
         return "holds the secret that Oro is published with, which is public: choose your own"
     if len(text) > 1 and text[0] in "\"'" and text.find(text[0], 1) == len(text) - 1:
         return "stands in quotes, which would be part of it: take them away"
+    if re.search(r"\s#|\s;\s" if not spec.dotted else r"\s#", text):
+        return "has a comment behind it, which would be part of it: put the comment on a line of its own"
     return ""
 
 

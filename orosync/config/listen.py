@@ -39,11 +39,11 @@ class ListenSection:
         default="websocket",
     )
     certificate: Path | None = setting(
-        readers.existing_file, "Serve TLS with this certificate chain (PEM); needs `key`."
+        readers.certificates, "Serve TLS with this certificate chain (PEM); needs `key`."
     )
-    key: Path | None = setting(readers.private_file, "The certificate's private key (PEM).")
+    key: Path | None = setting(readers.private_key, "The certificate's private key (PEM).")
     client_ca: Path | None = setting(
-        readers.existing_file,
+        readers.certificates,
         "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
         "certificate`. Clients without one can use other methods.",
     )

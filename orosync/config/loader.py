@@ -102,6 +102,8 @@ class _Loading:
         self._path = path
         self._source = source
         self._faults: list[tuple[int, str]] = []
+        self._faulty: dict[str, set[str]] = {}
+        """By section: the keys with a fault of their own, and those that a misspelt one is likely to mean."""
         self._warnings: list[tuple[int, str]] = []
         for line, text in raw.faults:
             self._faults.append((line, _with_line(text, line)))
@@ -138,7 +140,7 @@ class _Loading:
             uplinks=self._uplinks(realms, titles["uplink"]),
             operations=None if operations is None else self._make(OperationsSection, operations),
         )
-        checks.check(configuration, titles, self._fault)
+        checks.check(configuration, titles, self._fault_between, self._faulty)
         self._dangling(configuration, titles)
         self.end()
         return configuration
@@ -166,6 +168,18 @@ class _Loading:
     def _fault(self, title: str, key: str, text: str) -> None:
         self._faults.append(self._told(title, f" {key}:" if key else ":", key, text))
 
+    def _own_fault(self, title: str, key: str, text: str) -> None:
+        """Of a key by itself."""
+        meant = re.search(r"did you mean (\w+)(?:\.NAME)?\?$", text) if "is no key of" in text else None
+        self._faulty.setdefault(title, set()).update((key, meant[1] if meant else key))
+        self._fault(title, key, text)
+
+    def _fault_between(self, title: str, key: str, text: str) -> None:
+        """Of keys that do not fit together, unless one of them has a fault already that explains it."""
+        faulty = self._faulty.get(title, set())
+        if not faulty or (key and key not in faulty and not checks.DEPENDS.get(key, frozenset()) & faulty):
+            self._fault(title, key, text)
+
     def _warn(self, title: str, key: str, text: str) -> None:
         self._warnings.append(self._told(title, f" {key}:" if key else "", key, text))
 
@@ -174,7 +188,9 @@ class _Loading:
         raw = self._raw.get(title)
         line = 0
         if raw is not None:
-            line = raw.values[key].line if key in raw.values else raw.line
+            # "key: x = y" is a key "key: x" to configparser
+            written = key if key in raw.values else next((one for one in raw.values if one.startswith(f"{key}:")), "")
+            line = raw.values[written].line if key and written else raw.line
         return line, _with_line(f"[{title}]{what} {text}", line)
 
     def _dangling(self, configuration: Configuration, titles: Mapping[str, Mapping[str, RawSection]]) -> None:
@@ -218,7 +234,9 @@ class _Loading:
         return {name: one for name, one in made.items() if one is not None}
 
     def _make(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
-        return build(section, raw, self._source, fixed, partial(self._fault, raw.title), partial(self._warn, raw.title))
+        return build(
+            section, raw, self._source, fixed, partial(self._own_fault, raw.title), partial(self._warn, raw.title)
+        )
 
     def _attach(self, realms: Collection[str]) -> AttachSection | None:
         made = self._make(AttachSection, self._raw["attach"]) if "attach" in self._raw else None
@@ -265,7 +283,7 @@ class _Loading:
         try:
             factory(use, self._at(raw, "use"))
         except ValueError as error:
-            self._fault(raw.title, "use", str(error))
+            self._own_fault(raw.title, "use", str(error))
             return None
         options = self._options(raw, ("use",))
         return None if options is None else ForeignSection(name=raw.name, use=use, options=options)
@@ -285,7 +303,7 @@ class _Loading:
                 else:
                     options[key] = value.text
             except ValueError as error:
-                self._fault(raw.title, key, str(error))
+                self._own_fault(raw.title, key, str(error))
         return options if len(self._faults) == before else None
 
     def _at(self, raw: RawSection, key: str) -> Source:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
 
-from orosync.config import exposure
+from orosync.config import database_dsn, exposure, redis_dsn
 
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
@@ -282,18 +284,34 @@ def existing_file(text: str, source: Source) -> Path:
     """The path of a file that can be read now."""
     path = expanded(text, source)
     try:
-        with path.open("rb"):
+        with path.open("rb") as opened:
+            opened.read(1)
             return path
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}), correct the path or its rights") from None
 
 
-def private_file(text: str, source: Source) -> Path:
-    """The path of a file with a secret that can be read now; a warning where others of this machine can read or change
-    it."""
+def certificates(text: str, source: Source) -> Path:
+    """The path of a PEM file with certificates."""
+    path = existing_file(text, source)
+    try:
+        load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        raise ValueError(f"{path} holds no certificate that can be read (PEM), name another or convert it") from None
+    return path
+
+
+def private_key(text: str, source: Source) -> Path:
+    """The path of a PEM file with a private key; a warning where others of this machine can read or change it."""
     path = existing_file(text, source)
     for doubt in exposure.of_secret(path, path.stat()):
         source.warn(doubt)
+    try:
+        load_pem_private_key(path.read_bytes(), None)
+    except TypeError:
+        raise ValueError(f"{path} is protected by a password, which orosync cannot give: remove it") from None
+    except ValueError:
+        raise ValueError(f"{path} holds no private key that can be read (PEM), name another or convert it") from None
     return path
 
 
@@ -384,6 +402,25 @@ def unpublished(found: Secret) -> Secret:
 def location(text: str, source: Source) -> Secret:
     """Where something is, with the password to it: one line of text, of any length."""
     return Secret(_line(text, source, "address", strict=True), text)
+
+
+def database(text: str, source: Source) -> Secret:
+    """The DSN of a database."""
+    return _parsed(location(text, source), database_dsn.parse)
+
+
+def redis(text: str, source: Source) -> Secret:
+    """The DSN of Redis."""
+    return _parsed(location(text, source), redis_dsn.parse)
+
+
+def _parsed(found: Secret, parse: Callable[[str], object]) -> Secret:
+    """``found``, if ``parse`` reads it."""
+    try:
+        parse(found.value)
+    except ValueError as error:
+        raise ValueError(f"{found} {error}") from None
+    return found
 
 
 def salt(text: str, source: Source) -> Secret:

@@ -199,7 +199,7 @@ class SqlDirectorySection:
     name: str
     use: str = use("postgresql", "`postgresql` or `mysql` (MariaDB too)")
     dsn: readers.Secret = setting(
-        readers.location,
+        readers.database,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
         "`ORO_DB_DSN` stands. Better of a user who may read no more than is needed ([directories.md](directories.md)).",
         required=True,

@@ -66,7 +66,7 @@ _USERS: Any = setting(
     classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
 )
 _CA: Any = setting(
-    readers.existing_file,
+    readers.certificates,
     "The certificate authorities that are trusted (PEM).",
     otherwise="the system's",
     example="/etc/orosync/ca.pem",
@@ -103,7 +103,7 @@ class RedisSessionsSection:
     name: str
     use: str = use("redis")
     dsn: readers.Secret = setting(
-        readers.location,
+        readers.redis,
         "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
         "for Sentinel. Use a user who may only read sessions ([sessions.md](sessions.md)).",
         required=True,
@@ -125,7 +125,7 @@ class PdoSessionsSection:
     name: str
     use: str = use("pdo")
     dsn: readers.Secret = setting(
-        readers.location,
+        readers.database,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Use "
         "a user who may read no more than is needed ([sessions.md](sessions.md)).",
         required=True,

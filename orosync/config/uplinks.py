@@ -159,7 +159,7 @@ class UplinkSection:
         example="file:/etc/orosync/uplink.key",
     )
     ca: Path | None = setting(
-        readers.existing_file,
+        readers.certificates,
         "The certificate authorities that are trusted (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",

@@ -206,15 +206,18 @@ def _unassigned_roles(configuration: Configuration, warn: Warn) -> None:
             given.update(user.role for user in authenticator.user)
     for section, key, roles in _named_roles(configuration):
         for role in sorted(set(roles) - given):
-            what = role if key else "it"
-            warn(section, key or f"role {role}", f"no authenticator gives {what}{did_you_mean(role, given)}")
+            hint = did_you_mean(role, given) or ", correct the name or give it to somebody"
+            warn(section, key, f"no authenticator gives {'it' if section.startswith('role:') else role}{hint}")
 
 
 def _named_roles(configuration: Configuration) -> Iterator[tuple[str, str, Iterable[str]]]:
-    """(section, key, roles that are meant to do something); without a key, where they stand in many."""
+    """(section, key, roles that are meant to do something)."""
     for topics in configuration.topics.values():
-        lines = [(*(line.subscribe or ()), *(line.publish or ())) for line in topics.channel]
-        yield f"topics:{topics.name}", "", {*topics.subscribe, *topics.publish}.union(*lines)
+        title = f"topics:{topics.name}"
+        yield title, "subscribe", topics.subscribe
+        yield title, "publish", topics.publish
+        for line in topics.channel:
+            yield title, f"channel.{line.pattern}", {*(line.subscribe or ()), *(line.publish or ())}
     for role in configuration.roles:
         yield role.title, "", (role.name,)
     for name, one in configuration.authorizers.items():

@@ -18,6 +18,8 @@ from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
 from orosync.clocks import Now
+from orosync.config import database_dsn as dsn
+from orosync.config import redis_dsn
 from orosync.config.authentication import (
     CertificateSection,
     CryptosignSection,
@@ -40,7 +42,6 @@ from orosync.errors import ConfigError
 from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
-from orosync.identity.directories import dsn
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.sql import Engine, MySQL, PostgreSQL, QueryLimits, missing_driver
 from orosync.identity.hasher import DigestSource
@@ -49,7 +50,7 @@ from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOffice
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
 from orosync.identity.scram import ScramAuthenticator
-from orosync.identity.sessions import exchange, files, redis, redis_dsn, redis_link
+from orosync.identity.sessions import exchange, files, redis, redis_link
 from orosync.identity.sessions.exchange import TicketExchange, Verify
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.sessions.pdo import PdoSessions

@@ -160,8 +160,8 @@ class ReloadingCredentials:
     """A certificate chain and its key from PEM files, for ``secured``.
 
     ``client_ca_path`` holds the authorities whose certificates clients may present. Clients without a certificate are
-    served too, those with one of another authority are not. Raises ConfigError, one line for the file at fault, when
-    the files cannot be read or do not belong together.
+    served too, those with one of another authority are not. Raises ConfigError, one line for the file at fault (which
+    begins with the key of a listener that names it), when the files cannot be read or do not belong together.
     """
 
     def __init__(
@@ -187,19 +187,19 @@ class ReloadingCredentials:
         return self._expires
 
     def _load(self) -> CertificateOptions:
-        path = self._certificate_path
+        key_name, path = "certificate", self._certificate_path
         authorities: list[x509.Certificate] = []
         try:
             certificates = x509.load_pem_x509_certificates(path.read_bytes())
             chain = [X509.from_cryptography(one) for one in certificates]
-            path = self._key_path
+            key_name, path = "key", self._key_path
             key = PKey.from_cryptography_key(load_pem_private_key(path.read_bytes(), None))  # type: ignore[arg-type]
             if self._client_ca_path is not None:
-                path = self._client_ca_path
+                key_name, path = "client_ca", self._client_ca_path
                 authorities = x509.load_pem_x509_certificates(path.read_bytes())
         except (OSError, ValueError, TypeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not a PEM file that can be used (no password)"
-            raise ConfigError((f"{path}: {why}",)) from None
+            raise ConfigError((f"{key_name}: {path}: {why}",)) from None
         options = CertificateOptions(
             privateKey=key,
             certificate=chain[0],
@@ -210,7 +210,8 @@ class ReloadingCredentials:
         try:
             context = options.getContext()
         except SSL.Error:
-            raise ConfigError((f"{path}: does not belong to the certificate in {self._certificate_path}",)) from None
+            fault_text = f"key: {self._key_path}: does not belong to the certificate in {self._certificate_path}"
+            raise ConfigError((fault_text,)) from None
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
         context.set_alpn_select_callback(_choose_protocol)
         if authorities:

@@ -59,7 +59,7 @@ class CheckTests(SynchronousTestCase):
         ]
         error = self.assertRaises(ConfigError, check, sections, self.state, time_of_day)
         words = f"{broken}: not a PEM file that can be used (no password), correct the file or name another"
-        self.assertEqual(error.faults, (f"[listen:one] {words}", f"[listen:two] {words}"))
+        self.assertEqual(error.faults, (f"[listen:one] certificate: {words}", f"[listen:two] key: {words}"))
         self.assertIsNone(check(sections[:1], self.state, time_of_day))
 
     def test_nothing_is_made(self):

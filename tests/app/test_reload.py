@@ -151,7 +151,7 @@ class RulesTests(SynchronousTestCase):
         """What a start would warn of is said once, not again at each reload."""
         text = TEXT.replace("acme/news = subscribe guest", "acme/news = subscribe guset")
         for before, said in (
-            ("", ["[topics:oro] role guset: no authenticator gives it, did you mean guest?"]),
+            ("", ["[topics:oro] channel.acme/news: no authenticator gives guset, did you mean guest?"]),
             ("#\n", []),
         ):
             self.logged.clear()

@@ -24,7 +24,7 @@ class CheckConfigTests(CommandCase):
         self.assertEqual(self.out.splitlines()[-1], "configuration OK")
         self.configure("subscribe = user staff", "subscribe = user stuff")
         self.assertEqual(await self.orosync("check-config"), 0)
-        self.assertIn("warning: [topics:oro] role stuff: no authenticator gives it, did you mean staff?", self.out)
+        self.assertIn("warning: [topics:oro] subscribe: no authenticator gives stuff, did you mean staff?", self.out)
 
     async def test_shared_passwords(self):
         """Users who have one password hash are named; that a database cannot be asked is no fault of the file."""
@@ -83,7 +83,7 @@ class CheckConfigTests(CommandCase):
         broken.write_text("no PEM")
         self.configure("publisher_from", f"certificate = {broken}\nkey = {broken}\npublisher_from")
         self.assertEqual(await self.orosync("check-config"), 1)
-        self.assertIn(f"orosync: [listen:public] {broken}: not a PEM file", self.err)
+        self.assertIn(f"orosync: [listen:public] certificate: {broken} holds no certificate", self.err)
         self.assertRegex(self.err, r" \(line \d+\)\n")
 
     async def test_fault_of_another_command(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError
+from orosync.transport.tls import self_signed
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -42,6 +44,15 @@ ENVIRON: Mapping[str, str] = {
     "HOME": "/nowhere",
     "STATE_DIRECTORY": tempfile.gettempdir(),
 }
+
+
+@functools.cache
+def pem() -> str:
+    """A certificate and its key in one file."""
+    with tempfile.TemporaryDirectory() as place:
+        certificate, key = Path(place, "certificate"), Path(place, "key")
+        self_signed(certificate, key)
+        return certificate.read_text() + key.read_text()
 
 
 class FilesCase(SynchronousTestCase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
+from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase, pem
 
 LISTEN = "[listen:public]\nendpoint = tcp:8080:interface=127.0.0.1\n"
 DEMO = """\
@@ -184,7 +184,7 @@ class Doors(FilesCase):
 
     def test_halves_of_tls(self) -> None:
         """Certificate and key come together."""
-        self.write("x", "file.pem")
+        self.write(pem(), "file.pem")
         table = {
             "certificate = file.pem\n": "[listen:public] key: is missing, certificate alone is not enough (line 1)",
             "key = file.pem\n": "[listen:public] certificate: is missing, key alone is not enough (line 1)",

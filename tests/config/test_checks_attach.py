@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.files import ENVIRON, SOUND, FilesCase
+from tests.config.files import ENVIRON, SOUND, FilesCase, pem
 
 KEY = "0f" * 32
 HERE = "[attach]\nurl = ws://127.0.0.1:8081\nkey = env:KEY\n"
@@ -28,7 +28,7 @@ class Checks(FilesCase):
         self.assertIn("[attach] secret: is given beside key", self.told(HERE + "secret = env:ORO_SECRET\n" + REALM))
         same = "authorizer = com.orosync.authenticate\n"
         self.assertIn("[attach] authorizer: has the name of the authenticator", self.told(HERE + same + REALM))
-        self.assertIn("goes with TLS alone", self.told(HERE + f"ca = {self.write('x', 'ca.pem')}\n" + REALM))
+        self.assertIn("goes with TLS alone", self.told(HERE + f"ca = {self.write(pem(), 'ca.pem')}\n" + REALM))
 
     def test_publishers(self) -> None:
         """The back end's networks cannot be all addresses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.files import ENVIRON, SOUND, FilesCase
+from tests.config.files import ENVIRON, SOUND, FilesCase, pem
 from tests.config.test_uplinks import JOINED
 
 KEY = "ab" * 32
@@ -43,7 +43,7 @@ class Together(FilesCase):
 
     def test_authorities_without_tls(self) -> None:
         """``ca`` with an address that has no TLS would protect nothing."""
-        self.write("x", "ca.pem")
+        self.write(pem(), "ca.pem")
         plain = JOINED.replace("wss://", "ws://")
         (fault,) = self.faults(plain + "[uplink:oro]\nca = ca.pem\n")
         self.assertIn("[uplink:oro] ca: goes with TLS alone", fault)

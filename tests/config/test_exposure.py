@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from orosync.config import exposure
-from tests.config.files import SECRET, SOUND, FilesCase
+from tests.config.files import SECRET, SOUND, FilesCase, pem
 
 OTHERS, GROUP, READ = "changed by all users", "changed by its group", "read by all users"
 
@@ -129,7 +129,7 @@ class Keys(FilesCase):
         """Each with section, key and line: a secret, a user's hash, a key of TLS, an option of a part of one's own, the
         directory of plugins, the module of a part, the configuration."""
         for name in ("oro", "hash", "file.pem", "token"):
-            self.write(SECRET, name).chmod(0o644)
+            self.write(pem() if name == "file.pem" else SECRET, name).chmod(0o644)
         place = self.directory / "open" / "plugins"
         place.mkdir(parents=True)
         place.parent.chmod(0o1777)

@@ -16,7 +16,7 @@ from orosync.config.sections import (
 )
 from orosync.errors import ConfigError
 from orosync.model import User
-from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase
+from tests.config.files import ENVIRON, SECRET, SOUND, FilesCase, pem
 
 ETC = Path(__file__).resolve().parents[2] / "etc"
 PRODUCTION = ETC / "router.production.ini"
@@ -115,7 +115,7 @@ class Faulty(FilesCase):
             [
                 "[listen:public] header_limit: 'x' is not a size",
                 "[listen:public] realm: there is no [realm:orro]",
-                "[listen:public] authenticators: there is no [authenticator:tiket]",
+                "[listen:public] authenticators: no realm has tiket",
                 f"[authenticator:ticket] secret: {self.directory}/nowhere cannot be read (No such file or directory)",
                 "[authenticator:ticket] directory: there is no [directory:peopel]",
             ],
@@ -265,8 +265,8 @@ class Shipped(FilesCase):
         self.write("fedcba9876543210" * 2, "oro_secret_old")
         self.write("postgres://orosync:password@127.0.0.1/oro", "db_dsn")
         self.write(ENVIRON["ADMIN_HASH"], "admin_hash")
-        self.write("x", "fullchain.pem")
-        self.write("x", "privkey.pem")
+        self.write(pem(), "fullchain.pem")
+        self.write(pem(), "privkey.pem")
         environ = {"CREDENTIALS_DIRECTORY": str(self.directory), "STATE_DIRECTORY": str(self.directory)}
         configuration = self.load(text, environ)
         expected = ["[listen:shared] endpoint: tcp:8080 takes connections from other machines unencrypted"]

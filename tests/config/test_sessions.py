@@ -8,6 +8,7 @@ from orosync.config import sessions
 from tests.config.files import ENVIRON, SOUND, FilesCase
 
 DSN = "redis://orosync:top-secret@h"
+DATABASE = "postgres://orosync:top-secret@h/oro"
 
 
 class Sections(FilesCase):
@@ -16,12 +17,12 @@ class Sections(FilesCase):
     def loaded(self, *lines: str) -> object:
         """The section with these lines."""
         text = SOUND + "[sessions:oro]\n" + "\n".join(lines) + "\n"
-        return self.load(text, {**ENVIRON, "DSN": DSN}).session_stores["oro"]
+        return self.load(text, {**ENVIRON, "DSN": DSN, "DATABASE": DATABASE}).session_stores["oro"]
 
     def fault(self, *lines: str) -> str:
         """The one fault of a section with these lines."""
         text = SOUND + "[sessions:oro]\n" + "\n".join(lines) + "\n"
-        (fault,) = self.faults(text, {**ENVIRON, "DSN": DSN})
+        (fault,) = self.faults(text, {**ENVIRON, "DSN": DSN, "DATABASE": DATABASE})
         return fault
 
     def test_the_least(self) -> None:
@@ -33,7 +34,7 @@ class Sections(FilesCase):
         redis = self.loaded("use = redis", "dsn = env:DSN")
         assert isinstance(redis, sessions.RedisSessionsSection)
         self.assertEqual((redis.prefix, redis.ca, redis.timeout, redis.dsn.value), ("session", None, 2.0, DSN))
-        pdo = self.loaded("use = pdo", "dsn = env:DSN")
+        pdo = self.loaded("use = pdo", "dsn = env:DATABASE")
         assert isinstance(pdo, sessions.PdoSessionsSection)
         self.assertEqual((pdo.table, pdo.connections), ("oro_session", 4))
         http = self.loaded("use = http", "url = https://oro.example.com/admin/sync/ticket", "authenticator = ticket")
@@ -42,8 +43,8 @@ class Sections(FilesCase):
 
     def test_dsn_is_not_shown(self) -> None:
         """It may hold a password."""
-        for use in ("redis", "pdo"):
-            self.assertNotIn("top-secret", repr(self.loaded(f"use = {use}", "dsn = env:DSN")))
+        for use, dsn in (("redis", "DSN"), ("pdo", "DATABASE")):
+            self.assertNotIn("top-secret", repr(self.loaded(f"use = {use}", f"dsn = env:{dsn}")))
 
     def test_classes(self) -> None:
         """Classes of one's own are listed by their full names."""
@@ -62,9 +63,11 @@ class Sections(FilesCase):
             (("use = file", "path = /s"), "'file' is not known, did you mean files?"),
             (("use = files",), "path: is missing, add a line like: path = /var/www/oro/var/sessions/prod"),
             (("use = redis", f"dsn = {DSN}"), "a secret never stands in this file"),
+            (("use = redis", "dsn = env:DATABASE"), "dsn: env:DATABASE is not a DSN of Redis"),
+            (("use = pdo", "dsn = env:DSN"), "dsn: env:DSN names no database that orosync can ask"),
             (("use = redis", "dsn = env:DSN", "prefix = a b"), "prefix: 'a b' is not the beginning of a key"),
             (("use = redis", "dsn = env:DSN", "ca = /nowhere"), "ca: /nowhere cannot be read"),
-            (("use = pdo", "dsn = env:DSN", "table = a;b"), "table: 'a;b' is no name of a table"),
+            (("use = pdo", "dsn = env:DATABASE", "table = a;b"), "table: 'a;b' is no name of a table"),
             ((*http, "url = oro.example.com"), "is not an address, write it like https://oro.example.com/admin"),
             ((*http, "url = https://user:pw@oro.example.com/x"), "is not an address"),
             ((*http, "url = https://oro.example.com/x", "cookie = a;b"), "cookie: 'a;b' is not the name of a cookie"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orosync.config import load
 from orosync.config.warnings import SPARE_FILES
-from tests.config.files import ENVIRON, SOUND, FilesCase
+from tests.config.files import ENVIRON, SOUND, FilesCase, pem
 
 LISTEN = "[listen:public]\nendpoint = tcp:8080:interface=127.0.0.1\n"
 
@@ -37,7 +37,7 @@ class Warnings(FilesCase):
     def test_roles_that_no_user_has(self) -> None:
         """A role in a topic's rule that no authenticator gives, unless a foreign one might."""
         text = SOUND + "channel.acme = subscribe usr; publish nobody\n"
-        expected = "[topics:oro] role usr: no authenticator gives it, did you mean user? (line 17)"
+        expected = "[topics:oro] channel.acme: no authenticator gives usr, did you mean user? (line 19)"
         self.assertEqual(self.load(text).warnings, (expected,))
         foreign = text.replace("= ticket\nauthorizers", "= ticket acme\nauthorizers")
         self.assertEqual(self.load(foreign + "[authenticator:acme]\nuse = acme.auth:make\n").warnings, ())
@@ -64,7 +64,7 @@ class Warnings(FilesCase):
         self.assertEqual(
             self.load(text).warnings,
             (
-                "[role:oro/usr] role usr: no authenticator gives it, did you mean user? (line 19)",
+                "[role:oro/usr] no authenticator gives it, did you mean user? (line 19)",
                 "[authorizer:rules] registered_by: no authenticator gives bakend, did you mean backend? (line 26)",
                 "[authorizer:rules] purge_role: no authenticator gives usre, did you mean user? (line 29)",
             ),
@@ -103,7 +103,7 @@ class Warnings(FilesCase):
         self.assertIn("[listen:public] origins: Oro's publisher sends 127.0.0.1 and is refused", warning)
 
     def listening(self, lines: str) -> list[str]:
-        self.write("x", "file.pem")
+        self.write(pem(), "file.pem")
         text = SOUND.replace(LISTEN, f"[listen:public]\norigins = https://a.example\n{lines}\n")
         return list(self.load(text).warnings)
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from orosync.identity.directories.dsn import MYSQL, POSTGRESQL, Dsn
+from orosync.config.database_dsn import MYSQL, POSTGRESQL, Dsn
 from orosync.model import MOST_SHARED, SharedPassword, User
 from orosync.registry import how_to_install
 

@@ -13,9 +13,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from orosync.config.redis_dsn import RedisDsn
 from orosync.errors import Unavailable
 from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
-from orosync.identity.sessions.redis_dsn import RedisDsn
 from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink, protocol_class, words
 from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads

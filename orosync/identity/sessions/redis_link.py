@@ -21,7 +21,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
-from orosync.identity.sessions.redis_dsn import RedisDsn, Server
+from orosync.config.redis_dsn import RedisDsn, Server
 
 EXTRA = "redis"
 MODULE = "txredisapi"

@@ -12,8 +12,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.trial.unittest import TestCase
 
+from orosync.config.database_dsn import Dsn, parse
 from orosync.errors import Unavailable
-from orosync.identity.directories.dsn import Dsn, parse
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.sql import MySQL, PostgreSQL, QueryLimits
 from orosync.interfaces import IDirectory

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.directories.dsn import parse
+from orosync.config.database_dsn import parse
 from orosync.identity.directories.sql import MySQL, QueryLimits
 from orosync.model import User
 from orosync.testing import DirectoryContract, SharedPasswordsContract

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.directories.dsn import parse
+from orosync.config.database_dsn import parse
 from orosync.identity.directories.pool import SqlDirectory
 from orosync.identity.directories.sql import PostgreSQL, QueryLimits
 from orosync.model import User

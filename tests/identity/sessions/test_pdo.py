@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from orosync.clocks import time_of_day
+from orosync.config.database_dsn import parse
 from orosync.errors import Refused, Unavailable
-from orosync.identity.directories.dsn import parse
 from orosync.identity.directories.sql import MySQL, PostgreSQL, QueryLimits
 from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.pdo import PdoSessions

@@ -14,10 +14,10 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from orosync.config.redis_dsn import parse
 from orosync.errors import Refused, Unavailable
 from orosync.identity.php.session import LARGEST, QUICK, SessionReader
 from orosync.identity.sessions.redis import RedisSessions
-from orosync.identity.sessions.redis_dsn import parse
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
 from orosync.model import AdminSession

@@ -18,10 +18,10 @@ from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from orosync.config.redis_dsn import parse
 from orosync.errors import Unavailable
 from orosync.identity.php.session import SessionReader
 from orosync.identity.sessions.redis import RedisSessions
-from orosync.identity.sessions.redis_dsn import parse
 from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore

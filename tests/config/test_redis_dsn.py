@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.sessions.redis_dsn import RedisDsn, Server, parse
+from orosync.config.redis_dsn import RedisDsn, Server, parse
 
 LOCAL = Server("127.0.0.1", 6379)
 

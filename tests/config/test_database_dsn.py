@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.identity.directories.dsn import KEPT, MYSQL, POSTGRESQL, Dsn, parse
+from orosync.config.database_dsn import KEPT, MYSQL, POSTGRESQL, Dsn, parse
 
-PHP = Path(__file__).resolve().parents[2] / "php" / "database_dsn.php"
+PHP = Path(__file__).resolve().parents[1] / "php" / "database_dsn.php"
 
 
 def dsn(engine: str, host: str = "db", port: int | None = None, **changes: object) -> Dsn:
