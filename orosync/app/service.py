@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStrea
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from orosync import __version__
 from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
 from orosync.app.control import ControlSocket
@@ -180,6 +181,8 @@ class RouterService(MultiService):
     def startService(self) -> None:
         """Open every listener. Those that cannot be had end the process with a line each and status 1."""
         self._process.guard()
+        node = self._configuration.router.node
+        self.log.info("orosync {version} starts, node {node}", version=__version__, node=node)
         for warning in (*self._configuration.warnings, *self._container.authorizer_factory.warnings):
             self.log.warn("{text}", text=warning)
         # All kinds of endpoints that a configuration may name answer at once.
@@ -296,7 +299,10 @@ class RouterService(MultiService):
             host.closing = True
         seconds = self._configuration.router.drain
         count = len(self._sessions)
-        self.log.info("stopping: {count} clients are let go within {seconds:g} s", count=count, seconds=seconds)
+        self.log.info(
+            "node {node} stops: {count} clients are let go within {seconds:g} s",
+            node=self._configuration.router.node, count=count, seconds=seconds,
+        )  # fmt: skip
         self._process.stopping(seconds + GRACE + 2)
         return Deferred.fromCoroutine(self._stop())
 

@@ -32,7 +32,26 @@ _ODD_EXTRAS: tuple[dict[str, Any], ...] = (
 )
 
 
-class AuthenticatorContract(_Case):
+class Contract(_Case):
+    """A contract suite: a failure of one of its tests says in words what the contract demands."""
+
+    @property
+    def failureException(self) -> type[BaseException]:  # type: ignore[override]
+        """The test case's own, which ``str`` begins with the demand. Tests that are not the contract's keep theirs."""
+        base: type[BaseException] = super().failureException
+        test = getattr(type(self), self._testMethodName, None)
+        demand = " ".join((getattr(test, "__doc__", None) or "").split())
+        if not demand or not getattr(test, "__module__", "").startswith("orosync.testing."):
+            return base
+
+        class ContractBroken(base):  # type: ignore[valid-type, misc]
+            def __str__(self) -> str:
+                return f"the contract demands: {demand}\n{super().__str__()}"
+
+        return ContractBroken
+
+
+class AuthenticatorContract(Contract):
     """What every IAuthenticator must do; a mixin for a twisted.trial TestCase that makes one."""
 
     credentials: tuple[str, ...] = ()
@@ -136,7 +155,7 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
 _Request = tuple[Principal, Action, str]
 
 
-class AuthorizerContract(_Case):
+class AuthorizerContract(Contract):
     """What every IAuthorizer must do; a mixin for a twisted.trial TestCase that makes one and says what it grants.
 
     Only the samples are tested: name some of every kind that it distinguishes.

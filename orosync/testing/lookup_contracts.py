@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
@@ -12,14 +12,10 @@ from zope.interface.verify import verifyObject
 from orosync.errors import Refused, Unavailable
 from orosync.interfaces import IDirectory, ISessionStore, ISharedPasswords
 from orosync.model import AdminSession, User
-
-if TYPE_CHECKING:
-    from unittest import TestCase as _Case
-else:
-    _Case = object  # a contract is mixed into a test case, and is none itself
+from orosync.testing.contracts import Contract
 
 
-class DirectoryContract(_Case):
+class DirectoryContract(Contract):
     """What every IDirectory must do; a mixin for a trial TestCase that makes one with given users."""
 
     ANNA = User(
@@ -91,7 +87,7 @@ class DirectoryContract(_Case):
             self.assertIsNone(await self.found(login), repr(login[:20]))
 
 
-class SharedPasswordsContract(_Case):
+class SharedPasswordsContract(Contract):
     """What every directory that is an ISharedPasswords too must do; a mixin as DirectoryContract."""
 
     def make_directory(self, users: tuple[User, ...]) -> Deferred[IDirectory]:
@@ -141,7 +137,7 @@ class SharedPasswordsContract(_Case):
         self.assertEqual(shared, {"p": (40, 40, tuple(range(1, 11)))})
 
 
-class SessionStoreContract(_Case):
+class SessionStoreContract(Contract):
     """What every ISessionStore must do; a mixin for a trial TestCase that makes one with given sessions."""
 
     ANNA_IN, ODD_IN, NO_USER_IN, UNKNOWN = (

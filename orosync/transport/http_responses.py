@@ -20,6 +20,8 @@ PHRASES = {
     505: "HTTP Version Not Supported",
 }
 _EXTRA = {
+    # For a request of another version of WebSocket, which is refused with 400 (RFC 6455 sections 4.2.2 and 4.4).
+    400: "Sec-WebSocket-Version: 13\r\n",
     405: "Allow: GET\r\n",
     426: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
     503: f"Retry-After: {RETRY_AFTER}\r\n",
@@ -37,3 +39,9 @@ def _whole(status: int, phrase: str) -> bytes:
 
 ANSWERS = {status: _whole(status, phrase) for status, phrase in PHRASES.items()}
 """The whole answer for each status."""
+
+
+def answer(status: int, method: str = "GET") -> bytes:
+    """The answer to a request with ``method``: that to HEAD ends with its head (RFC 9110 section 9.3.2)."""
+    whole = ANSWERS[status]
+    return whole[: whole.index(b"\r\n\r\n") + 4] if method == "HEAD" else whole

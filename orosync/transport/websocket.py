@@ -28,7 +28,7 @@ from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
-from orosync.transport.http_responses import ANSWERS
+from orosync.transport.http_responses import answer
 from orosync.transport.http_site import Branch
 from orosync.transport.read_turns import LEAST
 from orosync.transport.tls import connection_of
@@ -55,6 +55,8 @@ class WebSocketHandshake(Handshake):
     """The opening handshake of one connection (RFC 6455 section 4.2), dropped when it is over."""
 
     _connection: WebSocketConnection
+    _method = ""
+    """Of the request, once it is known."""
 
     def __init__(self, connection: WebSocketConnection) -> None:
         super().__init__(connection)
@@ -102,6 +104,7 @@ class WebSocketHandshake(Handshake):
         connection = self._connection
         settings = connection.settings
         request = parse(head)
+        self._method = request.method
         if not wants_websocket(request):
             self._serve_http(request)
             return
@@ -154,7 +157,7 @@ class WebSocketHandshake(Handshake):
 
     def _refuse_busy(self) -> None:
         self._buffer = b""
-        self._connection.answer(ANSWERS[503])
+        self._connection.answer(answer(503, self._method))
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
         key, agreement = more
@@ -168,7 +171,7 @@ class WebSocketHandshake(Handshake):
         self._over = True
         self._buffer = b""
         self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
-        self._connection.answer(ANSWERS[status])
+        self._connection.answer(answer(status, self._method))
 
 
 class WebSocketConnection(Connection, AutobahnServerProtocol):

@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from orosync import __version__
 from orosync.app.container import Container
 from orosync.app.service import RouterService, build
 from orosync.config import load
@@ -32,6 +33,7 @@ from tests.support.ports import free_port
 OPEN = """
 [router]
 drain = 1s
+node = web1
 state = .
 [listen:one]
 endpoint = tcp:0:interface=127.0.0.1
@@ -122,6 +124,13 @@ class ListeningTests(ServiceCase):
         self.assertEqual(len({id(factory.scheduler) for factory in factories}), 1)
         self.assertEqual(len({id(factory.turns) for factory in factories}), 1)
 
+    async def test_node(self):
+        """The first line of the log and that of the stop name the node, for logs of several in one place."""
+        service = self.serve()
+        self.assertEqual(self.said()[0], f"orosync {__version__} starts, node web1")
+        await service.stopService()
+        self.assertIn("node web1 stops: 0 clients are let go", self.said()[-1])
+
     async def test_each_kind_of_listener(self):
         """T1, T2: the log says what a listener serves, and it does."""
         listener = "[listen:{0}]\nendpoint = tcp:0:interface=127.0.0.1\ntransport = {1}\n{2}\n"
@@ -162,7 +171,7 @@ class ListeningTests(ServiceCase):
             await deferToThread(client.read)
         with self.assertRaises(ConnectionRefusedError):
             await deferToThread(RawClient, f"ws://{host}:{port}/")
-        self.assertIn("stopping: 1 clients are let go within 1 s", self.said())
+        self.assertIn("node web1 stops: 1 clients are let go within 1 s", self.said())
 
 
 class ReloadTests(ServiceCase):

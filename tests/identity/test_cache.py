@@ -43,3 +43,12 @@ class Memory(SynchronousTestCase):
         memory.put(b"a", "new", now=5.0, until=20.0)
         memory.put(b"c", "c", now=5.0, until=20.0)
         self.assertEqual([memory.get(key, 15.0) for key in (b"a", b"b", b"c")], ["new", None, "c"])
+
+    def test_put_again_counts_as_new(self) -> None:
+        """Before it is full too: what was put again goes after what was not, and costs no other entry its place."""
+        memory: TTLCache[str] = TTLCache(3)
+        for key in (b"a", b"b", b"a", b"c", b"d"):
+            memory.put(key, "v", now=0.0, until=10.0)
+        self.assertEqual([memory.get(key, 1.0) for key in (b"a", b"b", b"c", b"d")], ["v", None, "v", "v"])
+        memory.put(b"d", "again", now=1.0, until=10.0)
+        self.assertEqual([memory.get(key, 1.0) for key in (b"a", b"c", b"d")], ["v", "v", "again"])

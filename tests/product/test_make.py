@@ -81,14 +81,14 @@ class Demonstration(MakeCase):
     def test_interrupted(self) -> None:
         """Ctrl-C goes to make, the shell and the router at once; it warns of nothing."""
         said = self.ends(self.running(), signal.SIGINT)
-        self.assertIn("stopping: 0 clients", said)
+        self.assertIn(" stops: 0 clients", said)
         self.assertNotIn("warn", said)
 
     def test_interrupted_twice(self) -> None:
         """An impatient user gets no other message from make."""
         child = self.running()
         os.killpg(child.process.pid, signal.SIGINT)
-        child.wait_for_line("stopping")
+        child.wait_for_line(" stops: ")
         self.ends(child, signal.SIGINT)
 
     def test_the_terminal_goes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,3 +34,14 @@ class ShutdownTests(SynchronousTestCase):
         for client in old:
             self.assertIsNone(client.ended(), "a CLOSE frame keeps Oro's pages from reconnecting")
         self.assertNotIn("Traceback", house.log)
+        self.assertNotRegex(house.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]")
+
+    def test_keyboard(self):
+        """Ctrl-C is an ordinary end as well: nothing is warned of, be there clients or not."""
+        house = House()
+        self.addCleanup(house.close)
+        for client in (RawClient(house.url("anna"), "wamp"), RawClient(house.url()).join(), RawClient(house.url())):
+            self.addCleanup(client.close)
+        house.child.process.send_signal(signal.SIGINT)
+        self.assertEqual(house.child.process.wait(20), 0)
+        self.assertNotRegex(house.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]|Traceback")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.internet import defer
@@ -265,3 +266,36 @@ class NoticingAuthorizers(SynchronousTestCase):
         result = TestResult()
         Suite("test_interface").run(result)
         self.assertFalse(result.wasSuccessful())
+
+    def test_demand(self) -> None:
+        """What fails says what the contract demands; a test of the plugin's own does not."""
+
+        class Suite(AuthorizerContract, TestCase):
+            grants = ((testing.principal("anna"), Action.CALL, "com.example.a"),)
+            refusals = ((testing.principal("ben"), Action.CALL, "com.example.a"),)
+
+            def make_authorizer(self) -> Any:
+                return Wardens(answer=Decision(Verdict.ALLOW))
+
+            def test_own(self) -> None:
+                """Of the plugin."""
+                self.fail("own words")
+
+        said = {}
+        for name in ("test_samples", "test_own"):
+            result = TestResult()
+            Suite(name).run(result)
+            ((_, failure),) = result.failures
+            said[name] = failure.getErrorMessage()
+        self.assertIn("the contract demands: It allows what it grants and nothing else, in any", said["test_samples"])
+        self.assertIn("own words", said["test_own"])
+        self.assertNotIn("demands", said["test_own"])
+
+    def test_page(self) -> None:
+        """docs/plugins.md has the demand of every test of every contract."""
+        page = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text()
+        for contract in (one for name, one in vars(testing).items() if name.endswith("Contract")):
+            for name in (name for name in dir(contract) if name.startswith("test_")):
+                demand = " ".join((getattr(contract, name).__doc__ or "").split()).replace("|", "\\|")
+                self.assertTrue(demand, name)
+                self.assertIn(f"| `{contract.__name__}` | `{name}` | {demand} |", page)

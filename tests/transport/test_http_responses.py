@@ -2,19 +2,19 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.http_responses import ANSWERS, RETRY_AFTER
+from orosync.transport.http_responses import ANSWERS, RETRY_AFTER, answer
 
 
 class AnswerTests(SynchronousTestCase):
     def test_each_answer_is_whole(self) -> None:
         """A client knows the length and that the connection ends; there is nothing about software in it."""
-        for status, answer in ANSWERS.items():
-            head, _, body = answer.decode("ascii").partition("\r\n\r\n")
+        for status, whole in ANSWERS.items():
+            head, _, body = whole.decode("ascii").partition("\r\n\r\n")
             lines = head.split("\r\n")
             self.assertTrue(lines[0].startswith(f"HTTP/1.1 {status} "))
             self.assertIn(f"Content-Length: {len(body)}", lines)
             self.assertTrue(any(line.startswith("Connection: ") and line.endswith("close") for line in lines))
-            self.assertNotRegex(answer.decode(), r"(?i)server|twisted|autobahn|python|orosync|\[|\]")
+            self.assertNotRegex(whole.decode(), r"(?i)server|twisted|autobahn|python|orosync|\[|\]")
 
     def test_unavailable_says_when_to_come_back(self) -> None:
         """503 carries Retry-After."""
@@ -24,3 +24,19 @@ class AnswerTests(SynchronousTestCase):
         """426 names the protocol to upgrade to and its version (RFC 9110 section 15.5.22)."""
         self.assertIn(b"\r\nUpgrade: websocket\r\n", ANSWERS[426])
         self.assertIn(b"\r\nConnection: Upgrade, close\r\n", ANSWERS[426])
+        self.assertIn(b"\r\nSec-WebSocket-Version: 13\r\n", ANSWERS[426])
+
+    def test_another_version_is_told_the_right_one(self) -> None:
+        """400, as 426, names the version that is spoken (RFC 6455 sections 4.2.2 and 4.4)."""
+        self.assertIn(b"\r\nSec-WebSocket-Version: 13\r\n", ANSWERS[400])
+
+    def test_head(self) -> None:
+        """The answer to HEAD is that to GET without its body."""
+        for status, whole in ANSWERS.items():
+            self.assertEqual(answer(status), whole)
+            self.assertEqual(answer(status, "HEAD") + whole.partition(b"\r\n\r\n")[2], whole)
+            self.assertTrue(answer(status, "HEAD").endswith(b"\r\n\r\n"))
+
+    def test_methods(self) -> None:
+        """405 says which method is taken (RFC 9110 section 15.5.6)."""
+        self.assertIn(b"\r\nAllow: GET\r\n", ANSWERS[405])
