@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -17,6 +18,7 @@ from orosync.errors import ConfigError
 from orosync.identity.single_flight import SessionLookups, SingleFlight
 from orosync.metrics import Metrics, Sample, Snapshot
 from orosync.ops.health import Check, Health
+from orosync.ops.site import Operations, operations_site
 from orosync.session.context import ListenerSession
 from orosync.transport.admission import ConnectionLimit
 from orosync.transport.tls import ReloadingCredentials
@@ -121,11 +123,9 @@ class Monitoring:
         return "" if left > 0 else f"expired {-left / 86400:.1f} days ago: renew it and reload"
 
     def _make_site(self) -> Any:
-        try:
-            from orosync.ops.site import Operations, operations_site
-        except ImportError:
+        if find_spec("prometheus_client") is None:
             how = registry.how_to_install("metrics")
-            raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"]) from None
+            raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"])
         operations = Operations(self.health.report, self.snapshot, METRICS, self.status)
         return operations_site(operations, self._container.reactor)
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
-
 from orosync.metrics import PREFIX, Kind, Metric, Snapshot
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+"""The text format of Prometheus, as every scraper reads it."""
 
 
-class _Snapshot(Collector):
+class _Collector:
     """A snapshot as prometheus_client collects it."""
 
     def __init__(self, snapshot: Snapshot, metrics: Mapping[str, Metric]) -> None:
@@ -25,24 +22,22 @@ class _Snapshot(Collector):
         self._metrics = metrics
 
     def collect(self) -> Iterator[Any]:
+        from prometheus_client import core
+
+        families = {
+            Kind.COUNTER: core.CounterMetricFamily,
+            Kind.GAUGE: core.GaugeMetricFamily,
+            Kind.HISTOGRAM: core.HistogramMetricFamily,
+        }
         for name, series in sorted(self._snapshot.items()):
             metric = self._metrics[name]
-            family = _family(metric)
+            family: Any = families[metric.kind](PREFIX + metric.name, metric.help, labels=metric.labels)
             for labels, value in series:
                 if metric.kind is Kind.HISTOGRAM:
                     family.add_metric(labels, buckets=_buckets(metric, value[0]), sum_value=value[1])
                 else:
                     family.add_metric(labels, value)
             yield family
-
-
-def _family(metric: Metric) -> Any:
-    makers = {
-        Kind.COUNTER: CounterMetricFamily,
-        Kind.GAUGE: GaugeMetricFamily,
-        Kind.HISTOGRAM: HistogramMetricFamily,
-    }
-    return makers[metric.kind](PREFIX + metric.name, metric.help, labels=metric.labels)
 
 
 def _buckets(metric: Metric, counts: list[int]) -> list[tuple[str, float]]:
@@ -56,7 +51,11 @@ def _buckets(metric: Metric, counts: list[int]) -> list[tuple[str, float]]:
 
 
 def exposition(snapshot: Snapshot, metrics: Mapping[str, Metric]) -> bytes:
-    """The whole page, with ``# HELP`` and ``# TYPE`` of each metric. ``metrics`` has all names of the snapshot."""
+    """The whole page, with ``# HELP`` and ``# TYPE`` of each metric. ``metrics`` has all names of the snapshot.
+
+    Raises ImportError where the extra is not installed."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(snapshot, metrics))
+    registry.register(_Collector(snapshot, metrics))
     return generate_latest(registry)

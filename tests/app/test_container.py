@@ -306,6 +306,6 @@ use = tests.app.test_container:Sessions
 
     def test_channel_that_cannot_be_read(self):
         """A requirement that is refused is a fault with its section, key, file and line."""
-        text = TEXT.replace("channel.acme/news =", "channel.acme/news/{what} = what .+;")
+        text = TEXT.replace("channel.acme/news =", "channel.acme/news/{what} = what (?=x)y;")
         (fault,) = self.faults(self.container(text))
         self.assertTrue(fault.startswith("[topics:oro] channel.acme/news/{what}: "), fault)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orosync.config import attached, authentication, listen, loader, realms, reference, sections, sessions, uplinks
+from orosync.config import (
+    attached,
+    authentication,
+    listen,
+    loader,
+    operations,
+    realms,
+    reference,
+    sections,
+    sessions,
+    uplinks,
+)
 from orosync.config.fields import keys_of
 from tests.config.files import FilesCase
 
@@ -31,6 +42,7 @@ class Page(FilesCase):
                 attached,
                 realms,
                 listen,
+                operations,
                 authentication,
                 realms,
                 authentication,
