@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from tests.product.crossing import ANNAS, BENS, OFFICE, UNKNOWN, Denied, Visitor
+from tests.product.crossbar_node import ANNAS, BENS, OFFICE, UNKNOWN, Denied, Visitor
 
 COMERS: dict[str, tuple[dict[str, Any], bool]] = {
     "anna": ({"ticket": "anna", "authid": "anna"}, True),

@@ -29,7 +29,7 @@ class CompressionTests(SynchronousTestCase):
         self.addCleanup(client.close)
         return client
 
-    def test_everybody_hears_everybody(self) -> None:
+    def test_all_receive_all(self) -> None:
         """Compressing clients of three libraries and one that does not, short and long messages, text and binary."""
         clients = {
             "autobahn-python": self.client("autobahn-python", deflate=True),

@@ -6,7 +6,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.crossing import ANNAS, BENS, OFFICE, UNKNOWN, Crossing, Denied, Visitor
+from tests.product.crossbar_node import ANNAS, BENS, OFFICE, UNKNOWN, CrossbarNode, Denied, Visitor
 from tests.support.crossbar import shared
 
 DENIED = "wamp.error.authentication_denied"
@@ -21,7 +21,7 @@ class Ways:
     any_origin = False
 
     def setUp(self):
-        self.crossing = shared(f"crossing-{self.way}", lambda: Crossing(self.way, any_origin=self.any_origin))
+        self.node = shared(f"node-{self.way}", lambda: CrossbarNode(self.way, any_origin=self.any_origin))
 
     def visitor(self, made: Visitor) -> Visitor:
         self.addCleanup(made.close)
@@ -34,47 +34,47 @@ class Ways:
 
     def test_a_ticket_logs_in(self):
         """Oro's ticket is taken as WAMP's: it says who one is, with or without a name in HELLO."""
-        anna = self.visitor(self.crossing.user("anna"))
+        anna = self.visitor(self.node.user("anna"))
         self.assertEqual((anna.details["authid"], anna.details["authrole"]), ("anna", "user"))
         known = {key: anna.details["authextra"][key] for key in ("user_id", "organizations", "roles")}
         self.assertEqual(known, {"user_id": 1, "organizations": [1], "roles": []})
-        nameless = self.visitor(Visitor(self.crossing.public, ticket=self.crossing.ticket("ben")))
+        nameless = self.visitor(Visitor(self.node.public, ticket=self.node.ticket("ben")))
         self.assertEqual(nameless.details["authid"], "ben")
 
     def test_a_wrong_ticket_does_not(self):
         """Whatever is wrong, the client gets the same answer; the log tells them apart."""
-        crossing = self.crossing
+        node = self.node
         for ticket, authid, kind in [
-            (crossing.ticket("anna", age=400), "anna", "expired"),
-            (crossing.ticket("anna"), "ben", "authid_mismatch"),
-            (crossing.ticket("nobody"), "nobody", "unknown_user"),
+            (node.ticket("anna", age=400), "anna", "expired"),
+            (node.ticket("anna"), "ben", "authid_mismatch"),
+            (node.ticket("nobody"), "nobody", "unknown_user"),
             ("rubbish", "anna", "malformed"),
         ]:
-            self.denied(DENIED, Visitor, crossing.public, ticket=ticket, authid=authid)
-            crossing.wait_for_line(f"hello.refused ({kind})")
+            self.denied(DENIED, Visitor, node.public, ticket=ticket, authid=authid)
+            node.wait_for_line(f"hello.refused ({kind})")
 
     def test_a_cookie_logs_in(self):
         """A page of the back office needs nothing but its cookie."""
-        ben = self.visitor(self.crossing.page(BENS))
+        ben = self.visitor(self.node.page(BENS))
         self.assertEqual((ben.details["authid"], ben.details["authextra"]["user_id"]), ("ben", 2))
         ben.subscribe("oro/email_event/2/1")
 
     def test_a_wrong_cookie_does_not(self):
         """Unknown, without a page behind it, or beside somebody else's ticket."""
-        self.denied(DENIED, self.crossing.page, UNKNOWN)
-        self.denied(DENIED, self.crossing.page, ANNAS, origin=None)
-        self.denied(DENIED, self.crossing.user, "ben", cookie=ANNAS, origin=OFFICE)
-        self.visitor(self.crossing.user("anna", cookie=ANNAS, origin=OFFICE))
+        self.denied(DENIED, self.node.page, UNKNOWN)
+        self.denied(DENIED, self.node.page, ANNAS, origin=None)
+        self.denied(DENIED, self.node.user, "ben", cookie=ANNAS, origin=OFFICE)
+        self.visitor(self.node.user("anna", cookie=ANNAS, origin=OFFICE))
 
     def test_a_foreign_page_does_not(self):
         """Another site's page with the visitor's cookie is kept out: by Crossbar.io, and where that lets any page
         connect, by orosync."""
         refusal = DENIED if self.any_origin else "handshake 400"
-        self.denied(refusal, self.crossing.page, ANNAS, origin="https://evil.example")
+        self.denied(refusal, self.node.page, ANNAS, origin="https://evil.example")
 
     def test_topics(self):
         """One's own are allowed, another's are not, and neither is what nobody has declared."""
-        anna = self.visitor(self.crossing.user("anna"))
+        anna = self.visitor(self.node.user("anna"))
         for topic in (MAIL, "oro/data/update", "oro/email_event/1/*"):
             anna.subscribe(topic)
         for topic in ("oro/email_event/2/1", "oro/reminder_remind/2", "oro/unheard_of", "com.example.topic"):
@@ -82,17 +82,17 @@ class Ways:
 
     def test_patterns_beyond_the_grant(self):
         """A pattern that reaches another user's topics is refused, whatever else it means."""
-        anna = self.visitor(self.crossing.user("anna"))
+        anna = self.visitor(self.node.user("anna"))
         for uri, match in [("oro/", "prefix"), ("oro/email_event/1", "prefix"), ("", "prefix"), ("..", "wildcard")]:
             self.denied(NOT_ALLOWED, anna.subscribe, uri, match=match)
 
     def test_the_back_end_publishes(self):
         """With a ticket without a user, from where it may come; whoever listens hears it once."""
-        anna, ben = self.visitor(self.crossing.user("anna")), self.visitor(self.crossing.user("ben"))
+        anna, ben = self.visitor(self.node.user("anna")), self.visitor(self.node.user("ben"))
         anna.subscribe(MAIL)
         anna.subscribe("oro/data/update")
         ben.subscribe("oro/data/update")
-        back_end = self.visitor(self.crossing.back_end())
+        back_end = self.visitor(self.node.back_end())
         self.assertEqual(back_end.details["authrole"], "backend")
         back_end.publish(MAIL, {"hasNewEmail": True})
         back_end.publish("oro/data/update", ["tag"])
@@ -101,12 +101,12 @@ class Ways:
 
     def test_nobody_else_is_the_back_end(self):
         """A ticket without a user is worth nothing with a cookie, as browsers have it, or behind a proxy."""
-        self.denied(DENIED, self.crossing.back_end, cookie=ANNAS, origin=OFFICE)
-        self.denied(DENIED, self.crossing.back_end, headers=("X-Forwarded-For: 127.0.0.1",))
+        self.denied(DENIED, self.node.back_end, cookie=ANNAS, origin=OFFICE)
+        self.denied(DENIED, self.node.back_end, headers=("X-Forwarded-For: 127.0.0.1",))
 
     def test_a_user_does_not_publish(self):
         """Neither to others nor to itself; nor does it call what decides, or register anything."""
-        anna = self.visitor(self.crossing.user("anna"))
+        anna = self.visitor(self.node.user("anna"))
         anna.subscribe("oro/data/update")
         self.denied(NOT_ALLOWED, anna.publish, "oro/data/update", ["tag"])
         for procedure in ("com.orosync.authenticate", "com.orosync.authorize", "wamp.session.list"):
@@ -118,7 +118,7 @@ class Ways:
     def test_what_a_client_makes_up(self):
         """Nobody becomes somebody by what HELLO says of itself."""
         made_up = {"user_id": 1, "organizations": [1], "roles": ["ROLE_ADMINISTRATOR"]}
-        ben = self.visitor(self.crossing.user("ben", authextra=made_up, authrole="backend"))
+        ben = self.visitor(self.node.user("ben", authextra=made_up, authrole="backend"))
         self.assertEqual((ben.details["authextra"]["user_id"], ben.details["authrole"]), (2, "user"))
         self.denied(NOT_ALLOWED, ben.subscribe, MAIL)
 
@@ -163,30 +163,30 @@ class Healing(SynchronousTestCase):
     def test_down_and_up_again(self):
         """A killed authenticator lets nobody in, a killed authorizer allows nothing, and both are good again once they
         are back; when the router comes back they join it by themselves. At a stop their status is 0."""
-        crossing = Crossing("websocket")
-        self.addCleanup(crossing.end)
-        crossing.start()
-        anna = crossing.user("anna")
+        node = CrossbarNode("websocket")
+        self.addCleanup(node.end)
+        node.start()
+        anna = node.user("anna")
         self.addCleanup(anna.close)
-        for child in crossing.helpers.values():
+        for child in node.helpers.values():
             child.kill()
         with self.assertRaisesRegex(Denied, "no_such_procedure"):
-            crossing.user("anna")
+            node.user("anna")
         with self.assertRaisesRegex(Denied, "authorization_failed"):
             anna.subscribe(MAIL)
         for what in ("authenticator", "authorizer"):
-            crossing.helper(what).wait_for_line("attach.joined")
-        crossing.user("anna").close()
+            node.helper(what).wait_for_line("attach.joined")
+        node.user("anna").close()
         anna.subscribe(MAIL)
 
-        crossing.node.kill()
-        for child in crossing.helpers.values():
+        node.node.kill()
+        for child in node.helpers.values():
             child.wait_for_line("attach.failed (lost)")
-        crossing.node.start()
-        again = self.until(lambda: crossing.user("anna"))
+        node.node.start()
+        again = self.until(lambda: node.user("anna"))
         self.addCleanup(again.close)
         self.until(lambda: again.subscribe(MAIL))
-        for child in crossing.helpers.values():
+        for child in node.helpers.values():
             self.assertEqual(child.end(), 0, child.output)
             self.assertNotIn("Traceback", child.output)
 
@@ -194,19 +194,19 @@ class Healing(SynchronousTestCase):
 class Faulty(SynchronousTestCase):
     """A configuration of ours that cannot be used, inside Crossbar.io."""
 
-    def crossing(self, way, name, text, instead):
-        crossing = Crossing(way)
-        self.addCleanup(crossing.end)
-        path = crossing.state / name
+    def node(self, way, name, text, instead):
+        node = CrossbarNode(way)
+        self.addCleanup(node.end)
+        path = node.state / name
         self.assertIn(text, path.read_text())
         path.write_text(path.read_text().replace(text, instead))
-        return crossing
+        return node
 
     def test_a_class(self):
         """The node does not start, and says why."""
-        crossing = self.crossing("class", "authenticator.ini", "[directory:people]", "[directory:peple]")
+        node = self.node("class", "authenticator.ini", "[directory:people]", "[directory:peple]")
         with self.assertRaisesRegex(AssertionError, "there is no .directory:people., did you mean peple"):
-            crossing.start()
+            node.start()
 
     def test_a_function(self):
         """Nobody is let in without its authenticator, nobody gets anything without its authorizer; nobody waits."""
@@ -214,11 +214,11 @@ class Faulty(SynchronousTestCase):
             ("authenticator.ini", "[directory:people]", "[directory:peple]", "did you mean peple?"),
             ("authorizer.ini", "[topics:oro]", "[topics:orro]", "did you mean orro?"),
         ]:
-            crossing = self.crossing("function", name, text, instead)
-            crossing.start()
+            node = self.node("function", name, text, instead)
+            node.start()
             with self.assertRaisesRegex(Denied, "authorization_failed"):
-                anna = crossing.user("anna")
+                anna = node.user("anna")
                 self.addCleanup(anna.close)
                 anna.subscribe("oro/data/update")
-            crossing.wait_for_line(fault)
-            crossing.end()
+            node.wait_for_line(fault)
+            node.end()

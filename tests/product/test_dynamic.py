@@ -79,7 +79,7 @@ class DynamicCase(SynchronousTestCase):
         self.addCleanup(self.router.end)
         self.router.wait_for_port(self.port)
 
-    def decider(self, program: Path = TREE / "tests/product/decider.py") -> Child:
+    def component(self, program: Path = TREE / "tests/product/deciding_component.py") -> Child:
         """The program that decides, when it can."""
         environ = {**os.environ, "DESK_SECRET": SECRET, "ROUTER": self.url, "ANNAS_TICKET": "t-123"}
         child = Child([sys.executable, str(program), self.url, str(self.directory)], environ=environ)
@@ -111,7 +111,7 @@ class DynamicCase(SynchronousTestCase):
 class DecidingTests(DynamicCase):
     def test_answers(self) -> None:
         """A yes is a yes, a no is a no; whatever else comes, comes too late, or twice, makes nothing a yes."""
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         anna = self.client("anna")
         anna.ask("subscribe", "com.t.allow")
         anna.ask("subscribe", "com.t.twice")
@@ -133,8 +133,8 @@ class DecidingTests(DynamicCase):
     def test_killed_in_the_middle(self) -> None:
         """Who was asked is gone: that request fails at once, the next too, and what is known by rules goes on; a new
         program takes its place."""
-        decider = self.decider()
-        decider.wait_for_line("registered")
+        component = self.component()
+        component.wait_for_line("registered")
         anna = self.client("anna")
         anna.ask("subscribe", "com.t.allow")
         began = time.monotonic()
@@ -145,12 +145,12 @@ class DecidingTests(DynamicCase):
             self.client("ben")
         self.assertEqual(caught.exception.uri, "wamp.error.authentication_failed")
         anna.ask("subscribe", "com.static.news")
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         anna.ask("subscribe", "com.u.allow")
 
     def test_order(self) -> None:
         """Answers come out of order, and yet one client's messages keep theirs."""
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         boss = self.client("boss")
         client = RawClient(self.url)
         self.addCleanup(client.close)
@@ -167,7 +167,7 @@ class DecidingTests(DynamicCase):
 
     def test_roles_of_an_authenticator(self) -> None:
         """A wrong ticket and a role that is not listed: the same answer, and different lines in the log."""
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         anna = self.client("anna")
         self.assertEqual((anna.details["role"], anna.details["method"]), ("user", "ticket"))
         for authid, ticket in (("anna", "another"), ("mallory", "ticket of mallory")):
@@ -187,7 +187,7 @@ class DecidingTests(DynamicCase):
             ("com.example.", {"match": "prefix"}), ("com..authorize", {"match": "wildcard"}),
         ]:  # fmt: skip
             self.assertEqual(self.refused(anybody, "register", uri, **options), DENIED, (uri, options))
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         for uri in ("com.example.authorize", "com.example.authenticate", "com.example.forget"):
             self.assertEqual(self.refused(anybody, "call", uri), DENIED)
 
@@ -195,7 +195,7 @@ class DecidingTests(DynamicCase):
 class CacheTests(DynamicCase):
     def test_nobody_gets_somebody_elses(self) -> None:
         """Anna's yes is asked for once, and is not Carl's, who has her role; a purge has it asked for again."""
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         anna, carl, boss = self.client("anna"), self.client("carl"), self.boss()
         for _ in range(2):
             anna.ask("subscribe", "com.t.cached")
@@ -213,7 +213,7 @@ class ReloadTests(DynamicCase):
     def test_rules_change(self) -> None:
         """SIGHUP: what the new rules do not give is taken away from those who have it, and from nobody else; a file
         that is unsound changes nothing."""
-        self.decider().wait_for_line("registered")
+        self.component().wait_for_line("registered")
         client = RawClient(self.url)
         self.addCleanup(client.close)
         roles = {"subscriber": {"features": {"subscription_revocation": True}}}
@@ -239,18 +239,18 @@ class ReloadTests(DynamicCase):
         self.router.wait_for_line(until)
 
 
-class NeighbourTests(DynamicCase):
+class OtherClientsTests(DynamicCase):
     def test_others_do_not_notice(self) -> None:
-        """While many wait for a program that never answers, a neighbour on a topic of the rules is served as ever; and
-        nothing of the waiting is left."""
-        self.decider().wait_for_line("registered")
+        """While many wait for a program that never answers, another client on a topic of the rules is served;
+        and nothing of the waiting is left."""
+        self.component().wait_for_line("registered")
         waiting = [self.client("anna") for _ in range(3)]
-        neighbour = RawClient(self.url)
-        self.addCleanup(neighbour.close)
-        neighbour.send([1, "oro", {"roles": {"subscriber": {}, "publisher": {}}, "authmethods": ["anonymous"]}])
-        self.assertEqual(neighbour.read()[0], 2)
-        neighbour.send([32, 1, {}, "com.static.news"])
-        self.assertEqual(neighbour.read()[0], 33)
+        uninvolved = RawClient(self.url)
+        self.addCleanup(uninvolved.close)
+        uninvolved.send([1, "oro", {"roles": {"subscriber": {}, "publisher": {}}, "authmethods": ["anonymous"]}])
+        self.assertEqual(uninvolved.read()[0], 2)
+        uninvolved.send([32, 1, {}, "com.static.news"])
+        self.assertEqual(uninvolved.read()[0], 33)
         over = threading.Event()
 
         def storm() -> None:
@@ -265,8 +265,8 @@ class NeighbourTests(DynamicCase):
         took = []
         while not over.is_set():
             began = time.monotonic()
-            neighbour.send([16, 1, {"exclude_me": False}, "com.static.news", [1]])
-            self.assertEqual(neighbour.read()[0], 36)
+            uninvolved.send([16, 1, {"exclude_me": False}, "com.static.news", [1]])
+            self.assertEqual(uninvolved.read()[0], 36)
             took.append(time.monotonic() - began)
             time.sleep(0.01)
         thread.join()
@@ -282,7 +282,7 @@ class PageTests(DynamicCase):
         page = (TREE / "docs/dynamic.md").read_text()
         example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
         (self.directory / "desk.py").write_text(example)
-        self.decider(self.directory / "desk.py")
+        self.component(self.directory / "desk.py")
         deadline = time.monotonic() + 20
         while True:
             try:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from tests.product.crowd import CARRY_BYTES, HEAR_ITSELF, NAME_NOBODY, SEND_BAD_URIS, VALUES, CrowdCase, Way, can, name
+from tests.product.libraries import (
+    CARRY_BYTES,
+    HEAR_ITSELF,
+    NAME_NOBODY,
+    SEND_BAD_URIS,
+    VALUES,
+    LibrariesCase,
+    Way,
+    can,
+    name,
+)
 
 
-class EventTests(CrowdCase):
+class EventTests(LibrariesCase):
     """Every library, serializer and transport, mixed."""
 
     def hear(self, hearers: list[Way], *event: object, label: object) -> None:
         for way in hearers:
-            self.assertEqual(self.crowd[way].event(), event, (label, way))
+            self.assertEqual(self.libraries[way].event(), event, (label, way))
 
-    def test_everybody_hears_everybody(self) -> None:
+    def test_all_receive_all(self) -> None:
         """Value for value and in order, the publisher excepted."""
         topic = "com.example.news"
         self.subscribe(topic)
-        for who, publisher in self.crowd.items():
-            others = [way for way in self.crowd if way != who]
+        for who, publisher in self.libraries.items():
+            others = [way for way in self.libraries if way != who]
             answer = publisher.ask("publish", topic, VALUES, {"from": name(who)}, acknowledge=True)
             self.assertEqual(answer, "published", who)
             publisher.ask("publish", topic, ["second"])
@@ -31,7 +41,7 @@ class EventTests(CrowdCase):
             for topic in ("com.example.pre", "com.example.prefix.one", "com.example.other"):
                 publisher.ask("publish", topic, [topic], acknowledge=True)
             for topic in ("com.example.pre", "com.example.prefix.one"):
-                self.hear([way for way in self.crowd if way != who], topic, [topic], {}, label=who)
+                self.hear([way for way in self.libraries if way != who], topic, [topic], {}, label=who)
 
     def test_wildcards(self) -> None:
         """Whoever asked for a pattern with a gap is told the topic."""
@@ -40,16 +50,16 @@ class EventTests(CrowdCase):
             for topic in ("com.example.user.created", "com.example.order.created", "com.example.order.deleted"):
                 publisher.ask("publish", topic, [topic], acknowledge=True)
             for topic in ("com.example.user.created", "com.example.order.created"):
-                self.hear([way for way in self.crowd if way != who], topic, [topic], {}, label=who)
+                self.hear([way for way in self.libraries if way != who], topic, [topic], {}, label=who)
 
     def test_receivers(self) -> None:
         """Lists of session ids, which are large and come as floats from some; an empty list is nobody."""
         topic = "com.example.chosen"
         self.subscribe(topic)
-        ways = list(self.crowd)
-        for number, (who, publisher) in enumerate(self.crowd.items()):
+        ways = list(self.libraries)
+        for number, (who, publisher) in enumerate(self.libraries.items()):
             chosen, left_out = ways[number - 1], ways[number - 2]
-            ids = [self.crowd[chosen].session, self.crowd[left_out].session]
+            ids = [self.libraries[chosen].session, self.libraries[left_out].session]
             publisher.ask("publish", topic, ["one"], acknowledge=True, eligible=ids, exclude=ids[1:])
             self.hear([chosen], topic, ["one"], {}, label=who)
             if can(who, NAME_NOBODY):
@@ -58,7 +68,7 @@ class EventTests(CrowdCase):
     def test_own_events(self) -> None:
         """Who does not want to be excluded hears itself."""
         topic = "com.example.myself"
-        for who, client in self.crowd.items():
+        for who, client in self.libraries.items():
             if can(who, HEAR_ITSELF):
                 client.ask("subscribe", topic)
                 client.ask("publish", topic, ["me"], acknowledge=True, exclude_me=False)
@@ -67,8 +77,8 @@ class EventTests(CrowdCase):
 
     def test_unsubscribed(self) -> None:
         """Afterwards nothing comes, and the same topic can be had again."""
-        topic, publisher = "com.example.again", self.crowd["autobahn-python", "json", "ws"]
-        for who, client in self.crowd.items():
+        topic, publisher = "com.example.again", self.libraries["autobahn-python", "json", "ws"]
+        for who, client in self.libraries.items():
             if client is not publisher:
                 client.ask("subscribe", topic)
                 client.ask("unsubscribe", topic)
@@ -81,7 +91,7 @@ class EventTests(CrowdCase):
     def test_bytes(self) -> None:
         """Bytes stay bytes between binary serializers, and to JSON and back where the library knows how."""
         topic = "com.example.bytes"
-        clients = {way: client for way, client in self.crowd.items() if way[1] != "json" or can(way, CARRY_BYTES)}
+        clients = {way: client for way, client in self.libraries.items() if way[1] != "json" or can(way, CARRY_BYTES)}
         self.subscribe(topic, clients)
         for who, publisher in clients.items():
             publisher.ask("publish", topic, [{"binary": "00ff80"}], acknowledge=True)
@@ -89,7 +99,7 @@ class EventTests(CrowdCase):
 
     def test_errors(self) -> None:
         """A bad URI, and WAMP's own topics, are refused in an ERROR; the session lives on."""
-        for who, client in self.crowd.items():
+        for who, client in self.libraries.items():
             if can(who, SEND_BAD_URIS):
                 self.refused("wamp.error.invalid_uri", client, "subscribe", "com..example", label=who)
                 self.refused(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.product.clients import Client
-from tests.product.crowd import CrowdCase, house, name
+from tests.product.libraries import LibrariesCase, house, name
 from tests.product.raw import RawClient
 
 
-class MetaTests(CrowdCase):
+class MetaTests(LibrariesCase):
     """Every library, serializer and transport."""
 
     def result(self, client: Client, procedure: str, *args: Any) -> Any:
@@ -22,13 +22,13 @@ class MetaTests(CrowdCase):
         """Somebody who comes and goes, and the session id."""
         client = RawClient(house().url())
         self.addCleanup(client.close)
-        client.send([1, "crowd", {"roles": {"subscriber": {}, "callee": {}}}])
+        client.send([1, "libraries", {"roles": {"subscriber": {}, "callee": {}}}])
         return client, client.read()[1]
 
     def test_sessions(self) -> None:
         """wamp.session.count, list and get; an id that nobody has."""
-        everybody = {client.session for client in self.crowd.values()}
-        for who, client in self.crowd.items():
+        everybody = {client.session for client in self.libraries.values()}
+        for who, client in self.libraries.items():
             self.assertEqual(self.result(client, "wamp.session.count"), len(everybody), who)
             self.assertEqual(set(self.result(client, "wamp.session.list")), everybody, who)
             told = self.result(client, "wamp.session.get", client.session)
@@ -38,7 +38,7 @@ class MetaTests(CrowdCase):
 
     def test_subscriptions(self) -> None:
         """lookup, match, get, list_subscribers and count_subscribers tell of one's own subscription."""
-        for who, client in self.crowd.items():
+        for who, client in self.libraries.items():
             topic = f"com.example.meta.{name(who)}"
             self.subscribe(topic, {who: client})
             found = self.result(client, "wamp.subscription.lookup", topic)
@@ -52,7 +52,7 @@ class MetaTests(CrowdCase):
 
     def test_registrations(self) -> None:
         """lookup, match, get, list_callees and count_callees tell of one's own registration."""
-        for who, client in self.crowd.items():
+        for who, client in self.libraries.items():
             procedure = self.register(who, f"com.example.meta.{name(who)}")
             found = self.result(client, "wamp.registration.lookup", procedure)
             self.assertEqual(self.result(client, "wamp.registration.match", procedure), found, who)
@@ -65,7 +65,7 @@ class MetaTests(CrowdCase):
 
     def heard(self, topic: str, *events: tuple[str, Any]) -> None:
         """Everybody hears these (topic, first argument), the second being looked at by what is given."""
-        for who, client in self.crowd.items():
+        for who, client in self.libraries.items():
             for expected, argument in events:
                 told, args, _ = client.event()
                 self.assertEqual(told, expected, who)
@@ -97,6 +97,6 @@ class MetaTests(CrowdCase):
         """A client that another one kills is told so, and has gone from the list."""
         for way in self.one_of_each():
             client, session = self.visitor()
-            self.result(self.crowd[way], "wamp.session.kill", session)
+            self.result(self.libraries[way], "wamp.session.kill", session)
             self.assertEqual(client.read()[::2], [6, "wamp.close.killed"], way)
-            self.assertNotIn(session, self.result(self.crowd[way], "wamp.session.list"), way)
+            self.assertNotIn(session, self.result(self.libraries[way], "wamp.session.list"), way)

@@ -1,12 +1,13 @@
 """Results on the way, and calls that are cancelled or take too long, between other people's clients.
 
-What a library cannot do stands in ``crowd.CANNOT``; here is what happens then.
+What a library cannot do stands in ``libraries.CANNOT``; here is what happens then.
 """
 
 from __future__ import annotations
 
 from tests.product.clients import Client
-from tests.product.crowd import (
+from tests.product.house import TREE
+from tests.product.libraries import (
     BE_INTERRUPTED,
     CANCEL,
     CANNOT,
@@ -14,24 +15,23 @@ from tests.product.crowd import (
     HEAR_PROGRESS,
     LIBRARIES,
     TELL_PROGRESS,
-    CrowdCase,
+    LibrariesCase,
     Way,
     can,
     name,
 )
-from tests.product.house import TREE
 
 STEPS = [[0], [1], [2]]
 CANCELED = "wamp.error.canceled"
 
 
-class ProgressTests(CrowdCase):
+class ProgressTests(LibrariesCase):
     """Progressive call results."""
 
-    def test_everybody_to_everybody(self) -> None:
+    def test_all_to_all(self) -> None:
         """Each result on the way arrives, in order, before the last; a callee that cannot tell any sends that alone."""
-        procedures = {who: self.register(who, f"com.example.steps.{name(who)}") for who in self.crowd}
-        for who, caller in self.crowd.items():
+        procedures = {who: self.register(who, f"com.example.steps.{name(who)}") for who in self.libraries}
+        for who, caller in self.libraries.items():
             for callee, procedure in procedures.items():
                 wanted = {"receive_progress": True} if can(who, HEAR_PROGRESS) else {}
                 call = caller.send("call", procedure, [], {"steps": 3}, **wanted)
@@ -41,14 +41,14 @@ class ProgressTests(CrowdCase):
 
     def test_not_wanted(self) -> None:
         """Whoever does not ask for results on the way gets none."""
-        for who in self.crowd:
+        for who in self.libraries:
             procedure = self.register(who, f"com.example.steps.{name(who)}")
-            caller = self.crowd["autobahn", "msgpack", "ws"]
+            caller = self.libraries["autobahn", "msgpack", "ws"]
             call = caller.send("call", procedure, [], {"steps": 3})
             self.assertEqual((caller.wait(call)["args"], caller.steps(call)), ([3], []), who)
 
 
-class CancelTests(CrowdCase):
+class CancelTests(LibrariesCase):
     """Call canceling."""
 
     def cancelled(self, who: tuple[Way, Client], by: tuple[Way, Client], mode: str | None) -> None:
@@ -73,7 +73,7 @@ class CancelTests(CrowdCase):
         """kill, killnowait and skip: the caller is answered, the callee interrupted where it can be and shall be."""
         for way, callee in self.one_of_each().items():
             self.register(way, f"com.example.wait.{name(way)}")
-            for caller in self.crowd.items():
+            for caller in self.libraries.items():
                 if not can(caller[0], CANCEL):
                     continue
                 modes: list[str | None] = ["kill", "killnowait", "skip"] if can(caller[0], CHOOSE_MODE) else ["kill"]
@@ -86,20 +86,20 @@ class CancelTests(CrowdCase):
     def test_everybody_can_be_cancelled(self) -> None:
         """Whatever the callee speaks."""
         caller = ("wampy", "msgpack", "ws")
-        for way, callee in self.crowd.items():
+        for way, callee in self.libraries.items():
             if way != caller:
                 self.register(way, f"com.example.wait.{name(way)}")
-                self.cancelled((way, callee), (caller, self.crowd[caller]), "killnowait")
+                self.cancelled((way, callee), (caller, self.libraries[caller]), "killnowait")
 
 
-class TimeoutTests(CrowdCase):
+class TimeoutTests(LibrariesCase):
     """Call timeouts."""
 
-    def test_everybody_gives_up(self) -> None:
+    def test_all_give_up(self) -> None:
         """The caller is told in time; a callee that can be interrupted is; what comes late goes to nobody."""
         for way, callee in self.one_of_each().items():
             procedure = self.register(way, f"com.example.slow.{name(way)}")
-            for caller_way, caller in self.crowd.items():
+            for caller_way, caller in self.libraries.items():
                 if caller is callee:
                     continue
                 label = (way, caller_way)
@@ -115,11 +115,11 @@ class TimeoutTests(CrowdCase):
                 self.assertEqual(answer["args"], ["in time"], label)
 
 
-class TableTests(CrowdCase):
+class TableTests(LibrariesCase):
     """What libraries cannot do."""
 
     def test_the_table_speaks_of_libraries_that_are_tried(self) -> None:
-        """Each line names one of the crowd and gives a reason."""
+        """Each line names one of the libraries and gives a reason."""
         self.assertLessEqual({library for library, _ in CANNOT}, set(LIBRARIES))
         self.assertTrue(all(len(reason) > 10 for reason in CANNOT.values()))
 

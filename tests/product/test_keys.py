@@ -8,7 +8,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from tests.product.doors import DENIED, LIBRARIES, ROBOT, STRANGER, DoorsCase
+from tests.product.methods_case import DENIED, LIBRARIES, ROBOT, STRANGER, MethodsCase
 from tests.product.raw import Closed, RawClient
 
 PUBLIC = bytes(SigningKey(ROBOT).verify_key).hex()
@@ -27,7 +27,7 @@ def bound(challenge: str, client: RawClient) -> str:
     return SigningKey(ROBOT).sign(message).signature.hex() + message.hex()
 
 
-class KeyTests(DoorsCase):
+class KeyTests(MethodsCase):
     def test_cryptosign(self):
         """Every client proves its key; a stranger's key and another user's name do not get in."""
         for library in LIBRARIES:
@@ -42,7 +42,7 @@ class KeyTests(DoorsCase):
     def test_channel_binding(self):
         """autobahn binds its signature to the TLS connection; where that is required nobody comes in without."""
         bound = {"method": "cryptosign", "key": ROBOT.hex(), "channel_binding": "tls-unique"}
-        for realm in ("doors", "bound"):
+        for realm in ("methods", "bound"):
             with self.client("autobahn-python", tls=True, realm=realm, **bound) as client:
                 client.ask("subscribe", "com.example.news")
         with self.client("autobahn-python", tls=True, method="cryptosign", key=ROBOT.hex()) as client:
@@ -71,7 +71,7 @@ class KeyTests(DoorsCase):
         self.assertEqual(router.verify(signature[64:], signature[:64]), bytes(0xAB ^ byte for byte in channel(client)))
 
 
-class CertificateTests(DoorsCase):
+class CertificateTests(MethodsCase):
     def test_v2(self):
         """A client certificate is enough: by name and by fingerprint, whatever methods HELLO offers."""
         for name, role in (("desk", "user"), ("laptop", "admin")):

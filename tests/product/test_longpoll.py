@@ -121,8 +121,8 @@ class EndTests(LongPollCase):
     """T4."""
 
     def test_violations(self) -> None:
-        """400, ABORT for whoever fetches it, and the end; a neighbour notices nothing."""
-        neighbour = self.poller().join()
+        """400, ABORT for whoever fetches it, and the end; another client notices nothing."""
+        uninvolved = self.poller().join()
         for body in (b"", b"no json", b"[99]", b"\xff", b'[1,"open",{}]'):
             poller = self.poller().join()
             with self.assertRaises(Refused) as caught:
@@ -132,8 +132,8 @@ class EndTests(LongPollCase):
             with self.assertRaises(Refused) as caught:
                 poller.read()
             self.assertEqual(caught.exception.status, 404)
-        neighbour.send([32, 1, {}, "com.example.news"])
-        self.assertEqual(neighbour.read()[0], 33)
+        uninvolved.send([32, 1, {}, "com.example.news"])
+        self.assertEqual(uninvolved.read()[0], 33)
         self.assertNotIn("Traceback", self.house.log)
 
     def test_a_client_that_vanishes(self) -> None:

@@ -1,4 +1,4 @@
-"""Bad input costs its sender at most its own connection, and its neighbours nothing."""
+"""Bad input costs its sender at most its own connection, and other clients nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.house import shared
-from tests.product.neighbour import Neighbour
 from tests.product.raw import Closed, RawClient
+from tests.product.uninvolved_clients import UninvolvedClients
 
 JSON = [
     b"",
@@ -111,15 +111,15 @@ def wrong_v1():
 class MalformedTests(SynchronousTestCase):
     def setUp(self):
         self.house = shared(listen="message_limit = 64KiB\nmax_connections = 4000")
-        self.neighbour = Neighbour(self.house)
-        self.addCleanup(self.neighbour.stop)
-        self.addCleanup(self.neighbour_is_well)
+        self.uninvolved = UninvolvedClients(self.house)
+        self.addCleanup(self.uninvolved.stop)
+        self.addCleanup(self.others_are_served)
 
-    def neighbour_is_well(self):
-        """The neighbour heard its own events, all, in time, and nothing else."""
-        delays = self.neighbour.finish()
+    def others_are_served(self):
+        """The uninvolved client received its own events, all, in time, and nothing else."""
+        delays = self.uninvolved.finish()
         self.assertGreaterEqual(len(delays), 50)
-        self.assertEqual(self.neighbour.strange, [])
+        self.assertEqual(self.uninvolved.strange, [])
         self.assertLess(sorted(delays)[int(len(delays) * 0.99)], 0.1)
         self.assertNotIn("Traceback", self.house.log)
 

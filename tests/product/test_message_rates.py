@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
 from tests.product.house import House
-from tests.product.neighbour import Neighbour
 from tests.product.raw import Closed, RawClient
+from tests.product.uninvolved_clients import UninvolvedClients
 from tests.support.wires import client_frame
 
 TOPICS = ("oro/ping", "oro/maintenance", "oro/data/update", "oro/email_event/1/1")
@@ -51,19 +51,19 @@ class UnnoticedTests(SynchronousTestCase):
 
 class SlowedTests(SynchronousTestCase):
     def test_a_flood_of_subscriptions(self):
-        """Each is answered, in order, though not at once; a neighbour is served meanwhile; the log has one line."""
+        """Each is answered, in order, though not at once; another client is served meanwhile; the log has one line."""
         with House(listen="message_rate = 500\nmessage_burst = 500") as house, RawClient(house.url()) as flooder:
             flooder.join()
-            neighbour = Neighbour(house)
-            self.addCleanup(neighbour.stop)
+            uninvolved = UninvolvedClients(house)
+            self.addCleanup(uninvolved.stop)
             flood = b"".join(text([32, n, {}, f"com.flood.{n % 50}"]) for n in range(1500))
             sender = threading.Thread(target=flooder.socket.sendall, args=(flood,))
             sender.start()
             answers = [flooder.read()[:2] for _ in range(1500)]
             sender.join(10)
             self.assertEqual(answers, [[33, n] for n in range(1500)])
-            delays = neighbour.finish()
-            self.assertEqual((len(delays) >= 50, neighbour.strange), (True, []))
+            delays = uninvolved.finish()
+            self.assertEqual((len(delays) >= 50, uninvolved.strange), (True, []))
             self.assertLess(sorted(delays)[int(len(delays) * 0.99)], 0.1)
             self.assertEqual(house.log.count("connection.slowed (message_rate): listener=public"), 1)
 

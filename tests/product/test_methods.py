@@ -6,10 +6,10 @@ import json
 
 from tests.identity.method_fixtures import b64, sha256_hmac
 from tests.identity.test_scram import NONCE, SpecificationClient
-from tests.product.doors import DENIED, LIBRARIES, OTHER, SECRET, DoorsCase
+from tests.product.methods_case import DENIED, LIBRARIES, OTHER, SECRET, MethodsCase
 
 
-class PasswordTests(DoorsCase):
+class PasswordTests(MethodsCase):
     def test_fixed_passwords(self):
         """Every client logs in with a fixed password, kept as it is or derived, and users of Oro with their tickets by
         the same method in the same realm, with a name in HELLO or without."""
@@ -101,7 +101,7 @@ class PasswordTests(DoorsCase):
             self.assertTrue(client.trusts(welcome[2]["authextra"]["verifier"]))
 
 
-class ChoiceTests(DoorsCase):
+class ChoiceTests(MethodsCase):
     def test_first_offered(self):
         """The first offered method that the realm can do, unknown ones skipped; none is an answer too."""
         extra = {"nonce": NONCE, "pubkey": "00" * 32}
@@ -124,7 +124,7 @@ class ChoiceTests(DoorsCase):
     def test_messages_while_challenged(self):
         """Anything but AUTHENTICATE and ABORT is a violation, and a second AUTHENTICATE too."""
         for message in (
-            [1, "doors", {"roles": {"caller": {}}}],
+            [1, "methods", {"roles": {"caller": {}}}],
             [32, 1, {}, "com.example.news"],
             [16, 1, {}, "com.example.news"],
             [48, 1, {}, "com.example.call"],

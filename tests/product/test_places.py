@@ -1,4 +1,4 @@
-"""A crowd that has not joined, before the running product: others and PHP come in, and each no is told."""
+"""Many clients that have not joined: other clients and PHP are admitted, and each refusal is reported."""
 
 from __future__ import annotations
 

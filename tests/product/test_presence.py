@@ -129,18 +129,18 @@ class Presence(SynchronousTestCase):
     def test_cost(self) -> None:
         """With many at a record, one more costs each of them one short event, and itself one list; leaving costs each
         one short event."""
-        crowd = [self.client(f"user-{number}", TWELVE) for number in range(30)]
-        for place, client in enumerate(crowd):
+        libraries = [self.client(f"user-{number}", TWELVE) for number in range(30)]
+        for place, client in enumerate(libraries):
             self.hears(client, here=[f"user-{number}" for number in range(place + 1)])
-            for number in range(place + 1, len(crowd)):
+            for number in range(place + 1, len(libraries)):
                 self.hears(client, came=f"user-{number}")
         anna = self.client("anna", TWELVE)
         self.hears(anna, here=[*(f"user-{number}" for number in range(30)), "anna"])
         anna.close()
-        for client in crowd:
+        for client in libraries:
             self.hears(client, came="anna")
             self.hears(client, went="anna")
-        self.assertTrue(crowd[0].silent())
+        self.assertTrue(libraries[0].silent())
 
     def test_opened_again(self) -> None:
         """A record that nobody had open for a while is one again for the next, also where its events are kept."""

@@ -168,7 +168,7 @@ class LengthTests(RawSocketCase):
 
 
 class AttackTests(RawSocketCase):
-    """T2: bad input costs its sender its connection, and its neighbours nothing."""
+    """T2: bad input costs its sender its connection, and other clients nothing."""
 
     BROKEN = (
         b"\x10\0\0\x01x",
@@ -209,7 +209,7 @@ class AttackTests(RawSocketCase):
             self.assertEqual((abort[0], abort[2]), (3, "wamp.error.protocol_violation"), payload[:40])
         self.assertNotIn("Traceback", self.house.log)
 
-    def test_a_neighbour_hears_everything_meanwhile(self) -> None:
+    def test_others_are_served_meanwhile(self) -> None:
         """Bad handshakes, random bytes, half frames, floods and hang-ups, while events go on between two others."""
         publisher, hearer = self.socket().join(), self.socket().join()
         hearer.send([32, 1, {}, "com.example.news"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.product.doors import DENIED, OTHER, ROBOT, SECRET, STRANGER, DoorsCase
+from tests.product.methods_case import DENIED, OTHER, ROBOT, SECRET, STRANGER, MethodsCase
 
 
-class MethodTests(DoorsCase):
+class MethodTests(MethodsCase):
     """T2."""
 
     def test_secrets(self) -> None:

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import AdminSession
 from tests.identity.sessions.logins import written
 from tests.product import scenario
-from tests.product.crossing import ANNAS, BENS, OFFICE, TREE, Crossing, Visitor
+from tests.product.crossbar_node import ANNAS, BENS, OFFICE, TREE, CrossbarNode, Visitor
 from tests.product.house import start, ticket
 from tests.support.ports import free_port
 from tests.support.processes import Child
@@ -108,7 +108,7 @@ class Orosync:
             child.end()
 
 
-class Crossbar(Crossing):
+class Crossbar(CrossbarNode):
     """A Crossbar.io that has orosync's classes in its process."""
 
     def __init__(self) -> None:
@@ -148,10 +148,10 @@ class Scenario(SynchronousTestCase):
 
     def test_crossbar(self) -> None:
         """The same in a Crossbar.io that asks orosync."""
-        crossing = Crossbar()
-        self.addCleanup(crossing.end)
-        crossing.start()
-        self.assertEqual(scenario.play(crossing), [])
+        node = Crossbar()
+        self.addCleanup(node.end)
+        node.start()
+        self.assertEqual(scenario.play(node), [])
 
     def test_it_would_be_noticed(self) -> None:
         """A router that lets everybody do everything plays it wrong in as many ways as there are refusals."""

@@ -170,7 +170,7 @@ class ApplicationTests(Killed, SynchronousTestCase):
 
     def restart(self):
         sessions = [f"{session_id}={name}" for session_id, name in USERS.items()]
-        command = [sys.executable, "-m", "tests.product.office", str(self.office), *sessions]
+        command = [sys.executable, "-m", "tests.product.ticket_application", str(self.office), *sessions]
         self.application = Child(command, cwd=TREE)
         self.addCleanup(self.application.end)
         self.application.wait_for_port(self.office)

@@ -8,8 +8,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.house import House
-from tests.product.neighbour import Neighbour
 from tests.product.raw import RawClient
+from tests.product.uninvolved_clients import UninvolvedClients
 
 TOPIC = "oro/data/update"
 TEXT = "x" * 60_000
@@ -19,8 +19,8 @@ class SlowConsumerTests(SynchronousTestCase):
     def begin(self, **listen):
         self.house = House(listen="\n".join(f"{key} = {value}" for key, value in listen.items()))
         self.addCleanup(self.house.close)
-        self.neighbour = Neighbour(self.house)
-        self.addCleanup(self.neighbour.stop)
+        self.uninvolved = UninvolvedClients(self.house)
+        self.addCleanup(self.uninvolved.stop)
         self.publisher = self.client(self.house.url("", port=self.house.backend), "wamp")
         self.assertEqual(self.publisher.read()[0], 0)
 
@@ -42,13 +42,13 @@ class SlowConsumerTests(SynchronousTestCase):
         return old, new
 
     def cut(self, reason):
-        """Both are gone for ``reason``, the publisher is not, and the neighbour's events came in time meanwhile."""
+        """Both are gone for ``reason``, the publisher is not; the uninvolved clients' events came in time meanwhile."""
         deadline = time.monotonic() + 20
         while self.house.log.count("consumer.cut") < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
-        delays = self.neighbour.finish()
+        delays = self.uninvolved.finish()
         self.assertGreaterEqual(len(delays), 50)
-        self.assertEqual(self.neighbour.strange, [])
+        self.assertEqual(self.uninvolved.strange, [])
         self.assertLess(sorted(delays)[int(len(delays) * 0.99)], 0.1)
         self.assertEqual(self.house.log.count(f"consumer.cut ({reason})"), 2)
         reader = self.client(self.house.url("anna"), "wamp")

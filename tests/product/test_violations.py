@@ -21,15 +21,15 @@ GARBAGE = b"\xff\x00\x81\xfe" * 50000
 class ViolationsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = shared(listen="compression = deflate\ntransport = universal\nlongpoll = /lp")
-        self.neighbour = RawClient(self.house.url()).join()
-        self.addCleanup(self.neighbour.close)
+        self.uninvolved = RawClient(self.house.url()).join()
+        self.addCleanup(self.uninvolved.close)
         self.asked = 0
 
     def served(self) -> None:
-        """The neighbour gets an answer to a question of its own."""
+        """The uninvolved client gets an answer to a question of its own."""
         self.asked += 1
-        self.neighbour.send([48, self.asked, {}, "no.such"])
-        self.assertEqual(self.neighbour.read()[:3], [8, 48, self.asked])
+        self.uninvolved.send([48, self.asked, {}, "no.such"])
+        self.assertEqual(self.uninvolved.read()[:3], [8, 48, self.asked])
 
     def visitor(self, secure: bool = False, subprotocol: str = "wamp.2.json") -> RawClient:
         client = RawClient(self.house.url(secure=secure), subprotocol, headers=() if secure else OFFER)

@@ -99,13 +99,13 @@ class Visitor(RawClient):
         return answer
 
 
-class Crossing:
+class CrossbarNode:
     """The whole of one way. ``public`` is the clients' port; ``node`` and ``helpers`` (the two twistd) may be ended and
     started again by whoever does not share it."""
 
     def __init__(self, way: str, *, any_origin: bool = False) -> None:
         self.way = way
-        self.state = Path(tempfile.mkdtemp(prefix="orosync-crossing-"))
+        self.state = Path(tempfile.mkdtemp(prefix="orosync-node-"))
         self.public, self.own = free_port(), free_port()
         self.secret = secrets.token_hex(20)
         self.hashes = {name: f"$2y$13${secrets.token_hex(20)}" for name in ("anna", "ben")}
@@ -149,7 +149,7 @@ class Crossing:
         text = text.replace("/etc/orosync/", f"{self.state}/")
         return text.replace(f'allowed_origins: ["{OFFICE}:443"]', 'allowed_origins: ["*"]') if any_origin else text
 
-    def start(self) -> Crossing:
+    def start(self) -> CrossbarNode:
         """Everything runs, and whoever is asked has joined."""
         self.node.start()
         if self.way in ("websocket", "rawsocket"):

@@ -1,6 +1,6 @@
-"""A program of an application that knows who may come in, on autobahn-python: a procedure for each method.
+"""A component of an application that authenticates clients, on autobahn-python: a procedure for each method.
 
-python doorkeeper.py URL. The role of its session is in the environment's ROLE; it says on standard output when it has
+python authenticating_component.py URL. The role of its session is in the environment's ROLE; it prints when it has
 registered everything, and what it is asked.
 """
 
@@ -18,7 +18,7 @@ from autobahn.wamp.types import RegisterOptions
 SECRET = os.environ["PEOPLES_SECRET"]
 
 
-class Doorkeeper(ApplicationSession):
+class AuthenticatingComponent(ApplicationSession):
     def onConnect(self):
         self.join("inner", ["wampcra"], "desk")
 
@@ -59,4 +59,4 @@ class Doorkeeper(ApplicationSession):
         return "user"
 
 
-ApplicationRunner(sys.argv[1], "inner").run(Doorkeeper)
+ApplicationRunner(sys.argv[1], "inner").run(AuthenticatingComponent)

@@ -1,7 +1,7 @@
-"""A program of an application that decides, on autobahn-python: well or badly, by the URI that it is asked about.
+"""A component of an application that authorizes, on autobahn-python; the URI says whether it answers correctly.
 
-python decider.py URL DIRECTORY. What it is asked goes to DIRECTORY/asked, a line of JSON each; when it has registered
-its procedures it says so on standard output. The last word of a URI says how it is answered:
+python deciding_component.py URL DIRECTORY. What it is asked goes to DIRECTORY/asked, a line of JSON each; it prints a
+line when it has registered its procedures. The last word of a URI says how it is answered:
 
     allow, deny, garbage, raise, never, late, twice, die, cached (allowed to anna alone), wait-N (yes, after N ms)
 """
@@ -28,7 +28,7 @@ def note(*what):
         lines.write(json.dumps(what) + "\n")
 
 
-class Decider(ApplicationSession):
+class DecidingComponent(ApplicationSession):
     def onConnect(self):
         self.join("oro", ["wampcra"], "desk")
 
@@ -73,4 +73,4 @@ class Decider(ApplicationSession):
         return {"role": "admin" if authid == "mallory" else "user", "extra": {"desk": 7}}
 
 
-ApplicationRunner(sys.argv[1], "oro").run(Decider)
+ApplicationRunner(sys.argv[1], "oro").run(DecidingComponent)

@@ -1,7 +1,7 @@
-"""Everybody: five libraries of other people's in one realm, each in every serializer and over every transport it has.
+"""Clients of five other libraries in one realm, each in every serializer and over every transport that it has.
 
-One router and one crowd for a whole run, since starting them costs more than all that is asked of them. Whoever tests
-with them leaves no subscription and no registration behind.
+One router and one client of each for a whole run, since starting them takes longer than the tests. A test leaves no
+subscription and no registration behind.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ CANNOT: Mapping[tuple[str, str], str] = {
 """What a library cannot do itself, and why. Where it matters, a test shows what happens then."""
 
 REALM = """
-[realm:crowd]
+[realm:libraries]
 authenticators = guests
 authorizers = roles
 
-[role:crowd/guest]
+[role:libraries/guest]
 permissions =
     any all
 """
@@ -89,13 +89,13 @@ def house() -> House:
 
 
 @cache
-def crowd() -> dict[Way, Client]:
-    """Everybody, joined."""
+def libraries() -> dict[Way, Client]:
+    """All clients, joined."""
     port = house().public
     urls = {"ws": house().url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}
 
     def start(way: Way) -> Client:
-        client = Client(way[0], urls[way[2]], serializer=way[1], realm="crowd")
+        client = Client(way[0], urls[way[2]], serializer=way[1], realm="libraries")
         atexit.register(client.end)
         return client
 
@@ -103,12 +103,12 @@ def crowd() -> dict[Way, Client]:
         return dict(zip(WAYS, starting.map(start, WAYS), strict=True))
 
 
-class CrowdCase(SynchronousTestCase):
-    """``crowd`` are the clients by their ways."""
+class LibrariesCase(SynchronousTestCase):
+    """``libraries`` are the clients by their ways."""
 
     def setUp(self) -> None:
-        self.crowd = crowd()
-        self.addCleanup(self.nobody_complains)
+        self.libraries = libraries()
+        self.addCleanup(self.no_errors)
 
     def one_of_each(self) -> dict[Way, Client]:
         """One client of each library, of different serializers and transports."""
@@ -119,20 +119,20 @@ class CrowdCase(SynchronousTestCase):
             ("wampy", "cbor", "ws"),
             ("kraftfahrstrasse", "json", "ws"),
         ]
-        return {way: self.crowd[way] for way in ways}
+        return {way: self.libraries[way] for way in ways}
 
     def subscribe(self, topic: str, clients: Mapping[Way, Client] | None = None, **options: Any) -> None:
-        """Everybody (or ``clients``) until the end of the test."""
-        for way, client in (clients or self.crowd).items():
+        """All clients (or ``clients``) until the end of the test."""
+        for way, client in (clients or self.libraries).items():
             client.ask("subscribe", topic, **options)
             if not options or can(way, DROP_OPTIONS):
                 self.addCleanup(client.ask, "unsubscribe", topic)
 
     def register(self, way: Way, procedure: str, **options: Any) -> str:
         """Until the end of the test; the procedure's URI."""
-        self.crowd[way].ask("register", procedure, **options)
+        self.libraries[way].ask("register", procedure, **options)
         if options.get("match") != "wildcard" or can(way, DROP_PATTERNS):
-            self.addCleanup(self.crowd[way].ask, "unregister", procedure)
+            self.addCleanup(self.libraries[way].ask, "unregister", procedure)
         return procedure
 
     def refused(self, uri: str, client: Client, *command: Any, label: object = "", **options: Any) -> None:
@@ -141,9 +141,9 @@ class CrowdCase(SynchronousTestCase):
             client.ask(*command, **options)
         self.assertEqual(caught.exception.uri, uri, label)
 
-    def nobody_complains(self) -> None:
+    def no_errors(self) -> None:
         """No event that nobody waited for, no fault of ours in the log."""
-        for way, client in self.crowd.items():
+        for way, client in self.libraries.items():
             self.assertTrue(client.events.empty(), way)
         self.assertNotIn("Traceback", house().log)
         self.assertNotIn("session.violation", house().log)

@@ -1,4 +1,4 @@
-"""A house with doors for WAMP's own authentication methods: a realm, its users, and clients that come to it."""
+"""A house with methods for WAMP's own authentication methods: a realm, its users, and clients that come to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ endpoint = tcp:{plain}:interface=127.0.0.1
 transport = universal
 origins = localhost 127.0.0.1
 origin = optional
-realm = doors
+realm = methods
 
 [listen:tls]
 endpoint = tcp:{tls}:interface=127.0.0.1
@@ -44,9 +44,9 @@ key = key.pem
 client_ca = people.pem
 origins = localhost 127.0.0.1
 origin = optional
-realm = doors
+realm = methods
 
-[realm:doors]
+[realm:methods]
 authenticators = cra scram keys certificates
 authorizers = roles
 [realm:mixed]
@@ -110,10 +110,10 @@ class Doors:
 
 
 @functools.cache
-def doors() -> Doors:
+def methods() -> Doors:
     """Those of this run."""
     people = trustme.CA()
-    directory = Path(tempfile.mkdtemp(prefix="doors-"))
+    directory = Path(tempfile.mkdtemp(prefix="methods-"))
     atexit.register(shutil.rmtree, directory)
     contexts: dict[str, ssl.SSLContext] = {}
     for name, issuer in (("desk", people), ("laptop", people), ("nobody", people), ("foreign", trustme.CA())):
@@ -136,11 +136,11 @@ def doors() -> Doors:
     return Doors(directory, contexts, plain, tls, more, files)
 
 
-class DoorsCase(SynchronousTestCase):
+class MethodsCase(SynchronousTestCase):
     """The attributes are those of ``Doors``; the router is shared."""
 
     def setUp(self) -> None:
-        made = doors()
+        made = methods()
         self.directory, self.contexts, self.plain, self.tls = made.directory, made.contexts, made.plain, made.tls
         self.house = shared(more=made.more, files=made.files)
         for port in (self.plain, self.tls):
@@ -149,7 +149,7 @@ class DoorsCase(SynchronousTestCase):
     def client(self, library: str, tls: bool = False, scheme: str = "ws", **options: Any) -> Client:
         port = self.tls if tls else self.plain
         url = f"{scheme}{'s' if tls else ''}://127.0.0.1:{port}{'/ws' if scheme == 'ws' else ''}"
-        client = Client(library, url, **{"realm": "doors", **options})
+        client = Client(library, url, **{"realm": "methods", **options})
         self.addCleanup(client.end)
         return client
 
@@ -166,7 +166,7 @@ class DoorsCase(SynchronousTestCase):
         self.addCleanup(client.close)
         return client
 
-    def greet(self, client: RawClient, *methods: str, realm: str = "doors", **details: Any) -> Any:
+    def greet(self, client: RawClient, *methods: str, realm: str = "methods", **details: Any) -> Any:
         """The answer to a HELLO."""
         client.send([1, realm, {"roles": {"caller": {}}, "authmethods": list(methods), **details}])
         return client.read()

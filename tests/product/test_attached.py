@@ -1,4 +1,4 @@
-"""orosync asks orosync: its own authenticator and authorizer, as the processes that serve a Crossbar.io, unchanged."""
+"""orosync uses orosync: the authenticator and authorizer processes that serve a Crossbar.io, at a router of orosync."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.crossing import Denied, Visitor
+from tests.product.crossbar_node import Denied, Visitor
 from tests.product.house import TREE, start, ticket
 from tests.support.ports import free_port
 from tests.support.processes import Child

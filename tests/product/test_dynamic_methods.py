@@ -1,4 +1,4 @@
-"""A program of the application knows who may come in: every method, with autobahn's own clients and a raw one."""
+"""A component of the application authenticates: every method, with autobahn's own clients and a raw one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import scram_keys
 from tests.product.clients import Client, Refused
-from tests.product.doors import DENIED, ROBOT, STRANGER
 from tests.product.house import TREE, start
+from tests.product.methods_case import DENIED, ROBOT, STRANGER
 from tests.product.raw import RawClient
 from tests.support.ports import free_port
 from tests.support.processes import Child
@@ -68,11 +68,11 @@ realm = oro
 """
 
 
-class DoorkeeperCase(SynchronousTestCase):
+class DynamicMethodsCase(SynchronousTestCase):
     role = "authenticator"
 
     def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="doorkeeper-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="component-"))
         self.addCleanup(shutil.rmtree, self.directory)
         self.port, plain = free_port(), free_port()
         self.url = f"ws://127.0.0.1:{plain}/"
@@ -88,8 +88,8 @@ class DoorkeeperCase(SynchronousTestCase):
         (self.directory / "certificate.pem").write_bytes(b"".join(blob.bytes() for blob in own.cert_chain_pems))
         (self.directory / "key.pem").write_bytes(own.private_key_pem.bytes())
         (self.directory / "desk.secret").write_text(DESK)
-        doors = "".join(DOOR.format(method=one) for one in ("wampcra", "scram", "cryptosign", "tls", "anonymous"))
-        text = CONFIGURATION.format(port=self.port, plain=plain, role=self.role) + doors
+        methods = "".join(DOOR.format(method=one) for one in ("wampcra", "scram", "cryptosign", "tls", "anonymous"))
+        text = CONFIGURATION.format(port=self.port, plain=plain, role=self.role) + methods
         (self.directory / "router.ini").write_text(text)
         self.router = start(self.directory / "router.ini")
         self.addCleanup(self.router.end)
@@ -112,7 +112,7 @@ class DoorkeeperCase(SynchronousTestCase):
                 }
             ),
         }
-        command = [sys.executable, str(TREE / "tests/product/doorkeeper.py"), self.url]
+        command = [sys.executable, str(TREE / "tests/product/authenticating_component.py"), self.url]
         self.keeper = Child(command, environ={**os.environ, **environ})
         self.addCleanup(self.keeper.end)
 
@@ -127,7 +127,7 @@ class DoorkeeperCase(SynchronousTestCase):
         return caught.exception.uri
 
 
-class MethodTests(DoorkeeperCase):
+class MethodTests(DynamicMethodsCase):
     def test_every_method(self) -> None:
         """Each way to come in, right and wrong: what is proven is proven to the router, who comes in is the program's
         to say, and no secret is in the log."""
@@ -186,7 +186,7 @@ class MethodTests(DoorkeeperCase):
         self.assertTrue(anna.silent())
 
 
-class StrangerTests(DoorkeeperCase):
+class StrangerTests(DynamicMethodsCase):
     role = "stranger"
 
     def test_another_role(self) -> None:

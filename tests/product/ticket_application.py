@@ -1,6 +1,6 @@
 """The back office's ``POST /admin/sync/ticket`` in a process of its own, for tests that kill it.
 
-python -m tests.product.office PORT ID=USERNAME ...
+python -m tests.product.ticket_application PORT ID=USERNAME ...
 """
 
 from __future__ import annotations

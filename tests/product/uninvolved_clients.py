@@ -1,4 +1,4 @@
-"""Somebody who has nothing to do with a test's mischief: whose events have to go on coming, in time, and alone."""
+"""Clients that take no part in an attack: their events have to go on coming, in time, and no others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from tests.product.raw import RawClient
 
 
-class Neighbour:
+class UninvolvedClients:
     """A publisher and a subscriber of their own topic, an event every 20 ms, timed; both in the realm ``open``."""
 
     def __init__(self, house):
@@ -26,17 +26,17 @@ class Neighbour:
         request = 0
         while not self._stop.is_set():
             request += 1
-            self._publisher.send([16, request, {}, "neighbour.news", [time.monotonic()]])
+            self._publisher.send([16, request, {}, "uninvolved.news", [time.monotonic()]])
             time.sleep(0.02)
         time.sleep(0.3)
-        self._publisher.send([16, request + 1, {}, "neighbour.news", ["end"]])
+        self._publisher.send([16, request + 1, {}, "uninvolved.news", ["end"]])
 
     def _listen(self):
         while True:
             message = self._subscriber.read()
             if message[0] == 36 and message[3].get("topic", "").startswith("wamp."):
                 continue  # the router's own word on who subscribes to what
-            if message[0] != 36 or message[3].get("topic") != "neighbour.news":
+            if message[0] != 36 or message[3].get("topic") != "uninvolved.news":
                 self.strange.append(message)
             elif message[4] == ["end"]:
                 return

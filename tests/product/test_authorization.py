@@ -1,4 +1,4 @@
-"""Who may do what, tried from outside against the running product."""
+"""Authorization, tried from outside against the running product."""
 
 from __future__ import annotations
 
