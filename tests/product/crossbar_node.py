@@ -121,7 +121,6 @@ class CrossbarNode:
             **os.environ,
             "CREDENTIALS_DIRECTORY": str(self.state),
             "PYTHONPATH": str(TREE),
-            "PYTHONUNBUFFERED": "1",
         }
         self.node = Node(
             self._router(key.public_key().public_bytes_raw().hex(), any_origin),

@@ -41,7 +41,7 @@ class Example:
 
     def start(self) -> None:
         twistd = str(Path(sys.executable).with_name("twistd"))
-        environ = {**os.environ, "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(TREE)}
         command = [twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(self.place / "router.ini")]
         self.child = Child(command, cwd="/", environ=environ)
         self.child.wait_for_line("pages are at", SECONDS)

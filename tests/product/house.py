@@ -215,7 +215,7 @@ def end_shared() -> None:
 def start(config: Path, *options: str) -> Child:
     """``twistd orosync`` of the tree under test, with a configuration file."""
     twistd = str(Path(sys.executable).with_name("twistd"))
-    environ = {**os.environ, "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": "1"}
+    environ = {**os.environ, "PYTHONPATH": str(TREE)}
     command = [sys.executable, twistd, *options, "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]
     return Child(command, cwd=config.parent, environ=environ)
 

@@ -90,7 +90,7 @@ class JudgesTests(SynchronousTestCase):
         """One of the two processes, attached."""
         command = [sys.executable, str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile="]
         command += [f"orosync-{part}", "--config", str(self.state / f"{part}.ini")]
-        child = Child(command, cwd=self.state, environ={**os.environ, "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": "1"})
+        child = Child(command, cwd=self.state, environ={**os.environ, "PYTHONPATH": str(TREE)})
         self.addCleanup(child.end)
         child.wait_for_line("attach.joined")
         return child

@@ -116,7 +116,7 @@ class Place:
         text = CONFIGURATION.format(listen=listen, how=how, more=more)
         (self.directory / "router.ini").write_text(text)
         twistd = str(Path(sys.executable).with_name("twistd"))
-        environ = {**os.environ, "PYTHONPATH": str(TREE), "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(TREE)}
         mode = ["--logfile=router.log"] if daemon else ["--nodaemon"]
         whole = [sys.executable, twistd, *mode, command, "--config", "router.ini"]
         self.child = Child(whole, cwd=self.directory, environ=environ, family=not daemon)

@@ -89,7 +89,7 @@ class PluginsPage(SynchronousTestCase):
         (self.place / "acme").rename(self.place / "elsewhere")
         port = free_port()
         config = self.configured(port, f"plugins = {target}")
-        environ = {**os.environ, "PYTHONPATH": str(TREE), "SECRET": "0123456789abcdef", "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(TREE), "SECRET": "0123456789abcdef"}
         orosync = str(Path(sys.executable).with_name("orosync"))
         checked = run(sys.executable, orosync, "check-config", "--config", str(config), cwd="/", environ=environ)
         self.assertIn("configuration OK", checked)

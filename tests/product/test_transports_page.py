@@ -24,7 +24,6 @@ class PageTests(SynchronousTestCase):
                 **os.environ,
                 "ROUTER": f"ws://127.0.0.1:{house.public}/",
                 "TICKET": house.ticket("anna"),
-                "PYTHONUNBUFFERED": "1",
             }
             with Child([sys.executable, str(program)], environ=environ) as child:
                 child.wait_for_line("anna listens")

@@ -17,7 +17,8 @@ from types import TracebackType
 class Child:
     """A program that runs while a ``with`` block lasts; it blocks, so it is for synchronous tests and worker threads.
 
-    Its output, standard error included, goes to a file: nothing is lost and no full pipe stops it.
+    Its output, standard error included, goes to a file: nothing is lost and no full pipe stops it. Python writes there
+    without a buffer: the log of autobahn's and Crossbar.io's programs would otherwise come in pieces of 8 KiB.
     ``family``: it starts processes of its own, and whatever is left of them when it has ended is killed.
     """
 
@@ -36,7 +37,7 @@ class Child:
         self.process = subprocess.Popen(
             self.command,
             cwd=cwd,
-            env=environ,
+            env={**(os.environ if environ is None else environ), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
