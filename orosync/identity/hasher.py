@@ -17,9 +17,11 @@ from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorProcess
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.errors import Unavailable
+from orosync.identity import digests
 from orosync.identity.digests import merged
 from orosync.identity.workers import Pairs, ProcessWorker, ThreadWorker, Worker, WorkerLost
 from orosync.interfaces import IJournal
@@ -41,6 +43,14 @@ MOST_LOSSES = 2
 
 MOST_HUNG = 3
 """Workers in a row that hang without ever answering, before no more are started."""
+
+
+IN_C = "in C"
+IN_PYTHON = (
+    "in Python, which takes twice the CPU time"
+    " (docs/install.md, C compiler: for C install a compiler and two headers, then orosync again)"
+)
+"""How the log names the two implementations."""
 
 
 class DigestSource(Protocol):
@@ -76,6 +86,7 @@ class Hasher(Service):
     """
 
     name = "hasher"
+    log = Logger()
 
     def __init__(
         self,
@@ -103,8 +114,10 @@ class Hasher(Service):
         return self._urgent.waiting + self._others.waiting
 
     def startService(self) -> None:
-        """Start the workers."""
+        """Start the workers; the log says which implementation of the digest they use."""
         Service.startService(self)
+        how = IN_PYTHON if digests.in_c is None else IN_C
+        self.log.info("digests of tickets are computed {how}, by {size} processes", how=how, size=self._size)
         for _ in range(self._size):
             self._add_worker()
 

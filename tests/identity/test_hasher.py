@@ -7,9 +7,11 @@ from typing import Any
 
 from twisted.internet import defer, reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.errors import Unavailable
+from orosync.identity import digests
 from orosync.identity.digests import message_digest
 from orosync.identity.hasher import Hasher
 from orosync.identity.workers import ThreadWorker, WorkerLost
@@ -83,6 +85,31 @@ class HasherCase(SynchronousTestCase):
 
     def refused(self, done: Deferred[list[str]], kind: str) -> None:
         self.assertEqual(self.failureResultOf(done, Unavailable).value.code, kind)
+
+
+class Start(HasherCase):
+    """What an administrator reads about it."""
+
+    def test_implementation(self) -> None:
+        """The log names the implementation of the digest, and for the slow one what the fast one needs."""
+        logged: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for built, said in (
+            (lambda salted, rounds: b"", "in C, by 3"),
+            (None, "docs/install.md, C compiler"),
+        ):
+            self.patch(digests, "in_c", built)
+            logged.clear()
+            self.hasher(workers=3)
+            (line,) = logged
+            self.assertIn("digests of tickets are computed in ", line)
+            self.assertIn(said, line)
+            self.assertIn("by 3 processes", line)
 
 
 class Order(HasherCase):
