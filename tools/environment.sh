@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 venv=$1
 mark=$1/$2
 shift 2
+failure="pip failed"
 interrupted=
 trap 'interrupted=yes' INT
 
@@ -33,6 +34,15 @@ create() { # silent, for its words at Ctrl-C are a traceback
     words=$("$1" -m venv "$venv" 2>&1) || { [ -n "$interrupted" ] || echo "$words" >&2; return 1; }
 }
 
+install() { # with a line for each package; pip's errors, on standard error, are shown whole
+    { "$venv/bin/python" -m pip install "$@" || echo "$failure"; } | while read -r line; do
+        case $line in
+            "$failure") return 1 ;;
+            Collecting* | Downloading* | *": started" | "Installing collected"*) echo "  $line" ;;
+        esac
+    done
+}
+
 # One that Ctrl-C ended may lack pip.
 if ! usable "$venv/bin/python" || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     python=$(find_python)
@@ -50,7 +60,6 @@ if ! usable "$venv/bin/python" || ! "$venv/bin/python" -c 'import pip' 2>/dev/nu
 fi
 
 echo "Installing into $venv: $*"
-attempt "$venv/bin/python" -m pip install --quiet --quiet --upgrade pip
 for what in "$@"; do
     shift
     case $what in
@@ -59,5 +68,6 @@ for what in "$@"; do
         *) set -- "$@" "$what" ;;
     esac
 done
-attempt "$venv/bin/python" -m pip install "$@"
+export PYTHONWARNINGS=ignore # setuptools warns of `compat`
+attempt install "$@"
 touch "$mark"
