@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,9 @@ OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # Nothing of the checkout or of the environment that runs the tests may reach the installed product.
 CLEAN = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+
+GLIBC = 28
+"""Of RHEL 8 and Oracle Linux 8: 2.28, the oldest that docs/install.md names."""
 
 DIGEST_IN_C = """
 from orosync.identity import digests
@@ -216,3 +220,54 @@ class Installed(SynchronousTestCase):
         self.assertEqual(version_of(str(shim)), "")
         self.assertEqual(version_of(str(workshop() / "nothing")), "")
         self.assertEqual(version_of(sys.executable), OURS)
+
+
+class Platforms(SynchronousTestCase):
+    """The systems of docs/install.md."""
+
+    def requirements(self) -> list[str]:
+        """What setup.cfg asks for, with every extra but that of the tests."""
+        setup = ConfigParser(interpolation=None)
+        setup.read(TREE / "setup.cfg")
+        extras = [text for name, text in setup["options.extras_require"].items() if name != "test"]
+        return "\n".join([setup["options"]["install_requires"], *extras]).split()
+
+    def resolve(self, version: str, glibc: int = GLIBC) -> subprocess.Popen[str]:
+        """pip, choosing wheels for a system with that Python and that glibc. It installs nothing."""
+        tags = [f"manylinux_2_{minor}_x86_64" for minor in range(5, glibc + 1)]
+        tags += ["manylinux1_x86_64"] + (["manylinux2010_x86_64", "manylinux2014_x86_64"] if glibc >= 17 else [])
+        command = [
+            sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
+            f"--target={workshop() / 'nothing'}", f"--report={workshop() / version}.json",
+            "--implementation=cp", f"--python-version={version}", *(f"--platform={tag}" for tag in tags),
+            "--only-binary=:all:", *self.requirements(),
+        ]  # fmt: skip
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=CLEAN)
+
+    def test_wheels(self) -> None:
+        """Each dependency, and what it depends on, has a wheel for glibc 2.28 and each supported Python; pip names the
+        one that has none."""
+        asked = self.requirements()
+        self.assertIn("Twisted[tls]", "\n".join(asked))
+        running = {version: self.resolve(version) for version in VERSIONS}
+        for version, pip in running.items():
+            said, _ = pip.communicate(timeout=180)
+            self.assertEqual(pip.returncode, 0, f"Python {version}: {said}")
+            chosen = json.loads((workshop() / f"{version}.json").read_text())["install"]
+            files = [one["download_info"]["url"].rpartition("/")[2] for one in chosen]
+            self.assertGreaterEqual(len(files), len({re.split(r"[\[<>=]", name)[0] for name in asked}))
+            self.assertEqual([name for name in files if not name.endswith(".whl")], [])
+
+    def test_no_wheel(self) -> None:
+        """The check above can fail: of a glibc that is too old pip says which dependency has no wheel for it."""
+        pip = self.resolve(OURS, glibc=12)
+        said, _ = pip.communicate(timeout=180)
+        self.assertNotEqual(pip.returncode, 0)
+        self.assertRegex(said, "No matching distribution found for (autobahn|cbor2|cryptography|msgspec)")
+
+    def test_page(self) -> None:
+        """docs/install.md names the Pythons that setup.cfg does, and the glibc that is tested here."""
+        page = (TREE / "docs" / "install.md").read_text()
+        self.assertIn(f"glibc 2.{GLIBC} or later and Python {', '.join(VERSIONS[:-1])} or {VERSIONS[-1]}", page)
+        classifiers = re.findall(r"Python :: (3\.\d+)", (TREE / "setup.cfg").read_text())
+        self.assertEqual(tuple(classifiers), VERSIONS)
