@@ -32,6 +32,7 @@ from tests.deployments.cases import (
     VERSIONS,
     WORKS,
     Case,
+    batches,
     cases,
     page_tables,
 )
@@ -58,7 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     print(_table(chosen, results))
     wrong = [case for case in chosen if results[case]["outcome"] != case.expected()]
     for case in wrong[:5]:
-        print(f"\n{case}\n{results[case]['log']}")
+        print(f"\n{case}")
+        for client, checks in case.expected().items():
+            for check, expected in checks.items():
+                if (outcome := results[case]["outcome"][client][check]) != expected:
+                    print(f"{client}, {check}: expected {expected}; {outcome}")
+        print(results[case]["log"])
     print(f"\n{len(chosen)} cases in {time.monotonic() - began:.0f} s, {len(wrong)} not as docs/deployments.md says")
     return 1 if wrong else 0
 
@@ -82,12 +88,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _run(chosen: list[Case], jobs: int, page: Path) -> dict[Case, dict[str, Any]]:
     """The workers' results. RuntimeError: a worker has ended."""
-    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
-    for case in chosen:
-        waiting.put(case)
+    waiting: queue.SimpleQueue[list[Case]] = queue.SimpleQueue()
+    together = batches(chosen)
+    for batch in together:
+        waiting.put(batch)
     results: dict[Case, dict[str, Any]] = {}
     threads = [
-        threading.Thread(target=_serve_worker, args=(waiting, results, page)) for _ in range(min(jobs, len(chosen)))
+        threading.Thread(target=_serve_worker, args=(waiting, results, page)) for _ in range(min(jobs, len(together)))
     ]
     for thread in threads:
         thread.start()
@@ -98,25 +105,26 @@ def _run(chosen: list[Case], jobs: int, page: Path) -> dict[Case, dict[str, Any]
     return results
 
 
-def _serve_worker(waiting: queue.SimpleQueue[Case], results: dict[Case, dict[str, Any]], page: Path) -> None:
-    """Give one worker a case after the other."""
+def _serve_worker(waiting: queue.SimpleQueue[list[Case]], results: dict[Case, dict[str, Any]], page: Path) -> None:
+    """Give one worker a batch after the other."""
     command = private([sys.executable, "-m", "tests.deployments.worker", str(page)])
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdin is not None and worker.stdout is not None
         while True:
             try:
-                case = waiting.get_nowait()
+                batch = waiting.get_nowait()
             except queue.Empty:
                 return
-            worker.stdin.write(json.dumps(attrs.asdict(case)) + "\n")
+            worker.stdin.write(json.dumps([attrs.asdict(case) for case in batch]) + "\n")
             worker.stdin.flush()
             line = worker.stdout.readline()
             if not line:
                 return
-            results[case] = json.loads(line)
-            verdict = "as expected" if results[case]["outcome"] == case.expected() else "NOT AS EXPECTED"
-            words = (case.deployment, case.application, case.version, case.method, verdict)
-            print(f"{len(results):4}", *words, sep="  ", file=sys.stderr, flush=True)
+            for case, result in zip(batch, json.loads(line), strict=True):
+                results[case] = result
+                verdict = "as expected" if result["outcome"] == case.expected() else "NOT AS EXPECTED"
+                words = (case.deployment, case.application, case.version, case.method, verdict)
+                print(f"{len(results):4}", *words, sep="  ", file=sys.stderr, flush=True)
 
 
 def _table(chosen: list[Case], results: dict[Case, dict[str, Any]]) -> str:

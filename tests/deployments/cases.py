@@ -6,7 +6,7 @@ Configurations are not here: they are taken from docs/deployments.md, so that wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -19,6 +19,18 @@ class Version:
     state_length: int
     samesite: str
     lock: str
+
+
+VERSIONS = {
+    version.name: version
+    for version in (
+        Version("5.1", 5, "", "var/cache/maintenance_lock"),
+        Version("6.0", 5, "", "var/maintenance/maintenance_lock"),
+        Version("6.1", 5, "", "var/maintenance/maintenance_lock"),
+        Version("7.0", 4, "Lax", "var/maintenance/maintenance_lock"),
+    )
+}
+ALL, NEWEST = tuple(VERSIONS), ("7.0",)
 
 
 @attrs.frozen
@@ -44,37 +56,32 @@ class Deployment:
 
     name: str
     title: str
-    proxy: str
-    """"nginx", "apache", "haproxy" or ""."""
+    web: str
+    """What serves the application: "nginx", "apache", "haproxy" or "php" (without TLS)."""
+    proxied: bool = True
+    """Whether it also forwards browsers to the router."""
     containers: bool = False
+    versions: tuple[str, ...] = ALL
 
 
-VERSIONS = {
-    version.name: version
-    for version in (
-        Version("5.1", 5, "", "var/cache/maintenance_lock"),
-        Version("6.0", 5, "", "var/maintenance/maintenance_lock"),
-        Version("6.1", 5, "", "var/maintenance/maintenance_lock"),
-        Version("7.0", 4, "Lax", "var/maintenance/maintenance_lock"),
-    )
-}
-ALL = tuple(VERSIONS)
 APPLICATIONS = {
     application.name: application
     for application in (
         Application("platform", "BAPID", "/", "", "/ws", ALL),
         Application("crm", "CRMID", "/", "", "/ws", ALL),
         Application("commerce", "BAPID", "/admin", "/admin", "/admin/ws", ALL),
-        Application("commerce at /ws", "BAPID", "/admin", "/admin", "/ws", ("7.0",)),
+        Application("commerce at /ws", "BAPID", "/admin", "/admin", "/ws", NEWEST),
     )
 }
 DEPLOYMENTS = {
     deployment.name: deployment
     for deployment in (
-        Deployment("direct", "Direct, without a proxy", ""),
+        Deployment("direct", "Direct, without a proxy", "php", proxied=False),
+        Deployment("direct-tls", "Direct, with TLS", "nginx", proxied=False, versions=NEWEST),
         Deployment("nginx", "nginx", "nginx"),
         Deployment("nginx-bare", "nginx without forwarding headers", "nginx"),
         Deployment("apache", "Apache", "apache"),
+        Deployment("apache-wstunnel", "Apache before 2.4.47", "apache", versions=NEWEST),
         Deployment("haproxy", "HAProxy in TCP mode", "haproxy"),
         Deployment("containers", "Containers on a bridge", "nginx", containers=True),
     )
@@ -124,7 +131,7 @@ class Case:
         elif not application.gets_cookie:
             page["logout"] = "no cookie"
         php = {**dict.fromkeys(CHECKS["PHP"], WORKS), "own topics": "never subscribes", "logout": "no session"}
-        php["through the proxy"] = "refused" if DEPLOYMENTS[self.deployment].proxy else "no proxy"
+        php["through the proxy"] = "refused" if DEPLOYMENTS[self.deployment].proxied else "no proxy"
         return {"page": page, "PHP": php}
 
 
@@ -140,7 +147,7 @@ def cases(deployments: str = "", applications: str = "", versions: str = "", met
             if name not in known:
                 raise ValueError(f"{name!r} is none of {', '.join(known)}")
     for deployment, application, method in itertools.product(DEPLOYMENTS, APPLICATIONS.values(), METHODS):
-        for version in application.versions:
+        for version in (name for name in application.versions if name in DEPLOYMENTS[deployment].versions):
             case = Case(deployment, application.name, version, method)
             chosen = (
                 (deployments, deployment),
@@ -150,6 +157,15 @@ def cases(deployments: str = "", applications: str = "", versions: str = "", met
             )
             if all(name in _names(given) or not given for given, name in chosen):
                 yield case
+
+
+def batches(chosen: Iterable[Case]) -> list[list[Case]]:
+    """The cases that one router serves together: those that differ only in a method for which it has the cookie."""
+    together: dict[tuple[str, str, str, bool], list[Case]] = {}
+    for case in chosen:
+        key = (case.deployment, case.application, case.version, "cookie" in case.method)
+        together.setdefault(key, []).append(case)
+    return list(together.values())
 
 
 def _names(given: str) -> list[str]:

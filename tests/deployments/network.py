@@ -17,14 +17,20 @@ from pathlib import Path
 
 from tests.support.processes import Child, run
 
+PATIENCE = 120.0
+"""Seconds that a program may take to start on a busy machine."""
+
 HOST = "10.80.0.1"
 WEB, PHP, ROUTER = "10.90.0.10", "10.90.0.11", "10.90.0.12"
 
 
 def private(command: list[str]) -> list[str]:
-    """``command`` in a network of its own, with the rights to configure it: as root, or in a user namespace."""
+    """``command`` in a network of its own, with the rights to configure it: as root, or in a user namespace.
+
+    It has its own process ids too: when it ends, whatever it has started ends.
+    """
     user = [] if os.getuid() == 0 else ["--map-current-user", "--keep-caps"]
-    return ["unshare", *user, "--net", "--kill-child", "--", *command]
+    return ["unshare", *user, "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", *command]
 
 
 def ip(*words: str) -> None:
@@ -91,7 +97,7 @@ class Network:
             machine.end()
 
 
-def wait_for(address: str, port: int, child: Child, seconds: float = 20.0) -> None:
+def wait_for(address: str, port: int, child: Child, seconds: float = PATIENCE) -> None:
     """Until a port of another machine accepts; AssertionError with the program's output if it does not."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,7 +1,8 @@
-"""Plays cases in a private network, in one Chromium: a JSON case a line on standard input, a result a line on output.
+"""Plays cases in a private network, in one Chromium: JSON lists on standard input and output, one a line.
 
-The result is {"outcome": {client: {check: ...}}, "log": ...}; the log is that of all programs, where something was not
-as expected. Started by ``python -m tests.deployments`` inside ``network.private()``.
+Those of the input are cases that one router serves together (``cases.batches``), those of the output their results,
+{"outcome": {client: {check: ...}}, "log": ...}; the log is that of all programs, if something was not as expected.
+Started by ``python -m tests.deployments`` inside ``network.private()``.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import attrs
 
 from tests.deployments.cases import CHECKS, WORKS, Case
 from tests.deployments.network import Network
 from tests.deployments.site import NAMES, Site
 from tests.product.test_demo_story import FLAGS, Browser
 
-SECONDS = 20.0
+SECONDS = 60.0
 OWN, OTHERS, SHARED = "oro/email_event/1/1", "oro/email_event/2/1", "oro/data/update"
 
 
@@ -30,45 +30,68 @@ class Failed(Exception):
     """A check did not come out as it should; the text says how."""
 
 
-class Player:
-    """One case, from login to logout."""
+def _is_back(welcomes: int, now: dict[str, Any]) -> bool:
+    """Whether a page is connected again that had received so many WELCOME messages."""
+    return bool(now["open"]) and now["welcomes"] > welcomes
 
-    def __init__(self, browser: Browser, site: Site) -> None:
+
+class Player:
+    """Cases that one site serves, from login to logout; they run side by side, each with a client of the same page."""
+
+    def __init__(self, browser: Browser, site: Site, cases: list[Case]) -> None:
         self._driver, self._site = browser.driver, site
+        self._expected = {case.method: case.expected() for case in cases}
+        self._pages: dict[str, dict[str, str]] = {case.method: {} for case in cases}
         self._count = 0
 
-    def play(self) -> dict[str, dict[str, str]]:
-        """The outcome of each check, as Case.expected() has it."""
-        page = {"in": self._outcome(self._enters)}
+    def play(self) -> list[dict[str, dict[str, str]]]:
+        """The outcome of each check, as Case.expected() has it, for each case."""
+        self._check("in", self._log_in, self._enters)
         php = {"in": self._outcome(self._php_publishes), "own topics": "never subscribes"}
-        if page["in"] == WORKS:
-            page["own topics"] = self._outcome(self._own_topics)
-            php["publish"] = page["publish"] = self._outcome(self._published)
-            php["restart"] = page["restart"] = self._outcome(self._restart)
-            page["logout"] = self._outcome(self._logout)
+        if inside := self._inside():
+            self._check("own topics", self._publish_on_topics, self._own_topics)
+            self._check("publish", self._publish_to_all, self._published)
+            php["publish"] = self._pages[inside[0]]["publish"]
+            self._check("restart", self._restart, self._back)
+            php["restart"] = self._pages[inside[0]]["restart"]
+            self._check("logout", self._log_out, self._logged_out)
         else:
-            page |= dict.fromkeys(CHECKS["page"][1:], "not in")
             php["publish"] = php["in"]
             self._site.restart()
             php["restart"] = self._outcome(self._php_publishes)
         php |= {"logout": "no session", "through the proxy": self._outcome(self._php_through_the_proxy)}
-        return {"page": page, "PHP": php}
+        return [
+            {"page": {**dict.fromkeys(CHECKS["page"], "not in"), **page}, "PHP": php} for page in self._pages.values()
+        ]
 
-    def _outcome(self, check: Callable[[], str]) -> str:
+    def _inside(self) -> list[str]:
+        return [method for method, page in self._pages.items() if page.get("in") == WORKS]
+
+    def _check(self, name: str, prepare: Callable[[], Any], verify: Callable[[str, Any], str]) -> None:
+        """``prepare`` once; then ``verify`` each client with what it gave."""
+        methods = self._inside() if name != "in" else list(self._pages)
         try:
-            return check()
+            given = prepare()
+        except Failed as failed:
+            for method in methods:
+                self._pages[method][name] = f"failed: {failed}"
+        else:
+            for method in methods:
+                self._pages[method][name] = self._outcome(verify, method, given)
+
+    def _outcome(self, check: Callable[..., str], *arguments: Any) -> str:
+        try:
+            return check(*arguments)
         except Failed as failed:
             return f"failed: {failed}"
 
-    def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = self._driver.execute_script("return state")
+    def _state(self, method: str) -> dict[str, Any]:
+        state: dict[str, Any] = self._driver.execute_script("return clients[arguments[0]].state", method)
         return state
 
-    def _until(
-        self, condition: Callable[[dict[str, Any]], bool], what: str, seconds: float = SECONDS
-    ) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        while not condition(state := self._state()):
+    def _until(self, method: str, condition: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        deadline = time.monotonic() + SECONDS
+        while not condition(state := self._state(method)):
             if time.monotonic() > deadline:
                 raise Failed(f"never: {what}; the page's state is {json.dumps(state)}")
             time.sleep(0.05)
@@ -82,7 +105,7 @@ class Player:
             raise Failed(f"PHP has not published: {done['errors']}")
         return payload
 
-    def _enters(self) -> str:
+    def _log_in(self) -> None:
         driver = self._driver
         driver.get("about:blank")
         driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
@@ -95,54 +118,82 @@ class Player:
             if time.monotonic() > deadline:
                 raise Failed(f"never: logged in; {driver.current_url} {driver.page_source[:300]}")
             time.sleep(0.05)
-        state = self._until(lambda now: now["welcomes"] > 0 or len(now["ends"]) > 1, "an answer")
+
+    def _enters(self, method: str, _: None) -> str:
+        state = self._until(method, lambda now: now["welcomes"] > 0 or len(now["ends"]) > 1, "an answer")
         if state["welcomes"]:
             return WORKS
         refused = self._site.router.wait_for_line("handshake.refused")
         return "no cookie" if "(no_credentials)" in refused else f"failed: {refused}"
 
-    def _own_topics(self) -> str:
-        """Events on the user's own topic and on that of all arrive, those of another user do not."""
-        self._until(lambda now: any(OTHERS in text for text in now["refused"]), f"{OTHERS} is refused")
+    def _publish_on_topics(self) -> Any:
+        for method in self._inside():
+            self._until(method, lambda now: any(OTHERS in text for text in now["refused"]), f"{OTHERS} is refused")
         self._publish(OTHERS)
-        own = self._publish(OWN)
-        state = self._until(lambda now: [OWN, own] in now["events"], f"an event on {OWN}")
+        return self._publish(OWN)
+
+    def _own_topics(self, method: str, own: Any) -> str:
+        """Events on the user's own topic arrive, those of another user, which were published before, do not."""
+        state = self._until(method, lambda now: [OWN, own] in now["events"], f"an event on {OWN}")
         if any(topic == OTHERS for topic, _ in state["events"]):
             raise Failed(f"the page has received an event on {OTHERS}")
         return WORKS
 
-    def _published(self) -> str:
-        """What PHP publishes arrives; what the page publishes does not, though it would come first."""
-        self._driver.execute_script(f"current.send(JSON.stringify([7, '{SHARED}', 'of a page']))")
-        payload = self._publish(SHARED)
-        state = self._until(lambda now: [SHARED, payload] in now["events"], f"an event on {SHARED}")
+    def _publish_to_all(self) -> Any:
+        for method in self._inside():
+            self._driver.execute_script(
+                "clients[arguments[0]].socket.send(JSON.stringify([7, arguments[1], 'of a page']))", method, SHARED
+            )
+        return self._publish(SHARED)
+
+    def _published(self, method: str, payload: Any) -> str:
+        """What PHP publishes arrives; what the pages published does not, though it would come first."""
+        state = self._until(method, lambda now: [SHARED, payload] in now["events"], f"an event on {SHARED}")
         if [SHARED, "of a page"] in state["events"]:
             raise Failed("a page may publish")
         return WORKS
 
-    def _restart(self) -> str:
-        """The page is back by itself, and receives what is published then."""
-        welcomes = self._state()["welcomes"]
+    def _restart(self) -> Any:
+        """The router restarts while the application is in maintenance mode, as in an update of Oro."""
+        welcomes = {method: self._state(method)["welcomes"] for method in self._inside()}
+        self._site.lock.touch()
         self._site.restart()
-        self._until(lambda now: now["open"] and now["welcomes"] > welcomes, "the page is back")
-        if (ends := self._state()["ends"])[0]:
-            raise Failed(f"a clean end, after which Oro's page does not come back: {ends}")
-        return self._published()
+        for method in set(welcomes) - {"cookie"}:
+            self._until(method, lambda now: now["tickets"][-1] == 503, "no ticket during maintenance")
+        self._site.lock.unlink()
+        for method, before in welcomes.items():
+            self._until(method, partial(_is_back, before), "the page is back")
+        return self._publish_to_all()
 
-    def _logout(self) -> str:
-        """Another tab logs out."""
-        before = len(self._state()["ends"])
+    def _back(self, method: str, payload: Any) -> str:
+        """The page is back by itself, and receives what is published then."""
+        if (ends := self._state(method)["ends"])[0]:
+            raise Failed(f"a clean end, after which Oro's page does not come back: {ends}")
+        return self._published(method, payload)
+
+    def _log_out(self) -> tuple[float, dict[str, int]]:
+        """Another tab logs out; when, and how many connections had ended until then."""
+        ends = {method: len(self._state(method)["ends"]) for method in self._inside()}
         self._driver.execute_script("fetch(`${arguments[0]}/user/logout`)", self._site.url)
-        if self._site.case.method == "ticket" or "no cookie" in self._site.case.expected()["page"].values():
-            time.sleep(2.5)  # revalidation takes place every second
-            if not self._state()["open"]:
-                raise Failed("the connection has ended")
-            self._driver.execute_script("current.close(); state.open = false; connect()")
-            self._until(lambda now: now["tickets"][-1] == 401, "no new ticket")
-            return self._site.case.expected()["page"]["logout"]
-        self._until(lambda now: len(now["ends"]) > before and not now["open"], "the connection ends")
-        self._until(lambda now: len(now["ends"]) > before + 1 or now["tickets"][-1:] == [401], "the way back is closed")
-        return WORKS
+        return time.monotonic(), ends
+
+    def _logged_out(self, method: str, given: tuple[float, dict[str, int]]) -> str:
+        """The connection has ended and there is no way back; or it has not, though revalidation took place twice."""
+        since, ends = given
+        before = ends[method]
+        expected = self._expected[method]["page"]["logout"]
+        if expected == WORKS:
+            self._until(method, lambda now: len(now["ends"]) > before and not now["open"], "the connection ends")
+            self._until(
+                method, lambda now: len(now["ends"]) > before + 1 or now["tickets"][-1:] == [401], "no way back"
+            )
+            return WORKS
+        time.sleep(max(0.0, since + 2.5 - time.monotonic()))
+        if not self._state(method)["open"]:
+            raise Failed("the connection has ended")
+        self._driver.execute_script("clients[arguments[0]].again()", method)
+        self._until(method, lambda now: now["tickets"][-1] == 401, "no new ticket")
+        return expected
 
     def _php_publishes(self) -> str:
         done = self._site.publish(SHARED, "at last")
@@ -165,24 +216,25 @@ def main() -> None:
         browser = Browser(profile, (*FLAGS, f"--host-resolver-rules={rules}"))
         try:
             for line in sys.stdin:
-                print(json.dumps(_played(network, browser, Case(**json.loads(line)), text)), flush=True)
+                cases = [Case(**case) for case in json.loads(line)]
+                print(json.dumps(_played(network, browser, cases, text)), flush=True)
         finally:
             browser.driver.quit()
 
 
-def _played(network: Network, browser: Browser, case: Case, text: str) -> dict[str, Any]:
+def _played(network: Network, browser: Browser, cases: list[Case], text: str) -> list[dict[str, Any]]:
     try:
-        with Site(network, case, text) as site:
-            outcome = Player(browser, site).play()
-            log = "" if outcome == case.expected() else site.log()
-            return {"case": attrs.asdict(case), "outcome": outcome, "log": log}
+        with Site(network, cases, text) as site:
+            outcomes = Player(browser, site, cases).play()
+            good = all(outcome == case.expected() for case, outcome in zip(cases, outcomes, strict=True))
+            log = "" if good else site.log()
     except Exception:
-        trace = traceback.format_exc()
-        failed = {
-            client: dict.fromkeys(checks, "failed: " + trace.splitlines()[-1])
-            for client, checks in case.expected().items()
-        }
-        return {"case": attrs.asdict(case), "outcome": failed, "log": trace}
+        log = traceback.format_exc()
+        failed = f"failed: {log.strip().splitlines()[-1]}"
+        outcomes = [
+            {client: dict.fromkeys(checks, failed) for client, checks in case.expected().items()} for case in cases
+        ]
+    return [{"outcome": outcome, "log": log} for outcome in outcomes]
 
 
 if __name__ == "__main__":

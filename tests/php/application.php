@@ -2,9 +2,11 @@
 /* A back office as the Oro applications lay it out, for `php -S`: login, logout, a page with a WAMP v1 client, and the
  * ticket exchange. Sessions are PHP's own, in files. The environment has OFFICE, the path of a JSON file:
  *   {"prefix": "/admin", "cookie": "BAPID", "cookie_path": "/admin", "samesite": "Lax" | "", "sessions": DIRECTORY,
- *    "state_length": 5, "secret": ..., "socket": "//*:443/ws", "send_ticket": true, "lock": FILE,
+ *    "state_length": 5, "secret": ..., "socket": "//*:443/ws", "lock": FILE,
+ *    "present": ["cookie", "ticket and cookie"],
  *    "users": {NAME: {"id": 1, "password": HASH, "organization": 1}}}
- * It differs from an application in one point: the page connects again after 0.3 s, and not after minutes. */
+ * The page has a WAMP v1 client for each thing that one can present to the router. Unlike Oro's it connects again after
+ * 0.3 s, and not after minutes. */
 
 require __DIR__ . '/oro_tokens.php';
 
@@ -103,43 +105,68 @@ switch (substr($path, strlen($office['prefix']))) {
 }
 $page = [
     'socket' => parse_url($office['socket']),
-    'ticket' => $office['send_ticket'] ? $office['prefix'] . '/sync/ticket' : null,
+    'ticket' => $office['prefix'] . '/sync/ticket',
     'csrf' => $csrf,
+    'present' => $office['present'],
     'topics' => ['oro/ping', 'oro/data/update', 'oro/maintenance', $own, 'oro/email_event/2/1'],
 ];
 ?>
 <!doctype html><title>Dashboard</title>
 <script>
 const page = <?= json_encode($page) ?>;
-const state = {welcomes: 0, open: false, events: [], refused: [], ends: [], tickets: []};
-let current = null;
-async function connect() {
-    const {host, port, path} = page.socket;
-    let url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${host === '*' ? location.hostname : host}:${port}${path}`;
-    if (page.ticket) {
-        const token = document.cookie.match(new RegExp(`(?:^|; )${page.csrf}=([^;]*)`))[1];
-        const answer = await fetch(page.ticket, {method: 'POST', headers: {'X-CSRF-Header': token}}).catch(() => null);
-        state.tickets.push(answer ? answer.status : 0);
-        if (!answer?.ok) return setTimeout(connect, 300);
-        url += `?ticket=${encodeURIComponent((await answer.json()).ticket)}`;
+
+class Client {
+    state = {welcomes: 0, open: false, events: [], refused: [], ends: [], tickets: []};
+
+    constructor(sendsTicket) {
+        this.sendsTicket = sendsTicket;
+        this.connect();
     }
-    const socket = current = new WebSocket(url, ['wamp']);
-    socket.onmessage = ({data}) => {
-        if (!data.startsWith('[')) return state.refused.push(data);
+
+    async connect() {
+        const {host, port, path} = page.socket;
+        const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+        let url = `${scheme}://${host === '*' ? location.hostname : host}:${port}${path}`;
+        if (this.sendsTicket) {
+            const token = document.cookie.match(new RegExp(`(?:^|; )${page.csrf}=([^;]*)`))[1];
+            const answer = await fetch(page.ticket, {method: 'POST', headers: {'X-CSRF-Header': token}}).catch(() => null);
+            this.state.tickets.push(answer ? answer.status : 0);
+            if (!answer?.ok) {
+                setTimeout(() => this.connect(), 300);
+                return;
+            }
+            url += `?ticket=${encodeURIComponent((await answer.json()).ticket)}`;
+        }
+        const socket = this.socket = new WebSocket(url, ['wamp']);
+        socket.onmessage = ({data}) => this.received(data);
+        socket.onclose = ({wasClean}) => {
+            this.state.open = false;
+            this.state.ends.push(wasClean);
+            if (!wasClean) setTimeout(() => this.connect(), 300); // as Oro's page: a clean close is for good
+        };
+    }
+
+    received(data) {
+        if (!data.startsWith('[')) {
+            this.state.refused.push(data);
+            return;
+        }
         const message = JSON.parse(data);
         if (message[0] === 0) {
-            state.welcomes++;
-            state.open = true;
-            for (const topic of page.topics) socket.send(JSON.stringify([5, topic]));
+            this.state.welcomes++;
+            this.state.open = true;
+            for (const topic of page.topics) this.socket.send(JSON.stringify([5, topic]));
         } else if (message[0] === 8) {
-            state.events.push(message.slice(1));
+            this.state.events.push(message.slice(1));
         }
-    };
-    socket.onclose = ({wasClean}) => {
-        state.open = false;
-        state.ends.push(wasClean);
-        if (!wasClean) setTimeout(connect, 300); // as Oro's page: a clean close is for good
-    };
+    }
+
+    again() {
+        this.socket.close();
+        this.connect();
+    }
 }
-connect();
+
+const clients = {};
+for (const what of page.present) clients[what] = new Client(what !== 'cookie');
 </script>
