@@ -51,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tests", nargs="+", metavar="MODULE", help="for `make test`, instead of all")
     parser.add_argument("--keep", action="store_true", help="the system, below .cache/bare, for a look at it")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is removed
     if os.geteuid() != 0:
         parser.error("making a system and running it takes root")
     if options.only != "test":
@@ -113,7 +114,17 @@ def minimal(release: str) -> Path:
     made = base.with_name(f"{release}-making-{os.getpid()}")
     made.parent.mkdir(parents=True, exist_ok=True)
     try:
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(NEEDED)}", release, str(made), mirror()]
+        # What debootstrap mounts is seen by itself alone, and goes with it.
+        alone = ["unshare", "--mount", "--propagation=private", "--fork", "--kill-child"]
+        command = [
+            *alone,
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(NEEDED)}",
+            release,
+            str(made),
+            mirror(),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         made.rename(base)
     finally:
