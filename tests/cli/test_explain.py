@@ -185,6 +185,6 @@ class ExplainTests(CommandCase):
 
     async def test_authorizers_that_cannot_be_made(self):
         """Their faults are those of the configuration."""
-        self.configure("subscribe = user staff", "channel.a/{b} = b .+")
+        self.configure("subscribe = user staff", "channel.a/{b} = b (?=x)y")
         self.assertEqual(await self.explain(2, "--user", "anna", "--topic", "oro/ping"), [])
         self.assertIn("[topics:oro] channel.a/{b}:", self.err)
