@@ -10,7 +10,6 @@ TREE = Path(__file__).resolve().parent.parent
 MOST_LINES = 500
 
 REASONS: dict[str, str] = {
-    "orosync/config/readers.py": "the readers of single values, in one place so that a section finds them all",
     "orosync/transport/connection.py": "one connection: its reading, writing and end share their state",
 }
 """Files that are longer, and why each of them is one subject."""

@@ -16,8 +16,8 @@ from twisted.logger import Logger
 
 from orosync.app.container import Container
 from orosync.config import Configuration, load
+from orosync.config.credentials import Secret
 from orosync.config.loader import without_line
-from orosync.config.readers import Secret
 from orosync.errors import ConfigError
 from orosync.session.context import ListenerSession
 from orosync.session.reauthorization import Reauthorization

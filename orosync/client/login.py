@@ -13,7 +13,7 @@ from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 
 FIRST = 0.25
 """Seconds; the first pause is twice that, each further one twice the one before, plus jitter of up to a second, so that

@@ -15,8 +15,9 @@ import re
 
 import attrs
 
-from orosync.config import readers
-from orosync.config.readers import Source, boolean, did_you_mean, is_reference, name, secret
+from orosync.config import credentials
+from orosync.config.credentials import is_reference, secret
+from orosync.config.readers import Source, boolean, did_you_mean, name
 from orosync.model import User
 
 _WORDS = ("organizations", "roles", "email", "enabled")
@@ -28,7 +29,7 @@ class AccountLine:
 
     authid: str
     role: str
-    secret: readers.Secret | None = None
+    secret: credentials.Secret | None = None
     identifiers: tuple[str, ...] = ()
 
 
@@ -37,7 +38,7 @@ def with_secret(authid: str, text: str, source: Source) -> AccountLine:
     role, parts = _role(authid, text, source)
     if len(parts) != 1:
         raise ValueError("it is a role and where the secret is, write it like: user file:/etc/orosync/anna.secret")
-    return AccountLine(authid, role, readers.secret(parts[0], source))
+    return AccountLine(authid, role, credentials.secret(parts[0], source))
 
 
 def with_keys(authid: str, text: str, source: Source) -> AccountLine:

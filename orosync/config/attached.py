@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from orosync.config import readers, uplinks
+from orosync.config import credentials, readers, uplinks
 from orosync.config.fields import setting
 from orosync.config.readers import Source, words
 
@@ -30,9 +30,9 @@ def procedure(text: str, source: Source) -> str:
     return text
 
 
-def key(text: str, source: Source) -> readers.Secret:
+def key(text: str, source: Source) -> credentials.Secret:
     """A private key of Ed25519 by reference: the 64 hex digits of its seed."""
-    found = readers.secret(text, source)
+    found = credentials.secret(text, source)
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", found.value):
         raise ValueError(f"{text} holds no private key, put the 64 hex digits of its seed there")
     return found
@@ -69,19 +69,21 @@ class AttachSection:
         example="realm1",
     )
     authid: str = setting(readers.plain, "The `authid` to log in with.", default="orosync")
-    key: readers.Secret | None = setting(
+    key: credentials.Secret | None = setting(
         key,
         "Log in by cryptosign with this private key, by reference: the 64 hex digits of its seed.",
         example="file:/etc/orosync/attach.key",
     )
-    secret: readers.Secret | None = setting(
-        readers.secret, "Log in by WAMP-CRA with this secret, by reference.", example="file:/etc/orosync/attach.secret"
+    secret: credentials.Secret | None = setting(
+        credentials.secret,
+        "Log in by WAMP-CRA with this secret, by reference.",
+        example="file:/etc/orosync/attach.secret",
     )
-    ticket: readers.Secret | None = setting(
-        readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/attach.ticket"
+    ticket: credentials.Secret | None = setting(
+        credentials.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/attach.ticket"
     )
     ca: Path | None = setting(
-        readers.certificates,
+        credentials.certificates,
         "The certificate authorities that are trusted (PEM); host names are always verified.",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",
@@ -122,7 +124,7 @@ class AttachSection:
     retry: float = setting(readers.duration, "The longest pause between attempts to connect.", default="15s")
 
     @property
-    def credentials(self) -> dict[str, readers.Secret]:
+    def credentials(self) -> dict[str, credentials.Secret]:
         """Those that are given, by their authmethod."""
         given = {"cryptosign": self.key, "wampcra": self.secret, "ticket": self.ticket}
         return {method: secret for method, secret in given.items() if secret is not None}

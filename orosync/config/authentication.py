@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from orosync.config import accounts, readers
+from orosync.config import accounts, credentials, readers
 from orosync.config.fields import dotted, setting, use
 from orosync.config.readers import Source
 
@@ -23,7 +23,7 @@ def _secrets(what: str, derived: str, example: str) -> Any:
 def _decoy_secret(of: str) -> Any:
     """What the salts of decoys are made from."""
     return setting(
-        readers.secret,
+        credentials.secret,
         f"What the salts of {of} are made from, by reference; needed where they have to be the same after every start.",
         otherwise="a new one at each start",
         example="file:/etc/orosync/decoys",
@@ -73,7 +73,7 @@ class WampCraSection:
     user: tuple[accounts.AccountLine, ...] = _secrets(
         "the secret", "`pbkdf2$ITERATIONS:SALT$KEY`, the key in base64.", "secret"
     )
-    decoy_secret: readers.Secret | None = _decoy_secret("unknown users")
+    decoy_secret: credentials.Secret | None = _decoy_secret("unknown users")
 
 
 @frozen(kw_only=True)
@@ -94,7 +94,7 @@ class ScramSection:
         readers.count, "How often, for plain passwords.", otherwise="2 for argon2id13, 600000 for pbkdf2"
     )
     memory: int | None = setting(readers.size, "Memory that argon2id13 takes, for plain passwords.", otherwise="19MiB")
-    decoy_secret: readers.Secret | None = _decoy_secret("plain passwords and of unknown users")
+    decoy_secret: credentials.Secret | None = _decoy_secret("plain passwords and of unknown users")
 
 
 @frozen(kw_only=True)
@@ -113,8 +113,8 @@ class CryptosignSection:
         "`required`: clients have to bind their signature to their TLS connection (which no browser can).",
         default="optional",
     )
-    key: readers.Secret | None = setting(
-        readers.secret,
+    key: credentials.Secret | None = setting(
+        credentials.secret,
         "The router's own key by reference, the 64 hex digits of its seed: for clients that verify the router.",
         example="file:/etc/orosync/router.key",
     )

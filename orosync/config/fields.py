@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from orosync.config.readers import BUILTIN, PUBLISHED, Reader, Secret, Source, did_you_mean, is_reference, plain
+from orosync.config.credentials import PUBLISHED, Secret, is_reference
+from orosync.config.readers import BUILTIN, Reader, Source, did_you_mean, plain
 from orosync.config.source import RawSection
 
 T = TypeVar("T")

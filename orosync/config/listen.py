@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from orosync.config import endpoints, readers
+from orosync.config import credentials, endpoints, readers
 from orosync.config.fields import setting
 
 
@@ -39,11 +39,11 @@ class ListenSection:
         default="websocket",
     )
     certificate: Path | None = setting(
-        readers.certificates, "Serve TLS with this certificate chain (PEM); needs `key`."
+        credentials.certificates, "Serve TLS with this certificate chain (PEM); needs `key`."
     )
-    key: Path | None = setting(readers.private_key, "The certificate's private key (PEM).")
+    key: Path | None = setting(credentials.private_key, "The certificate's private key (PEM).")
     client_ca: Path | None = setting(
-        readers.certificates,
+        credentials.certificates,
         "Ask clients for certificates that these authorities issued (PEM), for authenticators with `use = "
         "certificate`. Clients without one can use other methods.",
     )

@@ -18,10 +18,11 @@ import attrs
 
 from orosync.config import checks, defaults, exposure, warnings
 from orosync.config.attached import AttachSection
+from orosync.config.credentials import PUBLISHED, is_reference, secret
 from orosync.config.fields import build, keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.operations import OperationsSection
-from orosync.config.readers import PUBLISHED, Source, did_you_mean, factory, is_reference, secret, words
+from orosync.config.readers import Source, did_you_mean, factory, words
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
 from orosync.config.sections import (
     AUTHENTICATORS,

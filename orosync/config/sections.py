@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from orosync.config import accounts, operations, readers, rules
+from orosync.config import accounts, credentials, operations, readers, rules
 from orosync.config.authentication import METHODS, Method, RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.fields import dotted, setting, use
 from orosync.config.sessions import CONNECT_TIMEOUT, CONNECTIONS, QUERY_TIMEOUT, cookie
@@ -80,14 +80,14 @@ class TicketSection:
 
     name: str
     use: str = use("ticket")
-    secret: readers.Secret = setting(
-        readers.salt_or_generate,
+    secret: credentials.Secret = setting(
+        credentials.salt_or_generate,
         "Oro's secret (`ORO_SECRET`) by reference. In demo mode also `generate`: a new one at each start.",
         required=True,
         example="file:/etc/orosync/oro_secret",
     )
-    previous_secret: readers.Secret | None = setting(
-        readers.salt,
+    previous_secret: credentials.Secret | None = setting(
+        credentials.salt,
         "A second secret that is still good, while the first is being changed.",
         example="file:/etc/orosync/old",
     )
@@ -198,8 +198,8 @@ class SqlDirectorySection:
 
     name: str
     use: str = use("postgresql", "`postgresql` or `mysql` (MariaDB too)")
-    dsn: readers.Secret = setting(
-        readers.database,
+    dsn: credentials.Secret = setting(
+        credentials.database,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`, as Oro's "
         "`ORO_DB_DSN` stands. Better of a user who may read no more than is needed ([directories.md](directories.md)).",
         required=True,

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from orosync.config import readers
+from orosync.config import credentials, readers
 from orosync.config.fields import setting, use
 from orosync.config.readers import Source
 
@@ -66,7 +66,7 @@ _USERS: Any = setting(
     classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
 )
 _CA: Any = setting(
-    readers.certificates,
+    credentials.certificates,
     "The certificate authorities that are trusted (PEM).",
     otherwise="the system's",
     example="/etc/orosync/ca.pem",
@@ -102,8 +102,8 @@ class RedisSessionsSection:
 
     name: str
     use: str = use("redis")
-    dsn: readers.Secret = setting(
-        readers.redis,
+    dsn: credentials.Secret = setting(
+        credentials.redis,
         "Where Redis is, by reference, as Oro's `ORO_SESSION_DSN` stands; `rediss://` for TLS, `redis_sentinel=NAME` "
         "for Sentinel. Use a user who may only read sessions ([sessions.md](sessions.md)).",
         required=True,
@@ -124,8 +124,8 @@ class PdoSessionsSection:
 
     name: str
     use: str = use("pdo")
-    dsn: readers.Secret = setting(
-        readers.database,
+    dsn: credentials.Secret = setting(
+        credentials.database,
         "Where the database is, by reference: `postgres://USER:PASSWORD@HOST:5432/DATABASE` or `mysql://...`. Use "
         "a user who may read no more than is needed ([sessions.md](sessions.md)).",
         required=True,

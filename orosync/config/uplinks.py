@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from orosync.config import readers
+from orosync.config import credentials, readers
 from orosync.config.fields import setting
 from orosync.config.readers import Source, did_you_mean
 from orosync.model import Match
@@ -147,19 +147,21 @@ class UplinkSection:
         default="uplink",
     )
     authid: str = setting(readers.plain, "The `authid` to log in with.", unset="", otherwise="none", example="orosync")
-    ticket: readers.Secret | None = setting(
-        readers.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/uplink.ticket"
+    ticket: credentials.Secret | None = setting(
+        credentials.secret, "Log in with this ticket, by reference.", example="file:/etc/orosync/uplink.ticket"
     )
-    secret: readers.Secret | None = setting(
-        readers.secret, "Log in by WAMP-CRA with this secret, by reference.", example="file:/etc/orosync/uplink.secret"
+    secret: credentials.Secret | None = setting(
+        credentials.secret,
+        "Log in by WAMP-CRA with this secret, by reference.",
+        example="file:/etc/orosync/uplink.secret",
     )
-    key: readers.Secret | None = setting(
-        readers.secret,
+    key: credentials.Secret | None = setting(
+        credentials.secret,
         "Log in by cryptosign with this key, by reference: the 64 hex digits of its seed.",
         example="file:/etc/orosync/uplink.key",
     )
     ca: Path | None = setting(
-        readers.certificates,
+        credentials.certificates,
         "The certificate authorities that are trusted (PEM).",
         otherwise="the system's",
         example="/etc/orosync/ca.pem",

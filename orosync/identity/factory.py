@@ -28,7 +28,7 @@ from orosync.config.authentication import (
     RemoteAuthenticatorSection,
     WampCraSection,
 )
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.config.realms import RealmSection
 from orosync.config.sections import SqlDirectorySection, TicketSection
 from orosync.config.sessions import (

@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from orosync.attached.client import Attachment
 from orosync.config.attached import AttachSection
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.errors import ConfigError
 from orosync.testing import RecordingJournal
 from orosync.wamp.codec import CODECS

@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from orosync.app.container import Container
 from orosync.app.listeners import check
 from orosync.clocks import time_of_day
-from orosync.config import Configuration, accounts, attached, load, readers, sessions, uplinks
+from orosync.config import Configuration, accounts, attached, credentials, load, readers, sessions, uplinks
 from orosync.config.authentication import procedure_uri
 from orosync.config.fields import Key, keys_of
 from orosync.config.reference import TABLES
@@ -56,7 +56,7 @@ VARIABLES = {
     "TWO_LINES": f"{SECRET}\n{SECRET}",
     "BLANK": " " * 30,
     "SHORT": "hush",
-    "PUBLISHED": readers.PUBLISHED,
+    "PUBLISHED": credentials.PUBLISHED,
 }
 TITLES = {
     "listen:ops": "listen:ops",
@@ -229,7 +229,7 @@ def _valid(section: str, key: str, spec: Key, use: str) -> str:
         return VALUES[section, key]
     if key == "dsn":
         return "env:REDIS" if use == "redis" else "env:MYSQL" if use == "mysql" else "env:DATABASE"
-    if spec.read in (readers.certificates, readers.private_key):
+    if spec.read in (credentials.certificates, credentials.private_key):
         return "pem"
     if spec.dotted:
         example = spec.example.partition("=")[2].strip()
@@ -379,7 +379,7 @@ class MistakesTests(FilesCase):
 
         def mistakes(case: Case) -> Iterator[tuple[str, str, str, int]]:
             read = case.key.read
-            if read in (readers.certificates, readers.private_key):
+            if read in (credentials.certificates, credentials.private_key):
                 for wrong in ("nowhere", "empty", "text", "text/below", "${NOTHING}/x", "$HOME/x"):
                     yield self.with_line(case, "file", case.line(wrong))
             if read in (readers.directory, readers.directories, readers.plugins) or case.at == ("sessions", "path"):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.client.login import Login
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.config.uplinks import UplinkSection
 from orosync.wamp.messages import Challenge
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.accounts import AccountLine, with_certificates, with_keys, with_secret
-from orosync.config.readers import Secret, Source
+from orosync.config.credentials import Secret
+from orosync.config.readers import Source
 
 SECRET = "a secret of some length"
 PLACE = Source(Path("/"), {"ANNA": SECRET})

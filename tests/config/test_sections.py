@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config import sections
 from orosync.config.authentication import METHODS
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.model import User
 from tests.config.files import SOUND, FilesCase
 

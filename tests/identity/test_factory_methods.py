@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from orosync.config import authentication as sections
 from orosync.config.accounts import AccountLine
 from orosync.config.authentication import RemoteAuthenticatorSection
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.config.realms import RealmSection
 from orosync.errors import Refused
 from orosync.identity.factory import method_authenticator, remote_authenticator

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.clocks import time_of_day
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.config.sessions import (
     AnySessions,
     PdoSessionsSection,

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.model import Match, Verdict
 from orosync.wamp.messages import Call, Error, Event, Invocation, Publish, Result, Yield
 from orosync.wamp.payload import Payload

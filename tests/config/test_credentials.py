@@ -1,10 +1,10 @@
-"""Tests of orosync.config.readers."""
+"""Tests of orosync.config.credentials."""
 
 from __future__ import annotations
 
 import attrs
 
-from orosync.config import readers
+from orosync.config import credentials
 from orosync.config.readers import Source
 from tests.config.files import SECRET, FilesCase
 
@@ -18,19 +18,19 @@ class Secrets(FilesCase):
         return Source(self.directory, {"CREDENTIALS_DIRECTORY": str(self.directory), **environ})
 
     def refusal(self, text: str, **environ: str) -> str:
-        return str(self.assertRaises(ValueError, readers.salt, text, self.place(**environ)))
+        return str(self.assertRaises(ValueError, credentials.salt, text, self.place(**environ)))
 
     def test_from_a_file(self) -> None:
         """A file's text counts, less the newlines at its end; a relative path starts beside the configuration."""
         for content in (SECRET, SECRET + "\n", SECRET + "\r\n", SECRET + "\r\n\r\n\n", "\ufeff" + SECRET + "\n"):
             path = self.write(content, "secret")
             for text in (f"file:{path}", "file:secret", "file:${CREDENTIALS_DIRECTORY}/secret"):
-                found = readers.secret(text, self.place())
+                found = credentials.secret(text, self.place())
                 self.assertEqual((found.value, found.reference), (SECRET, text))
 
     def test_from_the_environment(self) -> None:
         """A variable's text counts."""
-        self.assertEqual(readers.salt("env:ORO_SECRET", self.place(ORO_SECRET=SECRET)).value, SECRET)
+        self.assertEqual(credentials.salt("env:ORO_SECRET", self.place(ORO_SECRET=SECRET)).value, SECRET)
 
     def test_blanks_belong_to_it(self) -> None:
         """Only newlines are taken away: a blank may be part of a secret. It is told."""
@@ -38,7 +38,7 @@ class Secrets(FilesCase):
             for value in (outer + SECRET, SECRET + outer, outer + SECRET + outer):
                 told: list[str] = []
                 place = attrs.evolve(self.place(S=value + "\n"), warn=told.append)
-                for read in (readers.secret, readers.salt, readers.location):
+                for read in (credentials.secret, credentials.salt, credentials.location):
                     self.assertEqual(read("env:S", place).value, value)
                 self.assertEqual(len(told), 3)
                 for words in told:
@@ -56,18 +56,18 @@ class Secrets(FilesCase):
             f'"{SECRET}" ',
         ):
             place = self.place(S=value)
-            for read in (readers.salt, readers.salt_or_generate, readers.location):
+            for read in (credentials.salt, credentials.salt_or_generate, credentials.location):
                 words = str(self.assertRaises(ValueError, read, "env:S", place))
                 self.assertIn("in quotes, as .env files do: take the quotes away", words)
                 self.assertNotIn(SECRET, words)
             told: list[str] = []
-            self.assertEqual(readers.secret("env:S", attrs.evolve(place, warn=told.append)).value, value)
+            self.assertEqual(credentials.secret("env:S", attrs.evolve(place, warn=told.append)).value, value)
             self.assertEqual(len(told), 1, value)
             self.assertIn("in quotes", told[0])
         for value in (f'"{SECRET}', f"{SECRET}'", f"\"{SECRET}'", SECRET[:8] + '"' + SECRET[8:]):
             told = []
             place = attrs.evolve(self.place(S=value), warn=told.append)
-            self.assertEqual(readers.salt("env:S", place).value, value)
+            self.assertEqual(credentials.salt("env:S", place).value, value)
             at_an_end = not (value[0] + value[-1]).isalnum()
             self.assertEqual(["a quotation mark at one end" in one for one in told], [True] * at_an_end, value)
 
@@ -80,41 +80,41 @@ class Secrets(FilesCase):
             "${ORO_SECRET}",
             "$ORO_SECRET_OF_MINE",
         ):
-            for read in (readers.salt, readers.location):
+            for read in (credentials.salt, credentials.location):
                 words = str(self.assertRaises(ValueError, read, "env:S", self.place(S=value)))
                 self.assertEqual(words.partition(",")[0], "env:S holds the name of another setting")
         for value in (f"%{SECRET}", f"{SECRET}%", f"%{SECRET} {SECRET}%", f"${SECRET.lower()}x"):
-            self.assertEqual(readers.salt("env:S", self.place(S=value)).value, value)
+            self.assertEqual(credentials.salt("env:S", self.place(S=value)).value, value)
 
     def test_whole_lines(self) -> None:
         """A line of .env or parameters.yml in place of the secret."""
         for line in ("ORO_SECRET={}", "export ORO_SECRET={}", "secret: {}", "APP_SECRET='{}'", "ORO_DB_DSN={}"):
-            for read in (readers.salt, readers.location):
+            for read in (credentials.salt, credentials.location):
                 words = str(self.assertRaises(ValueError, read, "env:S", self.place(S=line.format(SECRET))))
                 self.assertIn("holds a whole line of a file of settings", words)
         for value in (SECRET + "==", "secret" + SECRET, SECRET + "SECRET="):
-            self.assertEqual(readers.salt("env:S", self.place(S=value)).value, value)
+            self.assertEqual(credentials.salt("env:S", self.place(S=value)).value, value)
 
     def test_rights(self) -> None:
         """Who else can read or change the file is told."""
         path = self.write(SECRET, "secret")
         path.chmod(0o666)
         told: list[str] = []
-        readers.salt("file:secret", attrs.evolve(self.place(), warn=told.append))
+        credentials.salt("file:secret", attrs.evolve(self.place(), warn=told.append))
         self.assertEqual(len(told), 2, told)
         self.assertNotIn(SECRET, " ".join(told))
 
     def test_never_shown(self) -> None:
         """repr and str tell where it is, not what it is."""
-        found = readers.secret("env:S", self.place(S=SECRET))
+        found = credentials.secret("env:S", self.place(S=SECRET))
         self.assertEqual((str(found), repr(found)), ("env:S", "Secret(reference='env:S')"))
 
     def test_generated(self) -> None:
         """`generate` is a new one each time, as long as any."""
-        first, second = (readers.salt_or_generate("generate", self.place()) for _ in range(2))
+        first, second = (credentials.salt_or_generate("generate", self.place()) for _ in range(2))
         self.assertNotEqual(first.value, second.value)
         self.assertEqual((len(first.value), first.reference), (64, "generate"))
-        self.assertEqual(readers.salt_or_generate("env:S", self.place(S=SECRET)).value, SECRET)
+        self.assertEqual(credentials.salt_or_generate("env:S", self.place(S=SECRET)).value, SECRET)
 
     def test_refusals(self) -> None:
         """Whatever is wrong is told without the secret."""
@@ -140,15 +140,17 @@ class Secrets(FilesCase):
         """The published one is no secret; whether Oro's may be it, its section says."""
         published = "ThisTokenIsNotSoSecretChangeIt"
         words = "env:S holds the secret that Oro is published with, which is public: choose your own"
-        self.assertEqual(str(self.assertRaises(ValueError, readers.secret, "env:S", self.place(S=published))), words)
-        found = readers.salt("env:S", self.place(S=published))
+        self.assertEqual(
+            str(self.assertRaises(ValueError, credentials.secret, "env:S", self.place(S=published))), words
+        )
+        found = credentials.salt("env:S", self.place(S=published))
         self.assertTrue(found.published)
-        self.assertEqual(str(self.assertRaises(ValueError, readers.unpublished, found)), words)
-        self.assertFalse(readers.salt("env:S", self.place(S=SECRET)).published)
+        self.assertEqual(str(self.assertRaises(ValueError, credentials.unpublished, found)), words)
+        self.assertFalse(credentials.salt("env:S", self.place(S=SECRET)).published)
 
     def test_braces_are_a_matter_of_salts(self) -> None:
         """A secret that is no salt may hold braces."""
-        self.assertEqual(readers.secret("env:S", self.place(S="{" + SECRET)).value, "{" + SECRET)
+        self.assertEqual(credentials.secret("env:S", self.place(S="{" + SECRET)).value, "{" + SECRET)
 
     def test_plain_secrets(self) -> None:
         """A secret written into the configuration is refused and not repeated."""
@@ -160,12 +162,12 @@ class Secrets(FilesCase):
 
     def test_addresses(self) -> None:
         """Where something is may be said shortly, but in one line; what is there is not repeated."""
-        self.assertEqual(readers.location("env:S", self.place(S="redis://r\n")).value, "redis://r")
+        self.assertEqual(credentials.location("env:S", self.place(S="redis://r\n")).value, "redis://r")
         for value, words in (
             ("", "env:S is empty, put the address there"),
             ("redis://r\nx", "env:S holds more than one"),
         ):
-            error = self.assertRaises(ValueError, readers.location, "env:S", self.place(S=value))
+            error = self.assertRaises(ValueError, credentials.location, "env:S", self.place(S=value))
             self.assertTrue(str(error).startswith(words), error)
 
     def test_nothing_there(self) -> None:
