@@ -217,6 +217,9 @@ class ILink(Interface):
         """Drop the TCP connection without a CLOSE frame (unclean for a browser: it will reconnect). ``linger``: what is
         queued has to arrive, whatever the peer goes on saying."""
 
+    def backlog() -> int:
+        """Bytes that wait for the peer to read; 0 where that is not known."""
+
     def pause(reason: int = WAITING) -> None:
         """Hand over no more until resume() is called for the same ``reason``: WAITING, RATE or IDENTIFYING. Again: no
         difference."""

@@ -13,6 +13,8 @@ from twisted.logger import Logger
 
 from orosync.app.container import Container
 from orosync.app.operations import Monitoring
+from orosync.app.realm_verbs import RealmVerbs
+from orosync.app.session_verbs import SessionVerbs
 from orosync.config.operations import control_sockets
 from orosync.ops.control import Arguments, Control, Verb, control_site
 from orosync.session.context import ListenerSession
@@ -32,12 +34,18 @@ class ControlSocket(Service):
         self.path = control_sockets(router.control, container.configuration.path, router.state, os.environ)[0]
         self._port: IListeningPort | None = None
         self._monitoring = monitoring
-        self._sessions = sessions
-        self.control.add(Verb("status", self._status), Verb("sessions", self._list_sessions))
+        realms, oro = container.realms, container.configuration.notifications.realm
+        self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
+        self.control.add(
+            Verb("status", self._status),
+            *SessionVerbs(realms, sessions, container.reactor).verbs,
+            *self._realm_verbs.verbs,
+        )
 
     def startService(self) -> None:
         """Make the socket. One that a router left behind is replaced, one that a router serves is not."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._realm_verbs.start()
         site = control_site(self.control, self._container.reactor)
         mode = 0o666 if self._container.configuration.router.control_readers else 0o600
         try:
@@ -64,27 +72,3 @@ class ControlSocket(Service):
 
     def _status(self, arguments: Arguments) -> Deferred[dict[str, Any]]:
         return self._monitoring.status()
-
-    def _list_sessions(self, arguments: Arguments) -> list[dict[str, Any]]:
-        return [row for session in self._sessions() if (row := session_row(session)) is not None]
-
-
-def session_row(session: ListenerSession) -> dict[str, Any] | None:
-    """A session as it is listed; None for one that has not joined."""
-    joined = session.joined()
-    if joined is None:
-        return None
-    member, facts = joined.member, joined.facts
-    who = member.principal
-    return {
-        "session": member.session,
-        "realm": joined.realm_context.name,
-        "user": who.authid,
-        "role": who.authrole,
-        "method": who.authmethod,
-        "protocol": session.protocol,
-        "listener": facts.listener,
-        "address": facts.address,
-        "subscriptions": len(member.subscriptions),
-        "registrations": len(member.registrations),
-    }

@@ -105,8 +105,9 @@ def read_realms(realms: Mapping[str, RealmContext], dispatcher: Dispatcher) -> I
     for name, context in realms.items():
         broker = context.realm.broker
         yield PUBLICATIONS, (name,), broker.published
-        yield SUBSCRIPTIONS, (name,), sum(len(one.members) for one in broker)
-        yield REGISTRATIONS, (name,), sum(len(one.registrations) for one in context.realm.members.values())
+        members = context.realm.members.values()
+        yield SUBSCRIPTIONS, (name,), sum(len(one.subscriptions) for one in members)
+        yield REGISTRATIONS, (name,), sum(len(one.registrations) for one in members)
     yield DELIVERED, (), dispatcher.events
 
 

@@ -1,124 +1,32 @@
-"""Asks a running router over its control socket (``ops.control``)."""
+"""The commands that ask a running router, or have it act: each asks a verb of its control socket and prints the answer.
+
+``--json`` prints the answer as the verb gives it (``ops.answers``).
+"""
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from orosync.cli.router import Router, candidates
 from orosync.cli.streams import Misused, Streams, line
-from orosync.config.defaults import state_directory
-from orosync.config.operations import control_sockets, socket_path
-from orosync.config.readers import Source, expanded
-from orosync.config.source import read
-from orosync.errors import Refused, Unavailable
+from orosync.config import readers
+from orosync.errors import Refused
+from orosync.model import Match
 
-TIMEOUT = 30.0
-"""Seconds for an answer."""
+SESSION_COLUMNS = (
+    "session", "user", "role", "realm", "protocol", "serializer", "listener", "address", "since", "queued",
+    "subscriptions",
+)  # fmt: skip
+"""Of the table of sessions; ``--json`` has more."""
 
-UNIT_DIRECTORIES = (Path("/run/orosync"), Path("/var/lib/orosync"))
-"""The directories of the systemd unit."""
+BLOCKED = "this blocks the pages of {sessions} sessions until maintenance is over: repeat it with --yes"
 
+CALL_TIMEOUT = "10s"
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path: Path, timeout: float | None) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(os.fspath(self._path))
-
-
-class Router:
-    """A running router, whose control socket is the first of ``candidates`` that is there. Every method raises
-    Unavailable ("not_running") where none answers, Refused ("denied") where this user may not, and Misused for what the
-    router cannot do."""
-
-    def __init__(self, candidates: Sequence[Path]) -> None:
-        self._path = next((path for path in candidates if path.is_socket()), None)
-        self._tried = candidates
-
-    def ask(self, verb: str, timeout: float | None = TIMEOUT, **arguments: Any) -> Any:
-        """The answer of ``verb``."""
-        with self._request(verb, arguments, timeout) as answer:
-            try:
-                return json.loads(answer.read())
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise Unavailable("not_running", f"the router went away before it answered ({error})") from None
-
-    def watch(self, verb: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """The lines of ``verb``, until the router has no more."""
-        with self._request(verb, arguments, None) as answer:
-            try:
-                for line in answer:
-                    yield json.loads(line)
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise Unavailable("not_running", f"the router went away ({error})") from None
-
-    def _request(self, verb: str, arguments: Mapping[str, Any], timeout: float | None) -> http.client.HTTPResponse:
-        if self._path is None:
-            tried = ", ".join(map(str, self._tried))
-            raise Unavailable("not_running", f"no router with this configuration runs here (no socket at {tried})")
-        connection = _Connection(self._path, timeout)
-        try:
-            connection.request("POST", f"/{verb}", json.dumps(arguments), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-        except PermissionError:
-            raise Refused("denied", f"this user may not connect to {self._path}") from None
-        except (OSError, http.client.HTTPException) as error:
-            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unavailable("not_running", f"no router answers at {self._path} ({why})") from None
-        if answer.status == 200:
-            return answer
-        with answer:
-            words = _words(answer)
-        if answer.status == 403:
-            raise Refused("denied", words)
-        if answer.status >= 500:
-            raise Unavailable("failed", words)
-        raise Misused(words)
-
-
-def _words(answer: http.client.HTTPResponse) -> str:
-    try:
-        return str(json.loads(answer.read())["error"])
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return f"the router answered with status {answer.status}"
-
-
-def candidates(options: Namespace, environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Where the control socket may be. Only [router] is looked at: who may ask the router need not be able to read its
-    secrets. Raises Misused."""
-    if options.socket:
-        return [Path(options.socket)]
-    if not options.config:
-        raise Misused("name the configuration of the router (--config FILE) or its control socket (--socket PATH)")
-    path = Path(options.config).absolute()
-    try:
-        raw = read(path.read_bytes().decode())
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not text"
-        raise Misused(f"{path}: cannot be read ({why}), name the control socket instead (--socket PATH)") from None
-    router = next((section.values for section in raw.sections if section.title == "router"), {})
-    source = Source(path.parent, environ, path.name)
-    try:
-        control = socket_path(router["control"].text, source) if "control" in router else None
-        state = expanded(router["state"].text, source) if "state" in router else state_directory(environ)
-    except ValueError as error:
-        raise Misused(f"[router] {error}") from None
-    found = control_sockets(control, path, state, environ)
-    if control is None:  # the router may be a unit, with directories of its own
-        found += [directory / found[0].name for directory in UNIT_DIRECTORIES]
-    return list(dict.fromkeys(found))
+Command = Callable[[Router, Namespace, Streams], int]
 
 
 def run(options: Namespace, streams: Streams) -> int:
@@ -126,49 +34,212 @@ def run(options: Namespace, streams: Streams) -> int:
     return COMMANDS[options.command](Router(candidates(options)), options, streams)
 
 
+# -- the command line
+
+
 def add_commands(commands: Any) -> None:
     """The commands, for the parser of the command line."""
     _asking(commands.add_parser("status", help="print what a running router is and does"))
-    _asking(commands.add_parser("sessions", help="list the sessions of a running router"))
+    sessions = _asking(commands.add_parser("sessions", help="list the sessions of a running router"))
+    _choosing(sessions)
+    sessions.add_argument("--realm", metavar="NAME", help="only sessions in this realm")
+    sessions.add_argument("--role", metavar="ROLE", help="only sessions with this role")
+    sessions.add_argument(
+        "--sort", choices=["user", "since", "queued", "address"], default="user", help="the order (default: user)"
+    )
+    sessions.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N")
+
+    live = _asking(
+        commands.add_parser("subscriptions", help="list topics and patterns of a running router with their subscribers")
+    )
+    live.add_argument("--realm", metavar="NAME", help="only subscriptions in this realm")
+    live.add_argument("--topic", metavar="URI", help="only those that an event on this topic reaches")
+    live.add_argument("--limit", type=int, default=0, metavar="N", help="only the N with the most subscribers")
+
+    kick = _asking(commands.add_parser("kick", help="end sessions; pages of Oro connect again by themselves"))
+    _choosing(kick)
+    kick.add_argument("--reason", metavar="TEXT", help="for the log, and told to WAMP v2 clients")
+
+    publish = _asking(commands.add_parser("publish", help="publish an event"))
+    publish.add_argument("topic", metavar="TOPIC", help="the topic")
+    _with_arguments(publish, "event")
+    publish.add_argument("--user", metavar="NAME", help="only for the sessions of this user")
+
+    subscribe = _asking(
+        commands.add_parser("subscribe", help="print events as they come, a JSON object in each line"), streaming=True
+    )
+    subscribe.add_argument("topic", metavar="TOPIC", help="the topic or pattern")
+    subscribe.add_argument(
+        "--match", choices=[one.value for one in Match], default="exact", help="how a pattern matches"
+    )
+    subscribe.add_argument("--count", type=int, default=0, metavar="N", help="end after N events")
+    _with_realm(subscribe)
+
+    call = _asking(commands.add_parser("call", help="call a procedure and print its result"))
+    call.add_argument("procedure", metavar="PROCEDURE", help="the procedure")
+    _with_arguments(call, "call")
+    call.add_argument("--timeout", default=CALL_TIMEOUT, metavar="TIME", help="how long to wait (default: %(default)s)")
+
+    maintenance = commands.add_parser(
+        "maintenance", help="tell the pages of Oro that maintenance is on or off"
+    ).add_subparsers(dest="action", required=True, metavar="ACTION")
+    on = _asking(maintenance.add_parser("on", help="block all pages, as oro:maintenance:lock does"))
+    on.add_argument("--yes", action="store_true", help="do it; otherwise the command says how many sessions it blocks")
+    on.add_argument("--user-id", type=int, metavar="N", help="the id of the user whose pages are not blocked")
+    _asking(maintenance.add_parser("off", help="free all pages, also those that missed the end of maintenance"))
+    _asking(maintenance.add_parser("status", help="print what pages were told last"))
 
 
-def _asking(command: ArgumentParser) -> ArgumentParser:
+def _asking(command: ArgumentParser, *, streaming: bool = False) -> ArgumentParser:
     where = command.add_mutually_exclusive_group()
     where.add_argument("-c", "--config", metavar="FILE", help="the configuration of the router")
     where.add_argument("--socket", metavar="PATH", help="the control socket of the router")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    if not streaming:
+        command.add_argument("--json", action="store_true", help="print JSON")
     return command
+
+
+def _choosing(command: ArgumentParser) -> None:
+    command.add_argument("--session", type=int, metavar="ID", help="the session with this id")
+    command.add_argument("--user", metavar="NAME", help="the sessions of this user")
+    command.add_argument(
+        "--address", metavar="ADDRESS", help="the sessions from this address, or a network like 192.0.2.0/24"
+    )
+
+
+def _with_realm(command: ArgumentParser) -> None:
+    command.add_argument("--realm", metavar="NAME", help="the realm, where there are several")
+
+
+def _with_arguments(command: ArgumentParser, what: str) -> None:
+    command.add_argument("--args", metavar="JSON", help=f"the arguments of the {what}: a JSON list")
+    command.add_argument("--kwargs", metavar="JSON", help=f"the keyword arguments of the {what}: a JSON object")
+    _with_realm(command)
+
+
+# -- the commands
 
 
 def _status(router: Router, options: Namespace, streams: Streams) -> int:
     status = router.ask("status")
-    if options.json:
-        streams.answer(json.dumps(status, ensure_ascii=False, indent=2))
-        return 0
     health = status["health"]
     lines = [f"orosync {status['version']} on {status['node']}: {health['status']}"]
     lines += [f"  {name}: {what}" for name, what in health["wrong"].items()]
-    streams.answer("\n".join(map(line, lines)))
-    return 0
+    return _printed(status, "\n".join(map(line, lines)), options, streams)
 
 
 def _sessions(router: Router, options: Namespace, streams: Streams) -> int:
-    rows = router.ask("sessions")
-    if options.json:
-        streams.answer(json.dumps(rows, ensure_ascii=False, indent=2))
-    elif rows:
-        streams.answer("\n".join(table(rows)))
-    else:
-        streams.answer("no sessions")
+    wanted = _given(options, "session", "user", "address", "realm", "role", "sort", "limit")
+    rows = router.ask("sessions", wanted)
+    text = "\n".join(table(rows, SESSION_COLUMNS)) if rows else "no sessions"
+    return _printed(rows, text, options, streams)
+
+
+def _subscriptions(router: Router, options: Namespace, streams: Streams) -> int:
+    rows = router.ask("subscriptions", _given(options, "realm", "topic", "limit"))
+    return _printed(rows, "\n".join(table(rows)) if rows else "no subscriptions", options, streams)
+
+
+def _kick(router: Router, options: Namespace, streams: Streams) -> int:
+    if options.session is None and options.user is None and options.address is None:
+        raise Misused("say which sessions: --session ID, --user NAME or --address ADDRESS")
+    done = {"kicked": 0, "of": 0}
+    for done in router.watch("kick", _given(options, "session", "user", "address", "reason")):
+        streams.progress(f"{done['kicked']} of {done['of']} sessions ended")
+    streams.progress("")
+    count = done["kicked"]
+    text = f"{count} {'session' if count == 1 else 'sessions'} ended" if count else "there is no such session"
+    _printed(done, text, options, streams)
+    return 0 if count else 1
+
+
+def _publish(router: Router, options: Namespace, streams: Streams) -> int:
+    wanted = {"topic": options.topic, **_values(options), **_given(options, "realm", "user")}
+    answer = router.ask("publish", wanted)
+    return _printed(answer, f"published to {answer['sessions']} sessions", options, streams)
+
+
+def _subscribe(router: Router, options: Namespace, streams: Streams) -> int:
+    wanted = {"topic": options.topic, "match": options.match, **_given(options, "realm")}
+    for number, event in enumerate(router.watch("subscribe", wanted), 1):
+        if not streams.emit(json.dumps(event, ensure_ascii=False)) or number == options.count:
+            break
     return 0
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Rows with the same keys as lines: a head, then a line for each."""
-    cells = [[key.upper() for key in rows[0]], *([line(str(value)) for value in row.values()] for row in rows)]
+def _call(router: Router, options: Namespace, streams: Streams) -> int:
+    try:
+        seconds = readers.duration(options.timeout, readers.BUILTIN)
+    except ValueError as error:
+        raise Misused(f"--timeout: {error}") from None
+    wanted = {"procedure": options.procedure, "timeout": seconds, **_values(options), **_given(options, "realm")}
+    answer = router.ask("call", wanted, timeout=None)
+    args, kwargs, failed = answer["args"], answer["kwargs"], answer["error"]
+    if failed and not options.json:
+        raise Refused(failed, args[0] if args and isinstance(args[0], str) else json.dumps([args, kwargs]))
+    value = args[0] if len(args) == 1 and not kwargs else {"args": args, "kwargs": kwargs}
+    _printed(answer, json.dumps(value, ensure_ascii=False), options, streams)
+    return 1 if failed else 0
+
+
+def _maintenance(router: Router, options: Namespace, streams: Streams) -> int:
+    if options.action == "on" and not options.yes:
+        now = router.ask("maintenance-status")
+        _printed(now, BLOCKED.format(**now), options, streams)
+        return 1
+    if options.action == "status":
+        answer = router.ask("maintenance-status")
+    else:
+        answer = router.ask("maintenance", {"on": options.action == "on", "user_id": getattr(options, "user_id", None)})
+    text = "nothing was told since the router was started"
+    if answer["on"] is not None:
+        but = f", except those of user {answer['user_id']}" if answer["on"] and answer["user_id"] is not None else ""
+        told = f"pages are blocked{but}" if answer["on"] else "pages are not blocked"
+        text = f"maintenance is {'on' if answer['on'] else 'off'} since {answer['time']}: {told}"
+    return _printed(answer, f"{text} ({answer['sessions']} sessions subscribe to it)", options, streams)
+
+
+def _given(options: Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def _values(options: Namespace) -> dict[str, Any]:
+    """``--args`` and ``--kwargs``. Raises Misused for what is none."""
+    found: dict[str, Any] = {}
+    for name, kind, words in (("args", list, 'a JSON list, like ["text", 1]'), ("kwargs", dict, "a JSON object")):
+        text = getattr(options, name)
+        if text is not None:
+            try:
+                found[name] = json.loads(text)
+            except ValueError:
+                found[name] = None
+            if not isinstance(found[name], kind):
+                raise Misused(f"--{name}: write {words}")
+    return found
+
+
+def _printed(answer: Any, text: str, options: Namespace, streams: Streams) -> int:
+    streams.answer(json.dumps(answer, ensure_ascii=False, indent=2) if options.json else text)
+    return 0
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> list[str]:
+    """Rows with the same keys as lines: a head, then a line for each; ``columns``: only these of them."""
+    keys = columns or list(rows[0])
+    cells = [[key.upper() for key in keys], *([line(str(row[key])) for key in keys] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-COMMANDS: Mapping[str, Callable[[Router, Namespace, Streams], int]] = {"sessions": _sessions, "status": _status}
+COMMANDS: Mapping[str, Command] = {
+    "call": _call,
+    "kick": _kick,
+    "maintenance": _maintenance,
+    "publish": _publish,
+    "sessions": _sessions,
+    "status": _status,
+    "subscribe": _subscribe,
+    "subscriptions": _subscriptions,
+}
 """By the command's name: what asks the router and prints the answer. Each gives the exit code."""

@@ -40,7 +40,12 @@ def parser() -> ArgumentParser:
     looked_up.add_argument("--sessions", required=True, metavar="NAME", help="the [sessions:NAME] to look in")
     looked_up.add_argument("file", nargs="?", default="-", metavar="FILE", help="where the cookie's value is")
 
-    listed = commands.add_parser("topics", help="print the table of topics: who may subscribe and publish")
+    listed = commands.add_parser(
+        "topics",
+        help="print the table of topics of a configuration: who may subscribe and publish",
+        description="Print who may subscribe and publish to which topics. The topics that have subscribers now are "
+        "listed by: orosync subscriptions",
+    )
     of_what = listed.add_mutually_exclusive_group(required=True)
     of_what.add_argument("-c", "--config", metavar="FILE", help="the configuration")
     of_what.add_argument(

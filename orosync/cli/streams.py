@@ -28,12 +28,24 @@ class Streams:
     def answer(self, text: str) -> None:
         """One or more lines on standard output. A reader that has enough (``| head``) is no fault; raises Misused where
         the answer is lost for another reason."""
+        self.emit(text)
+
+    def emit(self, text: str) -> bool:
+        """As ``answer``, for a line of many: False when nobody reads any more."""
         try:
             print(text, file=self.stdout, flush=True)
         except BrokenPipeError:
-            pass
+            return False
         except OSError as error:
             raise Misused(f"the answer cannot be written to standard output ({error.strerror})") from None
+        return True
+
+    def progress(self, text: str) -> None:
+        """How far something has come: a line on standard error that the next one overwrites; "" removes it. Only for
+        a person at a terminal."""
+        with suppress(OSError, ValueError):
+            if self.stderr.isatty():
+                print(f"\r\x1b[K{text}", end="", file=self.stderr, flush=True)
 
 
 def line(text: str) -> str:

@@ -252,6 +252,10 @@ class RouterEnd:
         """See ILink."""
         self._embedding.end(False, None, reason)
 
+    def backlog(self) -> int:
+        """See ILink. A component gets everything at once."""
+        return 0
+
     def pause(self, reason: int = WAITING) -> None:
         """See ILink; there is one reason, since nothing limits a component."""
         self._embedding.pause()

@@ -10,12 +10,42 @@ out. All others learn it from HTTP 503, as they do with Oro's own server.
 
 from __future__ import annotations
 
+from typing import Any
+
 from zope.interface import implementer
 
+from orosync.clocks import Now
 from orosync.interfaces import IPublisher, ITopicWatcher
 from orosync.model import Principal
+from orosync.wamp.messages import Event
+from orosync.wamp.payload import Payload
 
 TOPIC = "oro/maintenance"
+
+
+def event(on: bool, user_id: int | None = None) -> dict[str, Any]:
+    """The event that Oro publishes: pages of all users but ``user_id`` are blocked, or freed again."""
+    return {"isOn": on, "userId": user_id}
+
+
+class MaintenanceState:
+    """What pages were told last, by Oro or by an administrator: ``on`` None before anything was told. ``time`` in
+    seconds since 1970."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self.on: bool | None = None
+        self.user_id: int | None = None
+        self.time = 0.0
+
+    def told(self, message: Event, payload: Payload | None, topic: str) -> None:
+        """An event on TOPIC, from any publisher; one of another shape says nothing."""
+        args, kwargs = ([], {}) if payload is None else payload.values()
+        told = args[0] if args and isinstance(args[0], dict) else kwargs
+        if isinstance(told.get("isOn"), bool):
+            user_id = told.get("userId")
+            self.on, self.time = told["isOn"], self._now()
+            self.user_id = user_id if isinstance(user_id, int) else None
 
 
 @implementer(ITopicWatcher)
@@ -29,7 +59,7 @@ class MaintenanceNotice:
 
     def subscribed(self, session_id: int, principal: Principal) -> None:
         """Tell the one session (see ITopicWatcher)."""
-        self._publisher.publish(TOPIC, [{"isOn": False, "userId": None}], eligible=[session_id])
+        self._publisher.publish(TOPIC, [event(False)], eligible=[session_id])
 
     def last_unsubscribed(self) -> None:
         """Nothing runs between subscribers, so there is nothing to stop (see ITopicWatcher)."""

@@ -47,6 +47,33 @@ class Rejected(Exception):
     """What a verb cannot do: words for the user of the command."""
 
 
+def check_names(arguments: Arguments, *names: str) -> None:
+    """Reject arguments that a verb does not have: a command of another version would be misunderstood."""
+    unknown = sorted(set(arguments) - set(names))
+    if unknown:
+        raise Rejected(f"this router does not know {', '.join(unknown)}: it may be of another version")
+
+
+def text_of(arguments: Arguments, name: str) -> str:
+    """A text among the arguments, "" without. Rejects anything else."""
+    value = arguments.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Rejected(f"{name} is no text")
+    return value
+
+
+def number_of(arguments: Arguments, name: str, default: float = 0) -> float:
+    """A number that is at least 0. Rejects anything else."""
+    value = arguments.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        raise Rejected(f"{name} is no number from 0 on")
+    return value
+
+
 @attrs.frozen
 class Peer:
     """Who is at the other end. ``uid`` None: the kernel does not tell."""

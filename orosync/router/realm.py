@@ -35,6 +35,7 @@ class Realm:
         one procedure. ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans.
         ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep."""
         self.name = name
+        self._now = now
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
         self._trustlevels: dict[str, int] = {}
@@ -70,6 +71,7 @@ class Realm:
         if member.session in self.members:
             raise ValueError(f"session {member.session} is in realm {self.name} already")
         self.members[member.session] = member
+        member.joined = self._now()
         authid = member.principal.authid
         self._sessions[authid] = self._sessions.get(authid, 0) + 1
         return self._tell(joined(member))

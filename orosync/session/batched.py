@@ -71,7 +71,7 @@ class BatchLink:
         self.waiting: deque[bytes] = deque()
         # Bound methods of the link, so that sending costs no call more than without batches.
         self.push, self.send = link.push, link.send
-        self.close, self.drop = link.close, link.drop
+        self.close, self.drop, self.backlog = link.close, link.drop, link.backlog
         self.set_authenticated = link.set_authenticated
         self.may_continue, self.call_in_turn = link.may_continue, link.call_in_turn
         self._link = link

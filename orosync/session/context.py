@@ -26,6 +26,7 @@ from orosync.session.reauthorization import RealmMember
 from orosync.session.revalidation import Revalidation
 from orosync.session.timers import Deadlines
 from orosync.transport.message_rates import NO_LIMIT, MessageRates, TokenBucket
+from orosync.wamp.messages import Goodbye
 
 DRAIN_STEP = 0.05
 """Seconds between two groups."""
@@ -53,9 +54,17 @@ REMEDY = (
 
 
 class ListenerSession(RealmMember, Protocol):
-    """A session that can be ended from outside. ``protocol``: "v1" or "v2"."""
+    """A session that can be ended from outside. ``protocol``: "v1" or "v2"; ``serializer``: "json", "msgpack" or
+    "cbor". ``queued`` gives the bytes that wait for its client to read."""
 
     protocol: str
+
+    @property
+    def serializer(self) -> str: ...
+
+    def queued(self) -> int: ...
+
+    def expel(self, goodbye: Goodbye) -> None: ...
 
     def shutdown(self) -> None: ...
 

@@ -1,6 +1,7 @@
 """orosync itself in a realm: what it publishes, calls and serves, and sessions that it has there.
 
-``LocalMember`` is for orosync's own purposes (notifications, remote authorizers and authenticators, the demonstration).
+``LocalMember`` is for orosync's own purposes (notifications, remote authorizers and authenticators, the demonstration,
+the control socket).
 The dealer knows it, the list of sessions does not: no user's limit counts it, and everything is allowed to it.
 ``LocalSession`` is a WAMP v2 client that speaks in values instead of bytes (uplinks). What it publishes and calls is
 authorized like any client's; what it subscribes to and serves was configured, and is not.
@@ -42,6 +43,9 @@ Answer = tuple[list[Any], dict[str, Any]]
 Procedure = Callable[..., Sequence[Any]]
 """Called with the CALL's args and kwargs; returns the RESULT's args, or raises RequestError."""
 
+Receive = Callable[[Event, Payload | None, str], None]
+"""Called with each EVENT, its payload and its topic."""
+
 _SKIP = {"mode": "skip"}
 _WIRE = LocalWire()
 
@@ -55,11 +59,12 @@ class LocalMember:
     def __init__(self, realm_context: RealmContext, most: int = MOST) -> None:
         self._broker, self._dealer = realm_context.realm.broker, realm_context.realm.dealer
         self._dispatcher, self._deliver = realm_context.dispatcher, realm_context.dispatcher.deliver
-        self._member = Member(realm_context.own_id(), OROSYNC, tell=self._tell)
+        self._member = Member(realm_context.own_id(), OROSYNC, wire=_WIRE, push=self._push, tell=self._tell)
         self._most = most
         self._calls: dict[int, Deferred[Answer]] = {}
         self._last = 0
         self._procedures: dict[int, Procedure] = {}
+        self._receivers: dict[int, list[Receive]] = {}
 
     def publish(
         self,
@@ -73,6 +78,31 @@ class LocalMember:
         options = PublishOptions(filters=None if eligible is None else Filters(eligible=frozenset(eligible)))
         _, deliveries = self._dispatcher.publish(self._broker, topic, Payload.of(args, kwargs), None, options)
         return sum(len(delivery.receivers) for delivery in deliveries)
+
+    # -- as a subscriber
+
+    def subscribe(self, topic: str, match: Match, receive: Receive) -> Callable[[], None]:
+        """Have ``receive`` called with each event that is for every subscriber. The result, called once, ends that.
+        Watchers of topics (ITopicWatcher) are not told of it."""
+        subscription, _ = self._broker.subscribe(self._member, topic, match)
+        receivers = self._receivers.setdefault(subscription.id, [])
+        receivers.append(receive)
+
+        def end() -> None:
+            receivers.remove(receive)
+            if not receivers:
+                del self._receivers[subscription.id]
+                self._broker.unsubscribe(self._member, subscription.id)
+
+        return end
+
+    def _push(self, event: tuple[Event, Payload | None, str]) -> None:
+        message, payload, topic = event
+        for receive in tuple(self._receivers.get(int(message.subscription), ())):
+            try:
+                receive(message, payload, topic)
+            except Exception:  # it must not stop the delivery to others (``Dispatcher``)
+                self._log.failure("an event could not be handled")
 
     # -- as a caller
 

@@ -40,7 +40,7 @@ class V1Session:
     """See ISession. ``principal`` was authenticated by the handshake, by ``credentials``."""
 
     _log = Logger()
-    protocol = "v1"
+    protocol, serializer = "v1", "json"
 
     def __init__(
         self,
@@ -127,6 +127,10 @@ class V1Session:
         """See RealmMember."""
         return None if self._member is None else Joined(self._realm_context, self._member, self._facts)
 
+    def queued(self) -> int:
+        """See ListenerSession."""
+        return 0 if self._link is None else self._link.backlog()
+
     def shutdown(self) -> None:
         """Drop TCP without a CLOSE: after a clean close Oro's browser code would not come back (facts: AutobahnJS)."""
         self._drop("the router is shutting down")
@@ -137,9 +141,10 @@ class V1Session:
         self._drop("the login is no longer valid")
 
     def expel(self, goodbye: Goodbye) -> None:
-        """Killed by another session. Dropped: v1 has no GOODBYE, and a clean close would silence the page."""
+        """Killed by another session or an administrator. Dropped: v1 has no GOODBYE, and a clean close would silence
+        the page."""
         self._context.journal.note("session.ended", "killed", user=self._principal.authid, reason=goodbye.reason)
-        self._drop("killed by another session")
+        self._drop("killed")
 
     def _drop(self, reason: str) -> None:
         self._leave()

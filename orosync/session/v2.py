@@ -123,6 +123,15 @@ class V2Session:
         """See RealmMember."""
         return None if self._requests is None else self._requests.joined(self._facts)
 
+    @property
+    def serializer(self) -> str:
+        """See ListenerSession."""
+        return self._codec.format.value
+
+    def queued(self) -> int:
+        """See ListenerSession."""
+        return 0 if self._link is None else self._link.backlog()
+
     def shutdown(self) -> None:
         """The router is going down. GOODBYE and CLOSE 1001 (WAMP, section "Session Close") where the listener wants it.
         Elsewhere the connection just ends: autobahn-js and wampy.js never come back after a GOODBYE or ABORT."""
@@ -139,7 +148,7 @@ class V2Session:
         self.end(uris.KILLED, "this login is no longer good")
 
     def expel(self, goodbye: Goodbye) -> None:
-        """Killed by another session; it is out already."""
+        """Killed by another session, and out already, or by an administrator."""
         self._context.journal.note("session.ended", "killed", session=self._session_id, reason=goodbye.reason)
         self.end(goodbye.reason, goodbye.details.get("message", ""))
 

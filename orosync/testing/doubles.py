@@ -94,6 +94,9 @@ class MemoryLink:
     def drop(self, reason: str, linger: bool = False) -> None:
         self.ended = self.ended or ("drop", reason)
 
+    def backlog(self) -> int:
+        return 0
+
     def pause(self, reason: int = WAITING) -> None:
         self._reasons |= reason
 

@@ -343,7 +343,7 @@ class Connection(TurnTaker):
                 queue.clear()
 
     def backlog(self) -> int:
-        """Bytes that wait for the peer to read."""
+        """See ILink."""
         return write_queue.backlog(self._raw)
 
     def drained(self) -> bool:

@@ -144,6 +144,10 @@ class LongPollConnection(TurnTaker):
         """See ILink."""
         self.close(1001, reason)
 
+    def backlog(self) -> int:
+        """See ILink."""
+        return self._size
+
     def pause(self, reason: int = WAITING) -> None:
         """See ILink."""
         self._paused |= reason

@@ -7,7 +7,7 @@ import stat
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogLevel
 
-from orosync.cli.control import Router
+from orosync.cli.router import Router
 from tests.app.test_service import ServiceCase
 from tests.product.raw import RawClient
 

@@ -10,8 +10,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.interfaces import IPublisher, ITopicWatcher
-from orosync.notifications.maintenance import MaintenanceNotice
+from orosync.notifications.maintenance import TOPIC, MaintenanceNotice, MaintenanceState, event
 from orosync.testing import principal
+from orosync.wamp.messages import Event
+from orosync.wamp.payload import Payload
 
 
 @implementer(IPublisher)
@@ -56,3 +58,22 @@ class MaintenanceTests(SynchronousTestCase):
             self.press.published, [("oro/maintenance", [off], None, [session_id]) for session_id in (42, 43)]
         )
         self.assertEqual([list(args[0]) for _, args, _, _ in self.press.published], [["isOn", "userId"]] * 2)
+
+
+class States(SynchronousTestCase):
+    """MaintenanceState."""
+
+    def test_what_was_told_last(self):
+        """Of any publisher, as an argument or keywords; what has another shape says nothing."""
+        times = iter((10.0, 20.0, 30.0))
+        state = MaintenanceState(lambda: next(times))
+        self.assertIsNone(state.on)
+        for payload, on, user_id, time in (
+            (Payload.of([event(True, 7)]), True, 7, 10.0),
+            (Payload.of(["isOn"]), True, 7, 10.0),
+            (None, True, 7, 10.0),
+            (Payload.of([], {"isOn": False}), False, None, 20.0),
+            (Payload.of([{"isOn": "yes"}]), False, None, 20.0),
+        ):
+            state.told(Event(1, 2, {}), payload, TOPIC)
+            self.assertEqual((state.on, state.user_id, state.time), (on, user_id, time))

@@ -1,0 +1,100 @@
+"""What the verbs of the control socket answer: their fields are the JSON of ``orosync ... --json``, which is stable
+(docs/stability.md).
+
+Times are in the format of RFC 3339, in UTC. A user is WAMP's authid, a role its authrole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class SessionRow:
+    """A session that has joined. ``protocol``: "v1" or "v2"; ``queued``: bytes that wait for the client to read."""
+
+    session: int
+    realm: str
+    user: str
+    role: str
+    method: str
+    protocol: str
+    serializer: str
+    listener: str
+    address: str
+    since: str
+    queued: int
+    subscriptions: int
+    registrations: int
+
+
+@attrs.frozen(kw_only=True)
+class SubscriptionRow:
+    """A topic or pattern with subscribers. ``since``: when the first of them subscribed."""
+
+    topic: str
+    match: str
+    realm: str
+    subscribers: int
+    since: str
+
+
+@attrs.frozen(kw_only=True)
+class KickAnswer:
+    """How many sessions were ended, of those that are to be ended: the last line has as many as were there."""
+
+    kicked: int
+    of: int
+
+
+@attrs.frozen(kw_only=True)
+class PublishAnswer:
+    """How many sessions an event was for."""
+
+    realm: str
+    topic: str
+    sessions: int
+
+
+@attrs.frozen(kw_only=True)
+class CallAnswer:
+    """The result of a call; of one that failed ``error`` is the URI, and the rest what came with it."""
+
+    realm: str
+    procedure: str
+    error: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class EventLine:
+    """An event. ``details`` are EVENT.Details. ``unreadable`` says why there are no arguments."""
+
+    time: str
+    realm: str
+    topic: str
+    publication: int
+    args: list[Any]
+    kwargs: dict[str, Any]
+    details: dict[str, Any]
+    unreadable: str
+
+
+@attrs.frozen(kw_only=True)
+class MaintenanceAnswer:
+    """``on``: what pages were told last, None before anything was told since the start of the router, at ``time``.
+    ``sessions``: how many subscribe to the topic, and so are blocked while it is on."""
+
+    realm: str
+    on: bool | None
+    user_id: int | None
+    time: str
+    sessions: int
+
+
+def plain(answer: Any) -> dict[str, Any]:
+    """An answer as JSON has it."""
+    return {field.name: getattr(answer, field.name) for field in attrs.fields(type(answer))}
