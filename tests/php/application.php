@@ -19,7 +19,10 @@ $office = json_decode(file_get_contents(getenv('OFFICE')), true, 512, JSON_THROW
 $secure = ($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https';
 $csrf = ($secure ? 'https-' : '') . '_csrf';
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
-if (!str_starts_with($path, $office['prefix'] . '/')) {
+$route = substr($path, strlen($office['prefix']));
+$routes = ['/', '/user/login', '/user/logout', '/sync/ticket'];
+if (!str_starts_with($path, $office['prefix'] . '/') || !in_array($route, $routes, true)) {
+    // Before the session: a request for the icon, at the same time as the login, must not replace its cookie.
     http_response_code(404);
     return;
 }
@@ -63,7 +66,7 @@ function log_in(string $name, array $who, int $state_length): array
     return $session;
 }
 
-switch (substr($path, strlen($office['prefix']))) {
+switch ($route) {
     case '/user/login':
         if ($_SERVER['REQUEST_METHOD'] === 'POST') {
             session_regenerate_id(true);
@@ -99,9 +102,6 @@ switch (substr($path, strlen($office['prefix']))) {
         setcookie($csrf, bin2hex(random_bytes(16)), ['path' => '/', 'secure' => $secure, 'samesite' => 'Lax']);
         $own = 'oro/email_event/' . $office['users'][$name]['id'] . '/' . $office['users'][$name]['organization'];
         break;
-    default:
-        http_response_code(404);
-        return;
 }
 $page = [
     'socket' => parse_url($office['socket']),
