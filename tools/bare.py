@@ -95,7 +95,7 @@ def passes(release: str, options: argparse.Namespace) -> bool:
 
 def commands(only: str | None, tests: Sequence[str] | None) -> Iterator[str]:
     """What is done in the system, a line of the shell each."""
-    yield f"git -c advice.detachedHead=false clone --quiet /root/orosync.bundle {CLONE}"
+    yield f"git -c init.defaultBranch=main -c advice.detachedHead=false clone --quiet /root/orosync.bundle {CLONE}"
     if only != "test":
         yield f"cd {CLONE} && python3 tools/first_run.py"
     if only != "run":
