@@ -13,12 +13,13 @@ interrupted=
 trap 'interrupted=yes' INT
 
 attempt() { # the command; it ends all of this where it fails
-    if "$@"; then return; else code=$?; fi
+    code=0
+    [ -n "$interrupted" ] || "$@" || code=$?
     if [ -n "$interrupted" ]; then
         echo "Interrupted: the same command goes on from here." >&2
         exit 0
     fi
-    exit "$code"
+    [ "$code" = 0 ] || exit "$code"
 }
 
 usable() { # a shim may be on the PATH without a Python behind it, and Debian ships ensurepip apart

@@ -245,11 +245,15 @@ class Story(SynchronousTestCase):
         browser.see("choose-anna")
 
     def test_restart(self) -> None:
-        """The router is restarted: the dot follows and the page comes back; without its cookies it is refused."""
+        """The router is restarted: the dot follows and the page comes back; without its cookies it is refused. The log
+        of an ordinary stop with a connected page has no warning."""
         browser = self.browser
         browser.click("choose-anna")
         browser.state("connected")
         self.assertEqual(self.router.end(), 0, self.router.output)
+        _, stops, stop = self.router.output.partition("stops: ")
+        self.assertTrue(stops)
+        self.assertNotRegex(stop, "#(warn|error|critical)|Traceback")
         browser.state("reconnecting")
         self.router = self.started()
         browser.state("connected")

@@ -42,14 +42,18 @@ class MakeCase(SynchronousTestCase):
     def ends(self, child: Child, number: signal.Signals) -> str:
         """What it has said when a signal for the whole group has ended make, and every process of the group."""
         os.killpg(child.process.pid, number)
-        try:
-            self.assertEqual(child.process.wait(20), -number)  # as a shell wants it of a program it interrupts
-        except subprocess.TimeoutExpired as late:
-            raise AssertionError(f"it goes on: {child.output}") from late
+        self.assertEqual(self.waited(child), -number)  # as a shell wants it of a program it interrupts
         self.nothing_left(child)
         self.assertNotIn("***", child.output)
         self.assertNotIn("Traceback", child.output)
         return child.output
+
+    def waited(self, child: Child) -> int:
+        """How make ended."""
+        try:
+            return child.process.wait(60)
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(f"it goes on: {child.output}") from late
 
     def nothing_left(self, child: Child) -> None:
         """No process of its group is left."""
@@ -99,7 +103,7 @@ class Demonstration(MakeCase):
         """SIGTERM for make alone ends the router too."""
         child = self.running()
         child.process.terminate()
-        self.assertEqual(child.process.wait(20), -signal.SIGTERM)
+        self.assertEqual(self.waited(child), -signal.SIGTERM)
         self.nothing_left(child)
 
     def test_failure(self) -> None:
@@ -107,7 +111,7 @@ class Demonstration(MakeCase):
         configuration = self.tree / "etc" / "router.ini"
         configuration.write_text(configuration.read_text() + "\n[nonsense]\n")
         child = self.make()
-        child.process.wait(20)
+        self.waited(child)
         self.assertRegex(child.output, r"\[nonsense\](?s:.*)\*\*\*")
 
 
@@ -119,6 +123,7 @@ class Installation(MakeCase):
         child = self.make()
         line = child.wait_for_line("Creating the virtual environment .venv")
         self.assertIn("(Python 3.", line)
+        time.sleep(0.3)  # a Ctrl-C between two programs is heeded when the next has ended
         self.assertIn("Interrupted: the same command", self.ends(child, signal.SIGINT))
         self.assertFalse((self.tree / ".venv" / ".runnable").exists())
 
