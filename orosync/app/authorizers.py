@@ -75,6 +75,11 @@ class AuthorizerFactory:
         return self._members[realm]
 
     @property
+    def in_use(self) -> Authorizers:
+        """What decides now."""
+        return self._now
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Those of the authorizers that are in use."""
         return tuple(self._now.warnings)

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from orosync.app.container import Container
-from orosync.app.operations import Monitoring
+from orosync.app.node_verbs import NodeVerbs
 from orosync.app.realm_verbs import RealmVerbs
 from orosync.app.session_verbs import SessionVerbs
 from orosync.config.operations import control_sockets
-from orosync.ops.control import Arguments, Control, Verb, control_site
+from orosync.ops.control import Control, control_site
 from orosync.session.context import ListenerSession
 
 
@@ -26,18 +26,18 @@ class ControlSocket(Service):
     _log = Logger()
 
     def __init__(
-        self, container: Container, monitoring: Monitoring, sessions: Callable[[], Iterable[ListenerSession]]
+        self, container: Container, node: NodeVerbs, sessions: Callable[[], Iterable[ListenerSession]]
     ) -> None:
         self._container = container
         router = container.configuration.router
         self.control = Control(container.journal, os.getuid(), router.control_readers)
         self.path = control_sockets(router.control, container.configuration.path, router.state, os.environ)[0]
         self._port: IListeningPort | None = None
-        self._monitoring = monitoring
+        self.node = node
         realms, oro = container.realms, container.configuration.notifications.realm
         self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
         self.control.add(
-            Verb("status", self._status),
+            *self.node.verbs,
             *SessionVerbs(realms, sessions, container.reactor).verbs,
             *self._realm_verbs.verbs,
         )
@@ -67,8 +67,3 @@ class ControlSocket(Service):
         port, self._port = self._port, None
         closing: Any = None if port is None else port.stopListening()
         return closing if isinstance(closing, Deferred) else succeed(None)
-
-    # -- verbs
-
-    def _status(self, arguments: Arguments) -> Deferred[dict[str, Any]]:
-        return self._monitoring.status()

@@ -93,7 +93,7 @@ class Process:
             self._ending.clear()
         raise SystemExit(1)
 
-    def install_signal_handlers(self, reload: Callable[[], None] | None = None) -> None:
+    def install_signal_handlers(self, reload: Callable[[], object] | None = None) -> None:
         """SIGTERM ends the process with status 0 (Twisted's own handler would let it die of the signal), SIGHUP calls
         ``reload``, both in the reactor's thread. With an ``ending``, SIGTERM is handled there."""
         if self._ending is None:
@@ -103,6 +103,10 @@ class Process:
 
     def _on(self, number: signal.Signals, act: Callable[[], Any]) -> None:
         signal.signal(number, lambda *_: self._reactor.callFromThread(act))
+
+    def end(self) -> None:
+        """End the process as SIGTERM does."""
+        self._reactor.stop()
 
     def ready(self) -> None:
         """In service; signs of life as long as the reactor runs."""

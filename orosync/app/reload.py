@@ -1,7 +1,7 @@
-"""Reloads the access rules while the router runs; with any fault in the file, the old ones stay.
+"""Reloads the access rules, pages and certificates while the router runs; with any fault in a file, the old ones stay.
 
 Roles, topics and authorizers take effect at once, and subscriptions and registrations are authorized again. Everything
-else needs a restart; where it has changed the log says so.
+else needs a restart; where it has changed the log says so. What the log says is the result, too, for who asked.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.logger import Logger
 
+from orosync.app.authorizers import Authorizers
 from orosync.app.container import Container
+from orosync.authz.topics import TopicRules
 from orosync.config import Configuration, load
 from orosync.config.credentials import Secret
 from orosync.config.loader import without_line
 from orosync.errors import ConfigError
+from orosync.identity.shared_passwords import Sharing
+from orosync.ops.answers import ReloadAnswer
 from orosync.session.context import ListenerSession
 from orosync.session.reauthorization import Reauthorization
+from orosync.transport.static_pages import StaticPages
+from orosync.transport.tls import ReloadingCredentials
 
 KINDS: Mapping[str, str] = {
     "listeners": "listen",
@@ -51,8 +57,8 @@ class RuleReload:
         self._parent = parent
         self._now = container.configuration
 
-    def reload(self, environ: Mapping[str, str] | None = None) -> bool:
-        """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay: False."""
+    def reload(self, environ: Mapping[str, str] | None = None) -> ReloadAnswer:
+        """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay."""
         try:
             found = load(self._now.path, environ if environ is not None else os.environ)
         except ConfigError as error:
@@ -62,14 +68,16 @@ class RuleReload:
             made = self._container.authorizer_factory.make(rules)
         except ConfigError as error:
             return self._keep(found.located(error.faults))
-        for title in needing_a_restart(self._now, found):
+        restart = list(needing_a_restart(self._now, found))
+        for title in restart:
             self._log.warn("{title} has changed, which takes effect at a restart", title=title)
         # A warning is the same wherever its line stands now.
         factory = self._container.authorizer_factory
         reported = set(map(without_line, (*self._now.warnings, *factory.warnings)))
-        for warning in (*found.warnings, *made.warnings):
-            if without_line(warning) not in reported:
-                self._log.warn("{text}", text=warning)
+        warnings = [one for one in (*found.warnings, *made.warnings) if without_line(one) not in reported]
+        for warning in warnings:
+            self._log.warn("{text}", text=warning)
+        changed = list(changed_rules(self._now, rules, factory.in_use, made))
         self._services(factory.put(made))
         self._now = rules
         sessions = list(self._sessions())
@@ -78,14 +86,14 @@ class RuleReload:
             count=len(sessions),
         )
         self._reauthorization.review(sessions)
-        return True
+        return ReloadAnswer(changed=changed, restart=restart, warnings=warnings, sessions=len(sessions))
 
-    def _keep(self, faults: Iterable[str]) -> bool:
+    def _keep(self, faults: Iterable[str]) -> ReloadAnswer:
         """The rules stay as they are; the log says why."""
-        for fault in faults:
+        refused = [*faults, f"{self._now.path} is not used: the old rules stay"]
+        for fault in refused:
             self._log.error("{fault}", fault=fault)
-        self._log.error("{path} is not used: the old rules stay", path=str(self._now.path))
-        return False
+        return ReloadAnswer(refused=refused)
 
     def _services(self, gone: Iterable[Any]) -> None:
         services = self._container.services
@@ -97,6 +105,78 @@ class RuleReload:
         for service in services:
             if service.parent is None:
                 service.setServiceParent(self._parent)
+
+
+class Reload:
+    """Everything that is read anew: ``rules``, shared passwords, and by listener its pages and certificates."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        rules: RuleReload,
+        sharing: Sharing,
+        pages: Mapping[str, StaticPages],
+        credentials: Mapping[str, ReloadingCredentials],
+    ) -> None:
+        self._rules = rules
+        self._sharing = sharing
+        self._pages = pages
+        self._credentials = credentials
+
+    def run(self) -> ReloadAnswer:
+        """Read everything anew; a file that cannot be used leaves the old one in service."""
+        answer = self._rules.reload()
+        changed, refused = list(answer.changed), list(answer.refused)
+        self._sharing.refresh()
+        for name, pages in self._pages.items():
+            try:
+                if pages.read():
+                    changed.append(f"[listen:{name}] pages")
+            except ValueError as error:
+                refused.append(self._refused(f"[listen:{name}] pages: {error}, the old ones are served"))
+        for name, one in self._credentials.items():
+            try:
+                if one.reload():
+                    changed.append(f"[listen:{name}] certificate")
+            except Exception as error:
+                why = f"cannot be read anew, the old one stays in service: {error}"
+                refused.append(self._refused(f"[listen:{name}] certificate: {why}"))
+            else:
+                self._log.info("[listen:{name}] certificate read anew, new connections get it", name=name)
+        return attrs.evolve(answer, changed=changed, refused=refused)
+
+    def _refused(self, fault: str) -> str:
+        self._log.error("{fault}", fault=fault)
+        return fault
+
+
+def changed_rules(now: Configuration, rules: Configuration, before: Authorizers, after: Authorizers) -> Iterator[str]:
+    """The titles of sections whose rules differ; of [topics:...] also where an application's files do. A line that has
+    merely moved in its file has not changed."""
+    one, other = _rules_of(now, before), _rules_of(rules, after)
+    for kind in one:
+        yield from _different(kind, one[kind], other[kind])
+
+
+def _rules_of(configuration: Configuration, made: Authorizers) -> dict[str, dict[str, Any]]:
+    """By kind of section and name: its rules as values; of [topics:NAME] what came of them too."""
+    topics: dict[str, list[Any]] = {name: [_unplaced(one)] for name, one in configuration.topics.items()}
+    for rules in (one for authorizers in made.by_realm.values() for one in authorizers):
+        if isinstance(rules, TopicRules):
+            channels = [_unplaced(one) for one in rules.channels]
+            topics.setdefault(rules.name.removeprefix("topics:"), []).append(channels)
+    return {
+        "realm": {name: one.authorizers for name, one in configuration.realms.items()},
+        "role": {one.title.removeprefix("role:"): _unplaced(one) for one in configuration.roles},
+        "topics": dict(topics),
+        "authorizer": {name: _unplaced(one) for name, one in configuration.authorizers.items()},
+    }
+
+
+def _unplaced(section: Any) -> Any:
+    """A section or channel as values, without places in files."""
+    return attrs.asdict(section, filter=lambda field, _: field.name not in ("place", "template"))
 
 
 def effective(now: Configuration, found: Configuration) -> Configuration:

@@ -32,9 +32,10 @@ from orosync.app.listeners import (
     settings_of,
     spoken,
 )
+from orosync.app.node_verbs import NodeVerbs
 from orosync.app.operations import Monitoring
 from orosync.app.process import Process
-from orosync.app.reload import RuleReload
+from orosync.app.reload import Reload, RuleReload
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
@@ -43,6 +44,7 @@ from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
+from orosync.ops.answers import ReloadAnswer
 from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
 from orosync.session.hosts import SessionHost
@@ -100,13 +102,13 @@ class RouterService(MultiService):
             ending.configure(container.journal, container.configuration.router.drain, lambda: self._stopping.unfinished)
         container.hasher.setServiceParent(self)
         self._components = EmbeddedComponents(container, self._wires, self._revalidation)
-        self._rules = RuleReload(container, self._reauthorization, self._all_sessions, self)
         self._pages = {
             one.name: _pages(one, container.reactor) for one in self._configuration.listeners.values() if one.pages
         }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
         self._stops = False
+        self._closing: list[Deferred[None]] | None = None
         for part in [*container.services, container.sharing]:
             part.setServiceParent(self)
         self._credentials = {
@@ -114,6 +116,8 @@ class RouterService(MultiService):
             for one in self._configuration.listeners.values()
             if one.tls
         }
+        rules = RuleReload(container, self._reauthorization, self._all_sessions, self)
+        self._reload = Reload(rules, container.sharing, self._pages, self._credentials)
         self._monitoring = Monitoring(
             container,
             sessions=self._all_sessions,
@@ -122,7 +126,16 @@ class RouterService(MultiService):
             ports=self._ports,
             draining=lambda: self._stops,
         )
-        self._control = ControlSocket(container, self._monitoring, self._all_sessions)
+        node = NodeVerbs(
+            self._monitoring.status,
+            self.reload,
+            self._sessions,
+            container.reactor,
+            container.configuration.router.drain,
+            self._admit_none,
+            self._process.end,
+        )
+        self._control = ControlSocket(container, node, self._all_sessions)
 
     def _all_sessions(self) -> list[ListenerSession]:
         return [*self._sessions, *self._components.sessions]
@@ -270,33 +283,24 @@ class RouterService(MultiService):
         host, port = getattr(address, "host", None), getattr(address, "port", None)
         return str(address) if host is None else f"{host}:{port}"
 
-    def reload(self) -> None:
-        """Read certificates, keys, pages and rules anew; a file that cannot be used leaves the old ones in service."""
-        self._rules.reload()
-        self._container.sharing.refresh()
-        for name, pages in self._pages.items():
-            try:
-                pages.read()
-            except ValueError as error:
-                self.log.error("[listen:{name}] pages: {error}, the old ones are served", name=name, error=str(error))
-        for name, one in self._credentials.items():
-            try:
-                one.reload()
-            except Exception as error:
-                self.log.error(
-                    "[listen:{name}] certificate: cannot be read anew, the old one stays in service: {error}",
-                    name=name, error=str(error),
-                )  # fmt: skip
-            else:
-                self.log.info("[listen:{name}] certificate read anew, new connections get it", name=name)
+    def reload(self) -> ReloadAnswer:
+        """See app.reload."""
+        return self._reload.run()
 
     # -- stopping
 
-    def stopService(self) -> Deferred[None]:
-        """Admit no further client, disconnect those there are within ``drain``, then stop everything else."""
+    def _admit_none(self) -> None:
+        """Admit no further client, and close the listeners."""
         self._stops = True
         for host in self._hosts:
             host.closing = True
+        if self._closing is None:
+            stop = self._stopping.stop
+            self._closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
+
+    def stopService(self) -> Deferred[None]:
+        """Admit no further client, disconnect those there are within ``drain``, then stop everything else."""
+        self._admit_none()
         seconds = self._configuration.router.drain
         count = len(self._sessions)
         self.log.info(
@@ -308,11 +312,10 @@ class RouterService(MultiService):
 
     async def _stop(self) -> None:
         stop = self._stopping.stop
-        closing = [stop(f"listen:{name}", port.stopListening) for name, port in self._ports.items()]
         clients = partial(drain, self._sessions, self._container.reactor, self._configuration.router.drain)
         await stop("clients", clients)
         await stop("components", self._components.stop)
-        await gatherResults(closing)
+        await gatherResults(self._closing or [])
         self._revalidation.stop()
         self._reauthorization.stop()
         for deadlines in self._deadlines:

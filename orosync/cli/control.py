@@ -80,6 +80,14 @@ def add_commands(commands: Any) -> None:
     _with_arguments(call, "call")
     call.add_argument("--timeout", default=CALL_TIMEOUT, metavar="TIME", help="how long to wait (default: %(default)s)")
 
+    _asking(commands.add_parser("reload", help="read rules, pages and certificates anew, and print what has changed"))
+
+    drain = _asking(
+        commands.add_parser("drain", help="accept no clients any more, let those go that are there, and end the router")
+    )
+    drain.add_argument("--within", metavar="TIME", help="spread over this time (default: drain in [router])")
+    drain.add_argument("--keep-running", action="store_true", help="the process stays until it is stopped")
+
     maintenance = commands.add_parser(
         "maintenance", help="tell the pages of Oro that maintenance is on or off"
     ).add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -168,11 +176,8 @@ def _subscribe(router: Router, options: Namespace, streams: Streams) -> int:
 
 
 def _call(router: Router, options: Namespace, streams: Streams) -> int:
-    try:
-        seconds = readers.duration(options.timeout, readers.BUILTIN)
-    except ValueError as error:
-        raise Misused(f"--timeout: {error}") from None
-    wanted = {"procedure": options.procedure, "timeout": seconds, **_values(options), **_given(options, "realm")}
+    wanted = {"procedure": options.procedure, "timeout": _seconds(options, "timeout")}
+    wanted |= {**_values(options), **_given(options, "realm")}
     answer = router.ask("call", wanted, timeout=None)
     args, kwargs, failed = answer["args"], answer["kwargs"], answer["error"]
     if failed and not options.json:
@@ -197,6 +202,40 @@ def _maintenance(router: Router, options: Namespace, streams: Streams) -> int:
         told = f"pages are blocked{but}" if answer["on"] else "pages are not blocked"
         text = f"maintenance is {'on' if answer['on'] else 'off'} since {answer['time']}: {told}"
     return _printed(answer, f"{text} ({answer['sessions']} sessions subscribe to it)", options, streams)
+
+
+def _reload(router: Router, options: Namespace, streams: Streams) -> int:
+    answer = router.ask("reload", timeout=None)
+    lines = [f"changed: {one}" for one in answer["changed"]] or ["nothing has changed"]
+    lines += [f"takes effect at a restart: {one}" for one in answer["restart"]]
+    lines += [f"warning: {one}" for one in answer["warnings"]]
+    if answer["refused"]:
+        lines = [*([] if not answer["changed"] else lines), *(f"refused: {one}" for one in answer["refused"])]
+    elif answer["changed"]:
+        lines.append(f"subscriptions of {answer['sessions']} sessions are authorized again")
+    _printed(answer, "\n".join(map(line, lines)), options, streams)
+    return 1 if answer["refused"] else 0
+
+
+def _drain(router: Router, options: Namespace, streams: Streams) -> int:
+    wanted: dict[str, Any] = {"keep_running": options.keep_running}
+    if options.within is not None:
+        wanted["within"] = _seconds(options, "within")
+    done = {"left": 0, "of": 0, "ends": not options.keep_running}
+    for done in router.watch("drain", wanted):
+        streams.progress(f"{done['left']} of {done['of']} clients are left")
+    streams.progress("")
+    what = "the router ends" if done["ends"] else "the router runs until it is stopped"
+    text = f"{done['of'] - done['left']} of {done['of']} clients were let go, {what}"
+    return _printed(done, text, options, streams)
+
+
+def _seconds(options: Namespace, name: str) -> float:
+    """An option that is a time, like those of the configuration. Raises Misused."""
+    try:
+        return readers.duration(getattr(options, name), readers.BUILTIN)
+    except ValueError as error:
+        raise Misused(f"--{name}: {error}") from None
 
 
 def _given(options: Namespace, *names: str) -> dict[str, Any]:
@@ -234,9 +273,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> lis
 
 COMMANDS: Mapping[str, Command] = {
     "call": _call,
+    "drain": _drain,
     "kick": _kick,
     "maintenance": _maintenance,
     "publish": _publish,
+    "reload": _reload,
     "sessions": _sessions,
     "status": _status,
     "subscribe": _subscribe,

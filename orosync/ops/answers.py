@@ -95,6 +95,28 @@ class MaintenanceAnswer:
     sessions: int
 
 
+@attrs.frozen(kw_only=True)
+class ReloadAnswer:
+    """``changed``: what is in service now and was not before, by section ("[topics:oro]", "[listen:public]
+    certificate"). ``refused``: why something stays as it was. ``restart``: sections that have changed and take effect
+    at a restart. ``sessions``: how many have their subscriptions and registrations authorized again from now on."""
+
+    changed: list[str] = attrs.field(factory=list)
+    refused: list[str] = attrs.field(factory=list)
+    restart: list[str] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
+    sessions: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class DrainAnswer:
+    """How many clients are still connected, of those that there were at the beginning. ``ends``: the process ends."""
+
+    left: int
+    of: int
+    ends: bool
+
+
 def plain(answer: Any) -> dict[str, Any]:
     """An answer as JSON has it."""
     return {field.name: getattr(answer, field.name) for field in attrs.fields(type(answer))}

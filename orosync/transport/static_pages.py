@@ -128,9 +128,10 @@ class StaticPages(Resource):
         self._clock = clock
         self._pages = read_pages(self._directories)
 
-    def read(self) -> None:
-        """Read all files anew; what cannot be read leaves everything as it was."""
-        self._pages = read_pages(self._directories)
+    def read(self) -> bool:
+        """Read all files anew; what cannot be read leaves everything as it was. Whether any has changed."""
+        before, self._pages = self._pages, read_pages(self._directories)
+        return before != self._pages
 
     def render(self, request: Request) -> bytes | int:
         """Answer GET and HEAD; 405 for other methods."""

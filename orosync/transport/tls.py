@@ -172,10 +172,12 @@ class ReloadingCredentials:
         self._client_ca_path = None if client_ca_path is None else Path(client_ca_path)
         self._options = self._load()
 
-    def reload(self) -> None:
-        """Read the files again: new connections get the new certificate, existing ones keep theirs. Raises ConfigError,
-        and then nothing has changed."""
+    def reload(self) -> bool:
+        """Read the files again: new connections get the new certificate, existing ones keep theirs. Whether the files
+        have changed. Raises ConfigError, and then nothing has changed."""
+        before = self._digest
         self._options = self._load()
+        return before != self._digest
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """See IOpenSSLServerConnectionCreator."""
@@ -190,13 +192,16 @@ class ReloadingCredentials:
         key_name, path = "certificate", self._certificate_path
         authorities: list[x509.Certificate] = []
         try:
-            certificates = x509.load_pem_x509_certificates(path.read_bytes())
+            content = [path.read_bytes()]
+            certificates = x509.load_pem_x509_certificates(content[0])
             chain = [X509.from_cryptography(one) for one in certificates]
             key_name, path = "key", self._key_path
-            key = PKey.from_cryptography_key(load_pem_private_key(path.read_bytes(), None))  # type: ignore[arg-type]
+            content.append(path.read_bytes())
+            key = PKey.from_cryptography_key(load_pem_private_key(content[1], None))  # type: ignore[arg-type]
             if self._client_ca_path is not None:
                 key_name, path = "client_ca", self._client_ca_path
-                authorities = x509.load_pem_x509_certificates(path.read_bytes())
+                content.append(path.read_bytes())
+                authorities = x509.load_pem_x509_certificates(content[2])
         except (OSError, ValueError, TypeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not a PEM file that can be used (no password)"
             raise ConfigError((f"{key_name}: {path}: {why}",)) from None
@@ -217,6 +222,7 @@ class ReloadingCredentials:
         if authorities:
             _ask_for_certificates(context, authorities)
         self._expires = certificates[0].not_valid_after_utc.timestamp()
+        self._digest = hashlib.sha256(b"\0".join(content)).digest()
         return options
 
 

@@ -16,7 +16,9 @@ from orosync.config import load
 from orosync.config.loader import without_line
 from orosync.interfaces import IAuthorizer
 from orosync.model import Action, Decision, Match, Verdict
+from orosync.ops.answers import ReloadAnswer
 from orosync.testing import principal
+from tests.authz.oro_application import FILE, route, written
 
 TEXT = """
 [router]
@@ -102,7 +104,7 @@ class RulesTests(SynchronousTestCase):
         """Topics, roles and authorizers of realms are those of the file, in every realm, and everybody is judged."""
         text = TEXT.replace("acme/news", "acme/other").replace("exact com.plain", "exact com.fancy")
         text = text.replace("topics:shop roles", "roles")
-        self.assertTrue(self.reload(text))
+        self.assertEqual(self.reload(text).refused, [])
         for action, uri, realm, allowed in [
             (Action.SUBSCRIBE, "acme/news", "oro", False),
             (Action.SUBSCRIBE, "acme/other", "oro", True),
@@ -123,15 +125,16 @@ class RulesTests(SynchronousTestCase):
             (TEXT.replace("roles", "roles mine") + "[authorizer:mine]\nuse = nowhere_at_all:Thing\n", 1),
         ]:
             self.logged.clear()
-            self.assertFalse(self.reload(text))
+            answer = self.reload(text)
             told = self.said(LogLevel.error)
+            self.assertEqual(answer, ReloadAnswer(refused=told))
             self.assertEqual(len(told), faults + 1, told)
             self.assertIn("is not used: the old rules stay", told[-1])
             self.assertTrue(self.verdict(Action.CALL, "com.plain"))
             self.assertTrue(self.verdict(Action.SUBSCRIBE, "acme/news"))
         self.assertEqual(self.reauthorization.named, [])
         self.path.unlink()
-        self.assertFalse(self.rules.reload({}))
+        self.assertIn("is not used: the old rules stay", self.rules.reload({}).refused[-1])
 
     def test_what_needs_a_restart(self):
         """It is named, and left as it is; the rules change all the same, and it is named again the next time."""
@@ -142,10 +145,31 @@ class RulesTests(SynchronousTestCase):
         there = "router", "listen:one", "authenticator:guests", "directory:people", "realm:shop", "realm:new"
         for _ in range(2):
             self.logged.clear()
-            self.assertTrue(self.reload(text), self.said(LogLevel.error))
+            answer = self.reload(text)
+            self.assertEqual(answer.refused, [])
             changed = [text for text in self.said(LogLevel.warn) if "has changed" in text]
+            self.assertEqual(answer.restart, [f"[{one}]" for one in there])
             self.assertEqual(changed, [f"[{one}] has changed, which takes effect at a restart" for one in there])
             self.assertTrue(self.verdict(Action.CALL, "com.fancy"))
+
+    def test_what_has_changed(self):
+        """Sections whose rules are others; not lines that have moved."""
+        self.assertEqual(self.reload("# a comment\n" + TEXT), ReloadAnswer(sessions=2))
+        text = TEXT.replace("acme/news", "acme/other").replace("exact com.shop call", "exact com.shop call,register")
+        text = text.replace("topics:shop roles", "roles") + "[role:clerk]\npermissions =\n    any all\n"
+        changed = ["[realm:shop]", "[role:shop/guest]", "[role:clerk]", "[topics:oro]", "[topics:shop]"]
+        self.assertEqual(self.reload(text).changed, changed)
+        self.assertEqual(self.reload(text).changed, [])
+
+    def test_files_of_the_application(self):
+        """A channel that an update of the application has brought."""
+        top = Path(self.mktemp())
+        written(top)
+        text = TEXT.replace("[topics:oro]", f"[topics:oro]\nuse = oro\noro_routing = {top.absolute()}")
+        self.assertEqual(self.reload(text).changed, ["[topics:oro]"])
+        self.assertEqual(self.reload(text).changed, [])
+        written(top, {f"src/Acme/Bundle/DeskBundle/{FILE}": route("oro_sync.ping", "acme/ping")})
+        self.assertEqual(self.reload(text).changed, ["[topics:oro]"])
 
     def test_likely_mistakes(self):
         """What a start would warn of is said once, not again at each reload."""
@@ -155,7 +179,7 @@ class RulesTests(SynchronousTestCase):
             ("#\n", []),
         ):
             self.logged.clear()
-            self.assertTrue(self.reload(before + text))
+            self.assertEqual(self.reload(before + text).refused, [])
             told = [without_line(one) for one in self.said(LogLevel.warn)]
             self.assertEqual([one for one in told if "guset" in one], said)
 
@@ -165,7 +189,7 @@ class RulesTests(SynchronousTestCase):
         text = TEXT[:start] + TEXT[end:]
         text = text[: text.index("[topics:shop]")] + text[text.index("[role:guest]") :]
         text = text[: text.index("[role:shop/guest]")] + text[text.index("[notifications]") :]
-        self.assertTrue(self.reload(text), self.said(LogLevel.error))
+        self.assertEqual(self.reload(text).refused, [])
         self.assertTrue(self.verdict(Action.SUBSCRIBE, "shop/news", "shop"))
         self.assertTrue(self.verdict(Action.CALL, "com.shop", "shop"))
         changed = [one for one in self.said(LogLevel.warn) if "role" not in one]
@@ -177,12 +201,12 @@ class RulesTests(SynchronousTestCase):
         self.start(TEXT.replace("topics:oro roles", "topics:oro office roles") + dispatcher)
         (red,) = self.container.services
         text = self.path.read_text()
-        self.assertTrue(self.reload(text))
+        self.assertEqual(self.reload(text).refused, [])
         self.assertEqual((self.container.services, red.running), ([red], 1))
-        self.assertTrue(self.reload(text.replace("red", "blue")))
+        self.assertEqual(self.reload(text.replace("red", "blue")).refused, [])
         (blue,) = self.container.services
         self.assertEqual((red.running, blue.running, blue.colour), (0, 1, "blue"))
-        self.assertTrue(self.reload(TEXT))
+        self.assertEqual(self.reload(TEXT).refused, [])
         self.assertEqual((self.container.services, blue.running), ([], 0))
 
     def test_secrets_of_the_demonstration(self):

@@ -87,8 +87,9 @@ class ServiceCase(TestCase):
         return service
 
     def said(self, level=LogLevel.info):
-        """What RouterService logged at one level."""
-        mine = [event for event in self.log if event.get("log_namespace") == "orosync.app.service.RouterService"]
+        """What RouterService logged at one level, and what it has read anew."""
+        names = "orosync.app.service.RouterService", "orosync.app.reload.Reload"
+        mine = [event for event in self.log if event.get("log_namespace") in names]
         return [event["log_format"].format(**event) for event in mine if event["log_level"] is level]
 
     def certificate(self):

@@ -135,13 +135,6 @@ class Kick(ControlCase):
     async def test_many(self):
         """In groups, so that not all pages come back at the same moment; each group is reported."""
         clients = [await self.client() for _ in range(30)]
-        done = [line async for line in self.lines("kick", {"address": "127.0.0.1"})]
+        done = await deferToThread(lambda: list(self.router().watch("kick", {"address": "127.0.0.1"})))
         self.assertEqual(done, [{"kicked": 25, "of": 30}, {"kicked": 30, "of": 30}])
         self.assertEqual(len(clients), 30)
-
-    async def lines(self, verb, arguments):
-        from orosync.cli.router import Router
-
-        router = Router([self.service._control.path])
-        for line in await deferToThread(lambda: list(router.watch(verb, arguments))):
-            yield line

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from orosync.cli import main
+from orosync.cli.router import Router
 from orosync.cli.streams import Streams
 from tests.app.test_service import ServiceCase
 from tests.product.raw import RawClient
@@ -74,6 +75,9 @@ class ControlCase(ServiceCase):
     def subscriptions(self):
         realms = self.service._container.realms.values()
         return sum(len(member.subscriptions) for one in realms for member in one.realm.members.values())
+
+    def router(self):
+        return Router([self.service._control.path])
 
     async def orosync(self, *arguments, stdout=None):
         """The exit status."""
