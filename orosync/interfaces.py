@@ -158,6 +158,18 @@ class IAuthorizer(Interface):
         counts as a refusal."""
 
 
+class IHealthCheck(Interface):
+    """What a plugin may provide besides its interface: whether it can do its work, for ``/readyz`` of [listen:ops]."""
+
+    shared: bool = Attribute(
+        "Whether what it lacks is shared by all nodes (a database): they are degraded then, not unready."
+    )
+
+    def fault() -> str:
+        """What is wrong, in words for an administrator; "" while all is well. Asked for each report: it answers at
+        once, from what the plugin knows. One that raises is wrong."""
+
+
 class IPublisher(Interface):
     """Publishes into a realm on behalf of orosync itself."""
 
@@ -218,7 +230,8 @@ class ILink(Interface):
         queued has to arrive, whatever the peer goes on saying."""
 
     def backlog() -> int:
-        """Bytes that wait for the peer to read; 0 where that is not known."""
+        """Bytes that wait for the peer to read; frames of this turn of the reactor are not among them. 0 where that is
+        not known."""
 
     def pause(reason: int = WAITING) -> None:
         """Hand over no more until resume() is called for the same ``reason``: WAITING, RATE or IDENTIFYING. Again: no

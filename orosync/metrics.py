@@ -74,6 +74,11 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
+    @property
+    def count(self) -> int:
+        """Spans so far."""
+        return sum(self.counts)
+
     def observe(self, seconds: float) -> None:
         """Count one span."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
@@ -92,6 +97,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
+        self._failed: set[int] = set()
         self.known: dict[str, Metric] = {}
         """Every metric that a snapshot has had so far, by its name."""
 
@@ -101,14 +107,17 @@ class Metrics:
         self._sources.append(source)
 
     def snapshot(self) -> Snapshot:
-        """The values now. A source that raises is logged, and missing."""
+        """The values now. A source that raises is missing from there on; the log is told once, until it works again."""
         found: dict[str, dict[tuple[str, ...], Any]] = {}
-        for source in self._sources:
+        for number, source in enumerate(self._sources):
             try:
                 for metric, labels, value in source():
                     self._put(found, metric, labels, value)
+                self._failed.discard(number)
             except Exception:
-                self._log.failure("metrics of one source could not be read")
+                if number not in self._failed:
+                    self._failed.add(number)
+                    self._log.failure("metrics of one source could not be read")
         return {name: [[list(labels), value] for labels, value in series.items()] for name, series in found.items()}
 
     def _put(

@@ -43,6 +43,8 @@ class Snapshots(SynchronousTestCase):
         metrics.add(lambda: [(HITS, ("b",), 1)])
         self.assertEqual(metrics.snapshot(), {"hits": [[["b"], 1]]})
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        metrics.snapshot()
+        self.assertEqual(self.flushLoggedErrors(ZeroDivisionError), [], "a scrape a second must not fill the log")
 
     def test_series_are_bounded(self):
         """However many label values a source gives: the rest is one series, and nothing is lost."""

@@ -27,8 +27,8 @@ class Records(SynchronousTestCase):
     """A change of what is stable shows in the tree's own files."""
 
     def test_nothing_has_changed_unseen(self) -> None:
-        """Keys, reason codes, exit codes and interfaces are the recorded ones; ``python tools/stability.py`` records
-        them anew."""
+        """Keys, reason codes, exit codes, interfaces and metrics are the recorded ones; ``python tools/stability.py``
+        records them anew."""
         for name, text in stability.SUBJECTS.items():
             recorded = (TREE / "tests" / "stability" / name).read_text()
             self.assertEqual(text().splitlines(), recorded.splitlines(), name)
@@ -46,4 +46,5 @@ class Records(SynchronousTestCase):
         self.assertIn("ping_timeout", codes["consumer.cut"].split())
         self.assertIn("no_credentials", codes["refusals"].split())
         self.assertIn("orosync 3 unreachable\n", stability.exit_codes())
+        self.assertIn("orosync_refusals counter code\n", stability.metrics())
         self.assertIn("    find(login: str) -> Deferred[User | None]\n", stability.interfaces())

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """stability.py [DIRECTORY]: what stays as it is from one release to the next, as text, a file for each subject.
 
-Writes configuration.txt, reason_codes.txt, exit_codes.txt and interfaces.txt to DIRECTORY (tests/stability of the
-checkout). tests/test_stability.py compares them with the code; docs/stability.md says what may change, and how.
+Writes configuration.txt, reason_codes.txt, exit_codes.txt, interfaces.txt and metrics.txt to DIRECTORY (tests/stability
+of the checkout). tests/test_stability.py compares them with the code; docs/stability.md says what may change, and how.
 """
 
 from __future__ import annotations
@@ -97,11 +97,22 @@ def interfaces() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics() -> str:
+    """Each metric with its kind and its labels, by its name in Prometheus' text format (a counter's samples have
+    ``_total`` behind it)."""
+    from orosync.app.metrics import METRICS
+    from orosync.metrics import PREFIX
+
+    lines = [f"{PREFIX}{name} {one.kind.value} {' '.join(one.labels)}".rstrip() for name, one in METRICS.items()]
+    return "\n".join(sorted(lines)) + "\n"
+
+
 SUBJECTS = {
     "configuration.txt": configuration,
     "reason_codes.txt": reason_codes,
     "exit_codes.txt": exit_codes,
     "interfaces.txt": interfaces,
+    "metrics.txt": metrics,
 }
 
 

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from orosync.authz.factory import reservations, role_permissions, topic_rules
 from orosync.authz.remote import DecisionCache, RemoteAuthorizer
 from orosync.authz.reserved import ReservedProcedures
+from orosync.authz.topics import TopicRules
 from orosync.config import Configuration
 from orosync.config.authentication import RemoteAuthorizerSection
 from orosync.config.sections import ForeignSection
@@ -34,12 +35,14 @@ Key = tuple[str, str]
 class Authorizers:
     """What ``AuthorizerFactory.make`` made; not in use before ``AuthorizerFactory.put``.
 
-    ``by_realm`` in the order in which they are asked, ``trustlevels`` by realm and role, ``unlimited`` roles by realm.
-    ``kept`` has, by (realm, name), what need not be made anew, with its section; ``purges``, by (realm, procedure),
-    those that forget when it is called. ``warnings`` tell what was not read of the files of an application.
+    ``by_realm`` in the order in which they are asked, ``topic_rules`` those of them that are topic rules,
+    ``trustlevels`` by realm and role, ``unlimited`` roles by realm. ``kept`` has, by (realm, name), what need not be
+    made anew, with its section; ``purges``, by (realm, procedure), those that forget when it is called. ``warnings``
+    tell what was not read of the files of an application.
     """
 
     by_realm: dict[str, list[IAuthorizer]] = attrs.field(factory=dict)
+    topic_rules: dict[str, tuple[TopicRules, ...]] = attrs.field(factory=dict)
     trustlevels: dict[str, dict[str, int]] = attrs.field(factory=dict)
     unlimited: dict[str, frozenset[str]] = attrs.field(factory=dict)
     kept: dict[Key, tuple[Any, IAuthorizer]] = attrs.field(factory=dict)
@@ -74,6 +77,16 @@ class AuthorizerFactory:
             self._members[realm] = LocalMember(self._hosted[realm])
         return self._members[realm]
 
+    def topic_rules(self, realm: str) -> tuple[TopicRules, ...]:
+        """The topic rules among the authorizers of ``realm`` that are in use, in their order: the same tuple until they
+        are replaced."""
+        return self._now.topic_rules.get(realm, ())
+
+    @property
+    def plugins(self) -> Mapping[str, IAuthorizer]:
+        """The authorizers in use that are not made anew at each reload, by their sections' titles."""
+        return {f"authorizer:{name}": part for (_, name), (_, part) in self._now.kept.items()}
+
     @property
     def in_use(self) -> Authorizers:
         """What decides now."""
@@ -92,6 +105,7 @@ class AuthorizerFactory:
             if realm in configuration.realms:
                 try:
                     made.by_realm[realm] = self._in_order(configuration, realm, made)
+                    made.topic_rules[realm] = tuple(one for one in made.by_realm[realm] if isinstance(one, TopicRules))
                     made.trustlevels[realm] = configuration.trustlevels(realm)
                     made.unlimited[realm] = configuration.unlimited(realm)
                 except ConfigError as error:

@@ -49,7 +49,7 @@ from orosync.identity.single_flight import SessionLookups
 from orosync.identity.ticket import ReplayCache
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
-from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, ISessionStore, ITopicWatcher
+from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, IHealthCheck, ISessionStore, ITopicWatcher
 from orosync.model import Principal
 from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
@@ -76,12 +76,13 @@ class Container:
         self.now = now
         self.journal = Journal(reactor)
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
-        self.dispatcher = Dispatcher(self.journal)
+        self.dispatcher = Dispatcher(self.journal, reactor.seconds)
         self.demo_users = demo_users()
         self._used_tickets = ReplayCache()
         self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []
         self.titles: dict[int, str] = {}
+        self._plugins: dict[str, Any] = {}
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
         self._hosted: dict[str, RealmContext] = {}
@@ -267,11 +268,20 @@ class Container:
 
     # -- plugins, and faults
 
+    @property
+    def plugins(self) -> Mapping[str, Any]:
+        """The plugins in use by their sections' titles; those of authorizers may change at a reload."""
+        return {**self._plugins, **self.authorizer_factory.plugins}
+
     def _foreign(self, kind: str, section: ForeignSection, interface: Any) -> Any:
         """``package.module:factory``, called with its section's name and options."""
         title = f"{kind}:{section.name}"
         factory = registry.resolve(title, section.use, {}, interface)
         made = registry.create(title, factory, interface, section.name, section.options)
+        if IHealthCheck.providedBy(made):
+            registry.check(title, made, IHealthCheck)
+        if kind != "authorizer":
+            self._plugins[title] = made
         if IService.providedBy(made):
             self.services.append(made)
             self.titles[id(made)] = title

@@ -14,17 +14,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from orosync import __version__
+from orosync.authz.topics import TopicRules
+from orosync.embedded.component import HostedComponent
+from orosync.identity.cookie_authenticator import CookieAuthenticator
+from orosync.identity.hasher import Hasher
 from orosync.identity.single_flight import SingleFlight
-from orosync.metrics import FAST, SLOW, Histogram, Kind, Metric, Sample, Total
+from orosync.metrics import FAST, OTHER, SLOW, Histogram, Kind, Metric, Sample, Total
+from orosync.model import Match
+from orosync.ops.health import Report
+from orosync.router.subscriptions import Subscription
 from orosync.session.context import ListenerSession
 from orosync.session.dispatch import Dispatcher
 from orosync.session.realm_context import RealmContext
 from orosync.transport.admission import ConnectionLimit
+from orosync.uplink.uplink import Uplink
+
+Rules: TypeAlias = tuple[TopicRules, ...]
 
 COUNTER, GAUGE, HISTOGRAM = Kind
 
@@ -40,6 +51,8 @@ LAG = Metric("reactor_lag_seconds", HISTOGRAM, "How late a timer of the reactor 
 # Clients.
 SESSIONS = Metric("sessions", GAUGE, "Sessions that have joined.", ("realm", "protocol", "role"))
 JOINS = Metric("session_joins", COUNTER, "Sessions that have joined since the start.", ("method",))
+QUEUED = Metric("send_queue_bytes", GAUGE, "Bytes that wait for slow clients to read.")
+SLOW_CLIENTS = Metric("slow_clients", GAUGE, "Sessions for whose clients bytes wait.")
 LEAVES = Metric("session_leaves", COUNTER, "Sessions that have left since the start.", ("method",))
 REFUSALS = Metric("refusals", COUNTER, "Connections and logins that were refused, by reason code.", ("code",))
 CUTS = Metric("cuts", COUNTER, "Connections that orosync ended, by the event of the log and its reason code.",
@@ -49,19 +62,39 @@ CONNECTIONS = Metric("connections", GAUGE, "Open connections.", ("listener",))
 UNAUTHENTICATED = Metric("connections_unauthenticated", GAUGE, "Those of them that have not joined yet.", ("listener",))
 
 # Routing.
-SUBSCRIPTIONS = Metric("subscriptions", GAUGE, "Subscriptions, one for each session and topic.", ("realm",))
+SUBSCRIPTIONS = Metric("subscriptions", GAUGE, "Subscriptions, one for each session and topic, by the pattern of the "
+                       "channel that declares the topic; other: none does.", ("realm", "route"))  # fmt: skip
 REGISTRATIONS = Metric("registrations", GAUGE, "Registered procedures, one for each callee.", ("realm",))
 PUBLICATIONS = Metric("publications", COUNTER, "Publications.", ("realm",))
 DELIVERED = Metric("events_queued", COUNTER, "EVENTs queued for receivers, one for each.")
+FAN_OUT = Metric("fan_out_seconds", HISTOGRAM, "How long it took to encode one event for several receivers and to hand "
+                 "it to all of them.", bounds=FAST)  # fmt: skip
+CALLS = Metric("calls", COUNTER, "Calls of procedures that clients, components or uplinks offer.", ("realm",))
+CALLS_IN_PROGRESS = Metric("calls_in_progress", GAUGE, "Those of them that are not over.", ("realm",))
+CALL_TIME = Metric("call_seconds", HISTOGRAM, "How long calls took, from the CALL to the last answer.", ("realm",),
+                   bounds=SLOW)  # fmt: skip
+UPLINK_UP = Metric("uplink_up", GAUGE, "1: the uplink has joined the other router's realm.", ("realm",), Total.LEAST)
+COMPONENT_UP = Metric("component_up", GAUGE, "1: the component runs.", ("component",), Total.LEAST)
 
 # What other programs answer.
 LOOKUPS = Metric("lookup_seconds", HISTOGRAM, "How long look-ups in directories and session stores took.",
                  ("dependency",), bounds=SLOW)  # fmt: skip
 LOOKUPS_WAITING = Metric("lookups_waiting", GAUGE, "Look-ups that wait for one under way.", ("dependency",))
 DOWN = Metric("dependency_down", GAUGE, "1: the last look-up failed.", ("dependency",), Total.MOST)
-TICKETS_WAITING = Metric("tickets_waiting", GAUGE, "Tickets that wait to be checked.")
+TICKETS_WAITING = Metric("tickets_waiting", GAUGE, "Digests of tickets that wait to be computed.")
+TICKET_TIME = Metric("ticket_check_seconds", HISTOGRAM, "How long the digests of a ticket took, the wait included.",
+                     bounds=SLOW)  # fmt: skip
+TICKET_WORKERS = Metric("ticket_workers", GAUGE, "Processes that compute digests of tickets, or the thread in their "
+                        "place.")  # fmt: skip
+WITHOUT_COOKIE = Metric("pages_without_cookie", COUNTER, "Pages with a user's ticket that came without the back "
+                        "office's cookie.", ("authenticator",))  # fmt: skip
 CERTIFICATE = Metric("certificate_expiry_seconds", GAUGE, "Seconds until the certificate of a listener expires.",
                      ("listener",), Total.LEAST)  # fmt: skip
+
+
+# Health.
+READY = Metric("ready", GAUGE, "1: /readyz answers 200.", total=Total.LEAST)
+FAULTS = Metric("health_fault", GAUGE, "1: this check of /readyz has found a fault.", ("check",), Total.MOST)
 
 METRICS: Mapping[str, Metric] = {one.name: one for one in list(globals().values()) if isinstance(one, Metric)}
 
@@ -70,6 +103,9 @@ CUT_EVENTS = frozenset({"connection.cut", "consumer.cut", "frame.cut", "session.
 
 REFUSED_EVENTS = frozenset({"connection.refused", "handshake.refused", "hello.refused", "proxy.refused"})
 """Events of the log that refuse a client."""
+
+NEARLY = 0.9
+"""The part of the descriptors from which on a node is not ready for more clients."""
 
 LAG_INTERVAL = 0.5
 """Seconds between two measurements of the reactor's lag."""
@@ -92,23 +128,61 @@ def read_journal(counts: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
 def read_sessions(sessions: Callable[[], Iterable[ListenerSession]]) -> Iterator[Sample]:
     """Who is connected."""
     found: Counter[tuple[str, str, str]] = Counter()
+    queued = slow = 0
     for session in sessions():
         joined = session.joined()
         if joined is not None:
             found[joined.realm_context.name, session.protocol, joined.member.principal.authrole] += 1
+        waiting = session.queued()
+        if waiting:
+            queued += waiting
+            slow += 1
+    yield QUEUED, (), queued
+    yield SLOW_CLIENTS, (), slow
     for labels, count in found.items():
         yield SESSIONS, labels, count
 
 
-def read_realms(realms: Mapping[str, RealmContext], dispatcher: Dispatcher) -> Iterator[Sample]:
-    """What is routed."""
+def read_realms(
+    realms: Mapping[str, RealmContext], rules: Callable[[str], Rules], dispatcher: Dispatcher
+) -> Iterator[Sample]:
+    """What is routed. ``rules`` gives those of a realm, the same tuple until they are replaced."""
     for name, context in realms.items():
-        broker = context.realm.broker
-        yield PUBLICATIONS, (name,), broker.published
-        members = context.realm.members.values()
-        yield SUBSCRIPTIONS, (name,), sum(len(one.subscriptions) for one in members)
-        yield REGISTRATIONS, (name,), sum(len(one.registrations) for one in members)
+        realm = context.realm
+        calls = realm.dealer.pending
+        yield PUBLICATIONS, (name,), realm.broker.published
+        for route, count in subscriptions_by_route(realm.broker, rules(name)).items():
+            yield SUBSCRIPTIONS, (name, route), count
+        yield REGISTRATIONS, (name,), sum(len(one.registrations) for one in realm.members.values())
+        yield CALLS, (name,), calls.opened
+        yield CALLS_IN_PROGRESS, (name,), calls.opened - calls.spans.count
+        yield CALL_TIME, (name,), calls.spans
     yield DELIVERED, (), dispatcher.events
+    yield FAN_OUT, (), dispatcher.fan_outs
+
+
+def subscriptions_by_route(subscriptions: Iterable[Subscription], rules: Rules) -> dict[str, int]:
+    """How many there are for each channel's pattern, one for each member. A subscription remembers its route as long as
+    ``rules`` are in use, so that topics are matched once."""
+    found = {OTHER: 0}
+    routes: dict[str, tuple[object, str]] = {}
+    for subscription in subscriptions:
+        known = subscription.route
+        if known is None or known[0] is not rules:
+            route = route_of(subscription, rules)
+            known = subscription.route = routes.setdefault(route, (rules, route))
+        route = known[1]
+        found[route] = found.get(route, 0) + len(subscription.members)
+    return found
+
+
+def route_of(subscription: Subscription, rules: Rules) -> str:
+    """The pattern of the channel that declares the topic of an exact subscription; "other" for all else."""
+    if subscription.match is Match.EXACT:
+        for one in rules:
+            if route := one.route(subscription.topic):
+                return route
+    return OTHER
 
 
 def read_connections(limits: Mapping[str, ConnectionLimit]) -> Iterator[Sample]:
@@ -127,6 +201,35 @@ def read_lookups(lookups: Iterable[SingleFlight[object]]) -> Iterator[Sample]:
         yield DOWN, labels, int(one.down)
 
 
+def read_tickets(hasher: Hasher) -> Iterator[Sample]:
+    """How tickets are checked."""
+    yield TICKETS_WAITING, (), hasher.waiting
+    yield TICKET_TIME, (), hasher.spans
+    yield TICKET_WORKERS, (), hasher.workers
+
+
+def read_cookies(authenticators: Iterable[CookieAuthenticator]) -> Iterator[Sample]:
+    """Cookies that did not come."""
+    for one in authenticators:
+        yield WITHOUT_COOKIE, (one.name,), one.without_cookie
+
+
+def read_links(uplinks: Mapping[str, Uplink], components: Iterable[HostedComponent]) -> Iterator[Sample]:
+    """What is up, of uplinks by realm and of components."""
+    for name, uplink in uplinks.items():
+        yield UPLINK_UP, (name,), int(uplink.connected)
+    for component in components:
+        yield COMPONENT_UP, (component.name,), int(component.joined)
+
+
+def read_health(report: Callable[[], Report]) -> Iterator[Sample]:
+    """What /readyz says."""
+    found = report()
+    yield READY, (), int(found.ready)
+    for name in found.wrong:
+        yield FAULTS, (name,), 1
+
+
 class ProcessFigures:
     """The process: memory, descriptors, and how late the reactor's timers are (``start``, ``stop``)."""
 
@@ -134,6 +237,7 @@ class ProcessFigures:
         self._clock = clock
         self._began = clock.seconds()
         self._due = 0.0
+        self._descriptors = (0, float("-inf"))
         self.lag = Histogram(FAST)
         self._call = LoopingCall(self._measure)
         self._call.clock = clock
@@ -160,8 +264,25 @@ class ProcessFigures:
         yield CPU, (), time.process_time()
         yield LAG, (), self.lag
         yield MEMORY, (), int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        yield DESCRIPTORS, (), len(os.listdir("/proc/self/fd"))
+        yield DESCRIPTORS, (), self._open_descriptors()
         yield DESCRIPTOR_LIMIT, (), _descriptor_limit()
+
+    def descriptors_used_up(self) -> str:
+        """What is wrong with the number of open descriptors, "" while there are enough."""
+        found, limit = self._open_descriptors(), _descriptor_limit()
+        if found < limit * NEARLY:
+            return ""
+        return f"{found} of {limit} file descriptors are open, new clients may be refused: raise LimitNOFILE"
+
+    def _open_descriptors(self) -> int:
+        """Counted once a second at most: listing ten thousand takes milliseconds."""
+        found, counted = self._descriptors
+        now = self._clock.seconds()
+        if now - counted >= 1.0:
+            # Since Linux 6.2 the size of the directory is their number (proc(5)).
+            found = os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
+            self._descriptors = (found, now)
+        return found
 
 
 def _descriptor_limit() -> int:

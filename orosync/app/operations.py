@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -14,26 +14,31 @@ from orosync import __version__, registry
 from orosync.app import metrics
 from orosync.app.container import Container
 from orosync.app.metrics import METRICS, ProcessFigures
+from orosync.embedded.component import HostedComponent
 from orosync.errors import ConfigError
+from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.single_flight import SessionLookups, SingleFlight
+from orosync.interfaces import IHealthCheck
 from orosync.metrics import Metrics, Sample, Snapshot
 from orosync.ops.health import Check, Health
 from orosync.ops.site import Operations, operations_site
 from orosync.session.context import ListenerSession
 from orosync.transport.admission import ConnectionLimit
 from orosync.transport.tls import ReloadingCredentials
+from orosync.uplink.uplink import Uplink
 
 
 class Monitoring:
     """``site`` is None without [listen:ops]. Raises ConfigError when it cannot be made.
 
-    ``sessions`` gives all sessions; ``limits``, ``credentials`` and ``ports`` are those of the listeners by name;
-    ``draining`` tells whether the router is going down.
+    ``components`` are those embedded; ``sessions`` gives all sessions; ``limits``, ``credentials`` and ``ports`` are
+    those of the listeners by name; ``draining`` tells whether the router is going down.
     """
 
     def __init__(
         self,
         container: Container,
+        components: Sequence[HostedComponent],
         sessions: Callable[[], Iterable[ListenerSession]],
         limits: Mapping[str, ConnectionLimit],
         credentials: Mapping[str, ReloadingCredentials],
@@ -41,6 +46,10 @@ class Monitoring:
         draining: Callable[[], bool],
     ) -> None:
         self._container = container
+        self._components = components
+        self._uplinks = {
+            container.titles[id(one)].partition(":")[2]: one for one in container.services if isinstance(one, Uplink)
+        }
         self._sessions = sessions
         self._limits = limits
         self._credentials = credentials
@@ -87,10 +96,16 @@ class Monitoring:
             self._process.read,
             partial(metrics.read_journal, container.journal.counts),
             partial(metrics.read_sessions, self._sessions),
-            partial(metrics.read_realms, container.realms, container.dispatcher),
+            partial(
+                metrics.read_realms, container.realms, container.authorizer_factory.topic_rules, container.dispatcher
+            ),
             partial(metrics.read_connections, self._limits),
             partial(metrics.read_lookups, self._lookups()),
-            self._read_identity,
+            partial(metrics.read_tickets, container.hasher),
+            partial(metrics.read_cookies, self._cookies()),
+            partial(metrics.read_links, self._uplinks, self._components),
+            partial(metrics.read_health, self.health.report),
+            self._read_certificates,
         ):
             self.metrics.add(source)
 
@@ -99,8 +114,10 @@ class Monitoring:
         stores = [one.lookups for one in self._container.session_stores.values() if isinstance(one, SessionLookups)]
         return [*directories, *stores]
 
-    def _read_identity(self) -> Iterator[Sample]:
-        yield metrics.TICKETS_WAITING, (), self._container.hasher.waiting
+    def _cookies(self) -> list[CookieAuthenticator]:
+        return [one for one in self._container.authenticators.values() if isinstance(one, CookieAuthenticator)]
+
+    def _read_certificates(self) -> Iterator[Sample]:
         for name, credentials in self._credentials.items():
             yield metrics.CERTIFICATE, (name,), credentials.expires - self._container.now()
 
@@ -112,8 +129,21 @@ class Monitoring:
             self.health.add(Check(f"listen:{name}", partial(self._listening, name)))
         for name, credentials in self._credentials.items():
             self.health.add(Check(f"certificate:{name}", partial(self._certificate, credentials)))
+        hasher, process = self._container.hasher, self._process
+        self.health.add(Check("tickets", lambda: "" if hasher.workers else "nothing is there to check tickets"))
+        self.health.add(Check("descriptors", process.descriptors_used_up))
         for one in self._lookups():
             self.health.add(Check(one.title, partial(_lookup, one), shared=True))
+        for name, uplink in self._uplinks.items():
+            self.health.add(Check(f"uplink:{name}", partial(_uplink, uplink), shared=True))
+        for component in self._components:
+            self.health.add(Check(f"component:{component.name}", partial(getattr, component, "wrong")))
+        self.health.add_source(self._plugin_checks)
+
+    def _plugin_checks(self) -> Iterator[Check]:
+        for title, plugin in self._container.plugins.items():
+            if IHealthCheck.providedBy(plugin):
+                yield Check(title, plugin.fault, bool(plugin.shared))
 
     def _listening(self, name: str) -> str:
         return "" if name in self._ports else "is not open"
@@ -128,6 +158,10 @@ class Monitoring:
             raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"])
         operations = Operations(self.health.report, self.snapshot, METRICS, self.status)
         return operations_site(operations, self._container.reactor)
+
+
+def _uplink(one: Uplink) -> str:
+    return "" if one.connected else "is not connected to the other router"
 
 
 def _lookup(one: SingleFlight[Any]) -> str:

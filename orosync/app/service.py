@@ -120,6 +120,7 @@ class RouterService(MultiService):
         self._reload = Reload(rules, container.sharing, self._pages, self._credentials)
         self._monitoring = Monitoring(
             container,
+            components=self._components.components,
             sessions=self._all_sessions,
             limits={name: one.connection_limit for name, one in self._factories.items()},
             credentials=self._credentials,

@@ -103,6 +103,16 @@ class TopicRules:
         known = self._known.get(topic) or self._find(topic)
         return known is not None and known.channel.retained
 
+    def route(self, topic: str) -> str:
+        """The pattern of the channel that declares ``topic``, "" for none. Nothing is remembered for it."""
+        fixed = self._fixed.get(topic)
+        if fixed is not None:
+            return fixed.channel.pattern
+        found = None if len(topic) > LONGEST else self._which.fullmatch(topic)
+        if found is None or found.lastindex is None:
+            return ""
+        return self._variable[found.lastindex - 1].channel.pattern
+
     def _find(self, topic: str) -> _Known | None:
         # The bound comes first: it keeps matching and remembering cheap, whatever clients send.
         if len(topic) > LONGEST or topic in self._undeclared:

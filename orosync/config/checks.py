@@ -244,6 +244,7 @@ def _operations(configuration: Configuration, fault: Fault) -> None:
         )
     checks = {*(f"directory:{name}" for name in configuration.directories)}
     checks |= {f"sessions:{name}" for name in configuration.session_stores}
+    checks |= {f"uplink:{name}" for name in configuration.uplinks}
     for name in section.ready_requires:
         if name not in checks:
             hint = did_you_mean(name, checks) or f", there are: {', '.join(sorted(checks)) or 'none'}"

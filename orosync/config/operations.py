@@ -37,12 +37,12 @@ def system_users(text: str, source: readers.Source) -> tuple[int, ...]:
 
 
 def dependencies(text: str, source: readers.Source) -> tuple[str, ...]:
-    """What directories and session stores are called together: ``directory:NAME``, ``sessions:NAME``."""
+    """What nodes share, as health calls it: ``directory:NAME``, ``sessions:NAME``, ``uplink:NAME``."""
     listed = []
     for word in readers.words(text):
         kind, _, called = word.partition(":")
-        if kind not in ("directory", "sessions") or not called:
-            raise ValueError(f"{word!r} is no dependency, write directory:NAME or sessions:NAME")
+        if kind not in ("directory", "sessions", "uplink") or not called:
+            raise ValueError(f"{word!r} is no dependency, write directory:NAME, sessions:NAME or uplink:NAME")
         listed.append(f"{kind}:{readers.name(called, source)}")
     return tuple(dict.fromkeys(listed))
 
@@ -78,7 +78,7 @@ class OperationsSection:
     ready_requires: tuple[str, ...] = setting(
         dependencies,
         "Shared dependencies without which `/readyz` answers 503, by their names there (`directory:people`, "
-        "`sessions:office`). A load balancer then takes every node out of service together.",
+        "`sessions:office`, `uplink:oro`). A load balancer then takes every node out of service together.",
         unset=(),
         otherwise="none: without them the router is degraded, and ready",
         example="directory:people",

@@ -57,7 +57,18 @@ class HostedComponent:
         self._timer: IDelayedCall | None = None
         self._embedding: Embedding | None = None
         self._fault = ""
+        self._lost = ""
         self._retired = False
+
+    @property
+    def wrong(self) -> str:
+        """Why it does not run, "" while it does and where it is not meant to."""
+        return "" if self.joined or self._retired else self._lost
+
+    @property
+    def joined(self) -> bool:
+        """Whether it runs."""
+        return self._embedding is not None and self._embedding.open
 
     def start(self) -> Deferred[None]:
         """The first start. Fires when ``onJoin`` has succeeded (or ``join_timeout`` is over), fails with ConfigError
@@ -153,6 +164,7 @@ class HostedComponent:
             starting, self._starting = self._starting, None
             starting.errback(ConfigError([f"[component:{self.name}] {fault or 'has ended'}"]))
         elif left:
+            self._lost = ""
             self._cancel()
             self._journal.note("component.ended", "left", component=self.name)
             self._started()
@@ -164,6 +176,7 @@ class HostedComponent:
         if self._clock.seconds() - self._begun >= last:
             self._delay = first
         kind = "failed" if self._fault else "lost"
+        self._lost = fault or "has ended"
         self._journal.note("component.ended", kind, component=self.name, reason=fault, again_in=self._delay)
         self._timer = self._clock.callLater(self._delay, self._next)
         self._delay = min(self._delay * 2, last)

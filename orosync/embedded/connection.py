@@ -147,6 +147,11 @@ class Embedding:
 
     # -- from the router to the component
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the component."""
+        return self._inward.size
+
     def hear(self, data: bytes) -> None:
         """A message of the router; the component gets it in another turn."""
         if self.open and self._ending is None:
@@ -244,6 +249,10 @@ class RouterEnd:
         """See ILink."""
         self._embedding.hear(frame)
 
+    def backlog(self) -> int:
+        """See ILink."""
+        return self._embedding.waiting
+
     def close(self, code: int, reason: str) -> None:
         """See ILink."""
         self._embedding.end(True, code, reason)
@@ -251,10 +260,6 @@ class RouterEnd:
     def drop(self, reason: str, linger: bool = False) -> None:
         """See ILink."""
         self._embedding.end(False, None, reason)
-
-    def backlog(self) -> int:
-        """See ILink. A component gets everything at once."""
-        return 0
 
     def pause(self, reason: int = WAITING) -> None:
         """See ILink; there is one reason, since nothing limits a component."""

@@ -16,7 +16,7 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorFromThreads, IReactorProcess
+from twisted.internet.interfaces import IReactorFromThreads, IReactorProcess, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,6 +25,7 @@ from orosync.identity import digests
 from orosync.identity.digests import merged
 from orosync.identity.workers import Pairs, ProcessWorker, ThreadWorker, Worker, WorkerLost
 from orosync.interfaces import IJournal
+from orosync.metrics import SLOW, Histogram
 
 ROOM = 10_000
 """Digests that may wait: all clients of a listener with the default limit may reconnect at once. One core computes them
@@ -70,6 +71,7 @@ class _Job:
     lane: str
     urgent: bool
     done: Deferred[list[str]] = attrs.field(repr=False)
+    began: float
     losses: int = 0
 
     @property
@@ -107,11 +109,19 @@ class Hasher(Service):
         self._again: deque[_Job] = deque()  # jobs of lost workers
         self._urgent: FairQueue[_Job] = FairQueue(urgent_room)
         self._others: FairQueue[_Job] = FairQueue(room)
+        self._seconds: Callable[[], float] = cast(IReactorTime, reactor).seconds
+        self.spans = Histogram(SLOW)
+        """How long the digests of a ticket took, from the question to the answer."""
 
     @property
     def waiting(self) -> int:
         """Digests in the queue, not counting those at workers."""
         return self._urgent.waiting + self._others.waiting
+
+    @property
+    def workers(self) -> int:
+        """Workers that there are, the thread that takes the place of processes included."""
+        return len(self._workers)
 
     def startService(self) -> None:
         """Start the workers; the log says which implementation of the digest they use."""
@@ -138,7 +148,7 @@ class Hasher(Service):
             merged(plain, salt)
         if not self.running:
             return defer.fail(_down())
-        job = _Job(pairs, lane, urgent, Deferred(lambda _: self._abandon(job)))
+        job = _Job(pairs, lane, urgent, Deferred(lambda _: self._abandon(job)), self._seconds())
         for newest in self._queue(job).add(job):
             newest.done.errback(_full())
         self._pump()
@@ -165,6 +175,7 @@ class Hasher(Service):
 
     def _computed(self, digests: list[str], job: _Job) -> None:
         self._hung = 0
+        self.spans.observe(self._seconds() - job.began)
         if not job.done.called:
             job.done.callback(digests)
         self._pump()

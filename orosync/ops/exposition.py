@@ -29,10 +29,9 @@ class _Collector:
             Kind.GAUGE: core.GaugeMetricFamily,
             Kind.HISTOGRAM: core.HistogramMetricFamily,
         }
-        for name, series in sorted(self._snapshot.items()):
-            metric = self._metrics[name]
+        for name, metric in sorted(self._metrics.items()):
             family: Any = families[metric.kind](PREFIX + metric.name, metric.help, labels=metric.labels)
-            for labels, value in series:
+            for labels, value in self._snapshot.get(name, ()):
                 if metric.kind is Kind.HISTOGRAM:
                     family.add_metric(labels, buckets=_buckets(metric, value[0]), sum_value=value[1])
                 else:
@@ -51,7 +50,7 @@ def _buckets(metric: Metric, counts: list[int]) -> list[tuple[str, float]]:
 
 
 def exposition(snapshot: Snapshot, metrics: Mapping[str, Metric]) -> bytes:
-    """The whole page, with ``# HELP`` and ``# TYPE`` of each metric. ``metrics`` has all names of the snapshot.
+    """The whole page, with ``# HELP`` and ``# TYPE`` of each of ``metrics``, which has all names of the snapshot.
 
     Raises ImportError where the extra is not installed."""
     from prometheus_client import CollectorRegistry, generate_latest

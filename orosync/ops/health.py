@@ -8,7 +8,7 @@ dependencies that readiness depends on all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -44,30 +44,41 @@ class Health:
     """All checks of a process. ``required`` names the shared ones that readiness depends on."""
 
     def __init__(self, required: Collection[str] = ()) -> None:
-        self._checks: list[Check] = []
+        self._sources: list[Callable[[], Iterable[Check]]] = []
         self._required = required
-
-    @property
-    def names(self) -> list[str]:
-        """Of all checks."""
-        return [check.name for check in self._checks]
+        self._raised: set[str] = set()
 
     def add(self, check: Check) -> None:
         """Ask ``check`` for every report."""
-        self._checks.append(check)
+        self._sources.append(lambda: (check,))
+
+    def add_source(self, source: Callable[[], Iterable[Check]]) -> None:
+        """Ask for every report the checks that ``source`` gives then."""
+        self._sources.append(source)
 
     def report(self) -> Report:
-        """Ask all checks. One that raises is wrong."""
+        """Ask all checks. One that raises is wrong; the log is told once, until it answers again."""
         ready, degraded, wrong = True, False, {}
-        for check in self._checks:
-            try:
-                found = check.ask()
-            except Exception as error:
-                _log.failure("check {name} of health failed", name=check.name)
-                found = f"cannot be told ({type(error).__name__})"
+        for check in self._all():
+            found = self._answer(check)
             if found:
                 wrong[check.name] = found
                 degraded = True
                 if not check.shared or check.name in self._required:
                     ready = False
         return Report(ready, degraded, wrong)
+
+    def _all(self) -> Iterator[Check]:
+        for source in self._sources:
+            yield from source()
+
+    def _answer(self, check: Check) -> str:
+        try:
+            found = check.ask()
+        except Exception as error:
+            if check.name not in self._raised:
+                self._raised.add(check.name)
+                _log.failure("check {name} of health failed", name=check.name)
+            return f"cannot be told ({type(error).__name__})"
+        self._raised.discard(check.name)
+        return found

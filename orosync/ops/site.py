@@ -53,6 +53,9 @@ class _Page(Resource):
         request.setHeader(b"cache-control", b"no-store")
         answer = self.answer(request)
         if isinstance(answer, bytes):
+            if request.method == b"HEAD":  # Twisted would log one with a body
+                request.setHeader(b"content-length", b"%d" % len(answer))
+                return b""
             return answer
         gone = request.notifyFinish()
         gone.addErrback(lambda _: answer.cancel())

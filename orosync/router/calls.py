@@ -4,7 +4,7 @@ going on to another one (WAMP, "Shared Registration", "Progressive Call Invocati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import ref
 
@@ -28,13 +28,19 @@ CALL_TIMED_OUT = Payload.of(["the call took longer than it may"], None)
 class Calls:
     """The calls of one realm. ``queue_limit`` bounds how many wait for the callees of one registration.
 
-    ``trustlevels`` by role: what an INVOCATION says of its caller (WAMP, "Call Trust Levels").
+    ``trustlevels`` by role: what an INVOCATION says of its caller (WAMP, "Call Trust Levels"). ``seconds`` measures
+    spans.
     """
 
     def __init__(
-        self, pending_limit: int, queue_limit: int, draw: Draw, trustlevels: Mapping[str, int] | None = None
+        self,
+        pending_limit: int,
+        queue_limit: int,
+        draw: Draw,
+        trustlevels: Mapping[str, int] | None = None,
+        seconds: Callable[[], float] = float,
     ) -> None:
-        self.pending = PendingCalls(pending_limit)
+        self.pending = PendingCalls(pending_limit, seconds)
         self._queue_limit = queue_limit
         self._draw = draw
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels

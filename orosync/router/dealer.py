@@ -49,8 +49,8 @@ class Dealer:
     ``pending_limit`` bounds the calls in progress of each caller and of each callee; over it a CALL is refused
     with ``wamp.error.unavailable``, and so is one that would be more than ``queue_limit`` waiting for the same
     procedure. ``draw`` chooses a callee for the policy ``random``. ``meta_procedures`` are WAMP's own procedures, which
-    have no callee. ``tell`` turns meta events into deliveries, and ``now`` tells the time, in seconds since 1970 (the
-    default, ``float``, always 0.0).
+    have no callee. ``tell`` turns meta events into deliveries, ``now`` tells the time, in seconds since 1970, and
+    ``seconds`` measures spans (the default, ``float``, is always 0.0).
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class Dealer:
         trustlevels: Mapping[str, int] | None = None,
         tell: Callable[[News], list[Delivery]] = lambda news: [],
         now: Callable[[], float] = float,
+        seconds: Callable[[], float] = float,
     ) -> None:
-        self._calls = Calls(pending_limit, queue_limit, draw, trustlevels)
-        self._pending = self._calls.pending
+        self._calls = Calls(pending_limit, queue_limit, draw, trustlevels, seconds)
+        self.pending = self._calls.pending
         self._registrations = Registrations(now)
         self._index = self._registrations.index
         self._tell = tell
@@ -173,7 +174,7 @@ class Dealer:
         FEATURE_NOT_SUPPORTED for what the callee cannot take; UNAVAILABLE over a bound.
         """
         # Checked first: an ERROR for this id would be taken for the answer to the call that has it.
-        stream = self._pending.check_request(caller, request)
+        stream = self.pending.check_request(caller, request)
         if stream is not None:
             return [] if stream is LATE else self._calls.next_part(stream, options, payload)
         registration = self._index.exact.get(procedure) or self.match(procedure)
@@ -186,12 +187,12 @@ class Dealer:
 
     def is_stream(self, caller: Member, request: int) -> bool:
         """Whether ``caller`` sends, or has recently sent, the payload of a call with this id in several parts."""
-        return self._pending.is_stream(caller, request)
+        return self.pending.is_stream(caller, request)
 
     def timed(self, caller: Member, request: int) -> PendingCall | None:
         """The call that ``caller`` has just made with this id, if it has a time limit that the router enforces, or will
         enforce when another callee gets it: its ``state`` has the limit and needs a ``watch``."""
-        pending = self._pending.called(caller, request)
+        pending = self.pending.called(caller, request)
         if pending is None or pending.state is None or not pending.state.timeout:
             return None
         return pending
@@ -204,7 +205,7 @@ class Dealer:
         ProtocolViolation when ``callee`` never got that invocation, for an option of a wrong type, or one that it has
         not announced.
         """
-        pending = self._pending.invoked(callee, request)
+        pending = self.pending.invoked(callee, request)
         if pending is None:
             return []
         details: dict[str, Any] = {}
@@ -217,7 +218,7 @@ class Dealer:
                 details.update(sealed)
             if progress:
                 return self._progressed(pending, {"progress": True, **details}, payload)
-        self._pending.close(pending)
+        self.pending.close(pending)
         answer = Delivery((pending.caller,), Result(pending.request, details), payload)
         return [answer] if pending.state is None else [answer, *self._calls.release(pending)]
 
@@ -229,7 +230,7 @@ class Dealer:
         Of ``details`` only those of a sealed payload are relayed. ProtocolViolation when ``callee`` never got that
         invocation, or as for ``yielded``.
         """
-        pending = self._pending.invoked(callee, request)
+        pending = self.pending.invoked(callee, request)
         if pending is None:
             return []
         if error == uris.UNAVAILABLE:
@@ -252,7 +253,7 @@ class Dealer:
             mode = choice(options, "mode", CancelMode.KILLNOWAIT)
         except RequestError as error:
             raise ProtocolViolation(error.message) from None
-        pending = self._pending.called(caller, request)
+        pending = self.pending.called(caller, request)
         if pending is None:
             return []
         deliveries: list[Delivery] = []
@@ -265,7 +266,7 @@ class Dealer:
     def expired(self, pending: PendingCall) -> list[Delivery]:
         """End a call whose time limit has passed (WAMP, "Call Timeouts"): ERROR ``wamp.error.timeout`` to the caller,
         INTERRUPT to the callee. No effect when the call is over."""
-        if self._pending.called(pending.caller, pending.request) is not pending:
+        if self.pending.called(pending.caller, pending.request) is not pending:
             return []
         error = Error(CALL, pending.request, {}, uris.TIMEOUT)
         return _interrupt(pending, CancelMode.KILLNOWAIT) + self._close(pending, error, CALL_TIMED_OUT)
@@ -273,11 +274,11 @@ class Dealer:
     def withdraw(self, caller: Member, request: int) -> list[Delivery]:
         """End a call of ``caller`` that its own session answers, and interrupt the callee. No effect when there is no
         such call."""
-        pending = self._pending.called(caller, request)
+        pending = self.pending.called(caller, request)
         if pending is None:
             return []
         deliveries = _interrupt(pending, CancelMode.KILLNOWAIT)
-        self._pending.close(pending)
+        self.pending.close(pending)
         return deliveries + self._calls.release(pending)
 
     def leave(self, member: Member) -> list[Delivery]:
@@ -299,7 +300,7 @@ class Dealer:
 
     def _abandon(self, member: Member) -> list[Delivery]:
         """End the calls that ``member`` made (INTERRUPT to the callees) and those that it works on (ERROR)."""
-        made, taken = self._pending.leave(member)
+        made, taken = self.pending.leave(member)
         deliveries: list[Delivery] = []
         for pending in made:
             deliveries += _interrupt(pending, CancelMode.KILLNOWAIT)
@@ -324,7 +325,7 @@ class Dealer:
         return [Delivery((pending.caller,), Result(pending.request, details), payload)]
 
     def _close(self, pending: PendingCall, error: Error, payload: Payload | None = None) -> list[Delivery]:
-        self._pending.close(pending)
+        self.pending.close(pending)
         return [Delivery((pending.caller,), error, payload), *self._calls.release(pending)]
 
 

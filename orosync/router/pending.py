@@ -8,12 +8,13 @@ invocation that is over from one that never was. Both are bounded; over the boun
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import ref
 
 from orosync.errors import ProtocolViolation, RequestError
+from orosync.metrics import SLOW, Histogram
 from orosync.router.deliveries import flag, whole
 from orosync.wamp import uris
 from orosync.wamp.payload import described
@@ -154,17 +155,21 @@ class PendingCall:
     """One call in progress.
 
     ``callee`` is None, and ``invocation`` 0, while it waits for one. ``progressive``: the callee was told that the
-    caller takes progressive results. ``interrupted``: the callee has been sent an INTERRUPT.
+    caller takes progressive results. ``interrupted``: the callee has been sent an INTERRUPT. ``began``: when it was
+    made, in seconds of a clock that measures spans.
     """
 
-    __slots__ = ("callee", "caller", "interrupted", "invocation", "progressive", "request", "state")
+    __slots__ = ("began", "callee", "caller", "interrupted", "invocation", "progressive", "request", "state")
 
-    def __init__(self, caller: Member, request: int, callee: Member | None, invocation: int, progressive: bool) -> None:
+    def __init__(
+        self, caller: Member, request: int, callee: Member | None, invocation: int, progressive: bool, began: float
+    ) -> None:
         self.caller = caller
         self.request = request
         self.callee = callee
         self.invocation = invocation
         self.progressive = progressive
+        self.began = began
         self.interrupted = False
         self.state: CallState | None = None
 
@@ -191,13 +196,18 @@ class _SessionCalls:
 class PendingCalls:
     """All calls in progress in one realm."""
 
-    __slots__ = ("_limit", "_sessions")
+    __slots__ = ("_limit", "_seconds", "_sessions", "opened", "spans")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, seconds: Callable[[], float] = float) -> None:
         """``limit``: how many calls a callee may have in progress, and how many a caller without a limit of its own
-        (``Member.call_limit``); the two are counted apart."""
+        (``Member.call_limit``); the two are counted apart. ``seconds`` measures spans."""
         self._sessions: dict[int, _SessionCalls] = {}
         self._limit = limit
+        self._seconds = seconds
+        self.opened = 0
+        """Calls so far."""
+        self.spans = Histogram(SLOW)
+        """How long the calls took that are over, from the CALL to its last answer."""
 
     def __len__(self) -> int:
         return sum(len(session.calls) for session in self._sessions.values())
@@ -277,14 +287,16 @@ class PendingCalls:
             caller_session = self._session(caller)
         # Ids wrap after 2**53, which a session would reach in centuries.
         callee_session.issued = invocation = callee_session.issued + 1
-        pending = PendingCall(caller, request, callee, invocation, progressive)
+        pending = PendingCall(caller, request, callee, invocation, progressive, self._seconds())
+        self.opened += 1
         caller_session.calls[request] = pending
         callee_session.invocations[invocation] = pending
         return pending
 
     def wait(self, caller: Member, request: int) -> PendingCall:
         """Enter a call that ``check_request`` let pass and for which no callee is free."""
-        pending = PendingCall(caller, request, None, 0, False)
+        pending = PendingCall(caller, request, None, 0, False, self._seconds())
+        self.opened += 1
         self._session(caller).calls[request] = pending
         return pending
 
@@ -316,6 +328,7 @@ class PendingCalls:
 
     def close(self, pending: PendingCall) -> None:
         """End a call, for its caller and its callee."""
+        self.spans.observe(self._seconds() - pending.began)
         sessions = self._sessions
         caller_session = sessions[pending.caller.session]
         del caller_session.calls[pending.request]

@@ -41,7 +41,12 @@ class Realm:
         self._trustlevels: dict[str, int] = {}
         self.broker = Broker(now, self.retention, self._trustlevels)
         self.dealer = Dealer(
-            pending_limit, queue_limit=queue_limit, trustlevels=self._trustlevels, tell=self._tell, now=now
+            pending_limit,
+            queue_limit=queue_limit,
+            trustlevels=self._trustlevels,
+            tell=self._tell,
+            now=now,
+            seconds=seconds,
         )
         self.history = Histories(now, seconds)
         for kept in history:

@@ -18,10 +18,11 @@ class Subscription:
     """``members``, by session id, in the order they subscribed; never empty while it is filed, unless it is ``kept``.
 
     ``created``: when, in seconds since 1970. ``meta_topics``: WAMP's own topics that it matches. ``plain``: when its
-    last member leaves, its entry in the index is removed, and nothing else has to be done.
+    last member leaves, its entry in the index is removed, and nothing else has to be done. ``route`` is what its topic
+    is counted under, and by which rules; it belongs to the code that counts.
     """
 
-    __slots__ = ("_audience", "created", "id", "kept", "match", "members", "meta_topics", "plain", "topic")
+    __slots__ = ("_audience", "created", "id", "kept", "match", "members", "meta_topics", "plain", "route", "topic")
 
     def __init__(self, id: int, topic: str, match: Match, created: float = 0.0) -> None:
         self.id = id
@@ -32,6 +33,7 @@ class Subscription:
         self.kept = False
         self.plain = match is Match.EXACT and not self.meta_topics
         self.members: dict[int, Member] = {}
+        self.route: tuple[object, str] | None = None
         self._audience: Audience | None = None
 
     def __repr__(self) -> str:

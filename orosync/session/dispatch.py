@@ -12,6 +12,7 @@ from typing import Any
 
 from orosync.errors import NotCarriable
 from orosync.interfaces import IJournal
+from orosync.metrics import FAST, Histogram
 from orosync.router.broker import Broker
 from orosync.router.deliveries import Audience, Delivery, Member
 from orosync.router.filters import PublishOptions
@@ -34,11 +35,15 @@ class Dispatcher:
     how many answers to its calls are still to be decided (``replies.answer_when_decided``).
     """
 
-    def __init__(self, journal: IJournal) -> None:
+    def __init__(self, journal: IJournal, seconds: Callable[[], float] = float) -> None:
+        """``seconds`` measures spans."""
         self._journal = journal
+        self._seconds = seconds
         self.awaited: dict[int, int] = {}
         self.events = 0
         """EVENTs queued so far, one for each receiver."""
+        self.fan_outs = Histogram(FAST)
+        """How long it took to encode an event for several receivers and to hand it to all of them."""
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Queue every delivery, in order."""
@@ -51,6 +56,7 @@ class Dispatcher:
                 (receiver,) = receivers
                 self._deliver_event(receiver, message, payload, topic)
                 continue
+            began = self._seconds()
             groups = receivers.groups if receivers.__class__ is Audience else None
             for wire, pushes in groups or _grouped(receivers):
                 frame = wire.event(message, payload, topic)
@@ -60,6 +66,7 @@ class Dispatcher:
                 self.events += len(pushes)
                 for push in pushes:
                     push(frame)
+            self.fan_outs.observe(self._seconds() - began)
 
     def publish(
         self,

@@ -88,14 +88,14 @@ class MemoryLink:
     def send(self, frame: bytes) -> None:
         self.push(frame)
 
+    def backlog(self) -> int:
+        return sum(map(len, self.pushed))
+
     def close(self, code: int, reason: str) -> None:
         self.ended = self.ended or ("close", code, reason)
 
     def drop(self, reason: str, linger: bool = False) -> None:
         self.ended = self.ended or ("drop", reason)
-
-    def backlog(self) -> int:
-        return 0
 
     def pause(self, reason: int = WAITING) -> None:
         self._reasons |= reason

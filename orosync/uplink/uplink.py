@@ -93,6 +93,11 @@ class Uplink(Service):
         self._served: dict[int, str] = {}
         self._offered: dict[int, str] = {}
 
+    @property
+    def connected(self) -> bool:
+        """The other router's realm has been joined."""
+        return self._remote.session is not None
+
     # -- start and stop
 
     def startService(self) -> None:

@@ -1,5 +1,6 @@
 """The metrics of a router: the table, and what its sources read."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,10 +8,23 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app import metrics
-from orosync.app.metrics import METRICS, ProcessFigures, read_journal, read_lookups
+from orosync.app.metrics import (
+    METRICS,
+    ProcessFigures,
+    read_journal,
+    read_lookups,
+    read_sessions,
+    subscriptions_by_route,
+)
+from orosync.authz.factory import ORO_CHANNELS
+from orosync.authz.topics import TopicRules
 from orosync.identity.single_flight import Lookups
-from orosync.metrics import Kind, Metrics
+from orosync.metrics import OTHER, Kind, Metrics
+from orosync.model import Match
+from orosync.router.realm import Realm
 from orosync.testing import MemoryDirectory, RecordingJournal
+from tests.router.members import member
+from tests.session.fixture import RealmFixture
 
 UNBOUNDED = {"user", "authid", "topic", "uri", "address", "session"}
 
@@ -70,6 +84,64 @@ class Dependencies(SynchronousTestCase):
         self.assertEqual(snapshot["dependency_down"], [[labels, 0]])
 
 
+class Routes(SynchronousTestCase):
+    """subscriptions_by_route."""
+
+    def setUp(self):
+        self.realm = Realm("oro")
+        self.broker = self.realm.broker
+        self.members = [member(number) for number in range(3)]
+        for one in self.members:
+            self.realm.join(one)
+            self.broker.subscribe(one, "oro/ping")
+            self.broker.subscribe(one, f"oro/email_event/{one.session}/1")
+
+    def test_by_pattern(self):
+        """One for each member; what no channel declares, and patterns, are other."""
+        self.broker.subscribe(self.members[0], "com.example.news")
+        self.broker.subscribe(self.members[1], "oro/", Match.PREFIX)
+        found = subscriptions_by_route(self.broker, (TopicRules([]), TopicRules(ORO_CHANNELS)))
+        email = "oro/email_event/{user_id}/{organization_id}"
+        self.assertEqual(found, {OTHER: 2, "oro/ping": 3, email: 3})
+        self.assertEqual(subscriptions_by_route(self.broker, ()), {OTHER: 8})
+
+    def test_each_topic_is_matched_once(self):
+        """Until the rules are replaced; sessions that leave and come back cost nothing."""
+        asked = []
+
+        class Counting(TopicRules):
+            def route(self, topic):
+                asked.append(topic)
+                return super().route(topic)
+
+        rules = (Counting(ORO_CHANNELS),)
+        for expected in (4, 4):
+            subscriptions_by_route(self.broker, rules)
+            self.assertEqual(len(asked), expected)
+        self.realm.leave(self.members[0])
+        self.assertEqual(subscriptions_by_route(self.broker, rules)["oro/ping"], 2)
+        self.assertEqual(len(asked), 4)
+        subscriptions_by_route(self.broker, (Counting([]),))
+        self.assertEqual(len(asked), 7)
+
+
+class Clients(SynchronousTestCase):
+    """read_sessions."""
+
+    def test_what_waits_for_slow_ones(self):
+        """The sum of bytes, and how many sessions they wait for."""
+        fixture = RealmFixture()
+        fixture.v2()
+        for slow in (fixture.v1(), fixture.v2()):
+            slow.link.push(b"what the client does not read")
+        found = Metrics()
+        found.add(lambda: read_sessions(lambda: list(fixture.context.sessions)))
+        snapshot = found.snapshot()
+        self.assertEqual(snapshot["send_queue_bytes"], [[[], 2 * 29]])
+        self.assertEqual(snapshot["slow_clients"], [[[], 2]])
+        self.assertEqual(sum(count for _, count in snapshot["sessions"]), 3)
+
+
 class Processes(SynchronousTestCase):
     """ProcessFigures."""
 
@@ -91,3 +163,17 @@ class Processes(SynchronousTestCase):
         self.assertGreater(snapshot["process_resident_memory_bytes"][0][1], 1 << 20)
         self.assertGreater(snapshot["process_open_fds"][0][1], 2)
         self.assertGreaterEqual(snapshot["process_max_fds"][0][1], snapshot["process_open_fds"][0][1])
+
+    def test_descriptors(self):
+        """They are counted as they are, once a second at most; nine tenths are a fault."""
+        clock = Clock()
+        process = ProcessFigures(clock)
+        self.assertEqual(process.descriptors_used_up(), "")
+        before = process._open_descriptors()
+        more = [os.open("/dev/null", os.O_RDONLY) for _ in range(5)]
+        self.addCleanup(lambda: [os.close(one) for one in more])
+        self.assertEqual(process._open_descriptors(), before)
+        clock.advance(1.0)
+        self.assertEqual(process._open_descriptors(), before + 5)
+        self.patch(metrics, "_descriptor_limit", lambda: before + 5)
+        self.assertRegex(process.descriptors_used_up(), r"^\d+ of \d+ file descriptors are open.*LimitNOFILE")

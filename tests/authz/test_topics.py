@@ -192,6 +192,22 @@ class TopicRulesTests(SynchronousTestCase):
         decision = rules.authorize(manager, Action.PUBLISH, "acme/board", Match.EXACT, {})
         self.assertEqual(decision.rule, "acme/board: publish = user with ROLE_MANAGER")
 
+    def test_route(self) -> None:
+        """The pattern that a topic is counted under is that of the channel that decides about it; nothing is
+        remembered for it, however many topics there are."""
+        rules = TopicRules(ORO_CHANNELS, memo=2)
+        for topic, route in (
+            ("oro/ping", "oro/ping"),
+            ("oro/email_event/7/1", "oro/email_event/{user_id}/{organization_id}"),
+            ("oro/email_event/7/1/", ""),
+            ("oro/email_event/" + "1" * 300 + "/1", ""),
+            ("nothing", ""),
+        ):
+            before = dict(rules._known), set(rules._undeclared)
+            self.assertEqual(rules.route(topic), route)
+            self.assertEqual((rules._known, rules._undeclared), before)
+            self.assertEqual(rules.authorize(USER, Action.PUBLISH, topic, Match.EXACT, {}).declared, bool(route))
+
     def test_retained(self) -> None:
         """Topics of retained channels are told; where no channel is, that is known without looking at a topic."""
         self.assertFalse(self.rules.retains)

@@ -50,4 +50,4 @@ class Operations(FilesCase):
         (fault,) = self.faults(f"{head}directory:peopel\n")
         self.assertIn("'directory:peopel' is no shared dependency, did you mean directory:people?", fault)
         (fault,) = self.faults(f"{head}people\n")
-        self.assertIn("'people' is no dependency, write directory:NAME or sessions:NAME", fault)
+        self.assertIn("'people' is no dependency, write directory:NAME, sessions:NAME or uplink:NAME", fault)

@@ -125,6 +125,18 @@ class HostedComponentTests(SynchronousTestCase):
         self.lives[-1].disconnect()
         self.assertEqual(self.ended()[-1], ("lost", "closed by the component", 1.0))
 
+    def test_what_is_wrong(self):
+        """While it waits to be started again, its reason; nothing while it runs, and once it has left by itself."""
+        self.start()
+        self.assertEqual((self.hosted.joined, self.hosted.wrong), (True, ""))
+        self.lives[0].disconnect()
+        self.assertEqual((self.hosted.joined, self.hosted.wrong), (False, "closed by the component"))
+        self.fixture.turns(1.0)
+        self.assertEqual((self.hosted.joined, self.hosted.wrong), (True, ""))
+        self.lives[1].leave()
+        self.fixture.turns()
+        self.assertEqual((self.hosted.joined, self.hosted.wrong), (False, ""))
+
     def test_failure_after_the_join_timeout(self):
         """A component that fails after the start went on without it is started again like any other."""
         joining = Deferred()

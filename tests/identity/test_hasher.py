@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet import defer, reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -152,6 +153,29 @@ class Order(HasherCase):
         self.started[1].answer()
         self.assertEqual([worker.load for worker in self.started], [2, 2, 2])
         self.assertEqual(hasher.waiting, 3)
+
+
+class Figures(HasherCase):
+    """What is counted."""
+
+    def test_time_of_a_check(self) -> None:
+        """One for each ticket, however many digests it needs; it includes the wait."""
+        hasher = self.hasher()
+        clock = Clock()
+        self.patch(hasher, "_seconds", clock.seconds)
+        for _ in range(2):
+            self.ask("a ticket")
+        clock.advance(0.3)
+        self.order()
+        self.assertEqual(hasher.spans.count, 2)
+        self.assertAlmostEqual(hasher.spans.sum, 0.6)
+
+    def test_workers(self) -> None:
+        """Those that there are while it runs."""
+        hasher = self.hasher(workers=3)
+        self.assertEqual(hasher.workers, 3)
+        hasher.stopService()
+        self.assertEqual(hasher.workers, 0)
 
 
 class Bounds(HasherCase):

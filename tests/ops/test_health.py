@@ -35,3 +35,21 @@ class Reports(SynchronousTestCase):
         self.assertEqual(report.wrong, {"a": "cannot be told (ZeroDivisionError)", "b": "is closed"})
         self.assertFalse(report.ready)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_check_that_raises_each_time(self):
+        """It is asked every second: the log is told once, and again when it had answered meanwhile."""
+        health = Health()
+        divisor = [0]
+        health.add(Check("a", lambda: str(1 // divisor[0])[1:]))
+        for number, told in ((0, 1), (0, 0), (1, 0), (0, 1)):
+            divisor[0] = number
+            self.assertEqual(health.report().ready, bool(number))
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), told)
+
+    def test_checks_that_change(self):
+        """Those of plugins, which a reload may replace."""
+        health, checks = Health(), []
+        health.add_source(lambda: checks)
+        self.assertTrue(health.report().ready)
+        checks.append(Check("authorizer:mine", lambda: "has lost its key"))
+        self.assertEqual(health.report().wrong, {"authorizer:mine": "has lost its key"})

@@ -235,7 +235,7 @@ class DealerMachine(RuleBasedStateMachine):
             return
         waiting = not made.over
         if mode == "time is up":
-            pending = dealer._pending.called(made.caller, made.request)
+            pending = dealer.pending.called(made.caller, made.request)
             kinds = model.take(dealer.expired(pending)) if pending is not None else []
         else:
             kinds = model.take(dealer.cancel(made.caller, made.request, {"mode": mode}))

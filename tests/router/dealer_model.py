@@ -133,7 +133,7 @@ class DealerModel:
     def check(self) -> None:
         """What the dealer has in progress is what the model has: nobody waits for an answer that cannot come."""
         dealer = self.realm.dealer
-        assert len(dealer._pending) == len(self.open_calls())
+        assert len(dealer.pending) == len(self.open_calls())
         for picked in self.present:
             mine = {found.id: (found.procedure, found.match) for found in picked.registrations.values()}
             assert mine == self.offered[picked.session]

@@ -196,7 +196,7 @@ class SlotsMachine(RuleBasedStateMachine):
             return
         dealer, caller, request = self.dealer, wanted.caller, wanted.request
         if mode == "timeout":
-            pending = dealer._pending.called(caller, request)
+            pending = dealer.pending.called(caller, request)
             self.take([] if pending is None else dealer.expired(pending))
         elif mode == "withdraw":
             made = dealer.withdraw(caller, request)
@@ -274,12 +274,12 @@ class SlotsMachine(RuleBasedStateMachine):
                     assert registration is not None
                     assert registration.is_free(callee) is seats.free, "a slot was lost, or came twice"
                     assert not (seats.free and self.queues[procedure]), "a slot is free, and a call waits"
-        assert len(self.dealer._pending) == sum(not wanted.over for wanted in self.calls)
+        assert len(self.dealer.pending) == sum(not wanted.over for wanted in self.calls)
 
     def teardown(self) -> None:
         """In the end each callee takes again as many calls as it said, and every call has had its one end."""
         for who in range(len(self.present)):
             self.killed(who)
         assert all(wanted.over for wanted in self.calls)
-        sessions: Any = self.dealer._pending._sessions
+        sessions: Any = self.dealer.pending._sessions
         assert not sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation, RequestError
@@ -42,6 +43,24 @@ class Ids(Setting):
         """The number of an invocation that is over is not given out again."""
         self.pending.close(self.pending.open(self.anna, 1, self.carl, False))
         self.assertEqual(self.pending.open(self.anna, 1, self.carl, False).invocation, 2)
+
+
+class Spans(SynchronousTestCase):
+    """What is counted of calls."""
+
+    def test_calls_and_their_time(self) -> None:
+        """From the CALL to its end, the wait for a callee included; a callee that leaves ends its calls."""
+        clock = Clock()
+        pending = PendingCalls(3, clock.seconds)
+        anna, carl, dora = (member(number) for number in range(3))
+        answered, waiting = pending.open(anna, 1, carl, False), pending.wait(anna, 2)
+        clock.advance(0.2)
+        pending.close(answered)
+        pending.give(waiting, dora)
+        clock.advance(2.0)
+        pending.leave(dora)
+        self.assertEqual((pending.opened, pending.spans.count), (2, 2))
+        self.assertAlmostEqual(pending.spans.sum, 0.2 + 2.2)
 
 
 class Amounts(Setting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.router.deliveries import Audience, Delivery, Member
@@ -50,6 +51,16 @@ class DispatcherTests(SynchronousTestCase):
             self.got.clear()
         self.assertIs(audience.groups, groups)
         self.assertEqual((a.made, b.made), (2, 2))
+
+    def test_how_long_a_fan_out_took(self):
+        """Of events for several receivers; the way to one receiver is not measured."""
+        clock = Clock()
+        self.dispatcher = Dispatcher(self.journal, clock.seconds)
+        slow = Member(1, principal(), wire=CountingWire(b""), push=lambda frame: clock.advance(0.002))
+        for receivers in ([slow], [slow, self.member(2, slow.wire)]):
+            self.dispatcher.deliver([Delivery(receivers, Event(1, 1, {}), None, "t")])
+        self.assertEqual(self.dispatcher.fan_outs.count, 1)
+        self.assertAlmostEqual(self.dispatcher.fan_outs.sum, 0.002)
 
     def test_who_cannot_carry_it_gets_nothing(self):
         """The others do; it is counted."""

@@ -85,7 +85,7 @@ class LocalCallerTests(SynchronousTestCase):
         self.failureResultOf(call, CancelledError)
         self.assertEqual(self.callee.heard()[0][:2], [69, invocation])
         self.assertEqual(self.callee.ask([70, invocation, {}, [1]]), [])
-        self.assertEqual(len(self.fixture.realm.dealer._pending), 0)
+        self.assertEqual(len(self.fixture.realm.dealer.pending), 0)
 
     def test_bounded(self):
         """One call more than allowed fails at once; when one is over, there is room again."""
@@ -99,7 +99,7 @@ class LocalCallerTests(SynchronousTestCase):
         """A callee of another role never hears of the call, and nothing of it stays behind."""
         self.failed(self.caller.call("com.add", callee_roles=["authorizer"]), "wamp.error.no_such_procedure")
         self.assertEqual(self.callee.heard(), [])
-        self.assertEqual(len(self.fixture.realm.dealer._pending), 0)
+        self.assertEqual(len(self.fixture.realm.dealer.pending), 0)
         call = self.caller.call("com.add", callee_roles=["guest", "authorizer"])
         self.callee.say([70, self.callee.heard()[0][1], {}, [1]])
         self.assertEqual(self.successResultOf(call), ([1], {}))

@@ -102,6 +102,7 @@ class DeliveryTests(PollCase):
         link = self.open(batched=True)
         for n in range(3):
             link.push(b"%d\x1e" % n)
+        self.assertEqual(link.backlog(), 6)
         self.assertEqual(self.heard(self.receive(link)), (200, b"0\x1e1\x1e2\x1e"))
 
     def test_nothing_to_say(self) -> None:

@@ -182,7 +182,8 @@ class Enduring(UplinkCase):
     async def test_away(self) -> None:
         """While nobody is there events are counted and calls fail at once; once somebody is, the number is told."""
         here = Voice(self.fixture.realm_context)
-        self.join(publish="prefix com.", call="exact com.p", retry=0.3)
+        uplink = self.join(publish="prefix com.", call="exact com.p", retry=0.3)
+        self.assertFalse(uplink.connected)
         for number in range(3):
             here.session.send(Publish(number, {}, "com.a"))
         here.session.send(Call(9, {}, "com.p"))
@@ -193,6 +194,7 @@ class Enduring(UplinkCase):
         there.session.subscribe("com.", Match.PREFIX)
         await self.joined()
         self.assertEqual(self.noted("uplink.joined", "oro")[0]["events_lost"], 3)
+        self.assertTrue(uplink.connected)
         here.session.send(Publish(4, {}, "com.a"))
         self.assertEqual(len(await self.until(lambda: there.take(Event))), 1)
 
