@@ -1,5 +1,5 @@
 # Each target installs what it needs; this is done once.
-#   make run     the demonstration on https://127.0.0.1:8443/ (etc/router.ini)
+#   make run     the demonstration on http://127.0.0.1:8442/ and https://127.0.0.1:8443/ (etc/router.ini)
 #   make unit    the tests that need no database, browser or other program, in less than 4 minutes
 #   make test    all tests, in one process per core; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict

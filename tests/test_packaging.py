@@ -167,29 +167,35 @@ class Installed(SynchronousTestCase):
     def serves_the_demo(self, venv: Path) -> None:
         """From the root directory, with the configuration that came along (but for the port): page and parts."""
         carried = venv / "etc" / "orosync" / "router.ini"
-        port = free_port()
-        moved, endpoints = re.subn(r"(?m)^endpoint = tcp:\d+:", f"endpoint = tcp:{port}:", carried.read_text())
-        self.assertEqual(endpoints, 1)
+        ports = [free_port(), free_port()]
+        numbers = iter(ports)
+        moved, endpoints = re.subn(
+            r"(?m)^endpoint = tcp:\d+:", lambda _: f"endpoint = tcp:{next(numbers)}:", carried.read_text()
+        )
+        self.assertEqual(endpoints, len(ports))
         config = carried.with_name("moved.ini")
         config.write_text(moved)
         environ = {**CLEAN, "STATE_DIRECTORY": str(venv / "state")}
         command = [str(venv / "bin" / "twistd"), "--nodaemon", "--pidfile=", "orosync", "--config", str(config)]
         with Child(command, cwd="/", environ=environ) as twistd:
-            twistd.wait_for_port(port, 30)
-            page = self.fetch(port, "/")
+            port = ports[0]
+            for each in ports:
+                twistd.wait_for_port(each, 30)
+            page = self.fetch(f"http://127.0.0.1:{port}/")
             self.assertIn("</html>", page)
+            self.assertEqual(self.fetch(f"https://127.0.0.1:{ports[1]}/"), page)
             parts = re.findall(r'(?:src|href)="(?!data:|https?:|#)/?([^"]+)"', page)
             self.assertTrue(parts, page)
             for part in parts:
-                self.assertTrue(self.fetch(port, "/" + part), part)
+                self.assertTrue(self.fetch(f"http://127.0.0.1:{port}/{part}"), part)
             self.assertEqual(twistd.end(), 0, twistd.output)
 
-    def fetch(self, port: int, path: str) -> str:
+    def fetch(self, url: str) -> str:
         """The body of a page; its certificate is one that the demonstration signed itself."""
         trusting = ssl.create_default_context()
         trusting.check_hostname = False
         trusting.verify_mode = ssl.CERT_NONE
-        with urllib.request.urlopen(f"https://127.0.0.1:{port}{path}", context=trusting, timeout=10) as answer:
+        with urllib.request.urlopen(url, context=trusting, timeout=10) as answer:
             self.assertEqual(answer.status, 200)
             body: bytes = answer.read()
             return body.decode()

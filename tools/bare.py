@@ -5,8 +5,8 @@ bare.py [--only run|test] [--keep] [RELEASE ...] [--tests MODULE ...]
 For each release (Debian 12 and 13 by default) debootstrap makes a minimal system below .cache/bare with make, git and
 python3-venv. A copy of it clones the last commit of this checkout below /root and runs the commands of README's
 sections "Try it" and "Test it": `make run` until its page answers, then Ctrl-C; `make test`. The copy runs in
-systemd-nspawn and shares the network of this machine, so port 8443 has to be free. It is removed at the end, except
-with --keep.
+systemd-nspawn and shares the network of this machine, so ports 8442 and 8443 have to be free. It is removed at the
+end, except with --keep.
 
 The Debian mirror, the proxy and the configuration of apt, pip and npm are those of this machine; they are read when the
 command runs.
@@ -28,7 +28,7 @@ from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
 RELEASES = ("bookworm", "trixie")
-PORT = 8443
+PORTS = (8442, 8443)
 NEEDED = ("make", "git", "python3-venv")
 CLONE = "/root/orosync"
 
@@ -65,13 +65,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def free(parser: argparse.ArgumentParser) -> None:
-    """Ends with a message where the demonstration's port is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", PORT))
-        except OSError as error:
-            parser.error(f"port {PORT} of 127.0.0.1, which `make run` needs: {error.strerror}")
+    """Ends with a message where one of the demonstration's ports is taken."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                parser.error(f"port {port} of 127.0.0.1, which `make run` needs: {error.strerror}")
 
 
 def passes(release: str, options: argparse.Namespace) -> bool:

@@ -64,7 +64,8 @@ class _Leaf(Resource):
         answer = self._answer
         request.setResponseCode(answer.status)
         host = request.requestHeaders.getRawHeaders("host", [None])[0]
-        for name, value in {**protective_headers(host), **answer.headers, "Content-Type": answer.content_type}.items():
+        protection = protective_headers(host, bool(request.isSecure()))
+        for name, value in {**protection, **answer.headers, "Content-Type": answer.content_type}.items():
             request.setHeader(name.encode("ascii"), value.encode("ascii"))
         for cookie in answer.cookies:
             request.responseHeaders.addRawHeader(b"set-cookie", cookie.encode("ascii"))

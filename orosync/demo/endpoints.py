@@ -71,13 +71,14 @@ def as_json(
     return HttpAnswer(status, json.dumps(value).encode(), headers=dict(headers or {}), cookies=cookies)
 
 
-def protective_headers(host: str | None) -> dict[str, str]:
+def protective_headers(host: str | None, secure: bool) -> dict[str, str]:
     """Headers of every response: no caching, no framing, no guessed content types, nothing from other servers.
 
     ``host`` is the request's Host; if it is this machine's, its WebSocket is named too, since not every browser takes
     'self' for it.
     """
-    sockets = f"'self' wss://{host}" if host is not None and is_loopback_host(host) else "'self'"
+    scheme = "wss" if secure else "ws"
+    sockets = f"'self' {scheme}://{host}" if host is not None and is_loopback_host(host) else "'self'"
     policy = (
         "default-src 'none'",
         "script-src 'self'",
@@ -166,8 +167,7 @@ class Endpoints:
         name = token_cookie(call.secure)
         if not call.cookies.get(name):
             # Not HttpOnly: the page has to read it to send it back in a header.
-            secure = "; Secure" if call.secure else ""
-            cookies = (f"{name}={secrets.token_hex(16)}; Path=/{secure}; SameSite=Strict",)
+            cookies = (f"{name}={secrets.token_hex(16)}; {_attributes(call.secure, script=True)}",)
         return HttpAnswer(200, page.body, page.content_type, cookies=cookies)
 
     def _file(self, call: HttpCall, name: str) -> HttpAnswer:
@@ -194,19 +194,20 @@ class Endpoints:
         user = self._people.find(username) if isinstance(username, str) else None
         if user is None:
             raise Problem(400, "There is no such demo user.")
-        old = call.cookies.get(session_cookie(user))
+        old = call.cookies.get(session_cookie(user, call.secure))
         if old is not None:
             self._sessions.close(old)
         token = self._sessions.open(user.username)
-        cookie = f"{session_cookie(user)}={token}; Path=/; HttpOnly; Secure; SameSite=Strict"
+        cookie = f"{session_cookie(user, call.secure)}={token}; {_attributes(call.secure, script=False)}"
         return as_json({"user": data.shown(user)}, cookies=(cookie,))
 
     def _logout(self, call: HttpCall) -> HttpAnswer:
         user = self._user(call)
         if user is None:
             return as_json({"user": None})
-        self._sessions.close(call.cookies[session_cookie(user)])
-        gone = f"{session_cookie(user)}=; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=0"
+        name = session_cookie(user, call.secure)
+        self._sessions.close(call.cookies[name])
+        gone = f"{name}=; {_attributes(call.secure, script=False)}; Max-Age=0"
         return as_json({"user": None}, cookies=(gone,))
 
     def _ticket(self, call: HttpCall) -> HttpAnswer:
@@ -219,7 +220,7 @@ class Endpoints:
         user = self._people.find(call.headers.get("x-demo-user", ""))
         if user is None:
             return None
-        token = call.cookies.get(session_cookie(user))
+        token = call.cookies.get(session_cookie(user, call.secure))
         return user if token is not None and self._sessions.who(token) == user.username else None
 
     def _served(self, call: HttpCall) -> User:
@@ -290,14 +291,21 @@ class Endpoints:
         return {"isOn": by is not None, "userId": None if by is None else by.id}
 
 
-def session_cookie(user: User) -> str:
-    """The name of ``user``'s session cookie. Browsers take a __Host- cookie for this very host only, and over TLS."""
-    return f"__Host-demo-session-{user.id}"
+def session_cookie(user: User, secure: bool) -> str:
+    """The name of ``user``'s session cookie. Browsers take a __Host- cookie for this very host only, and over TLS.
+    Without TLS it has another name: a browser would keep neither that prefix nor the attribute ``Secure``."""
+    return f"__Host-demo-session-{user.id}" if secure else f"demo-session-{user.id}"
 
 
 def token_cookie(secure: bool) -> str:
     """The name of the CSRF cookie, as Symfony has it."""
     return "https-_csrf" if secure else "_csrf"
+
+
+def _attributes(secure: bool, *, script: bool) -> str:
+    """A cookie's attributes. ``script``: the page may read it."""
+    parts = ("Path=/", "" if script else "HttpOnly", "Secure" if secure else "", "SameSite=Strict")
+    return "; ".join(part for part in parts if part)
 
 
 def _object(call: HttpCall) -> dict[str, object]:

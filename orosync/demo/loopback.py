@@ -33,7 +33,7 @@ def refusal(headers: Mapping[str, str]) -> str | None:
         return "The demonstration answers no proxy: this request carries a forwarding header."
     host = lower.get("host")
     if host is None or not is_loopback_host(host):
-        return "The demonstration answers only on this machine: open it as https://127.0.0.1 or https://localhost."
+        return "The demonstration answers only on this machine: open it as 127.0.0.1 or localhost."
     return None
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
 import ssl
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
@@ -219,35 +222,64 @@ class ReloadTests(ServiceCase):
 
 class DemonstrationTests(ServiceCase):
     async def test_its_door(self):
-        """The demonstration's WebSocket serves this machine under its own names, with no proxy in between."""
-        text = (
-            DEMO.read_text()
-            .replace("tcp:8443:", "tcp:0:")
-            .replace("demo = yes", f"demo = yes\nstate = {self.directory}")
+        """The demonstration serves this machine under its own names, with no proxy in between: pages and WebSocket, on
+        both of its addresses; the log names the one without a certificate first. Each takes its own page's origin."""
+        text = re.sub(r"tcp:844\d:", "tcp:0:", DEMO.read_text()).replace(
+            "demo = yes", f"demo = yes\nstate = {self.directory}"
         )
         container = Container(self.configuration(text=text), reactor)
         service = RouterService(container)
         service.startService()
         self.addCleanup(service.stopService)
-        self.assertIn(f"the demonstration is at https://{service.address_of('demo')}/", self.said())
+        at = [line for line in self.said() if line.startswith("the demonstration is at ")]
+        first, second = (service.address_of(name) for name in ("http", "https"))
+        self.assertEqual(at, [f"the demonstration is at http://{first}/", f"the demonstration is at https://{second}/"])
         anna = container.demo_users[0]
         secret = container.configuration.authenticators["ticket"].secret.value
-        port = service.address_of("demo").rpartition(":")[2]
-        for host, header, status in [
-            ("127.0.0.1", (), 101),
-            ("localhost", (), 101),
-            ("127.0.0.1", ("X-Forwarded-For: 127.0.0.1",), 403),
-            ("127.0.0.1", ("Via: 1.1 proxy",), 403),
-            ("demo.example.com", (), 403),
-            ("192.0.2.1", (), 403),
+        refused = 0
+        for scheme, own, host, header, status in [
+            (scheme, own, host, header, status)
+            for scheme, own in (("http", "http://127.0.0.1:8442"), ("https", "https://localhost:8443"))
+            for host, header, status in (
+                ("127.0.0.1", (), 101),
+                ("localhost", (), 101),
+                ("127.0.0.1", ("X-Forwarded-For: 127.0.0.1",), 403),
+                ("127.0.0.1", ("Via: 1.1 proxy",), 403),
+                ("demo.example.com", (), 403),
+                ("192.0.2.1", (), 403),
+            )
         ]:
+            port = service.address_of(scheme).rpartition(":")[2]
             nonce, created = os.urandom(8).hex(), date_c(int(time.time()))
             ticket = quote(make_ticket(anna.username, anna.password_hash, secret, nonce, created), safe="")
-            url, origin = f"wss://127.0.0.1:{port}/ws?ticket={ticket}", "https://127.0.0.1:8443"
-            client = await deferToThread(RawClient, url, "wamp", origin, header, f"{host}:{port}")
+            url = f"{scheme.replace('http', 'ws')}://127.0.0.1:{port}/ws?ticket={ticket}"
+            client = await deferToThread(RawClient, url, "wamp", own, header, f"{host}:{port}")
             client.close()
-            self.assertEqual(client.status, status, (host, header))
-        self.assertEqual(container.journal.counts["handshake.refused", "demo"], 4)
+            self.assertEqual(client.status, status, (scheme, host, header))
+            page = await deferToThread(self.page, f"{scheme}://127.0.0.1:{port}/", f"{host}:{port}", header)
+            self.assertEqual(page, 200 if status == 101 else 403, (scheme, host, header))
+            refused += status == 403
+        self.assertEqual(container.journal.counts["handshake.refused", "demo"], refused)
+        port = service.address_of("http").rpartition(":")[2]
+        client = await deferToThread(
+            RawClient, f"ws://127.0.0.1:{port}/ws?ticket=x", "wamp", "http://shop.example:8442", (), f"127.0.0.1:{port}"
+        )
+        client.close()
+        self.assertEqual(client.status, 403)
+        self.assertEqual(container.journal.counts["handshake.refused", "origin"], 1)
+
+    def page(self, url, host, headers):
+        """The status of the page at ``url``, asked for as ``host`` with more headers."""
+        own = dict(header.split(": ") for header in headers)
+        trusting = ssl._create_unverified_context()
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, headers={"Host": host, **own}), timeout=10, context=trusting
+            ) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
 
 
 class StartTests(SynchronousTestCase):

@@ -41,20 +41,36 @@ class Story(SynchronousTestCase):
             self.assertEqual(both.ask("GET", "/session", x_demo_user=name)[1]["user"]["id"], number)
         self.assertEqual(self.anna.ask("GET", "/session", x_demo_user="ben")[1]["user"], None)
         swapped = Visitor(self.endpoints)
-        swapped.cookies = {session_cookie(BEN): self.anna.cookies[session_cookie(ANNA)]}
+        swapped.cookies = {session_cookie(BEN, True): self.anna.cookies[session_cookie(ANNA, True)]}
         self.assertEqual(swapped.ask("GET", "/session", x_demo_user="ben")[1]["user"], None)
 
     def test_session_cookie(self) -> None:
-        """No script reads the session cookie, no other site sends it, and it never travels in the clear."""
-        answer = Visitor(self.endpoints).log_in("anna").call("POST", "/login", {"user": "anna"})
-        (cookie,) = answer.cookies
-        self.assertRegex(cookie, r"\A__Host-demo-session-1=[\w-]{43}; Path=/; HttpOnly; Secure; SameSite=Strict\Z")
+        """No script reads the session cookie, no other site sends it, and over TLS it is bound to TLS; without TLS it
+        has another name and no ``Secure``, which a browser would drop. Logging out removes the one that logged in."""
+        for secure, pattern in [
+            (True, r"__Host-demo-session-1=[\w-]{43}; Path=/; HttpOnly; Secure; SameSite=Strict"),
+            (False, r"demo-session-1=[\w-]{43}; Path=/; HttpOnly; SameSite=Strict"),
+        ]:
+            visitor = Visitor(self.endpoints, secure).log_in("anna")
+            (cookie,) = visitor.call("POST", "/login", {"user": "anna"}).cookies
+            self.assertRegex(cookie, rf"\A{pattern}\Z")
+            (gone,) = visitor.call("POST", "/logout").cookies
+            wanted = pattern.replace(r"[\w-]{43}", "") + "; Max-Age=0"
+            self.assertEqual(gone, wanted)
+
+    def test_schemes_are_separate(self) -> None:
+        """A session of the page without TLS does not count with TLS: its cookie could have been read on the way."""
+        plain = Visitor(self.endpoints, False).log_in("anna")
+        self.assertEqual(plain.ask("POST", "/sync/ticket")[0], 200)
+        crossed = Visitor(self.endpoints)
+        crossed.cookies, crossed.user = dict(plain.cookies), "anna"
+        self.assertEqual(crossed.ask("GET", "/session")[1]["user"], None)
 
     def test_logging_in_again(self) -> None:
         """A second login ends the session before it."""
         old = dict(self.anna.cookies)
         self.anna.log_in("anna")
-        self.assertNotEqual(old[session_cookie(ANNA)], self.anna.cookies[session_cookie(ANNA)])
+        self.assertNotEqual(old[session_cookie(ANNA, True)], self.anna.cookies[session_cookie(ANNA, True)])
         self.anna.cookies = old
         self.assertEqual(self.anna.ask("POST", "/sync/ticket")[0], 401)
 
@@ -62,7 +78,7 @@ class Story(SynchronousTestCase):
         """After logging out the cookie is gone, and a copy of it is worth nothing."""
         copy = dict(self.anna.cookies)
         self.assertEqual(self.anna.ask("POST", "/logout"), (200, {"user": None}))
-        self.assertNotIn(session_cookie(ANNA), self.anna.cookies)
+        self.assertNotIn(session_cookie(ANNA, True), self.anna.cookies)
         self.anna.cookies = copy
         self.assertEqual(self.anna.ask("GET", "/session")[1]["user"], None)
         self.assertEqual(self.anna.ask("POST", "/logout"), (200, {"user": None}))

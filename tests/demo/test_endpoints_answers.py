@@ -12,8 +12,8 @@ from orosync.demo.endpoints import Problem, as_json, protective_headers
 class Headers(SynchronousTestCase):
     """What a browser is told to beware of."""
 
-    def policy(self, host: str | None) -> dict[str, str]:
-        parts = protective_headers(host)["Content-Security-Policy"].split("; ")
+    def policy(self, host: str | None, secure: bool = True) -> dict[str, str]:
+        parts = protective_headers(host, secure)["Content-Security-Policy"].split("; ")
         return {name: rest for name, _, rest in (part.partition(" ") for part in parts)}
 
     def test_nothing_from_elsewhere(self) -> None:
@@ -28,12 +28,13 @@ class Headers(SynchronousTestCase):
     def test_its_own_websocket(self) -> None:
         """The page may connect to the WebSocket of the very host it came from, and to no other."""
         self.assertEqual(self.policy("localhost:8443")["connect-src"], "'self' wss://localhost:8443")
+        self.assertEqual(self.policy("localhost:8442", False)["connect-src"], "'self' ws://localhost:8442")
         for host in ("shop.example.org", "localhost; script-src *", None):
             self.assertEqual(self.policy(host)["connect-src"], "'self'")
 
     def test_the_rest(self) -> None:
         """Nothing is kept in a cache, guessed from its content, or told to other sites."""
-        headers = protective_headers(None)
+        headers = protective_headers(None, True)
         self.assertEqual(headers["Cache-Control"], "no-store")
         self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
         self.assertEqual(headers["Referrer-Policy"], "no-referrer")

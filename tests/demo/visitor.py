@@ -44,10 +44,11 @@ def application(publisher: IPublisher | None = None, clock: Clock | None = None)
 
 
 class Visitor:
-    """One browser; a window of ``user`` once logged in."""
+    """One browser; a window of ``user`` once logged in. ``secure``: the page came over TLS."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
+    def __init__(self, endpoints: Endpoints, secure: bool = True) -> None:
         self.endpoints = endpoints
+        self.secure = secure
         self.cookies: dict[str, str] = {}
         self.user = ""
 
@@ -56,11 +57,11 @@ class Visitor:
         own = {
             "content-type": "application/json",
             "x-demo-user": self.user,
-            "x-csrf-header": self.cookies.get(token_cookie(True), ""),
+            "x-csrf-header": self.cookies.get(token_cookie(self.secure), ""),
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self.endpoints.answer(HttpCall(method, path, own, dict(self.cookies), data))
+        answer = self.endpoints.answer(HttpCall(method, path, own, dict(self.cookies), data, self.secure))
         for cookie in answer.cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
             if "Max-Age=0" in cookie:

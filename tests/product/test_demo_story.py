@@ -1,4 +1,4 @@
-"""The demonstration as a customer is shown it: two windows of one browser, over TLS, before ``twistd orosync``."""
+"""The demonstration as a customer is shown it: two windows of one browser before ``twistd orosync``."""
 
 from __future__ import annotations
 
@@ -99,39 +99,58 @@ class Browser:
         self.until(lambda: sum(way == "in" and part in text for way, text in self.frames()) >= times, part)
 
 
+class Demonstration:
+    """The demonstration's router with etc/router.ini, on free ports; it is started, and ended with the test."""
+
+    def __init__(self, test: SynchronousTestCase) -> None:
+        self.place = Path(test.mktemp()).absolute()
+        self.place.mkdir()
+        self._ports = free_port(), free_port()
+        self.url, self.tls_url = (
+            f"{scheme}://127.0.0.1:{port}/" for scheme, port in zip(("http", "https"), self._ports, strict=True)
+        )
+        text = (TREE / "etc" / "router.ini").read_text()
+        for written, port in zip(("8442", "8443"), self._ports, strict=True):
+            text = text.replace(written, str(port))
+        self._config = self.place / "router.ini"
+        self._config.write_text(text)
+        self.start()
+        test.addCleanup(self.end)
+
+    def start(self) -> None:
+        twistd = str(Path(sys.executable).with_name("twistd"))
+        environ = {**os.environ, "PYTHONPATH": str(TREE), "STATE_DIRECTORY": str(self.place / "state")}
+        command = [twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(self._config)]
+        self._child = Child(command, cwd=self.place, environ=environ)
+        for port in self._ports:
+            self._child.wait_for_port(port, SECONDS)
+
+    def end(self) -> int:
+        return self._child.end()
+
+    @property
+    def output(self) -> str:
+        return self._child.output
+
+
 class Story(SynchronousTestCase):
     """Everything that the demonstration shows."""
 
     def setUp(self) -> None:
-        self.place = Path(self.mktemp()).absolute()
-        self.place.mkdir()
-        self.port = free_port()
-        self.config = self.place / "router.ini"
-        self.config.write_text((TREE / "etc" / "router.ini").read_text().replace("8443", str(self.port)))
-        self.router = self.started()
-        self.addCleanup(lambda: self.router.end())
+        self.router = Demonstration(self)
         # Chromium's profile stands elsewhere: its socket has a name that must not be long.
         profile = tempfile.TemporaryDirectory(prefix="profile-", ignore_cleanup_errors=True)
         self.addCleanup(profile.cleanup)
         self.browser = Browser(profile.name)
         self.addCleanup(self.browser.driver.quit)
-        self.url = f"https://127.0.0.1:{self.port}/"
-        self.browser.driver.get(self.url)
-
-    def started(self) -> Child:
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        environ = {**os.environ, "PYTHONPATH": str(TREE), "STATE_DIRECTORY": str(self.place / "state")}
-        command = [twistd, "--nodaemon", "--pidfile=", "orosync", "--config", str(self.config)]
-        child = Child(command, cwd=self.place, environ=environ)
-        child.wait_for_port(self.port, SECONDS)
-        return child
+        self.browser.driver.get(self.router.url)
 
     def show(self, window: str) -> None:
         self.browser.driver.switch_to.window(window)
 
     def picture(self, name: str) -> None:
         """What is seen now, kept beside the log of the test run."""
-        self.browser.driver.save_screenshot(str(self.place / f"{name}.png"))
+        self.browser.driver.save_screenshot(str(self.router.place / f"{name}.png"))
 
     def two_windows(self) -> tuple[str, str]:
         """Anna's window, and Ben's, opened by the link in hers; both connected and showing the account."""
@@ -245,9 +264,10 @@ class Story(SynchronousTestCase):
         browser.see("choose-anna")
 
     def test_restart(self) -> None:
-        """The router is restarted: the dot follows and the page comes back; without its cookies it is refused. The log
-        of an ordinary stop with a connected page has no warning."""
+        """Over TLS: the router is restarted, the dot follows and the page comes back; without its cookies it is
+        refused. The log of an ordinary stop with a connected page has no warning."""
         browser = self.browser
+        browser.driver.get(self.router.tls_url)
         browser.click("choose-anna")
         browser.state("connected")
         self.assertEqual(self.router.end(), 0, self.router.output)
@@ -255,7 +275,7 @@ class Story(SynchronousTestCase):
         self.assertTrue(stops)
         self.assertNotRegex(stop, "#(warn|error|critical)|Traceback")
         browser.state("reconnecting")
-        self.router = self.started()
+        self.router.start()
         browser.state("connected")
         browser.got('[0,"', times=2)
         browser.type("field-phone", "after the restart")
@@ -265,6 +285,6 @@ class Story(SynchronousTestCase):
 
         self.assertEqual(self.router.end(), 0, self.router.output)
         browser.driver.delete_all_cookies()
-        self.router = self.started()
+        self.router.start()
         browser.state("refused")
         self.picture("7-refused")

@@ -26,12 +26,13 @@ class MakeCase(SynchronousTestCase):
     def setUp(self) -> None:
         holder = tempfile.TemporaryDirectory(prefix="orosync-make-")
         self.addCleanup(holder.cleanup)
-        self.tree, self.port = Path(holder.name), free_port()
+        self.tree, self.port, self.tls_port = Path(holder.name), free_port(), free_port()
         for name in (*FILES, *(f"tools/{path.name}" for path in (TREE / "tools").glob("*.sh"))):
             (self.tree / name).parent.mkdir(exist_ok=True)
             shutil.copy(TREE / name, self.tree / name)
         configuration = self.tree / "etc" / "router.ini"
-        configuration.write_text(configuration.read_text().replace("tcp:8443:", f"tcp:{self.port}:"))
+        text = configuration.read_text().replace("tcp:8442:", f"tcp:{self.port}:")
+        configuration.write_text(text.replace("tcp:8443:", f"tcp:{self.tls_port}:"))
 
     def make(self) -> Child:
         """`make run`, in a process group of its own as a shell starts it."""
@@ -79,7 +80,8 @@ class Demonstration(MakeCase):
     def running(self) -> Child:
         """The demonstration, when it serves its page."""
         child = self.make()
-        child.wait_for_line(f"the demonstration is at https://127.0.0.1:{self.port}/")
+        child.wait_for_line(f"the demonstration is at http://127.0.0.1:{self.port}/")
+        child.wait_for_line(f"the demonstration is at https://127.0.0.1:{self.tls_port}/")
         return child
 
     def test_interrupted(self) -> None:

@@ -129,8 +129,9 @@ async function address() {
         await logIn(me.username);
         ({ ticket } = await ask("POST", "/sync/ticket"));
     }
-    frames.show("line", `connecting to wss://${location.host}${socketPath}?ticket=\u2026`);
-    return `wss://${location.host}${socketPath}?ticket=${encodeURIComponent(ticket)}`;
+    const socket = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${socketPath}`;
+    frames.show("line", `connecting to ${socket}?ticket=\u2026`);
+    return `${socket}?ticket=${encodeURIComponent(ticket)}`;
 }
 
 function lost({ opened, error, delay }) {
