@@ -13,7 +13,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app.ending import BACKSTOP, GRACE, LOG_TIMEOUT
-from orosync.config import load
+from orosync.cli.installation import Decisions, Installation
+from orosync.config import load, oro_application
+from tests.config.oro_trees import lay_out
 from tests.support.processes import run
 
 TREE = Path(__file__).resolve().parent.parent
@@ -76,6 +78,27 @@ class Unit(SynchronousTestCase):
         self.assertGreater(float(self.unit["Service"]["TimeoutStopSec"]), configuration.router.drain + 10)
         connections = sum(listener.max_connections for listener in configuration.listeners.values())
         self.assertGreater(int(self.unit["Service"]["LimitNOFILE"]), connections)
+
+    def test_drop_in_of_init(self) -> None:
+        """systemd understands the unit with what `orosync init` writes for it, with a port below 1024 too; the command
+        and the credentials are those of the drop-in alone."""
+        application = oro_application.read(lay_out(self.copy.parent / "oro", "commerce", "7.0"), {})
+        drop_in = self.copy.parent / f"{UNIT.name}.d" / "oro.conf"
+        drop_in.parent.mkdir()
+        for port in (8080, 443):
+            decisions = Decisions(
+                origin="https://oro.example.com",
+                proxy="none",
+                port=port,
+                cookie=True,
+                directory=Path("/etc/x"),
+                password="p",
+            )
+            drop_in.write_text(Installation(application, decisions).files()["systemd-drop-in.conf"])
+            self.assertEqual(run("systemd-analyze", "verify", "--man=no", str(self.copy)), "")
+        self.assertIn("ExecStart=\nExecStart=", drop_in.read_text())
+        drop_in.write_text(drop_in.read_text().replace("LoadCredential=oro", "LoadCredentials=oro"))
+        self.assertIn("LoadCredentials", run("systemd-analyze", "verify", "--man=no", str(self.copy)))
 
 
 class Attached(SynchronousTestCase):

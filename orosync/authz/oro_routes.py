@@ -16,6 +16,7 @@ import attrs
 
 from orosync.authz import oro_yaml
 from orosync.authz.oro_yaml import Import, Route, Written
+from orosync.config.yaml_document import LARGEST
 from orosync.model import EMPTY
 
 IMPORTED = frozenset({"", "yaml"})
@@ -82,7 +83,7 @@ class RouteReader:
     ) -> None:
         try:
             with path.open("rb") as file:
-                entries, faults = oro_yaml.read(file.read(oro_yaml.LARGEST + 1))
+                entries, faults = oro_yaml.read(file.read(LARGEST + 1))
         except OSError as error:
             entries, faults = (), ((0, f"cannot be read ({error.strerror}), correct its rights"),)
         for line, text in faults:

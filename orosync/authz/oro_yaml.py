@@ -14,27 +14,19 @@ belongs. A file with anchors or aliases is not read, nor one that is too large o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import attrs
 
 from orosync.config.readers import did_you_mean
+from orosync.config.yaml_document import Fault, document
 from orosync.model import EMPTY
 from orosync.registry import how_to_install
 
-LARGEST = 65536
-"""Bytes of one file."""
-
-DEEPEST = 16
-"""Mappings in mappings; a route takes four, its options may take more."""
-
 EXTRA = "oro"
 """The extra of orosync that installs PyYAML."""
-
-Fault = Callable[[int, str], None]
-"""Called with (line, what is wrong and what to do)."""
 
 _STRING, _BOOLEAN, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"
 _INTEGER = "tag:yaml.org,2002:int"
@@ -104,7 +96,7 @@ def read(data: bytes) -> tuple[tuple[Entry, ...], tuple[tuple[int, str], ...]]:
     """The entries of a file in order, and (line, text) for each fault for which the file, or an entry without a name,
     is not read. Raises nothing but ImportError without PyYAML."""
     faults: list[tuple[int, str]] = []
-    root = _root(data, lambda line, text: faults.append((line, text)))
+    root = document(data, lambda line, text: faults.append((line, text)), "file of routes")
     if root is None or root.tag == _NULL:
         return (), tuple(faults)
     if root.id != "mapping":
@@ -134,39 +126,6 @@ def missing() -> str:
     except ImportError as error:
         return f"needs the module yaml ({error}), {how_to_install(EXTRA)}"
     return ""
-
-
-def _root(data: bytes, fault: Fault) -> Any:
-    """The node of the only document, None for an empty one or one with a fault."""
-    yaml = import_module("yaml")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    if len(data) > LARGEST:
-        fault(0, f"is larger than {LARGEST} bytes, no file of routes is")
-        return None
-    try:
-        text = data.decode()
-        # Events first, one by one: no node is built of a file that is too deep or would grow by aliases.
-        depth = 0
-        for event in yaml.parse(text, Loader=loader):
-            line = event.start_mark.line + 1
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-                fault(line, "anchors and aliases are not read, write the text out")
-                return None
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            if depth > DEEPEST:
-                fault(line, f"goes deeper than {DEEPEST} levels, no route does")
-                return None
-        return yaml.compose(text, Loader=loader)
-    except UnicodeDecodeError as error:
-        fault(data[: error.start].count(b"\n") + 1, "is not text in UTF-8")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        said = getattr(error, "problem", None) or " ".join(str(error).split())
-        fault(0 if mark is None else mark.line + 1, f"is no YAML ({said}), correct it")
-    return None
 
 
 def _items(node: Any, fault: Fault) -> list[tuple[Written, Any]]:

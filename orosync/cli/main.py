@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli import control, derive, explain, session, ticket, topics
+from orosync.cli import control, derive, explain, init, session, ticket, topics
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import shared_passwords
 from orosync.cli.streams import Misused, Streams, line
@@ -103,6 +103,8 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
     try:
         if options.command in control.COMMANDS:
             return await deferToThread(control.run, options, streams)
+        if options.command == "init":
+            return await deferToThread(init.run, options, streams)
         status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
         for fault in error.faults:

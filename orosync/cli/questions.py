@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from orosync import __version__
-from orosync.cli import control
+from orosync.cli import control, init
 from orosync.cli.derive import KDFS, SCRAM, WAMPCRA
 from orosync.cli.explain import ExplainQuery
 from orosync.config import readers
@@ -80,6 +80,7 @@ def parser() -> ArgumentParser:
         command.add_argument("--salt", help=f"the salt, as {form} (default: a random one)")
         command.add_argument("--iterations", type=int, metavar="N", help="how often")
 
+    init.add_command(commands)
     _with_config(commands.add_parser("check-config", help="check a configuration"))
     control.add_commands(commands)
     return whole

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.authz import oro_yaml
 from orosync.authz.oro_yaml import Import, Route, Written, read
+from orosync.config.yaml_document import LARGEST
 
 MAIL = r"""
 # Oro's own form
@@ -171,8 +172,8 @@ class FaultyTests(SynchronousTestCase):
             ("a: &x {channel: a, handler: h}\n", 1, "anchors and aliases are not read, write the text out"),
             ("a: *x\n", 1, "anchors and aliases are not read, write the text out"),
             ("a: 1\n---\nb: 2\n", 2, "is no YAML (but found another document), correct it"),
-            ("\n\n" + "[" * 1000, 3, "goes deeper than 16 levels, no route does"),
-            ("#" * (oro_yaml.LARGEST + 1), 0, "is larger than 65536 bytes, no file of routes is"),
+            ("\n\n" + "[" * 1000, 3, "goes deeper than 16 levels, no file of routes does"),
+            ("#" * (LARGEST + 1), 0, "is larger than 65536 bytes, no file of routes is"),
         ]
         for text, line, words in files:
             self.assertEqual(read(text.encode()), ((), ((line, words),)), text[:80])
