@@ -17,9 +17,9 @@ import attrs
 
 from orosync.cli.streams import Misused
 from orosync.config import database_dsn, redis_dsn
+from orosync.config.credentials import PUBLISHED
 from orosync.config.database_dsn import MYSQL, Dsn
 from orosync.config.oro_application import OroApplication
-from orosync.config.readers import PUBLISHED
 
 ACCOUNT = "orosync"
 """The database account of ``etc/sql``."""
