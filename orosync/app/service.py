@@ -188,7 +188,9 @@ class RouterService(MultiService):
         if section.publisher or section.publisher_from:
             back_end = ListenerBackEnd(container.publisher_right, section.name, alone=section.publisher)
         settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
-        return factory(settings, front, container.journal, container.reactor, self._scheduler, self._turns)
+        return factory(
+            settings, front, container.journal, container.reactor, self._scheduler, self._turns, container.now
+        )
 
     # -- starting
 

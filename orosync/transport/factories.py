@@ -15,7 +15,6 @@ from orosync.headers import OriginRule
 from orosync.transport.accepting import hand_over
 from orosync.transport.admission import Place
 from orosync.transport.handshake import note_refusal
-from orosync.transport.http_responses import ANSWERS
 from orosync.transport.http_site import bounded_site
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll import LongPoll
@@ -28,11 +27,13 @@ from orosync.wamp.rawsocket import MAGIC, Refusal, refused
 class RawSocketFactory(ListenerFactory):
     """RawSocket alone."""
 
-    busy_answer = refused(Refusal.CONNECTIONS)
-
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._connection_class = self.connection_class(RawSocketConnection)
+
+    def busy_answer(self, first: int) -> bytes:
+        """See ListenerFactory."""
+        return refused(Refusal.CONNECTIONS)
 
     def make_connection(self, peer: str) -> Any:
         """See ListenerFactory."""
@@ -43,7 +44,7 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     """The class of the WebSocket connections of ``listener``, with its pages and its long-poll transport."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
-    site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns)
+    site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns, listener.responses)
     return listener.connection_class(
         WebSocketConnection,
         origin_rule=OriginRule(settings.origins, settings.origin_required),
@@ -55,11 +56,13 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
 class WebSocketFactory(ListenerFactory):
     """WebSocket, and plain HTTP where the listener has pages."""
 
-    busy_answer = ANSWERS[503]
-
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._connection_class = websocket_class(self)
+
+    def busy_answer(self, first: int) -> bytes:
+        """See ListenerFactory."""
+        return self.responses.answer(503)
 
     def make_connection(self, peer: str) -> Any:
         """See ListenerFactory."""
@@ -113,14 +116,16 @@ class ProtocolDetector(Protocol):
 class UniversalFactory(ListenerFactory):
     """WebSocket and RawSocket on one port, under one limit."""
 
+    busy_at_once = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._websocket: Callable[[str], Any] = websocket_class(self)
         self._rawsocket: Callable[[str], Any] = self.connection_class(RawSocketConnection)
 
-    def busy_answer_to(self, first: int) -> bytes:
+    def busy_answer(self, first: int) -> bytes:
         """See ListenerFactory."""
-        return refused(Refusal.CONNECTIONS) if first == MAGIC else ANSWERS[503]
+        return refused(Refusal.CONNECTIONS) if first == MAGIC else self.responses.answer(503)
 
     def choose(self, first: int) -> Callable[[str], Any]:
         """The class of a connection that begins with this byte."""

@@ -1,9 +1,13 @@
-"""The plain HTTP responses that a listener sends itself: fixed bytes, one for each status, whatever the cause.
+"""The plain HTTP responses that a listener sends itself: one for each status, whatever the cause, and the date.
 
 They name no software, and hold no "[" and no "]" (see ``upgrade.accepted``).
 """
 
 from __future__ import annotations
+
+from email.utils import formatdate
+
+from orosync.clocks import Now
 
 RETRY_AFTER = 5
 """Seconds that a client is asked to wait after 503."""
@@ -28,20 +32,32 @@ _EXTRA = {
 }
 
 
-def _whole(status: int, phrase: str) -> bytes:
+def _whole(status: int, phrase: str, date: str) -> bytes:
     body = f"{phrase}\n"
     connection = "Upgrade, close" if status == 426 else "close"
     return (
-        f"HTTP/1.1 {status} {phrase}\r\n{_EXTRA.get(status, '')}Content-Type: text/plain; charset=utf-8\r\n"
+        f"HTTP/1.1 {status} {phrase}\r\nDate: {date}\r\n{_EXTRA.get(status, '')}"
+        "Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nConnection: {connection}\r\n\r\n{body}"
     ).encode()
 
 
-ANSWERS = {status: _whole(status, phrase) for status, phrase in PHRASES.items()}
-"""The whole answer for each status."""
+class HttpResponses:
+    """The whole responses of a listener. Those of one second are made once: refusals come in floods."""
 
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._second = -1
+        self._made: dict[int, bytes] = {}
 
-def answer(status: int, method: str = "GET") -> bytes:
-    """The answer to a request with ``method``: that to HEAD ends with its head (RFC 9110 section 9.3.2)."""
-    whole = ANSWERS[status]
-    return whole[: whole.index(b"\r\n\r\n") + 4] if method == "HEAD" else whole
+    def answer(self, status: int, method: str = "GET") -> bytes:
+        """The response to a request with ``method``: that to HEAD ends with its head (RFC 9110 section 9.3.2). It has
+        the date, as every response of a server with a clock (section 6.6.1)."""
+        second = int(self._now())
+        if second != self._second:
+            self._second = second
+            self._made.clear()
+        whole = self._made.get(status)
+        if whole is None:
+            whole = self._made[status] = _whole(status, PHRASES[status], formatdate(second, usegmt=True))
+        return whole[: whole.index(b"\r\n\r\n") + 4] if method == "HEAD" else whole

@@ -15,8 +15,9 @@ from twisted.web import http, server
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
+from orosync.clocks import epoch
 from orosync.transport.admission import Place
-from orosync.transport.http_responses import ANSWERS
+from orosync.transport.http_responses import HttpResponses
 from orosync.transport.read_turns import QUANTUM, ReadTurns
 
 BODY_LIMIT = 65536
@@ -235,7 +236,7 @@ class BoundedRequest(server.Request):
         if not self._refused:
             self._refused = True
             channel: Any = self.channel
-            channel.transport.write(ANSWERS[413])
+            channel.transport.write(self.site_of().responses.answer(413))
             channel.loseConnection()
 
 
@@ -247,6 +248,7 @@ class BoundedSite(Site):
     body_limit = BODY_LIMIT
     branch: Any = None
     turns: ReadTurns
+    responses: HttpResponses
 
     def vouch(self, target: bytes, place: Place | None) -> None:
         """A request for ``target`` begins. If that belongs to a client that has joined, ``place`` does too."""
@@ -277,6 +279,7 @@ def bounded_site(
     branch: Branch | None = None,
     body_limit: int = BODY_LIMIT,
     turns: ReadTurns | None = None,
+    responses: HttpResponses | None = None,
 ) -> BoundedSite:
     """A site that serves ``root`` (None: nothing) and, where it has a path, ``branch``; it tells time by ``clock``."""
     nothing: Any = Resource()
@@ -284,4 +287,5 @@ def bounded_site(
     site.branch = branch
     site.body_limit = body_limit
     site.turns = ReadTurns(clock) if turns is None else turns
+    site.responses = HttpResponses(epoch) if responses is None else responses
     return site

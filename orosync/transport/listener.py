@@ -22,11 +22,13 @@ from typing import Any, TypeVar
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
+from orosync.clocks import Now, epoch
 from orosync.headers import UNIX, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.accepting import Build, DelayedConnection, Refusals, RefusedConnection
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.connection import Connection
+from orosync.transport.http_responses import HttpResponses
 from orosync.transport.proxy_protocol import ProxyHeaderReader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
@@ -42,12 +44,12 @@ HURRIED = 1.0
 class ListenerFactory(Factory):
     """A listener's Twisted factory: give it to an endpoint, wrapped by ``tls.secured`` where it speaks TLS.
 
-    Listeners of one process share an ``scheduler`` and the ``turns``.
+    Listeners of one process share a ``scheduler`` and the ``turns``; ``now`` dates their HTTP responses.
     """
 
     noisy = False
-    busy_answer: bytes | None = None
-    """The answer to a connection without a place; None where it depends on the first byte (``busy_answer_to``)."""
+    busy_at_once = True
+    """Whether a connection without a place is answered before it has sent anything."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class ListenerFactory(Factory):
         clock: IReactorTime,
         scheduler: WriteScheduler | None = None,
         turns: ReadTurns | None = None,
+        now: Now = epoch,
     ) -> None:
         scheduler = scheduler or WriteScheduler(clock)
         turns = ReadTurns(clock) if turns is None else turns
@@ -76,9 +79,8 @@ class ListenerFactory(Factory):
         self.handshake_ticks = timers.ticks(settings.handshake_timeout)
         self.hurried_ticks = timers.ticks(min(settings.handshake_timeout, HURRIED))
         self.header_limit = settings.header_limit
-        self.refusals = Refusals(
-            timers, timers.ticks(settings.close_timeout), self.busy_answer_to, self.busy_answer is not None
-        )
+        self.responses = HttpResponses(now)
+        self.refusals = Refusals(timers, timers.ticks(settings.close_timeout), self.busy_answer, self.busy_at_once)
         self._shared = {
             "settings": settings,
             "host": host,
@@ -86,6 +88,7 @@ class ListenerFactory(Factory):
             "timers": timers,
             "scheduler": scheduler,
             "turns": turns,
+            "responses": self.responses,
             "_schedule": staticmethod(scheduler.schedule),
             "_send_buffer_limit": settings.send_buffer_limit,
             "slow_consumers": StallDetector(
@@ -106,10 +109,9 @@ class ListenerFactory(Factory):
             "pong_ticks": timers.ticks(settings.ping_timeout),
         }
 
-    def busy_answer_to(self, first: int) -> bytes:
-        """``busy_answer``, or what takes its place for a client whose first byte is ``first``."""
-        assert self.busy_answer is not None
-        return self.busy_answer
+    def busy_answer(self, first: int) -> bytes:
+        """The answer to a connection without a place, whose first byte is ``first`` (0 with ``busy_at_once``)."""
+        raise NotImplementedError
 
     def connection_class(self, base: type[C], **own: Any) -> type[C]:
         """A subclass of ``base`` that has on the class what this listener's connections share, and ``own``. It is made

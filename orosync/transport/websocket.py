@@ -28,7 +28,7 @@ from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
-from orosync.transport.http_responses import answer
+from orosync.transport.http_responses import HttpResponses
 from orosync.transport.http_site import Branch
 from orosync.transport.read_turns import LEAST
 from orosync.transport.tls import connection_of
@@ -157,7 +157,7 @@ class WebSocketHandshake(Handshake):
 
     def _refuse_busy(self) -> None:
         self._buffer = b""
-        self._connection.answer(answer(503, self._method))
+        self._connection.answer(self._connection.responses.answer(503, self._method))
 
     def _admitted(self, admission: Admission, facts: ConnectionFacts, early: bytes, *more: Any) -> None:
         key, agreement = more
@@ -171,13 +171,14 @@ class WebSocketHandshake(Handshake):
         self._over = True
         self._buffer = b""
         self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
-        self._connection.answer(answer(status, self._method))
+        self._connection.answer(self._connection.responses.answer(status, self._method))
 
 
 class WebSocketConnection(Connection, AutobahnServerProtocol):
     """One WebSocket connection."""
 
     peer: str
+    responses: HttpResponses
     origin_rule: OriginRule
     site: Site | None
     longpoll: Branch | None = None

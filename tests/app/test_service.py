@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -218,6 +219,23 @@ class ReloadTests(ServiceCase):
         self.handlers[signal.SIGTERM](signal.SIGTERM, None)
         self.handlers[signal.SIGHUP](signal.SIGHUP, None)
         self.assertEqual(asked, [reactor.stop, service.reload])
+
+
+class DateTests(ServiceCase):
+    async def test_refusals(self):
+        """A response that the listener sends itself has the date of now (RFC 9110 section 6.6.1)."""
+        service = self.serve()
+
+        def asked():
+            error = self.assertRaises(
+                urllib.error.HTTPError, urllib.request.urlopen, f"http://{service.address_of('one')}/", timeout=10
+            )
+            error.close()
+            return error.code, parsedate_to_datetime(error.headers["Date"]).timestamp()
+
+        status, date = await deferToThread(asked)
+        self.assertEqual(status, 426)
+        self.assertLess(abs(date - time.time()), 60)
 
 
 class DemonstrationTests(ServiceCase):

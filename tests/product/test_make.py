@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -42,7 +43,8 @@ class MakeCase(SynchronousTestCase):
 
     def ends(self, child: Child, number: signal.Signals) -> str:
         """What it has said when a signal for the whole group has ended make, and every process of the group."""
-        os.killpg(child.process.pid, number)
+        with suppress(ProcessLookupError):  # it has ended already
+            os.killpg(child.process.pid, number)
         self.assertEqual(self.waited(child), -number)  # as a shell wants it of a program it interrupts
         self.nothing_left(child)
         self.assertNotIn("***", child.output)

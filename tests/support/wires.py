@@ -11,9 +11,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
+from orosync.clocks import epoch
 from orosync.interfaces import Admission, IJournal, ILink, ISession, ISessionHost
 from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.transport.factories import WebSocketFactory
+from orosync.transport.http_responses import PHRASES, HttpResponses
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.websocket import WebSocketConnection
 from tests.support.settings import listener_settings
@@ -195,6 +197,10 @@ class MemoryWire(StringTransport):
     def abortConnection(self) -> None:
         self.aborted = True
         self.loseConnection()
+
+
+ANSWERS = {status: HttpResponses(epoch).answer(status) for status in PHRASES}
+"""The HTTP responses of a listener whose time of day stands still."""
 
 
 class MemoryListener:

@@ -15,9 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from orosync.transport.accepting import MOST_DRAINED, MOST_LINGERING, accept_few
 from orosync.transport.delayed_connections import TICK
 from orosync.transport.factories import UniversalFactory
-from orosync.transport.http_responses import ANSWERS
 from tests.support.raw_wires import HELLO, RawListener
-from tests.support.wires import MemoryListener, upgrade
+from tests.support.wires import ANSWERS, MemoryListener, upgrade
 
 GONE = Failure(ConnectionDone())
 

@@ -8,9 +8,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import Refused
-from orosync.transport.http_responses import ANSWERS
 from orosync.transport.upgrade import accepted
-from tests.support.wires import KEY, MemoryListener, MemoryWire, client_frame, upgrade
+from tests.support.wires import ANSWERS, KEY, MemoryListener, MemoryWire, client_frame, upgrade
 
 GONE = Failure(ConnectionDone())
 

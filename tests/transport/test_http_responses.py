@@ -2,7 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.http_responses import ANSWERS, RETRY_AFTER, answer
+from orosync.clocks import epoch
+from orosync.transport import http_responses
+from orosync.transport.http_responses import PHRASES, RETRY_AFTER, HttpResponses
+from tests.support.wires import ANSWERS
 
 
 class AnswerTests(SynchronousTestCase):
@@ -32,10 +35,32 @@ class AnswerTests(SynchronousTestCase):
 
     def test_head(self) -> None:
         """The answer to HEAD is that to GET without its body."""
+        responses = HttpResponses(epoch)
         for status, whole in ANSWERS.items():
-            self.assertEqual(answer(status), whole)
-            self.assertEqual(answer(status, "HEAD") + whole.partition(b"\r\n\r\n")[2], whole)
-            self.assertTrue(answer(status, "HEAD").endswith(b"\r\n\r\n"))
+            self.assertEqual(responses.answer(status), whole)
+            self.assertEqual(responses.answer(status, "HEAD") + whole.partition(b"\r\n\r\n")[2], whole)
+            self.assertTrue(responses.answer(status, "HEAD").endswith(b"\r\n\r\n"))
+
+    def test_date(self) -> None:
+        """Each has the date of its second (RFC 9110 section 6.6.1, in the form of section 5.6.7), made once."""
+        times = [784111777.0, 784111777.9, 784111777.9, 784111778.0, 784111000.0]
+        made: list[str] = []
+        whole = http_responses._whole
+
+        def counted(status: int, phrase: str, date: str) -> bytes:
+            made.append(date)
+            return whole(status, phrase, date)
+
+        self.patch(http_responses, "_whole", counted)
+        clock = iter(times)
+        responses = HttpResponses(lambda: next(clock))
+        told = [responses.answer(status).decode() for status in (403, 403, 503, 403, 403)]
+        seconds = ["37", "37", "37", "38"]
+        for text, second in zip(told, seconds, strict=False):
+            self.assertIn(f"\r\nDate: Sun, 06 Nov 1994 08:49:{second} GMT\r\n", text)
+        self.assertIn("\r\nDate: Sun, 06 Nov 1994 08:36:40 GMT\r\n", told[-1])  # the clock was set
+        self.assertEqual(len(made), 4)
+        self.assertEqual(list(ANSWERS), list(PHRASES))
 
     def test_methods(self) -> None:
         """405 says which method is taken (RFC 9110 section 15.5.6)."""

@@ -13,10 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import ConnectionFacts, ConnectionPolicy
 from orosync.transport.admission import LARGE_HEAD, LARGE_HEADS, MOST_UNDECIDED
 from orosync.transport.factories import UniversalFactory
-from orosync.transport.http_responses import ANSWERS
 from tests.support.listeners import ListenerCase
 from tests.support.raw_wires import HELLO, RawListener
-from tests.support.wires import MemoryListener, RecordingSession, upgrade
+from tests.support.wires import ANSWERS, MemoryListener, RecordingSession, upgrade
 
 
 class AcceptTests(ListenerCase):

@@ -22,14 +22,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.transport.factories import RawSocketFactory, UniversalFactory, WebSocketFactory
-from orosync.transport.http_responses import ANSWERS
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.proxy_protocol import LONGEST_BINARY, LONGEST_TEXT, SIGNATURE, BadHeader, Header, parse
 from orosync.transport.tls import ReloadingCredentials
 from tests.support import server_tls
 from tests.support.listeners import ListenerCase, reactor
 from tests.support.settings import listener_settings
-from tests.support.wires import MemoryListener, MemoryWire, client_frame, upgrade
+from tests.support.wires import ANSWERS, MemoryListener, MemoryWire, client_frame, upgrade
 
 
 def binary(command: int, family: int, addresses: bytes = b"", more: bytes = b"") -> bytes:
