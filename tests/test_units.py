@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app.ending import BACKSTOP, GRACE, LOG_TIMEOUT
 from orosync.cli.installation import Decisions, Installation
+from orosync.cli.router import candidates
 from orosync.config import load, oro_application
 from tests.config.oro_trees import lay_out
 from tests.support.processes import run
@@ -22,6 +24,7 @@ TREE = Path(__file__).resolve().parent.parent
 UNIT = TREE / "etc" / "orosync.service"
 PRODUCTION = TREE / "etc" / "router.production.ini"
 INSTALLED = "/opt/orosync/bin/twistd"
+COMMAND = "/opt/orosync/bin/orosync"
 
 
 class Unit(SynchronousTestCase):
@@ -32,7 +35,7 @@ class Unit(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, directory)
         # systemd-analyze refuses a program that is not there; any will do for reading the rest of the unit.
         self.copy = Path(directory, UNIT.name)
-        self.copy.write_text(UNIT.read_text().replace(INSTALLED, sys.executable))
+        self.copy.write_text(UNIT.read_text().replace(INSTALLED, sys.executable).replace(COMMAND, sys.executable))
         self.unit = RawConfigParser(strict=False)
         self.unit.optionxform = str  # type: ignore[assignment,method-assign]
         self.unit.read(UNIT)
@@ -60,6 +63,17 @@ class Unit(SynchronousTestCase):
             f"{INSTALLED} --nodaemon --pidfile= orosync --config /etc/orosync/router.production.ini",
         )
         self.assertTrue(PRODUCTION.is_file())
+
+    def test_it_reloads_with_the_command(self) -> None:
+        """So that systemctl reload waits, and fails where the router refuses; the command finds the router's socket in
+        the directory that systemd makes for it."""
+        reload, start = self.unit["Service"]["ExecReload"], self.unit["Service"]["ExecStart"]
+        self.assertEqual(reload, f"{COMMAND} reload --config {start.split()[-1]}")
+        runtime = Path("/run", self.unit["Service"]["RuntimeDirectory"])
+        found = candidates(Namespace(socket=None, config=str(PRODUCTION)), {"RUNTIME_DIRECTORY": str(runtime)})
+        self.assertEqual(found[0].parent, runtime)
+        without = candidates(Namespace(socket=None, config=str(PRODUCTION)), {})
+        self.assertIn(found[0], without, "a shell of root has no such variable")
 
     def test_credentials_are_handed_over(self) -> None:
         """Every secret that the production configuration starts from is handed over by the unit, by the same name."""

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """stability.py [DIRECTORY]: what stays as it is from one release to the next, as text, a file for each subject.
 
-Writes configuration.txt, reason_codes.txt, exit_codes.txt, interfaces.txt and metrics.txt to DIRECTORY (tests/stability
-of the checkout). tests/test_stability.py compares them with the code; docs/stability.md says what may change, and how.
+Writes configuration.txt, reason_codes.txt, exit_codes.txt, interfaces.txt, json_fields.txt and metrics.txt to DIRECTORY
+(tests/stability of the checkout). tests/test_stability.py compares them with the code; docs/stability.md says what may
+change, and how.
 """
 
 from __future__ import annotations
@@ -107,12 +108,23 @@ def metrics() -> str:
     return "\n".join(sorted(lines)) + "\n"
 
 
+def json_fields() -> str:
+    """What the verbs of the control socket answer: each field with its type."""
+    import attrs
+
+    from orosync.ops import answers
+
+    classes = [one for one in vars(answers).values() if isinstance(one, type) and attrs.has(one)]
+    return "".join(f"{one.__name__} {field.name}: {field.type}\n" for one in classes for field in attrs.fields(one))
+
+
 SUBJECTS = {
     "configuration.txt": configuration,
     "reason_codes.txt": reason_codes,
     "exit_codes.txt": exit_codes,
     "interfaces.txt": interfaces,
     "metrics.txt": metrics,
+    "json_fields.txt": json_fields,
 }
 
 

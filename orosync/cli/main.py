@@ -1,8 +1,8 @@
 """The ``orosync`` command.
 
-Exit codes (stable, docs/stability.md): 0 good, 1 refused, or a configuration with faults, 2 invalid arguments, 3 a part
-cannot be reached. Tickets and cookies are read from a file or standard input, because every user of the machine can
-read a command line.
+Exit codes (stable, docs/stability.md): 0 good, 1 refused or nothing done, or a configuration with faults, 2 invalid
+arguments, 3 a part cannot be reached. Tickets and cookies are read from a file or standard input, because every user of
+the machine can read a command line.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from twisted.internet.threads import deferToThread
 from orosync.app.container import Container
 from orosync.app.listeners import check
 from orosync.cli import control, derive, explain, init, session, ticket, topics
+from orosync.cli.completion import SHELLS
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import shared_passwords
 from orosync.cli.streams import Misused, Streams, line
@@ -126,6 +127,8 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "topics" and options.from_oro is not None:
         return GOOD, "\n".join(line(one) for one in topics.from_oro(options.from_oro))
+    if options.command == "completion":
+        return GOOD, SHELLS[options.shell](parser())
     if options.command == "derive":  # needs no configuration
         password = _read(options.file, streams).removesuffix("\n")
         return GOOD, derive.derive(password, options.kdf, options.salt, options.iterations, options.memory)

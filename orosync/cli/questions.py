@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orosync import __version__
 from orosync.cli import control, init
+from orosync.cli.completion import SHELLS
 from orosync.cli.derive import KDFS, SCRAM, WAMPCRA
 from orosync.cli.explain import ExplainQuery
 from orosync.config import readers
@@ -83,6 +84,15 @@ def parser() -> ArgumentParser:
     init.add_command(commands)
     _with_config(commands.add_parser("check-config", help="check a configuration"))
     control.add_commands(commands)
+
+    shell = commands.add_parser(
+        "completion",
+        help="print a script that completes command lines of orosync in a shell",
+        description="Print a script for the shell. For bash: orosync completion bash > "
+        "/etc/bash_completion.d/orosync; for zsh: a file _orosync in a directory of fpath; for fish: "
+        "~/.config/fish/completions/orosync.fish.",
+    )
+    shell.add_argument("shell", choices=list(SHELLS), help="the shell")
     return whole
 
 
