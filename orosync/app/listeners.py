@@ -5,7 +5,7 @@ The demonstration's certificate is made here when there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from twisted.web.resource import IResource
@@ -63,8 +63,14 @@ def own_certificate(state: Path, now: Now) -> tuple[Path, Path]:
     return certificate, key
 
 
-def settings_of(section: ListenSection, web: IResource | None, back_end: BackEndSign | None = None) -> ListenerSettings:
-    """The settings of a listener; ``web`` answers its plain HTTP requests, ``back_end`` knows the back end's."""
+def settings_of(
+    section: ListenSection,
+    web: IResource | None,
+    back_end: BackEndSign | None = None,
+    healthy: Callable[[], bool] = lambda: True,
+) -> ListenerSettings:
+    """The settings of a listener; ``web`` answers its plain HTTP requests, ``back_end`` knows the back end's, and
+    ``healthy`` answers health checks."""
     return ListenerSettings(
         name=section.name,
         path=section.path,
@@ -87,6 +93,8 @@ def settings_of(section: ListenSection, web: IResource | None, back_end: BackEnd
         ping_interval=section.ping_interval,
         ping_timeout=section.ping_timeout,
         tls=section.tls,
+        health=section.health,
+        healthy=healthy,
         longpoll=section.longpoll,
         body_limit=section.message_limit,
         deflate=section.compression == "deflate",

@@ -27,6 +27,9 @@ from orosync.transport.admission import ConnectionLimit
 from orosync.transport.tls import ReloadingCredentials
 from orosync.uplink.uplink import Uplink
 
+READY_KEPT = 1.0
+"""Seconds for which health checks of listeners get the same answer."""
+
 
 class Monitoring:
     """``site`` is None without [listen:ops]. Raises ConfigError when it cannot be made.
@@ -56,6 +59,7 @@ class Monitoring:
         self._ports = ports
         self._draining = draining
         self._process = ProcessFigures(container.reactor)
+        self._ready = (False, float("-inf"))
         section = container.configuration.operations
         self.metrics = Metrics()
         self.health = Health(() if section is None else section.ready_requires)
@@ -70,6 +74,15 @@ class Monitoring:
     def stop(self) -> None:
         """Measure no longer."""
         self._process.stop()
+
+    def ready(self) -> bool:
+        """Whether this node is ready for clients: found out once a second at most, since anybody may ask."""
+        now = self._container.reactor.seconds()
+        ready, asked = self._ready
+        if now - asked >= READY_KEPT:
+            ready = self.health.report().ready
+            self._ready = (ready, now)
+        return ready
 
     def snapshot(self) -> Deferred[Snapshot]:
         """The metrics now."""

@@ -187,7 +187,8 @@ class RouterService(MultiService):
         back_end = None
         if section.publisher or section.publisher_from:
             back_end = ListenerBackEnd(container.publisher_right, section.name, alone=section.publisher)
-        settings = settings_of(section, self._pages.get(section.name, self._demo), back_end)
+        web = self._pages.get(section.name, self._demo)
+        settings = settings_of(section, web, back_end, lambda: self._monitoring.ready())
         return factory(
             settings, front, container.journal, container.reactor, self._scheduler, self._turns, container.now
         )

@@ -269,8 +269,12 @@ def _access(listener: ListenSection, fault: Fault, faulty: Collection[str]) -> N
             "trusted_proxies",
             "is missing, with proxy_protocol name the load balancers that connections come from",
         )
+    if listener.health is not None:
+        for key in ("path", "longpoll"):
+            if listener.health == getattr(listener, key):
+                fault(section, "health", f"is the same as {key}, write another path")
     if listener.transport == "rawsocket":
-        for key in ("path", "longpoll", "pages", "trusted_proxies"):
+        for key in ("path", "longpoll", "pages", "health", "trusted_proxies"):
             if getattr(listener, key) and not (key == "trusted_proxies" and listener.proxy_protocol):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":

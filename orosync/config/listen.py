@@ -76,6 +76,14 @@ class ListenSection:
         unset=(),
         example="/opt/acme/pages",
     )
+    health: str | None = setting(
+        readers.web_path,
+        "Answer a load balancer's GET or HEAD of this path with 200 while this node is ready for clients, else with "
+        "503, as `/readyz` of `[listen:ops]` does, without a body "
+        "([monitoring.md](monitoring.md#load-balancers)). It is not logged, and `origins` do not matter to it.",
+        otherwise="no health check",
+        example="/health",
+    )
     longpoll: str | None = setting(
         readers.web_path,
         "Serve HTTP long-poll below this path, for WAMP v2 clients in networks that block WebSocket.",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from typing import Protocol
 
@@ -76,6 +76,10 @@ class ListenerSettings:
     """Answers plain HTTP requests on the same port."""
     deflate: bool
     """Use permessage-deflate with clients that offer it."""
+    health: str | None = None
+    """The path of health checks of load balancers; None: there is none."""
+    healthy: Callable[[], bool] = lambda: True
+    """What they are answered."""
     longpoll: str | None
     """The path below which clients may use long-poll."""
     body_limit: int

@@ -28,7 +28,7 @@ from orosync.transport.deflate import Agreement, Inflater, agreed
 from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
-from orosync.transport.http_responses import HttpResponses
+from orosync.transport.http_responses import Body, HttpResponses
 from orosync.transport.http_site import Branch
 from orosync.transport.read_turns import LEAST
 from orosync.transport.tls import connection_of
@@ -132,15 +132,34 @@ class WebSocketHandshake(Handshake):
         self._request_admission(facts, key, agreed(offered) if offered else None)
 
     def _serve_http(self, request: HttpRequest) -> None:
-        """Plain HTTP: from here on the site serves the connection (pages, or long-poll)."""
+        """Plain HTTP: a health check, or from here on the site serves the connection (pages, or long-poll)."""
         connection = self._connection
-        polled = connection.longpoll is not None and connection.longpoll.serves(request.path)
-        if connection.site is None or not (polled or connection.settings.web is not None):
-            path_known = connection.settings.path is None or request.path == connection.settings.path
-            self._refuse(426 if path_known else 404, "a plain HTTP request, this port speaks WebSocket")
+        settings, path = connection.settings, request.path
+        if settings.health is not None and path == settings.health:
+            self._answer_health(settings.healthy)
+            return
+        polled = connection.longpoll is not None and connection.longpoll.serves(path)
+        if connection.site is None or not (polled or settings.web is not None):
+            status = 426 if settings.path is None or path in ("/", settings.path) else 404
+            person = status == 426 and "text/html" in request.headers.get("accept", "")
+            self._refuse(
+                status,
+                "a plain HTTP request, this port speaks WebSocket (a load balancer checks the path of health)",
+                body=Body.PAGE if person else Body.PHRASE,
+            )
             return
         address = client_address(connection.peer, request.headers, connection.settings.trusted_proxies)
         self._get_place(address, None, self._hand_to_site)
+
+    def _answer_health(self, healthy: Callable[[], bool]) -> None:
+        """A load balancer asks, every second perhaps: nothing is logged or counted."""
+        self._over = True
+        self._buffer = b""
+        if self._method in ("GET", "HEAD"):
+            whole = self._connection.responses.answer(200 if healthy() else 503, self._method, Body.NONE)
+        else:
+            whole = self._connection.responses.answer(405)
+        self._connection.answer(whole)
 
     def _hand_to_site(self) -> None:
         connection = self._connection
@@ -167,11 +186,19 @@ class WebSocketHandshake(Handshake):
             extensions = agreement.answer
         self._connection.begin(admission.session, facts, accepted(key, admission.subprotocol, extensions), early)
 
-    def _refuse(self, status: int, reason: str, kind: str = "", facts: ConnectionFacts | None = None) -> None:
+    def _refuse(
+        self,
+        status: int,
+        reason: str,
+        kind: str = "",
+        facts: ConnectionFacts | None = None,
+        *,
+        body: Body = Body.PHRASE,
+    ) -> None:
         self._over = True
         self._buffer = b""
         self._note(kind or _KINDS.get(status, "malformed"), reason, facts)
-        self._connection.answer(self._connection.responses.answer(status, self._method))
+        self._connection.answer(self._connection.responses.answer(status, self._method, body))
 
 
 class WebSocketConnection(Connection, AutobahnServerProtocol):

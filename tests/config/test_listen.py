@@ -86,6 +86,17 @@ class RawSocketListeners(FilesCase):
         )
         self.assertEqual(len(self.listener(raw.replace("rawsocket", "universal"))), 1, "origins")
 
+    def test_health(self) -> None:
+        """Load balancers ask by HTTP, at a path that means nothing else."""
+        head = "endpoint = tcp:8080:interface=127.0.0.1\nhealth = /health\n"
+        text = SOUND.replace(LISTEN, f"[listen:public]\n{head}path = /ws\nlongpoll = /lp\n")
+        self.assertEqual(self.load(text).listeners["public"].health, "/health")
+        for key in ("path", "longpoll"):
+            (fault,) = self.listener(f"{head}{key} = /health\n")
+            self.assertIn(f"[listen:public] health: is the same as {key}, write another path (line 3)", fault)
+        (fault,) = self.listener(f"{head}transport = rawsocket\n")
+        self.assertIn("[listen:public] health: is for WebSocket alone", fault)
+
 
 class Places(FilesCase):
     """How many may be unauthenticated."""

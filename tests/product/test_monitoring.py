@@ -27,6 +27,7 @@ from orosync.app.metrics_page import sample_names
 from orosync.metrics import PREFIX
 from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.test_demo_story import Browser
 from tests.support.ports import free_port
 from tests.support.processes import Child
 
@@ -39,6 +40,8 @@ endpoint = tcp:{public}:interface=127.0.0.1
 origins = https://oro.example.com 127.0.0.1
 publisher_from = loopback
 realm = oro
+path = /ws
+health = /health
 send_buffer_limit = 2MiB
 send_timeout = 3s
 [listen:secure]
@@ -150,10 +153,10 @@ class Router:
         """The back end's for an empty name."""
         return ticket(user, self.users[user] if user else self.secret, self.secret)
 
-    def get(self, path: str, port: str = "ops", method: str = "GET") -> tuple[int, str]:
+    def get(self, path: str, port: str = "ops", method: str = "GET", **headers: str) -> tuple[int, str]:
         """(status, body)."""
         try:
-            request = Request(f"http://127.0.0.1:{self.ports[port]}{path}", method=method)
+            request = Request(f"http://127.0.0.1:{self.ports[port]}{path}", headers=headers, method=method)
             with urlopen(request, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
@@ -186,7 +189,7 @@ class MonitoringCase(SynchronousTestCase):
         origin = ORIGIN if user else "127.0.0.1"
         query = "" if cookie else f"?ticket={quote(options.pop('ticket', self.router.ticket(user)), safe='')}"
         headers = (f"Cookie: BAPID={cookie}",) if cookie else ()
-        client = RawClient(f"ws://127.0.0.1:{self.router.ports['public']}/{query}", subprotocol, origin, headers)
+        client = RawClient(f"ws://127.0.0.1:{self.router.ports['public']}/ws{query}", subprotocol, origin, headers)
         self.addCleanup(client.close)
         return client
 
@@ -349,6 +352,30 @@ class Pages(MonitoringCase):
         self.assertLessEqual(figures.value("component_up", component="clerk"), 1)
         self.until(lambda: self.router.get("/readyz") == (200, "ready\n"))
 
+    def test_health_check_of_a_load_balancer(self) -> None:
+        """On the port of clients: 200 or 503, without a body, and whatever the Origin."""
+        for method in ("GET", "HEAD"):
+            self.assertEqual(self.router.get("/health", "public", method, Origin="https://evil.example"), (200, ""))
+        anna = self.joined("anna")
+        anna.send([48, 1, {}, "com.acme.fail"])
+        self.until(lambda: self.router.get("/health", "public") == (503, ""))
+        self.until(lambda: self.router.get("/health", "public") == (200, ""))
+        self.until(lambda: self.router.figures().value("component_up") == 1)
+
+    def test_a_person_sees_a_page(self) -> None:
+        """Chromium shows words, not an error of its own, where it asks for WebSocket's address or for the root."""
+        profile = tempfile.mkdtemp(prefix="chromium-")
+        self.addCleanup(shutil.rmtree, profile, ignore_errors=True)
+        browser = Browser(profile)
+        self.addCleanup(browser.driver.quit)
+        for path in ("/", "/ws"):
+            browser.driver.get(f"http://127.0.0.1:{self.router.ports['public']}{path}")
+            self.assertEqual(browser.driver.title, "WebSocket")
+            self.assertIn("It works.", browser.driver.find_element("tag name", "body").text)
+        status, text = self.router.get("/", "public", Accept="text/html")
+        self.assertEqual(status, 426)
+        self.assertIn("<h1>This address is for WebSocket</h1>", text)
+
     def test_nothing_is_logged(self) -> None:
         """Neither scrapes nor probes, nor connections that say nothing, such as a load balancer's check over TCP."""
         self.router.child.forget()
@@ -356,6 +383,7 @@ class Pages(MonitoringCase):
             for path in ("/healthz", "/readyz", "/metrics", "/status", "/"):
                 self.router.get(path)
                 self.router.get(path, method="HEAD")
+            self.assertEqual(self.router.get("/health", "public"), (200, ""))
             for port in ("public", "secure"):
                 socket.create_connection(("127.0.0.1", self.router.ports[port])).close()
         self.until(lambda: self.gained("log_events_total", event="handshake.lost", code="silent") >= 30)

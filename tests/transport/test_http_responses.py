@@ -4,14 +4,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.clocks import epoch
 from orosync.transport import http_responses
-from orosync.transport.http_responses import PHRASES, RETRY_AFTER, HttpResponses
+from orosync.transport.http_responses import PHRASES, RETRY_AFTER, Body, HttpResponses
 from tests.support.wires import ANSWERS
+
+PAGE = HttpResponses(epoch).answer(426, body=Body.PAGE)
 
 
 class AnswerTests(SynchronousTestCase):
     def test_each_answer_is_whole(self) -> None:
         """A client knows the length and that the connection ends; there is nothing about software in it."""
-        for status, whole in ANSWERS.items():
+        bare = {status: HttpResponses(epoch).answer(status, body=Body.NONE) for status in (200, 503)}
+        for status, whole in [*ANSWERS.items(), (426, PAGE), *bare.items()]:
             head, _, body = whole.decode("ascii").partition("\r\n\r\n")
             lines = head.split("\r\n")
             self.assertTrue(lines[0].startswith(f"HTTP/1.1 {status} "))
@@ -25,9 +28,10 @@ class AnswerTests(SynchronousTestCase):
 
     def test_a_plain_request_is_told_what_is_spoken_here(self) -> None:
         """426 names the protocol to upgrade to and its version (RFC 9110 section 15.5.22)."""
-        self.assertIn(b"\r\nUpgrade: websocket\r\n", ANSWERS[426])
-        self.assertIn(b"\r\nConnection: Upgrade, close\r\n", ANSWERS[426])
-        self.assertIn(b"\r\nSec-WebSocket-Version: 13\r\n", ANSWERS[426])
+        for whole in (ANSWERS[426], PAGE):
+            self.assertIn(b"\r\nUpgrade: websocket\r\n", whole)
+            self.assertIn(b"\r\nConnection: Upgrade, close\r\n", whole)
+            self.assertIn(b"\r\nSec-WebSocket-Version: 13\r\n", whole)
 
     def test_another_version_is_told_the_right_one(self) -> None:
         """400, as 426, names the version that is spoken (RFC 6455 sections 4.2.2 and 4.4)."""
@@ -47,9 +51,9 @@ class AnswerTests(SynchronousTestCase):
         made: list[str] = []
         whole = http_responses._whole
 
-        def counted(status: int, phrase: str, date: str) -> bytes:
+        def counted(status: int, date: str, body: Body) -> bytes:
             made.append(date)
-            return whole(status, phrase, date)
+            return whole(status, date, body)
 
         self.patch(http_responses, "_whole", counted)
         clock = iter(times)

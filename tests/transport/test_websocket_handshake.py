@@ -7,11 +7,15 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.clocks import epoch
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
+from orosync.transport.http_responses import Body, HttpResponses
 from orosync.transport.upgrade import accepted
 from tests.support.wires import ANSWERS, KEY, MemoryListener, RecordingSession, client_frame, server_frames, upgrade
 
+PAGE = HttpResponses(epoch).answer(426, body=Body.PAGE)
+HEALTH = {well: HttpResponses(epoch).answer(200 if well else 503, body=Body.NONE) for well in (True, False)}
 GONE = Failure(ConnectionDone())
 
 
@@ -142,6 +146,45 @@ class RefusedTests(SynchronousTestCase):
             self.assertEqual((event, noted, fields["address"]), ("handshake.refused", kind, "192.0.2.7"), what)
             self.assertNotIn("SECRET", str(fields), what)
             self.assertEqual(listener.host.facts, [], what)
+
+    def test_a_person_gets_a_page(self) -> None:
+        """A browser gets words in place of the bare status, at the root and where clients connect; the status and the
+        note are the same."""
+        for path, target, accept, whole in (
+            ("/ws", "/", "text/html,*/*;q=0.8", PAGE),
+            ("/ws", "/ws", "text/html", PAGE),
+            (None, "/anything", "application/xhtml+xml, text/html", PAGE),
+            ("/ws", "/other", "text/html", ANSWERS[404]),
+            ("/ws", "/", "*/*", ANSWERS[426]),
+        ):
+            listener = MemoryListener(path=path)
+            stream = f"GET {target} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n".encode()
+            self.assertEqual(self.refused(listener, stream), whole, (target, accept))
+            self.assertEqual([event for event, _, _ in listener.journal.notes], ["handshake.refused"])
+
+    def test_health(self) -> None:
+        """A load balancer gets 200 or 503 without a body, whatever the origin, and nothing is noted or counted."""
+        for healthy, method, whole in (
+            (True, "GET", HEALTH[True]),
+            (False, "GET", HEALTH[False]),
+            (True, "HEAD", HEALTH[True]),  # there is no body to be left out
+            (False, "HEAD", HEALTH[False]),
+            (True, "POST", ANSWERS[405]),
+        ):
+            listener = MemoryListener(path="/ws", health="/health", healthy=lambda healthy=healthy: healthy)
+            stream = f"{method} /health?x=1 HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\n\r\n".encode()
+            self.assertEqual(self.refused(listener, stream), whole)
+            self.assertEqual((listener.journal.notes, dict(listener.journal.counts)), ([], {}))
+        self.assertIn(b" 200 OK\r\n", HEALTH[True])
+
+    def test_health_where_it_is_not_asked_for(self) -> None:
+        """Without the key its path is any other; an upgrade is none, nor are paths nearby."""
+        probe = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+        self.assertEqual(self.refused(MemoryListener(path="/ws"), probe), ANSWERS[404])
+        for target in ("/health/", "/healthz", "//health"):
+            listener = MemoryListener(path="/ws", health="/health")
+            self.assertEqual(self.refused(listener, probe.replace(b"/health", target.encode())), ANSWERS[404])
+        self.assertEqual(self.refused(MemoryListener(path="/ws", health="/health"), upgrade("/health")), ANSWERS[404])
 
     def test_head(self) -> None:
         """The answer to HEAD has no body (RFC 9110 section 9.3.2)."""
