@@ -324,6 +324,11 @@ class ITopicWatcher(Interface):
 class IJournal(Interface):
     """Where things worth counting and telling an administrator go."""
 
+    debug = Attribute(
+        "Whether events of the level debug are logged; otherwise they are only to be counted. Callers on "
+        "the way of every client ask this before they gather the fields."
+    )
+
     def note(event: str, code: str, **fields: object) -> None:
         """Count ``event`` under ``code`` (both short, stable words) and log one line with ``fields``,
         rate-limited for each (event, code). Never give it a ticket, cookie, secret or payload; text that

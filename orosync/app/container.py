@@ -74,7 +74,7 @@ class Container:
         self.configuration = configuration
         self.reactor = reactor
         self.now = now
-        self.journal = Journal(reactor)
+        self.journal = Journal(reactor, debug=configuration.router.log_level == "debug")
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
         self.dispatcher = Dispatcher(self.journal, reactor.seconds)
         self.demo_users = demo_users()

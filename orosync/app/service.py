@@ -36,6 +36,7 @@ from orosync.app.node_verbs import NodeVerbs
 from orosync.app.operations import Monitoring
 from orosync.app.process import Process
 from orosync.app.reload import Reload, RuleReload
+from orosync.app.summary import Summary
 from orosync.config import Configuration
 from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
@@ -127,6 +128,7 @@ class RouterService(MultiService):
             ports=self._ports,
             draining=lambda: self._stops,
         )
+        self._summary = Summary(container.journal.counts, self._all_sessions, container.journal, container.reactor)
         node = NodeVerbs(
             self._monitoring.status,
             self.reload,
@@ -211,6 +213,7 @@ class RouterService(MultiService):
             self._process.cannot_start()
         super().startService()  # type: ignore[no-untyped-call]
         self._monitoring.start()
+        self._summary.start()
         self._control.startService()
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
         self._components.start(self._ports.values(), self._ready)
@@ -333,6 +336,7 @@ class RouterService(MultiService):
         await gatherResults([stop("listen:ops", port.stopListening) for port in self._operations_ports])
         await stop("control", self._control.stopService)
         self._monitoring.stop()
+        self._summary.stop()
         self._process.stopped()
         Service.stopService(self)
         await self._stopping.stop_all(reversed(list(self)))

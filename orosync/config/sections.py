@@ -58,6 +58,17 @@ class RouterSection:
         example="/opt/acme/plugins",
     )
     ticket_processes: int = setting(readers.count, "Processes that check tickets.", default="2")
+    log: str = setting(
+        readers.choice("text", "json"),
+        "How the log is written: lines of text, or a JSON object on each line, for programs that collect logs "
+        "([operations.md](operations.md#log-lines-as-json)).",
+        default="text",
+    )
+    log_level: str = setting(
+        readers.choice("debug", "info", "warn", "error"),
+        "From which level on events are logged. `debug` logs each client that joins or leaves.",
+        default="info",
+    )
     control: Path | None = setting(
         operations.socket_path,
         "The UNIX socket for `orosync status`, `sessions`, `kick` and the other commands that ask a running router.",

@@ -20,6 +20,9 @@ from orosync.interfaces import IJournal
 LONGEST = 200
 """Characters of one value that are shown."""
 
+_RESERVED = frozenset({"code", "event", "fields", "format", "level", "self"})
+"""What a field of a log event cannot be called."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+*,-]+", re.ASCII)
 
 _brief = reprlib.Repr()
@@ -37,7 +40,7 @@ def shown(value: object, longest: int = LONGEST) -> str:
     """
     if value is None or isinstance(value, bool | float):
         return str(value)
-    text = _text(value)
+    text = as_text(value)
     cut = f"... ({len(text) - longest} more)" if len(text) > longest else ""
     text = text[:longest]
     if not cut and _PLAIN.fullmatch(text):
@@ -45,7 +48,8 @@ def shown(value: object, longest: int = LONGEST) -> str:
     return f'"{_escaped(text)}"{cut}'
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """``value`` as text, not yet escaped or cut. Never raises."""
     if isinstance(value, str):
         return value
     try:
@@ -77,7 +81,8 @@ def _character(character: str) -> str:
 
 
 LEVELS: Mapping[str, LogLevel] = MappingProxyType(
-    dict.fromkeys(
+    dict.fromkeys(("session.joined", "session.left"), LogLevel.debug)
+    | dict.fromkeys(
         (
             "attach.failed",
             "authorizer.failed",
@@ -105,7 +110,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
         LogLevel.warn,
     )
 )
-"""Events with a level other than "info": action may be required."""
+"""Events with a level other than "info": action may be required, or there are too many of them."""
 
 LENGTHS = {"remedy": 800, "rule": 800, "users": 800}
 """Characters that are shown of some fields: the text of a rule has its reason at the end, behind the path of a file."""
@@ -131,6 +136,8 @@ class Journal:
 
     Lines left out are summed up in one "N more suppressed" line every ``window`` seconds at most. ``kinds`` bounds the
     different (event, code); what comes beyond shares one count and one ration.
+
+    Events of the level debug are written only with ``debug``, and then all of them.
     """
 
     def __init__(
@@ -143,7 +150,9 @@ class Journal:
         kinds: int = 1024,
         levels: Mapping[str, LogLevel] = LEVELS,
         log: Logger | None = None,
+        debug: bool = False,
     ) -> None:
+        self.debug = debug
         self.counts: dict[tuple[str, str], int] = {}
         self._clock = clock
         self._rate = rate
@@ -159,14 +168,14 @@ class Journal:
         """Count and, within its ration, log ``event (code): field=value ...`` (see IJournal). Never raises.
 
         The log event carries ``event``, ``code`` and each field, escaped (``orosync.ops.journal``); a field whose name
-        belongs to the logger itself gets a "_" behind it.
+        belongs to the logger itself gets a "_" behind it. ``fields`` has them as they were given.
         """
         key = self._counted(event, code)
-        if not self._granted(key):
+        if not (self.debug if self._levels.get(event) is LogLevel.debug else self._granted(key)):
             return
         texts = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
         form = "{event} ({code})" + (": " if texts else "") + " ".join(f"{name}={{{name}}}" for name in texts)
-        self._emit(event, form, code, texts)
+        self._emit(event, form, code, texts, fields)
 
     def count(self, event: str, code: str) -> None:
         """Count only."""
@@ -208,12 +217,13 @@ class Journal:
         for (event, code), ration in self._rations.items():
             if ration.suppressed:
                 more, ration.suppressed = ration.suppressed, 0
-                self._emit(event, "{event} ({code}): {more} more suppressed", code, {"more": str(more)})
+                form = "{event} ({code}): {more} more suppressed"
+                self._emit(event, form, code, {"more": str(more)}, {"suppressed": more})
 
-    def _emit(self, event: str, form: str, code: str, texts: Mapping[str, str]) -> None:
+    def _emit(self, event: str, form: str, code: str, texts: Mapping[str, str], fields: Mapping[str, object]) -> None:
         level = self._levels.get(event, LogLevel.info)
-        self._log.emit(level, form, event=shown(event), code=shown(code), **texts)
+        self._log.emit(level, form, event=shown(event), code=shown(code), fields=fields, **texts)
 
 
 def _field(name: str) -> str:
-    return f"{name}_" if name in ("level", "format", "self", "event", "code") or name.startswith("log_") else name
+    return f"{name}_" if name in _RESERVED or name.startswith("log_") else name

@@ -46,14 +46,14 @@ class Member:
     ends the session with a GOODBYE, after the realm has removed the member. None: a session of orosync's own, which the
     meta API neither shows nor ends.
 
-    ``joined``: when it joined its realm, in seconds since 1970.
+    ``joined``: when it joined its realm, in seconds since 1970; ``since`` the same by the monotonic clock.
 
     ``inside``: it belongs to the router's own process; no other callee can take its procedures over.
     """
 
     __slots__ = (
         "__weakref__", "call_limit", "expel", "features", "inside", "joined", "principal", "push", "registrations",
-        "session", "subscriptions", "tell", "wire",
+        "session", "since", "subscriptions", "tell", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class Member:
         self.expel = expel
         self.inside = inside or expel is None
         self.call_limit = call_limit
-        self.joined = 0.0
+        self.joined = self.since = 0.0
         self.subscriptions: dict[int, Any] = {}  # Subscription, below Registration: those modules import this
         self.registrations: dict[int, Any] = {}
 

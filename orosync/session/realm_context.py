@@ -108,17 +108,42 @@ class RealmContext:
         """Whether this realm takes the word of that authenticator."""
         return any(authenticator.name == authprovider for authenticator in self.authenticators)
 
-    def join(self, member: Member) -> None:
+    def join(self, member: Member, facts: ConnectionFacts | None = None, protocol: str = "local") -> None:
+        """``member`` joins, over the connection of ``facts`` (None: it is in this process), with WAMP "v1" or "v2"."""
+        member.since = self.clock.seconds()
         self.dispatcher.deliver(self.realm.join(member))
-        self.journal.count("session.joined", member.principal.authmethod)
+        if self.journal.debug:
+            self.journal.note("session.joined", member.principal.authmethod, **self._who(member, facts, protocol))
+        else:
+            self.journal.count("session.joined", member.principal.authmethod)
 
-    def leave(self, member: Member) -> None:
-        """The member is gone: members that waited for it are told, and its testaments are published."""
+    def leave(self, member: Member, facts: ConnectionFacts | None = None, protocol: str = "local") -> None:
+        """The member is gone: members that waited for it are told, and its testaments are published. The other
+        arguments as for ``join``."""
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:
             self._testaments.publish(member, testaments)
-        self.journal.count("session.left", member.principal.authmethod)
+        if self.journal.debug:
+            fields = self._who(member, facts, protocol)
+            fields["seconds"] = round(self.clock.seconds() - member.since, 3)
+            self.journal.note("session.left", member.principal.authmethod, **fields)
+        else:
+            self.journal.count("session.left", member.principal.authmethod)
+
+    def _who(self, member: Member, facts: ConnectionFacts | None, protocol: str) -> dict[str, object]:
+        """What the log says of a session; its method is the reason code."""
+        who = member.principal
+        fields: dict[str, object] = {
+            "user": who.authid,
+            "role": who.authrole,
+            "realm": self.name,
+            "session": member.session,
+            "protocol": protocol,
+        }
+        if facts is not None:
+            fields |= {"address": facts.address, "listener": facts.listener}
+        return fields
 
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
         """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""

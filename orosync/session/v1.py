@@ -75,7 +75,7 @@ class V1Session:
         self._principal = self._realm_context.introduced(self._principal, session, self._facts)
         member = Member(session, self._principal, frozenset(), self._wire, link.send, self._tell, self.expel)
         member.call_limit, self._member = self._context.call_limit, member
-        self._realm_context.join(member)
+        self._realm_context.join(member, self._facts, self.protocol)
         self.bucket.join(self._principal.authid, self._principal.authrole, self._realm_context.unlimited)
         self._context.entered(self)
         if self._credentials:
@@ -315,5 +315,5 @@ class V1Session:
     def _leave(self) -> None:
         member, self._member = self._member, None
         if member is not None:
-            self._realm_context.leave(member)
+            self._realm_context.leave(member, self._facts, self.protocol)
             self._context.revalidation.left(self)

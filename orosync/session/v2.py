@@ -233,7 +233,7 @@ class V2Session:
         known = realm_context.introduced(principal, self._session_id, self._facts)
         ways, inside = (self._wire, self._link.send, self._tell, self.expel), self._context.inside
         member = Member(self._session_id, known, announced, *ways, inside, self._context.call_limit)
-        realm_context.join(member)
+        realm_context.join(member, self._facts, self.protocol)
         if credentials:
             self._context.revalidation.entered(self, credentials)
         self.bucket.join(principal.authid, principal.authrole, realm_context.unlimited, principal.is_backend)
@@ -266,7 +266,7 @@ class V2Session:
     def _leave(self) -> None:
         requests, self._requests = self._requests, None
         if requests is not None and self._realm_context is not None:
-            self._realm_context.leave(requests.member)
+            self._realm_context.leave(requests.member, self._facts, self.protocol)
             self._context.revalidation.left(self)
 
     def _refuse_hello(self, kind: str, uri: str, reason: str, **fields: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogLevel
 from twisted.python import usage
+from twisted.python.logfile import LogFile
 
 from orosync import __version__
 from orosync.clocks import make_monotonic
 from orosync.config import Configuration, load
+from orosync.config.sections import RouterSection
 from orosync.errors import ConfigError
+from orosync.ops import log
 
 if TYPE_CHECKING:
     from orosync.app.ending import Ending
@@ -46,7 +51,11 @@ class RouterOptions(usage.Options):
         if self["config"] is None:
             raise usage.UsageError(f"name the configuration file: twistd {self.command} --config {self.example}")
         raise_open_files()
-        self["configuration"] = or_give_up(lambda: load(Path(self["config"]), os.environ))
+        configuration = self["configuration"] = or_give_up(lambda: load(Path(self["config"]), os.environ))
+        whole = getattr(self, "parent", None)
+        if whole is not None and whole["logger"] is None:
+            _log_of_twistd[:] = [(whole, configuration.router)]
+            whole["logger"] = f"{log_observer.__module__}.{log_observer.__name__}"
 
 
 Options = RouterOptions
@@ -84,6 +93,35 @@ def ending(options: usage.Options, reactor: Any) -> Ending:
     return Ending(reactor, "" if whole is None else whole["pidfile"] or "")
 
 
+_log_of_twistd: list[tuple[usage.Options, RouterSection]] = []
+"""twistd's own options, and [router], once they are read: for ``log_observer``, which has no arguments."""
+
+
+def log_observer() -> ILogObserver:
+    """What twistd writes the log with, from its first line on: where its own options say, in the form and from the
+    level that [router] says. twistd finds this by its name (``--logger``) and calls it before it goes into the
+    background."""
+    ((whole, section),) = _log_of_twistd
+    if whole["syslog"]:
+        return log.syslog_observer(section.log, section.log_level, whole["prefix"])
+    name = whole["logfile"] or ("-" if whole["nodaemon"] else "twistd.log")
+    if name != "-":
+        file = LogFile.fromFullPath(name)
+        if not signal.getsignal(signal.SIGUSR1):
+            signal.signal(signal.SIGUSR1, lambda *_: _in_reactor(file.rotate))
+        return log.observer(section.log, section.log_level, file)
+    if not whole["nodaemon"]:
+        give_up(ConfigError(["--logfile=-: a daemon has no standard output, name a file or write --nodaemon"]))
+    return log.observer(section.log, section.log_level, sys.stdout, journal=log.is_journal(sys.stdout, os.environ))
+
+
+def _in_reactor(act: Callable[[], object]) -> None:
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    running.callFromThread(act)
+
+
 def settle_memory() -> None:
     """Spare Python's collector what stays for good, and let it look less often.
 
@@ -119,5 +157,8 @@ def or_give_up(make: Callable[[], T], configuration: Configuration | None = None
 def give_up(error: ConfigError) -> NoReturn:
     """One line for each fault on standard error, status 1, no traceback."""
     for fault in error.faults:
-        print(f"orosync: {fault}", file=sys.stderr)
+        text = f"orosync: {fault}"
+        if log.is_journal(sys.stderr, os.environ):
+            text = log.prefixed(text, LogLevel.error).rstrip("\n")
+        print(text, file=sys.stderr)
     raise SystemExit(1)

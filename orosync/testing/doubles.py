@@ -124,9 +124,10 @@ class MemoryLink:
 
 @implementer(IJournal)
 class RecordingJournal:
-    """``notes`` as (event, code, fields) in order; ``counts`` by (event, code)."""
+    """``notes`` as (event, code, fields) in order; ``counts`` by (event, code). ``debug`` may be changed."""
 
     def __init__(self) -> None:
+        self.debug = False
         self.notes: list[tuple[str, str, dict[str, object]]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
 

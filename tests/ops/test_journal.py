@@ -43,6 +43,7 @@ class JournalTests(SynchronousTestCase):
     def test_structured(self) -> None:
         """Log collectors get each field by itself, escaped; names of the logger's own are kept apart."""
         self.journal.note("topic.refused", "subscribe", uri="a\nb", level="high", format="{uri}", log_time=1)
+        self.assertEqual(self.events[0]["fields"]["uri"], "a\nb")
         (event,) = self.events
         self.assertEqual(event["log_namespace"], "orosync")
         self.assertEqual((event["event"], event["code"], event["uri"]), ("topic.refused", "subscribe", '"a\\x0ab"'))
@@ -67,6 +68,18 @@ class JournalTests(SynchronousTestCase):
         (line,) = self.lines()
         self.assertIn("u" * 200 + '"... (800 more)', line)
         self.assertIn("r" * 800 + '"... (200 more)', line)
+
+    def test_debug(self) -> None:
+        """Clients that come and go are only counted, unless debug is wanted: then each of them has its line."""
+        for _ in range(50):
+            self.journal.note("session.joined", "ticket", user="anna")
+        self.assertEqual((self.events, self.journal.counts["session.joined", "ticket"]), ([], 50))
+        journal = self.open(debug=True)
+        for _ in range(50):
+            journal.note("session.joined", "ticket", user="anna")
+        self.assertEqual(len(self.events), 50)
+        self.assertEqual({event["log_level"] for event in self.events}, {LogLevel.debug})
+        self.assertEqual(journal.counts["session.joined", "ticket"], 50)
 
     def test_levels(self) -> None:
         """What needs an administrator's eye is a warning, the rest is information, unless set otherwise."""

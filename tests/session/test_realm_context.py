@@ -60,6 +60,30 @@ class RealmContextTests(SynchronousTestCase):
         counts = self.fixture.journal.counts
         self.assertEqual((counts["session.joined", "anonymous"], counts["session.left", "anonymous"]), (1, 1))
 
+    def test_who_comes_and_goes(self):
+        """With the level debug every session is told: who, from where, and how long it was there; counted as ever."""
+        journal = self.fixture.journal
+        journal.debug = True
+        old, new = self.fixture.v1(), self.fixture.v2()
+        self.fixture.clock.advance(1.25)
+        for client in (old, new):
+            client.session.closed(True, 1000, "")
+        notes = {(event, fields["protocol"]): fields for event, _, fields in journal.notes}
+        self.assertEqual(len(notes), 4)
+        left = notes["session.left", "v1"]
+        self.assertEqual(left, {**notes["session.joined", "v1"], "seconds": 1.25})
+        self.assertEqual(
+            {name: left[name] for name in ("user", "realm", "listener", "address", "session")},
+            {
+                "user": "anna",
+                "realm": self.fixture.realm.name,
+                "listener": connection_facts().listener,
+                "address": connection_facts().address,
+                "session": int(old.session_id),
+            },
+        )
+        self.assertEqual(journal.counts["session.left", "anonymous"], 1)
+
     def test_free_id(self):
         """A session id is never given twice."""
         self.assertNotIn(self.fixture.realm_context.free_id(), self.fixture.realm.members)

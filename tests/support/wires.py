@@ -26,6 +26,7 @@ class RecordingJournal:
     """Remembers every note as (event, kind, fields) and every count as (event, kind)."""
 
     def __init__(self) -> None:
+        self.debug = False
         self.notes: list[tuple[str, str, dict[str, object]]] = []
         self.counts: list[tuple[str, str]] = []
 

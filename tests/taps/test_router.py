@@ -6,14 +6,18 @@ import contextlib
 import io
 import os
 import resource
+import signal
 import sys
+import syslog
 import textwrap
 import time
 from pathlib import Path
 
 from twisted.application.service import IService
 from twisted.internet import reactor
+from twisted.logger import Logger, LogLevel
 from twisted.python.usage import UsageError
+from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
@@ -150,6 +154,69 @@ class OptionsTests(SynchronousTestCase):
             router.Options().parseOptions(["--version"])
         self.assertEqual(left.exception.code, 0)
         self.assertRegex(said.getvalue(), r"^orosync \d+\.\d+\.\d+$")
+
+
+class LogTests(SynchronousTestCase):
+    """log_observer"""
+
+    def observed(self, *options, level="info"):
+        """What twistd would log to with these options of its own."""
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write(SOUND + f"[router]\nlog_level = {level}\n")
+        whole = ServerOptions()
+        whole.parseOptions([*options, "orosync", "--config", path])
+        return whole["logger"]()
+
+    def write(self, observer):
+        for level in (LogLevel.info, LogLevel.warn):
+            Logger(namespace="n", observer=observer).emit(level, "hello")
+
+    def test_standard_output(self):
+        """In the foreground, or where it is asked for."""
+        for options in (["--nodaemon"], ["--nodaemon", "--logfile=-"]):
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                self.write(self.observed(*options, level="warn"))
+            self.assertRegex(out.getvalue(), r"^\S+ \[n#warn\] hello\n$")
+
+    def test_file(self):
+        """A file that is named, in the background twistd.log; SIGUSR1 rotates it, as it does twistd's own."""
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        here = os.getcwd()
+        os.mkdir(directory := self.mktemp())
+        self.addCleanup(os.chdir, here)
+        os.chdir(directory)
+        for options, name in ([], "twistd.log"), (["--nodaemon", "--logfile=x.log"], "x.log"):
+            self.write(self.observed(*options))
+            self.assertEqual(Path(name).read_text().count("hello"), 2)
+        asked = []
+        self.patch(reactor, "callFromThread", asked.append)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        (rotate,) = asked
+        rotate()
+        self.assertTrue(Path("twistd.log.1").exists())
+
+    def test_daemon_without_output(self):
+        """A daemon cannot log to standard output: one line, and status 1."""
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as left:
+            self.observed("--logfile=-")
+        self.assertEqual(left.exception.code, 1)
+        self.assertIn("--nodaemon", said.getvalue())
+
+    def test_syslog(self):
+        """--syslog, under the name of --prefix."""
+        opened = []
+        self.patch(syslog, "openlog", opened.append)
+        self.patch(syslog, "syslog", lambda *line: opened.append(line))
+        self.write(self.observed("--syslog", "--prefix=oro", level="warn"))
+        self.assertEqual(opened, ["oro", (syslog.LOG_WARNING, "[n#warn] hello")])
+
+    def test_observer_of_ones_own(self):
+        """twistd's --logger stays what it is."""
+        self.assertIs(self.observed("--logger=builtins.list").__class__, list)
 
 
 class MemoryTests(SynchronousTestCase):

@@ -1,0 +1,81 @@
+"""One line a minute about clients: how many joined, left, were refused or cut, and how many are connected now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from orosync.app.metrics import CUT_EVENTS, REFUSED_EVENTS
+from orosync.interfaces import IJournal
+from orosync.session.context import ListenerSession
+
+INTERVAL = 60.0
+"""Seconds between two summaries."""
+
+MOST_CODES = 5
+"""Reason codes of refusals and cuts that are named, the most frequent ones."""
+
+
+class Summary:
+    """Reads the journal's ``counts`` every minute and notes the difference, if there is one."""
+
+    def __init__(
+        self,
+        counts: Mapping[tuple[str, str], int],
+        sessions: Callable[[], Iterable[ListenerSession]],
+        journal: IJournal,
+        clock: IReactorTime,
+    ) -> None:
+        self._counts = counts
+        self._sessions = sessions
+        self._journal = journal
+        self._before: Mapping[tuple[str, str], int] = {}
+        self._call = LoopingCall(self._tell)
+        self._call.clock = clock
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._before = dict(self._counts)
+        self._call.start(INTERVAL, now=False)
+
+    def stop(self) -> None:
+        """No further summary."""
+        if self._call.running:
+            self._call.stop()
+
+    def _tell(self) -> None:
+        joined = left = 0
+        refused: Counter[str] = Counter()
+        cut: Counter[str] = Counter()
+        now, before = dict(self._counts), self._before
+        self._before = now
+        for (event, code), count in now.items():
+            more = count - before.get((event, code), 0)
+            if not more:
+                continue
+            if event == "session.joined":
+                joined += more
+            elif event == "session.left":
+                left += more
+            elif event in REFUSED_EVENTS:
+                refused[code] += more
+            elif event in CUT_EVENTS:
+                cut[code] += more
+        if joined or left or refused or cut:
+            fields: dict[str, object] = {
+                "sessions": sum(one.joined() is not None for one in self._sessions()),
+                "joined": joined,
+                "left": left,
+                "refused": refused.total(),
+                "cut": cut.total(),
+            }
+            fields |= {"refused_for": _named(refused)} if refused else {}
+            fields |= {"cut_for": _named(cut)} if cut else {}
+            self._journal.note("clients", "minute", **fields)
+
+
+def _named(codes: Counter[str]) -> str:
+    return ",".join(f"{code}:{count}" for code, count in codes.most_common(MOST_CODES))
