@@ -219,6 +219,24 @@ class Installed(SynchronousTestCase):
             self.imports_everything(venv)
             self.serves_the_demo(venv)
 
+    def test_editable(self) -> None:
+        """After a plain `pip install -e .` twistd knows our plugins: they are found on sys.path alone, where most kinds
+        of editable installs put nothing."""
+        built("wheel")
+        tree, venv = workshop() / "tree-wheel", workshop() / "venv-editable"
+        run(sys.executable, "-m", "venv", "--without-pip", str(venv), environ=CLEAN)
+        python = str(venv / "bin" / "python")
+        pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--no-deps")
+        run(*pip, "--editable", str(tree), cwd="/", environ=CLEAN, seconds=300)
+        # The dependencies are those of the environment that runs the tests; its .pth files are not followed from here.
+        (site,) = venv.glob("lib/python*/site-packages")
+        (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        place = run(python, "-c", "import orosync; print(orosync.__file__)", cwd="/", environ=CLEAN).strip()
+        self.assertEqual(place, str(tree / "orosync" / "__init__.py"))
+        ask = "import sys; from twisted.scripts.twistd import run; sys.argv = ['twistd', '--help']; run()"
+        words = run(python, "-c", ask, cwd="/", environ=CLEAN).split()
+        self.assertLessEqual({"orosync", "orosync-authenticator", "orosync-authorizer"}, set(words))
+
     def test_shims_do_not_count(self) -> None:
         """A python3.12 that is there but does not run is no Python 3.12; this one is what it says."""
         shim = workshop() / "python3.12"

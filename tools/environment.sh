@@ -64,11 +64,10 @@ echo "Installing into $venv: $*"
 for what in "$@"; do
     shift
     case $what in
-        # Twisted finds plugins through directories on sys.path: of the editable installs only `compat` puts the checkout there.
-        .*) set -- "$@" --config-settings editable_mode=compat --editable "$what" ;;
+        .*) set -- "$@" --editable "$what" ;;
         *) set -- "$@" "$what" ;;
     esac
 done
-export PYTHONWARNINGS=ignore # setuptools warns of `compat`
+export PYTHONWARNINGS=ignore # setuptools warns of the mode that setup.cfg names
 attempt install "$@"
 touch "$mark"
