@@ -172,7 +172,7 @@ def subscriptions_by_route(subscriptions: Iterable[Subscription], rules: Rules) 
             route = route_of(subscription, rules)
             known = subscription.route = routes.setdefault(route, (rules, route))
         route = known[1]
-        found[route] = found.get(route, 0) + len(subscription.members)
+        found[route] = found.get(route, 0) + len(subscription.members) - subscription.own
     return found
 
 

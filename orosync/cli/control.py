@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from orosync.cli import top
 from orosync.cli.router import Router, candidates
-from orosync.cli.streams import Misused, Streams, line
+from orosync.cli.streams import Misused, Streams, line, table
 from orosync.config import readers
 from orosync.errors import Refused
 from orosync.model import Match
@@ -87,6 +88,9 @@ def add_commands(commands: Any) -> None:
     )
     drain.add_argument("--within", metavar="TIME", help="spread over this time (default: drain in [router])")
     drain.add_argument("--keep-running", action="store_true", help="the process stays until it is stopped")
+
+    screen = _asking(commands.add_parser("top", help="show what a running router does, anew every few seconds"))
+    top.add_options(screen)
 
     maintenance = commands.add_parser(
         "maintenance", help="tell the pages of Oro that maintenance is on or off"
@@ -263,14 +267,6 @@ def _printed(answer: Any, text: str, options: Namespace, streams: Streams) -> in
     return 0
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> list[str]:
-    """Rows with the same keys as lines: a head, then a line for each; ``columns``: only these of them."""
-    keys = columns or list(rows[0])
-    cells = [[key.upper() for key in keys], *([line(str(row[key])) for key in keys] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-
-
 COMMANDS: Mapping[str, Command] = {
     "call": _call,
     "drain": _drain,
@@ -282,5 +278,6 @@ COMMANDS: Mapping[str, Command] = {
     "status": _status,
     "subscribe": _subscribe,
     "subscriptions": _subscriptions,
+    "top": top.run,
 }
 """By the command's name: what asks the router and prints the answer. Each gives the exit code."""

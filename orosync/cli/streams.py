@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import attrs
 
@@ -51,3 +52,11 @@ class Streams:
 def line(text: str) -> str:
     """``text`` as one line of printable characters: no control sequence reaches the terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> list[str]:
+    """Rows with the same keys as lines: a head, then a line for each; ``columns``: only these of them."""
+    keys = columns or list(rows[0])
+    cells = [[key.upper() for key in keys], *([line(str(row[key])) for key in keys] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -117,6 +117,35 @@ class DrainAnswer:
     ends: bool
 
 
+@attrs.frozen(kw_only=True)
+class TopLine:
+    """What a router did in the last ``seconds``: rates are for each second, ``cpu`` is 1 for a whole core, ``lag`` and
+    ``uptime`` are seconds, ``memory`` bytes. ``topics``: SubscriptionRows with the most subscribers; ``slow``:
+    SessionRows whose clients do not read."""
+
+    node: str
+    version: str
+    health: str
+    uptime: float
+    seconds: float
+    sessions: int
+    connections: int
+    subscriptions: int
+    tickets_waiting: int
+    joins: float
+    leaves: float
+    publications: float
+    events: float
+    refusals: float
+    cuts: float
+    cpu: float
+    memory: int
+    lag: float
+    longest_lag: float
+    topics: list[Any]
+    slow: list[Any]
+
+
 def plain(answer: Any) -> dict[str, Any]:
     """An answer as JSON has it."""
     return {field.name: getattr(answer, field.name) for field in attrs.fields(type(answer))}

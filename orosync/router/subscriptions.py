@@ -19,10 +19,23 @@ class Subscription:
 
     ``created``: when, in seconds since 1970. ``meta_topics``: WAMP's own topics that it matches. ``plain``: when its
     last member leaves, its entry in the index is removed, and nothing else has to be done. ``route`` is what its topic
-    is counted under, and by which rules; it belongs to the code that counts.
+    is counted under, and by which rules; it belongs to the code that counts. ``own``: how many of its members are
+    orosync itself.
     """
 
-    __slots__ = ("_audience", "created", "id", "kept", "match", "members", "meta_topics", "plain", "route", "topic")
+    __slots__ = (
+        "_audience",
+        "created",
+        "id",
+        "kept",
+        "match",
+        "members",
+        "meta_topics",
+        "own",
+        "plain",
+        "route",
+        "topic",
+    )
 
     def __init__(self, id: int, topic: str, match: Match, created: float = 0.0) -> None:
         self.id = id
@@ -31,6 +44,7 @@ class Subscription:
         self.created = created
         self.meta_topics = matched_by(topic, match) if match is not Match.EXACT or topic.startswith("wamp.") else ()
         self.kept = False
+        self.own = 0
         self.plain = match is Match.EXACT and not self.meta_topics
         self.members: dict[int, Member] = {}
         self.route: tuple[object, str] | None = None

@@ -86,12 +86,14 @@ class LocalMember:
         Watchers of topics (ITopicWatcher) are not told of it."""
         subscription, _ = self._broker.subscribe(self._member, topic, match)
         receivers = self._receivers.setdefault(subscription.id, [])
+        subscription.own += not receivers
         receivers.append(receive)
 
         def end() -> None:
             receivers.remove(receive)
             if not receivers:
                 del self._receivers[subscription.id]
+                subscription.own -= 1
                 self._broker.unsubscribe(self._member, subscription.id)
 
         return end

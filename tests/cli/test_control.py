@@ -7,7 +7,7 @@ import os
 from unittest import mock
 
 from orosync.app.service import build
-from orosync.cli.control import table
+from orosync.cli.streams import table
 from orosync.config import load
 from tests.cli.command_case import CommandCase
 

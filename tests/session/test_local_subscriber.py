@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.app.metrics import subscriptions_by_route
 from orosync.model import Match
 from orosync.session.local import LocalMember
 from tests.session.fixture import RealmFixture
@@ -46,9 +47,16 @@ class SubscriberTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_hidden(self):
-        """The meta API counts it nowhere."""
-        self.member.subscribe("t", Match.EXACT, self.receive)
+        """The meta API and metrics count it nowhere."""
+        broker = self.fixture.realm_context.realm.broker
+        endings = [self.member.subscribe("t", Match.EXACT, self.receive) for _ in range(2)]
         client = self.fixture.v2()
-        subscription = self.fixture.realm_context.realm.broker.lookup("t").id
+        subscription = broker.lookup("t").id
         (result,) = client.ask([48, 1, {}, "wamp.subscription.count_subscribers", [subscription]])
         self.assertEqual(result[3], [0])
+        self.assertEqual(subscriptions_by_route(broker, ()), {"other": 0})
+        client.ask([32, 2, {}, "t"])
+        self.assertEqual(subscriptions_by_route(broker, ()), {"other": 1})
+        for ending in endings:
+            ending()
+        self.assertEqual(subscriptions_by_route(broker, ()), {"other": 1})
