@@ -110,7 +110,13 @@ class Unit(SynchronousTestCase):
             )
             drop_in.write_text(Installation(application, decisions).files()["systemd-drop-in.conf"])
             self.assertEqual(run("systemd-analyze", "verify", "--man=no", str(self.copy)), "")
-        self.assertIn("ExecStart=\nExecStart=", drop_in.read_text())
+        text = drop_in.read_text()
+        self.assertIn("\nExecStart=\nExecStart=", text)
+        self.assertNotIn("/opt/orosync", text)
+        self.assertNotIn("router.production.ini", text)
+        for line in UNIT.read_text().splitlines():
+            if line.startswith("Exec") and ("/opt/orosync" in line or "router.production.ini" in line):
+                self.assertIn(f"\n{line.partition('=')[0]}=/", text)
         drop_in.write_text(drop_in.read_text().replace("LoadCredential=oro", "LoadCredentials=oro"))
         self.assertIn("LoadCredentials", run("systemd-analyze", "verify", "--man=no", str(self.copy)))
 

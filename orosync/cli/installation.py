@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -36,6 +36,9 @@ PRIVATE = frozenset({SECRET, DATABASE, SESSIONS, ACCOUNT_SQL})
 
 PROXIES: Mapping[str, str] = {"nginx": "nginx.conf", "apache": "apache.conf", "none": ""}
 """What may stand between browsers and orosync, and the file of ``etc/proxies`` for it."""
+
+BINARIES, TEMPLATE = "/opt/orosync/bin/", "/etc/orosync/router.production.ini"
+"""Where orosync.service has its programs and its configuration."""
 
 PHP_LIFETIME = "1440"
 """Seconds: PHP's own session.gc_maxlifetime."""
@@ -291,12 +294,10 @@ class Installation:
 
     def _drop_in(self) -> str:
         directory, secrets = self.decisions.directory, [SECRET, DATABASE, *([SESSIONS] if self._private_store else [])]
-        program = Path(sysconfig.get_path("scripts"), "twistd")
         lines = [
             "# Settings of this installation for orosync.service, written by orosync init.",
             "[Service]",
-            "ExecStart=",
-            f"ExecStart={program} --nodaemon --pidfile= orosync --config {directory / CONFIGURATION}",
+            *self._commands(),
             "LoadCredential=",
             *(f"LoadCredential={name}:{directory / name}" for name in secrets),
         ]
@@ -315,6 +316,15 @@ class Installation:
         ):
             lines += ["# Oro is below /home or /root.", "ProtectHome=read-only"]
         return "\n".join(lines) + "\n"
+
+    def _commands(self) -> Iterator[str]:
+        """The unit's own commands, with this environment's programs and this configuration."""
+        for line in (self.etc / "orosync.service").read_text().splitlines():
+            name, _, command = line.partition("=")
+            own = command.replace(BINARIES, f"{sysconfig.get_path('scripts')}/")
+            own = own.replace(TEMPLATE, str(self.decisions.directory / CONFIGURATION))
+            if name.startswith("Exec") and own != command:
+                yield from (f"{name}=", f"{name}={own}")
 
     def _sessions_group(self) -> str:
         """The group of the directory with session files; "" for root's, and where there is no such directory."""

@@ -8,6 +8,7 @@ import sysconfig
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -162,9 +163,15 @@ def _proxy_steps(made: Installation) -> Iterator[Task]:
         )
 
 
+def _port_of(origin: str) -> int:
+    """The port that browsers connect to behind a proxy: that of the pages."""
+    parts = urlsplit(origin)
+    return parts.port or (80 if parts.scheme == "http" else 443)
+
+
 def _oro_steps(made: Installation) -> Iterator[Task]:
     oro, port, proxied = made.application, made.decisions.port, made.decisions.proxy != "none"
-    outside = (80 if made.decisions.origin.startswith("http:") else 443) if proxied else port
+    outside = _port_of(made.decisions.origin) if proxied else port
     if (
         oro.frontend is None
         or oro.backend is None

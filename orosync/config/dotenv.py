@@ -21,7 +21,14 @@ _NOTHING = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
 _PART = re.compile(
     r"""'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<plain>(?:\\["']|[^\n"'#]|(?<![ \t])#)+)""", re.DOTALL
 )
-_VARIABLE = re.compile(r"(?P<slashes>\\*)\$(?:\{(?P<braced>\w+)(?::[-=](?P<default>[^}]*))?\}|(?P<bare>\w+))", re.ASCII)
+_VARIABLE = re.compile(
+    r"""(?P<slashes>\\*)\$(?!\()(?:
+        \{(?P<braced>[A-Z][A-Z0-9_]*)(?::[-=](?P<default>[^}]+))?\}
+        | (?P<bare>[A-Z][A-Z0-9_]*)(?::[-=](?P<other>[^}]+))?
+        | (?P<open>\{[A-Z])
+    )?""",
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
 _DUMPED = re.compile(r"'((?:[^'\\]|\\.)*)'\s*=>\s*'((?:[^'\\]|\\.)*)'", re.DOTALL)
 
 
@@ -109,7 +116,9 @@ class _Files:
             nothing = _NOTHING.match(text, at)
             if nothing is not None:
                 at = nothing.end()
-            while at < len(text) and text[at] not in "\n#":
+            elif text[at] in " \t":
+                raise _Invalid(at, "a blank stands before the value, remove it")
+            while at < len(text) and text[at] != "\n" and not (text[at] == "#" and text[at - 1] in " \t"):
                 part = _PART.match(text, at)
                 if part is None:
                     raise _Invalid(at, "a quotation mark has no second one")
@@ -131,13 +140,20 @@ class _Files:
         def look_up(found: re.Match[str]) -> str:
             if len(found["slashes"]) % 2:
                 return found[0][1:]
+            if found["open"]:
+                raise _Invalid(at, "a brace behind a $ has no second one")
             name = found["braced"] or found["bare"]
+            if name is None:
+                return found[0]
             outer = self._process.get(name)
             earlier = self._found.get(name)
             value = outer.value if outer else here.get(name, earlier.value if earlier else "")
-            return found["slashes"] + (value or found["default"] or "")
+            return found["slashes"] + (value or found["default"] or found["other"] or "")
 
-        return _VARIABLE.sub(look_up, text).replace("\\\\", "\\")
+        value = _VARIABLE.sub(look_up, text).replace("\\\\", "\\")
+        if part["plain"] is not None and value == text and re.search(r"\s", text):
+            raise _Invalid(at, "a value with blanks has to stand in quotes")
+        return value
 
 
 class _Invalid(Exception):

@@ -56,6 +56,7 @@ class StepsTests(InstallationCase):
         self.assertIn("ORO_WEBSOCKET_FRONTEND_DSN=//*:443/ws", text)
         self.assertIn("ORO_WEBSOCKET_BACKEND_DSN=tcp://127.0.0.1:8080", text)
         self.assertIn("ORO_WEBSOCKET_FRONTEND_DSN=//*:80/ws", self.text(made, origin="http://oro.example.com"))
+        self.assertIn("ORO_WEBSOCKET_FRONTEND_DSN=//*:8443/ws", self.text(made, origin="https://oro.example.com:8443"))
         self.assertIn("ORO_WEBSOCKET_FRONTEND_DSN=//*:9000/ws", self.text(made, proxy="none", port=9000))
         good = {"ORO_WEBSOCKET_FRONTEND_DSN": "//*:443/ws", "ORO_WEBSOCKET_BACKEND_DSN": "tcp://127.0.0.1:8080"}
         self.assertNotIn("ORO_WEBSOCKET", self.text(self.install(**good)))

@@ -46,6 +46,10 @@ class GrammarTests(DotenvCase):
             ("a'b'\"c\"", "abc"),
             ('"p\\$X"', "p$X"),
             ("p\\$X", "p$X"),
+            ("p\\$", "p$"),
+            ("p$", "p$"),
+            ("'a'#b", "a#b"),
+            ("'a' # b", "a"),
             ("a\\\\b", "a\\b"),
             ('"two\nlines"', "two\nlines"),
             ("p%40ss", "p%40ss"),
@@ -62,6 +66,8 @@ class GrammarTests(DotenvCase):
             ("${NONE}a", "a"),
             ("${NONE:-b}a", "ba"),
             ("${X:-b}", "x"),
+            ("$NONE:-b", "b"),
+            ("$X $X", "x x"),
             ("$OUTER", "process"),
             ("\\\\$X", "\\x"),
         ):
@@ -74,7 +80,17 @@ class GrammarTests(DotenvCase):
 
     def test_faults(self) -> None:
         """They have file and line, no value, and the variables before them count."""
-        for line in ("no name", "A B=secret", 'A="secret', "A='secret", "A=$(secret)", 'A="x$(secret)"'):
+        for line in (
+            "no name",
+            "A B=secret",
+            'A="secret',
+            "A='secret",
+            "A=$(secret)",
+            'A="x$(secret)"',
+            "A= secret",
+            "A=secret text",
+            "A=${secret",
+        ):
             found = self.loaded({".env-app": f"GOOD=1\n\n{line}\nC=3\n"})
             self.assertEqual(found.get("GOOD"), "1")
             (fault,) = self.faults

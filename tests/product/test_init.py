@@ -21,10 +21,11 @@ from twisted.trial.unittest import TestCase
 
 from orosync.cli import main
 from orosync.cli.streams import Streams
-from orosync.model import User
+from orosync.model import AdminSession, User
 from tests.config.oro_trees import lay_out
 from tests.deployments.cases import APPLICATIONS, VERSIONS
 from tests.identity.directories import oro
+from tests.identity.sessions.logins import written
 from tests.product.house import TREE, start
 from tests.product.raw import RawClient
 from tests.support import mariadb, postgresql
@@ -37,6 +38,9 @@ OWNER, OWNERS_PASSWORD = "oro", "the owner's"
 
 TABLES = """
 CREATE TABLE oro_config (id {id}, entity varchar(255), record_id integer);
+CREATE TABLE oro_session (
+    id varchar(128) PRIMARY KEY, sess_data {blob} NOT NULL, sess_time integer NOT NULL, sess_lifetime integer NOT NULL
+);
 CREATE TABLE oro_config_value (
     id {id}, config_id integer NOT NULL, name varchar(255) NOT NULL, section varchar(50), text_value {text}
 );
@@ -48,7 +52,8 @@ INSERT INTO oro_config_value (config_id, name, section, text_value) VALUES
 
 
 def database(server, words, name, form):
-    """Oro's tables in a database of that name, with Anna and the Application URL."""
+    """Oro's tables in a database of that name, with Anna, the Application URL and a table for sessions."""
+    words = {**words, "blob": "bytea" if words is oro.POSTGRESQL_WORDS else "longblob"}
     server.execute(f"CREATE DATABASE {name}")
     for statement in (*oro.tables(words, form), *TABLES.format(**words).split(";")):
         server.execute(statement, name)
@@ -215,6 +220,31 @@ class InitTests(TestCase):
         stranger = RawClient(url, "wamp", URL, (*forwarded, f"Cookie: {shipped.cookie}={'x' * 26}"))
         self.addCleanup(stranger.close)
         self.assertEqual(stranger.status, 403)
+
+    async def test_sessions_in_the_database(self):
+        """With ORO_SESSION_DSN=pdo: the account may read PHP's sessions too, and a cookie's session is found there."""
+        cookie = "p" * 26
+        anna = AdminSession("anna", 1, ANNA.password_hash)
+        on_postgresql, on_mariadb = self.databases
+        for database, version, name, driver, user, password in (
+            (on_postgresql, "7.0", "init_serialized", "pgsql", postgresql.OWNER, postgresql.PASSWORD),
+            (on_mariadb, "5.1", "init_column", "mysql", OWNER, OWNERS_PASSWORD),
+        ):
+            top = Path(tempfile.mkdtemp(prefix="init-"))
+            self.addCleanup(shutil.rmtree, top)
+            variables = {"ORO_SECRET": "x" * 32, "ORO_DB_DSN": database.dsn(version), "ORO_SESSION_DSN": "pdo:"}
+            tree = lay_out(top / "oro", "platform", version, variables)
+            said = await orosync("init", "--from-oro", tree, "--output", top / "etc", "--application-url", URL)
+            self.assertEqual(said[0::2], (0, ""), said)
+            database.server.script(top / "etc" / "account.sql", name)
+            place = f"{driver}:host=127.0.0.1;port={database.server.port};dbname={name}"
+            written("pdo", {cookie: anna}, dsn=place, user=user, password=password, relative=False)
+            os.environ.update({"CREDENTIALS_DIRECTORY": str(top / "etc"), "STATE_DIRECTORY": str(top)})
+            (top / "cookie").write_text(cookie)
+            given = ("--config", top / "etc" / "router.ini", "--sessions", "office", top / "cookie")
+            code, told, errors = await orosync("session", "verify", *given)
+            self.assertEqual((code, errors), (0, ""), told)
+            self.assertIn("user 'anna' (id 1)", told)
 
     async def play_versions(self, application):
         on_postgresql, on_mariadb = self.databases
