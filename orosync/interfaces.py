@@ -19,6 +19,7 @@ from orosync.model import (
     ConnectionFacts,
     ConnectionPolicy,
     Decision,
+    Finding,
     Match,
     Principal,
     Rights,
@@ -129,6 +130,15 @@ class ISharedPasswords(Interface):
         """Every hash that more than one user has, blank ones left out; hashes that differ in case alone are different
         ones. A bounded number (``model.MOST_SHARED``), and of each the ids of the first users in order. Fails with
         Unavailable. Asked at the start and every minute, beside look-ups, which must not wait for it."""
+
+
+class IProbe(Interface):
+    """Optional, for a directory or session store that is a service: it can be tried out before any client needs it
+    (``orosync check-config --probe``, and once after each start)."""
+
+    def probe() -> Deferred[Sequence[Finding]]:
+        """Do what a login will need, with the same rights, and change nothing. Called while the service runs. Fires
+        with at least one Finding and never fails; who calls it waits for 5 s. No finding holds a secret."""
 
 
 class ISessionStore(Interface):

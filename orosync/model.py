@@ -237,3 +237,29 @@ class ConnectionPolicy:
     message_limit: int = 65536
     skip_oversized: bool = False
     pinged: bool = True
+
+
+class FindingState(Enum):
+    """How a part is that was probed. WARNING: it works, and is likely to be a mistake. FAULT: somebody has to correct
+    it. UNREACHABLE: nothing answered, so that it may be right."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+    UNREACHABLE = "unreachable"
+
+
+@attrs.frozen
+class Finding:
+    """What a probe found out about one part of an installation (``interfaces.IProbe``).
+
+    ``check`` names the part as its section does (``directory:people``); one part may have several findings.
+
+    ``result`` and ``remedy`` are one line each and hold no secret. ``effect`` is what users see of it, where they do.
+    """
+
+    check: str
+    state: FindingState
+    result: str
+    remedy: str = ""
+    effect: str = ""

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync import __version__
+from orosync.app import probe
 from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
 from orosync.app.control import ControlSocket
@@ -45,6 +46,7 @@ from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
+from orosync.ops import ports
 from orosync.ops.answers import ReloadAnswer
 from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
@@ -64,7 +66,7 @@ from orosync.transport.write_queue import WriteScheduler
 
 ADVICE = {
     errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
-    errno.EADDRINUSE: "stop the program that does (ss -ltnp names it) or choose another port",
+    errno.EADDRINUSE: "stop that program (ss -ltnp names it) or choose another port",
     errno.EADDRNOTAVAIL: "choose an address of this machine",
 }
 """What to do about a listener that cannot be opened."""
@@ -265,7 +267,10 @@ class RouterService(MultiService):
         def failed(failure: Failure) -> bool:
             fault = getattr(failure.value, "socketError", failure.value)
             advice = ADVICE.get(getattr(fault, "errno", None) or 0, "name another")
-            self._cannot_listen(name, text, getattr(fault, "strerror", None) or str(fault), advice)
+            why = getattr(fault, "strerror", None) or str(fault)
+            if getattr(fault, "errno", None) == errno.EADDRINUSE and (holder := ports.of_endpoint(text)):
+                why = f"{why} by {holder}"
+            self._cannot_listen(name, text, why, advice)
             return False
 
         return listening.addCallbacks(opened, failed)
@@ -278,6 +283,7 @@ class RouterService(MultiService):
 
     def _ready(self) -> None:
         self._process.ready()
+        Deferred.fromCoroutine(probe.at_start(self._container, lambda: bool(self.running)))
         for section in self._configuration.listeners.values():
             if serves_http(section) and (section.pages or self._demo is not None):
                 what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"

@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli import control, derive, explain, init, session, ticket, topics
+from orosync.cli import control, derive, explain, init, probe, session, ticket, topics
 from orosync.cli.completion import SHELLS
 from orosync.cli.questions import asked, parser
 from orosync.cli.running import shared_passwords
@@ -106,6 +106,10 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
             return await deferToThread(control.run, options, streams)
         if options.command == "init":
             return await deferToThread(init.run, options, streams)
+        if options.command == "check-config" and (options.probe or options.json):
+            if not options.probe:
+                raise Misused("--json goes with --probe")
+            return await probe.run(reactor, options, streams)
         status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
         for fault in error.faults:

@@ -82,7 +82,11 @@ def parser() -> ArgumentParser:
         command.add_argument("--iterations", type=int, metavar="N", help="how often")
 
     init.add_command(commands)
-    _with_config(commands.add_parser("check-config", help="check a configuration"))
+    checked = _with_config(commands.add_parser("check-config", help="check a configuration"))
+    checked.add_argument(
+        "--probe", action="store_true", help="connect to what the router needs, with the rights that it will have"
+    )
+    checked.add_argument("--json", action="store_true", help="with --probe: print JSON")
     control.add_commands(commands)
 
     shell = commands.add_parser(

@@ -10,13 +10,15 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IHandshakeListener, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from orosync import __version__
 from orosync.wamp.codec import CODECS
@@ -174,6 +176,36 @@ def set_bounds(factory: WebSocketClientFactory, timeout: float) -> None:
         autoPingTimeout=PING,
         tcpNoDelay=True,
     )
+
+
+@implementer(IHandshakeListener)
+class _Reaching(TwistedProtocol):
+    """Closes the connection as soon as it is open, with TLS when the other side has proved who it is."""
+
+    factory: Any
+
+    def connectionMade(self) -> None:
+        if not self.factory.tls:
+            self.handshakeCompleted()
+
+    def handshakeCompleted(self) -> None:
+        self.factory.reached.callback(None)
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: B008 (as Twisted has it)
+        if not self.factory.reached.called:
+            self.factory.reached.errback(reason)
+
+
+async def reach(url: str, trust_root: Any, timeout: float, reactor: Any) -> None:
+    """Open a connection to ``url`` and close it, without a login. Raises the error of connecting or of TLS."""
+    factory: Any = Factory.forProtocol(_Reaching)
+    factory.noisy = False
+    factory.tls = urlsplit(url).scheme in ("wss", "rss")
+    factory.reached = Deferred()
+    await endpoint_of(url, trust_root, timeout, reactor).connect(factory)
+    await factory.reached
 
 
 def endpoint_of(url: str, trust_root: Any, timeout: float, reactor: Any) -> IStreamClientEndpoint:

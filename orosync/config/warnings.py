@@ -48,7 +48,7 @@ SPARE_FILES = 192
 
 def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     """Every warning; ``open_files`` is the limit that holds for this process."""
-    wanted = sum(one.max_connections + one.backend_places for one in configuration.listeners.values())
+    wanted = connections(configuration)
     if 0 <= open_files < wanted + SPARE_FILES:
         warn(
             "router",
@@ -76,6 +76,11 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     _single_use(configuration, warn)
     for realm in configuration.realms.values():
         _never_asked(configuration, realm, warn)
+
+
+def connections(configuration: Configuration) -> int:
+    """How many connections all listeners allow together."""
+    return sum(one.max_connections + one.backend_places for one in configuration.listeners.values())
 
 
 def _never_asked(configuration: Configuration, realm: RealmSection, warn: Warn) -> None:

@@ -98,6 +98,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "hasher",
             "link.failed",
             "ping.failed",
+            "probe",
             "proxy.hidden",
             "proxy.refused",
             "review.postponed",
@@ -112,7 +113,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
 )
 """Events with a level other than "info": action may be required, or there are too many of them."""
 
-LENGTHS = {"remedy": 800, "rule": 800, "users": 800}
+LENGTHS = {"remedy": 800, "result": 800, "rule": 800, "users": 800}
 """Characters that are shown of some fields: the text of a rule has its reason at the end, behind the path of a file."""
 
 OTHER = ("other", "other")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from time import monotonic
 from traceback import clear_frames
@@ -23,12 +24,13 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from orosync.clocks import Now, time_of_day
 from orosync.errors import Unavailable
-from orosync.identity.directories import sql
+from orosync.identity.directories import probing, sql
 from orosync.identity.directories.sql import Engine, QueryLimits
 from orosync.identity.threads import ThreadCalls
-from orosync.interfaces import IDirectory, ISharedPasswords
-from orosync.model import SharedPassword, User
+from orosync.interfaces import IDirectory, IProbe, ISharedPasswords
+from orosync.model import Finding, SharedPassword, User
 
 IDLE = 30.0
 """Seconds after which an idle connection is made anew: firewalls drop such connections silently."""
@@ -43,7 +45,11 @@ class CutOff(Exception):
 
 
 class NoDatabaseConnection(Exception):
-    """Connecting failed; the text is the driver's."""
+    """Connecting failed; the text is the driver's. ``refused``: the server answered, and refused the login."""
+
+    def __init__(self, words: str, refused: bool) -> None:
+        super().__init__(words)
+        self.refused = refused
 
 
 class SqlService(Service):
@@ -51,6 +57,8 @@ class SqlService(Service):
 
     Every failure is Unavailable, with the reason code ``down``, with the reason in one line.
     """
+
+    name: str
 
     def __init__(self, name: str, down: str, engine: Engine, limits: QueryLimits, reactor: Any) -> None:
         self.name = name
@@ -69,7 +77,7 @@ class SqlService(Service):
         Service.startService(self)
         limits, engine = self._limits, self.engine
         self._pool = _Pool(
-            engine.module,
+            engine,
             cp_reactor=self._reactor,
             cp_min=0,
             cp_max=limits.connections,
@@ -94,6 +102,30 @@ class SqlService(Service):
     def ask(self, work: Callable[[Any], T]) -> Deferred[T]:
         """What ``work`` returns for a connection of the driver, in a thread; ``work`` is called again, with a new
         connection, if the old one turned out to be lost. Fires after ``QueryLimits.look_up`` seconds at the latest."""
+
+        def failed(failure: Failure) -> T:
+            error = failure.value
+            raise error if isinstance(error, Unavailable) else self._down(_words(error))
+
+        return self._run(work).addErrback(failed)
+
+    def probe_with(self, examine: Callable[[probing.Ask], Iterable[Finding]]) -> Deferred[Sequence[Finding]]:
+        """The findings of ``examine``, which is called in a thread; a connection that fails is one of its own."""
+
+        def work(connection: Any) -> list[Finding]:
+            return list(examine(partial(rows, connection)))
+
+        def failed(failure: Failure) -> list[Finding]:
+            error = failure.value
+            refused = isinstance(error, NoDatabaseConnection) and error.refused
+            words = error.reason if isinstance(error, Unavailable) else _words(error)
+            words = words.removeprefix(f"{NoDatabaseConnection.__name__}: ")
+            return [probing.not_connected(self.name, words.removeprefix(f"[{self.name}] "), refused)]
+
+        return self._run(work).addErrback(failed)
+
+    def _run(self, work: Callable[[Any], T]) -> Deferred[T]:
+        """As ``ask``, but fails with the error itself, and with Unavailable for no answer."""
         if self._pool is None:
             return defer.fail(self._down("is not in service"))
         query = _Query()
@@ -105,9 +137,7 @@ class SqlService(Service):
 
         def ended(result: T | Failure) -> T:
             self._queries.discard(query)
-            if isinstance(result, Failure):
-                raise self._down(_words(result.value))
-            return result
+            return result  # type: ignore[return-value]  # or a Failure
 
         call: Deferred[T] = self._pool.runWithConnection(self._done, query, work).addBoth(ended)
         return self._calls.answer(call, self._limits.look_up, late)
@@ -147,14 +177,23 @@ class SqlService(Service):
         return answer
 
 
-@implementer(IDirectory, ISharedPasswords)
+@implementer(IDirectory, ISharedPasswords, IProbe)
 class SqlDirectory(SqlService):
     """Finds users in Oro's tables while it runs; Unavailable ("directory_down") otherwise. ``users`` is the table, or
     a view of the same columns (``[schema.]name``)."""
 
-    def __init__(self, name: str, engine: Engine, limits: QueryLimits, reactor: Any, users: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        limits: QueryLimits,
+        reactor: Any,
+        users: str,
+        now: Now = time_of_day,
+    ) -> None:
         super().__init__(f"directory:{name}", "directory_down", engine, limits, reactor)
         self._users = users
+        self._now = now
         self._query: str | None = None
 
     def find(self, login: str) -> Deferred[User | None]:
@@ -167,6 +206,10 @@ class SqlDirectory(SqlService):
         """See ISharedPasswords."""
         query = sql.shared(self.engine.dialect, self._users)
         return self.ask(lambda connection: sql.groups(rows(connection, query, {})))
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe: the look-up itself, the account's rights, the clock, users without a password hash."""
+        return self.probe_with(lambda ask: probing.users(ask, self.engine, self.name, self._users, self._now))
 
     def _looked_up(self, connection: Any, login: str) -> User | None:
         try:
@@ -228,9 +271,10 @@ class _Pool(adbapi.ConnectionPool):
 
     connectionFactory = _Lease
 
-    def __init__(self, module: str, **arguments: Any) -> None:
+    def __init__(self, engine: Engine, **arguments: Any) -> None:
         self.last_used: dict[int, float] = {}
-        super().__init__(module, **arguments)  # type: ignore[no-untyped-call]
+        self.has_refused = engine.has_refused
+        super().__init__(engine.module, **arguments)  # type: ignore[no-untyped-call]
 
     def connect(self) -> Any:
         """See adbapi. NoDatabaseConnection replaces the driver's error, whose frames would keep half-made connections
@@ -238,9 +282,9 @@ class _Pool(adbapi.ConnectionPool):
         try:
             return super().connect()  # type: ignore[no-untyped-call]
         except Exception as error:
-            words = _words(error)
+            words, refused = _words(error), self.has_refused(error)
             clear_frames(error.__traceback__)
-        raise NoDatabaseConnection(words)
+        raise NoDatabaseConnection(words, refused)
 
 
 class _Query:

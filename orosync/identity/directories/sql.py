@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -37,10 +38,20 @@ its ``User.disabled_because``."""
 MYSQL_BAD_TEXT = frozenset({1267, 1300, 1366, 3854, 3988})
 """Illegal mix of collations, invalid character string, incorrect string value, cannot convert string (twice)."""
 
+MYSQL_LATE = frozenset({1969, 3024})
+"""Query execution was interrupted: max_statement_time (MariaDB), max_execution_time (MySQL)."""
+
+MYSQL_REFUSALS = frozenset({1044, 1045, 1049, 1130, 1227, 1698, 3118, 4151})
+"""Access denied (to a database, by password, by privilege, by plugin), unknown database, host not allowed, account
+locked (MySQL, MariaDB)."""
+
 TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 POSTGRESQL_BAD_TEXT = frozenset({"22021", "22P05"})
 """character_not_in_repertoire, untranslatable_character (PostgreSQL, appendix A)."""
+
+POSTGRESQL_LATE = "57014"
+"""query_canceled: statement_timeout."""
 
 
 class UnknownSchema(Exception):
@@ -125,6 +136,13 @@ class Engine(Protocol):
     def cannot_hold(self, error: Exception) -> bool:
         """Whether the database rejected the login as invalid text: then no user has that name."""
 
+    def is_late(self, error: Exception) -> bool:
+        """Whether the database ended a query that took too long."""
+
+    def has_refused(self, error: Exception) -> bool:
+        """Of an error of connecting: whether the server answered and refused this login for good (password, database,
+        rights), unlike one that cannot be reached, that starts or that has too many connections."""
+
 
 def missing_driver(module: str, extra: str) -> str:
     """Which module is missing and how to install it; "" when ``module`` can be imported."""
@@ -187,6 +205,15 @@ class PostgreSQL:
         """See Engine."""
         return getattr(error, "sqlstate", None) in POSTGRESQL_BAD_TEXT
 
+    def is_late(self, error: Exception) -> bool:
+        """See Engine."""
+        return getattr(error, "sqlstate", None) == POSTGRESQL_LATE
+
+    def has_refused(self, error: Exception) -> bool:
+        """See Engine. libpq gives no code of an error while connecting, its text alone."""
+        words = str(error)
+        return "FATAL:" in words and not re.search(r"starting up|shutting down|recovery mode|too many|slots", words)
+
 
 class MySQL:
     """Implements Engine. ValueError for a DSN of another kind of database, or TLS files that cannot be used."""
@@ -244,6 +271,14 @@ class MySQL:
     def cannot_hold(self, error: Exception) -> bool:
         """See Engine."""
         return bool(error.args) and error.args[0] in MYSQL_BAD_TEXT
+
+    def is_late(self, error: Exception) -> bool:
+        """See Engine."""
+        return bool(error.args) and error.args[0] in MYSQL_LATE
+
+    def has_refused(self, error: Exception) -> bool:
+        """See Engine."""
+        return bool(error.args) and error.args[0] in MYSQL_REFUSALS
 
 
 def _tls(options: Mapping[str, str]) -> Mapping[str, Any]:
@@ -346,7 +381,7 @@ SELECT {password}, COUNT(*), SUM(CASE WHEN enabled THEN 1 ELSE 0 END), {dialect.
 def groups(rows: Iterable[Sequence[Any]]) -> list[SharedPassword]:
     """The result of ``shared``. Hashes of white space only do not count."""
     found = [
-        SharedPassword(_text(password), int(count), int(enabled), tuple(int(one) for one in _text(ids).split(",")))
+        SharedPassword(as_text(password), int(count), int(enabled), tuple(int(one) for one in as_text(ids).split(",")))
         for password, count, enabled, ids in rows
     ]
     return [one for one in found if one.password_hash.strip()]
@@ -367,19 +402,19 @@ def choose(rows: Sequence[Sequence[Any]]) -> User | None:
 
 def _user(row: Sequence[Any]) -> User:
     _, number, username, email, password, enabled, status, organizations, roles = row
-    shut_out = SHUT_OUT.get(_text(status).removeprefix("auth_status."), "")
+    shut_out = SHUT_OUT.get(as_text(status).removeprefix("auth_status."), "")
     return User(
         id=int(number),
-        username=_text(username),
-        password_hash=_text(password),
+        username=as_text(username),
+        password_hash=as_text(password),
         enabled=bool(enabled) and not shut_out,
         disabled_because=shut_out if enabled else "",
-        email=_text(email),
+        email=as_text(email),
         organizations=frozenset(int(one) for one in json.loads(organizations or "[]")),
         roles=frozenset(str(one) for one in json.loads(roles or "[]")),
     )
 
 
-def _text(value: str | bytes | None) -> str:
+def as_text(value: str | bytes | None) -> str:
     """As text; some columns and functions of MySQL give bytes."""
     return value.decode() if isinstance(value, bytes) else value or ""

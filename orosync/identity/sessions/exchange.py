@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from OpenSSL import SSL
+from service_identity.exceptions import CertificateError, VerificationError
 from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
@@ -29,8 +31,8 @@ from orosync.errors import Refused, Unavailable
 from orosync.identity.php.session import checked
 from orosync.identity.single_flight import DOWN
 from orosync.identity.ticket import parse
-from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession, Principal
+from orosync.interfaces import IProbe, ISessionStore
+from orosync.model import AdminSession, Finding, FindingState, Principal
 
 AT_ONCE = 4
 """Requests at a time: each takes a PHP process of the application."""
@@ -42,13 +44,15 @@ NO_USER = frozenset({302, 303, 401, 403})
 Verify = Callable[[str], Deferred[Principal]]
 
 
-@implementer(ISessionStore)
+@implementer(ISessionStore, IProbe)
 class TicketExchange(Service):
     """Asks ``url`` while it runs, the session's id in the cookie ``cookie``; ``timeout`` in seconds for all of it.
 
     ``verify`` verifies a ticket: fires with its Principal, fails with Refused or Unavailable. ``trust_root`` as
     BrowserLikePolicyForHTTPS takes it (None: the system's authorities).
     """
+
+    name: str
 
     def __init__(
         self,
@@ -107,6 +111,33 @@ class TicketExchange(Service):
             raise Refused("exchange_without_user", f"[{self.name}] the ticket has no user: none is logged in")
         principal = await self._verify(ticket)
         return AdminSession(username=principal.authid, user_id=principal.user_id, roles=principal.roles)
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe: the request of a visitor whom nobody knows, so that the answer has to be that none is logged
+        in."""
+        return Deferred.fromCoroutine(self._probed())
+
+    async def _probed(self) -> list[Finding]:
+        where = self._url.decode()
+        try:
+            code, _ = await self._bounded(self._asked(secrets.token_hex(16)))
+        except Exception as error:
+            cause = _cause(error)
+            if isinstance(cause, CancelledError | defer.TimeoutError):
+                late = f"{where} gave no answer within {self._timeout:g} s"
+                return [Finding(self.name, FindingState.UNREACHABLE, late, "start the application, or raise timeout")]
+            if isinstance(cause, SSL.Error | VerificationError | CertificateError):
+                what = f"{where} {_words(cause)}"
+                return [
+                    Finding(self.name, FindingState.FAULT, what, "correct the application's certificate, ca or url")
+                ]
+            what = f"{where} {_words(cause)}"
+            return [Finding(self.name, FindingState.UNREACHABLE, what, "start the application, or correct url")]
+        if code in NO_USER:
+            return [Finding(self.name, FindingState.OK, f"{where} answers (status {code}: nobody is logged in)")]
+        state = FindingState.UNREACHABLE if code >= 500 else FindingState.FAULT
+        remedy = "see the application's log" if code >= 500 else "correct url: Oro's route ends with /sync/ticket"
+        return [Finding(self.name, state, f"{where} answers with status {code}", remedy)]
 
     def _bounded(self, asking: Coroutine[Any, Any, tuple[int, bytes | None]]) -> Deferred[tuple[int, bytes | None]]:
         request = Deferred.fromCoroutine(asking).addTimeout(self._timeout, self._reactor)

@@ -13,6 +13,8 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ from orosync.errors import Refused, Unavailable
 from orosync.identity.php.session import LARGEST, SessionReader, SessionReading, checked
 from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
-from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.interfaces import IProbe, ISessionStore
+from orosync.model import AdminSession, Finding, FindingState
 
 THREADS = 4
 TIMEOUT = 3.0
@@ -42,10 +44,18 @@ FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Not through a symbolic link, and without waiting for the other end of a pipe."""
 
 
-@implementer(ISessionStore)
+ADVICE = "let orosync's group read PHP's session files (docs/sessions.md)"
+
+LOOKED_THROUGH = 1000
+"""Entries of the directory that a probe looks through for a session file."""
+
+
+@implementer(ISessionStore, IProbe)
 class SessionFiles(Service):
     """Sessions in ``directory`` while it runs. ``lifetime`` in seconds is PHP's session.gc_maxlifetime; ``now``
     tells the time of day as the file system does, and is called in threads."""
+
+    name: str
 
     def __init__(
         self, name: str, directory: Path, reader: SessionReader, reactor: Any, now: Now, lifetime: float
@@ -79,6 +89,24 @@ class SessionFiles(Service):
             raise self._down(str(stuck)) from None
         except OSError as error:  # its text names the file, and with it the id
             raise self._down(_advice(error)) from None
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe: whether this user can search the directory, and read a session file of those that it can see."""
+        return Deferred.fromCoroutine(self._probed())
+
+    async def _probed(self) -> list[Finding]:
+        where = f"{self._directory}: "
+        try:
+            state, result, remedy = await self._threads.run(TIMEOUT, _tried_out, self._directory)
+        except Stuck as stuck:
+            state, result, remedy = FindingState.UNREACHABLE, str(stuck), "see whether its file system is mounted"
+        except FileNotFoundError:
+            state, result, remedy = FindingState.FAULT, "there is no such directory", "correct path, or mount it"
+        except NotADirectoryError:
+            state, result, remedy = FindingState.FAULT, "is no directory", "correct path"
+        except OSError as error:
+            state, result, remedy = FindingState.FAULT, error.strerror or type(error).__name__, ADVICE
+        return [Finding(self.name, state, where + result, remedy)]
 
     def _down(self, why: str) -> Unavailable:
         return Unavailable(DOWN, f"[{self.name}] {self._directory}: {why}")
@@ -138,10 +166,38 @@ class SessionFiles(Service):
         return data, after.st_mtime, same and len(data) == min(after.st_size, LARGEST + 1)
 
 
+def _tried_out(directory: Path) -> tuple[FindingState, str, str]:
+    """In a thread: how the directory is for this user, and what to do. Raises OSError where it is not searchable."""
+    if not directory.is_dir():
+        directory.stat()
+        raise NotADirectoryError
+    if not os.access(directory, os.X_OK):
+        raise PermissionError(errno.EACCES, "this user may not open files in it")
+    try:
+        with os.scandir(directory) as entries:
+            found = next((one for one in islice(entries, LOOKED_THROUGH) if one.name.startswith("sess_")), None)
+    except PermissionError:
+        return FindingState.OK, "files in it can be opened; which there are may not be listed", ""
+    if found is None:
+        what = "has no session file (sess_...) yet"
+        return (
+            FindingState.WARNING,
+            what,
+            "if users are logged in to the back office, correct path (PHP's session.save_path)",
+        )
+    try:
+        os.close(os.open(found.path, FLAGS))
+    except FileNotFoundError:
+        pass  # just now logged out
+    except OSError as error:
+        return FindingState.FAULT, f"a session file cannot be read ({error.strerror})", ADVICE
+    return FindingState.OK, "session files can be read", ""
+
+
 def _advice(error: OSError) -> str:
     words = error.strerror or type(error).__name__
     if isinstance(error, PermissionError):
-        return f"{words}; let orosync's group read PHP's session files (docs/sessions.md)"
+        return f"{words}; {ADVICE}"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{words}; is it mounted?"
     return words

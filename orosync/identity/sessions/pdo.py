@@ -9,7 +9,8 @@ application waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,12 +18,13 @@ from zope.interface import implementer
 
 from orosync.clocks import Now
 from orosync.errors import Refused
+from orosync.identity.directories import probing
 from orosync.identity.directories.pool import SqlService, rows
 from orosync.identity.directories.sql import Engine, QueryLimits
 from orosync.identity.php.session import LARGEST, SessionReader, checked
 from orosync.identity.single_flight import DOWN
-from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.interfaces import IProbe, ISessionStore
+from orosync.model import AdminSession, Finding
 
 LONGEST_ID = 128
 """Characters of an id in the table."""
@@ -36,7 +38,7 @@ QUERY = (
 )
 
 
-@implementer(ISessionStore)
+@implementer(ISessionStore, IProbe)
 class PdoSessions(SqlService):
     """Sessions in ``table`` (``[schema.]name``) while it runs."""
 
@@ -53,11 +55,19 @@ class PdoSessions(SqlService):
         super().__init__(f"sessions:{name}", DOWN, engine, limits, reactor)
         self._reader = reader
         self._now = now
+        self._table = table
         self._query = QUERY.format(table=table)
 
     def find(self, session_id: str) -> Deferred[AdminSession | None]:
         """See ISessionStore. Ends after ``QueryLimits.look_up`` seconds at the latest."""
         return Deferred.fromCoroutine(self._found(checked(session_id)))
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe: a look-up of an id that no session has, and the account's rights."""
+        asked = {"id": secrets.token_hex(16), "most": LARGEST}
+        return self.probe_with(
+            lambda ask: probing.sessions(ask, self.engine, self.name, self._table, self._query, asked)
+        )
 
     async def _found(self, session_id: str) -> AdminSession | None:
         if len(session_id) > LONGEST_ID:

@@ -7,6 +7,9 @@ Redis' ACL.
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -19,16 +22,18 @@ from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
 from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink, protocol_class, words
 from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
-from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.interfaces import IProbe, ISessionStore
+from orosync.model import AdminSession, Finding, FindingState
 
 AT_ONCE = 32
 """Commands in flight, all on one connection."""
 
 
-@implementer(ISessionStore)
+@implementer(ISessionStore, IProbe)
 class RedisSessions(Service):
     """Sessions at ``dsn`` while it runs; the other arguments as RedisLink's."""
+
+    name: str
 
     def __init__(
         self,
@@ -60,6 +65,34 @@ class RedisSessions(Service):
     def find(self, session_id: str) -> Deferred[AdminSession | None]:
         """See ISessionStore."""
         return Deferred.fromCoroutine(self._found(checked(session_id)))
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe: a look-up of an id that no session has, and what else the account may do, with keys that do not
+        exist."""
+        return Deferred.fromCoroutine(self._probed())
+
+    async def _probed(self) -> list[Finding]:
+        key = self._prefix + secrets.token_hex(16).encode()
+        try:
+            protocol = await self._link.connection()
+            await protocol.get(key)
+        except Exception as error:
+            return [_not_readable(self.name, words(error), self._prefix)]
+        excess = []
+        for words_of_it, command in (
+            ("may change sessions", (b"DEL", key)),  # nothing has that key
+            ("may read other keys", (b"GET", secrets.token_hex(16).encode())),
+            ("may administer the server", (b"CONFIG", b"GET", b"maxmemory")),
+        ):
+            try:
+                await protocol.execute_command(*command)
+            except Exception as error:
+                if not protocol.connected:
+                    return [_not_readable(self.name, words(error, protocol), self._prefix)]
+                if str(error).startswith(("NOPERM", "ERR unknown")):  # Redis looks at the account's rights first
+                    continue
+            excess.append(words_of_it)
+        return [Finding(self.name, FindingState.OK, "sessions can be read"), _rights(self.name, excess)]
 
     async def _found(self, session_id: str) -> AdminSession | None:
         if not self.running:
@@ -93,6 +126,26 @@ class RedisSessions(Service):
 
     def _down(self, why: str) -> Unavailable:
         return Unavailable(DOWN, f"[{self.name}] {why}")
+
+
+def _not_readable(title: str, why: str, prefix: bytes) -> Finding:
+    if re.search(r"\b(WRONGPASS|NOAUTH|NOPERM|invalid password|no password is set)", why):
+        acl = f"~{prefix.decode()}* -@all +get +select"
+        remedy = f"correct user and password in dsn, or the account in Redis' ACL: {acl} (docs/sessions.md)"
+        return Finding(title, FindingState.FAULT, why, remedy)
+    if re.search(r"\b(DB index|invalid DB|certificate|WRONGTYPE|ERR )", why):
+        return Finding(title, FindingState.FAULT, why, "correct dsn: the number of the database, rediss:// and ca")
+    return Finding(title, FindingState.UNREACHABLE, why, "start Redis, or correct host and port in dsn")
+
+
+def _rights(title: str, excess: Sequence[str]) -> Finding:
+    check = f"{title} rights"
+    if not excess:
+        return Finding(check, FindingState.OK, "the account may read sessions and nothing else")
+    what = f"the account {', '.join(excess)}: more than orosync needs"
+    return Finding(
+        check, FindingState.WARNING, what, "have an account of orosync's own in Redis' ACL (docs/sessions.md)"
+    )
 
 
 def load() -> None:
