@@ -7,14 +7,14 @@ is changed, and no finding holds a secret.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import attrs
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from orosync.app.container import Container
@@ -127,9 +127,9 @@ def _bounded(container: Container, title: str, probe: Callable[[], Any]) -> Defe
     """The findings of ``probe``, within 5 s; a probe that fails has a mistake, and is one finding itself."""
 
     async def asked() -> Sequence[Finding]:
-        found: Awaitable[Sequence[Finding]] = probe()
         try:
-            return await Deferred.fromCoroutine(_awaited(found)).addTimeout(PATIENCE, container.reactor)
+            found: Deferred[Sequence[Finding]] = maybeDeferred(probe)
+            return await found.addTimeout(PATIENCE, container.reactor)
         except TimeoutError:
             late = f"no answer within {PATIENCE:g} s"
             return [Finding(title, FindingState.UNREACHABLE, late, "see whether it runs and what it is busy with")]
@@ -138,10 +138,6 @@ def _bounded(container: Container, title: str, probe: Callable[[], Any]) -> Defe
             return [Finding(title, FindingState.FAULT, what, "correct the plugin, or report it")]
 
     return Deferred.fromCoroutine(asked())
-
-
-async def _awaited(found: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
-    return await found
 
 
 # -- parts without a probe of their own

@@ -7,7 +7,9 @@ is therefore a warning and no fault.
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
@@ -102,9 +104,9 @@ def _authorities() -> set[x509.Name]:
     """Of this machine."""
     found = ssl.create_default_context().get_ca_certs(binary_form=True)
     names = set()
-    for one in found:
-        try:
-            names.add(x509.load_der_x509_certificate(one).subject)
-        except ValueError:
-            continue  # a serial number or encoding that is not read any more
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about serial numbers of old authorities
+        for one in found:
+            with suppress(ValueError):  # an encoding that is not read any more
+                names.add(x509.load_der_x509_certificate(one).subject)
     return names

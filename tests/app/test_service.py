@@ -318,7 +318,7 @@ class StartTests(SynchronousTestCase):
         told = [line for line in child.output.splitlines() if "cannot listen" in line]
         self.assertEqual(len(told), 2, child.output)
         self.assertIn(
-            f"[listen:one] endpoint: cannot listen on tcp:{number}:interface=127.0.0.1 (Address already in use)",
+            f"[listen:one] endpoint: cannot listen on tcp:{number}:interface=127.0.0.1 (Address already in use by ",
             told[0],
         )
         self.assertIn(

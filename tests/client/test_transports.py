@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import trustme
 from autobahn.twisted.websocket import WebSocketClientFactory
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import Certificate, PrivateCertificate, trustRootFromCertificates
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from orosync.client.transports import LARGEST, endpoint_of, factory_of
+from orosync.client.transports import LARGEST, endpoint_of, factory_of, reach
+from tests.support.ports import free_port
 
 
 class Heard:
@@ -119,3 +125,36 @@ class Making(SynchronousTestCase):
         reactor = MemoryReactorClock()
         for url, tls in (("ws://h/", False), ("rs://h:1", False), ("wss://h/", True), ("rss://h:1", True)):
             self.assertEqual(not isinstance(endpoint_of(url, None, 1.0, reactor), HostnameEndpoint), tls, url)
+
+
+class Reach(TestCase):
+    """Whether another router can be reached, on real sockets."""
+
+    timeout = 20
+
+    def listening(self, endpoint: str, factory: Any) -> int:
+        """A port, until the test ends."""
+        port = reactor.listenSSL(0, factory, endpoint) if endpoint else reactor.listenTCP(0, factory)
+        self.addCleanup(port.stopListening)
+        number: int = port.getHost().port
+        return number
+
+    async def test_plain(self) -> None:
+        """An open port is reached and left; a closed one raises."""
+        port = self.listening("", Factory.forProtocol(Protocol))
+        await reach(f"ws://127.0.0.1:{port}/ws", None, 2.0, reactor)
+        await reach(f"rs://127.0.0.1:{port}", None, 2.0, reactor)
+        await self.assertFailure(
+            Deferred.fromCoroutine(reach(f"rs://127.0.0.1:{free_port()}", None, 2.0, reactor)), ConnectionRefusedError
+        )
+
+    async def test_tls(self) -> None:
+        """With TLS the other side has to prove who it is."""
+        authority = trustme.CA()
+        made = PrivateCertificate.loadPEM(authority.issue_cert("localhost").private_key_and_cert_chain_pem.bytes())
+        port = self.listening(made.options(), Factory.forProtocol(Protocol))
+        root = trustRootFromCertificates([Certificate.loadPEM(authority.cert_pem.bytes())])
+        await reach(f"rss://localhost:{port}", root, 2.0, reactor)
+        with self.assertRaises(Exception) as raised:
+            await reach(f"wss://localhost:{port}/ws", None, 2.0, reactor)
+        self.assertIn("certificate verify failed", str(raised.exception))

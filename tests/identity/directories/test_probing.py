@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.identity.directories import probing
 from orosync.model import FindingState, User
 from tests.identity.directories import oro
-from tests.identity.directories.adapter_case import LIMITS, AdapterCase, OnMariaDB, OnPostgreSQL
+from tests.identity.directories.adapter_case import LIMITS, OnMariaDB, OnPostgreSQL
 from tests.support.ports import free_port
 
 ANNA = User(1, "anna", "hash", email="a@b.c", organizations=frozenset({1}), roles=frozenset({"ROLE_X"}))
@@ -210,5 +210,3 @@ class Grants(SynchronousTestCase):
             list(probing.granted(lines)),
             ["has INSERT, UPDATE, DELETE and 1 more on oro.*", "has ALL PRIVILEGES on *.*"],
         )
-
-

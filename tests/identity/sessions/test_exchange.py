@@ -17,7 +17,7 @@ from orosync.errors import Refused, Unavailable
 from orosync.identity.sessions.exchange import AT_ONCE, TicketExchange
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.model import AdminSession, FindingState
 from orosync.testing import RecordingJournal, SessionStoreContract
 from tests.identity.sessions.application import ANNA, ID, Channel, ExchangeCase, ticket
 
@@ -66,6 +66,38 @@ class Exchange(ExchangeCase):
             self.assertRegex(token, "^[0-9a-f]{32}$")
             tokens.add(token)
         self.assertEqual(len(tokens), 2)
+
+    async def probed(self, store: TicketExchange | None = None) -> tuple[FindingState, str, str]:
+        """The one finding of a store."""
+        (one,) = await (store or self.store).probe()
+        self.assertEqual(one.check, "sessions:web")
+        return one.state, one.result, one.remedy
+
+    async def test_probe(self) -> None:
+        """Nobody is logged in with an id that nobody has; another route and an application in trouble are told."""
+        state, result, _ = await self.probed()
+        self.assertEqual((state, "nobody is logged in" in result), (FindingState.OK, True), result)
+        self.assertNotEqual(self.application.requests[0].getCookie(b"BAPID"), ID.encode())
+        state, result, remedy = await self.probed(self.made(f"http://127.0.0.1:{self.port}/ticket"))
+        self.assertEqual((state, result[-3:]), (FindingState.FAULT, "404"))
+        self.assertIn("/sync/ticket", remedy)
+
+        def broken(request: Request) -> bytes:
+            request.setResponseCode(502)
+            return b""
+
+        self.application.answer = broken
+        state, result, _ = await self.probed()
+        self.assertEqual((state, result[-3:]), (FindingState.UNREACHABLE, "502"))
+
+    async def test_probe_without_an_answer(self) -> None:
+        """An application that says nothing, and one that is not there."""
+        self.application.answer = lambda request: NOT_DONE_YET
+        state, result, _ = await self.probed(self.made(self.store._url.decode(), timeout=0.1))
+        self.assertEqual((state, "no answer within 0.1 s" in result), (FindingState.UNREACHABLE, True), result)
+        await self.kill()
+        state, result, _ = await self.probed()
+        self.assertEqual((state, "refused" in result), (FindingState.UNREACHABLE, True), result)
 
     async def test_behind_https(self) -> None:
         """An application that sees itself behind https looks for the other cookie."""
@@ -223,3 +255,10 @@ class Tls(ExchangeCase):
             down = await self.assertFailure(store.find(ID), Unavailable)
             self.assertIn("cannot be asked", down.reason)
         self.assertEqual(self.application.requests, [])
+
+    async def test_probe(self) -> None:
+        """A certificate of nobody that is trusted is a fault, not an application that is away."""
+        store = self.made(f"https://localhost:{self.port}/admin/sync/ticket")
+        (one,) = await store.probe()
+        self.assertIs(one.state, FindingState.FAULT, one.result)
+        self.assertIn("certificate", one.remedy)

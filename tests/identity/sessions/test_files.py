@@ -23,7 +23,7 @@ from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.model import AdminSession, FindingState
 from orosync.testing import RecordingJournal, SessionStoreContract
 from tests.identity.sessions import logins
 
@@ -50,6 +50,12 @@ store.startService()
 reactor.callWhenRunning(lambda: store.find(sys.argv[2]).addBoth(show))
 reactor.run()
 """
+
+
+PROBE = READ.replace(
+    "store.find(sys.argv[2]).addBoth(show)",
+    "store.probe().addCallback(lambda all: ' '.join((all[0].state.value, all[0].result, all[0].remedy))).addBoth(show)",
+)
 
 
 class FilesCase(TestCase):
@@ -84,6 +90,54 @@ class Contract(FilesCase, SessionStoreContract):
     def log_out(self, session_id: str) -> None:
         """PHP removes the file."""
         self.file(session_id).unlink()
+
+
+class Probes(FilesCase):
+    """Whether this user can read what PHP writes."""
+
+    async def probed(self, directory: Path | None = None) -> tuple[FindingState, str, str]:
+        """The one finding."""
+        if directory is not None:
+            self.patch(self.store, "_directory", directory)
+        (one,) = await self.store.probe()
+        self.assertEqual(one.check, "sessions:php")
+        return one.state, one.result, one.remedy
+
+    async def test_as_it_should_be(self) -> None:
+        """A file that PHP wrote can be read; its id is not shown."""
+        self.write({ID: ANNA})
+        state, result, _ = await self.probed()
+        self.assertEqual((state, "can be read" in result), (FindingState.OK, True), result)
+        self.assertNotIn(ID, result)
+
+    async def test_wrong_directory(self) -> None:
+        """One that is not there, one that is a file, one without sessions."""
+        state, result, remedy = await self.probed()
+        self.assertEqual((state, "no session file" in result), (FindingState.WARNING, True), result)
+        self.assertIn("session.save_path", remedy)
+        state, result, remedy = await self.probed(self.directory / "nowhere")
+        self.assertEqual((state, "correct path" in remedy), (FindingState.FAULT, True), result)
+        (self.directory / "file").write_text("")
+        state, result, _ = await self.probed(self.directory / "file")
+        self.assertEqual((state, "is no directory" in result), (FindingState.FAULT, True), result)
+
+    def test_another_user(self) -> None:
+        """What PHP lets nobody else read is told to another user, directory and file alike."""
+        self.write({ID: ANNA}, mode="0600")
+        same = os.geteuid() != 0  # without root's rights there is no other user: this one is denied it
+        self.directory.chmod(0o600 if same else 0o700)
+        self.assertIn("may not open files in it", self.as_another_user())
+        self.directory.chmod(0o755)
+        self.file().chmod(0 if same else 0o600)
+        said = self.as_another_user()
+        self.assertTrue(said.startswith("fault "), said)
+        self.assertIn("a session file cannot be read (Permission denied)", said)
+        self.assertIn("let orosync's group read", said)
+
+    def as_another_user(self) -> str:
+        """What a probe says as nobody."""
+        command = [sys.executable, "-c", PROBE, str(self.directory)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=TREE).stdout
 
 
 class Files(FilesCase):

@@ -21,7 +21,7 @@ from orosync.identity.php.session import LARGEST, SessionReader
 from orosync.identity.sessions.pdo import PdoSessions
 from orosync.identity.single_flight import SessionLookups
 from orosync.interfaces import ISessionStore
-from orosync.model import AdminSession
+from orosync.model import AdminSession, FindingState
 from orosync.testing import RecordingJournal, SessionStoreContract
 from tests.identity.sessions import logins
 from tests.support import mariadb, postgresql
@@ -100,6 +100,23 @@ class Particulars:
             refused = await self.assertFailure(self.store.find(ID), Refused)
             self.assertEqual(refused.code, "malformed_session")
         self.assertEqual(self.server.connections("orosync_sessions"), 1)
+
+    async def test_probe(self: Any) -> None:
+        """The account of our documentation is right; a table that is not there, or not granted, is told."""
+        found = await self.store.probe()
+        self.assertEqual([one.check for one in found], ["sessions:rows", "sessions:rows rights"])
+        self.assertEqual({one.state for one in found}, {FindingState.OK}, found)
+        for table in ("nowhere", "secret_sessions"):
+            self.server.execute("CREATE TABLE IF NOT EXISTS secret_sessions (id integer)", DATABASE)
+            store = PdoSessions(
+                "rows", self.store.engine, LIMITS, SessionReader("sessions:rows"), reactor, time_of_day, table
+            )
+            store.startService()
+            self.addCleanup(store.stopService)
+            (one,) = await store.probe()
+            self.assertIs(one.state, FindingState.FAULT)
+            self.assertIn(table, one.result)
+            self.assertIn("grant SELECT on its four columns", one.remedy)
 
     async def test_nothing_is_prolonged(self: Any) -> None:
         """A look-up leaves the row as it is; that role could not even write."""
