@@ -101,9 +101,10 @@ def _steps(made: Installation) -> Iterator[Task]:
         ),
     )
     yield Task(
-        "Check the configuration; the last line should be: configuration OK",
+        "Check the configuration and what it depends on; nothing should be a fault or unreachable, except for a port that "
+        "Oro's own server still has:",
         (
-            f"CREDENTIALS_DIRECTORY={directory} {commands / 'orosync'} check-config "
+            f"CREDENTIALS_DIRECTORY={directory} {commands / 'orosync'} check-config --probe "
             f"--config {directory / CONFIGURATION}",
         ),
     )

@@ -24,7 +24,7 @@ from twisted.internet.threads import deferToThread
 from orosync.app import probe
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli.control import candidates
+from orosync.cli.router import candidates
 from orosync.cli.streams import Streams, line
 from orosync.clocks import time_of_day
 from orosync.config import Configuration, load
