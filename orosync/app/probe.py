@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from orosync.app.container import Container
 from orosync.client.transports import reach
 from orosync.config import Configuration
-from orosync.config.readers import Secret
+from orosync.config.credentials import Secret
 from orosync.config.sections import (
     CookieSection,
     DemoDirectorySection,

@@ -101,8 +101,8 @@ def _steps(made: Installation) -> Iterator[Task]:
         ),
     )
     yield Task(
-        "Check the configuration and what it depends on; nothing should be a fault or unreachable, except for a port that "
-        "Oro's own server still has:",
+        "Check the configuration and what it depends on; nothing should be a fault or unreachable, except for a port "
+        "that Oro's own server still has:",
         (
             f"CREDENTIALS_DIRECTORY={directory} {commands / 'orosync'} check-config --probe "
             f"--config {directory / CONFIGURATION}",
