@@ -109,13 +109,15 @@ def metrics() -> str:
 
 
 def json_fields() -> str:
-    """What the verbs of the control socket answer: each field with its type."""
+    """What the verbs of the control socket answer, and what a probe finds: each field with its type."""
     import attrs
 
+    from orosync.model import Finding, FindingState
     from orosync.ops import answers
 
     classes = [one for one in vars(answers).values() if isinstance(one, type) and attrs.has(one)]
-    return "".join(f"{one.__name__} {field.name}: {field.type}\n" for one in classes for field in attrs.fields(one))
+    lines = [f"{one.__name__} {field.name}: {field.type}" for one in (*classes, Finding) for field in attrs.fields(one)]
+    return "\n".join([*lines, f"FindingState {' '.join(one.value for one in FindingState)}"]) + "\n"
 
 
 SUBJECTS = {

@@ -107,7 +107,7 @@ class Particulars:
         self.assertEqual([one.check for one in found], ["sessions:rows", "sessions:rows rights"])
         self.assertEqual({one.state for one in found}, {FindingState.OK}, found)
         for table in ("nowhere", "secret_sessions"):
-            self.server.execute("CREATE TABLE IF NOT EXISTS secret_sessions (id integer)", DATABASE)
+            self.server.execute("CREATE TABLE IF NOT EXISTS secret_sessions AS SELECT * FROM oro_session", DATABASE)
             store = PdoSessions(
                 "rows", self.store.engine, LIMITS, SessionReader("sessions:rows"), reactor, time_of_day, table
             )
