@@ -31,7 +31,7 @@ PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_fi
     tests/identity/directories/test_pool.py tests/identity/directories/test_sql_mysql.py \
     tests/identity/directories/test_sql_postgresql.py tests/support/test_crossbar.py tests/test_bench.py \
     tests/identity/test_factory_stores.py tests/demo/test_endpoints_static_files.py tests/test_instructions.py \
-    tests/test_packaging.py tests/test_units.py tests/js/%
+    tests/test_alerts.py tests/test_packaging.py tests/test_units.py tests/js/%
 
 unit: $(INSTALLED)
 	$(BIN)/python tools/run_tests.py $(filter-out $(PROGRAMS),$(shell find tests -name 'test_*.py' -not -path '*/node_modules/*' | sort))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests use beside Python: PHP (the publisher), nginx and HAProxy (proxies), iproute2 (networks), Chromium (the demonstration), Node and npm (other
 # people's WAMP clients), PostgreSQL, MariaDB and Redis (the tests start their own), OpenSSL, a C compiler,
-# systemd-analyze, libfaketime (a clock that can be set), shells that complete command lines, mandoc (the manual page), Crossbar.io.
+# systemd-analyze, libfaketime (a clock that can be set), shells that complete command lines, mandoc (the manual page), promtool (alerts), Crossbar.io.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ tools/debian.sh redis-server:redis-server redis-sentinel:redis-sentinel faketime
 
 tools/debian.sh git:git php:php-cli nginx:nginx-light haproxy:haproxy ip:iproute2 chromium:chromium chromedriver:chromium-driver openssl:openssl \
     node:nodejs npm:npm gcc:gcc /usr/include/openssl/ssl.h:libssl-dev systemd-analyze:systemd
+tools/debian.sh promtool:prometheus
 tools/debian.sh zsh:zsh fish:fish mandoc:mandoc
 
 extensions=$(php -r 'echo PHP_EXTENSION_DIR;')
