@@ -344,5 +344,5 @@ class IJournal(Interface):
         rate-limited for each (event, code). Never give it a ticket, cookie, secret or payload; text that
         came from a client is escaped by the journal."""
 
-    def count(event: str, code: str) -> None:
-        """Count only."""
+    def count(event: str, code: str, **fields: object) -> None:
+        """Count only. ``fields`` are as those of note(), for an administrator who traces a user."""

@@ -15,6 +15,7 @@ from orosync.app.container import Container
 from orosync.app.node_verbs import NodeVerbs
 from orosync.app.realm_verbs import RealmVerbs
 from orosync.app.session_verbs import SessionVerbs
+from orosync.app.trace_verb import Tracing
 from orosync.config.operations import control_sockets
 from orosync.ops.control import Control, control_site
 from orosync.session.context import ListenerSession
@@ -36,10 +37,12 @@ class ControlSocket(Service):
         self.node = node
         realms, oro = container.realms, container.configuration.notifications.realm
         self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
+        self._tracing = Tracing(realms, sessions, container.journal, container.reactor, container.now)
         self.control.add(
             *self.node.verbs,
             *SessionVerbs(realms, sessions, container.reactor).verbs,
             *self._realm_verbs.verbs,
+            self._tracing.verb,
         )
 
     def startService(self) -> None:
@@ -64,6 +67,7 @@ class ControlSocket(Service):
     def stopService(self) -> Deferred[None]:
         """Remove the socket."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._tracing.end()
         port, self._port = self._port, None
         closing: Any = None if port is None else port.stopListening()
         return closing if isinstance(closing, Deferred) else succeed(None)

@@ -10,7 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orosync.cli import top
+from orosync.cli import top, trace
 from orosync.cli.router import Router, candidates
 from orosync.cli.streams import Misused, Streams, line, table
 from orosync.config import readers
@@ -100,6 +100,7 @@ def add_commands(commands: Any) -> None:
     on.add_argument("--user-id", type=int, metavar="N", help="the id of the user whose pages are not blocked")
     _asking(maintenance.add_parser("off", help="free all pages, also those that missed the end of maintenance"))
     _asking(maintenance.add_parser("status", help="print what pages were told last"))
+    trace.add_options(_asking(commands.add_parser("trace", help="print what happens to a user, a topic or an address")))
 
 
 def _asking(command: ArgumentParser, *, streaming: bool = False) -> ArgumentParser:
@@ -279,5 +280,6 @@ COMMANDS: Mapping[str, Command] = {
     "subscribe": _subscribe,
     "subscriptions": _subscriptions,
     "top": top.run,
+    "trace": trace.trace,
 }
 """By the command's name: what asks the router and prints the answer. Each gives the exit code."""

@@ -84,6 +84,44 @@ class EventLine:
 
 
 @attrs.frozen(kw_only=True)
+class TraceLine:
+    """A line of a trace; which fields it has depends on its ``event``. An event of the log has its ``code`` and its own
+    fields, escaped, and one from before the trace ``ago``, in seconds. ``why`` is words for people."""
+
+    time: str
+    event: str
+    code: str
+    why: str
+    # What is traced.
+    seconds: float
+    # The session that it is about.
+    session: int
+    user: str
+    realm: str
+    role: str
+    method: str
+    protocol: str
+    listener: str
+    address: str
+    queued: int
+    subscriptions: list[str]
+    # The publication that it is about; ``publisher`` is a session, None: orosync itself.
+    topic: str
+    publication: int
+    publisher: int | None
+    publisher_user: str
+    bytes: int
+    args: list[Any]
+    kwargs: dict[str, Any]
+    payload: str
+    # How many.
+    subscribers: int
+    sessions: int
+    lines: int
+    ago: float
+
+
+@attrs.frozen(kw_only=True)
 class MaintenanceAnswer:
     """``on``: what pages were told last, None before anything was told since the start of the router, at ``time``.
     ``sessions``: how many subscribe to the topic, and so are blocked while it is on."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
@@ -120,6 +122,22 @@ OTHER = ("other", "other")
 """Where notes are counted once there are too many different (event, code)."""
 
 
+RECENT = 500
+"""Lines that are remembered."""
+
+Observer: TypeAlias = Callable[[str, str, Mapping[str, object]], None]
+"""Called with each event, its reason code and its fields, before rations; it must not raise."""
+
+
+class Line(NamedTuple):
+    """A line that was written: when, by the journal's clock, and its fields, escaped."""
+
+    time: float
+    event: str
+    code: str
+    fields: Mapping[str, str]
+
+
 class _Ration:
     """How many lines an (event, code) may still have (a token bucket), and how many it went without."""
 
@@ -138,7 +156,8 @@ class Journal:
     Lines left out are summed up in one "N more suppressed" line every ``window`` seconds at most. ``kinds`` bounds the
     different (event, code); what comes beyond shares one count and one ration.
 
-    Events of the level debug are written only with ``debug``, and then all of them.
+    Events of the level debug are written only with ``debug``, and then all of them. ``recent`` holds the last RECENT
+    other lines written; ``observers`` are told everything.
     """
 
     def __init__(
@@ -155,6 +174,8 @@ class Journal:
     ) -> None:
         self.debug = debug
         self.counts: dict[tuple[str, str], int] = {}
+        self.recent: deque[Line] = deque(maxlen=RECENT)
+        self.observers: list[Observer] = []
         self._clock = clock
         self._rate = rate
         self._burst = burst
@@ -172,15 +193,22 @@ class Journal:
         belongs to the logger itself gets a "_" behind it. ``fields`` has them as they were given.
         """
         key = self._counted(event, code)
-        if not (self.debug if self._levels.get(event) is LogLevel.debug else self._granted(key)):
+        for observer in self.observers:
+            observer(event, code, fields)
+        minor = self._levels.get(event) is LogLevel.debug
+        if not (self.debug if minor else self._granted(key)):
             return
         texts = {_field(name): shown(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
+        if not minor:
+            self.recent.append(Line(self._clock.seconds(), event, code, texts))
         form = "{event} ({code})" + (": " if texts else "") + " ".join(f"{name}={{{name}}}" for name in texts)
         self._emit(event, form, code, texts, fields)
 
-    def count(self, event: str, code: str) -> None:
-        """Count only."""
+    def count(self, event: str, code: str, **fields: object) -> None:
+        """Count only; ``fields`` are for observers."""
         self._counted(event, code)
+        for observer in self.observers:
+            observer(event, code, fields)
 
     def close(self) -> None:
         """Write the counts of suppressed lines; the last thing before the process ends."""

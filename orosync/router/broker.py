@@ -14,7 +14,7 @@ from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.deliveries import Delivery, ExtraDetails, Member
 from orosync.router.filters import Filters
-from orosync.router.history import Recorder
+from orosync.router.history import PublicationObserver
 from orosync.router.meta_events import News, subscribed, unsubscribed
 from orosync.router.retention import Retained, Retention
 from orosync.router.subscriptions import Subscription, Subscriptions
@@ -45,18 +45,18 @@ class Broker:
         self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
         self._retention = retention
-        self._recorder: Recorder | None = None
+        self._recorder: PublicationObserver | None = None
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
         self.last_unsubscribed: Mapping[str, Callable[[], None]] = {}
         self.published = 0
         """Publications so far, orosync's own and meta events included."""
 
     @property
-    def recorder(self) -> Recorder | None:
+    def recorder(self) -> PublicationObserver | None:
         return self._recorder
 
     @recorder.setter
-    def recorder(self, recorder: Recorder | None) -> None:
+    def recorder(self, recorder: PublicationObserver | None) -> None:
         self._recorder = recorder
         self._index.owner_cares = recorder is not None
 

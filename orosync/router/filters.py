@@ -98,6 +98,23 @@ class Filters:
         left = attrs.evolve(self, exclude=exclude, eligible=eligible)
         return None if left == _NONE else left
 
+    def objection(self, member: Member) -> str:
+        """The list that keeps the event from ``member``, by its name; "" where ``select`` would let it pass."""
+        who, session = member.principal, member.session
+        if self.eligible is not None and session not in self.eligible:
+            return "eligible"
+        if self.exclude is not None and session in self.exclude:
+            return "exclude"
+        if self.eligible_authid is not None and who.authid not in self.eligible_authid:
+            return "eligible_authid"
+        if self.eligible_authrole is not None and who.authrole not in self.eligible_authrole:
+            return "eligible_authrole"
+        if self.exclude_authid and (who.authid in self.exclude_authid or FORWARDER in member.features):
+            return "exclude_authid"
+        if self.exclude_authrole and (who.authrole in self.exclude_authrole or FORWARDER in member.features):
+            return "exclude_authrole"
+        return ""
+
     def select(self, members: Mapping[int, Member]) -> list[Member]:
         """Those of ``members`` (by session id) that every list lets pass.
 

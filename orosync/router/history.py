@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -180,6 +180,34 @@ class Histories:
 
     def _time(self) -> int:
         return int(self._now() * 1000) * _MILLISECOND
+
+
+class PublicationObserver(Protocol):
+    """What is told of each publication before it is delivered; it must not raise."""
+
+    def record(
+        self,
+        number: int,
+        topic: str,
+        payload: Payload | None,
+        publisher: Member | None,
+        exclude_me: bool,
+        filters: Filters | None,
+        extra_details: ExtraDetails | None,
+    ) -> None:
+        """A publication, whose id is ``number``. ``publisher`` None is the router itself."""
+
+
+class Both:
+    """Tells two of them, one after the other."""
+
+    def __init__(self, first: PublicationObserver, second: PublicationObserver) -> None:
+        self._observers = first, second
+
+    def record(self, *publication: Any) -> None:
+        """See PublicationObserver."""
+        for observer in self._observers:
+            observer.record(*publication)
 
 
 class Recorder:

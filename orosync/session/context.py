@@ -20,6 +20,7 @@ from orosync.errors import Refused
 from orosync.headers import Network, within
 from orosync.interfaces import IAuthenticator, IJournal
 from orosync.model import ConnectionFacts, Principal
+from orosync.router.deliveries import Member
 from orosync.session.dispatch import Wires
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import RealmMember
@@ -69,6 +70,19 @@ class ListenerSession(RealmMember, Protocol):
     def shutdown(self) -> None: ...
 
     def dismiss(self, refusal: Refused) -> None: ...
+
+
+def session_of(member: Member) -> ListenerSession | None:
+    """The session that joined ``member``: its ``expel`` is a method of it. None: a session of orosync's own."""
+    owner: ListenerSession | None = getattr(member.expel, "__self__", None)
+    return owner
+
+
+def ending(code: int | None, reason: str) -> str:
+    """Why a connection is over, of ``ISession.closed``: ``code`` is the peer's, None where it said no goodbye."""
+    if code is None:
+        return reason
+    return f"closed by the client ({code})" + (f": {reason}" if reason else "")
 
 
 @attrs.define(eq=False)

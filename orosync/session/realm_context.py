@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -14,7 +15,7 @@ from orosync.config.realms import RealmSection
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.deliveries import Member
-from orosync.router.history import HistoryLimits, Recorder
+from orosync.router.history import Both, HistoryLimits, PublicationObserver, Recorder
 from orosync.router.realm import Realm
 from orosync.session import features
 from orosync.session.dispatch import Dispatcher
@@ -22,6 +23,19 @@ from orosync.session.history import HistoryProcedure
 from orosync.session.testaments import TestamentProcedures
 from orosync.wamp.forwarding import Memory, new_mark
 from orosync.wamp.ids import random_id
+
+DEPARTURES = 1000
+"""Sessions that have left which are remembered, those that left last."""
+
+
+class Departure(NamedTuple):
+    """A session that has left. ``time`` in seconds, by the realm's clock."""
+
+    time: float
+    session: int
+    user: str
+    address: str
+    reason: str
 
 
 @attrs.define(eq=False)
@@ -35,7 +49,7 @@ class RealmContext:
 
     ``forwarders`` are the roles that may publish and call for other sessions (``forward_for``); ``mark`` tells this
     realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
-    that came.
+    that came. ``departures`` are the sessions that have left, the last one last.
     """
 
     realm: Realm
@@ -52,7 +66,9 @@ class RealmContext:
     forwarded: Memory = attrs.field(factory=Memory, init=False)
     unlimited: set[str] = attrs.field(factory=set, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
+    departures: deque[Departure] = attrs.field(factory=lambda: deque(maxlen=DEPARTURES), init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
+    _observer: PublicationObserver | None = attrs.field(default=None, init=False)
     _testaments: TestamentProcedures = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -67,9 +83,16 @@ class RealmContext:
 
     def _record(self) -> None:
         """Have publications recorded, if events of any topic are retained by themselves or kept as history."""
-        realm = self.realm
-        wanted = self.chain.retains or len(realm.history)
-        realm.broker.recorder = Recorder(realm.retention, self.chain.retained, realm.history) if wanted else None
+        realm, found = self.realm, self._observer
+        if self.chain.retains or len(realm.history):
+            recorder = Recorder(realm.retention, self.chain.retained, realm.history)
+            found = recorder if found is None else Both(found, recorder)
+        realm.broker.recorder = found
+
+    def observe(self, observer: PublicationObserver | None) -> None:
+        """From now on tell ``observer`` of each publication; None: nobody. An unobserved realm pays nothing for it."""
+        self._observer = observer
+        self._record()
 
     @property
     def name(self) -> str:
@@ -117,16 +140,22 @@ class RealmContext:
         else:
             self.journal.count("session.joined", member.principal.authmethod)
 
-    def leave(self, member: Member, facts: ConnectionFacts | None = None, protocol: str = "local") -> None:
-        """The member is gone: members that waited for it are told, and its testaments are published. The other
-        arguments as for ``join``."""
+    def leave(
+        self, member: Member, facts: ConnectionFacts | None = None, protocol: str = "local", reason: str = ""
+    ) -> None:
+        """The member is gone, ``reason`` says why: members that waited for it are told, and its testaments are
+        published. The other arguments as for ``join``."""
+        address = "" if facts is None else facts.address
+        self.departures.append(
+            Departure(self.clock.seconds(), member.session, member.principal.authid, address, reason)
+        )
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:
             self._testaments.publish(member, testaments)
         if self.journal.debug:
             fields = self._who(member, facts, protocol)
-            fields["seconds"] = round(self.clock.seconds() - member.since, 3)
+            fields |= {"seconds": round(self.clock.seconds() - member.since, 3), "reason": reason}
             self.journal.note("session.left", member.principal.authmethod, **fields)
         else:
             self.journal.count("session.left", member.principal.authmethod)

@@ -21,7 +21,7 @@ from orosync.interfaces import ILink, ISession
 from orosync.model import EMPTY, Action, ConnectionFacts, ConnectionPolicy, Decision, Match, Principal, Verdict
 from orosync.router.deliveries import Member
 from orosync.router.filters import Filters, PublishOptions
-from orosync.session.context import ListenerContext
+from orosync.session.context import ListenerContext, ending
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
 from orosync.session.replies import error_of, no_room, one_too_many, refusal, wait_for, when_decided
@@ -119,7 +119,7 @@ class V1Session:
 
     def closed(self, clean: bool, code: int | None, reason: str) -> None:
         self.bucket.gone()
-        self._leave()
+        self._leave(ending(code, reason))
         self._link = None
         self._context.left(self)
 
@@ -147,7 +147,7 @@ class V1Session:
         self._drop("killed")
 
     def _drop(self, reason: str) -> None:
-        self._leave()
+        self._leave(reason)
         if self._link is not None:
             self._link.drop(reason, linger=True)
 
@@ -237,17 +237,19 @@ class V1Session:
 
     def _not_carried_out(self, error: RequestError) -> None:
         """v1 has no answer to a PUBLISH or SUBSCRIBE that the router refuses."""
-        self._context.journal.count("request.refused", error.uri)
+        user = self._principal.authid
+        self._context.journal.count("request.refused", error.uri, user=user, reason=error.message)
 
     def _refuse(self, decision: Decision, action: Action, uri: str, message: Any) -> None:
         journal = self._context.journal
         if not decision.declared:
             # Stock closes the connection here, which silences the page until it is reloaded.
+            fields = {"user": self._principal.authid, "uri": uri, "rule": decision.rule}
             if self._told_unknown:
-                journal.count("topic.unknown", action.value)
+                journal.count("topic.unknown", action.value, **fields)
             else:
                 self._told_unknown = True
-                journal.note("topic.unknown", action.value, user=self._principal.authid, uri=uri, rule=decision.rule)
+                journal.note("topic.unknown", action.value, **fields)
             error = error_of(action, uri, decision)
         else:
             error = refusal(journal, self._principal, action, uri, decision)
@@ -257,7 +259,7 @@ class V1Session:
             self._say(v1.not_allowed(uri))
 
     def _too_long(self, action: Action, message: Any) -> None:
-        self._context.journal.count("request.refused", uris.INVALID_URI)
+        self._context.journal.count("request.refused", uris.INVALID_URI, user=self._principal.authid, reason=_TOO_LONG)
         if action is Action.CALL:
             self._say(v1.encode_error(message.call_id, uris.INVALID_URI, _TOO_LONG))
         elif action is Action.SUBSCRIBE:
@@ -308,12 +310,12 @@ class V1Session:
         self._end(1011, "internal error")
 
     def _end(self, code: int, reason: str) -> None:
-        self._leave()
+        self._leave(reason)
         if self._link is not None:
             self._link.close(code, reason)
 
-    def _leave(self) -> None:
+    def _leave(self, reason: str) -> None:
         member, self._member = self._member, None
         if member is not None:
-            self._realm_context.leave(member, self._facts, self.protocol)
+            self._realm_context.leave(member, self._facts, self.protocol, reason)
             self._context.revalidation.left(self)

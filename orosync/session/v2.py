@@ -27,7 +27,7 @@ from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator,
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
-from orosync.session.context import ListenerContext
+from orosync.session.context import ListenerContext, ending
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
 from orosync.session.replies import WhileIdentifying, wait_for
@@ -116,7 +116,7 @@ class V2Session:
         if self._asked is not None:
             self._asked.cancel()
         self._deadline.cancel()
-        self._leave()
+        self._leave(ending(code, reason))
         self._context.left(self)
 
     def joined(self) -> Joined | None:
@@ -254,7 +254,7 @@ class V2Session:
     # -- the end
 
     def _answer_goodbye(self) -> None:
-        self._leave()
+        self._leave("GOODBYE of the client")
         self.bucket.leave()
         self._send(Goodbye({}, uris.GOODBYE_AND_OUT))
         # Until the client says HELLO again there is no session that could end wrongly.
@@ -263,10 +263,10 @@ class V2Session:
             self._link.set_authenticated(False)
         self._deadline = self._context.deadlines.set(self._overdue)
 
-    def _leave(self) -> None:
+    def _leave(self, reason: str) -> None:
         requests, self._requests = self._requests, None
         if requests is not None and self._realm_context is not None:
-            self._realm_context.leave(requests.member, self._facts, self.protocol)
+            self._realm_context.leave(requests.member, self._facts, self.protocol, reason)
             self._context.revalidation.left(self)
 
     def _refuse_hello(self, kind: str, uri: str, reason: str, **fields: object) -> None:
@@ -296,7 +296,7 @@ class V2Session:
         """The end, with a CLOSE unless ``code`` is None."""
         self._over = True
         self._deadline.cancel()
-        self._leave()
+        self._leave(reason)
         if self._link is not None:
             self._link.drop(reason, linger=True) if code is None else self._link.close(code, reason)
 

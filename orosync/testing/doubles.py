@@ -135,7 +135,7 @@ class RecordingJournal:
         self.notes.append((event, code, fields))
         self.counts[event, code] += 1
 
-    def count(self, event: str, code: str) -> None:
+    def count(self, event: str, code: str, **fields: object) -> None:
         self.counts[event, code] += 1
 
 

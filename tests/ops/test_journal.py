@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from orosync.interfaces import IJournal
-from orosync.ops.journal import OTHER, Journal
+from orosync.ops.journal import OTHER, RECENT, Journal
 
 
 class JournalTests(SynchronousTestCase):
@@ -39,6 +39,26 @@ class JournalTests(SynchronousTestCase):
         self.journal.note("drain", "begun")
         self.assertEqual(self.lines(), ["ticket.refused (expired): user=anna peer=127.0.0.1 age=301", "drain (begun)"])
         self.assertEqual(self.journal.counts, {("ticket.refused", "expired"): 1, ("drain", "begun"): 1})
+
+    def test_observers(self) -> None:
+        """They are told everything, also what is only counted and what is beyond a ration, with unescaped fields."""
+        told: list[Any] = []
+        self.journal.observers.append(lambda event, code, fields: told.append((event, code, dict(fields))))
+        for _ in range(30):
+            self.journal.note("topic.refused", "subscribe", uri="a\nb")
+        self.journal.count("ticket", "accepted", user="anna")
+        self.assertEqual(
+            told, [("topic.refused", "subscribe", {"uri": "a\nb"})] * 30 + [("ticket", "accepted", {"user": "anna"})]
+        )
+
+    def test_recent(self) -> None:
+        """The last lines are remembered, as many as were written, with escaped fields."""
+        self.clock.advance(7)
+        for number in range(RECENT + 30):
+            self.journal.note(f"event{number % 100}", "code", number=number, text="a\nb")
+        self.assertEqual(len(self.journal.recent), RECENT)
+        last = self.journal.recent[-1]
+        self.assertEqual((last.time, last.event, last.fields["text"]), (7, f"event{(RECENT + 29) % 100}", '"a\\x0ab"'))
 
     def test_structured(self) -> None:
         """Log collectors get each field by itself, escaped; names of the logger's own are kept apart."""

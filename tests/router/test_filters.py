@@ -82,6 +82,10 @@ class Selecting(SynchronousTestCase):
             expected = {session for session in MEMBERS if allowed(options, session)}
             self.assertEqual({found.session for found in chosen}, expected, options)
             self.assertEqual(len(chosen), len(expected), options)
+            for one in MEMBERS.values() if filters is not None else ():
+                list_ = filters.objection(one)
+                self.assertEqual(list_ == "", one.session in expected, options)
+                self.assertIn(list_, ("", *options))
             combinations += 1
         self.assertEqual(combinations, 5**6)
 
@@ -102,6 +106,7 @@ class Selecting(SynchronousTestCase):
             filters = Filters.from_options(lists)
             assert filters is not None
             self.assertEqual(away in filters.select(candidates), passes, lists)
+            self.assertEqual(filters.objection(away) == "", passes, lists)
 
     def test_members_stay(self) -> None:
         """Choosing receivers takes nobody off the subscription."""

@@ -71,7 +71,9 @@ class RealmContextTests(SynchronousTestCase):
         notes = {(event, fields["protocol"]): fields for event, _, fields in journal.notes}
         self.assertEqual(len(notes), 4)
         left = notes["session.left", "v1"]
-        self.assertEqual(left, {**notes["session.joined", "v1"], "seconds": 1.25})
+        self.assertEqual(
+            left, {**notes["session.joined", "v1"], "seconds": 1.25, "reason": "closed by the client (1000)"}
+        )
         self.assertEqual(
             {name: left[name] for name in ("user", "realm", "listener", "address", "session")},
             {
@@ -83,6 +85,43 @@ class RealmContextTests(SynchronousTestCase):
             },
         )
         self.assertEqual(journal.counts["session.left", "anonymous"], 1)
+
+    def test_departures(self):
+        """Why each session has left is remembered: what it was told, how the connection ended."""
+        self.fixture.v1().session.closed(False, None, "cut: queue_full")
+        self.fixture.v1().session.closed(True, 1001, "")
+        self.fixture.clock.advance(5)
+        self.fixture.v2().ask([6, {}, "wamp.close.normal"])
+        client = self.fixture.v2()
+        client.session.shutdown()
+        departures = self.fixture.realm_context.departures
+        self.assertEqual([one.reason for one in departures], [
+            "cut: queue_full", "closed by the client (1001)", "GOODBYE of the client", "the router is shutting down",
+        ])  # fmt: skip
+        self.assertEqual((departures[0].user, departures[0].time, departures[-1].time), ("anna", 0, 5))
+        self.assertEqual(departures[-1].session, client.session_id)
+        self.assertEqual({one.address for one in departures}, {connection_facts().address})
+
+    def test_observed(self):
+        """An observer is told of each publication, after the recorder of what is retained, also after a reload."""
+        context, told = self.fixture.realm_context, []
+
+        class Observer:
+            def record(self, *publication):
+                told.append(publication[1])
+
+        context.observe(Observer())
+        client = self.fixture.v2()
+        client.ask([16, 1, {}, "news"])
+        self.fixture.authorizer.retains, self.fixture.authorizer.retained = True, lambda topic: True
+        context.chain.replace([self.fixture.authorizer])
+        client.ask([16, 2, {}, "news"])
+        self.assertEqual((told, len(self.fixture.realm.retention)), (["news", "news"], 1))
+        context.observe(None)
+        client.ask([16, 3, {}, "news"])
+        self.assertEqual(len(told), 2)
+        context.chain.replace([])
+        self.assertIsNone(self.fixture.realm.broker.recorder)
 
     def test_free_id(self):
         """A session id is never given twice."""

@@ -33,7 +33,7 @@ class RecordingJournal:
     def note(self, event: str, kind: str, **fields: object) -> None:
         self.notes.append((event, kind, fields))
 
-    def count(self, event: str, kind: str) -> None:
+    def count(self, event: str, kind: str, **fields: object) -> None:
         self.counts.append((event, kind))
 
     def kinds(self, event: str) -> list[str]:
