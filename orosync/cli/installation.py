@@ -257,6 +257,11 @@ class Installation:
                 "the directory of PHP's sessions"
             )
             path = "/var/lib/php/sessions"
+        elif not Path(path).is_dir():
+            self.missing.append(
+                f"{path}, where PHP's sessions are to be, is no directory that can be seen from here: a cookie is "
+                "accepted only where orosync can read them"
+            )
         seconds = lifetime.value if lifetime and re.fullmatch("[1-9][0-9]*", lifetime.value) else PHP_LIFETIME
         return ["use = files", f"path = {path}", f"lifetime = {seconds}s"]
 

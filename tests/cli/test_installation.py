@@ -161,6 +161,9 @@ class StoreTests(InstallationCase):
         path.write_text(text.replace("save_path:", "# save_path:"))
         made = Installation(oro_application.read(self.top / "oro", {}), self.decided())
         self.assertIn("framework.session.save_path is not set", made.missing[0])
+        path.write_text(text.replace("/var/sessions/", "/var/elsewhere/"))
+        made = Installation(oro_application.read(self.top / "oro", {}), self.decided())
+        self.assertIn("oro/var/elsewhere/prod, where PHP's sessions are to be, is no directory", made.missing[0])
 
 
 class AccountTests(InstallationCase):
