@@ -20,6 +20,7 @@ from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.single_flight import SessionLookups, SingleFlight
 from orosync.interfaces import IHealthCheck
 from orosync.metrics import Metrics, Sample, Snapshot
+from orosync.ops.answers import StatusAnswer, plain
 from orosync.ops.health import Check, Health
 from orosync.ops.site import Operations, operations_site
 from orosync.session.context import ListenerSession
@@ -91,15 +92,14 @@ class Monitoring:
     def status(self) -> Deferred[dict[str, Any]]:
         """What this router is, and how it is, as plain values."""
         router = self._container.configuration.router
-        return succeed(
-            {
-                "version": __version__,
-                "node": router.node,
-                "configuration": str(self._container.configuration.path),
-                "health": self.health.report().words(),
-                "metrics": self.metrics.snapshot(),
-            }
+        answer = StatusAnswer(
+            version=__version__,
+            node=router.node,
+            configuration=str(self._container.configuration.path),
+            health=dict(self.health.report().words()),
+            metrics=self.metrics.snapshot(),
         )
+        return succeed(plain(answer))
 
     # -- sources
 

@@ -12,6 +12,18 @@ import attrs
 
 
 @attrs.frozen(kw_only=True)
+class StatusAnswer:
+    """``health``: {"status": "ready", "degraded" or "unready", "wrong": what is at fault, by check}; ``metrics`` as
+    ``orosync.metrics.Snapshot``."""
+
+    version: str
+    node: str
+    configuration: str
+    health: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
 class SessionRow:
     """A session that has joined. ``protocol``: "v1" or "v2"; ``queued``: bytes that wait for the client to read."""
 
