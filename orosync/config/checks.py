@@ -98,15 +98,17 @@ def named(fault: Fault, section: str, key: str, kind: str, wanted: str, titles: 
 
 
 def _realms(configuration: Configuration, titles: Titles, fault: Fault) -> None:
+    topics = [f"topics:{name}" for name in titles.get("topics", ())]
     for realm in configuration.realms.values():
         section = f"realm:{realm.name}"
         for wanted in realm.authenticators:
             named(fault, section, "authenticators", "authenticator", wanted, titles)
         for wanted in realm.authorizers:
             if wanted.startswith("topics:"):
-                named(fault, section, "authorizers", "topics", wanted.removeprefix("topics:"), titles)
+                if wanted not in topics:
+                    hint = did_you_mean(wanted, topics) or ", add that section or name another"
+                    fault(section, "authorizers", f"there is no [{wanted}]{hint}")
             elif wanted != "roles" and wanted not in titles.get("authorizer", ()):
-                topics = [f"topics:{name}" for name in titles.get("topics", ())]
                 known = ["roles", *topics, *titles.get("authorizer", ())]
                 hint = did_you_mean(wanted, known) or ", write topics:NAME, roles or the name of an [authorizer:NAME]"
                 fault(section, "authorizers", f"{wanted} is no authorizer{hint}")

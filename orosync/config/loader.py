@@ -76,7 +76,8 @@ def load(
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}), correct the path or its rights"]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not text in UTF-8 (byte {error.start}), write it anew"]) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}: is not text in UTF-8, save it as that (line {line})"]) from None
     raw = read(text)
     loading = _Loading(raw, path, Source(path.parent, os.environ if environ is None else environ, path.name))
     if raw.given_up:

@@ -10,6 +10,7 @@ A fault never repeats the text of its line, which may hold a secret.
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Iterator
 
 import attrs
@@ -81,17 +82,30 @@ def read(text: str) -> RawFile:
             faults.append((line, f"[{error.section}] {error.option}: is given a second time, remove one of the two"))
             lines[line - 1] = f"\0{line} ={lines[line - 1].partition('=')[2]}"
         except configparser.MissingSectionHeaderError as error:
-            faults.append((error.lineno, "this line stands before the first [section], put it into one"))
+            fault = "this line stands before the first [section], put it into one"
+            if lines[error.lineno - 1].startswith("["):
+                fault = "this line begins like a [section] and is none, end it with ]"
+            faults.append((error.lineno, fault))
             lines[error.lineno - 1] = _TAKEN_OUT
         except configparser.ParsingError as error:
             for line, _ in error.errors:
-                faults.append((line, "this line is neither [section], nor key = value, nor a # comment, correct it"))
+                faults.append((line, _neither(lines, line)))
                 lines[line - 1] = _TAKEN_OUT
         else:
             return RawFile(tuple(sections), tuple(sorted(faults)))
         if len(faults) >= MOST_FAULTS:
             faults.append((0, "there are too many faults to go on, correct these first"))
             return RawFile((), tuple(faults), given_up=True)
+
+
+def _neither(lines: list[str], line: int) -> str:
+    """What is told of a line that is nothing: its section, and the likely mistake, but none of its words."""
+    titles = (re.match(r"\[([^\]]+)\]", text) for text in reversed(lines[: line - 1]))
+    section = next((found[1] for found in titles if found), "\0")
+    where = "" if section.startswith("\0") else f"[{section}]: "  # that of a section that stood there before is gone
+    if re.match(r"[\w.-][^\s=:]*\s*:(?!//)", lines[line - 1]):
+        return f"{where}this line has a colon where = belongs, write key = value"
+    return f"{where}this line is neither [section], nor key = value, nor a # comment, correct it"
 
 
 class _Attempt:

@@ -339,7 +339,9 @@ class MistakesTests(FilesCase):
                 case,
                 "colon",
                 line,
-                f"[{case.title}] {name}: stands with a colon" if "=" in line else "this line is neither",
+                f"[{case.title}] {name}: stands with a colon"
+                if "=" in line
+                else f"[{case.title}]: this line has a colon",
             )
 
         self.collect(mistakes)

@@ -38,7 +38,7 @@ class References(FilesCase):
                 "[realm:oro] authenticators: there is no [authenticator:tickets], did you mean ticket? (line 5)"
             ),
             ("authorizers = topics:oro", "authorizers = topics:orro"): (
-                "[realm:oro] authorizers: there is no [topics:orro], did you mean oro? (line 6)"
+                "[realm:oro] authorizers: there is no [topics:orro], did you mean topics:oro? (line 6)"
             ),
             ("authorizers = topics:oro", "authorizers = role"): (
                 "[realm:oro] authorizers: role is no authorizer, did you mean roles? (line 6)"

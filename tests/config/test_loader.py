@@ -160,7 +160,7 @@ channel.acme/{x = subscribe user
             [
                 "[router] drian: is no key of [router], did you mean drain? (line 2)",
                 "[router] drain: '5' is not a duration, write 5s for seconds (line 3)",
-                "this line is neither [section], nor key = value, nor a # comment, correct it (line 4)",
+                "[router]: this line is neither [section], nor key = value, nor a # comment, correct it (line 4)",
                 f"[listen:public] endpoint: ssl: {own_tls} wrap it (line 6)",
                 "[listen:public] header_limit: '16K' is not a size, write it like 512B, 64KiB or 1MiB (line 7)",
                 "[listen:public] realm: there is no [realm:orro], did you mean oro? (line 8)",
@@ -215,7 +215,7 @@ channel.acme/{x = subscribe user
         for path, words in (
             (self.directory / "none.ini", "cannot be read (No such file or directory), correct the path or its rights"),
             (self.directory, "cannot be read (Is a directory), correct the path or its rights"),
-            (self.write(b"[a]\n\xff", "latin.ini"), "is not text in UTF-8 (byte 4), write it anew"),
+            (self.write(b"[a]\n\xff", "latin.ini"), "is not text in UTF-8, save it as that (line 2)"),
         ):
             error = self.assertRaises(ConfigError, load, path, ENVIRON)
             self.assertEqual(error.faults, (f"{path}: {words}",))

@@ -75,7 +75,7 @@ class Faulty(SynchronousTestCase):
             (
                 (1, "this line stands before the first [section], put it into one"),
                 (4, "[a] k: is given a second time, remove one of the two"),
-                (7, "this line is neither [section], nor key = value, nor a # comment, correct it"),
+                (7, "[a]: this line has a colon where = belongs, write key = value"),
                 (9, "[a] stands here a second time, join the two into one"),
                 (11, "this line is neither [section], nor key = value, nor a # comment, correct it"),
             ),
@@ -85,6 +85,24 @@ class Faulty(SynchronousTestCase):
             [("a", {"k": "1", "m": "2"}), ("b", {})],
         )
         self.assertNotIn("hush", repr(raw.faults))
+
+    def test_lines_that_are_nothing(self) -> None:
+        """The section is told, and a colon in place of the equals sign; a URL is no such mistake."""
+        neither = "[a]: this line is neither [section], nor key = value, nor a # comment, correct it"
+        for line, fault in [
+            ("key: hush", "[a]: this line has a colon where = belongs, write key = value"),
+            ("channel.acme/{id}:hush", "[a]: this line has a colon where = belongs, write key = value"),
+            ("key hush", neither),
+            ("https://hush", neither),
+            ("[hush", neither),
+        ]:
+            raw = read(f"[a]\nk = 1\n# more\n{line}\n[b]\n")
+            self.assertEqual(raw.faults, ((4, fault),))
+
+    def test_first_section(self) -> None:
+        """A first section without its bracket is told as such."""
+        first = (1, "this line begins like a [section] and is none, end it with ]")
+        self.assertEqual(read("[router\nk = hush\n").faults[0], first)
 
     def test_three_of_a_kind(self) -> None:
         """A key and a section that stand three times are two faults each."""
