@@ -186,7 +186,7 @@ class TicketVerifier:
         bad_digest, disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full,
         hasher_down, directory_down.
         """
-        exempt = False
+        exempt, ticket = False, None
         try:
             ticket = parse(text, self._settings.ticket_limit)
             check_age(ticket, self._settings.now(), self._settings.ttl, self._settings.future)
@@ -200,7 +200,7 @@ class TicketVerifier:
             if self._settings.used is not None:
                 self._settings.used.use(ticket, group)
         except Refused as refusal:
-            raise self.failed(facts, refusal, exempt) from None
+            raise self.failed(facts, _with_user(refusal, ticket), exempt) from None
         self._settings.journal.count("ticket", "accepted")
         return principal
 
@@ -294,6 +294,13 @@ class TicketVerifier:
         if not exempt and not isinstance(refusal, Unavailable):
             self._settings.failures.record(address_group(facts.address), self._settings.clock.seconds())
         return refusal
+
+
+def _with_user(refusal: Refused, ticket: Ticket | None) -> Refused:
+    """``refusal`` with a reason that says whose ticket it is."""
+    if ticket is None or ticket.is_back_end or repr(ticket.username) in refusal.reason:
+        return refusal
+    return type(refusal)(refusal.code, f"ticket of {ticket.username!r}: {refusal.reason}")
 
 
 def _names(ticket: Ticket) -> tuple[str, ...]:

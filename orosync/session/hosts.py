@@ -65,7 +65,7 @@ class SessionHost:
             raise Refused("no_credentials", "no ticket in the URL, nor anything else that its realm accepts")
         if not self._context.has_room(realm_context, principal):
             limit = self._context.user_limit
-            reason = f"user {principal.authid} has as many connections as connections_per_user allows ({limit})"
+            reason = f"user {principal.authid!r} has as many connections as connections_per_user allows ({limit})"
             raise Unavailable("too_many_sessions", reason)
         self._context.admitted_from(facts, principal)
         policy = self._policy(principal)

@@ -91,5 +91,6 @@ class VerifyTests(CommandCase):
         """A directory that is down is not the ticket's fault; only what is needed was started, and is stopped."""
         self.configure("secret = env:SECRET\ndirectory = people", "secret = env:SECRET\ndirectory = down")
         self.assertEqual(await self.orosync("ticket", "verify", stdin=ticket()), 3)
-        self.assertEqual((self.out, self.err), ("", "unreachable (directory_down): [directory:down] it is down\n"))
+        told = "unreachable (directory_down): ticket of 'anna': [directory:down] it is down\n"
+        self.assertEqual((self.out, self.err), ("", told))
         self.assertEqual(RUNNING, [])

@@ -158,7 +158,8 @@ class Failures(AuthenticatorCase):
         """A directory that is down counts against no address."""
         self.directory.fail_with = Unavailable("directory_down", "no connection")
         for _ in range(10):
-            self.refused(ticket_of(ANNA), "directory_down")
+            refusal = self.refused(ticket_of(ANNA), "directory_down")
+            self.assertEqual(refusal.reason, f"ticket of {ANNA.username!r}: no connection", "whose it is, is told once")
         self.directory.fail_with = None
         self.accepted(ticket_of(ANNA))
 
