@@ -32,18 +32,21 @@ from orosync.wamp.messages import Goodbye
 CHOICE = ("session", "user", "realm", "address", "role")
 """Arguments that choose sessions; what is not given does not matter."""
 
-SORTS: Mapping[str, Callable[[SessionRow], Any]] = {
-    "user": lambda row: (row.realm, row.user, row.session),
-    "since": lambda row: (row.since, row.session),
-    "queued": lambda row: (-row.queued, row.session),
-    "address": lambda row: (row.address, row.user, row.session),
+Chosen = tuple[ListenerSession, Joined]
+
+SORTS: Mapping[str, Callable[[Chosen], Any]] = {
+    "user": lambda one: (one[1].realm_context.name, one[1].member.principal.authid, one[1].member.session),
+    "since": lambda one: (one[1].member.joined, one[1].member.session),
+    "queued": lambda one: (-one[0].queued(), one[1].member.session),
+    "address": lambda one: (one[1].facts.address, one[1].member.principal.authid, one[1].member.session),
 }
 """Orders of the list of sessions; by default the first."""
 
+AT_A_TURN = 500
+"""Rows that are made in one turn of the reactor: some milliseconds."""
+
 LONGEST_REASON = 1000
 """Characters of the reason that clients are told."""
-
-Found = list[tuple[ListenerSession, Joined]]
 
 
 class SessionVerbs:
@@ -67,7 +70,7 @@ class SessionVerbs:
             StreamingVerb("kick", self._kick, acts=True),
         ]
 
-    def _chosen(self, arguments: Arguments) -> Found:
+    def _chosen(self, arguments: Arguments) -> list[Chosen]:
         """The sessions that the arguments choose: all without any of them."""
         session = int(number_of(arguments, "session"))
         user, realm, role = (text_of(arguments, name) for name in ("user", "realm", "role"))
@@ -95,13 +98,21 @@ class SessionVerbs:
                 found.append((one, joined))
         return found
 
-    def _list_sessions(self, arguments: Arguments) -> list[dict[str, Any]]:
+    def _list_sessions(self, arguments: Arguments) -> Deferred[list[dict[str, Any]]]:
         check_names(arguments, *CHOICE, "sort", "limit")
         sort = text_of(arguments, "sort") or "user"
         if sort not in SORTS:
             raise Rejected(f"sessions cannot be sorted by {sort}, but by {', '.join(SORTS)}")
-        rows = sorted((session_row(*one) for one in self._chosen(arguments)), key=SORTS[sort])
-        return [plain(row) for row in rows[: int(number_of(arguments, "limit")) or None]]
+        chosen = sorted(self._chosen(arguments), key=SORTS[sort])[: int(number_of(arguments, "limit")) or None]
+        return Deferred.fromCoroutine(self._rows(chosen))
+
+    async def _rows(self, chosen: list[Chosen]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(chosen), AT_A_TURN):
+            if start:
+                await deferLater(self._clock, 0, lambda: None)
+            rows += [plain(session_row(*one)) for one in chosen[start : start + AT_A_TURN]]
+        return rows
 
     def _list_subscriptions(self, arguments: Arguments) -> list[dict[str, Any]]:
         check_names(arguments, "realm", "topic", "limit")
@@ -137,7 +148,7 @@ class SessionVerbs:
         work.addErrback(lambda failure: failure.trap(CancelledError)).addCallback(lambda _: end())
         return work.cancel
 
-    async def _end_sessions(self, chosen: Found, goodbye: Goodbye, emit: Emit) -> None:
+    async def _end_sessions(self, chosen: list[Chosen], goodbye: Goodbye, emit: Emit) -> None:
         """As many at a time as at a stop: each page that is ended comes back with a request to PHP."""
         kicked, group = 0, int(DRAIN_RATE * DRAIN_STEP)
         # In another turn: the answer has to have begun.

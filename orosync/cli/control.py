@@ -66,9 +66,7 @@ def add_commands(commands: Any) -> None:
     _with_arguments(publish, "event")
     publish.add_argument("--user", metavar="NAME", help="only for the sessions of this user")
 
-    subscribe = _asking(
-        commands.add_parser("subscribe", help="print events as they come, a JSON object in each line"), streaming=True
-    )
+    subscribe = _asking(commands.add_parser("subscribe", help="print events as they come, a JSON object in each line"))
     subscribe.add_argument("topic", metavar="TOPIC", help="the topic or pattern")
     subscribe.add_argument(
         "--match", choices=[one.value for one in Match], default="exact", help="how a pattern matches"
@@ -103,12 +101,11 @@ def add_commands(commands: Any) -> None:
     trace.add_options(_asking(commands.add_parser("trace", help="print what happens to a user, a topic or an address")))
 
 
-def _asking(command: ArgumentParser, *, streaming: bool = False) -> ArgumentParser:
+def _asking(command: ArgumentParser) -> ArgumentParser:
     where = command.add_mutually_exclusive_group()
     where.add_argument("-c", "--config", metavar="FILE", help="the configuration of the router")
     where.add_argument("--socket", metavar="PATH", help="the control socket of the router")
-    if not streaming:
-        command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--json", action="store_true", help="print JSON")
     return command
 
 

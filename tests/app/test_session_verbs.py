@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.internet.threads import deferToThread
 
+from orosync.app import session_verbs
 from orosync.ops.answers import SessionRow, SubscriptionRow
 from orosync.wamp.payload import Payload
 from tests.cli.control_case import ControlCase
@@ -49,6 +50,13 @@ class Sessions(ControlCase):
         ):
             rows = await self.answer("sessions", *options)
             self.assertEqual([row["session"] for row in rows], [client.number for client in found], options)
+
+    async def test_many(self):
+        """They are listed in several turns of the reactor, so that nobody waits for it; each once, in order."""
+        self.patch(session_verbs, "AT_A_TURN", 2)
+        numbers = [(await self.client()).number for _ in range(5)]
+        rows = await self.answer("sessions", "--sort", "since")
+        self.assertEqual([row["session"] for row in rows], numbers)
 
     async def test_what_cannot_be_chosen(self):
         """Status 2, and what would be right."""
