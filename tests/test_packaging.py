@@ -133,15 +133,17 @@ class Contents(SynchronousTestCase):
         self.assertEqual(named, [*sorted(there), "twisted.plugins"])
 
     def test_wheel(self) -> None:
-        """The wheel holds every tracked file of the package, the plugin, the configurations, and nothing else."""
+        """The wheel holds every tracked file of the package, the plugin, the configurations, the manual page, and
+        nothing else."""
         with zipfile.ZipFile(built("wheel")) as wheel:
             names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         data = f"orosync-{__version__}.data/data/etc/orosync/"
+        pages = {f"orosync-{__version__}.data/data/share/man/man1/{path.name}" for path in (TREE / "man").iterdir()}
         package = {name for name in tracked() if name.startswith(("orosync/", "twisted/"))}
         etc = {data + name.removeprefix("etc/") for name in tracked() if name.startswith("etc/")}
         built_here = {name for name in names if re.fullmatch(r"orosync/identity/_rounds\.[\w.-]+\.so", name)}
         self.assertEqual(bool(built_here), compiles(), "the rounds of the digest in C")
-        self.assertEqual(sorted(names - built_here), sorted(package | etc))
+        self.assertEqual(sorted(names - built_here), sorted(package | etc | pages))
         self.assertTrue({data + "router.ini", data + "orosync.service", "orosync/py.typed"} <= names)
 
     def test_sdist(self) -> None:
