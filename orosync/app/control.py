@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,7 +17,7 @@ from orosync.app.node_verbs import NodeVerbs
 from orosync.app.realm_verbs import RealmVerbs
 from orosync.app.session_verbs import SessionVerbs
 from orosync.app.trace_verb import Tracing
-from orosync.config.operations import control_sockets
+from orosync.config.operations import control_sockets, in_good_hands, short_directory
 from orosync.ops.control import Control, control_site
 from orosync.session.context import ListenerSession
 
@@ -50,9 +51,16 @@ class ControlSocket(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._realm_verbs.start()
         site = control_site(self.control, self._container.reactor)
+        for uid in self._container.configuration.router.control_readers:
+            if not self.control.known(uid):
+                self._log.warn(
+                    "[router] control_readers: user {uid} will be denied, since the service has users of its own "
+                    "(PrivateUsers=): set PrivateUsers=no in a drop-in of the unit",
+                    uid=uid,
+                )
         mode = 0o666 if self._container.configuration.router.control_readers else 0o600
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make_directory()
             self._port = self._container.reactor.listenUNIX(os.fspath(self.path), site, mode=mode, wantPID=True)
         except Exception as error:
             if site.numPorts:
@@ -63,6 +71,16 @@ class ControlSocket(Service):
                 "reach this one, name a directory to write in",
                 path=os.fspath(self.path), why=why,
             )  # fmt: skip
+
+    def _make_directory(self) -> None:
+        """Raises OSError, also where another user has made that in which everyone may."""
+        directory = self.path.parent
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if directory == short_directory(os.getuid()):
+            if not in_good_hands(self.path):
+                raise PermissionError(errno.EPERM, f"{directory} is no directory of this user alone")
+            if self._container.configuration.router.control_readers:
+                directory.chmod(0o711)
 
     def stopService(self) -> Deferred[None]:
         """Remove the socket."""

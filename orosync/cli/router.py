@@ -13,7 +13,7 @@ from typing import Any
 
 from orosync.cli.streams import Misused
 from orosync.config.defaults import state_directory
-from orosync.config.operations import control_sockets, socket_path
+from orosync.config.operations import control_sockets, in_good_hands, socket_path
 from orosync.config.readers import Source, expanded
 from orosync.config.source import read
 from orosync.errors import Refused, Unavailable
@@ -46,8 +46,16 @@ class Router:
     router cannot do."""
 
     def __init__(self, candidates: Sequence[Path]) -> None:
-        self._path = next((path for path in candidates if path.is_socket()), None)
+        self._path: Path | None = None
         self._tried = candidates
+        self._closed: Path | None = None
+        for path in candidates:
+            try:
+                if path.is_socket():
+                    self._path = path
+                    break
+            except PermissionError:
+                self._closed = self._closed or path
 
     def ask(self, verb: str, arguments: Mapping[str, Any] | None = None, timeout: float | None = TIMEOUT) -> Any:
         """The answer of ``verb``."""
@@ -67,6 +75,8 @@ class Router:
                 raise Unavailable("not_running", f"the router went away ({error})") from None
 
     def _request(self, verb: str, arguments: Mapping[str, Any], timeout: float | None) -> http.client.HTTPResponse:
+        if self._path is None and self._closed is not None:
+            raise Refused("denied", f"this user may not look for a router at {self._closed}")
         if self._path is None:
             tried = ", ".join(map(str, self._tried))
             raise Unavailable("not_running", f"no router with this configuration runs here (no socket at {tried})")
@@ -120,4 +130,4 @@ def candidates(options: Namespace, environ: Mapping[str, str] = os.environ) -> l
     found = control_sockets(control, path, state, environ)
     if control is None:  # the router may be a unit, with directories of its own
         found += [directory / found[0].name for directory in UNIT_DIRECTORIES]
-    return list(dict.fromkeys(found))
+    return [path for path in dict.fromkeys(found) if in_good_hands(path)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -15,6 +17,9 @@ from orosync.config.fields import setting
 
 LONGEST_SOCKET = 107
 """Bytes of the path of a UNIX socket (unix(7))."""
+
+EVERYONES = Path("/tmp")
+"""Where a control socket is made whose path would be too long; not $TMPDIR, which differs between processes."""
 
 
 def socket_path(text: str, source: readers.Source) -> Path:
@@ -56,7 +61,33 @@ def control_sockets(
         return [configured]
     name = f"control-{zlib.crc32(os.fsencode(configuration.resolve())):08x}.sock"
     runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return [*([Path(runtime) / name] if runtime else []), state / name]
+    found = [*([Path(runtime) / name] if runtime else []), state / name]
+    fitting = [path for path in found if len(os.fsencode(path)) <= LONGEST_SOCKET]
+    if found[-1] not in fitting:
+        users = [os.getuid()]
+        with suppress(OSError):
+            users.append(state.stat().st_uid)  # the router's user, where root asks
+        fitting += [short_directory(uid) / name for uid in dict.fromkeys(users)]
+    return fitting
+
+
+def short_directory(uid: int) -> Path:
+    """Where a user's routers make control sockets whose paths would be too long elsewhere."""
+    return EVERYONES / f"orosync-{uid}"
+
+
+def in_good_hands(path: Path) -> bool:
+    """Whether nobody but its user can make sockets in a short_directory: it is made where everyone may make one. True
+    for a socket elsewhere."""
+    directory = path.parent
+    if directory.parent != EVERYONES or not directory.name.startswith("orosync-"):
+        return True
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False
+    private = stat.S_ISDIR(found.st_mode) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return private and directory == short_directory(found.st_uid)
 
 
 @frozen(kw_only=True)

@@ -72,8 +72,8 @@ class RouterSection:
     control: Path | None = setting(
         operations.socket_path,
         "The UNIX socket for `orosync status`, `sessions`, `kick` and the other commands that ask a running router.",
-        otherwise="`control-NUMBER.sock` in `$RUNTIME_DIRECTORY`, else in `state`; the number belongs to the path of "
-        "this file",
+        otherwise="`control-NUMBER.sock` in `$RUNTIME_DIRECTORY`, else in `state`, or in `/tmp/orosync-UID` if that "
+        "path is too long for a socket; the number belongs to the path of this file",
         example="/run/orosync/control.sock",
     )
     control_readers: tuple[int, ...] = setting(

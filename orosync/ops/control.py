@@ -15,6 +15,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import attrs
@@ -92,14 +93,24 @@ class Peer:
             return str(self.uid)
 
 
-def peer_of(transport: Any) -> Peer:
+def known_users(uid_map: Path = Path("/proc/self/uid_map")) -> Callable[[int], bool]:
+    """Whether a uid means a user here: in a user namespace (``PrivateUsers=``) the kernel tells of every user without
+    a mapping that it is the same one, "nobody" (user_namespaces(7))."""
+    try:
+        rows = [tuple(map(int, row.split())) for row in uid_map.read_text().splitlines()]
+    except (OSError, ValueError):
+        return lambda uid: True
+    return lambda uid: any(first <= uid < first + count for first, _, count in rows)
+
+
+def peer_of(transport: Any, known: Callable[[int], bool]) -> Peer:
     """Who is connected to a UNIX socket."""
     try:
         raw = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     except (AttributeError, OSError):
         return Peer(None)
     pid, uid, _ = struct.unpack("3i", raw)
-    return Peer(uid, pid)
+    return Peer(uid if known(uid) else None, pid)
 
 
 @attrs.frozen
@@ -129,6 +140,7 @@ class Control:
         self._journal = journal
         self._owner = owner
         self._readers = frozenset(readers)
+        self.known = known_users()
         self.verbs: dict[str, Verb | StreamingVerb] = {}
 
     def add(self, *verbs: Verb | StreamingVerb) -> None:
@@ -158,7 +170,7 @@ class _VerbPage(Resource):
 
     def render_POST(self, request: Request) -> bytes | int:
         request.setHeader(b"content-type", b"application/json")
-        peer = peer_of(request.transport)
+        peer = peer_of(request.transport, self._control.known)
         try:
             arguments = _arguments(request)
         except Rejected as rejection:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from argparse import Namespace
 from pathlib import Path
 
-from orosync.cli.router import candidates
+from orosync.cli.router import Router, candidates
 from orosync.cli.streams import Misused
+from orosync.errors import Refused, Unavailable
 from tests.cli.command_case import CommandCase
 
 
@@ -43,3 +46,26 @@ class Places(CommandCase):
             error = self.assertRaises(Misused, self.found, **options)
             self.assertIn(words.rstrip(", *"), str(error))
         self.assertEqual(self.found(socket="/run/x"), [Path("/run/x")])
+
+
+class Hidden(type(Path())):
+    """A path in a directory that this user may not enter, as that of a unit's state."""
+
+    def is_socket(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+
+class Denied(CommandCase):
+    """A user that may not see everything."""
+
+    def test_nothing_else_is_there(self):
+        error = self.assertRaises(Refused, Router([Hidden("/srv/a.sock"), Path("/not/there")]).ask, "status")
+        self.assertEqual(str(error), "this user may not look for a router at /srv/a.sock")
+
+    def test_the_router_is_elsewhere(self):
+        """It is found all the same."""
+        place = Path(self.mktemp()).absolute()
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(os.path.relpath(place))
+        error = self.assertRaises(Unavailable, Router([Hidden("/srv/a.sock"), place]).ask, "status")
+        self.assertIn(f"no router answers at {place}", str(error))

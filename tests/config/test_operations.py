@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from orosync.config import operations
 from orosync.config.endpoints import Reach
 from tests.config.files import SOUND, FilesCase
 
@@ -51,3 +55,63 @@ class Operations(FilesCase):
         self.assertIn("'directory:peopel' is no shared dependency, did you mean directory:people?", fault)
         (fault,) = self.faults(f"{head}people\n")
         self.assertIn("'people' is no dependency, write directory:NAME, sessions:NAME or uplink:NAME", fault)
+
+
+class Sockets(FilesCase):
+    """Where a control socket is made whose path has to be short."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.everyones = self.directory / "tmp"
+        self.everyones.mkdir()
+        self.patch(operations, "EVERYONES", self.everyones)
+        self.own = operations.short_directory(os.getuid())
+
+    def places(self, state: Path, **environ: str) -> list[Path]:
+        return operations.control_sockets(None, self.directory / "router.ini", state, environ)
+
+    def test_a_path_that_fits(self) -> None:
+        """107 bytes are no reason to go elsewhere, 108 are."""
+        short = Path("/srv")
+        (found,) = self.places(short)
+        room = operations.LONGEST_SOCKET - len(os.fsencode(found)) - 1
+        self.assertEqual([one.parent for one in self.places(short / ("x" * room))], [short / ("x" * room)])
+        (found,) = self.places(short / ("x" * (room + 1)))
+        self.assertEqual(found.parent, self.own)
+
+    def test_bytes_count(self) -> None:
+        """Not characters."""
+        self.assertEqual(self.places(Path("/srv", "\u00e4" * 50))[0].parent, self.own)
+
+    def test_the_directory_of_systemd(self) -> None:
+        """It comes first all the same."""
+        found = self.places(Path("/srv", "x" * 200), RUNTIME_DIRECTORY="/run/orosync")
+        self.assertEqual([one.parent for one in found], [Path("/run/orosync"), self.own])
+        self.assertEqual(len({one.name for one in found}), 1)
+
+    def test_the_router_of_another_user(self) -> None:
+        """root finds it: it is the user to whom the state belongs."""
+        state = self.directory / ("x" * 120)
+        state.mkdir()
+        os.chown(state, 12345, -1) if os.getuid() == 0 else self.patch(os, "getuid", lambda: 12345)
+        found = [one.parent.name for one in self.places(state)]
+        self.assertEqual(found, [f"orosync-{os.getuid()}", f"orosync-{state.stat().st_uid}"])
+
+    def test_in_good_hands(self) -> None:
+        """A directory of the user in its name, in which others cannot write, and no link to one."""
+        path = self.own / "control.sock"
+        self.assertFalse(operations.in_good_hands(path))
+        self.own.mkdir(mode=0o700)
+        self.assertTrue(operations.in_good_hands(path))
+        self.own.chmod(0o711)
+        self.assertTrue(operations.in_good_hands(path))
+        self.own.chmod(0o770)
+        self.assertFalse(operations.in_good_hands(path))
+        self.own.rmdir()
+        (self.directory / "elsewhere").mkdir(mode=0o700)
+        self.own.symlink_to(self.directory / "elsewhere")
+        self.assertFalse(operations.in_good_hands(path))
+        others = operations.short_directory(os.getuid() + 1)
+        others.mkdir(mode=0o700)
+        self.assertFalse(operations.in_good_hands(others / "control.sock"))
+        self.assertTrue(operations.in_good_hands(Path("/srv/control.sock")))

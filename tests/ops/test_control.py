@@ -7,13 +7,24 @@ import shutil
 import socket
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from orosync.ops.control import LONGEST_REQUEST, Control, Peer, Rejected, StreamingVerb, Verb, control_site
+from orosync.ops.control import (
+    LONGEST_REQUEST,
+    Control,
+    Peer,
+    Rejected,
+    StreamingVerb,
+    Verb,
+    control_site,
+    known_users,
+    peer_of,
+)
 from orosync.testing import RecordingJournal
 
 OWNER, READER, STRANGER = 1000, 1001, 1002
@@ -35,6 +46,34 @@ class Rights(SynchronousTestCase):
         ):
             found = control.may(Peer(uid), ask), control.may(Peer(uid), act)
             self.assertEqual(found, (may_ask, may_act), uid)
+
+
+class Users(SynchronousTestCase):
+    """In a user namespace, as systemd makes it for PrivateUsers=yes."""
+
+    def known(self, text):
+        path = Path(self.mktemp())
+        path.write_text(text)
+        return known_users(path)
+
+    def test_mapped_users(self):
+        """root and the service's own user."""
+        known = self.known("         0          0          1\n     61616      61616          1\n")
+        self.assertEqual([uid for uid in (0, 1, 1001, 61616, 65534) if known(uid)], [0, 61616])
+
+    def test_all_users(self):
+        """Outside of a namespace, and where the kernel does not tell."""
+        for known in (self.known("0 0 4294967295\n"), known_users(Path("/not/there"))):
+            self.assertTrue(known(65534))
+
+    def test_everybody_is_nobody(self):
+        """A user without a mapping is not the user "nobody", who may be one of the readers."""
+        ours, theirs = socket.socketpair()
+        for one in (ours, theirs):
+            self.addCleanup(one.close)
+        transport = SimpleNamespace(socket=ours)
+        self.assertEqual(peer_of(transport, lambda uid: True), Peer(os.getuid(), os.getpid()))
+        self.assertEqual(peer_of(transport, lambda uid: False), Peer(None, os.getpid()))
 
 
 class Connection(http.client.HTTPConnection):
