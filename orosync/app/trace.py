@@ -273,7 +273,8 @@ class Trace:
             if query.topic is not None or topic in self._topics:
                 ended = self._ending.get(context.name)
                 why = "no session in this realm" if ended is None else f"its session has ended: {ended}"
-                self._not_sent(publication, "no_session", why, {"user": query.user, "realm": context.name})
+                who = {} if query.user is None else {"user": query.user}
+                self._not_sent(publication, "no_session", why, {**who, "realm": context.name})
             return
         for one in followed.values():
             if any(subscription.id in one.member.subscriptions for subscription in matching):

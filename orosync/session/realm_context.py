@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from orosync.authz.chain import Chain
 from orosync.clocks import Now
 from orosync.config.realms import RealmSection
+from orosync.errors import SHOWN
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Principal, SessionFacts
 from orosync.router.deliveries import Member
@@ -29,7 +30,8 @@ DEPARTURES = 1000
 
 
 class Departure(NamedTuple):
-    """A session that has left. ``time`` in seconds, by the realm's clock."""
+    """A session that has left. ``time`` in seconds, by the realm's clock; ``reason`` is cut short: it may be a client's
+    words."""
 
     time: float
     session: int
@@ -145,10 +147,9 @@ class RealmContext:
     ) -> None:
         """The member is gone, ``reason`` says why: members that waited for it are told, and its testaments are
         published. The other arguments as for ``join``."""
-        address = "" if facts is None else facts.address
-        self.departures.append(
-            Departure(self.clock.seconds(), member.session, member.principal.authid, address, reason)
-        )
+        address, reason = "" if facts is None else facts.address, reason[:SHOWN]
+        now, user = self.clock.seconds(), member.principal.authid
+        self.departures.append(Departure(now, member.session, user, address, reason))
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:

@@ -129,6 +129,13 @@ class TraceTests(SynchronousTestCase):
         self.fixture.clock.pump([0, 0])
         self.assertEqual(self.delivered(), [])
 
+    def test_no_session_of_an_address(self):
+        """No user is named where none is asked for."""
+        trace = self.begin(address="192.0.2.99", topic="news")
+        self.publish(trace, "news")
+        (row,) = self.said("not_sent")
+        self.assertEqual((row["code"], row["realm"], "user" in row), ("no_session", "oro", False))
+
 
 class Clocks(SynchronousTestCase):
     """Which clock a trace is told of."""

@@ -101,6 +101,8 @@ class RealmContextTests(SynchronousTestCase):
         self.assertEqual((departures[0].user, departures[0].time, departures[-1].time), ("anna", 0, 5))
         self.assertEqual(departures[-1].session, client.session_id)
         self.assertEqual({one.address for one in departures}, {connection_facts().address})
+        self.fixture.v1().session.closed(True, 1000, "x" * 5000)
+        self.assertEqual(len(departures[-1].reason), 200)
 
     def test_observed(self):
         """An observer is told of each publication, after the recorder of what is retained, also after a reload."""
