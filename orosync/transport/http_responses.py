@@ -14,7 +14,6 @@ RETRY_AFTER = 5
 """Seconds that a client is asked to wait after 503."""
 
 PHRASES = {
-    200: "OK",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
@@ -25,6 +24,8 @@ PHRASES = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
+"""Of refusals."""
+
 _EXTRA = {
     # For a request of another version of WebSocket, which is refused with 400 (RFC 6455 sections 4.2.2 and 4.4).
     400: "Sec-WebSocket-Version: 13\r\n",
@@ -55,7 +56,7 @@ There is nothing to read in a browser.</p>
 
 
 def _whole(status: int, date: str, kind: Body) -> bytes:
-    phrase = PHRASES[status]
+    phrase = PHRASES.get(status, "OK")
     body = {Body.PHRASE: f"{phrase}\n", Body.PAGE: _PAGE, Body.NONE: ""}[kind]
     content_type = "text/html" if kind is Body.PAGE else "text/plain"
     described = f"Content-Type: {content_type}; charset=utf-8\r\n" if body else ""
