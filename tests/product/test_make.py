@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,7 +43,7 @@ class MakeCase(SynchronousTestCase):
 
     def ends(self, child: Child, number: signal.Signals) -> str:
         """What it has said when a signal for the whole group has ended make, and every process of the group."""
-        with suppress(ProcessLookupError):  # it has ended already
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
             os.killpg(child.process.pid, number)
         self.assertEqual(self.waited(child), -number)  # as a shell wants it of a program it interrupts
         self.nothing_left(child)
