@@ -286,6 +286,11 @@ class OriginRule:
     """
 
     def __init__(self, entries: Iterable[str], required: bool = True) -> None:
+        self._required = required
+        self.replace(entries)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        """From now on ``entries`` hold; with a ValueError those before do."""
         hosts, origins = set(), set()
         for entry in entries:
             found = _ORIGIN.fullmatch(entry.lower())
@@ -297,7 +302,6 @@ class OriginRule:
                 hosts.add(found["host"])
         self._hosts = frozenset(hosts)
         self._origins = frozenset(origins)
-        self._required = required
 
     def allows(self, origin: str | None) -> bool:
         """Whether a request with this Origin header (None: without one) is allowed."""

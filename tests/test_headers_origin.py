@@ -77,6 +77,15 @@ class OriginRuleTests(SynchronousTestCase):
         """Without configured origins none is allowed."""
         self.assertFalse(OriginRule(()).allows("http://localhost"))
 
+    def test_replaced(self) -> None:
+        """Other entries hold from then on; with one that cannot be meant, those before stay."""
+        rule = OriginRule(["a.example"], required=False)
+        rule.replace(["https://b.example"])
+        with self.assertRaises(ValueError):
+            rule.replace(["a.example", "*"])
+        origins = ("http://a.example", "https://b.example", None)
+        self.assertEqual([rule.allows(one) for one in origins], [False, True, True])
+
     def test_entries_that_cannot_be_meant_are_errors(self) -> None:
         """A pattern, a port without a scheme or a URL with a path would never match as its author thinks."""
         for entry in ("*", "*.example", "shop.example:8443", "https://shop.example/admin", "null", "", "a b"):

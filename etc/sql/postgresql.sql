@@ -10,6 +10,10 @@
 -- your application stores there. With --set=view=yes orosync gets a view of that key instead of the column; then set
 -- `users = orosync_user` in its [directory:...], and DROP VIEW orosync_user before each upgrade of Oro, which otherwise
 -- could not change the columns of the view. (Up to Oro 6.0 the view is not needed.)
+--
+-- For `origins_from` of a [listen:...], --set=origins=yes gives orosync the Application URL, by a view of this one value
+-- of Oro's configuration, and the time of its last change (Oro 7.0 and later). DROP VIEW orosync_application_url before
+-- each upgrade of Oro, too.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -46,6 +50,25 @@ SELECT EXISTS (
     GRANT SELECT ON orosync_user TO orosync;
 \else
     GRANT SELECT (id, username, email, email_lowercase, password, enabled, serialized_data) ON oro_user TO orosync;
+\endif
+
+\if :{?origins}
+\else
+    \set origins no
+\endif
+SELECT EXISTS (
+    SELECT FROM information_schema.tables
+     WHERE table_schema = current_schema() AND table_name = 'oro_sync_websocket_server_state'
+) AS changes_are_noted \gset
+\if :origins
+    DROP VIEW IF EXISTS orosync_application_url;
+    CREATE VIEW orosync_application_url WITH (security_barrier) AS
+        SELECT v.text_value FROM oro_config_value v JOIN oro_config c ON c.id = v.config_id
+         WHERE c.entity = 'app' AND c.record_id = 0 AND v.section = 'oro_ui' AND v.name = 'application_url';
+    GRANT SELECT ON orosync_application_url TO orosync;
+    \if :changes_are_noted
+        GRANT SELECT (id, updated_at) ON oro_sync_websocket_server_state TO orosync;
+    \endif
 \endif
 
 COMMIT;

@@ -33,6 +33,7 @@ from orosync.demo.data import demo_users
 from orosync.embedded.component import component_maker
 from orosync.errors import ConfigError
 from orosync.identity.cookie_authenticator import CookieAuthenticator
+from orosync.identity.directories.pool import SqlService
 from orosync.identity.directories.static import StaticDirectory
 from orosync.identity.factory import (
     AnonymousAuthenticator,
@@ -68,6 +69,7 @@ class Container:
 
     ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
     once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
+    ``databases`` has those of directories, by their names.
     """
 
     def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
@@ -82,6 +84,7 @@ class Container:
         self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []
         self.titles: dict[int, str] = {}
+        self.databases: dict[str, SqlService] = {}
         self._plugins: dict[str, Any] = {}
         self._faults: list[str] = []
         self._chains: dict[str, Chain] = {}
@@ -231,6 +234,7 @@ class Container:
         if isinstance(section, SqlDirectorySection):
             lookups, service = sql_directory(section, self.journal, self.reactor)
             self.services.append(service)
+            self.databases[name] = service
             return lookups
         directory: IDirectory = self._foreign("directory", section, IDirectory)
         return directory

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from orosync.app.authorizers import Authorizers
 from orosync.app.container import Container
+from orosync.app.origins import Origins
 from orosync.authz.topics import TopicRules
 from orosync.config import Configuration, load
 from orosync.config.credentials import Secret
@@ -108,7 +109,8 @@ class RuleReload:
 
 
 class Reload:
-    """Everything that is read anew: ``rules``, shared passwords, and by listener its pages and certificates."""
+    """Everything that is read anew: ``rules``, shared passwords, followed ``origins``, and by listener its pages and
+    certificates."""
 
     _log = Logger()
 
@@ -118,8 +120,10 @@ class Reload:
         sharing: Sharing,
         pages: Mapping[str, StaticPages],
         credentials: Mapping[str, ReloadingCredentials],
+        origins: Iterable[Origins] = (),
     ) -> None:
         self._rules = rules
+        self._origins = origins
         self._sharing = sharing
         self._pages = pages
         self._credentials = credentials
@@ -129,6 +133,8 @@ class Reload:
         answer = self._rules.reload()
         changed, refused = list(answer.changed), list(answer.refused)
         self._sharing.refresh()
+        for followed in self._origins:
+            followed.refresh()
         for name, pages in self._pages.items():
             try:
                 if pages.read():

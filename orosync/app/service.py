@@ -35,6 +35,7 @@ from orosync.app.listeners import (
 )
 from orosync.app.node_verbs import NodeVerbs
 from orosync.app.operations import Monitoring
+from orosync.app.origins import origins
 from orosync.app.process import Process
 from orosync.app.reload import Reload, RuleReload
 from orosync.app.summary import Summary
@@ -110,9 +111,16 @@ class RouterService(MultiService):
         }
         self._demo = self._demonstration()
         self._factories = {name: self._factory(one) for name, one in self._configuration.listeners.items()}
+        self._origins = origins(
+            self._configuration.listeners.values(),
+            {name: factory.origin_rule for name, factory in self._factories.items()},
+            container.databases.__getitem__,
+            container.journal,
+            container.reactor,
+        )
         self._stops = False
         self._closing: list[Deferred[None]] | None = None
-        for part in [*container.services, container.sharing]:
+        for part in [*container.services, container.sharing, *self._origins]:
             part.setServiceParent(self)
         self._credentials = {
             one.name: credentials(one, container.configuration.router.state, container.now)
@@ -120,7 +128,7 @@ class RouterService(MultiService):
             if one.tls
         }
         rules = RuleReload(container, self._reauthorization, self._all_sessions, self)
-        self._reload = Reload(rules, container.sharing, self._pages, self._credentials)
+        self._reload = Reload(rules, container.sharing, self._pages, self._credentials, self._origins)
         self._monitoring = Monitoring(
             container,
             components=self._components.components,

@@ -14,7 +14,6 @@ from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from orosync.authz import channels, oro_yaml
 from orosync.authz.factory import ORO_CHANNELS
@@ -27,15 +26,10 @@ from orosync.config.database_dsn import MYSQL
 from orosync.config.oro_application import OroApplication
 from orosync.errors import ConfigError
 from orosync.identity.directories import sql
+from orosync.identity.directories.application_url import APPLICATION_URL, origin_of
 from orosync.identity.directories.sql import QueryLimits
 
 DIRECTORY, STEPS = Path("/etc/orosync"), "NEXT-STEPS.txt"
-
-APPLICATION_URL = (
-    "SELECT v.text_value FROM oro_config_value v JOIN oro_config c ON c.id = v.config_id "
-    "WHERE c.entity = 'app' AND c.record_id = 0 AND v.section = 'oro_ui' AND v.name = 'application_url'"
-)
-"""The global value of Oro's system configuration (ConfigBundle)."""
 
 LIMITS = QueryLimits(connect=5.0, query=5.0, connections=1)
 
@@ -113,7 +107,7 @@ class _Questions:
         given = self._options.application_url
         if given is not None:
             try:
-                return _origin(given)
+                return origin_of(given)
             except ValueError as error:
                 raise Misused(f"--application-url {error}") from None
         permitted = self._options.query_database or (
@@ -121,7 +115,7 @@ class _Questions:
             and self._yes("Read the Application URL from Oro's database, with Oro's account, by one SELECT?", False)
         )
         found = self._from_database() if permitted else ""
-        return self._asked("Application URL, the back office's address in browsers", found, _origin, optional=True)
+        return self._asked("Application URL, the back office's address in browsers", found, origin_of, optional=True)
 
     def proxy(self, origin: str) -> str:
         """One of PROXIES."""
@@ -184,16 +178,6 @@ class _Questions:
         if not text:
             raise Misused("the questions were not answered: use options, and --no-input")
         return text.strip()
-
-
-def _origin(url: str) -> str:
-    """The origin of a URL, "" of none."""
-    if not url:
-        return ""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is not a URL, write it like https://oro.example.com")
-    return readers.origins(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", readers.BUILTIN)[0]
 
 
 def _proxy(text: str) -> str:

@@ -22,6 +22,7 @@ from orosync.config.sections import (
     DemoDirectorySection,
     ForeignSection,
     NotificationsSection,
+    SqlDirectorySection,
     StaticDirectorySection,
     TicketSection,
 )
@@ -78,6 +79,7 @@ def check(
     for listener in configuration.listeners.values():
         _listener(configuration, listener, titles, fault)
         _access(listener, fault, faulty.get(f"listen:{listener.name}", ()))
+        _origins_from(configuration, listener, titles, fault)
         _publishing(configuration, listener, fault)
         if configuration.router.demo:
             _demo(listener, fault)
@@ -227,6 +229,22 @@ def _listener(configuration: Configuration, listener: ListenSection, titles: Tit
             fault(section, "authenticators", f"no realm has {wanted}{hint}")
 
 
+def _origins_from(configuration: Configuration, listener: ListenSection, titles: Titles, fault: Fault) -> None:
+    """A database of Oro's."""
+    wanted, section = listener.origins_from, f"listen:{listener.name}"
+    if not wanted:
+        return
+    named(fault, section, "origins_from", "directory", wanted, titles)
+    directory = configuration.directories.get(wanted)
+    if directory is not None and not isinstance(directory, SqlDirectorySection):
+        fault(
+            section,
+            "origins_from",
+            f"[directory:{wanted}] is no database of Oro's, name one with use = postgresql or use = mysql, or list the "
+            "origins",
+        )
+
+
 def _authenticators(configuration: Configuration) -> list[str]:
     """All that realms name: clients of WAMP v2 name their realm themselves, so on a listener any may be meant."""
     return list(dict.fromkeys(name for realm in configuration.realms.values() for name in realm.authenticators))
@@ -276,12 +294,16 @@ def _access(listener: ListenSection, fault: Fault, faulty: Collection[str]) -> N
             if listener.health == getattr(listener, key):
                 fault(section, "health", f"is the same as {key}, write another path")
     if listener.transport == "rawsocket":
-        for key in ("path", "longpoll", "pages", "health", "trusted_proxies"):
+        for key in ("path", "longpoll", "pages", "health", "trusted_proxies", "origins_from"):
             if getattr(listener, key) and not (key == "trusted_proxies" and listener.proxy_protocol):
                 fault(section, key, "is for WebSocket alone, remove the line or write transport = universal")
         if listener.compression != "off":
             fault(section, "compression", "is for WebSocket alone, remove the line or write transport = universal")
-    elif listener.reach is Reach.OTHER_MACHINES and listener.origin == "required" and not listener.origins:
+    elif (
+        listener.reach is Reach.OTHER_MACHINES
+        and listener.origin == "required"
+        and not (listener.origins or listener.origins_from)
+    ):
         fault(
             section,
             "origins",

@@ -16,6 +16,14 @@ from orosync.config import credentials, endpoints, readers
 from orosync.config.fields import setting
 
 
+def sql_directory(text: str, source: readers.Source) -> str:
+    """``directory:NAME``; the name."""
+    kind, _, called = text.partition(":")
+    if kind != "directory" or not called:
+        raise ValueError(f"{text!r} is no directory, write directory:NAME")
+    return readers.name(called, source)
+
+
 @frozen(kw_only=True)
 class ListenSection:
     """[listen:NAME]: a port, the clients that may connect to it, and their limits."""
@@ -62,6 +70,14 @@ class ListenSection:
         "publisher sends `127.0.0.1`. Required where other machines can connect, unless `origin = optional`.",
         unset=(),
         otherwise="on loopback and UNIX sockets: `localhost 127.0.0.1 [::1]`",
+    )
+    origins_from: str = setting(
+        sql_directory,
+        "Also allow the origin of Oro's Application URL, read from the database of this directory and followed when it "
+        "is changed ([directories.md](directories.md#the-origin-of-oros-pages)).",
+        unset="",
+        otherwise="only what `origins` lists",
+        example="directory:people",
     )
     origin: str = setting(
         readers.choice("required", "optional"),

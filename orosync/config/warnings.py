@@ -120,7 +120,8 @@ def _listener(listener: ListenSection, warn: Warn) -> None:
     if publishes and listener.transport != "rawsocket" and "127.0.0.1" not in listener.origins:
         warn(f"listen:{listener.name}", "origins", "Oro's publisher sends 127.0.0.1 and is refused, add it")
     pages = listener.transport != "rawsocket" and not listener.publisher
-    if pages and listener.trusted_proxies and set(listener.origins) == set(LOCAL_ORIGINS):
+    local = set(listener.origins) == set(LOCAL_ORIGINS) and not listener.origins_from
+    if pages and listener.trusted_proxies and local:
         warn(
             f"listen:{listener.name}",
             "origins",

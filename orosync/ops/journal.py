@@ -99,6 +99,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "frame.skipped",
             "hasher",
             "link.failed",
+            "origins",
             "ping.failed",
             "probe",
             "proxy.hidden",

@@ -11,7 +11,6 @@ from typing import Any
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from orosync.headers import OriginRule
 from orosync.transport.accepting import hand_over
 from orosync.transport.admission import Place
 from orosync.transport.handshake import note_refusal
@@ -47,7 +46,7 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns, listener.responses)
     return listener.connection_class(
         WebSocketConnection,
-        origin_rule=OriginRule(settings.origins, settings.origin_required),
+        origin_rule=listener.origin_rule,
         site=None if settings.web is None and longpoll is None else site,
         longpoll=longpoll,
     )

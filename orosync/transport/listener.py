@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from orosync.clocks import Now, epoch
-from orosync.headers import UNIX, plain_address, speaks_for_others
+from orosync.headers import UNIX, OriginRule, plain_address, speaks_for_others
 from orosync.interfaces import IJournal, ISessionHost
 from orosync.transport.accepting import Build, DelayedConnection, Refusals, RefusedConnection
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
@@ -69,6 +69,7 @@ class ListenerFactory(Factory):
             max(settings.handshake_timeout, settings.close_timeout, settings.ping_interval, settings.ping_timeout),
         )
         self.connection_limit = ConnectionLimit(settings, clock, journal)
+        self.origin_rule = OriginRule(settings.origins, settings.origin_required)
         self.settings = settings
         self.journal = journal
         self.clock = clock

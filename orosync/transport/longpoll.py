@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.resource import Resource
 
-from orosync.headers import UNIX, OriginRule, plain_address
+from orosync.headers import UNIX, plain_address
 from orosync.interfaces import Admission
 from orosync.model import ConnectionFacts
 from orosync.transport.admission import Place, PlaceAnswer
@@ -141,9 +141,8 @@ class LongPoll(Resource):
         super().__init__()  # type: ignore[no-untyped-call]
         self._listener = listener
         self._base = path.rstrip("/") + "/"
-        settings = listener.settings
-        self._rule = OriginRule(settings.origins, settings.origin_required)
-        self._context = LongPollContext(listener, min(WAIT, settings.ping_interval))
+        self._rule = listener.origin_rule
+        self._context = LongPollContext(listener, min(WAIT, listener.settings.ping_interval))
         self._links: dict[str, LongPollConnection] = {}
 
     def serves(self, path: str) -> bool:

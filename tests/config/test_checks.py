@@ -178,9 +178,30 @@ class Doors(FilesCase):
         for endpoint in ("tcp:8080", "tcp:8080:interface=192.0.2.7", "systemd:domain=INET:name=ws"):
             text = SOUND.replace("tcp:8080:interface=127.0.0.1", endpoint)
             self.assertEqual(self.faults(text), [fault])
+            with_database = text.replace(
+                "use = static\nuser.admin = 1 env:ADMIN_HASH", "use = postgresql\ndsn = env:ORO_DB_DSN"
+            ).replace("endpoint", "origins_from = directory:people\nendpoint")
+            self.load(with_database, {**ENVIRON, "ORO_DB_DSN": "postgres://a:b@localhost/oro"})
             for line in ("origin = optional", "origins = https://oro.example.com"):
                 found = self.load(text.replace("endpoint", f"{line}\nendpoint")).warnings
                 self.assertEqual([one for one in found if "unencrypted" not in one], [])
+
+    def test_origins_of_a_database(self) -> None:
+        """``origins_from`` names a directory that is a database of Oro's, on a listener that pages connect to."""
+        table = {
+            "people": "'people' is no directory, write directory:NAME",
+            "sessions:people": "'sessions:people' is no directory, write directory:NAME",
+            "directory:peopel": "there is no [directory:peopel], did you mean people?",
+            "directory:people": "[directory:people] is no database of Oro's, name one with use = postgresql or "
+            "use = mysql, or list the origins",
+        }
+        for value, expected in table.items():
+            (fault,) = self.listener(f"endpoint = tcp:1:interface=127.0.0.1\norigins_from = {value}\n")
+            self.assertEqual(fault, f"[listen:public] origins_from: {expected} (line 3)")
+        faults = self.listener(
+            "endpoint = tcp:1:interface=127.0.0.1\ntransport = rawsocket\norigins_from = directory:people\n"
+        )
+        self.assertIn("[listen:public] origins_from: is for WebSocket alone", "\n".join(faults))
 
     def test_halves_of_tls(self) -> None:
         """Certificate and key come together."""

@@ -79,6 +79,11 @@ class Warnings(FilesCase):
         self.assertIn("[listen:public] origins: pages that come through proxies have another Origin", warning)
         for line in ("origins = https://a.example\n", "publisher = yes\n", "origin = optional\norigins = a.example\n"):
             self.assertEqual(self.load(text.replace("endpoint", line + "endpoint")).warnings, (), line)
+        database = text.replace(
+            "use = static\nuser.admin = 1 env:ADMIN_HASH", "use = postgresql\ndsn = env:ORO_DB_DSN"
+        ).replace("endpoint", "origins_from = directory:people\nendpoint")
+        environ = {**ENVIRON, "ORO_DB_DSN": "postgres://a:b@localhost/oro"}
+        self.assertEqual(self.load(database, environ).warnings, ())
 
     def test_a_directory_without_users(self) -> None:
         """No client could be authenticated."""

@@ -110,11 +110,12 @@ class MariaDB:
             cursor.execute(text, given or None)
             return list(cursor.fetchall())
 
-    def script(self, path: Path, database: str) -> str:
-        """Run a file with the client, as an administrator does."""
+    def script(self, path: Path, database: str, first: str = "") -> str:
+        """Run a file with the client, as an administrator does, after the statement ``first``."""
+        client = ["mariadb", "--no-defaults", f"--socket={self.socket}", f"--user={OWNER}"]
         with path.open("rb") as text:
             done = subprocess.run(
-                ["mariadb", "--no-defaults", f"--socket={self.socket}", f"--user={OWNER}", database],
+                [*client, *([f"--init-command={first}"] if first else []), database],
                 stdin=text,
                 capture_output=True,
                 text=True,
