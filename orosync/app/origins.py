@@ -28,7 +28,7 @@ SLOW = 60.0
 
 
 @attrs.frozen
-class Followed:
+class FollowingListener:
     """A listener whose ``rule`` has the origins ``own`` of its section, and the Application URL's."""
 
     name: str
@@ -40,7 +40,12 @@ class Origins(Service):
     """The listeners that follow one database. What fails is told once, and the origins stay as they are."""
 
     def __init__(
-        self, name: str, database: SqlService, followed: Iterable[Followed], journal: IJournal, clock: IReactorTime
+        self,
+        name: str,
+        database: SqlService,
+        followed: Iterable[FollowingListener],
+        journal: IJournal,
+        clock: IReactorTime,
     ) -> None:
         self.name = f"origins from directory:{name}"
         self.origin = ""
@@ -145,8 +150,8 @@ def origins(
     clock: IReactorTime,
 ) -> list[Origins]:
     """What follows the databases that ``sections`` name; ``rules`` by the names of listeners."""
-    found: dict[str, list[Followed]] = {}
+    found: dict[str, list[FollowingListener]] = {}
     for one in sections:
         if one.origins_from:
-            found.setdefault(one.origins_from, []).append(Followed(one.name, rules[one.name], one.origins))
+            found.setdefault(one.origins_from, []).append(FollowingListener(one.name, rules[one.name], one.origins))
     return [Origins(name, database(name), followed, journal, clock) for name, followed in found.items()]

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.origins import INTERVAL, SLOW, Followed, Origins, origins
+from orosync.app.origins import INTERVAL, SLOW, FollowingListener, Origins, origins
 from orosync.config.listen import ListenSection
 from orosync.errors import Unavailable
 from orosync.headers import OriginRule
@@ -40,7 +40,10 @@ class OriginsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.journal, self.database = Clock(), RecordingJournal(), Database()
         self.rule = OriginRule(["127.0.0.1"])
-        followed = [Followed("public", self.rule, ("127.0.0.1",)), Followed("secure", OriginRule([]), ())]
+        followed = [
+            FollowingListener("public", self.rule, ("127.0.0.1",)),
+            FollowingListener("secure", OriginRule([]), ()),
+        ]
         self.origins = Origins("people", self.database, followed, self.journal, self.clock)  # type: ignore[arg-type]
         self.origins.startService()
 
