@@ -85,6 +85,16 @@ class Benchmark(SynchronousTestCase):
             self.assertEqual(set(figures), {"ns", "allow-all", "more"}, name)
             self.assertGreater(figures["allow-all"], 0, name)
 
+    def test_monitoring_is_measured(self) -> None:
+        """What increments and scrapes cost is told, on a small scale; how much it is, is nothing for a test."""
+        command = [sys.executable, str(BENCH / "monitoring.py"), "--sessions", "20", "--scrapes", "2"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
+        told = json.loads(done.stdout)
+        self.assertEqual(set(told["scrape_ms"]), {"first", "each", "idle"})
+        self.assertGreater(told["increment_us"]["counter"], 0)
+        within = told["share_of_a_core"] <= 0.01 and told["increment_us"]["counter"] <= 0.1
+        self.assertEqual(done.returncode, 0 if within else 1, told)
+
     def test_patterns(self) -> None:
         """What patterns cost a publish is measured, on a small scale; how much it is, is nobody's promise here."""
         command = [sys.executable, str(BENCH / "patterns.py"), "--patterns", "20", "--times", "5"]

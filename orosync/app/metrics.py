@@ -11,7 +11,6 @@ import os
 import platform
 import resource
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -28,11 +27,12 @@ from orosync.identity.single_flight import SingleFlight
 from orosync.metrics import FAST, OTHER, SLOW, Histogram, Kind, Metric, Sample, Total
 from orosync.model import Match
 from orosync.ops.health import Report
+from orosync.router.realm import Realm
 from orosync.router.subscriptions import Subscription
-from orosync.session.context import ListenerSession
 from orosync.session.dispatch import Dispatcher
 from orosync.session.realm_context import RealmContext
 from orosync.transport.admission import ConnectionLimit
+from orosync.transport.listener import ListenerFactory
 from orosync.uplink.uplink import Uplink
 
 Rules: TypeAlias = tuple[TopicRules, ...]
@@ -104,6 +104,9 @@ CUT_EVENTS = frozenset({"connection.cut", "consumer.cut", "frame.cut", "session.
 REFUSED_EVENTS = frozenset({"connection.refused", "handshake.refused", "hello.refused", "proxy.refused"})
 """Events of the log that refuse a client."""
 
+LOCAL = "local"
+"""The protocol of orosync's own sessions, which are not counted."""
+
 NEARLY = 0.9
 """The part of the descriptors from which on a node is not ready for more clients."""
 
@@ -125,40 +128,63 @@ def read_journal(counts: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
         yield EVENTS_LOGGED, (event, code), count
 
 
-def read_sessions(sessions: Callable[[], Iterable[ListenerSession]]) -> Iterator[Sample]:
+def read_sessions(realms: Mapping[str, RealmContext]) -> Iterator[Sample]:
     """Who is connected."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    queued = slow = 0
-    for session in sessions():
-        joined = session.joined()
-        if joined is not None:
-            found[joined.realm_context.name, session.protocol, joined.member.principal.authrole] += 1
-        waiting = session.queued()
-        if waiting:
-            queued += waiting
-            slow += 1
-    yield QUEUED, (), queued
-    yield SLOW_CLIENTS, (), slow
-    for labels, count in found.items():
-        yield SESSIONS, labels, count
+    for name, context in realms.items():
+        for (protocol, role), count in context.present.items():
+            if protocol != LOCAL:
+                yield SESSIONS, (name, protocol, role), count
+
+
+def read_backlogs(listeners: Iterable[ListenerFactory]) -> Iterator[Sample]:
+    """What waits for slow clients."""
+    waiting = [backlog for one in listeners for backlog in one.backlogs()]
+    yield QUEUED, (), sum(waiting)
+    yield SLOW_CLIENTS, (), len(waiting)
 
 
 def read_realms(
-    realms: Mapping[str, RealmContext], rules: Callable[[str], Rules], dispatcher: Dispatcher
+    realms: Mapping[str, RealmContext], routes: SubscriptionRoutes, dispatcher: Dispatcher
 ) -> Iterator[Sample]:
-    """What is routed. ``rules`` gives those of a realm, the same tuple until they are replaced."""
+    """What is routed."""
     for name, context in realms.items():
         realm = context.realm
         calls = realm.dealer.pending
         yield PUBLICATIONS, (name,), realm.broker.published
-        for route, count in subscriptions_by_route(realm.broker, rules(name)).items():
+        for route, count in routes.of(realm).items():
             yield SUBSCRIPTIONS, (name, route), count
-        yield REGISTRATIONS, (name,), sum(len(one.registrations) for one in realm.members.values())
+        yield REGISTRATIONS, (name,), sum(len(one.callees) for one in realm.dealer)
         yield CALLS, (name,), calls.opened
         yield CALLS_IN_PROGRESS, (name,), calls.opened - calls.spans.count
         yield CALL_TIME, (name,), calls.spans
     yield DELIVERED, (), dispatcher.events
     yield FAN_OUT, (), dispatcher.fan_outs
+
+
+class SubscriptionRoutes:
+    """Subscriptions of realms by route. ``rules`` gives the rules of a realm, the same tuple until they are replaced;
+    ``clock`` measures spans.
+
+    Counting looks at each subscription. However often it is asked for, it takes a small part of the time: the next
+    count comes PAUSE times as long after a count as that took, and until then the figures stay.
+    """
+
+    PAUSE = 250
+
+    def __init__(self, rules: Callable[[str], Rules], clock: Callable[[], float]) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._counted: dict[str, tuple[dict[str, int], float]] = {}
+
+    def of(self, realm: Realm) -> dict[str, int]:
+        """See ``subscriptions_by_route``."""
+        began = self._clock()
+        found, until = self._counted.get(realm.name, ({}, began))
+        if began >= until:
+            found = subscriptions_by_route(realm.broker, self._rules(realm.name))
+            now = self._clock()
+            self._counted[realm.name] = (found, now + (now - began) * self.PAUSE)
+        return found
 
 
 def subscriptions_by_route(subscriptions: Iterable[Subscription], rules: Rules) -> dict[str, int]:

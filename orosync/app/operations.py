@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from orosync import __version__, registry
 from orosync.app import metrics
 from orosync.app.container import Container
-from orosync.app.metrics import METRICS, ProcessFigures
+from orosync.app.metrics import METRICS, ProcessFigures, SubscriptionRoutes
 from orosync.embedded.component import HostedComponent
 from orosync.errors import ConfigError
 from orosync.identity.cookie_authenticator import CookieAuthenticator
@@ -23,8 +23,7 @@ from orosync.metrics import Metrics, Sample, Snapshot
 from orosync.ops.answers import StatusAnswer, plain
 from orosync.ops.health import Check, Health
 from orosync.ops.site import Operations, operations_site
-from orosync.session.context import ListenerSession
-from orosync.transport.admission import ConnectionLimit
+from orosync.transport.listener import ListenerFactory
 from orosync.transport.tls import ReloadingCredentials
 from orosync.uplink.uplink import Uplink
 
@@ -35,16 +34,15 @@ READY_KEPT = 1.0
 class Monitoring:
     """``site`` is None without [listen:ops]. Raises ConfigError when it cannot be made.
 
-    ``components`` are those embedded; ``sessions`` gives all sessions; ``limits``, ``credentials`` and ``ports`` are
-    those of the listeners by name; ``draining`` tells whether the router is going down.
+    ``components`` are those embedded; ``listeners``, ``credentials`` and ``ports`` are those of the listeners by name;
+    ``draining`` tells whether the router is going down.
     """
 
     def __init__(
         self,
         container: Container,
         components: Sequence[HostedComponent],
-        sessions: Callable[[], Iterable[ListenerSession]],
-        limits: Mapping[str, ConnectionLimit],
+        listeners: Mapping[str, ListenerFactory],
         credentials: Mapping[str, ReloadingCredentials],
         ports: Mapping[str, IListeningPort],
         draining: Callable[[], bool],
@@ -54,8 +52,7 @@ class Monitoring:
         self._uplinks = {
             container.titles[id(one)].partition(":")[2]: one for one in container.services if isinstance(one, Uplink)
         }
-        self._sessions = sessions
-        self._limits = limits
+        self._listeners = listeners
         self._credentials = credentials
         self._ports = ports
         self._draining = draining
@@ -105,14 +102,15 @@ class Monitoring:
 
     def _add_sources(self) -> None:
         container = self._container
+        routes = SubscriptionRoutes(container.authorizer_factory.topic_rules, container.reactor.seconds)
+        limits = {name: one.connection_limit for name, one in self._listeners.items()}
         for source in (
             self._process.read,
             partial(metrics.read_journal, container.journal.counts),
-            partial(metrics.read_sessions, self._sessions),
-            partial(
-                metrics.read_realms, container.realms, container.authorizer_factory.topic_rules, container.dispatcher
-            ),
-            partial(metrics.read_connections, self._limits),
+            partial(metrics.read_sessions, container.realms),
+            partial(metrics.read_backlogs, self._listeners.values()),
+            partial(metrics.read_realms, container.realms, routes, container.dispatcher),
+            partial(metrics.read_connections, limits),
             partial(metrics.read_lookups, self._lookups()),
             partial(metrics.read_tickets, container.hasher),
             partial(metrics.read_cookies, self._cookies()),

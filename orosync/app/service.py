@@ -132,8 +132,7 @@ class RouterService(MultiService):
         self._monitoring = Monitoring(
             container,
             components=self._components.components,
-            sessions=self._all_sessions,
-            limits={name: one.connection_limit for name, one in self._factories.items()},
+            listeners=self._factories,
             credentials=self._credentials,
             ports=self._ports,
             draining=lambda: self._stops,

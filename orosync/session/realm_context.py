@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,7 +51,8 @@ class RealmContext:
 
     ``forwarders`` are the roles that may publish and call for other sessions (``forward_for``); ``mark`` tells this
     realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
-    that came. ``departures`` are the sessions that have left, the last one last.
+    that came. ``departures`` are the sessions that have left, the last one last. ``present`` counts those that are
+    there by protocol and role, orosync's own as "local".
     """
 
     realm: Realm
@@ -68,6 +69,7 @@ class RealmContext:
     forwarded: Memory = attrs.field(factory=Memory, init=False)
     unlimited: set[str] = attrs.field(factory=set, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
+    present: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     departures: deque[Departure] = attrs.field(factory=lambda: deque(maxlen=DEPARTURES), init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
     _observer: PublicationObserver | None = attrs.field(default=None, init=False)
@@ -136,6 +138,7 @@ class RealmContext:
     def join(self, member: Member, facts: ConnectionFacts | None = None, protocol: str = "local") -> None:
         """``member`` joins, over the connection of ``facts`` (None: it is in this process), with WAMP "v1" or "v2"."""
         member.since = self.clock.seconds()
+        self.present[protocol, member.principal.authrole] += 1
         self.dispatcher.deliver(self.realm.join(member))
         if self.journal.debug:
             self.journal.note("session.joined", member.principal.authmethod, **self._who(member, facts, protocol))
@@ -150,6 +153,10 @@ class RealmContext:
         address, reason = "" if facts is None else facts.address, reason[:SHOWN]
         now, user = self.clock.seconds(), member.principal.authid
         self.departures.append(Departure(now, member.session, user, address, reason))
+        key = (protocol, member.principal.authrole)
+        self.present[key] -= 1
+        if not self.present[key]:
+            del self.present[key]  # an authenticator may invent any number of roles
         self.dispatcher.deliver(self.realm.leave(member))
         testaments = self.realm.testaments.take(member.session)
         if testaments:

@@ -43,6 +43,8 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     """The class of the WebSocket connections of ``listener``, with its pages and its long-poll transport."""
     settings = listener.settings
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
+    if longpoll is not None:
+        listener.longpoll = longpoll.connections
     site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns, listener.responses)
     return listener.connection_class(
         WebSocketConnection,

@@ -17,6 +17,7 @@ From accept to handshake a connection passes, in this order:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -29,6 +30,7 @@ from orosync.transport.accepting import Build, DelayedConnection, Refusals, Refu
 from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.connection import Connection
 from orosync.transport.http_responses import HttpResponses
+from orosync.transport.longpoll_connection import LongPollConnection
 from orosync.transport.proxy_protocol import ProxyHeaderReader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
@@ -82,6 +84,10 @@ class ListenerFactory(Factory):
         self.header_limit = settings.header_limit
         self.responses = HttpResponses(now)
         self.refusals = Refusals(timers, timers.ticks(settings.close_timeout), self.busy_answer, self.busy_at_once)
+        self.slow_consumers: StallDetector[Connection] = StallDetector(
+            clock, settings.tick, settings.send_timeout, Connection.drained, Connection.progress, Connection.stalled
+        )
+        self.longpoll: Iterable[LongPollConnection] = ()
         self._shared = {
             "settings": settings,
             "host": host,
@@ -92,9 +98,7 @@ class ListenerFactory(Factory):
             "responses": self.responses,
             "_schedule": staticmethod(scheduler.schedule),
             "_send_buffer_limit": settings.send_buffer_limit,
-            "slow_consumers": StallDetector(
-                clock, settings.tick, settings.send_timeout, Connection.drained, Connection.progress, Connection.stalled
-            ),
+            "slow_consumers": self.slow_consumers,
             "incomplete_frames": StallDetector(
                 clock,
                 settings.tick,
@@ -109,6 +113,12 @@ class ListenerFactory(Factory):
             "ping_ticks": timers.ticks(settings.ping_interval),
             "pong_ticks": timers.ticks(settings.ping_timeout),
         }
+
+    def backlogs(self) -> Iterator[int]:
+        """Bytes that wait for each client that does not read fast enough. It costs nothing for the others."""
+        for connection in (*self.slow_consumers, *self.longpoll):
+            if waiting := connection.backlog():
+                yield waiting
 
     def busy_answer(self, first: int) -> bytes:
         """The answer to a connection without a place, whose first byte is ``first`` (0 with ``busy_at_once``)."""

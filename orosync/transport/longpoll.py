@@ -144,6 +144,7 @@ class LongPoll(Resource):
         self._rule = listener.origin_rule
         self._context = LongPollContext(listener, min(WAIT, listener.settings.ping_interval))
         self._links: dict[str, LongPollConnection] = {}
+        self.connections = self._links.values()
 
     def serves(self, path: str) -> bool:
         """Whether a path belongs to this resource."""

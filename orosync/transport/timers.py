@@ -7,7 +7,7 @@ of which the rest of a frame does not arrive. Both run a timer only while they h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Generic, Protocol, TypeVar
 
@@ -122,6 +122,10 @@ class StallDetector(Generic[Watched]):
         self._stalled = stalled
         self._watched: dict[Watched, tuple[object, float]] = {}
         self._timer: IDelayedCall | None = None
+
+    def __iter__(self) -> Iterator[Watched]:
+        """Those that are watched."""
+        return iter(self._watched)
 
     def watch(self, member: Watched) -> None:
         """Begin to watch ``member``; nothing changes if it is being watched already."""

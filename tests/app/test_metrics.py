@@ -11,6 +11,8 @@ from orosync.app import metrics
 from orosync.app.metrics import (
     METRICS,
     ProcessFigures,
+    SubscriptionRoutes,
+    read_backlogs,
     read_journal,
     read_lookups,
     read_sessions,
@@ -22,9 +24,11 @@ from orosync.identity.single_flight import Lookups
 from orosync.metrics import OTHER, Kind, Metrics
 from orosync.model import Match
 from orosync.router.realm import Realm
-from orosync.testing import MemoryDirectory, RecordingJournal
+from orosync.session.local import LocalSession
+from orosync.testing import MemoryDirectory, RecordingJournal, principal
 from tests.router.members import member
 from tests.session.fixture import RealmFixture
+from tests.support.wires import MemoryListener
 
 UNBOUNDED = {"user", "authid", "topic", "uri", "address", "session"}
 
@@ -124,22 +128,55 @@ class Routes(SynchronousTestCase):
         subscriptions_by_route(self.broker, (Counting([]),))
         self.assertEqual(len(asked), 7)
 
+    def test_how_often_they_are_counted(self):
+        """A count that takes long is not repeated soon, so that it costs a small part of the time."""
+        clock = Clock()
+
+        class Slow(TopicRules):
+            def route(self, topic):
+                clock.advance(0.01)
+                return super().route(topic)
+
+        rules = (Slow(ORO_CHANNELS),)
+        routes = SubscriptionRoutes(lambda name: rules, clock.seconds)
+        self.assertEqual(routes.of(self.realm)["oro/ping"], 3)
+        self.realm.leave(self.members[0])
+        clock.advance(0.04 * SubscriptionRoutes.PAUSE - 0.1)
+        self.assertEqual(routes.of(self.realm)["oro/ping"], 3)
+        clock.advance(0.2)
+        self.assertEqual(routes.of(self.realm)["oro/ping"], 2)
+        self.assertEqual(routes.of(Realm("another")), {OTHER: 0})
+
 
 class Clients(SynchronousTestCase):
-    """read_sessions."""
+    """read_sessions, read_backlogs."""
+
+    def test_who_is_connected(self):
+        """By realm, protocol and role, without orosync's own sessions; nothing is left of those that have gone."""
+        fixture = RealmFixture()
+        clients = [fixture.v1(), fixture.v2(), fixture.v2()]
+        LocalSession(fixture.realm_context, principal("uplink:oro"), frozenset(), lambda *args: None)
+        found = Metrics()
+        found.add(lambda: read_sessions({"oro": fixture.realm_context}))
+        counted = {tuple(labels): count for labels, count in found.snapshot()["sessions"]}
+        self.assertEqual(counted, {("oro", "v1", "user"): 1, ("oro", "v2", "guest"): 2})
+        for client in clients:
+            client.session.closed(True, None, "gone")
+        self.assertNotIn("sessions", found.snapshot())
+        self.assertEqual([protocol for protocol, _ in fixture.realm_context.present], ["local"])
 
     def test_what_waits_for_slow_ones(self):
         """The sum of bytes, and how many sessions they wait for."""
-        fixture = RealmFixture()
-        fixture.v2()
-        for slow in (fixture.v1(), fixture.v2()):
-            slow.link.push(b"what the client does not read")
+        listener = MemoryListener()
+        opened = [listener.open() for _ in range(3)]
+        for link, wire, _ in opened[1:]:
+            wire.dataBuffer, wire.offset, wire._tempDataLen = b"what the client does not read", 0, 0
+            link.slow_consumers.watch(link)
         found = Metrics()
-        found.add(lambda: read_sessions(lambda: list(fixture.context.sessions)))
+        found.add(lambda: read_backlogs([listener.factory]))
         snapshot = found.snapshot()
         self.assertEqual(snapshot["send_queue_bytes"], [[[], 2 * 29]])
         self.assertEqual(snapshot["slow_clients"], [[[], 2]])
-        self.assertEqual(sum(count for _, count in snapshot["sessions"]), 3)
 
 
 class Processes(SynchronousTestCase):

@@ -100,6 +100,13 @@ class OpenTests(LongPollCase):
         self.assertEqual((facts.path, facts.query, facts.origin), ("/lp/open", "ticket=x", ORIGIN))
         self.assertEqual((facts.cookies, facts.subprotocols), ({"BAPID": "1"}, ("wamp.2.json",)))
 
+    def test_what_waits_is_told(self) -> None:
+        """What a client has not fetched is among the listener's backlogs."""
+        _, session = self.open()
+        self.assertEqual(list(self.listener.factory.backlogs()), [])
+        session.link.push(b"an event")
+        self.assertEqual(list(self.listener.factory.backlogs()), [8])
+
     def test_names_cannot_be_guessed(self) -> None:
         """192 bits, another one each time."""
         names = {self.open()[0] for _ in range(20)}
