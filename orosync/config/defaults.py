@@ -93,5 +93,8 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 def can_be_made(directory: Path) -> bool:
     """Whether we may write there, or may make it."""
-    standing = next((place for place in (directory, *directory.parents) if place.exists()), directory)
+    try:
+        standing = next((place for place in (directory, *directory.parents) if place.exists()), directory)
+    except PermissionError:  # that of a unit with DynamicUser=yes, for another service
+        return False
     return standing.is_dir() and os.access(standing, os.W_OK | os.X_OK)

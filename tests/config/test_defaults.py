@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,16 @@ class State(FilesCase):
         self.assertTrue(defaults.can_be_made(self.directory))
         self.assertTrue(defaults.can_be_made(self.directory / "a" / "b"))
         self.assertFalse(defaults.can_be_made(self.write("x") / "a"))
+
+    def test_what_may_not_be_looked_at(self) -> None:
+        """The state of a service with a dynamic user is closed to all others, who do without it."""
+        closed = self.directory / "closed"
+        closed.mkdir(mode=0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            self.assertFalse(defaults.can_be_made(closed / "orosync"))
+        finally:
+            if root:
+                os.seteuid(0)
