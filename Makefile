@@ -11,6 +11,7 @@
 #   make deployments   every deployment of docs/deployments.md, with each application; DEPLOYMENTS="--applications crm" selects
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make bare    `make run` and `make test` in minimal systems of Debian 12 and 13, as root; BARE="bookworm --only run" (tools/bare.py)
+#   make units   the systemd units of etc/ under systemd in a minimal Debian 12, as root (tools/units.py)
 #   make clean   removes everything that was created here, including the environment
 
 VENV := .venv
@@ -18,9 +19,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
 BARE ?=
+UNITS ?=
 TESTS ?= tests
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing deployments fuzz bare clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing deployments fuzz bare units clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV)
@@ -83,6 +85,9 @@ clean:
 
 bare: $(RUNNABLE)
 	$(BIN)/python tools/bare.py $(BARE)
+
+units: $(RUNNABLE)
+	$(BIN)/python tools/units.py $(UNITS)
 
 $(RUNNABLE): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
 	@tools/environment.sh $(VENV) $(@F) .

@@ -103,16 +103,17 @@ def commands(only: str | None, tests: Sequence[str] | None) -> Iterator[str]:
         yield f"cd {CLONE} && make test" + (f" TESTS='{' '.join(tests)}'" if tests else "")
 
 
-def minimal(release: str) -> Path:
-    """The system as debootstrap makes it, with what README asks for; made once, from the machine's own mirror."""
-    base = TREE / ".cache" / "bare" / release
+def minimal(release: str, needed: Sequence[str] = NEEDED, suffix: str = "") -> Path:
+    """The system as debootstrap makes it with these packages, by default what README asks for; made once for a release
+    and a suffix, from the machine's own mirror."""
+    base = TREE / ".cache" / "bare" / f"{release}{suffix}"
     if base.exists():
         return base
-    step(f"{release}: debootstrap")
+    step(f"{base.name}: debootstrap")
     subprocess.run(
         [TREE / "tools/debian.sh", "debootstrap:debootstrap", "systemd-nspawn:systemd-container"], check=True
     )
-    made = base.with_name(f"{release}-making-{os.getpid()}")
+    made = base.with_name(f"{base.name}-making-{os.getpid()}")
     made.parent.mkdir(parents=True, exist_ok=True)
     try:
         # What debootstrap mounts is seen by itself alone, and goes with it.
@@ -121,7 +122,7 @@ def minimal(release: str) -> Path:
             *alone,
             "debootstrap",
             "--variant=minbase",
-            f"--include={','.join(NEEDED)}",
+            f"--include={','.join(needed)}",
             release,
             str(made),
             mirror(),
@@ -202,7 +203,7 @@ def inside(root: Path, bound: Sequence[str], command: str, release: str) -> bool
 
 
 def step(text: str) -> None:
-    print(f"bare: {text}", flush=True)
+    print(f"{Path(sys.argv[0]).stem}: {text}", flush=True)
 
 
 if __name__ == "__main__":
