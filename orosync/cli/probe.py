@@ -24,13 +24,14 @@ from twisted.internet.threads import deferToThread
 from orosync.app import probe
 from orosync.app.container import Container
 from orosync.app.listeners import check
-from orosync.cli.router import candidates
+from orosync.cli.router import Router, candidates
 from orosync.cli.streams import Streams, line
 from orosync.clocks import time_of_day
 from orosync.config import Configuration, load
+from orosync.config.authentication import RemoteAuthenticatorSection, RemoteAuthorizerSection
 from orosync.config.endpoints import take_apart
 from orosync.config.warnings import SPARE_FILES, connections
-from orosync.errors import ConfigError
+from orosync.errors import ConfigError, Refused
 from orosync.model import Finding, FindingState
 from orosync.ops import ports
 from orosync.ops.ports import Holder
@@ -100,12 +101,14 @@ def _faulty(fault: str) -> Finding:
 
 
 def of_machine(configuration: Configuration, options: Namespace, open_files: int) -> list[Finding]:
-    """The user, the ports, the descriptors."""
-    router = running(candidates(Namespace(config=options.config, socket=None)))
+    """The user, the ports, the descriptors, and procedures that a running router can call."""
+    sockets = candidates(Namespace(config=options.config, socket=None))
+    router = running(sockets)
     return [
         user(configuration.path, router),
         *_ports(configuration, router),
         _descriptors(configuration, open_files),
+        *_procedures(configuration, Router(sockets)),
     ]
 
 
@@ -246,3 +249,34 @@ def _descriptors(configuration: Configuration, open_files: int) -> Finding:
             "descriptors", FindingState.WARNING, what, "raise LimitNOFILE in the unit, or lower max_connections"
         )
     return Finding("descriptors", FindingState.OK, what)
+
+
+def _procedures(configuration: Configuration, router: Router) -> Iterator[Finding]:
+    """Whether the procedures of remote authenticators and authorizers are registered: a running router is asked."""
+    for kind, sections, refused in (
+        ("authenticator", configuration.authenticators, "clients that it authenticates are refused"),
+        ("authorizer", configuration.authorizers, "requests that it decides are denied"),
+    ):
+        for name, one in sections.items():
+            if isinstance(one, RemoteAuthenticatorSection | RemoteAuthorizerSection):
+                naming = [realm.name for realm in configuration.realms.values() if name in getattr(realm, f"{kind}s")]
+                for realm in [one.realm] if one.realm else naming:
+                    yield _registered(f"{kind}:{name}", one.procedure, realm, router, refused)
+
+
+def _registered(check: str, procedure: str, realm: str, router: Router, refused: str) -> Finding:
+    seconds = probe.PATIENCE
+    question = {"procedure": "wamp.registration.match", "args": [procedure], "realm": realm, "timeout": seconds}
+    try:
+        answer = router.ask("call", question, timeout=seconds)
+    except Refused as error:  # Unavailable, too
+        what = f"{procedure} in {realm}: a running router tells its own user whether it is registered ({error.code})"
+        return Finding(check, FindingState.OK, what)
+    if answer["error"]:
+        what = f"the router does not tell whether {procedure} is registered in {realm} ({answer['error']})"
+        return Finding(check, FindingState.WARNING, what, "see the router's log")
+    if answer["args"] and answer["args"][0] is not None:
+        return Finding(check, FindingState.OK, f"{procedure} is registered in {realm}")
+    what = f"no client has registered {procedure} in {realm}"
+    remedy = "start the program that registers it, or correct procedure and realm"
+    return Finding(check, FindingState.UNREACHABLE, what, remedy, f"{refused} until it is registered")

@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from orosync.cli import main, probe
@@ -23,6 +24,7 @@ from orosync.model import Finding, FindingState, User
 from orosync.ops.ports import Holder
 from tests.identity.directories import oro
 from tests.product.house import House
+from tests.product.raw import RawClient
 from tests.support import mistakes
 from tests.support.ports import free_port
 
@@ -80,6 +82,7 @@ class ProbeCase(TestCase):
     async def findings(self, environ: Mapping[str, str] | None = None) -> tuple[int, dict[str, dict[str, str]]]:
         """The exit code, and the findings by their check."""
         status = await self.probe("--json", environ=environ)
+        self.assertEqual(self.err, "")
         return status, {one["check"]: one for one in json.loads(self.out)}
 
 
@@ -241,6 +244,32 @@ class Beside(ProbeCase):
             self.config = another
             status, found = await self.findings()
             self.assertEqual((status, found["listen:public"]["state"]), (1, "fault"))
+
+    async def test_remote_procedures(self) -> None:
+        """The running router tells whether the procedure of a remote authenticator is registered; without a router
+        nobody can tell."""
+        more = (
+            "[authenticator:desk]\nuse = remote\nmethod = ticket\nprocedure = com.example.authenticate\nrealm = open\n"
+        )
+        with House(more=more + "registered_by = guest\nroles = guest\n") as house:
+            self.config = house.config
+            status, found = await self.findings()
+            one = found["authenticator:desk"]
+            self.assertEqual((status, one["state"]), (3, "unreachable"))
+            self.assertEqual(one["result"], "no client has registered com.example.authenticate in open")
+            self.assertIn("are refused until it is registered", one["effect"])
+            client = await deferToThread(RawClient, house.url(), "wamp.2.json")
+            self.addCleanup(client.close)
+            client.send([1, "open", {"roles": {"callee": {}}, "authmethods": ["anonymous"]}])
+            self.assertEqual((await deferToThread(client.read))[0], 2)
+            client.send([64, 1, {}, "com.example.authenticate"])
+            self.assertEqual((await deferToThread(client.read))[0], 65)
+            status, found = await self.findings()
+            self.assertEqual((status, found["authenticator:desk"]["state"]), (0, "ok"), found["authenticator:desk"])
+            house.child.end()
+            status, found = await self.findings()
+            self.assertEqual((status, found["authenticator:desk"]["state"]), (0, "ok"))
+            self.assertIn("(not_running)", found["authenticator:desk"]["result"])
 
 
 class Users(SynchronousTestCase):
