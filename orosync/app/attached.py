@@ -10,6 +10,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from orosync.app import probe
 from orosync.app.container import Container
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.process import Process
@@ -94,6 +95,7 @@ class AttachedService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers)
         self._process.ready()
+        probe.in_background(self._container, lambda: bool(self.running))
 
     def stopService(self) -> Deferred[None]:
         """Leave the router, then stop everything else."""

@@ -16,6 +16,7 @@ import attrs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, TimeoutError, gatherResults, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from orosync.app.container import Container
 from orosync.client.transports import reach
@@ -50,9 +51,18 @@ SHORTEST_HIDDEN = 4
 """Characters of a secret that is replaced in findings."""
 
 
+def in_background(container: Container, running: Callable[[], bool]) -> None:
+    """``at_start``, for which nobody waits."""
+
+    def failed(failure: Failure) -> None:
+        _log.failure("the probe at the start failed", failure)
+
+    Deferred.fromCoroutine(at_start(container, running)).addErrback(failed)
+
+
 async def at_start(container: Container, running: Callable[[], bool]) -> None:
     """Write to the log what is wrong with the services, which have been started, and the certificates, and what users
-    will see. Nobody waits for it; it ends early when the router stops (``running``). Never fails."""
+    will see; nothing any more once the process stops (``running``)."""
     findings = [*await services(container), *_certificates(container)]
     if not running():
         return

@@ -290,8 +290,7 @@ class RouterService(MultiService):
 
     def _ready(self) -> None:
         self._process.ready()
-        probing = Deferred.fromCoroutine(probe.at_start(self._container, lambda: not self._stops))
-        probing.addErrback(lambda failure: self.log.failure("the probe at the start failed", failure))
+        probe.in_background(self._container, lambda: not self._stops)
         for section in self._configuration.listeners.values():
             if serves_http(section) and (section.pages or self._demo is not None):
                 what = f"[listen:{section.name}] pages are" if section.pages else "the demonstration is"

@@ -99,6 +99,27 @@ class Attached(FilesCase, TestCase):
         self.assertIn("url", self.assertRaises(ConfigError, build, nowhere, reactor, "authorizer").faults[0])
         self.assertEqual(attach_section(self.load(WHOLE)).realm, "oro")
 
+    async def test_probed_at_the_start(self) -> None:
+        """What is wrong with the directory is written to the log, as by the router."""
+        dsn = "postgres://oro:x@127.0.0.1:1/oro"
+        static = "use = static\nuser.admin = 1 env:ADMIN_HASH\n"
+        text = WHOLE.replace(static, "use = postgresql\ndsn = env:DSN\n")
+        service = build(self.load(text, {**ENVIRON, "DSN": dsn}), reactor, "authenticator")
+        noted: Deferred[dict[str, Any]] = Deferred()
+
+        def note(event: str, code: str, **fields: Any) -> None:
+            if event == "probe" and not noted.called:
+                noted.callback({"code": code, **fields})
+
+        self.patch(service._container.journal, "note", note)
+        service.startService()
+        try:
+            found = await noted
+        finally:
+            await service.stopService()
+        self.assertEqual((found["code"], found["check"]), ("unreachable", "directory:people"))
+        self.assertIn("every new ticket is answered with 503", found["users"])
+
     def test_the_process(self) -> Deferred[None]:
         """It is ready though the router is not there, heeds SIGTERM, and stops at once."""
 
