@@ -22,9 +22,15 @@ CLOCKS_APART = 2.0
 """Seconds between two clocks that are worth a warning."""
 
 READ = (
-    "oro_user", "oro_user_organization", "oro_organization", "oro_user_access_role", "oro_access_role", "oro_session"
-)  # fmt: skip
-"""Oro's tables that orosync reads."""
+    "oro_user",
+    "oro_user_organization",
+    "oro_organization",
+    "oro_user_access_role",
+    "oro_access_role",
+    "oro_session",
+    "oro_sync_websocket_server_state",
+)
+"""Oro's tables that etc/sql and docs/sessions.md grant."""
 
 HARMLESS = frozenset({"USAGE", "SELECT", "SHOW VIEW"})
 """Privileges of MySQL with which nothing can be changed."""
