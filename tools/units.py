@@ -70,7 +70,7 @@ procedure = com.orosync.authorize
 registered_by = orosync
 """
 
-CLIENTS = 8
+CLIENTS = 80
 CLIENT = """
 import sys, time
 sys.path.insert(0, "{checkout}/tests/product")
@@ -118,7 +118,6 @@ class Machine:
             "systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit",
             "--private-network", "--console=pipe", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
         ]  # fmt: skip
-        self._groups = [group for group in control_groups() if not group.exists()]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._init = 0
@@ -157,7 +156,7 @@ class Machine:
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}").stdout
 
     def end(self) -> None:
-        """Power off, and remove what systemd-nspawn leaves behind where it runs outside of a unit."""
+        """Power off."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -166,10 +165,6 @@ class Machine:
                 self._process.kill()
                 self._process.wait()
         self._log.unlink()
-        for group in self._groups:
-            for directory in [*sorted(group.rglob("*/"), reverse=True), group]:
-                with suppress(OSError):
-                    directory.rmdir()
 
 
 def control_groups() -> Iterator[Path]:
@@ -370,8 +365,8 @@ class Checks:
             stopped, seconds = self.stopped(ROUTER)
             self.check(ROUTER, "stop", stopped)
             over = clients.stdout.read().strip()
-        drain = float(over) if re.fullmatch(r"[\d.]+", over) else 0.0
-        self.check(ROUTER, "stop: clients let go over drain", (3 < drain < seconds, f"{over} s of {seconds:.1f} s"))
+        span = float(over) if re.fullmatch(r"[\d.e-]+", over) else 0.0
+        self.check(ROUTER, "stop: clients let go step by step", (0.1 < span < seconds, f"{over} s of {seconds:.1f} s"))
         for unit in (AUTHENTICATOR, AUTHORIZER):
             self.check(unit, "stop", self.stopped(unit)[0])
         left = self.machine.run("sh", "-c", "ls -d /run/orosync* /run/credentials/orosync* 2>/dev/null").stdout.split()
@@ -468,6 +463,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         parser.error("making a system and booting it takes root")
     root = bare.TREE / ".cache" / "bare" / f"units-{options.release}-{os.getpid()}"
+    groups = [group for group in control_groups() if not group.exists()]
     try:
         base = bare.minimal(options.release, NEEDED, "-systemd")
         subprocess.run(["cp", "-a", base, root], check=True)
@@ -477,6 +473,10 @@ def main(arguments: Sequence[str]) -> int:
             print(f"units: kept in {root}")
         else:
             shutil.rmtree(root, ignore_errors=True)
+        for group in groups:
+            for directory in [*sorted(group.rglob("*/"), reverse=True), group]:
+                with suppress(OSError):
+                    directory.rmdir()
     print(f"units: {'all passed' if good else 'failed'}")
     return not good
 
