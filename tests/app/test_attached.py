@@ -14,7 +14,7 @@ from orosync.app.attached import AttachedProcedure, AttachedService, attach_sect
 from orosync.app.container import Container
 from orosync.errors import ConfigError
 from tests.config.files import ENVIRON, SOUND, FilesCase
-from tests.product.house import ticket
+from tests.product.running_router import ticket
 
 reactor: Any = installed_reactor
 ATTACH = "[attach]\nurl = rs://127.0.0.1:1\n"

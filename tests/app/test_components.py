@@ -16,8 +16,8 @@ from orosync.app.container import Container
 from orosync.config import load
 from orosync.errors import ConfigError
 from tests.app.test_service import OPEN, ServiceCase
-from tests.product.house import start
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import start
 from tests.support.ports import free_port
 
 COMPONENTS = """

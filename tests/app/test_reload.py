@@ -83,11 +83,11 @@ class RulesTests(SynchronousTestCase):
         self.path.write_text(text)
         self.container = Container(load(self.path, {"STATE_DIRECTORY": "/tmp"}), Clock())
         self.realms = self.container.realms
-        self.house = MultiService()
+        self.router = MultiService()
         for service in self.container.services:
-            service.setServiceParent(self.house)
-        self.house.startService()
-        self.rules = RuleReload(self.container, self.reauthorization, lambda: ["anna", "ben"], self.house)
+            service.setServiceParent(self.router)
+        self.router.startService()
+        self.rules = RuleReload(self.container, self.reauthorization, lambda: ["anna", "ben"], self.router)
 
     def reload(self, text):
         self.path.write_text(text)

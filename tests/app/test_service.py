@@ -29,9 +29,9 @@ from orosync.config import load
 from orosync.config.endpoints import BACKLOG
 from orosync.identity.ticket import date_c, make_ticket
 from orosync.transport.tls import self_signed
-from tests.product.house import start
 from tests.product.raw import Closed, RawClient
 from tests.product.raw_socket import RawSocketClient
+from tests.product.running_router import start
 from tests.support.ports import free_port
 
 OPEN = """

@@ -18,8 +18,8 @@ from orosync.model import Match
 from orosync.ops.answers import TraceLine
 from orosync.session.local import LocalMember
 from tests.app.test_service import ServiceCase
-from tests.product.house import ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import ticket
 
 SECRET, HASHES = secrets.token_hex(20), {"anna": secrets.token_hex(20), "ben": secrets.token_hex(20)}
 TEXT = """

@@ -23,8 +23,8 @@ from orosync.cli.streams import Streams
 from orosync.model import Finding, FindingState, User
 from orosync.ops.ports import Holder
 from tests.identity.directories import oro
-from tests.product.house import House
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter
 from tests.support import mistakes
 from tests.support.ports import free_port
 
@@ -231,15 +231,17 @@ class Beside(ProbeCase):
 
     async def test_its_ports_are_its_own(self) -> None:
         """They are taken, and that is no fault; with another configuration it is."""
-        with House() as house:
-            self.config = house.config
+        with RunningRouter() as running:
+            self.config = running.config
             status, found = await self.findings()
             self.assertEqual(status, 0, found)
             for name in ("public", "secure", "backend"):
                 self.assertIn("is open in the router that runs", found[f"listen:{name}"]["result"])
             self.assertIn("as which the router runs", found["user"]["result"])
             another = self.directory / "another.ini"
-            text = house.config.read_text().replace(f"state = {house.config.parent}\n", f"state = {self.directory}\n")
+            text = running.config.read_text().replace(
+                f"state = {running.config.parent}\n", f"state = {self.directory}\n"
+            )
             another.write_text(text)
             self.config = another
             status, found = await self.findings()
@@ -251,14 +253,14 @@ class Beside(ProbeCase):
         more = (
             "[authenticator:desk]\nuse = remote\nmethod = ticket\nprocedure = com.example.authenticate\nrealm = open\n"
         )
-        with House(more=more + "registered_by = guest\nroles = guest\n") as house:
-            self.config = house.config
+        with RunningRouter(more=more + "registered_by = guest\nroles = guest\n") as running:
+            self.config = running.config
             status, found = await self.findings()
             one = found["authenticator:desk"]
             self.assertEqual((status, one["state"]), (3, "unreachable"))
             self.assertEqual(one["result"], "no client has registered com.example.authenticate in open")
             self.assertIn("are refused until it is registered", one["effect"])
-            client = await deferToThread(RawClient, house.url(), "wamp.2.json")
+            client = await deferToThread(RawClient, running.url(), "wamp.2.json")
             self.addCleanup(client.close)
             client.send([1, "open", {"roles": {"callee": {}}, "authmethods": ["anonymous"]}])
             self.assertEqual((await deferToThread(client.read))[0], 2)
@@ -266,7 +268,7 @@ class Beside(ProbeCase):
             self.assertEqual((await deferToThread(client.read))[0], 65)
             status, found = await self.findings()
             self.assertEqual((status, found["authenticator:desk"]["state"]), (0, "ok"), found["authenticator:desk"])
-            house.child.end()
+            running.child.end()
             status, found = await self.findings()
             self.assertEqual((status, found["authenticator:desk"]["state"]), (0, "ok"))
             self.assertIn("(not_running)", found["authenticator:desk"]["result"])

@@ -18,7 +18,7 @@ import trustme
 from tests.deployments import page
 from tests.deployments.cases import APPLICATIONS, DEPLOYMENTS, VERSIONS, Case
 from tests.deployments.network import HOST, PATIENCE, PHP, WEB, Machine, Network, wait_for
-from tests.product.house import TREE
+from tests.product.running_router import TREE
 from tests.support.processes import Child
 
 NAMES = {"oro.example.com": HOST, "containers.example.com": WEB}

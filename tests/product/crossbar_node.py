@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orosync.model import AdminSession
 from tests.identity.sessions.logins import written
-from tests.product.house import ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import ticket
 from tests.support.crossbar import Node
 from tests.support.ports import free_port
 from tests.support.processes import Child

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client, Refused
-from tests.product.house import House
+from tests.product.running_router import RunningRouter
 
 Way = tuple[str, str, str]
 """(library, serializer, transport) of a client."""
@@ -81,9 +81,9 @@ def name(way: Way) -> str:
 
 
 @cache
-def house() -> House:
+def router() -> RunningRouter:
     """The router of this run: WebSocket, RawSocket and long-poll on one port."""
-    made = House(listen="transport = universal\nlongpoll = /lp", more=REALM)
+    made = RunningRouter(listen="transport = universal\nlongpoll = /lp", more=REALM)
     atexit.register(made.close)
     return made
 
@@ -91,8 +91,8 @@ def house() -> House:
 @cache
 def libraries() -> dict[Way, Client]:
     """All clients, joined."""
-    port = house().public
-    urls = {"ws": house().url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}
+    port = router().public
+    urls = {"ws": router().url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}
 
     def start(way: Way) -> Client:
         client = Client(way[0], urls[way[2]], serializer=way[1], realm="libraries")
@@ -145,5 +145,5 @@ class LibrariesCase(SynchronousTestCase):
         """No event that nobody waited for, no fault of ours in the log."""
         for way, client in self.libraries.items():
             self.assertTrue(client.events.empty(), way)
-        self.assertNotIn("Traceback", house().log)
-        self.assertNotIn("session.violation", house().log)
+        self.assertNotIn("Traceback", router().log)
+        self.assertNotIn("session.violation", router().log)

@@ -1,4 +1,4 @@
-"""A house with methods for WAMP's own authentication methods: a realm, its users, and clients that come to it."""
+"""A router with methods for WAMP's own authentication methods: a realm, its users, and clients that come to it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import scram_keys, wampcra
 from tests.product.clients import Client, Refused
-from tests.product.house import shared
 from tests.product.raw import RawClient
+from tests.product.running_router import shared
 from tests.support.ports import free_port
 
 LIBRARIES = ("autobahn-python", "autobahn", "wampy")
@@ -142,9 +142,9 @@ class MethodsCase(SynchronousTestCase):
     def setUp(self) -> None:
         made = methods()
         self.directory, self.contexts, self.plain, self.tls = made.directory, made.contexts, made.plain, made.tls
-        self.house = shared(more=made.more, files=made.files)
+        self.router = shared(more=made.more, files=made.files)
         for port in (self.plain, self.tls):
-            self.house.child.wait_for_port(port)
+            self.router.child.wait_for_port(port)
 
     def client(self, library: str, tls: bool = False, scheme: str = "ws", **options: Any) -> Client:
         port = self.tls if tls else self.plain

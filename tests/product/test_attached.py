@@ -12,7 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.crossbar_node import Denied, Visitor
-from tests.product.house import TREE, start, ticket
+from tests.product.running_router import TREE, start, ticket
 from tests.support.ports import free_port
 from tests.support.processes import Child
 

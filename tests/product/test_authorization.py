@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House, shared, start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter, shared, start, ticket
 
 OWN, FOREIGN = "oro/email_event/2/1", "oro/email_event/1/1"
 
 
 class GuardingTests(SynchronousTestCase):
     def setUp(self):
-        self.house = shared()
+        self.router = shared()
 
     def client(self, *args, **options):
         client = RawClient(*args, **options)
@@ -20,12 +20,12 @@ class GuardingTests(SynchronousTestCase):
         return client
 
     def v1(self, user):
-        client = self.client(self.house.url(user), "wamp")
+        client = self.client(self.router.url(user), "wamp")
         self.assertEqual(client.read()[0], 0)
         return client
 
     def v2(self, user):
-        return self.client(self.house.url(user)).join("oro")
+        return self.client(self.router.url(user)).join("oro")
 
     def test_publishing_is_a_right(self):
         """A user's PUBLISH reaches nobody on v1 and v2; acknowledged, it is answered with not_authorized."""
@@ -86,42 +86,42 @@ class GuardingTests(SynchronousTestCase):
         while isinstance(answer := old.read(), str):
             refusals.append(answer)
         self.assertIn(f'You are not allowed to subscribe on topic "{FOREIGN}".', refusals)
-        self.house.publish(topic=FOREIGN, port=self.house.backend)
+        self.router.publish(topic=FOREIGN, port=self.router.backend)
         for client in (old, new):
             self.assertTrue(client.silent())
         old.send([5, OWN])
         new.send([32, 99, {}, OWN])
         self.assertEqual(new.read()[0], 33)
-        self.house.publish(topic=OWN, port=self.house.backend, payload={"hasNewEmail": True})
+        self.router.publish(topic=OWN, port=self.router.backend, payload={"hasNewEmail": True})
         self.assertEqual(old.read(), [8, OWN, {"hasNewEmail": True}])
         self.assertEqual(new.read()[4], [{"hasNewEmail": True}])
 
     def test_one_answer_for_every_refusal(self):
         """Wrong, old, forged and missing tickets get the same 403; the log knows why, and holds no ticket."""
-        house, hashes = self.house, self.house.users
+        router, hashes = self.router, self.router.users
         tickets = {
-            "bad_digest": ticket("anna", hashes["ben"], house.secret),
-            "unknown_user": ticket("zoe", hashes["ben"], house.secret),
-            "expired": ticket("anna", hashes["anna"], house.secret, age=400),
-            "future": ticket("anna", hashes["anna"], house.secret, age=-60),
+            "bad_digest": ticket("anna", hashes["ben"], router.secret),
+            "unknown_user": ticket("zoe", hashes["ben"], router.secret),
+            "expired": ticket("anna", hashes["anna"], router.secret, age=400),
+            "future": ticket("anna", hashes["anna"], router.secret, age=-60),
             "malformed": "bm9uc2Vuc2U=",
             "no_credentials": "",
         }
         answers = set()
         for text in tickets.values():
-            client = self.client(house.url(ticket=text), "wamp")
+            client = self.client(router.url(ticket=text), "wamp")
             answers.add((client.status, client.head))
         self.assertEqual([status for status, _ in answers], [403])
-        self.assertIsNone(self.client(house.url("anna"), "wamp", origin="http://evil.example").ended())
+        self.assertIsNone(self.client(router.url("anna"), "wamp", origin="http://evil.example").ended())
         for kind, text in tickets.items():
-            self.assertIn(kind, house.log)
-            self.assertTrue(not text or text not in house.log, kind)
-        self.assertIn("origin", house.log)
+            self.assertIn(kind, router.log)
+            self.assertTrue(not text or text not in router.log, kind)
+        self.assertIn("origin", router.log)
 
     def test_publisher_on_the_shared_port(self):
         """The back end's ticket is refused when a proxy or a cookie shows that a browser brought it."""
-        self.house = shared(anew=True)  # proxy.hidden is told once
-        url = self.house.url("")
+        self.router = shared(anew=True)  # proxy.hidden is told once
+        url = self.router.url("")
         table = [
             ((), 101),
             (("Cookie: BAPID=x",), 403),
@@ -136,20 +136,20 @@ class GuardingTests(SynchronousTestCase):
             self.assertEqual(self.client(url, "wamp", "127.0.0.1", headers).status, status, headers)
         for origin in (None, "http://127.0.0.1", "http://localhost"):
             self.assertEqual(self.client(url, "wamp", origin).status, 403, origin)
-        self.assertEqual(self.client(self.house.url("anna"), "wamp", "http://127.0.0.1").read()[0], 0)
-        self.assertEqual(self.client(self.house.url("ben"), "wamp", "http://127.0.0.1").read()[0], 0)
-        self.assertEqual(self.house.log.count("proxy.hidden (publisher_from)"), 1)
+        self.assertEqual(self.client(self.router.url("anna"), "wamp", "http://127.0.0.1").read()[0], 0)
+        self.assertEqual(self.client(self.router.url("ben"), "wamp", "http://127.0.0.1").read()[0], 0)
+        self.assertEqual(self.router.log.count("proxy.hidden (publisher_from)"), 1)
 
     def test_publisher_needs_a_listener_that_grants_it(self):
         """Where neither the listener nor the network grants it, the secret alone opens nothing."""
-        house = House()
-        self.addCleanup(house.close)
-        house.child.end()
-        house.config.write_text(house.config.read_text().replace("publisher_from = loopback", ""))
-        house.child = start(house.config)
-        house.child.wait_for_port(house.backend)
-        self.assertEqual(self.client(house.url(""), "wamp", "127.0.0.1").status, 403)
-        self.assertEqual(self.client(house.url("", port=house.backend), "wamp", "127.0.0.1").status, 101)
+        router = RunningRouter()
+        self.addCleanup(router.close)
+        router.child.end()
+        router.config.write_text(router.config.read_text().replace("publisher_from = loopback", ""))
+        router.child = start(router.config)
+        router.child.wait_for_port(router.backend)
+        self.assertEqual(self.client(router.url(""), "wamp", "127.0.0.1").status, 403)
+        self.assertEqual(self.client(router.url("", port=router.backend), "wamp", "127.0.0.1").status, 101)
 
     def test_origin(self):
         """A page from elsewhere is refused, whatever it brings."""
@@ -164,7 +164,7 @@ class GuardingTests(SynchronousTestCase):
             ("", 403),
         ]
         for origin, status in table:
-            self.assertEqual(self.client(self.house.url("anna"), "wamp", origin).status, status, origin)
+            self.assertEqual(self.client(self.router.url("anna"), "wamp", origin).status, status, origin)
         for origin, status in ((None, 403), ("127.0.0.1", 101)):
-            client = self.client(self.house.url("", port=self.house.backend), "wamp", origin)
+            client = self.client(self.router.url("", port=self.router.backend), "wamp", origin)
             self.assertEqual(client.status, status, origin)

@@ -7,8 +7,8 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import shared
 from tests.product.raw import RawClient
+from tests.product.running_router import shared
 
 VALUES = [1, -1, 1.5, "äöü €", None, True, [1, [2]], {"a": {"b": 1}}]
 HELLO = [1, "open", {"roles": {"publisher": {}, "subscriber": {}}}]
@@ -18,10 +18,10 @@ class BatchedTests(SynchronousTestCase):
     """T3."""
 
     def setUp(self) -> None:
-        self.house = shared()
+        self.router = shared()
 
     def client(self, **options: object) -> Client:
-        client = Client("autobahn-python", self.house.url(), **{"realm": "open", **options})
+        client = Client("autobahn-python", self.router.url(), **{"realm": "open", **options})
         self.addCleanup(client.end)
         return client
 
@@ -42,11 +42,11 @@ class BatchedTests(SynchronousTestCase):
 
     def test_many_at_once(self) -> None:
         """One frame with HELLO and a hundred publications; the separator of the specification is answered with it."""
-        plain = RawClient(self.house.url()).join()
+        plain = RawClient(self.router.url()).join()
         self.addCleanup(plain.close)
         plain.send([32, 1, {}, "com.example.news"])
         plain.read()
-        client = RawClient(self.house.url(), "wamp.2.json.batched")
+        client = RawClient(self.router.url(), "wamp.2.json.batched")
         self.addCleanup(client.close)
         self.assertIn("Sec-WebSocket-Protocol: wamp.2.json.batched", client.head)
         messages = [HELLO, *([16, n, {}, "com.example.news", [n]] for n in range(1, 101))]
@@ -57,7 +57,7 @@ class BatchedTests(SynchronousTestCase):
 
     def test_an_empty_batch(self) -> None:
         """ABORT, and 1002."""
-        client = RawClient(self.house.url(), "wamp.2.json.batched")
+        client = RawClient(self.router.url(), "wamp.2.json.batched")
         self.addCleanup(client.close)
         client.send_frame(b"")
         self.assertEqual(json.loads(client.read_frame()[1][:-1])[2], "wamp.error.protocol_violation")

@@ -10,8 +10,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter
 from tests.product.test_demo_story import Browser
 
 LONG = "a text that repeats itself, " * 100
@@ -59,14 +59,14 @@ class BrowserTests(SynchronousTestCase):
     """T1, T4."""
 
     def setUp(self) -> None:
-        self.house = House(listen="compression = deflate\nlongpoll = /lp")
-        self.addCleanup(self.house.close)
+        self.router = RunningRouter(listen="compression = deflate\nlongpoll = /lp")
+        self.addCleanup(self.router.close)
         profile = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, profile, True)
         self.browser = Browser(profile)
         self.addCleanup(self.browser.driver.quit)
         self.browser.driver.set_script_timeout(30)
-        self.publisher = RawClient(self.house.url()).join()
+        self.publisher = RawClient(self.router.url()).join()
         self.addCleanup(self.publisher.close)
 
     def visit(self, host: str) -> None:
@@ -98,19 +98,19 @@ class BrowserTests(SynchronousTestCase):
     def test_compression(self) -> None:
         """Chromium agrees upon it, and reads what is compressed for it."""
         self.visit("127.0.0.1")
-        found = self.run_in_page(OVER_WEBSOCKET, self.house.url())
+        found = self.run_in_page(OVER_WEBSOCKET, self.router.url())
         self.assertEqual((found["heard"], found["event"]), ([2, 33, 36], [LONG]))
         self.assertIn("permessage-deflate", found["extensions"])
 
     def test_polling_from_pages(self) -> None:
         """A listed page of another port asks, polls and closes; a page that is not listed gets nothing out of it."""
-        address = f"http://127.0.0.1:{self.house.public}/lp"
+        address = f"http://127.0.0.1:{self.router.public}/lp"
         self.visit("127.0.0.1")
         found = self.run_in_page(OVER_LONGPOLL, address)
         self.assertEqual((found["heard"], found["event"], found["closed"]), ([2, 33, 36], [LONG], 204), found)
         self.visit("127.0.0.2")
         self.assertIn("Failed to fetch", self.run_in_page(OVER_LONGPOLL, address)["error"])
-        self.assertIn("handshake.refused (origin)", self.house.log)
+        self.assertIn("handshake.refused (origin)", self.router.log)
 
 
 class EmptyPage(http.server.BaseHTTPRequestHandler):

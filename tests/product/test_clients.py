@@ -7,7 +7,7 @@ import itertools
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client, Refused
-from tests.product.house import House, shared
+from tests.product.running_router import RunningRouter, shared
 
 V2 = [*itertools.product(["autobahn-python", "autobahn", "wampy"], ["json", "msgpack", "cbor"])]
 VALUES = [1, -7, 1.5, "text", "\u00fcml\u00e4ut \U0001f600", True, None, [1, [2]], {"a": {"b": []}}, 2**40]
@@ -15,11 +15,11 @@ VALUES = [1, -7, 1.5, "text", "\u00fcml\u00e4ut \U0001f600", True, None, [1, [2]
 
 class ClientTests(SynchronousTestCase):
     def setUp(self):
-        self.house = shared()
+        self.router = shared()
 
     def client(self, library, serializer="json", **options):
         options.setdefault("realm", "open")
-        url = self.house.url(secure=options.pop("secure", False))
+        url = self.router.url(secure=options.pop("secure", False))
         client = Client(library, url, serializer=serializer, **options)
         self.addCleanup(client.end)
         return client
@@ -85,11 +85,11 @@ class ClientTests(SynchronousTestCase):
 
     def test_v1_beside_v2(self):
         """On one topic in publishing order."""
-        old, new = self.v1("anna"), Client("autobahn", self.house.url("ben"))
+        old, new = self.v1("anna"), Client("autobahn", self.router.url("ben"))
         self.addCleanup(new.end)
         for client in (old, new):
             client.ask("subscribe", "oro/data/update")
-        self.house.publish(port=self.house.backend, per_connection=100, linger=0.2)
+        self.router.publish(port=self.router.backend, per_connection=100, linger=0.2)
         for client in (old, new):
             self.assertEqual([client.event()[1][0]["k"] for _ in range(100)], list(range(100)))
 
@@ -97,8 +97,8 @@ class ClientTests(SynchronousTestCase):
         """A v1 client calls a procedure of a v2 client: values, errors, a procedure that nobody has, one it may not
         call. What it publishes with the right to do so, both hear."""
         rights = "prefix com.example. call,register,publish,subscribe"
-        with House(more=f"[role:oro/user]\npermissions = {rights}") as house:
-            old, new = Client("wamp1", house.url("anna")), Client("autobahn-python", house.url("ben"))
+        with RunningRouter(more=f"[role:oro/user]\npermissions = {rights}") as router:
+            old, new = Client("wamp1", router.url("anna")), Client("autobahn-python", router.url("ben"))
             self.addCleanup(old.end)
             self.addCleanup(new.end)
             new.ask("register", "com.example.echo")
@@ -124,7 +124,7 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(new.event()[1], [VALUES])
 
     def v1(self, user):
-        client = Client("wamp1", self.house.url(user))
+        client = Client("wamp1", self.router.url(user))
         self.addCleanup(client.end)
         return client
 
@@ -132,15 +132,15 @@ class ClientTests(SynchronousTestCase):
         """Every v2 client logs in with HELLO, CHALLENGE and a ticket; with a wrong one it is not let in."""
         for who in V2:
             library, serializer = who
-            ticket = self.house.ticket("anna")
+            ticket = self.router.ticket("anna")
             options = {"serializer": serializer, "realm": "oro", "authid": "anna"}
-            with Client(library, self.house.url(), ticket=ticket, **options) as client:
+            with Client(library, self.router.url(), ticket=ticket, **options) as client:
                 client.ask("subscribe", "oro/data/update")
                 with self.assertRaises(Refused) as caught:
                     client.ask("subscribe", "oro/email_event/2/1")
                 self.assertEqual(caught.exception.uri, "wamp.error.not_authorized", who)
             with self.assertRaises(Refused):
-                Client(library, self.house.url(), ticket=ticket[:-8] + "AAAAAAA=", **options)
+                Client(library, self.router.url(), ticket=ticket[:-8] + "AAAAAAA=", **options)
 
     def test_over_tls(self):
         """The same over TLS."""

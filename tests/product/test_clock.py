@@ -15,8 +15,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House, ticket
 from tests.product.raw import Closed, RawClient, _cut
+from tests.product.running_router import RunningRouter, ticket
 
 LISTEN = """
 handshake_timeout = 2s
@@ -32,8 +32,8 @@ PATIENCE = 20.0
 class Answering(RawClient):
     """Reads all the time, answers pings, and keeps when they came."""
 
-    def __init__(self, house: House) -> None:
-        super().__init__(house.url())
+    def __init__(self, router: RunningRouter) -> None:
+        super().__init__(router.url())
         self.join()
         self.pings: list[float] = []
         self.gone = threading.Event()
@@ -90,8 +90,8 @@ class ClockTests(SynchronousTestCase):
             "WATCHDOG_USEC": "1000000",
         }
         with mock.patch.dict(os.environ, environ):
-            self.house = House(listen=LISTEN)
-        self.addCleanup(self.house.close)
+            self.router = RunningRouter(listen=LISTEN)
+        self.addCleanup(self.router.close)
 
     def set_clock(self, seconds: int) -> None:
         """The product's time of day is so many seconds ahead of ours."""
@@ -108,12 +108,12 @@ class ClockTests(SynchronousTestCase):
         assert callable(found)
         deadline = time.monotonic() + PATIENCE
         while not found():
-            self.assertLess(time.monotonic(), deadline, f"{what} did not come in time; the log:\n{self.house.log}")
+            self.assertLess(time.monotonic(), deadline, f"{what} did not come in time; the log:\n{self.router.log}")
             time.sleep(0.05)
 
     def sleeper(self) -> RawClient:
         """Subscribes, then reads nothing, with more for it than the sockets take."""
-        sleeper = self.client(self.house.url()).join()
+        sleeper = self.client(self.router.url()).join()
         sleeper.send([32, 1, {}, "flood"])
         self.assertEqual(sleeper.read()[0], 33)
         sleeper.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -121,18 +121,18 @@ class ClockTests(SynchronousTestCase):
 
     def judged(self, age: float) -> int:
         """The status for a ticket that was made ``age`` seconds ago, by our clock."""
-        text = ticket("anna", self.house.users["anna"], self.house.secret, age=age)
-        return self.client(self.house.url(ticket=text), "wamp").status
+        text = ticket("anna", self.router.users["anna"], self.router.secret, age=age)
+        return self.client(self.router.url(ticket=text), "wamp").status
 
     def jump(self, seconds: int) -> None:
         """What has a deadline when the clock is set keeps it, and what has none stays."""
-        logged = len(self.house.log)
-        patient = Answering(self.house)
+        logged = len(self.router.log)
+        patient = Answering(self.router)
         self.addCleanup(patient.close)
         self.wait_for("the first ping", lambda: patient.pings)
-        silent, sleeper = self.client(self.house.url()).join(), self.sleeper()
-        flood = self.client(self.house.url()).join()
-        half = socket.create_connection(("127.0.0.1", self.house.public), timeout=PATIENCE)
+        silent, sleeper = self.client(self.router.url()).join(), self.sleeper()
+        flood = self.client(self.router.url()).join()
+        half = socket.create_connection(("127.0.0.1", self.router.public), timeout=PATIENCE)
         self.addCleanup(half.close)
         half.sendall(b"GET /ws HTTP/1.1\r\n")
         for request in range(100):
@@ -143,7 +143,7 @@ class ClockTests(SynchronousTestCase):
         with contextlib.suppress(ConnectionResetError):
             half.recv(1000)
         self.assertGreater(time.monotonic() - at, 0.5, "a handshake is not over because the clock was set")
-        said = lambda words: words in self.house.log[logged:]  # noqa: E731
+        said = lambda words: words in self.router.log[logged:]  # noqa: E731
         self.wait_for("the end of a slow consumer", lambda: said("consumer.cut (stalled)"))
         self.wait_for("the end of a silent client", lambda: said("consumer.cut (ping_timeout)"))
         self.wait_for("pings", lambda: len([one for one in patient.pings if one > at + 0.5]) >= 2)

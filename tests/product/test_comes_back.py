@@ -16,8 +16,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import JS, TREE, Client, _node
-from tests.product.house import House
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import RunningRouter
 
 WAYS = [
     *[("autobahn", serializer, "ws") for serializer in ("json", "cbor")],
@@ -34,11 +34,11 @@ SECONDS = 40.0
 class Returning:
     """A client that comes back by itself. It hears ``uri`` and offers ``uri``.f."""
 
-    def __init__(self, way: tuple[str, str, str], house: House) -> None:
+    def __init__(self, way: tuple[str, str, str], router: RunningRouter) -> None:
         self.uri = "com.example.back." + "_".join(way)
         library, serializer, transport = way
-        port = house.public
-        url = {"ws": house.url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}[transport]
+        port = router.public
+        url = {"ws": router.url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}[transport]
         command = [_node(), str(JS / "returning.mjs"), library, url]
         if library in ("component", "runner"):
             command = [sys.executable, str(TREE / "tests/product/returning_driver.py"), library, url]
@@ -88,30 +88,30 @@ class Returning:
 
 
 class ComesBackTests(SynchronousTestCase):
-    def house(self, listen: str = "") -> House:
-        house = House(listen="transport = universal\nlongpoll = /lp\n" + listen)
-        self.addCleanup(house.close)
-        return house
+    def router(self, listen: str = "") -> RunningRouter:
+        router = RunningRouter(listen="transport = universal\nlongpoll = /lp\n" + listen)
+        self.addCleanup(router.close)
+        return router
 
     def test_planned_restart(self) -> None:
         """Everybody is back without a reload, and has what it had; what was acknowledged before the stop was heard."""
-        house = self.house()
+        router = self.router()
         with ThreadPoolExecutor(4) as starting:
-            everybody = list(starting.map(lambda way: Returning(way, house), WAYS))
+            everybody = list(starting.map(lambda way: Returning(way, router), WAYS))
         for one in everybody:
             self.addCleanup(one.end)
             one.joined(1)
-        with Client("autobahn-python", house.url(), realm="open") as publisher:
+        with Client("autobahn-python", router.url(), realm="open") as publisher:
             sent = [publisher.send("publish", one.uri, [n], acknowledge=True) for n in range(50) for one in everybody]
             for ident in sent:
                 self.assertEqual(publisher.wait(ident), "published")
-        self.assertEqual(house.child.end(), 0)
+        self.assertEqual(router.child.end(), 0)
         for one in everybody:
             one.hears([*range(50)])
-        house.start()
+        router.start()
         for one in everybody:
             one.joined(2)
-        with Client("autobahn-python", house.url(), realm="open") as publisher:
+        with Client("autobahn-python", router.url(), realm="open") as publisher:
             for one in everybody:
                 self.assertEqual(publisher.ask("call", f"{one.uri}.f")["args"], ["answer"], one.uri)
                 publisher.ask("publish", one.uri, ["again"], acknowledge=True)
@@ -121,11 +121,11 @@ class ComesBackTests(SynchronousTestCase):
     def test_the_letter(self) -> None:
         """Where the listener says so WAMP v2 clients get GOODBYE and CLOSE 1001, elsewhere nothing but the end."""
         for listen, told in (("goodbye_at_stop = yes", True), ("", False)):
-            house = self.house(listen)
-            joined, waiting = RawClient(house.url()).join("open"), RawClient(house.url())
+            router = self.router(listen)
+            joined, waiting = RawClient(router.url()).join("open"), RawClient(router.url())
             for client in (joined, waiting):
                 self.addCleanup(client.close)
-            self.assertEqual(house.child.end(), 0)
+            self.assertEqual(router.child.end(), 0)
             for client, message in (
                 (joined, [6, {"message": "the router is shutting down"}, "wamp.close.system_shutdown"]),
                 (waiting, [3, {"message": "the router is shutting down"}, "wamp.close.system_shutdown"]),

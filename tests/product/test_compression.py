@@ -7,8 +7,8 @@ import zlib
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House, shared
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter, shared
 
 OFFER = ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",)
 LONG = "a text that repeats itself, " * 100
@@ -22,10 +22,10 @@ class CompressionTests(SynchronousTestCase):
     """T1."""
 
     def setUp(self) -> None:
-        self.house = shared(listen="compression = deflate")
+        self.router = shared(listen="compression = deflate")
 
     def bare(self, subprotocol: str = "wamp.2.json", headers: tuple[str, ...] = OFFER) -> RawClient:
-        client = RawClient(self.house.url(), subprotocol, headers=headers)
+        client = RawClient(self.router.url(), subprotocol, headers=headers)
         self.addCleanup(client.close)
         return client
 
@@ -56,7 +56,7 @@ class CompressionTests(SynchronousTestCase):
         self.assertIn("permessage-deflate; server_no_context_takeover; client_no_context_takeover", v2.head)
         v2.send([32, 1, {}, "com.example.news"])
         v2.read()
-        other = RawClient(self.house.url(), headers=()).join()
+        other = RawClient(self.router.url(), headers=()).join()
         self.addCleanup(other.close)
         self.assertNotIn("Extensions", other.head)
         for value in (LONG, LONG):
@@ -74,10 +74,10 @@ class CompressionTests(SynchronousTestCase):
         bomb = (squeezer.compress(bytes(60_000_000)) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-4]
         client.send_frame(bomb, 2, rsv=4)
         self.assertEqual(client.ended(), 1009)
-        self.house.child.wait_for_line("frame.refused (1009)")
+        self.router.child.wait_for_line("frame.refused (1009)")
 
     def client(self, library: str, **options: object) -> Client:
-        client = Client(library, self.house.url(), **{"realm": "open", **options})
+        client = Client(library, self.router.url(), **{"realm": "open", **options})
         self.addCleanup(client.end)
         return client
 
@@ -87,9 +87,9 @@ class OffTests(SynchronousTestCase):
 
     def test_off_unless_wanted(self) -> None:
         """Without the key nobody's offer is answered."""
-        house = House()
-        self.addCleanup(house.close)
-        client = RawClient(house.url(), headers=OFFER)
+        router = RunningRouter()
+        self.addCleanup(router.close)
+        client = RawClient(router.url(), headers=OFFER)
         self.addCleanup(client.close)
         self.assertEqual(client.status, 101)
         self.assertNotIn("Extensions", client.head)

@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import AdminSession
 from tests.identity.sessions.logins import written
-from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import start, ticket
 from tests.product.test_demo_story import Browser
 from tests.support.ports import free_port
 
@@ -67,7 +67,7 @@ function open_socket(subprotocol) {
 
 class CookieCase(SynchronousTestCase):
     def setUp(self):
-        self.state = Path(tempfile.mkdtemp(prefix="house-"))
+        self.state = Path(tempfile.mkdtemp(prefix="router-"))
         self.addCleanup(shutil.rmtree, self.state)
         self.port, self.page, self.secret = free_port(), free_port(), secrets.token_hex(20)
         self.hashes = {name: f"$2y$13${secrets.token_hex(20)}" for name in ("anna", "ben")}

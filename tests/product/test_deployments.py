@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.deployments.cases import APPLICATIONS, DEPLOYMENTS, METHODS, REASONS, VERSIONS, WORKS, cases, page_tables
 from tests.deployments.page import PAGE, blocks, sections, settings
-from tests.product.house import TREE
+from tests.product.running_router import TREE
 
 
 class PageTests(SynchronousTestCase):

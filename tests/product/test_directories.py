@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import User
 from tests.identity.directories import oro
-from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import start, ticket
 from tests.product.traffic import Traffic, settled
 from tests.support.ports import free_port
 
@@ -58,7 +58,7 @@ class Killed:
     def setUp(self):
         self.server = type(self).serve(oro.COLUMN)
         oro.fill(self.server, oro.COLUMN, USERS)
-        state = Path(tempfile.mkdtemp(prefix="house-"))
+        state = Path(tempfile.mkdtemp(prefix="router-"))
         self.addCleanup(shutil.rmtree, state)
         self.port, self.secret = free_port(), secrets.token_hex(20)
         (state / "secret").write_text(self.secret)

@@ -17,8 +17,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client, Refused
-from tests.product.house import TREE, start
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start
 from tests.support.ports import free_port
 from tests.support.processes import Child
 

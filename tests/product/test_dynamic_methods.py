@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity import scram_keys
 from tests.product.clients import Client, Refused
-from tests.product.house import TREE, start
 from tests.product.methods_case import DENIED, ROBOT, STRANGER
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start
 from tests.support.ports import free_port
 from tests.support.processes import Child
 

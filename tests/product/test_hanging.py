@@ -15,8 +15,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import TREE, House
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, RunningRouter
 from tests.support.processes import Child
 
 CONFIGURATION = """
@@ -244,16 +244,16 @@ class Stops(SynchronousTestCase):
 class TicketWorkers(SynchronousTestCase):
     def test_stopped_worker(self) -> None:
         """Logins that wait for a process that has been stopped are answered by another one; others do not wait."""
-        house = House(router="ticket_processes = 2")
-        self.addCleanup(house.close)
+        running = RunningRouter(router="ticket_processes = 2")
+        self.addCleanup(running.close)
 
         def login(_: object = None) -> tuple[int, float]:
             began = time.monotonic()
-            with RawClient(house.url("anna"), "wamp") as client:
+            with RawClient(running.url("anna"), "wamp") as client:
                 return client.status, time.monotonic() - began
 
         self.assertEqual(login()[0], 101)
-        (stopped, *_) = before = workers(house.child.process.pid)
+        (stopped, *_) = before = workers(running.child.process.pid)
         self.assertEqual(len(before), 2)
         os.kill(stopped, signal.SIGSTOP)
         with ThreadPoolExecutor(8) as pool:
@@ -261,13 +261,13 @@ class TicketWorkers(SynchronousTestCase):
         self.assertEqual({status for status, _ in found}, {101})
         # One process gets two jobs at most.
         self.assertLessEqual(len([seconds for _, seconds in found if seconds > 3]), 2)
-        self.assertIn("hasher (worker_hung): reason=", house.log)
-        after = workers(house.child.process.pid)
+        self.assertIn("hasher (worker_hung): reason=", running.log)
+        after = workers(running.child.process.pid)
         self.assertEqual((len(after), stopped in after), (2, False))
         self.assertEqual(login()[0], 101)
         for pid in after:
             os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
-        self.assertEqual(house.child.end(), 0)
+        self.assertEqual(running.child.end(), 0)
         self.assertLess(time.monotonic() - began, 9)
         self.assertEqual(subprocess.run(["ps", "-p", ",".join(map(str, after))], capture_output=True).returncode, 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
+from tests.product.running_router import RunningRouter
 from tests.support.ports import free_port
 from tests.support.processes import Child
 from tests.support.wires import upgrade
@@ -60,9 +60,9 @@ class HAProxyTests(SynchronousTestCase):
     def setUp(self):
         names = ("balanced", "balanced_tls", "first", "second", "secure")
         self.ports = {name: free_port() for name in names}
-        self.house = House(more=LISTENERS.format(**self.ports))
-        self.addCleanup(self.house.close)
-        self.house.child.wait_for_port(self.ports["balanced"])
+        self.router = RunningRouter(more=LISTENERS.format(**self.ports))
+        self.addCleanup(self.router.close)
+        self.router.child.wait_for_port(self.ports["balanced"])
         directory = tempfile.TemporaryDirectory(prefix="haproxy-")
         self.addCleanup(directory.cleanup)
         path = Path(directory.name) / "haproxy.cfg"
@@ -84,23 +84,23 @@ class HAProxyTests(SynchronousTestCase):
     def logged(self, *words: str) -> bool:
         """Whether a line with all of them comes into the log before long."""
         for _ in range(100):
-            if any(all(word in line for word in words) for line in self.house.log.splitlines()):
+            if any(all(word in line for word in words) for line in self.router.log.splitlines()):
                 return True
             time.sleep(0.05)
         return False
 
     def test_both_versions_and_tls(self):
         """Pages come in and hear what PHP publishes the same way; the log has the client's address."""
-        anna = Client("wamp1", self.house.url("anna", port=self.ports["first"]))
+        anna = Client("wamp1", self.router.url("anna", port=self.ports["first"]))
         self.addCleanup(anna.end)
-        ben = Client("autobahn-python", self.house.url("ben", port=self.ports["second"]))
+        ben = Client("autobahn-python", self.router.url("ben", port=self.ports["second"]))
         self.addCleanup(ben.end)
-        secure = Client("wamp1", self.house.url("ben", secure=True, port=self.ports["secure"]))
+        secure = Client("wamp1", self.router.url("ben", secure=True, port=self.ports["secure"]))
         self.addCleanup(secure.end)
         for client in (anna, ben, secure):
             client.ask("subscribe", "oro/data/update")
         for name in ("first", "second"):
-            done = self.house.publish(port=self.ports[name], payload=[name])
+            done = self.router.publish(port=self.ports[name], payload=[name])
             self.assertEqual((done["published"], done["errors"]), (1, []))
             for client in (anna, ben, secure):
                 self.assertEqual(client.event()[1], [[name]])
@@ -111,7 +111,7 @@ class HAProxyTests(SynchronousTestCase):
 
     def test_publishing_goes_by_the_clients_address(self):
         """The balancer's own is in publisher_from, the client's is not."""
-        ticket = self.house.url("").partition("?")[2]
+        ticket = self.router.url("").partition("?")[2]
         request = upgrade(f"/?{ticket}", origin="127.0.0.1")
         self.assertIn(b" 403 ", self.said("first", request))
         self.assertTrue(self.logged("no_publish_right", "address=127.0.0.5"))
@@ -120,7 +120,7 @@ class HAProxyTests(SynchronousTestCase):
     def test_past_the_balancer(self):
         """Without a header, and from an address that is no proxy's, nobody is served; health checks are not told."""
         time.sleep(0.5)
-        self.assertNotIn("proxy.refused", self.house.log)
+        self.assertNotIn("proxy.refused", self.router.log)
         self.assertEqual(self.said("balanced", upgrade(), "127.0.0.1"), b"")
         self.assertTrue(self.logged("proxy.refused (no_header)", "address=127.0.0.1"))
         header = b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"

@@ -26,8 +26,8 @@ from tests.config.oro_trees import lay_out
 from tests.deployments.cases import APPLICATIONS, VERSIONS
 from tests.identity.directories import oro
 from tests.identity.sessions.logins import written
-from tests.product.house import TREE, start
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start
 from tests.support import mariadb, postgresql
 from tests.support.ports import free_port
 from tests.support.processes import Child

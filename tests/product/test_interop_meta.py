@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.product.clients import Client
-from tests.product.libraries import LibrariesCase, house, name
+from tests.product.libraries import LibrariesCase, name, router
 from tests.product.raw import RawClient
 
 
@@ -20,7 +20,7 @@ class MetaTests(LibrariesCase):
 
     def visitor(self) -> tuple[RawClient, int]:
         """Somebody who comes and goes, and the session id."""
-        client = RawClient(house().url())
+        client = RawClient(router().url())
         self.addCleanup(client.close)
         client.send([1, "libraries", {"roles": {"subscriber": {}, "callee": {}}}])
         return client, client.read()[1]

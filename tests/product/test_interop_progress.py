@@ -6,7 +6,6 @@ What a library cannot do stands in ``libraries.CANNOT``; here is what happens th
 from __future__ import annotations
 
 from tests.product.clients import Client
-from tests.product.house import TREE
 from tests.product.libraries import (
     BE_INTERRUPTED,
     CANCEL,
@@ -20,6 +19,7 @@ from tests.product.libraries import (
     can,
     name,
 )
+from tests.product.running_router import TREE
 
 STEPS = [[0], [1], [2]]
 CANCELED = "wamp.error.canceled"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import TREE, House
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, RunningRouter
 from tests.support.ports import free_port
 from tests.support.processes import Child, run
 
@@ -42,16 +42,16 @@ class Everybody(SynchronousTestCase):
     def test_who_comes_and_goes(self) -> None:
         """Every line of a run is an object; each client that joins and leaves is told with who it is and how long it
         stayed, a refusal with its fields, and text of a client cannot forge a line."""
-        with House(router="log = json\nlog_level = debug") as house:
-            client = RawClient(house.url("anna"), "wamp")
+        with RunningRouter(router="log = json\nlog_level = debug") as running:
+            client = RawClient(running.url("anna"), "wamp")
             client.read()
-            house.child.wait_for_line("session.joined")
+            running.child.wait_for_line("session.joined")
             client.close()
-            house.child.wait_for_line("session.left")
-            self.assertEqual(RawClient(house.url(ticket="x\n{}"), "wamp").status, 403)
-            house.child.wait_for_line("handshake.refused")
-            house.child.end()
-            lines = [json.loads(line) for line in house.log.splitlines()]
+            running.child.wait_for_line("session.left")
+            self.assertEqual(RawClient(running.url(ticket="x\n{}"), "wamp").status, 403)
+            running.child.wait_for_line("handshake.refused")
+            running.child.end()
+            lines = [json.loads(line) for line in running.log.splitlines()]
         for line in lines:
             self.assertLessEqual({"time", "level", "namespace", "message"}, set(line), line)
             self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")

@@ -9,9 +9,9 @@ import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import shared
 from tests.product.poller import Poller, Refused
 from tests.product.raw import RawClient
+from tests.product.running_router import shared
 
 VALUES = [1, -1, 1.5, "äöü €", None, True, [1, [2]], {"a": {"b": 1}}]
 
@@ -20,10 +20,10 @@ class LongPollCase(SynchronousTestCase):
     """A router that serves long-poll, plainly and over TLS."""
 
     def setUp(self) -> None:
-        self.house = shared(listen="longpoll = /lp\nping_timeout = 1s\ngoodbye_at_stop = yes")
+        self.router = shared(listen="longpoll = /lp\nping_timeout = 1s\ngoodbye_at_stop = yes")
 
     def poller(self, *protocols: str, **options: object) -> Poller:
-        poller = Poller(self.house.public, *protocols, **options)  # type: ignore[arg-type]
+        poller = Poller(self.router.public, *protocols, **options)  # type: ignore[arg-type]
         self.addCleanup(poller.leave)
         return poller
 
@@ -33,7 +33,7 @@ class ClientTests(LongPollCase):
 
     def test_a_life(self) -> None:
         """HELLO, WELCOME, a subscription, events from a WebSocket and to it, a call, GOODBYE, close."""
-        web = RawClient(self.house.url()).join()
+        web = RawClient(self.router.url()).join()
         self.addCleanup(web.close)
         web.send([32, 1, {}, "com.example.news"], [64, 2, {}, "com.example.echo"])
         self.assertEqual([web.read()[0], web.read()[0]], [33, 65])
@@ -77,9 +77,9 @@ class ClientTests(LongPollCase):
     def test_autobahn_js(self) -> None:
         """autobahn's own long-poll client, beside WebSocket clients of two libraries."""
         clients = {
-            "longpoll": Client("autobahn", f"http://127.0.0.1:{self.house.public}/lp", realm="open"),
-            "autobahn-python": Client("autobahn-python", self.house.url(), realm="open", serializer="cbor"),
-            "wampy": Client("wampy", self.house.url(), realm="open"),
+            "longpoll": Client("autobahn", f"http://127.0.0.1:{self.router.public}/lp", realm="open"),
+            "autobahn-python": Client("autobahn-python", self.router.url(), realm="open", serializer="cbor"),
+            "wampy": Client("wampy", self.router.url(), realm="open"),
         }
         for name, client in clients.items():
             self.addCleanup(client.end)
@@ -95,18 +95,18 @@ class ClientTests(LongPollCase):
 
     def test_a_ticket_in_the_url(self) -> None:
         """A user of Oro comes in as over WebSocket, and hears what PHP publishes; a wrong ticket does not."""
-        ticket = self.house.ticket("anna")
+        ticket = self.router.ticket("anna")
         poller = self.poller(query=f"?ticket={quote(ticket, safe='')}").join("oro")
         poller.send([32, 1, {}, "oro/data/update"], [32, 2, {}, "oro/email_event/2/1"])
         self.assertEqual(poller.read()[0], 33)
         self.assertEqual(poller.read()[4], "wamp.error.not_authorized")
-        self.house.publish(port=self.house.backend, per_connection=3)
+        self.router.publish(port=self.router.backend, per_connection=3)
         self.assertEqual([poller.read()[4][0]["k"] for _ in range(3)], [0, 1, 2])
         wrong = ticket[:-8] + "AAAAAAA="
         with self.assertRaises(Refused) as caught:
             self.poller(query=f"?ticket={quote(wrong, safe='')}")
         self.assertEqual(caught.exception.status, 403)
-        self.assertNotIn(poller.path.rpartition("/")[2], self.house.log)
+        self.assertNotIn(poller.path.rpartition("/")[2], self.router.log)
 
     def test_pages(self) -> None:
         """A page that is not listed may not even ask; one that is sees the answers."""
@@ -134,13 +134,13 @@ class EndTests(LongPollCase):
             self.assertEqual(caught.exception.status, 404)
         uninvolved.send([32, 1, {}, "com.example.news"])
         self.assertEqual(uninvolved.read()[0], 33)
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)
 
     def test_a_client_that_vanishes(self) -> None:
         """Its session ends when it has not asked for longer than ping_timeout."""
         poller = self.poller().join()
         poller.disconnect()
-        self.house.child.wait_for_line("consumer.cut (poll_timeout)")
+        self.router.child.wait_for_line("consumer.cut (poll_timeout)")
 
     def test_a_message_too_large(self) -> None:
         """It costs the request alone."""
@@ -164,7 +164,7 @@ class EndTests(LongPollCase):
         self.assertEqual(json.loads(poller._ways[1].getresponse().read())[0], 8)
         poller._ways[1].request("POST", f"{poller.path}/receive", b"", {"Origin": "http://127.0.0.1"})
         poller.send([16, 3, {}, "com.example.nobody"])
-        self.assertEqual(self.house.child.end(), 0)
+        self.assertEqual(self.router.child.end(), 0)
         goodbye = json.loads(poller._ways[1].getresponse().read())
         self.assertEqual((goodbye[0], goodbye[2]), (6, "wamp.close.system_shutdown"))
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)

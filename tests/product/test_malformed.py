@@ -8,8 +8,8 @@ import cbor2
 import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import shared
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import shared
 from tests.product.uninvolved_clients import UninvolvedClients
 
 JSON = [
@@ -110,8 +110,8 @@ def wrong_v1():
 
 class MalformedTests(SynchronousTestCase):
     def setUp(self):
-        self.house = shared(listen="message_limit = 64KiB\nmax_connections = 4000")
-        self.uninvolved = UninvolvedClients(self.house)
+        self.router = shared(listen="message_limit = 64KiB\nmax_connections = 4000")
+        self.uninvolved = UninvolvedClients(self.router)
         self.addCleanup(self.uninvolved.stop)
         self.addCleanup(self.others_are_served)
 
@@ -121,11 +121,11 @@ class MalformedTests(SynchronousTestCase):
         self.assertGreaterEqual(len(delays), 50)
         self.assertEqual(self.uninvolved.strange, [])
         self.assertLess(sorted(delays)[int(len(delays) * 0.99)], 0.1)
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)
 
     def offer(self, payload, subprotocol="wamp.2.json", opcode=1, **frame):
         """A joined client sends one thing; then it is either still served or has been closed properly."""
-        with RawClient(self.house.url("anna" if subprotocol == "wamp" else None), subprotocol) as client:
+        with RawClient(self.router.url("anna" if subprotocol == "wamp" else None), subprotocol) as client:
             encode = {"wamp.2.msgpack": msgpack.packb, "wamp.2.cbor": cbor2.dumps}.get(subprotocol)
             if encode is None and subprotocol != "wamp":
                 client.join()
@@ -181,7 +181,7 @@ class MalformedTests(SynchronousTestCase):
                 except OverflowError:  # MessagePack has no integers of that size
                     continue
                 before = {"HELLO": [], "AUTHENTICATE": [CHALLENGED]}.get(name, [[1, "open", {"roles": {"caller": {}}}]])
-                with RawClient(self.house.url(), f"wamp.2.{serializer}") as client:
+                with RawClient(self.router.url(), f"wamp.2.{serializer}") as client:
                     for opening in before:
                         client.send_frame(write(opening), opcode)
                         self.assertIn(read(client.read_frame()[1])[0], (2, 4), "WELCOME or CHALLENGE")
@@ -249,15 +249,15 @@ class MalformedTests(SynchronousTestCase):
     def test_v1_wrong_types(self):
         """Each field of each v1 message with values of other types; from the back end too, which may publish: nobody
         hears of it."""
-        listener = RawClient(self.house.url("ben"), "wamp")
+        listener = RawClient(self.router.url("ben"), "wamp")
         self.addCleanup(listener.close)
         self.assertEqual(listener.read()[0], 0)
         listener.send([5, "oro/data/update"])
         for user, origin in (("anna", "http://127.0.0.1"), ("", "127.0.0.1")):
             for message in wrong_v1():
-                with RawClient(self.house.url(user), "wamp", origin) as client:
+                with RawClient(self.router.url(user), "wamp", origin) as client:
                     client.read()
                     self.assertEqual(self.outcome(client, json.dumps(message).encode(), 1), 1007, (user, message))
         self.assertTrue(listener.silent())
-        self.house.publish()
+        self.router.publish()
         self.assertEqual(listener.read()[:2], [8, "oro/data/update"])

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product import house
+from tests.product import running_router
 from tests.product.clients import SECONDS, Client, Refused
-from tests.product.house import House, shared
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter, shared
 
 REALM = """
 history =
@@ -30,11 +30,11 @@ class MetaTests(SynchronousTestCase):
     """Anna looks and ends, Ben is looked at and ended."""
 
     def setUp(self) -> None:
-        self.house = shared(realm=REALM, more=ROLES)
+        self.router = shared(realm=REALM, more=ROLES)
         self.anna, self.ben = self.client("anna"), self.client("ben")
 
     def client(self, user: str, library: str = "autobahn-python") -> Client:
-        client = Client(library, self.house.url(user))
+        client = Client(library, self.router.url(user))
         self.addCleanup(client.end)
         return client
 
@@ -89,8 +89,8 @@ class MetaTests(SynchronousTestCase):
         """A killed client hears why and is gone; one that does not listen is gone as well, and one of v1."""
         self.call("wamp.session.kill", self.ben.session, reason="com.example.bye", message="off you go")
         self.assertEqual(self.left(self.ben), {"left": "com.example.bye", "message": "off you go"})
-        deaf = RawClient(self.house.url("ben")).join("oro")
-        old = RawClient(self.house.url("ben"), "wamp")
+        deaf = RawClient(self.router.url("ben")).join("oro")
+        old = RawClient(self.router.url("ben"), "wamp")
         old.read()
         self.assertEqual(self.call("wamp.session.count"), [3])
         self.assertEqual(len(self.call("wamp.session.kill_by_authid", "ben")[0]), 2)
@@ -156,7 +156,7 @@ class MetaTests(SynchronousTestCase):
 
     def test_v1(self) -> None:
         """A client of WAMP v1 asks by CALL."""
-        with RawClient(self.house.url("anna"), "wamp") as old:
+        with RawClient(self.router.url("anna"), "wamp") as old:
             old.read()
             old.send([2, "a", "wamp.session.count"])
             self.assertEqual(old.read(), [3, "a", 3])
@@ -170,8 +170,10 @@ class ChannelTests(SynchronousTestCase):
     def test_from_php_to_pages(self) -> None:
         """What PHP published before a page was opened reaches the page when it subscribes: nothing behind WELCOME, the
         event behind SUBSCRIBE. A client of v2 gets it when it asks; the state of maintenance is told as ever."""
-        self.patch(house, "CONFIGURATION", house.CONFIGURATION.replace("use = oro\n", self.CHANNEL, 1))
-        with House() as running:
+        self.patch(
+            running_router, "CONFIGURATION", running_router.CONFIGURATION.replace("use = oro\n", self.CHANNEL, 1)
+        )
+        with RunningRouter() as running:
             running.publish(topic="acme/state", payload={"isOn": True})
             with RawClient(running.url("anna"), "wamp") as page:
                 self.assertEqual(page.read()[0], 0)

@@ -13,7 +13,7 @@ class PasswordTests(MethodsCase):
     def test_fixed_passwords(self):
         """Every client logs in with a fixed password, kept as it is or derived, and users of Oro with their tickets by
         the same method in the same realm, with a name in HELLO or without."""
-        ticket = self.house.ticket("anna")
+        ticket = self.router.ticket("anna")
         for library in LIBRARIES:
             for authid, password in (("lift", SECRET), ("crane", OTHER), ("anna", ticket)):
                 with self.client(library, realm="mixed", ticket=password, authid=authid) as client:
@@ -37,7 +37,7 @@ class PasswordTests(MethodsCase):
             raw.send([5, password, {}])
             self.assertEqual(raw.read()[::2], [3, DENIED])
         for secret in (SECRET, OTHER):
-            self.assertNotIn(secret, self.house.log)
+            self.assertNotIn(secret, self.router.log)
 
     def test_wampcra(self):
         """Every client signs a challenge with a plain secret and with a salted one."""
@@ -52,7 +52,7 @@ class PasswordTests(MethodsCase):
         with self.client("autobahn-python", method="wampcra", authid="ben", secret=OTHER) as client:
             self.assertEqual((client.details["role"], client.details["method"]), ("admin", "wampcra"))
         for secret in (SECRET, OTHER):
-            self.assertNotIn(secret, self.house.log)
+            self.assertNotIn(secret, self.router.log)
 
     def test_wampcra_to_the_letter(self):
         """The session's id is the challenge's; an answer seen once is worth nothing on another connection."""

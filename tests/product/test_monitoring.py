@@ -25,8 +25,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.app.metrics import METRICS
 from orosync.app.metrics_page import sample_names
 from orosync.metrics import PREFIX
-from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import start, ticket
 from tests.product.test_demo_story import Browser
 from tests.support.ports import free_port
 from tests.support.processes import Child

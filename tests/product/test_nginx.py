@@ -9,9 +9,9 @@ from urllib.parse import quote
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import shared
 from tests.product.poller import Poller, Refused
 from tests.product.raw import RawClient
+from tests.product.running_router import shared
 from tests.support.ports import free_port
 from tests.support.processes import Child
 
@@ -61,44 +61,44 @@ http {{
 
 class NginxTests(SynchronousTestCase):
     def setUp(self):
-        self.house = shared(listen="longpoll = /lp")
+        self.router = shared(listen="longpoll = /lp")
         directory = tempfile.TemporaryDirectory(prefix="nginx-")
         self.addCleanup(directory.cleanup)
         self.port = free_port()
         path = Path(directory.name) / "nginx.conf"
-        path.write_text(NGINX.format(directory=directory.name, port=self.port, upstream=self.house.public))
+        path.write_text(NGINX.format(directory=directory.name, port=self.port, upstream=self.router.public))
         self.nginx = Child(["/usr/sbin/nginx", "-c", str(path)])
         self.addCleanup(self.nginx.end)
         self.nginx.wait_for_port(self.port)
 
     def test_one_port_for_all(self):
         """Browsers come through nginx, PHP straight to the port: the back end publishes, the browsers hear it."""
-        with Client("wamp1", self.house.url("anna", port=self.port)) as browser:
+        with Client("wamp1", self.router.url("anna", port=self.port)) as browser:
             browser.ask("subscribe", "oro/data/update")
             tags = [{"username": "ben", "tagname": "Acme_1"}]
-            self.assertEqual(self.house.publish(payload=tags)["errors"], [])
+            self.assertEqual(self.router.publish(payload=tags)["errors"], [])
             self.assertEqual(browser.event()[1], [tags])
 
     def test_right_to_publish_behind_nginx(self):
         """Through nginx a ticket without a user is refused: that way browsers come."""
-        done = self.house.publish(port=self.port)
+        done = self.router.publish(port=self.port)
         self.assertEqual((done["connected"], done["errors"]), (0, ['Expected "HTTP/1.1 101", got "HTTP/1.1 403"']))
-        with RawClient(self.house.url("anna", port=self.port), "wamp") as browser:
+        with RawClient(self.router.url("anna", port=self.port), "wamp") as browser:
             browser.read()
             browser.send([5, "oro/data/update"], [7, "oro/data/update", "fake"])
             self.assertTrue(browser.silent())
 
     def test_polling(self):
         """T4: long-poll goes through nginx as it comes, with the browser's address in the log."""
-        poller = Poller(self.port, query=f"?ticket={quote(self.house.ticket('anna'), safe='')}").join("oro")
+        poller = Poller(self.port, query=f"?ticket={quote(self.router.ticket('anna'), safe='')}").join("oro")
         self.addCleanup(poller.leave)
         poller.send([32, 1, {}, "oro/data/update"])
         self.assertEqual(poller.read()[0], 33)
-        self.house.publish(per_connection=3)
+        self.router.publish(per_connection=3)
         self.assertEqual([poller.read()[4][0]["k"] for _ in range(3)], [0, 1, 2])
         with self.assertRaises(Refused):
             Poller(self.port, query="?ticket=bm9uc2Vuc2U=", headers={"X-Forwarded-For": "203.0.113.9"})
-        self.house.child.wait_for_line("handshake.refused (malformed)")
+        self.router.child.wait_for_line("handshake.refused (malformed)")
 
     def test_other_headers(self):
         """X-Real-IP or Forwarded alone tell the browser's address too; one that X-Forwarded-For of the browser's own
@@ -115,14 +115,14 @@ class NginxTests(SynchronousTestCase):
             url = f"ws://127.0.0.1:{self.port}{path}"
             with RawClient(url, "wamp", origin, headers=header) as client:
                 self.assertEqual(client.status, 403)
-            self.assertIn(f" address={address} ", self.house.child.wait_for_line(origin), path)
+            self.assertIn(f" address={address} ", self.router.child.wait_for_line(origin), path)
 
     def test_the_log_names_the_browser(self):
         """A refusal behind nginx is logged with the browser's address, not nginx's; the browser stands in for a proxy
         that is trusted too, since all the addresses of this machine are."""
         with RawClient(
-            self.house.url(ticket="bm9uc2Vuc2U=", port=self.port), "wamp", headers=("X-Forwarded-For: 203.0.113.9",)
+            self.router.url(ticket="bm9uc2Vuc2U=", port=self.port), "wamp", headers=("X-Forwarded-For: 203.0.113.9",)
         ) as client:
             self.assertEqual(client.status, 403)
-        refusal = self.house.child.wait_for_line("handshake.refused (malformed)")
+        refusal = self.router.child.wait_for_line("handshake.refused (malformed)")
         self.assertIn(" address=203.0.113.9 ", refusal)

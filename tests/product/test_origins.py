@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import User
 from tests.identity.directories import oro, oro_configuration
-from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import start, ticket
 from tests.support.ports import free_port
 
 CONFIGURATION = """
@@ -56,7 +56,7 @@ class Moved:
         oro.fill(self.server, oro_configuration.DATABASE, (ANNA,))
         oro_configuration.clear(self.server)
         oro_configuration.save(self.server, f"{OLD}/", "2026-12-01 08:00:00")
-        state = Path(tempfile.mkdtemp(prefix="house-"))
+        state = Path(tempfile.mkdtemp(prefix="router-"))
         self.addCleanup(shutil.rmtree, state)
         self.port, self.secret = free_port(), secrets.token_hex(20)
         (state / "secret").write_text(self.secret)

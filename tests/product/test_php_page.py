@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.authz.oro_routing import routed_channels
 from orosync.cli.topics import from_oro
 from tests.authz.oro_application import FILES, written
-from tests.product.house import TREE, House
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, RunningRouter
 
 PAGE = (TREE / "docs" / "php.md").read_text()
 BUNDLE = "src/Acme/Bundle/DeskBundle"
@@ -49,7 +49,7 @@ class PhpPage(SynchronousTestCase):
         body = self.first["topics:oro"].replace("/var/www/oro", str(self.application))
         return body.replace("use = oro\n", "") + self.second["topics:oro"]
 
-    def house(self) -> House:
+    def running(self) -> RunningRouter:
         """A router with the page's sections, the page's component among them; its timer is faster."""
         (self.place / "plugins").mkdir()
         (component,) = blocks("python")
@@ -58,22 +58,22 @@ class PhpPage(SynchronousTestCase):
             f"[{title}]\n{body}" for title, body in self.second.items() if title not in ("router", "topics:oro")
         )
         assert "every = 60" in more
-        house = House(
+        running = RunningRouter(
             router=self.second["router"].replace("/etc/orosync/plugins", str(self.place / "plugins")),
             topics=self.topics(),
             more=more.replace("every = 60", "every = 0.2"),
         )
-        self.addCleanup(house.close)
-        return house
+        self.addCleanup(running.close)
+        return running
 
-    def client(self, house: House, user: str) -> RawClient:
+    def client(self, running: RunningRouter, user: str) -> RawClient:
         """A v1 client that has its WELCOME."""
-        client = RawClient(house.url(user), "wamp")
+        client = RawClient(running.url(user), "wamp")
         self.addCleanup(client.close)
         self.assertEqual(client.read()[0], 0)
         return client
 
-    def php(self, house: House, *arguments: object) -> list[str]:
+    def php(self, running: RunningRouter, *arguments: object) -> list[str]:
         """The page's class publishes: the topics."""
         job = {
             "file": str(self.application / f"{BUNDLE}/Notifier/OrderNotifier.php"),
@@ -81,10 +81,10 @@ class PhpPage(SynchronousTestCase):
             "method": "orderChanged",
             "arguments": arguments,
             "host": "127.0.0.1",
-            "port": house.public,
+            "port": running.public,
             "tls": False,
             "path": "/ws",
-            "secret": house.secret,
+            "secret": running.secret,
         }
         command = ["php", str(TREE / "tests/php/bundle.php")]
         done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=60, check=False)
@@ -94,8 +94,8 @@ class PhpPage(SynchronousTestCase):
     def test_from_php_to_the_browser(self) -> None:
         """The bundle's class publishes in PHP, and the user whose order it is receives the event; each handler's line
         permits what the page says."""
-        house = self.house()
-        anna, ben = self.client(house, "anna"), self.client(house, "ben")
+        running = self.running()
+        anna, ben = self.client(running, "anna"), self.client(running, "ben")
         for topic in ("acme/order/2", "acme/import_failed/2", "acme/board/a"):
             anna.send([5, topic])
             self.assertEqual(anna.read(), REFUSED.format(topic))
@@ -104,16 +104,16 @@ class PhpPage(SynchronousTestCase):
                 client.send([5, topic])
             client.send([5, "acme/board/a"])
             self.assertEqual(client.read(), REFUSED.format("acme/board/a"))  # in order: the others have been heard
-        self.assertEqual(self.php(house, 1, "shipped"), ["acme/order/1"])
+        self.assertEqual(self.php(running, 1, "shipped"), ["acme/order/1"])
         self.assertEqual(anna.read(), [8, "acme/order/1", {"state": "shipped"}])
         for topic in ("acme/import_failed/*", "acme/news"):
-            house.publish(topic=topic, payload=topic)
+            running.publish(topic=topic, payload=topic)
             self.assertEqual([client.read() for client in (anna, ben)], [[8, topic, topic]] * 2)
 
     def test_component(self) -> None:
         """The component's procedure can be called, and what it publishes at an interval is delivered."""
-        house = self.house()
-        anna = self.client(house, "anna")
+        running = self.running()
+        anna = self.client(running, "anna")
         anna.send([2, "1", "acme.desk.open"])
         self.assertIn(anna.read(), ([3, "1", True], [3, "1", False]))
         anna.send([5, "acme/clock"])
@@ -145,6 +145,6 @@ class PhpPage(SynchronousTestCase):
             else:
                 missing.append(line)
         self.assertEqual(len(missing), 2)
-        house = House(topics=f"oro_routing = {self.application}\n" + "\n".join(dict.fromkeys(lines)))
-        self.addCleanup(house.close)
-        self.assertNotIn("none of Oro's", house.log)
+        running = RunningRouter(topics=f"oro_routing = {self.application}\n" + "\n".join(dict.fromkeys(lines)))
+        self.addCleanup(running.close)
+        self.assertNotIn("none of Oro's", running.log)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.authz.channels import Channel, granted
 from orosync.authz.oro_routing import routed_channels
 from tests.authz.oro_application import FILE, written
-from tests.product.house import TREE
+from tests.product.running_router import TREE
 
 PLAIN = (
     r"\d",

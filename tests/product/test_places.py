@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import RunningRouter
 from tests.support.ports import free_port
 
 SMALL = """
@@ -33,9 +33,9 @@ unauthenticated_per_address = 5
 class PlacesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.port = free_port()
-        self.house = House(more=SMALL.format(port=self.port))
-        self.addCleanup(self.house.close)
-        self.house.child.wait_for_port(self.port)
+        self.router = RunningRouter(more=SMALL.format(port=self.port))
+        self.addCleanup(self.router.close)
+        self.router.child.wait_for_port(self.port)
 
     def connection(self, address: str) -> socket.socket:
         """A connection from an address of loopback."""
@@ -48,7 +48,7 @@ class PlacesTests(SynchronousTestCase):
 
     def status(self, address: str, user: str) -> int:
         """What a page of ``user`` gets that comes from ``address``; it stays."""
-        client, parts = self.connection(address), urlsplit(self.house.url(user, port=self.port))
+        client, parts = self.connection(address), urlsplit(self.router.url(user, port=self.port))
         client.sendall(
             f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: localhost\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -65,19 +65,19 @@ class PlacesTests(SynchronousTestCase):
         """Those of one address take half of the places; when many addresses take all, PHP comes in all the same, and
         when clients who have joined take all."""
         silent = [self.connection("127.0.0.2") for _ in range(30)]
-        self.house.child.wait_for_line("connection.refused (too_many_of_address): listener=small address=127.0.0.2")
+        self.router.child.wait_for_line("connection.refused (too_many_of_address): listener=small address=127.0.0.2")
         self.assertEqual(self.status("127.0.0.3", "anna"), 101)
-        self.assertEqual(self.house.publish(port=self.port, times=2)["connected"], 2)
+        self.assertEqual(self.router.publish(port=self.port, times=2)["connected"], 2)
         silent += [self.connection(f"127.0.0.{4 + number // 4}") for number in range(20)]
-        self.house.child.wait_for_line("connection.refused (too_many_unauthenticated): listener=small")
+        self.router.child.wait_for_line("connection.refused (too_many_unauthenticated): listener=small")
         self.assertEqual(self.status("127.0.0.20", "anna"), 503)
-        self.assertEqual(self.house.publish(port=self.port, times=5)["connected"], 5)
+        self.assertEqual(self.router.publish(port=self.port, times=5)["connected"], 5)
         for one in silent:
             one.close()
         self.assertEqual([self.status("127.0.0.1", "ben") for _ in range(23)], [101] * 23)
         self.assertEqual([self.status(address, "ben") for address in ("127.0.0.1", "127.0.0.9")], [503, 503])
-        self.house.child.wait_for_line("connection.refused (too_many): listener=small")
-        self.assertEqual(self.house.publish(port=self.port, times=5)["connected"], 5)
+        self.router.child.wait_for_line("connection.refused (too_many): listener=small")
+        self.assertEqual(self.router.publish(port=self.port, times=5)["connected"], 5)
 
     def test_transports_over_one_connection(self) -> None:
         """Each counts; others come in, and when they are closed there is room again."""
@@ -106,7 +106,7 @@ class PlacesTests(SynchronousTestCase):
 
     def test_long_messages_before_hello(self) -> None:
         """64 KiB, and a byte more than 8, are too large; after WELCOME they are not."""
-        url = self.house.url(port=self.port)
+        url = self.router.url(port=self.port)
         for size in (65536, 8193):
             client = RawClient(url)
             self.addCleanup(client.close)

@@ -15,8 +15,8 @@ from twisted.trial.runner import TestLoader
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync import testing
-from tests.product.house import TREE
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE
 from tests.product.test_readme import REST
 from tests.support.ports import free_port
 from tests.support.processes import Child, run

@@ -15,8 +15,8 @@ from orosync.app.container import Container
 from orosync.config import load
 from orosync.model import Action, Match, Verdict
 from orosync.testing import principal
-from tests.product.house import TREE, start
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start
 from tests.product.test_readme import REST
 from tests.support.ports import free_port
 

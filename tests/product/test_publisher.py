@@ -5,17 +5,17 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import shared
+from tests.product.running_router import shared
 
 
 class PublisherTests(SynchronousTestCase):
     def setUp(self):
-        self.house = shared()
+        self.router = shared()
 
     def listeners(self):
-        old = Client("wamp1", self.house.url("anna"))
+        old = Client("wamp1", self.router.url("anna"))
         self.addCleanup(old.end)
-        new = Client("autobahn-python", self.house.url("ben"))
+        new = Client("autobahn-python", self.router.url("ben"))
         self.addCleanup(new.end)
         for client in (old, new):
             client.ask("subscribe", "oro/data/update")
@@ -24,7 +24,7 @@ class PublisherTests(SynchronousTestCase):
     def publish_a_hundred(self, **how):
         """A hundred connections, each publishes once and drops: all connect, both listeners hear all in order."""
         old, new = self.listeners()
-        done = self.house.publish(times=100, **how)
+        done = self.router.publish(times=100, **how)
         self.assertEqual(len(done.pop("handshakes")), 100)
         self.assertEqual(done, {"connected": 100, "published": 100, "errors": []})
         for client in (old, new):
@@ -42,20 +42,20 @@ class PublisherTests(SynchronousTestCase):
 
     def test_back_end_listener(self):
         """On a listener of its own."""
-        self.publish_a_hundred(port=self.house.backend)
+        self.publish_a_hundred(port=self.router.backend)
 
     def test_order_and_size(self):
         """Many publishes of one connection keep their order; a large one passes (the tags of a mass import); one of
         more than 16 MiB is skipped alone, and the log names its topic."""
         old, _ = self.listeners()
-        self.house.publish(per_connection=50, linger=0.2)
+        self.router.publish(per_connection=50, linger=0.2)
         self.assertEqual([old.event()[1][0]["k"] for _ in range(50)], list(range(50)))
-        self.house.publish(payload={"text": "x" * 900_000}, linger=1.0)
+        self.router.publish(payload={"text": "x" * 900_000}, linger=1.0)
         self.assertEqual(len(old.event()[1][0]["text"]), 900_000)
-        self.house.publish(payload={"text": "x" * 5_000_000}, linger=1.0)
+        self.router.publish(payload={"text": "x" * 5_000_000}, linger=1.0)
         self.assertEqual(len(old.event()[1][0]["text"]), 5_000_000)
-        self.house.publish(payload={"text": "x" * (16 << 20)}, linger=1.0)
-        skipped = self.house.child.wait_for_line("frame.skipped (too_large)")
+        self.router.publish(payload={"text": "x" * (16 << 20)}, linger=1.0)
+        skipped = self.router.child.wait_for_line("frame.skipped (too_large)")
         self.assertIn(" topic=oro/data/update", skipped)
         self.assertTrue(old.silent())
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)

@@ -15,9 +15,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import shared
 from tests.product.raw import RawClient
 from tests.product.raw_socket import Ended, RawSocketClient
+from tests.product.running_router import shared
 from tests.product.test_malformed import JSON
 from tests.support.ports import free_port
 
@@ -70,9 +70,9 @@ class RawSocketCase(SynchronousTestCase):
     def run_router(self, anew: bool = False) -> None:
         (self.raw, self.hasty, self.tls, self.robots), self.path = endpoints()
         more = LISTENERS.format(raw=self.raw, hasty=self.hasty, tls=self.tls, path=self.path, robots=self.robots)
-        self.house = shared(anew=anew, listen="transport = universal", more=more)
+        self.router = shared(anew=anew, listen="transport = universal", more=more)
         for port in (self.raw, self.hasty, self.tls, self.robots):
-            self.house.child.wait_for_port(port)
+            self.router.child.wait_for_port(port)
 
     def client(self, library: str, url: str, **options: object) -> Client:
         client = Client(library, url, **{"realm": "open", **options})
@@ -95,10 +95,10 @@ class ClientTests(RawSocketCase):
             "tcp msgpack": self.client("autobahn-python", f"rs://127.0.0.1:{self.raw}", serializer="msgpack"),
             "tls cbor": self.client("autobahn-python", f"rss://127.0.0.1:{self.tls}", serializer="cbor"),
             "unix msgpack": self.client("autobahn-python", f"rs://unix:{self.path}", serializer="msgpack"),
-            "universal cbor": self.client("autobahn-python", f"rs://127.0.0.1:{self.house.public}", serializer="cbor"),
+            "universal cbor": self.client("autobahn-python", f"rs://127.0.0.1:{self.router.public}", serializer="cbor"),
             "autobahn js": self.client("autobahn", f"rs://127.0.0.1:{self.raw}"),
-            "websocket json": self.client("autobahn-python", self.house.url()),
-            "wampy": self.client("wampy", self.house.url(), serializer="msgpack"),
+            "websocket json": self.client("autobahn-python", self.router.url()),
+            "wampy": self.client("wampy", self.router.url(), serializer="msgpack"),
         }
         for name, client in clients.items():
             client.ask("subscribe", "com.example.news")
@@ -117,17 +117,17 @@ class ClientTests(RawSocketCase):
             "autobahn-python",
             f"rs://127.0.0.1:{self.raw}",
             realm="oro",
-            ticket=self.house.ticket("anna"),
+            ticket=self.router.ticket("anna"),
             authid="anna",
         )
         client.ask("subscribe", "oro/data/update")
-        self.house.publish(port=self.house.backend, per_connection=3)
-        self.house.publish(per_connection=3)  # to the port that RawSocket shares
+        self.router.publish(port=self.router.backend, per_connection=3)
+        self.router.publish(per_connection=3)  # to the port that RawSocket shares
         self.assertEqual([client.event()[1][0]["k"] for _ in range(6)], [0, 1, 2] * 2)
 
     def test_a_back_end(self) -> None:
         """On a listener of its own it may publish, and more at once than a user."""
-        hearer = RawClient(self.house.url("anna"), "wamp")
+        hearer = RawClient(self.router.url("anna"), "wamp")
         self.addCleanup(hearer.close)
         hearer.read()
         hearer.send([5, "oro/data/update"])
@@ -135,7 +135,7 @@ class ClientTests(RawSocketCase):
         self.assertEqual(robot.greet()[1] >> 4, 15, "16 MiB")
         robot.send([1, "oro", {"roles": {"publisher": {}}, "authmethods": ["ticket"], "authid": ""}])
         self.assertEqual(robot.read()[0], 4)
-        robot.send([5, self.house.ticket(""), {}])
+        robot.send([5, self.router.ticket(""), {}])
         self.assertEqual(robot.read()[0], 2)
         robot.send([16, 1, {"acknowledge": True}, "oro/data/update", ["x" * 200_000]])
         self.assertEqual(robot.read()[0], 17)
@@ -197,8 +197,8 @@ class AttackTests(RawSocketCase):
                 client.socket.sendall(stream)
                 (abort,) = client.ended()
                 self.assertEqual((abort[0], abort[2]), (3, "wamp.error.protocol_violation"), stream)
-        self.assertGreaterEqual(self.house.log.count("session.violation (v2)"), 20, "the journal's ration of lines")
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertGreaterEqual(self.router.log.count("session.violation (v2)"), 20, "the journal's ration of lines")
+        self.assertNotIn("Traceback", self.router.log)
 
     def test_malformed_messages(self) -> None:
         """What costs a WebSocket client its session costs a RawSocket client the same, with the same word."""
@@ -207,7 +207,7 @@ class AttackTests(RawSocketCase):
             client.send_frame(payload)
             (abort,) = client.ended()
             self.assertEqual((abort[0], abort[2]), (3, "wamp.error.protocol_violation"), payload[:40])
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)
 
     def test_others_are_served_meanwhile(self) -> None:
         """Bad handshakes, random bytes, half frames, floods and hang-ups, while events go on between two others."""
@@ -254,7 +254,7 @@ class AttackTests(RawSocketCase):
         finally:
             done.set()
             attacker.join()
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)
 
     def test_half_a_frame(self) -> None:
         """Its time is bounded, and so is that of half a handshake."""
@@ -264,8 +264,8 @@ class AttackTests(RawSocketCase):
         half = self.socket(self.hasty)
         half.socket.sendall(b"\x7f\xf1")
         self.assertEqual(half.ended(), [])
-        self.house.child.wait_for_line("frame.cut (incomplete)")
-        self.house.child.wait_for_line("handshake.refused (timeout)")
+        self.router.child.wait_for_line("frame.cut (incomplete)")
+        self.router.child.wait_for_line("handshake.refused (timeout)")
 
 
 class ShutdownTests(RawSocketCase):
@@ -277,10 +277,10 @@ class ShutdownTests(RawSocketCase):
         waiting = self.socket()
         waiting.greet()
         without = self.socket(self.robots).join()
-        self.assertEqual(self.house.child.end(), 0)
+        self.assertEqual(self.router.child.end(), 0)
         for client in joined:
             (goodbye,) = client.ended()
             self.assertEqual((goodbye[0], goodbye[2]), (6, "wamp.close.system_shutdown"))
         self.assertEqual([message[0] for message in waiting.ended()], [3])
         self.assertEqual(without.ended(), [])
-        self.assertNotIn("Traceback", self.house.log)
+        self.assertNotIn("Traceback", self.router.log)

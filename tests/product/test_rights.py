@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import start, ticket
 from tests.product.raw import RawClient
+from tests.product.running_router import start, ticket
 from tests.support.ports import free_port
 
 DIRECTORY = '''

@@ -12,8 +12,8 @@ from shutil import rmtree
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.authz.oro_application import FILE, FILES, route, written
-from tests.product.house import House
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter
 
 
 class RoutingTests(SynchronousTestCase):
@@ -28,7 +28,7 @@ class RoutingTests(SynchronousTestCase):
         application is nobody's until the configuration says whose."""
         desk = route("acme.desk", "acme/desk/{user_id}", user_id=(r"\d+", False)) + route("acme.shy", "acme/shy")
         more = f"oro_routing = {self.application(Acme=desk)}\nchannel.acme/desk/{{user_id}} = subscribe user\n"
-        with House(topics=more) as house, RawClient(house.url("anna"), "wamp") as anna:
+        with RunningRouter(topics=more) as router, RawClient(router.url("anna"), "wamp") as anna:
             self.assertEqual(anna.read()[0], 0)
             for topic in ("acme/desk/2", "oro/email_event/2/1", "acme/shy"):
                 anna.send([5, topic])
@@ -37,31 +37,34 @@ class RoutingTests(SynchronousTestCase):
                 anna.send([5, topic])
                 anna.send([5, "acme/shy"])
                 anna.read()  # in order: once that is refused the first has been heard
-                house.publish(topic=topic, payload={"to": topic})
+                router.publish(topic=topic, payload={"to": topic})
                 self.assertEqual(anna.read()[:2], [8, topic])
             self.assertIn(
-                "its handler acme.shy is none of Oro's, so say who may: channel.acme/shy = subscribe", house.log
+                "its handler acme.shy is none of Oro's, so say who may: channel.acme/shy = subscribe", router.log
             )
-            self.assertIn(f"(router.ini:{line_of(house.config, 'channel.acme/desk')}, src/Acme/{FILE}:1)", house.log)
+            self.assertIn(f"(router.ini:{line_of(router.config, 'channel.acme/desk')}, src/Acme/{FILE}:1)", router.log)
 
     def test_reload(self):
         """SIGHUP reads the files anew: without an application the old rules stay; a channel that an update has brought
         is there, and a file that is broken is told with its line."""
         application = self.application()
-        with House(topics=f"oro_routing = {application}") as house, RawClient(house.url("anna"), "wamp") as anna:
+        with (
+            RunningRouter(topics=f"oro_routing = {application}") as router,
+            RawClient(router.url("anna"), "wamp") as anna,
+        ):
             self.assertEqual(anna.read()[0], 0)
             away = application.rename(f"{application}.away")
-            house.child.process.send_signal(signal.SIGHUP)
-            house.child.wait_for_line("the old rules stay")
+            router.child.process.send_signal(signal.SIGHUP)
+            router.child.wait_for_line("the old rules stay")
             away.rename(application)
             news = route("acme.news", "acme/news", "oro_sync.maintenance")
             written(application, {f"src/Odd/{FILE}": "odd: [\n", f"src/Acme/{FILE}": news})
-            house.child.process.send_signal(signal.SIGHUP)
-            house.child.wait_for_line(f"src/Odd/{FILE}:2: is no YAML")
-            house.child.wait_for_line("rules reloaded")
+            router.child.process.send_signal(signal.SIGHUP)
+            router.child.wait_for_line(f"src/Odd/{FILE}:2: is no YAML")
+            router.child.wait_for_line("rules reloaded")
             anna.send([5, "acme/news"], [5, "oro/email_event/2/1"])
             self.assertIn("not allowed", anna.read())  # in order: the first has been heard
-            house.publish(topic="acme/news", payload="hello")
+            router.publish(topic="acme/news", payload="hello")
             self.assertEqual(anna.read(), [8, "acme/news", "hello"])
 
     def test_what_cannot_be_decided(self):
@@ -73,30 +76,33 @@ class RoutingTests(SynchronousTestCase):
             C="c: {pattern: acme/c, callback: oro_sync.maintenance}\n",
             D="d: {pattern: 'acme/d/{x}', callback: oro_sync.maintenance, requirements: {x: '\\w+'}}\n",
         )
-        with House(topics=f"oro_routing = {application}") as house, RawClient(house.url("anna"), "wamp") as anna:
+        with (
+            RunningRouter(topics=f"oro_routing = {application}") as router,
+            RawClient(router.url("anna"), "wamp") as anna,
+        ):
             self.assertEqual(anna.read()[0], 0)
             for fault in (
                 f"src/A/{FILE}:1: is no YAML",
                 f"src/B/{FILE}:1: 'acme/b/{{x}}': requirement of {{x}}: '(?i)a', character 2",
                 "denied to everyone until a line says who may: channel.acme/b/{x} = subscribe ...; x REQUIREMENT",
             ):
-                self.assertIn(fault, house.log)
+                self.assertIn(fault, router.log)
             anna.send([5, "acme/b/a"], [5, "acme/d/a b"], [5, "acme/c"], [5, "acme/d/a_1"], [5, "oro/email_event/2/1"])
             self.assertIn("not allowed", anna.read())  # in order: the others have been heard
             for topic in ("acme/b/a", "acme/d/a b", "acme/c", "acme/d/a_1"):
-                house.publish(topic=topic, payload="hello")
+                router.publish(topic=topic, payload="hello")
             self.assertEqual([anna.read(), anna.read()], [[8, "acme/c", "hello"], [8, "acme/d/a_1", "hello"]])
 
     def test_no_application(self):
         """A directory of something else ends the start with status 1 and a line that says what to name."""
-        with House() as house:
-            house.config.write_text(
-                house.config.read_text().replace("use = oro", f"oro_routing = {house.config.parent}")
+        with RunningRouter() as router:
+            router.config.write_text(
+                router.config.read_text().replace("use = oro", f"oro_routing = {router.config.parent}")
             )
             command = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "orosync", "--config"]
             done = subprocess.run(
-                [sys.executable, *command, str(house.config)],
-                cwd=house.config.parent, capture_output=True, text=True, timeout=60, check=False,
+                [sys.executable, *command, str(router.config)],
+                cwd=router.config.parent, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
         self.assertEqual(done.returncode, 1)
         self.assertIn("has neither src nor vendor, name the directory of an Oro application", done.stdout + done.stderr)

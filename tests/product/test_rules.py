@@ -19,9 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import AdminSession
 from tests.identity.sessions.logins import written
 from tests.product.clients import Client, Refused
-from tests.product.house import TREE, start, ticket
 from tests.product.methods_case import OTHER, ROBOT, SECRET
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start, ticket
 from tests.support.ports import free_port
 
 CONFIGURATION = """

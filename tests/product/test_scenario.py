@@ -14,7 +14,7 @@ from orosync.model import AdminSession
 from tests.identity.sessions.logins import written
 from tests.product import scenario
 from tests.product.crossbar_node import ANNAS, BENS, OFFICE, TREE, CrossbarNode, Visitor
-from tests.product.house import start, ticket
+from tests.product.running_router import start, ticket
 from tests.support.ports import free_port
 from tests.support.processes import Child
 

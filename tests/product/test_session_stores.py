@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.model import AdminSession
 from tests.identity.sessions import logins
 from tests.identity.sessions.application import HASH, SECRET
-from tests.product.house import TREE, start
 from tests.product.raw import RawClient
+from tests.product.running_router import TREE, start
 from tests.product.traffic import Traffic, settled
 from tests.support.ports import free_port
 from tests.support.processes import Child
@@ -54,7 +54,7 @@ class Killed:
     """For one kind of store; mixed into a test case."""
 
     def setUp(self):
-        self.state = Path(tempfile.mkdtemp(prefix="house-"))
+        self.state = Path(tempfile.mkdtemp(prefix="router-"))
         self.addCleanup(shutil.rmtree, self.state)
         self.port = free_port()
         (self.state / "secret").write_text(SECRET)

@@ -7,25 +7,25 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import RunningRouter
 
 
 class ShutdownTests(SynchronousTestCase):
     def test_sigterm(self):
         """No CLOSE frame for v1, so that Oro's pages come back; no GOODBYE, ABORT or CLOSE for v2, so that JavaScript
         clients do."""
-        house = House()
-        self.addCleanup(house.close)
-        old = [RawClient(house.url("anna"), "wamp") for _ in range(20)]
-        new = [RawClient(house.url()).join() for _ in range(20)]
-        waiting = RawClient(house.url())
+        router = RunningRouter()
+        self.addCleanup(router.close)
+        old = [RawClient(router.url("anna"), "wamp") for _ in range(20)]
+        new = [RawClient(router.url()).join() for _ in range(20)]
+        waiting = RawClient(router.url())
         for client in (*old, *new, waiting):
             self.addCleanup(client.close)
         for client in old:
             self.assertEqual(client.read()[0], 0)
         started = time.monotonic()
-        self.assertEqual(house.child.end(), 0)
+        self.assertEqual(router.child.end(), 0)
         self.assertLess(time.monotonic() - started, 10)
         for client in (*new, waiting):
             with self.assertRaises(Closed) as caught:
@@ -33,15 +33,15 @@ class ShutdownTests(SynchronousTestCase):
             self.assertIsNone(caught.exception.code)
         for client in old:
             self.assertIsNone(client.ended(), "a CLOSE frame keeps Oro's pages from reconnecting")
-        self.assertNotIn("Traceback", house.log)
-        self.assertNotRegex(house.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]")
+        self.assertNotIn("Traceback", router.log)
+        self.assertNotRegex(router.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]")
 
     def test_keyboard(self):
         """Ctrl-C is an ordinary end as well: nothing is warned of, be there clients or not."""
-        house = House()
-        self.addCleanup(house.close)
-        for client in (RawClient(house.url("anna"), "wamp"), RawClient(house.url()).join(), RawClient(house.url())):
+        router = RunningRouter()
+        self.addCleanup(router.close)
+        for client in (RawClient(router.url("anna"), "wamp"), RawClient(router.url()).join(), RawClient(router.url())):
             self.addCleanup(client.close)
-        house.child.process.send_signal(signal.SIGINT)
-        self.assertEqual(house.child.process.wait(20), 0)
-        self.assertNotRegex(house.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]|Traceback")
+        router.child.process.send_signal(signal.SIGINT)
+        self.assertEqual(router.child.process.wait(20), 0)
+        self.assertNotRegex(router.log.partition(" stops: ")[2] or "#warn]", r"#(warn|error|critical)\]|Traceback")

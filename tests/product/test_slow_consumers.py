@@ -7,8 +7,8 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter
 from tests.product.uninvolved_clients import UninvolvedClients
 
 TOPIC = "oro/data/update"
@@ -17,11 +17,11 @@ TEXT = "x" * 60_000
 
 class SlowConsumerTests(SynchronousTestCase):
     def begin(self, **listen):
-        self.house = House(listen="\n".join(f"{key} = {value}" for key, value in listen.items()))
-        self.addCleanup(self.house.close)
-        self.uninvolved = UninvolvedClients(self.house)
+        self.router = RunningRouter(listen="\n".join(f"{key} = {value}" for key, value in listen.items()))
+        self.addCleanup(self.router.close)
+        self.uninvolved = UninvolvedClients(self.router)
         self.addCleanup(self.uninvolved.stop)
-        self.publisher = self.client(self.house.url("", port=self.house.backend), "wamp")
+        self.publisher = self.client(self.router.url("", port=self.router.backend), "wamp")
         self.assertEqual(self.publisher.read()[0], 0)
 
     def client(self, *args):
@@ -31,7 +31,7 @@ class SlowConsumerTests(SynchronousTestCase):
 
     def sleepers(self):
         """One of v1 and one of v2 who subscribe, and then read nothing; little fits into their sockets."""
-        old, new = self.client(self.house.url("anna"), "wamp"), self.client(self.house.url("ben"))
+        old, new = self.client(self.router.url("anna"), "wamp"), self.client(self.router.url("ben"))
         self.assertEqual(old.read()[0], 0)
         new.join("oro").send([32, 1, {}, TOPIC])
         self.assertEqual(new.read()[0], 33)
@@ -44,14 +44,14 @@ class SlowConsumerTests(SynchronousTestCase):
     def cut(self, reason):
         """Both are gone for ``reason``, the publisher is not; the uninvolved clients' events came in time meanwhile."""
         deadline = time.monotonic() + 20
-        while self.house.log.count("consumer.cut") < 2 and time.monotonic() < deadline:
+        while self.router.log.count("consumer.cut") < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         delays = self.uninvolved.finish()
         self.assertGreaterEqual(len(delays), 50)
         self.assertEqual(self.uninvolved.strange, [])
         self.assertLess(sorted(delays)[int(len(delays) * 0.99)], 0.1)
-        self.assertEqual(self.house.log.count(f"consumer.cut ({reason})"), 2)
-        reader = self.client(self.house.url("anna"), "wamp")
+        self.assertEqual(self.router.log.count(f"consumer.cut ({reason})"), 2)
+        reader = self.client(self.router.url("anna"), "wamp")
         self.assertEqual(reader.read()[0], 0)
         reader.send([5, TOPIC], [5, "oro/maintenance"])
         self.assertEqual(reader.read()[:2], [8, "oro/maintenance"])

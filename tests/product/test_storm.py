@@ -9,8 +9,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House, ticket
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import RunningRouter, ticket
 from tests.support.processes import run
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
@@ -57,8 +57,8 @@ class ProxyTests(SynchronousTestCase):
     """Behind a proxy, each client pays for itself."""
 
     def setUp(self) -> None:
-        self.house = House(tickets="failure_burst = 3\nfailure_rate = 1\nsingle_use = yes")
-        self.addCleanup(self.house.close)
+        self.router = RunningRouter(tickets="failure_burst = 3\nfailure_rate = 1\nsingle_use = yes")
+        self.addCleanup(self.router.close)
 
     def status(self, url: str, *headers: str, origin: str = "http://127.0.0.1") -> int:
         client = RawClient(url, "wamp", origin, headers)
@@ -68,38 +68,38 @@ class ProxyTests(SynchronousTestCase):
         return client.status
 
     def wrong(self) -> str:
-        return self.house.url(ticket=ticket("anna", "another", self.house.secret))
+        return self.router.url(ticket=ticket("anna", "another", self.router.secret))
 
     def test_failures_are_counted_by_the_client_address(self) -> None:
         """An address that X-Forwarded-For tells of has used up its failures; another, and PHP, come in all the same."""
         bad, good = "X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 203.0.113.9, 198.51.100.2"
         self.assertEqual([self.status(self.wrong(), bad) for _ in range(3)], [403] * 3)
-        self.assertEqual(self.status(self.house.url("anna"), bad), 503)
-        self.assertEqual(self.status(self.house.url("anna"), good), 101)
-        self.assertEqual(self.house.publish(times=2)["connected"], 2)
+        self.assertEqual(self.status(self.router.url("anna"), bad), 503)
+        self.assertEqual(self.status(self.router.url("anna"), good), 101)
+        self.assertEqual(self.router.publish(times=2)["connected"], 2)
 
     def test_who_is_no_proxy_is_not_believed(self) -> None:
         """Behind the trusted proxy a client may write what it likes into the header: the last entry is what counts."""
         for number in range(3):
             lies = f"X-Forwarded-For: 192.0.2.{number}, 198.51.100.7"
             self.assertEqual(self.status(self.wrong(), lies), 403)
-        self.assertEqual(self.status(self.house.url("anna"), "X-Forwarded-For: 192.0.2.99, 198.51.100.7"), 503)
+        self.assertEqual(self.status(self.router.url("anna"), "X-Forwarded-For: 192.0.2.99, 198.51.100.7"), 503)
 
     def test_a_ticket_is_good_once(self) -> None:
         """Where it is wanted, the same ticket opens no second connection; PHP's own opens as many as it needs."""
-        url = self.house.url("anna")
+        url = self.router.url("anna")
         self.assertEqual([self.status(url), self.status(url)], [101, 403])
-        back_end = self.house.url("")
+        back_end = self.router.url("")
         self.assertEqual([self.status(back_end, origin="127.0.0.1") for _ in range(2)], [101, 101])
 
 
 class HalfFrameTests(SynchronousTestCase):
     def test_the_rest_of_a_message_never_comes(self) -> None:
         """PHP could not send all of a message: the connection is cut, as the log tells, and swallows no more."""
-        with House(listen="frame_timeout = 500ms") as house:
-            client = RawClient(house.url(""), "wamp", origin="127.0.0.1")
+        with RunningRouter(listen="frame_timeout = 500ms") as router:
+            client = RawClient(router.url(""), "wamp", origin="127.0.0.1")
             client.read()
             client.socket.sendall(b"\x81\xfe\x10\x00" + b"mask" + b"x" * 100)
             self.assertRaises(Closed, client.read_frame)
             client.close()
-            house.child.wait_for_line("frame.cut")
+            router.child.wait_for_line("frame.cut")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import TREE, House
+from tests.product.running_router import TREE, RunningRouter
 from tests.support.processes import Child
 
 
@@ -19,13 +19,13 @@ class PageTests(SynchronousTestCase):
         (example,) = re.findall(r"```python\n(.*?)```", (TREE / "docs/transports.md").read_text(), re.DOTALL)
         program = Path(self.mktemp()).absolute()
         program.write_text(example)
-        with House() as house:
+        with RunningRouter() as router:
             environ = {
                 **os.environ,
-                "ROUTER": f"ws://127.0.0.1:{house.public}/",
-                "TICKET": house.ticket("anna"),
+                "ROUTER": f"ws://127.0.0.1:{router.public}/",
+                "TICKET": router.ticket("anna"),
             }
             with Child([sys.executable, str(program)], environ=environ) as child:
                 child.wait_for_line("anna listens")
-                house.publish(port=house.backend, payload=[{"tagname": "Account_12"}])
+                router.publish(port=router.backend, payload=[{"tagname": "Account_12"}])
                 child.wait_for_line("Account_12")

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.files import SOUND, FilesCase
 from tests.product.clients import TREE, Client, Refused
-from tests.product.house import House
+from tests.product.running_router import RunningRouter
 from tests.support import crossbar
 from tests.support.crossbar import Node, one_worker, role, shared, websocket
 from tests.support.ports import free_port
@@ -85,11 +85,13 @@ class UplinkTests(SynchronousTestCase):
         self.node = shared("uplink", node)
         self.there = f"ws://127.0.0.1:{self.node.ports[0]}"
 
-    def house(self, url: str = "", more: str = "", joined: str = JOINED) -> House:
-        house = House(realm=f"uplink = {url or self.there}", more=joined.format(more=more), files={"ticket": TICKET})
-        self.addCleanup(house.close)
-        house.child.wait_for_line("uplink.joined")
-        return house
+    def router(self, url: str = "", more: str = "", joined: str = JOINED) -> RunningRouter:
+        router = RunningRouter(
+            realm=f"uplink = {url or self.there}", more=joined.format(more=more), files={"ticket": TICKET}
+        )
+        self.addCleanup(router.close)
+        router.child.wait_for_line("uplink.joined")
+        return router
 
     def client(self, library: str, url: str, **options: Any) -> Client:
         client = Client(library, url, **options)
@@ -112,18 +114,18 @@ class UplinkTests(SynchronousTestCase):
 
     def test_oro_meets_crossbar(self):
         """A page and PHP of Oro's here, a client there: events both ways and a call each way."""
-        house = self.house()
-        page, far = self.client("wamp1", house.url("anna")), self.far()
+        router = self.router()
+        page, far = self.client("wamp1", router.url("anna")), self.far()
         far.ask("subscribe", "oro/data/update")
         page.ask("subscribe", f"{WARES}in.stock")
-        house.publish(payload=[{"username": "admin", "tagname": "Über 1"}], linger=0.2)
+        router.publish(payload=[{"username": "admin", "tagname": "Über 1"}], linger=0.2)
         self.assertEqual(far.event(), ("oro/data/update", [[{"username": "admin", "tagname": "Über 1"}]], {}))
         far.ask("publish", f"{WARES}in.stock", [{"left": 2**53 - 1, "of": [1.5, None, "é"]}])
         self.assertEqual(page.event()[1], [{"left": 2**53 - 1, "of": [1.5, None, "é"]}])
 
         far.ask("register", f"{WARES}theirs.price")
         self.assertEqual(page.ask("call", f"{WARES}theirs.price", ["chair"]), {"args": ["chair"], "kwargs": {}})
-        shop = self.client("autobahn-python", house.url("ben"))
+        shop = self.client("autobahn-python", router.url("ben"))
         shop.ask("register", f"{WARES}ours.order")
         answer = far.ask("call", f"{WARES}ours.order", [{"binary": "00ff"}], {"k": 2**60})
         self.assertEqual(answer, {"args": [{"binary": "00ff"}], "kwargs": {"k": 2**60}})
@@ -146,49 +148,49 @@ class UplinkTests(SynchronousTestCase):
         self.assertEqual((event["args"], event["by"]), (["y"], far.details["authid"]))
         for client in (page, far, shop):
             self.assertTrue(client.silent(), "an echo")
-        for log in (house.log, self.node.log.rpartition("NODE_BOOT_COMPLETE")[2]):
+        for log in (router.log, self.node.log.rpartition("NODE_BOOT_COMPLETE")[2]):
             self.assertNotIn("Traceback", log)
 
     def test_raw_sockets(self):
         """The same over RawSocket, in MessagePack and CBOR."""
         for serializer in ("msgpack", "cbor"):
-            house = self.house(f"rs://127.0.0.1:{self.node.ports[1]}", f"serializer = {serializer}")
-            page, far = self.client("wamp1", house.url("anna")), self.far()
+            router = self.router(f"rs://127.0.0.1:{self.node.ports[1]}", f"serializer = {serializer}")
+            page, far = self.client("wamp1", router.url("anna")), self.far()
             page.ask("subscribe", f"{WARES}in.stock")
             far.ask("subscribe", "oro/data/update")
-            house.publish(payload={"n": 1}, linger=0.2)
+            router.publish(payload={"n": 1}, linger=0.2)
             self.assertEqual(far.event()[1], [{"n": 1}])
             far.ask("publish", f"{WARES}in.stock", ["x"])
             self.assertEqual(page.event()[1], ["x"])
-            house.close()
+            router.close()
 
     def test_both_restart(self):
         """Crossbar.io goes and comes back, then orosync: each time both ways heal within seconds."""
         self.node = node().start()
         self.addCleanup(self.node.end)
         self.there = f"ws://127.0.0.1:{self.node.ports[0]}"
-        house = self.house()
-        page = self.client("wamp1", house.url("anna"))
+        router = self.router()
+        page = self.client("wamp1", router.url("anna"))
         page.ask("subscribe", f"{WARES}in.stock")
         self.node.kill()
-        house.child.wait_for_line("uplink.failed (lost)")
-        house.publish(times=3)
+        router.child.wait_for_line("uplink.failed (lost)")
+        router.publish(times=3)
         with self.assertRaises(Refused) as refused:
             page.ask("call", f"{WARES}theirs.price", [])
         self.assertEqual(refused.exception.uri, "wamp.error.network_failure")
         self.node.start()
-        house.child.wait_for_line("events_lost=3")
+        router.child.wait_for_line("events_lost=3")
         far = self.far()
         self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["again"]), page, 10.0)
 
-        self.assertEqual(house.child.end(), 0)
-        house.start()
-        house.child.wait_for_line("uplink.joined")
-        page = self.client("wamp1", house.url("anna"))
+        self.assertEqual(router.child.end(), 0)
+        router.start()
+        router.child.wait_for_line("uplink.joined")
+        page = self.client("wamp1", router.url("anna"))
         page.ask("subscribe", f"{WARES}in.stock")
         self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["again"]), page, 10.0)
         far.ask("subscribe", "oro/data/update")
-        house.publish(payload="here", linger=0.2)
+        router.publish(payload="here", linger=0.2)
         self.assertEqual(far.event()[1], ["here"])
 
     def test_two_at_one_crossbar(self):
@@ -200,7 +202,7 @@ class UplinkTests(SynchronousTestCase):
         joined = joined.replace("prefix com.acme.in. publish", "prefix com.acme. publish").replace(
             "authid = orosync\n", ""
         )
-        first, second = self.house(joined=joined), self.house(joined=joined)
+        first, second = self.router(joined=joined), self.router(joined=joined)
         clients = [
             self.client("autobahn-python", first.url("anna")),
             self.client("autobahn-python", second.url("anna")),
@@ -216,30 +218,30 @@ class UplinkTests(SynchronousTestCase):
     def test_their_rules(self):
         """What the role there does not allow is told in the log; the rest passes."""
         joined = JOINED.replace("subscribe = prefix com.acme.in.", "subscribe = prefix com.acme.in., prefix com.other.")
-        house = self.house(joined=joined)
-        line = house.child.wait_for_line("uplink.refused (subscribe)")
+        router = self.router(joined=joined)
+        line = router.child.wait_for_line("uplink.refused (subscribe)")
         self.assertIn('uri="prefix com.other."', line)
         self.assertIn("not_authorized", line)
-        page, far = self.client("wamp1", house.url("anna")), self.far()
+        page, far = self.client("wamp1", router.url("anna")), self.far()
         page.ask("subscribe", f"{WARES}in.stock")
         self.until_heard(lambda: far.ask("publish", f"{WARES}in.stock", ["x"]), page)
 
     def test_a_flood(self):
         """More from there than passes is dropped and counted; who is here notices nothing but what is meant for him."""
-        house = self.house(more="event_rate = 20")
-        page, far = self.client("wamp1", house.url("anna")), self.far()
+        router = self.router(more="event_rate = 20")
+        page, far = self.client("wamp1", router.url("anna")), self.far()
         page.ask("subscribe", f"{WARES}in.flood")
         page.ask("subscribe", "oro/data/update")
         for _ in range(1000):
             far.send("publish", f"{WARES}in.flood", ["x" * 1000])
         began = time.monotonic()
-        house.publish(payload="in between", linger=0.2)
+        router.publish(payload="in between", linger=0.2)
         flood = 0
         while (event := page.event())[0] != "oro/data/update":
             flood += 1
         self.assertLess(time.monotonic() - began, 10)
         far.ask("publish", f"{WARES}in.end", [])
-        house.child.wait_for_line("uplink.dropped (rate)")
+        router.child.wait_for_line("uplink.dropped (rate)")
         time.sleep(0.5)
         self.assertLess(flood + page.events.qsize(), 100 + 20 * (time.monotonic() - began + 5))
         self.assertEqual(event[1], ["in between"])

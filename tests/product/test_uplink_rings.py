@@ -7,7 +7,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client, Refused
-from tests.product.house import House
+from tests.product.running_router import RunningRouter
 
 JOINED = """
 [realm:ring]
@@ -34,24 +34,24 @@ permissions =
 class RingTests(SynchronousTestCase):
     def ring(self, size: int) -> list[Client]:
         """So many routers, each joined to the next one for all topics in both directions; a client of each."""
-        houses: list[House] = []
+        routers: list[RunningRouter] = []
         for _ in range(size):
-            house = House(more=JOINED.format(port=houses[-1].public if houses else 1))
-            self.addCleanup(house.close)
-            houses.append(house)
-        first, last = houses[0], houses[-1]
+            router = RunningRouter(more=JOINED.format(port=routers[-1].public if routers else 1))
+            self.addCleanup(router.close)
+            routers.append(router)
+        first, last = routers[0], routers[-1]
         first.child.end()
         first.config.write_text(
             first.config.read_text().replace("ws://127.0.0.1:1/ws", f"ws://127.0.0.1:{last.public}/ws")
         )
         first.start()
         deadline = time.monotonic() + 20
-        while not all(_settled(house) for house in houses):
-            self.assertLess(time.monotonic(), deadline, [house.log for house in houses])
+        while not all(_settled(router) for router in routers):
+            self.assertLess(time.monotonic(), deadline, [router.log for router in routers])
             time.sleep(0.05)
         clients = []
-        for house in houses:
-            client = Client("autobahn-python", house.url(), realm="ring")
+        for router in routers:
+            client = Client("autobahn-python", router.url(), realm="ring")
             self.addCleanup(client.end)
             client.ask("subscribe", "com.news")
             clients.append(client)
@@ -80,15 +80,15 @@ class RingTests(SynchronousTestCase):
 
     def test_one(self) -> None:
         """A realm that is joined to itself, by mistake, is left alone, and the log says why."""
-        house = House(more=JOINED.format(port=1))
-        self.addCleanup(house.close)
-        house.child.end()
-        house.config.write_text(house.config.read_text().replace(":1/ws", f":{house.public}/ws"))
-        house.start()
-        self.assertIn("it leads back to this very realm", house.child.wait_for_line("uplink.failed (refused)"))
+        router = RunningRouter(more=JOINED.format(port=1))
+        self.addCleanup(router.close)
+        router.child.end()
+        router.config.write_text(router.config.read_text().replace(":1/ws", f":{router.public}/ws"))
+        router.start()
+        self.assertIn("it leads back to this very realm", router.child.wait_for_line("uplink.failed (refused)"))
 
 
-def _settled(house: House) -> bool:
+def _settled(router: RunningRouter) -> bool:
     """Whether the last that is said of its uplink is that it is joined, and to a router that is there for good."""
-    said = [line for line in house.log.splitlines() if "uplink." in line]
-    return bool(said) and "uplink.joined" in said[-1] and house.child.process.poll() is None
+    said = [line for line in router.log.splitlines() if "uplink." in line]
+    return bool(said) and "uplink.joined" in said[-1] and router.child.process.poll() is None

@@ -14,8 +14,8 @@ import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
-from tests.product.house import House
 from tests.product.raw import RawClient
+from tests.product.running_router import RunningRouter
 
 CLIENTS = [*itertools.product(["autobahn-python", "autobahn", "wampy"], ["json", "msgpack", "cbor"])]
 
@@ -182,24 +182,24 @@ RAW: dict[str, list[Any]] = {
 
 class ValueTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = House()
-        self.addCleanup(self.house.close)
+        self.router = RunningRouter()
+        self.addCleanup(self.router.close)
         self.addCleanup(self.nobody_was_cut)
         self.clients: dict[tuple[str, str], Client] = {}
         for library, serializer in CLIENTS:
             client = self.clients[library, serializer] = Client(
-                library, self.house.url(), serializer=serializer, realm="open"
+                library, self.router.url(), serializer=serializer, realm="open"
             )
             self.addCleanup(client.end)
 
     def nobody_was_cut(self) -> None:
         """No session ended over a violation, and nothing went wrong in the router."""
         for word in ("session.violation", "Traceback", "internal error"):
-            self.assertNotIn(word, self.house.log)
+            self.assertNotIn(word, self.router.log)
 
     def raw(self, serializer: str) -> Any:
         """A client that is no library's: ``send`` and ``read`` messages."""
-        client = RawClient(self.house.url(), f"wamp.2.{serializer}")
+        client = RawClient(self.router.url(), f"wamp.2.{serializer}")
         self.addCleanup(client.close)
         kind = 1 if serializer == "json" else 2
 

@@ -16,8 +16,8 @@ import cbor2
 import msgpack
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import House
 from tests.product.raw import Closed, RawClient
+from tests.product.running_router import RunningRouter
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "wamp"
 READERS = {"json": json.loads, "msgpack": msgpack.unpackb, "cbor": cbor2.loads}
@@ -54,9 +54,9 @@ def samples(name: str) -> Iterator[tuple[str, str, bytes]]:
 
 
 @cache
-def house() -> House:
+def router() -> RunningRouter:
     """The one of this run: no test here leaves anything behind in it."""
-    made = House(more=REALMS)
+    made = RunningRouter(more=REALMS)
     atexit.register(made.close)
     return made
 
@@ -84,10 +84,10 @@ class VectorTests(SynchronousTestCase):
     """One method for each kind of message that a client sends."""
 
     def setUp(self) -> None:
-        self.house = house()
+        self.router = router()
 
     def connected(self, serializer: str) -> Speaker:
-        speaker = Speaker(self.house.url(port=self.house.backend), serializer)
+        speaker = Speaker(self.router.url(port=self.router.backend), serializer)
         self.addCleanup(speaker.raw.close)
         return speaker
 

@@ -8,9 +8,9 @@ import ssl
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.product.house import shared
 from tests.product.raw import Closed, RawClient
 from tests.product.raw_socket import Ended, RawSocketClient
+from tests.product.running_router import shared
 from tests.support.violations import DEFLATE, FRAMING
 
 OFFER = ("Sec-WebSocket-Extensions: permessage-deflate",)
@@ -20,8 +20,8 @@ GARBAGE = b"\xff\x00\x81\xfe" * 50000
 
 class ViolationsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.house = shared(listen="compression = deflate\ntransport = universal\nlongpoll = /lp")
-        self.uninvolved = RawClient(self.house.url()).join()
+        self.router = shared(listen="compression = deflate\ntransport = universal\nlongpoll = /lp")
+        self.uninvolved = RawClient(self.router.url()).join()
         self.addCleanup(self.uninvolved.close)
         self.asked = 0
 
@@ -32,7 +32,7 @@ class ViolationsTests(SynchronousTestCase):
         self.assertEqual(self.uninvolved.read()[:3], [8, 48, self.asked])
 
     def visitor(self, secure: bool = False, subprotocol: str = "wamp.2.json") -> RawClient:
-        client = RawClient(self.house.url(secure=secure), subprotocol, headers=() if secure else OFFER)
+        client = RawClient(self.router.url(secure=secure), subprotocol, headers=() if secure else OFFER)
         self.addCleanup(client.close)
         return client
 
@@ -58,7 +58,7 @@ class ViolationsTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """A client of anybody's that says more than it may, and answers our CLOSE as it should."""
-        client = RawClient(self.house.url()).join()
+        client = RawClient(self.router.url()).join()
         self.addCleanup(client.close)
         client.send_frame(b"x" * 70000)
         self.assertEqual(self.code(client), 1009)
@@ -95,7 +95,7 @@ class ViolationsTests(SynchronousTestCase):
             client.send_frame(wrong, 2 if "cbor" in subprotocol else 1)
             client.socket.sendall(CLOSE + GARBAGE)
             self.assertEqual(client.ended(), code, subprotocol)
-        client = RawClient(self.house.url("anna"), "wamp")
+        client = RawClient(self.router.url("anna"), "wamp")
         self.addCleanup(client.close)
         client.read()
         client.send_frame(b"[99]")
@@ -105,7 +105,7 @@ class ViolationsTests(SynchronousTestCase):
 
     def test_rawsocket(self) -> None:
         """ABORT and the end, whatever follows."""
-        client = RawSocketClient(self.house.public).join()
+        client = RawSocketClient(self.router.public).join()
         self.addCleanup(client.socket.close)
         client.socket.sendall(b"\x07\0\0\0" + GARBAGE)
         self.assertEqual(client.read()[0], 3)
@@ -118,7 +118,7 @@ class ViolationsTests(SynchronousTestCase):
             (b"POST /lp/open HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", b"413"),
             (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"426"),
         ):
-            client = RawSocketClient(self.house.public)
+            client = RawSocketClient(self.router.public)
             self.addCleanup(client.socket.close)
             client.socket.sendall(head + b"POST /lp/open HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" * 500)
             answer = b""
@@ -130,7 +130,7 @@ class ViolationsTests(SynchronousTestCase):
     def test_a_read_full_of_small_records(self) -> None:
         """Over TLS one read holds hundreds of messages, each in a record of its own: all are answered, in order."""
         context = ssl.create_default_context()
-        client = RawClient(self.house.url(secure=True), "wamp.2.json", tls=context)
+        client = RawClient(self.router.url(secure=True), "wamp.2.json", tls=context)
         self.addCleanup(client.close)
         client.join()
         for n in range(1, 801):

@@ -15,8 +15,8 @@ from orosync.wamp.codec import CODECS
 from orosync.wamp.formats import MAX_DEPTH
 from orosync.wamp.payload import Payload
 from orosync.wamp.v1 import Prefixes
-from tests.product.house import TREE
 from tests.product.libraries import LIBRARIES
+from tests.product.running_router import TREE
 
 PAGE = TREE / "docs" / "wamp.md"
 NUMBERS = {"B": 22, "R": 13, "P": 13, "M": 1, "A": 11, "T": 7}

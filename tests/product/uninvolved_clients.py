@@ -11,11 +11,11 @@ from tests.product.raw import RawClient
 class UninvolvedClients:
     """A publisher and a subscriber of their own topic, an event every 20 ms, timed; both in the realm ``open``."""
 
-    def __init__(self, house):
+    def __init__(self, router):
         self.delays, self.strange = [], []
         self._stop = threading.Event()
-        self._subscriber = RawClient(house.url()).join()
-        self._publisher = RawClient(house.url()).join()
+        self._subscriber = RawClient(router.url()).join()
+        self._publisher = RawClient(router.url()).join()
         self._subscriber.send([32, 1, {"match": "prefix"}, ""])
         assert self._subscriber.read()[0] == 33
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._publish, self._listen)]

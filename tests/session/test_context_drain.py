@@ -29,7 +29,7 @@ class DrainTests(SynchronousTestCase):
         return made
 
     def test_nobody_is_there(self):
-        """An empty house closes at once."""
+        """An empty router closes at once."""
         self.successResultOf(drain(self.sessions, self.clock, 5))
 
     def test_few_sessions_leave_at_once(self):

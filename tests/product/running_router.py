@@ -95,8 +95,8 @@ realm = oro
 """
 
 
-class House:
-    """A running router. ``with House() as house``: ports are ``public``, ``secure`` (TLS) and ``backend``.
+class RunningRouter:
+    """A running router. ``with RunningRouter() as router``: ports are ``public``, ``secure`` (TLS) and ``backend``.
 
     ``files`` are texts beside the configuration, by their names.
     """
@@ -112,7 +112,7 @@ class House:
         more: str = "",
         files: Mapping[str, str] | None = None,
     ) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="house-")
+        self._directory = tempfile.TemporaryDirectory(prefix="router-")
         state = Path(self._directory.name)
         self.public, self.secure, self.backend = free_port(), free_port(), free_port()
         self.secret = secrets.token_hex(20)
@@ -148,7 +148,7 @@ class House:
             self.close()
             raise
 
-    def __enter__(self) -> House:
+    def __enter__(self) -> RunningRouter:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -187,11 +187,11 @@ class House:
         )
 
 
-_shared: dict[str, House] = {}
+_shared: dict[str, RunningRouter] = {}
 
 
-def shared(*, anew: bool = False, **options: Any) -> House:
-    """The router with these options of ``House``, started when there is none; any other shared one ends.
+def shared(*, anew: bool = False, **options: Any) -> RunningRouter:
+    """The router with these options of ``RunningRouter``, started when there is none; any other shared one ends.
 
     For tests of one module that leave it as it was: a start takes longer than most of them. Its log begins anew for
     each test. A test that counts what another one may have caused, or used up, wants it started ``anew``.
@@ -199,7 +199,7 @@ def shared(*, anew: bool = False, **options: Any) -> House:
     key = json.dumps(options, sort_keys=True)
     if anew or key not in _shared or _shared[key].child.process.poll() is not None:
         end_shared()
-        _shared[key] = House(**options)
+        _shared[key] = RunningRouter(**options)
     _shared[key].child.forget()
     return _shared[key]
 
@@ -207,8 +207,8 @@ def shared(*, anew: bool = False, **options: Any) -> House:
 @atexit.register
 def end_shared() -> None:
     """No router is shared any more."""
-    for house in _shared.values():
-        house.close()
+    for running in _shared.values():
+        running.close()
     _shared.clear()
 
 
