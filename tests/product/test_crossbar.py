@@ -212,7 +212,7 @@ class Faulty(SynchronousTestCase):
         """Nobody is let in without its authenticator, nobody gets anything without its authorizer; nobody waits."""
         for name, text, instead, fault in [
             ("authenticator.ini", "[directory:people]", "[directory:peple]", "did you mean peple?"),
-            ("authorizer.ini", "[topics:oro]", "[topics:orro]", "did you mean orro?"),
+            ("authorizer.ini", "[topics:oro]", "[topics:orro]", "did you mean topics:orro?"),
         ]:
             node = self.node("function", name, text, instead)
             node.start()
