@@ -82,6 +82,7 @@ VALUES: dict[tuple[str, str], str] = {
     ("listen", "endpoint"): "tcp:8090:interface=127.0.0.1",
     ("listen", "authenticators"): "ticket",
     ("listen", "ready_requires"): "directory:people",
+    ("listen", "origins_from"): "directory:database",
     ("listen", "realm"): "oro",
     ("listen", "tls"): "yes",
     ("listen", "client_ca"): "pem",
@@ -107,7 +108,6 @@ VALUES: dict[tuple[str, str], str] = {
     ("attach", "realm"): "oro",
     ("attach", "url"): "wss://wamp.example.com/ws",
     ("notifications", "realm"): "oro",
-    ("notifications", "maintenance_lock"): "empty/lock",
     ("uplink", "realm"): "realm1",
     ("realm", "authorizers"): "topics:oro",
     ("realm", "authenticators"): "ticket",
@@ -195,6 +195,8 @@ class Case:
         needs_notice = self.title.startswith("realm") or self.at == ("notifications", "realm")
         if needs_notice and self.title != "notifications":
             whole += "[notifications]\nrealm = oro\n"
+        if self.at == ("listen", "origins_from"):
+            whole += "[directory:database]\nuse = postgresql\ndsn = env:DATABASE\n"
         return whole + "\n".join([f"[{self.title}]", *self.head, *lines]) + "\n"
 
     def line(self, value: str) -> str:
