@@ -20,6 +20,8 @@ from tests.support.processes import Child, run
 PATIENCE = 120.0
 """Seconds that a program may take to start on a busy machine."""
 
+CAP_NET_ADMIN = 12
+
 HOST = "10.80.0.1"
 WEB, PHP, ROUTER = "10.90.0.10", "10.90.0.11", "10.90.0.12"
 
@@ -29,8 +31,17 @@ def private(command: list[str]) -> list[str]:
 
     It has its own process ids too: when it ends, whatever it has started ends.
     """
-    user = [] if os.getuid() == 0 else ["--map-current-user", "--keep-caps"]
+    user = ["--map-current-user", "--keep-caps"]
+    if os.getuid() == 0:
+        # In a container root may lack the right: a user namespace has it.
+        user = [] if _has_capability(CAP_NET_ADMIN) else ["--user", "--map-root-user"]
     return ["unshare", *user, "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", *command]
+
+
+def _has_capability(number: int) -> bool:
+    """Whether this process has a capability (capabilities(7))."""
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> number & 1)
 
 
 def ip(*words: str) -> None:
