@@ -7,6 +7,8 @@ What has arrived is handled in order. An incomplete frame waits for its rest; co
 paused (``interfaces.WAITING``, ``RATE``, ``TURN``, ``IDENTIFYING``). A connection that is paused is not read from, so
 that TCP slows its sender. Only while an authenticator decides it is read on, up to READ_SIZE: a client that has gone
 meanwhile is noticed, and nobody is told that it joined.
+
+The file is long because it is one class: the reading, the writing and the end of a connection share their state.
 """
 
 from __future__ import annotations

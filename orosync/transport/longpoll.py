@@ -67,7 +67,7 @@ class PollRequest:
         request.setResponseCode(status)
         for name, value in _HEADERS.items():
             request.setHeader(name.encode(), value.encode())
-        if status != 200 and status in PHRASES:
+        if status in PHRASES:
             body, content_type = f"{PHRASES[status]}\n".encode(), "text/plain; charset=utf-8"
         if status == 405:
             request.setHeader(b"Allow", b"POST, OPTIONS")
