@@ -273,11 +273,11 @@ class LocalSession:
         """See RequestingSession."""
         wait_for(outcome, then, self, lambda: self._left, self._failed)
 
-    def pause(self) -> None:
+    def pause(self, reason: int) -> None:
         """Queue what is sent, and handle nothing."""
         self._held = True
 
-    def resume(self) -> None:
+    def resume(self, reason: int) -> None:
         """Handle what is queued."""
         self._held = False
         while self._waiting and not self._held:

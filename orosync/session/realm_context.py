@@ -163,7 +163,7 @@ class RealmContext:
             self._testaments.publish(member, testaments)
         if self.journal.debug:
             fields = self._who(member, facts, protocol)
-            fields |= {"seconds": round(self.clock.seconds() - member.since, 3), "reason": reason}
+            fields |= {"seconds": round(now - member.since, 3), "reason": reason}
             self.journal.note("session.left", member.principal.authmethod, **fields)
         else:
             self.journal.count("session.left", member.principal.authmethod)

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from orosync.authz.chain import Chain
 from orosync.errors import RequestError
-from orosync.interfaces import IDENTIFYING, IJournal, ILink
+from orosync.interfaces import WAITING, IJournal
 from orosync.model import Action, Decision, Match, Principal
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.meta_call import MetaCall, result
@@ -40,27 +40,12 @@ class RequestingSession(Protocol):
         """Handle no other message before ``outcome`` is there and ``then`` has been called with it."""
 
 
-class WhileIdentifying:
-    """A link whose client an authenticator is asked about: it is read on, so that its end is noticed."""
-
-    __slots__ = ("_link",)
-
-    def __init__(self, link: ILink) -> None:
-        self._link = link
-
-    def pause(self) -> None:
-        self._link.pause(IDENTIFYING)
-
-    def resume(self) -> None:
-        self._link.resume(IDENTIFYING)
-
-
 class MessageSource(Protocol):
     """Where a session's messages come from: a link, or what queues them."""
 
-    def pause(self) -> None: ...
+    def pause(self, reason: int) -> None: ...
 
-    def resume(self) -> None: ...
+    def resume(self, reason: int) -> None: ...
 
 
 def wait_for(
@@ -69,15 +54,16 @@ def wait_for(
     source: MessageSource,
     is_over: Callable[[], bool],
     failed: Callable[[Failure], None],
+    reason: int = WAITING,
 ) -> None:
     """What ``RequestingSession.wait`` does: ``then`` is called with ``outcome`` unless the session is over; the failure
-    of either goes to ``failed``. ``source`` is paused until then, also for a Deferred of ``then``; what is there
-    already costs no pause."""
+    of either goes to ``failed``. ``source`` is paused for ``reason`` until then, also for a Deferred of ``then``; what
+    is there already costs no pause."""
     outcome.addCallback(lambda value: None if is_over() else then(value))
     outcome.addErrback(failed)
     if not outcome.called or outcome.paused:
-        source.pause()
-        outcome.addBoth(lambda _: source.resume())
+        source.pause(reason)
+        outcome.addBoth(lambda _: source.resume(reason))
 
 
 def when_decided(

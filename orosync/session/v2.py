@@ -23,14 +23,14 @@ from orosync.identity.credentials import (
     suffices,
     watched_credentials,
 )
-from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator, ILink, ISession
+from orosync.interfaces import IDENTIFYING, AuthenticationStep, HelloDetails, IAuthenticator, ILink, ISession
 from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.router.deliveries import Member
 from orosync.session import features
 from orosync.session.context import ListenerContext, ending
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import WhileIdentifying, wait_for
+from orosync.session.replies import wait_for
 from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, readable_part
 from orosync.wamp import uris
 from orosync.wamp.codec import Codec
@@ -331,7 +331,7 @@ class V2Session:
         """As ``wait``, for what an authenticator answers. A client that goes meanwhile is not joined."""
         assert self._link is not None
         self._asked = outcome
-        wait_for(outcome, then, WhileIdentifying(self._link), lambda: self._over, self._refused)
+        wait_for(outcome, then, self._link, lambda: self._over, self._refused, IDENTIFYING)
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """See RequestingSession."""
