@@ -90,6 +90,25 @@ Sample: TypeAlias = tuple[Metric, tuple[str, ...], Value]
 Source: TypeAlias = Callable[[], Iterable[Sample]]
 
 
+class _Series:
+    """Values by metric and labels, from which a snapshot is made; those with the same labels are joined."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, ...], Any]] = {}
+
+    def add(self, metric: Metric, labels: tuple[str, ...], value: Any) -> None:
+        """``value`` as a snapshot has it."""
+        series = self._found.setdefault(metric.name, {})
+        if labels not in series and len(series) >= MOST_SERIES:
+            labels = (*labels[:-1], OTHER) if labels[:-1] else (OTHER,)
+            if labels not in series:
+                labels = (OTHER,) * len(labels)
+        series[labels] = _joined(metric, series[labels], value) if labels in series else value
+
+    def snapshot(self) -> Snapshot:
+        return {name: [[list(labels), value] for labels, value in one.items()] for name, one in self._found.items()}
+
+
 class Metrics:
     """All metrics of a process."""
 
@@ -98,8 +117,6 @@ class Metrics:
     def __init__(self) -> None:
         self._sources: list[Source] = []
         self._failed: set[int] = set()
-        self.known: dict[str, Metric] = {}
-        """Every metric that a snapshot has had so far, by its name."""
 
     def add(self, source: Source) -> None:
         """``source`` is asked for every snapshot. It gives each (metric, label values) any number of times; they are
@@ -108,46 +125,30 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """The values now. A source that raises is missing from there on; the log is told once, until it works again."""
-        found: dict[str, dict[tuple[str, ...], Any]] = {}
+        found = _Series()
         for number, source in enumerate(self._sources):
             try:
                 for metric, labels, value in source():
-                    self._put(found, metric, labels, value)
+                    plain = [list(value.counts), value.sum] if isinstance(value, Histogram) else value
+                    found.add(metric, labels, plain)
                 self._failed.discard(number)
             except Exception:
                 if number not in self._failed:
                     self._failed.add(number)
                     self._log.failure("metrics of one source could not be read")
-        return {name: [[list(labels), value] for labels, value in series.items()] for name, series in found.items()}
-
-    def _put(
-        self, found: dict[str, dict[tuple[str, ...], Any]], metric: Metric, labels: tuple[str, ...], value: Value
-    ) -> None:
-        series = found.get(metric.name)
-        if series is None:
-            series = found[metric.name] = {}
-            self.known[metric.name] = metric
-        if labels not in series and len(series) >= MOST_SERIES:
-            labels = (*labels[:-1], OTHER) if labels[:-1] else (OTHER,)
-            if labels not in series:
-                labels = (OTHER,) * len(labels)
-        plain = [list(value.counts), value.sum] if isinstance(value, Histogram) else value
-        series[labels] = _joined(metric, series[labels], plain) if labels in series else plain
+        return found.snapshot()
 
 
 def add_up(snapshots: Iterable[Snapshot], metrics: Mapping[str, Metric]) -> Snapshot:
     """One snapshot of several processes'. ``metrics`` by name; a name that is not among them is left out."""
-    found: dict[str, dict[tuple[str, ...], Any]] = {}
+    found = _Series()
     for snapshot in snapshots:
         for name, rows in snapshot.items():
             metric = metrics.get(name)
-            if metric is None:
-                continue
-            series = found.setdefault(name, {})
-            for names, value in rows:
-                labels = tuple(names)
-                series[labels] = _joined(metric, series[labels], value) if labels in series else value
-    return {name: [[list(labels), value] for labels, value in series.items()] for name, series in found.items()}
+            if metric is not None:
+                for labels, value in rows:
+                    found.add(metric, tuple(labels), value)
+    return found.snapshot()
 
 
 def _joined(metric: Metric, one: Any, other: Any) -> Any:

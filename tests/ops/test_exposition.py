@@ -20,7 +20,7 @@ class Page(SynchronousTestCase):
             histogram.observe(seconds)
         metrics = Metrics()
         metrics.add(lambda: [(hits, ('a "b"\n',), 2), (depth, (), 3), (spans, ("x",), histogram)])
-        page = exposition(metrics.snapshot(), metrics.known).decode()
+        page = exposition(metrics.snapshot(), {one.name: one for one in (hits, depth, spans)}).decode()
         families = {family.name: family for family in text_string_to_metric_families(page)}
         self.assertEqual(set(families), {"orosync_hits", "orosync_depth", "orosync_spans"})
         (hit,) = families["orosync_hits"].samples
