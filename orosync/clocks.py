@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 Now = Callable[[], float]
@@ -21,6 +22,11 @@ time_of_day: Now = time.time
 def epoch() -> float:
     """A time of day for code without a clock."""
     return 0.0
+
+
+def timestamp(seconds: float) -> str:
+    """A time of day (seconds since 1970) in the format of RFC 3339, in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def make_monotonic(reactor: Any) -> None:

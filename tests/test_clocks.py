@@ -13,7 +13,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.clocks import epoch, make_monotonic, time_of_day
+from orosync.clocks import epoch, make_monotonic, time_of_day, timestamp
 
 SOURCE = Path(__file__).resolve().parent.parent / "orosync"
 
@@ -167,6 +167,11 @@ class Monotonic(SynchronousTestCase):
         """``now()`` is in seconds since 1970."""
         self.assertTrue(time.time() - 5 <= time_of_day() <= time.time())
         self.assertEqual(epoch(), 0.0)
+
+    def test_timestamp(self) -> None:
+        """ISO 8601 in UTC, as WAMP's meta API writes moments."""
+        self.assertEqual(timestamp(0.0), "1970-01-01T00:00:00.000Z")
+        self.assertEqual(timestamp(1753281000.25), "2025-07-23T14:30:00.250Z")
 
 
 def _closed(reactor: Any) -> None:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from orosync.clocks import Now
+from orosync.clocks import Now, timestamp
 from orosync.errors import CallFailed, NotCarriable, RequestError
 from orosync.model import Match
 from orosync.notifications import maintenance
@@ -27,7 +27,6 @@ from orosync.ops.control import (
     number_of,
     text_of,
 )
-from orosync.router.meta_events import timestamp
 from orosync.session.local import LocalMember
 from orosync.session.realm_context import RealmContext
 from orosync.wamp import transcode, uris

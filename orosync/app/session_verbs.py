@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from orosync.clocks import timestamp
 from orosync.headers import within
 from orosync.ops.answers import KickAnswer, SessionRow, SubscriptionRow, plain
 from orosync.ops.control import (
@@ -22,7 +23,7 @@ from orosync.ops.control import (
     number_of,
     text_of,
 )
-from orosync.router.meta_events import shown, timestamp
+from orosync.router.meta_events import shown
 from orosync.session.context import DRAIN_RATE, DRAIN_STEP, ListenerSession
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined

@@ -8,7 +8,6 @@ is bounded in time (``LONGEST``), in lines and in sessions. Where it hears of al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -25,7 +24,7 @@ from orosync.app.trace_rows import (
     permission,
     shown_payload,
 )
-from orosync.clocks import Now
+from orosync.clocks import Now, timestamp
 from orosync.model import EMPTY, Match, Verdict
 from orosync.ops.control import Arguments, Emit, Rejected, check_names, number_of, text_of
 from orosync.ops.journal import Journal, shown
@@ -407,7 +406,7 @@ class Trace:
         self._emit({"time": self._time(), **row})
 
     def _time(self) -> str:
-        return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(self._now())
 
     def _soon(self, what: Callable[[], None]) -> None:
         self._timers = [one for one in self._timers if one.active()]

@@ -13,14 +13,13 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 from autobahn.wamp.auth import compute_wcs, derive_key
 from twisted.internet.interfaces import IReactorTime
 
-from orosync.clocks import Now
+from orosync.clocks import Now, timestamp
 from orosync.errors import ConfigError, Refused
 from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, Entries, Entry, Seeds, derive_bytes, text_like
@@ -68,7 +67,7 @@ class WampCraAuthenticator(AccountAuthenticator):
                 "authmethod": METHOD,
                 "authprovider": self.name,
                 "nonce": secrets.token_urlsafe(24),
-                "timestamp": _timestamp(self._now()),
+                "timestamp": timestamp(self._now()),
                 "session": session_id,
             }
         )
@@ -102,11 +101,6 @@ def account_entries(name: str, accounts: Iterable[Account]) -> list[Entry[CraKey
     if faults:
         raise ConfigError(faults)
     return entries
-
-
-def _timestamp(seconds: float) -> str:
-    """ISO 8601 in UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @attrs.frozen

@@ -12,7 +12,6 @@ import math
 import os
 import syslog
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import IO, Any
@@ -30,6 +29,7 @@ from twisted.logger import (
     formatTime,
 )
 
+from orosync.clocks import timestamp
 from orosync.ops.journal import LENGTHS, LONGEST, as_text
 
 LEVELS: Mapping[str, LogLevel] = MappingProxyType(
@@ -86,7 +86,7 @@ def as_json(event: LogEvent) -> str | None:
     events also ``event``, ``code`` and ``fields``; of exceptions ``traceback``. ASCII, so that nothing in it can change
     what a terminal shows. None for an event that has nothing to say."""
     line: dict[str, Any] = {
-        "time": _rfc3339(event.get("log_time", 0.0)),
+        "time": timestamp(event.get("log_time", 0.0)),
         "level": event.get("log_level", LogLevel.info).name,
         "namespace": str(event.get("log_namespace", "")),
     }
@@ -101,10 +101,6 @@ def as_json(event: LogEvent) -> str | None:
     if failure is not None:
         line["traceback"] = _sound(failure.getTraceback())
     return json.dumps(line) + "\n"
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plain(value: object, longest: int) -> object:

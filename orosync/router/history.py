@@ -14,12 +14,11 @@ from typing import Any, Protocol
 
 import attrs
 
-from orosync.clocks import Now
+from orosync.clocks import Now, timestamp
 from orosync.errors import NotCarriable
 from orosync.model import Match
 from orosync.router.deliveries import ExtraDetails, Member, text_size
 from orosync.router.filters import Filters
-from orosync.router.meta_events import timestamp
 from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
 from orosync.router.retention import Retention

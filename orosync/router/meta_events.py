@@ -7,10 +7,10 @@ There are none about subscriptions to WAMP's own topics, and none about orosync'
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from orosync.clocks import timestamp
 from orosync.router.deliveries import Member
 from orosync.router.registrations import Registration
 from orosync.router.subscriptions import Subscription
@@ -60,11 +60,6 @@ def registration_details(registration: Registration) -> dict[str, Any]:
         "match": registration.match.value,
         "invoke": registration.invoke.value,
     }
-
-
-def timestamp(seconds: float) -> str:
-    """A time (seconds since 1970) in the format of RFC 3339, in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 News = Iterable[tuple[str, list[Any]]]

@@ -8,7 +8,6 @@ from orosync.authz.roles import Permission, RolePermissions
 from orosync.config.readers import BUILTIN
 from orosync.config.rules import permissions
 from orosync.model import Action, Decision, Match, Verdict
-from orosync.router.meta_events import timestamp
 from orosync.testing import principal
 from orosync.wamp.meta_topics import TOPICS, matched_by
 from tests.session.meta_case import MetaCase
@@ -38,11 +37,6 @@ class Hearing(SynchronousTestCase):
         self.assertEqual(len(TOPICS), 10)
         for topic, match, expected in table:
             self.assertEqual(len(matched_by(topic, match)), expected, (topic, match))
-
-    def test_timestamp(self) -> None:
-        """ISO 8601 in UTC, as WAMP's meta API writes moments."""
-        self.assertEqual(timestamp(0.0), "1970-01-01T00:00:00.000Z")
-        self.assertEqual(timestamp(1753281000.25), "2025-07-23T14:30:00.250Z")
 
 
 class Sessions(MetaCase):
