@@ -25,6 +25,7 @@ from orosync.ops.control import (
     Verb,
     check_names,
     number_of,
+    realm_of,
     text_of,
 )
 from orosync.session.local import LocalMember
@@ -71,13 +72,11 @@ class RealmVerbs:
         return member
 
     def _realm_of(self, arguments: Arguments) -> str:
-        name = text_of(arguments, "realm")
+        name = realm_of(arguments, self._realms)
         if not name and len(self._realms) == 1:
             return next(iter(self._realms))
         if not name:
             raise Rejected(f"name a realm, one of {', '.join(self._realms)}")
-        if name not in self._realms:
-            raise Rejected(f"there is no realm {name}, but {', '.join(self._realms)}")
         return name
 
     def _publish(self, arguments: Arguments) -> dict[str, Any]:

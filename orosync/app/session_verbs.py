@@ -21,6 +21,7 @@ from orosync.ops.control import (
     Verb,
     check_names,
     number_of,
+    realm_of,
     text_of,
 )
 from orosync.router.meta_events import shown
@@ -74,10 +75,8 @@ class SessionVerbs:
     def _chosen(self, arguments: Arguments) -> list[Chosen]:
         """The sessions that the arguments choose: all without any of them."""
         session = int(number_of(arguments, "session"))
-        user, realm, role = (text_of(arguments, name) for name in ("user", "realm", "role"))
-        address = text_of(arguments, "address")
-        if realm and realm not in self._realms:
-            raise Rejected(f"there is no realm {realm}, but {', '.join(self._realms)}")
+        realm = realm_of(arguments, self._realms)
+        user, role, address = (text_of(arguments, name) for name in ("user", "role", "address"))
         try:
             networks = [ip_network(address, strict=False)] if address not in ("", "unix") else []
         except ValueError:
@@ -117,9 +116,7 @@ class SessionVerbs:
 
     def _list_subscriptions(self, arguments: Arguments) -> list[dict[str, Any]]:
         check_names(arguments, "realm", "topic", "limit")
-        realm, topic = text_of(arguments, "realm"), text_of(arguments, "topic")
-        if realm and realm not in self._realms:
-            raise Rejected(f"there is no realm {realm}, but {', '.join(self._realms)}")
+        realm, topic = realm_of(arguments, self._realms), text_of(arguments, "topic")
         rows = []
         for name, context in self._realms.items():
             if realm in ("", name):

@@ -65,6 +65,14 @@ def text_of(arguments: Arguments, name: str) -> str:
     return value
 
 
+def realm_of(arguments: Arguments, realms: Collection[str]) -> str:
+    """One of ``realms`` among the arguments, "" without. Rejects anything else."""
+    name = text_of(arguments, "realm")
+    if name and name not in realms:
+        raise Rejected(f"there is no realm {name}, but {', '.join(realms)}")
+    return name
+
+
 def number_of(arguments: Arguments, name: str, default: float = 0) -> float:
     """A number that is at least 0. Rejects anything else."""
     value = arguments.get(name)
