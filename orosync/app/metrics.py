@@ -114,7 +114,7 @@ LAG_INTERVAL = 0.5
 """Seconds between two measurements of the reactor's lag."""
 
 
-def read_journal(counts: Mapping[tuple[str, str], int]) -> Iterator[Sample]:
+def read_journal(counts: Mapping[tuple[str, str], int]) -> Iterator[tuple[Metric, tuple[str, ...], int]]:
     """What the journal has counted."""
     for (event, code), count in counts.items():
         if event == "session.joined":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from orosync.app.metrics import CUT_EVENTS, REFUSED_EVENTS
+from orosync.app.metrics import CUTS, JOINS, LEAVES, REFUSALS, read_journal
 from orosync.interfaces import IJournal
 from orosync.session.context import ListenerSession
 
@@ -47,28 +47,18 @@ class Summary:
             self._call.stop()
 
     def _tell(self) -> None:
-        joined = left = 0
-        refused: Counter[str] = Counter()
-        cut: Counter[str] = Counter()
         now, before = dict(self._counts), self._before
         self._before = now
-        for (event, code), count in now.items():
-            more = count - before.get((event, code), 0)
-            if not more:
-                continue
-            if event == "session.joined":
-                joined += more
-            elif event == "session.left":
-                left += more
-            elif event in REFUSED_EVENTS:
-                refused[code] += more
-            elif event in CUT_EVENTS:
-                cut[code] += more
-        if joined or left or refused or cut:
+        found: dict[str, Counter[str]] = {one.name: Counter() for one in (JOINS, LEAVES, REFUSALS, CUTS)}
+        for metric, labels, more in read_journal({kind: now[kind] - before.get(kind, 0) for kind in now}):
+            if more and metric.name in found:
+                found[metric.name][labels[-1]] += more  # the last label is the code
+        joined, left, refused, cut = found.values()
+        if any(found.values()):
             fields: dict[str, object] = {
                 "sessions": sum(one.joined() is not None for one in self._sessions()),
-                "joined": joined,
-                "left": left,
+                "joined": joined.total(),
+                "left": left.total(),
                 "refused": refused.total(),
                 "cut": cut.total(),
             }
