@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -17,7 +18,6 @@ from twisted.logger import Logger
 from orosync.app.authorizers import Authorizers
 from orosync.app.container import Container
 from orosync.app.origins import Origins
-from orosync.authz.topics import TopicRules
 from orosync.config import Configuration, load
 from orosync.config.credentials import Secret
 from orosync.config.loader import without_line
@@ -168,10 +168,9 @@ def changed_rules(now: Configuration, rules: Configuration, before: Authorizers,
 def _rules_of(configuration: Configuration, made: Authorizers) -> dict[str, dict[str, Any]]:
     """By kind of section and name: its rules as values; of [topics:NAME] what came of them too."""
     topics: dict[str, list[Any]] = {name: [_unplaced(one)] for name, one in configuration.topics.items()}
-    for rules in (one for authorizers in made.by_realm.values() for one in authorizers):
-        if isinstance(rules, TopicRules):
-            channels = [_unplaced(one) for one in rules.channels]
-            topics.setdefault(rules.name.removeprefix("topics:"), []).append(channels)
+    for rules in chain.from_iterable(made.topic_rules.values()):
+        channels = [_unplaced(one) for one in rules.channels]
+        topics.setdefault(rules.name.removeprefix("topics:"), []).append(channels)
     return {
         "realm": {name: one.authorizers for name, one in configuration.realms.items()},
         "role": {one.title.removeprefix("role:"): _unplaced(one) for one in configuration.roles},
