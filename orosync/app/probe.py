@@ -78,8 +78,7 @@ async def at_start(container: Container, running: Callable[[], bool]) -> None:
 
 async def services(container: Container) -> list[Finding]:
     """What the directories and session stores find out about themselves; they have to run."""
-    probed = [one for one in container.services if IProbe.providedBy(one)]
-    asked = [_bounded(container, _title(container, one), one.probe) for one in probed]
+    asked = [_bounded(container, _title(container, one), one.probe) for one in _probed(container)]
     return _complete(container.configuration, await _all(asked))
 
 
@@ -87,7 +86,7 @@ async def whole(container: Container) -> list[Finding]:
     """All that does not depend on the machine: services, which are started and stopped for it, other routers,
     certificates, digests. ``Container.realms`` has been asked for."""
     running = MultiService()
-    for one in [*(one for one in container.services if IProbe.providedBy(one)), *_sharing(container)]:
+    for one in [*_probed(container), *_sharing(container)]:
         one.setServiceParent(running)
     running.startService()
     try:
@@ -98,12 +97,11 @@ async def whole(container: Container) -> list[Finding]:
         container.journal.close()
     down = {one.check for one in asked if one.state in (FindingState.FAULT, FindingState.UNREACHABLE)}
     shared = [one for one in shared if one.check.removesuffix(PASSWORDS) not in down]
-    return [*_written(container.configuration), *asked, *shared, *routers, *local(container)]
+    return [*_written(container.configuration), *asked, *shared, *routers, *_certificates(container), _digests()]
 
 
-def local(container: Container) -> list[Finding]:
-    """Certificates and digests: files and the processor alone."""
-    return [*_certificates(container), _digests()]
+def _probed(container: Container) -> list[Any]:
+    return [one for one in container.services if IProbe.providedBy(one)]
 
 
 def _sharing(container: Container) -> list[SharedPasswords]:
