@@ -14,8 +14,6 @@ from orosync.cli.streams import Misused
 from orosync.identity import scram_keys, wampcra
 from orosync.registry import how_to_install
 
-WAMPCRA, SCRAM = "wampcra", "scram"
-KDFS = (scram_keys.ARGON2, scram_keys.ARGON2_AUTOBAHN, scram_keys.PBKDF2)
 MOST = 9_999_999
 """Iterations, and KiB of memory: what the forms have room for."""
 

@@ -11,6 +11,7 @@ import attrs
 
 from orosync.app.container import Container
 from orosync.authz.chain import resolved
+from orosync.cli.questions import ExplainQuery
 from orosync.cli.running import ask, no_such
 from orosync.cli.streams import Misused
 from orosync.config import Configuration
@@ -24,22 +25,6 @@ from orosync.wamp import uris
 BACK_END = "backend"
 ANY_CLIENT = "any client"
 """Authids of those who have none of their own."""
-
-
-@attrs.frozen(kw_only=True)
-class ExplainQuery:
-    """The question: may ``user``, the back end or any client with ``role`` do ``action`` with ``uri``?
-
-    ``role`` stands in for the role that logging in would give. ``realm`` None: the only one.
-    """
-
-    uri: str
-    action: Action = Action.SUBSCRIBE
-    match: Match = Match.EXACT
-    realm: str | None = None
-    user: str | None = None
-    back_end: bool = False
-    role: str | None = None
 
 
 @attrs.frozen

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from orosync.authz import channels, oro_yaml
 from orosync.authz.factory import ORO_CHANNELS
@@ -29,35 +29,13 @@ from orosync.identity.directories import sql
 from orosync.identity.directories.application_url import APPLICATION_URL, origin_of
 from orosync.identity.directories.sql import QueryLimits
 
-DIRECTORY, STEPS = Path("/etc/orosync"), "NEXT-STEPS.txt"
+STEPS = "NEXT-STEPS.txt"
 
 LIMITS = QueryLimits(connect=5.0, query=5.0, connections=1)
 
 PORTS = range(1, 65536)
 
 T = TypeVar("T")
-
-
-def add_command(commands: Any) -> None:
-    """The command, for the parser of the command line."""
-    command: ArgumentParser = commands.add_parser("init", help="write a configuration for an Oro application")
-    command.add_argument("--from-oro", type=Path, required=True, metavar="DIRECTORY", help="the Oro application")
-    command.add_argument(
-        "--output", type=Path, default=DIRECTORY, metavar="DIRECTORY", help="where to write (default: %(default)s)"
-    )
-    command.add_argument("--application-url", metavar="URL", help="the back office's address in browsers")
-    command.add_argument(
-        "--query-database",
-        action="store_true",
-        help="read the Application URL from Oro's database, with Oro's account, by one SELECT",
-    )
-    command.add_argument("--proxy", choices=PROXIES, help="what browsers connect through")
-    command.add_argument(
-        "--port", type=int, metavar="N", help="the port of orosync (default: that of Oro's own server)"
-    )
-    command.add_argument("--no-cookie", action="store_true", help="authenticate by tickets alone")
-    command.add_argument("--no-input", action="store_true", help="ask nothing, on a terminal neither")
-    command.add_argument("--force", action="store_true", help="overwrite files that exist")
 
 
 def run(options: Namespace, streams: Streams) -> int:

@@ -3,6 +3,9 @@
 Exit codes (stable, docs/stability.md): 0 good, 1 refused or nothing done, or a configuration with faults, 2 invalid
 arguments, 3 a part cannot be reached. Tickets and cookies are read from a file or standard input, because every user of
 the machine can read a command line.
+
+The module of a command is imported when it is chosen: most need every part of a router, and those that ask a running
+one need none.
 """
 
 from __future__ import annotations
@@ -21,12 +24,9 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 
-from orosync.app.container import Container
-from orosync.app.listeners import check
-from orosync.cli import control, derive, explain, init, probe, session, ticket, topics
+from orosync.cli import control
 from orosync.cli.completion import SHELLS
 from orosync.cli.questions import asked, parser
-from orosync.cli.running import shared_passwords
 from orosync.cli.streams import Misused, Streams, line
 from orosync.clocks import make_monotonic, time_of_day
 from orosync.config import Configuration, load
@@ -105,10 +105,14 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
         if options.command in control.COMMANDS:
             return await deferToThread(control.run, options, streams)
         if options.command == "init":
+            from orosync.cli import init
+
             return await deferToThread(init.run, options, streams)
         if options.command == "check-config" and (options.probe or options.json):
             if not options.probe:
                 raise Misused("--json goes with --probe")
+            from orosync.cli import probe
+
             return await probe.run(reactor, options, streams)
         status, answer = await Deferred.fromCoroutine(_answer(reactor, options, streams)).addTimeout(TIMEOUT, reactor)
     except ConfigError as error:
@@ -130,10 +134,14 @@ async def _run(reactor: Any, options: Namespace, streams: Streams) -> int:
 
 async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "topics" and options.from_oro is not None:
+        from orosync.cli import topics
+
         return GOOD, "\n".join(line(one) for one in topics.from_oro(options.from_oro))
     if options.command == "completion":
         return GOOD, SHELLS[options.shell](parser())
     if options.command == "derive":  # needs no configuration
+        from orosync.cli import derive
+
         password = _read(options.file, streams).removesuffix("\n")
         return GOOD, derive.derive(password, options.kdf, options.salt, options.iterations, options.memory)
     configuration = load(options.config, open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -145,6 +153,8 @@ async def _answer(reactor: Any, options: Namespace, streams: Streams) -> tuple[i
 
 async def _made(configuration: Configuration, reactor: Any, options: Namespace, streams: Streams) -> tuple[int, str]:
     if options.command == "explain":
+        from orosync.cli import explain
+
         answer = await explain.explain(configuration, reactor, asked(options))
         return GOOD if answer.allowed else REFUSED, "\n".join(line(one) for one in answer.lines)
     return GOOD, await _said(configuration, reactor, options, streams)
@@ -155,10 +165,16 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
     if options.command == "check-config":
         return await _check_config(configuration, reactor)
     if options.command == "topics":
+        from orosync.cli import topics
+
         return "\n".join(line(one) for one in topics.tables(configuration))
     if options.command == "session":
+        from orosync.cli import session
+
         cookie = _given(options.file, streams)
         return f"OK: {line(await session.verify(configuration, reactor, options.sessions, cookie))}"
+    from orosync.cli import ticket
+
     if options.action == "verify":
         text = _given(options.file, streams)
         return f"OK: {line(await ticket.verify(configuration, reactor, options.authenticator, text))}"
@@ -170,6 +186,10 @@ async def _said(configuration: Configuration, reactor: Any, options: Namespace, 
 
 async def _check_config(configuration: Configuration, reactor: Any) -> str:
     """Make every part, read certificates, and ask directories for shared passwords, as far as they answer."""
+    from orosync.app.container import Container
+    from orosync.app.listeners import check
+    from orosync.cli.running import shared_passwords
+
     check(configuration.listeners.values(), configuration.router.state, time_of_day)
     container = Container(configuration, reactor)
     container.realms  # noqa: B018 (made when asked for)

@@ -1,17 +1,42 @@
-"""The command line of ``orosync``: its commands and arguments."""
+"""The command line of ``orosync``: its commands and arguments. It is read before the module of a command is imported,
+and imports none of those that need parts of a router."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
+import attrs
+
 from orosync import __version__
-from orosync.cli import control, init
+from orosync.cli import control
 from orosync.cli.completion import SHELLS
-from orosync.cli.derive import KDFS, SCRAM, WAMPCRA
-from orosync.cli.explain import ExplainQuery
+from orosync.cli.installation import PROXIES
 from orosync.config import readers
+from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, PBKDF2
 from orosync.model import Action, Match
+
+DIRECTORY = Path("/etc/orosync")
+"""Where ``orosync init`` writes."""
+
+KDFS = (ARGON2, ARGON2_AUTOBAHN, PBKDF2)
+"""What ``orosync derive scram`` can derive with."""
+
+
+@attrs.frozen(kw_only=True)
+class ExplainQuery:
+    """The question: may ``user``, the back end or any client with ``role`` do ``action`` with ``uri``?
+
+    ``role`` stands in for the role that logging in would give. ``realm`` None: the only one.
+    """
+
+    uri: str
+    action: Action = Action.SUBSCRIBE
+    match: Match = Match.EXACT
+    realm: str | None = None
+    user: str | None = None
+    back_end: bool = False
+    role: str | None = None
 
 
 def parser() -> ArgumentParser:
@@ -71,9 +96,9 @@ def parser() -> ArgumentParser:
     derived = commands.add_parser("derive", help="print what to configure instead of a password").add_subparsers(
         dest="method", required=True, metavar="METHOD"
     )
-    signed = derived.add_parser(WAMPCRA, help="for use = wampcra and use = password")
+    signed = derived.add_parser("wampcra", help="for use = wampcra and use = password")
     signed.set_defaults(kdf=None, memory=None)
-    proven = derived.add_parser(SCRAM, help="for use = scram")
+    proven = derived.add_parser("scram", help="for use = scram")
     proven.add_argument("--kdf", choices=KDFS, default=KDFS[0], help="the way to derive (default: %(default)s)")
     proven.add_argument("--memory", type=_size, metavar="SIZE", help="memory that Argon2 takes, like 64MiB")
     for command, form in ((signed, "text"), (proven, "base64")):
@@ -81,7 +106,25 @@ def parser() -> ArgumentParser:
         command.add_argument("--salt", help=f"the salt, as {form} (default: a random one)")
         command.add_argument("--iterations", type=int, metavar="N", help="how often")
 
-    init.add_command(commands)
+    written = commands.add_parser("init", help="write a configuration for an Oro application")
+    written.add_argument("--from-oro", type=Path, required=True, metavar="DIRECTORY", help="the Oro application")
+    written.add_argument(
+        "--output", type=Path, default=DIRECTORY, metavar="DIRECTORY", help="where to write (default: %(default)s)"
+    )
+    written.add_argument("--application-url", metavar="URL", help="the back office's address in browsers")
+    written.add_argument(
+        "--query-database",
+        action="store_true",
+        help="read the Application URL from Oro's database, with Oro's account, by one SELECT",
+    )
+    written.add_argument("--proxy", choices=PROXIES, help="what browsers connect through")
+    written.add_argument(
+        "--port", type=int, metavar="N", help="the port of orosync (default: that of Oro's own server)"
+    )
+    written.add_argument("--no-cookie", action="store_true", help="authenticate by tickets alone")
+    written.add_argument("--no-input", action="store_true", help="ask nothing, on a terminal neither")
+    written.add_argument("--force", action="store_true", help="overwrite files that exist")
+
     checked = _with_config(commands.add_parser("check-config", help="check a configuration"))
     checked.add_argument(
         "--probe", action="store_true", help="connect to what the router needs, with the rights that it will have"

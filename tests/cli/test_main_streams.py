@@ -166,6 +166,7 @@ class ConfigurationTests(CommandCase):
 
 RUN = """
 import io, json, os, sys
+from orosync.cli import explain, init, probe, session, ticket
 from orosync.cli.main import main
 
 def connect(number, how):

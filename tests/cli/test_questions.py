@@ -7,8 +7,7 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.cli.explain import ExplainQuery
-from orosync.cli.questions import asked, parser
+from orosync.cli.questions import ExplainQuery, asked, parser
 from orosync.model import Action, Match
 
 
