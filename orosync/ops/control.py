@@ -15,6 +15,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,7 +28,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from orosync.interfaces import IJournal
-from orosync.ops.site import QuietSite
+from orosync.ops.site import QuietSite, answer_later
 
 LONGEST_REQUEST = 1 << 20
 """Bytes of arguments, a payload to be published among them."""
@@ -191,10 +192,7 @@ class _VerbPage(Resource):
         if isinstance(self._verb, StreamingVerb):
             return self._watch(request, self._verb, arguments)
         answer: Deferred[Any] = maybeDeferred(self._verb.run, arguments)
-        gone = request.notifyFinish()
-        gone.addErrback(lambda _: answer.cancel())
-        answer.addCallbacks(_answered, _failed, callbackArgs=(request,), errbackArgs=(request,))
-        return NOT_DONE_YET
+        return answer_later(request, answer.addCallback(_encoded), partial(_failed, request))
 
     def _watch(self, request: Request, verb: StreamingVerb, arguments: Arguments) -> bytes | int:
         lines = _Lines(request)
@@ -273,23 +271,11 @@ def _error(request: Request, status: int, words: str) -> bytes:
     return _encoded({"error": words})
 
 
-def _answered(value: Any, request: Request) -> None:
-    body = _encoded(value)
-    request.setHeader(b"content-length", b"%d" % len(body))
-    request.write(body)
-    request.finish()
-
-
-def _failed(failure: Failure, request: Request) -> None:
-    if request._disconnected:
-        return
+def _failed(request: Request, failure: Failure) -> bytes:
     if failure.check(Rejected):
-        body = _error(request, 400, str(failure.value))
-    else:
-        _log.failure("a command on the control socket failed", failure=failure)
-        body = _error(request, 500, "failed inside the router, its log has the reason")
-    request.write(body)
-    request.finish()
+        return _error(request, 400, str(failure.value))
+    _log.failure("a command on the control socket failed", failure=failure)
+    return _error(request, 500, "failed inside the router, its log has the reason")
 
 
 class _Verbs(Resource):

@@ -38,6 +38,21 @@ class Operations:
     status: Callable[[], Deferred[dict[str, Any]]]
 
 
+def answer_later(request: Request, body: Deferred[bytes], failed: Callable[[Failure], bytes]) -> int:
+    """Answer with ``body`` when it fires, or with what ``failed`` makes of its failure. Once the client has gone,
+    ``body`` is cancelled and nothing is sent."""
+    request.notifyFinish().addErrback(lambda _: body.cancel())
+
+    def send(body: bytes) -> None:
+        if not request._disconnected:
+            request.setHeader(b"content-length", b"%d" % len(body))
+            request.write(body)
+            request.finish()
+
+    body.addErrback(lambda failure: b"" if request._disconnected else failed(failure)).addCallback(send)
+    return NOT_DONE_YET
+
+
 class _Page(Resource):
     """A page without children, which is never cached."""
 
@@ -57,22 +72,13 @@ class _Page(Resource):
                 request.setHeader(b"content-length", b"%d" % len(answer))
                 return b""
             return answer
-        gone = request.notifyFinish()
-        gone.addErrback(lambda _: answer.cancel())
 
-        def answered(body: bytes) -> None:
-            request.setHeader(b"content-length", b"%d" % len(body))
-            request.write(body)
-            request.finish()
+        def failed(failure: Failure) -> bytes:
+            _log.failure("a page of [listen:ops] failed", failure=failure)
+            request.setResponseCode(500)
+            return b"failed, the log has the reason\n"
 
-        def failed(failure: Failure) -> None:
-            if not request._disconnected:
-                _log.failure("a page of [listen:ops] failed", failure=failure)
-                request.setResponseCode(500)
-                answered(b"failed, the log has the reason\n")
-
-        answer.addCallback(answered).addErrback(failed)
-        return NOT_DONE_YET
+        return answer_later(request, answer, failed)
 
     def answer(self, request: Request) -> bytes | Deferred[bytes]:
         """The body."""

@@ -136,6 +136,9 @@ class Sockets(TestCase):
         status, value = await self.post("fail")
         self.assertEqual((status, value["error"]), (500, "failed inside the router, its log has the reason"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.control.add(Verb("value", lambda _: object()))  # no JSON
+        self.assertEqual((await self.post("value"))[0], 500)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
         self.assertEqual((await self.post("nothing"))[0], 404)
 
     async def test_malformed_requests(self):
