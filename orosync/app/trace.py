@@ -282,14 +282,13 @@ class Trace:
                 self._unsubscribed(one, publication)
 
     def _published_to_all(self, context: RealmContext, publication: Publication, members: Sequence[Member]) -> None:
-        row = {**self._about(publication), "realm": context.name, "subscribers": len(members)}
-        if not self._events.take():
-            self._left_out += 1
-            return
+        where = {"realm": context.name, "subscribers": len(members)}
         if not members:
-            self._write({"event": "not_sent", "code": "no_subscribers", **row, "why": "nobody is subscribed to it"})
+            self._not_sent(publication, "no_subscribers", "nobody is subscribed to it", where)
             return
-        self._write({"event": "published", **row})
+        if not self._may_write(self._events):
+            return
+        self._write({"event": "published", **self._about(publication), **where})
         for member in members[:MOST_RECEIVERS]:
             self._reached(Followed(context, member, session_of(member)), publication)
         self._left_out += max(0, len(members) - MOST_RECEIVERS)
@@ -305,8 +304,7 @@ class Trace:
             code = "excluded" if objection.startswith("exclude") else "not_eligible"
             self._not_sent(publication, code, f"the publisher's {objection} leaves this session out", one.row())
             return
-        if not self._events.take():
-            self._left_out += 1
+        if not self._may_write(self._events):
             return
         event = Event(1, publication.number, dict(publication.extra_details or EMPTY))
         if member.wire.event(event, publication.payload, publication.topic) is None:
@@ -332,10 +330,8 @@ class Trace:
         self._not_sent(publication, "not_subscribed", permission(context, one.member, topic), one.row())
 
     def _not_sent(self, publication: Publication, reason: str, why: str, who: Mapping[str, Any]) -> None:
-        if not self._events.take():
-            self._left_out += 1
-            return
-        self._write({"event": "not_sent", "code": reason, **self._about(publication), **who, "why": why})
+        if self._may_write(self._events):
+            self._write({"event": "not_sent", "code": reason, **self._about(publication), **who, "why": why})
 
     def _about(self, publication: Publication) -> dict[str, Any]:
         publisher, payload = publication.publisher, publication.payload
@@ -394,10 +390,14 @@ class Trace:
 
     def _say(self, event: str, **fields: Any) -> None:
         """A line about anything but a publication."""
-        if self._others.take():
+        if self._may_write(self._others):
             self._write({"event": event, **{name: value for name, value in fields.items() if value is not None}})
-        else:
-            self._left_out += 1
+
+    def _may_write(self, allowance: _Allowance) -> bool:
+        """Whether one more line may be written now; one that may not is counted."""
+        taken = allowance.take()
+        self._left_out += not taken
+        return taken
 
     def _write(self, row: dict[str, Any]) -> None:
         if self._left_out:
