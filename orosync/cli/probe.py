@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import resource
 import socket
 from argparse import Namespace
@@ -131,11 +130,11 @@ def running(sockets: Iterable[Path]) -> Holder | None:
 
 def user(configuration: Path, router: Holder | None, units: Iterable[Path] = UNITS) -> Finding:
     """Who probes, and whether that is the router's user: rights of files and sockets are only told of the former."""
-    mine = _name(os.geteuid())
+    mine = ports.user_name(os.geteuid())
     if router is not None and router.uid == os.geteuid():
         return Finding("user", FindingState.OK, f"probed as {mine}, as which the router runs ({router})")
     if router is not None:
-        other = f"the router runs as {_name(router.uid)}"
+        other = f"the router runs as {ports.user_name(router.uid)}"
     else:
         named = unit_user(configuration, units)
         if named is None:
@@ -172,13 +171,6 @@ def _user_of(settings: Sequence[str]) -> str:
     if given.get("DynamicUser", "no").lower() in ("yes", "true", "on", "1"):
         return f"a dynamic user ({given.get('User', 'DynamicUser=yes')})"
     return given.get("User") or "root"
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _ports(configuration: Configuration, router: Holder | None) -> Iterator[Finding]:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import pwd
-import socket
-import struct
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +26,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from orosync.interfaces import IJournal
+from orosync.ops.ports import credentials
 from orosync.ops.site import QuietSite, answer_later
 
 LONGEST_REQUEST = 1 << 20
@@ -115,10 +114,9 @@ def known_users(uid_map: Path = Path("/proc/self/uid_map")) -> Callable[[int], b
 def peer_of(transport: Any, known: Callable[[int], bool]) -> Peer:
     """Who is connected to a UNIX socket."""
     try:
-        raw = transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, uid = credentials(transport.socket)
     except (AttributeError, OSError):
         return Peer(None)
-    pid, uid, _ = struct.unpack("3i", raw)
     return Peer(uid if known(uid) else None, pid)
 
 

@@ -31,10 +31,7 @@ class Holder:
     pid: int = 0
 
     def __str__(self) -> str:
-        try:
-            user = pwd.getpwuid(self.uid).pw_name
-        except KeyError:
-            user = f"user {self.uid}"
+        user = user_name(self.uid)
         if not self.pid:
             return f"a process of {user}"
         with suppress(OSError):
@@ -68,8 +65,23 @@ def of_socket(path: str | Path) -> Holder | None:
             asking.connect(os.fspath(path))
         except (ConnectionRefusedError, TimeoutError):
             return None
-        pid, uid, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        pid, uid = credentials(asking)
         return Holder(uid, pid)
+
+
+def credentials(connected: socket.socket) -> tuple[int, int]:
+    """(pid, uid) of the process at the other end of a UNIX socket (SO_PEERCRED, unix(7)). Raises OSError."""
+    raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _ = struct.unpack("3i", raw)
+    return pid, uid
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, "user N" for one without."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _every(address: str) -> bool:

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from orosync.cli import main, probe
 from orosync.cli.streams import Streams
 from orosync.model import Finding, FindingState, User
-from orosync.ops.ports import Holder
+from orosync.ops.ports import Holder, user_name
 from tests.identity.directories import oro
 from tests.product.raw import RawClient
 from tests.product.running_router import RunningRouter
@@ -307,7 +307,7 @@ class Users(SynchronousTestCase):
         self.assertIn("orosync.service runs the router as a dynamic user (orosync)", found.result)
         self.unit("DynamicUser=no", "User=www-data", name="orosync.service.d/user.conf")
         self.assertIn("orosync.service runs the router as www-data", self.said().result)
-        self.unit("DynamicUser=no", f"User={probe._name(os.geteuid())}", name="orosync.service.d/user.conf")
+        self.unit("DynamicUser=no", f"User={user_name(os.geteuid())}", name="orosync.service.d/user.conf")
         self.assertIs(self.said().state, FindingState.OK)
 
 
