@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -100,8 +101,10 @@ def _covers(name: str, host: str) -> bool:
     return name.startswith("*.") and fnmatchcase(host, name) and host.count(".") == name.count(".")
 
 
+@cache
 def _authorities() -> set[x509.Name]:
-    """Of this machine."""
+    """Of this machine. Reading them all takes 60 ms, in which nobody is served: once, however many listeners there
+    are."""
     found = ssl.create_default_context().get_ca_certs(binary_form=True)
     names = set()
     with warnings.catch_warnings():
