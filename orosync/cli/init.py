@@ -93,7 +93,7 @@ class _Questions:
             and self._yes("Read the Application URL from Oro's database, with Oro's account, by one SELECT?", False)
         )
         found = self._from_database() if permitted else ""
-        return self._asked("Application URL, the back office's address in browsers", found, origin_of, optional=True)
+        return self._asked("Application URL, the back office's address in browsers", found, origin_of)
 
     def proxy(self, origin: str) -> str:
         """One of PROXIES."""
@@ -133,7 +133,7 @@ class _Questions:
             return otherwise
         return self._asked(f"{question} yes or no", "yes" if otherwise else "no", _yes_or_no)
 
-    def _asked(self, question: str, suggested: str, read: Callable[[str], T], optional: bool = False) -> T:
+    def _asked(self, question: str, suggested: str, read: Callable[[str], T]) -> T:
         """The answer, asked for until it can be read. Without a terminal, and for an empty one, it is what is
         suggested."""
         while True:
@@ -141,7 +141,7 @@ class _Questions:
             if self._terminal:
                 text = self._answer(f"{question}{f' [{line(suggested)}]' if suggested else ''}: ") or suggested
             try:
-                return read(text) if text or not optional else read("")
+                return read(text)
             except ValueError as error:
                 if not self._terminal:
                     self.missing.append(f"{question}: {error}")
@@ -215,7 +215,7 @@ def _write(directory: Path, files: dict[str, str], force: bool) -> None:
     """Each whole or not at all; those with secrets are private from the beginning."""
     there = [name for name in files if os.path.lexists(directory / name)]
     if there and not force:
-        raise Misused(f"{directory} has {_listed(there)} already: name another directory (--output), or use --force")
+        raise Misused(f"{directory} has {', '.join(there)} already: name another directory (--output), or use --force")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -235,7 +235,3 @@ def _put(path: Path, text: str, mode: int) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names)
