@@ -15,9 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from orosync.authz import channels, oro_yaml
+from orosync.authz import oro_yaml
 from orosync.authz.factory import ORO_CHANNELS
-from orosync.authz.oro_routing import routed_channels
 from orosync.cli import installation, next_steps, topics
 from orosync.cli.installation import DATABASE, PRIVATE, PROXIES, Decisions, Installation
 from orosync.cli.streams import Misused, Streams, line
@@ -191,12 +190,11 @@ def _application_url(application: OroApplication) -> str:
 
 def _topics(application: Path) -> tuple[tuple[str, ...], list[str]]:
     """The lines of [topics:oro], none where the application has Oro's channels alone; and what could not be read."""
-    users, backends = channels.granted(["user"]), channels.granted(["backend"])
     try:
-        routing = routed_channels(application, users, backends, "[topics:oro]")
+        routing = topics.declared(application)
         known = {channel.pattern for channel in ORO_CHANNELS}
         if routing.denied or any(channel.pattern not in known for channel in routing.channels):
-            return tuple(topics.from_oro(application)), []
+            return tuple(topics.section(application, routing)), []
     except ConfigError as error:
         return (), [f"channels of the application's own are not known: {fault}" for fault in error.faults]
     return (), []

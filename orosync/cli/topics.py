@@ -9,9 +9,12 @@ from pathlib import Path
 from orosync.authz import channels
 from orosync.authz.channels import Channel, Owner
 from orosync.authz.factory import topic_rules
-from orosync.authz.oro_routing import routed_channels
+from orosync.authz.oro_routing import Routing, routed_channels
 from orosync.config import Configuration
 from orosync.errors import ConfigError
+
+TITLE = "[topics:oro]"
+"""Of the section for an Oro application."""
 
 HEAD = ("topic", "subscribe", "publish", "variables", "retained", "written in")
 OWN = {Owner.USER: "the client's own", Owner.ORGANIZATION: "an own organization", Owner.ROLE: "an own role in Oro"}
@@ -21,9 +24,9 @@ def tables(configuration: Configuration) -> list[str]:
     """Lines: for each [topics:NAME] its realms and a row for each channel. Raises ConfigError with every fault."""
     lines: list[str] = []
     faults: list[str] = []
-    for name, section in configuration.topics.items():
+    for name, one in configuration.topics.items():
         try:
-            rules = topic_rules(section)
+            rules = topic_rules(one)
         except ConfigError as error:
             faults += error.faults
             continue
@@ -38,16 +41,21 @@ def tables(configuration: Configuration) -> list[str]:
 
 
 def from_oro(application: Path) -> list[str]:
-    """A section for the channels that ``application`` declares: a comment for each that a handler of Oro decides, and a
-    line to be uncommented for those that orosync cannot decide.
+    """``section`` of what ``application`` declares. Raises ConfigError when it is no Oro application."""
+    return section(application, declared(application))
 
-    Raises ConfigError when it is no Oro application.
-    """
-    title = "[topics:oro]"
+
+def declared(application: Path) -> Routing:
+    """The channels of ``application``. Raises ConfigError when it is no Oro application."""
     users, backends = channels.granted(["user"]), channels.granted(["backend"])
-    routing = routed_channels(application, users, backends, title)
-    told = [f"{title} oro_routing: {one.warning}" for one in routing.denied]
-    lines = [title, "use = oro", f"oro_routing = {application.absolute()}"]
+    return routed_channels(application, users, backends, TITLE)
+
+
+def section(application: Path, routing: Routing) -> list[str]:
+    """A section for the channels that ``application`` declares: a comment for each that a handler of Oro decides, and a
+    line to be uncommented for those that orosync cannot decide."""
+    told = [f"{TITLE} oro_routing: {one.warning}" for one in routing.denied]
+    lines = [TITLE, "use = oro", f"oro_routing = {application.absolute()}"]
     for channel in routing.channels:
         lines += ["", f"# {channel.place}"]
         if channel.note:
