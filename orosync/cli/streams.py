@@ -57,6 +57,10 @@ def line(text: str) -> str:
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> list[str]:
     """Rows with the same keys as lines: a head, then a line for each; ``columns``: only these of them."""
     keys = columns or list(rows[0])
-    cells = [[key.upper() for key in keys], *([line(str(row[key])) for key in keys] for row in rows)]
+    return aligned([[key.upper() for key in keys], *([line(str(row[key])) for key in keys] for row in rows)])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines in which columns stand below one another."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -10,6 +10,7 @@ from orosync.authz import channels
 from orosync.authz.channels import Channel, Owner
 from orosync.authz.factory import topic_rules
 from orosync.authz.oro_routing import Routing, routed_channels
+from orosync.cli.streams import aligned
 from orosync.config import Configuration
 from orosync.errors import ConfigError
 
@@ -83,11 +84,10 @@ def line_for(channel: Channel) -> str:
 
 def table(listed: Sequence[Channel]) -> Iterator[str]:
     """A head and a row for each channel, a note below the row where there is one."""
-    rows = [_row(channel) for channel in listed]
-    widths = [max(len(row[column]) for row in (HEAD, *rows)) for column in range(len(HEAD))]
-    yield _line(HEAD, widths)
+    head, *rows = aligned([HEAD, *map(_row, listed)])
+    yield head
     for row, channel in zip(rows, listed, strict=True):
-        yield _line(row, widths)
+        yield row
         if channel.note:
             yield f"    {channel.note}"
 
@@ -110,7 +110,3 @@ def _variable(channel: Channel, name: str) -> str:
         return shown
     unbound = "".join(f", {value} for all users" for value in sorted(binding.but))
     return f"{shown} ({OWN[binding.owner]}{unbound})"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
