@@ -174,10 +174,7 @@ def _user_of(settings: Sequence[str]) -> str:
 
 
 def _ports(configuration: Configuration, router: Holder | None) -> Iterator[Finding]:
-    endpoints = {name: one.endpoint for name, one in configuration.listeners.items()}
-    if configuration.operations is not None:
-        endpoints["ops"] = configuration.operations.endpoint
-    for name, endpoint in endpoints.items():
+    for name, endpoint in configuration.endpoints.items():
         found = take_apart(endpoint)
         title = f"listen:{name}"
         if found.kind == "systemd":

@@ -192,10 +192,7 @@ def _topics(configuration: Configuration, fault: Fault) -> None:
 def _doubles(configuration: Configuration, fault: Fault) -> None:
     """A port of two listeners, a user id of two users."""
     places: dict[str, str] = {}
-    endpoints = {name: one.endpoint for name, one in configuration.listeners.items()}
-    if configuration.operations is not None:
-        endpoints["ops"] = configuration.operations.endpoint
-    for name, endpoint in endpoints.items():
+    for name, endpoint in configuration.endpoints.items():
         first = places.setdefault(endpoint, name)
         if first != name and not endpoint.startswith("tcp:0"):
             fault(f"listen:{name}", "endpoint", f"is that of [listen:{first}] already, choose another")

@@ -53,6 +53,12 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     lines: Mapping[tuple[str, str], int] = attrs.field(factory=dict, eq=False, repr=False)
 
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Where the router listens, by the name NAME of [listen:NAME]; [listen:ops] is among them."""
+        found = {name: one.endpoint for name, one in self.listeners.items()}
+        return found if self.operations is None else {**found, "ops": self.operations.endpoint}
+
     def located(self, faults: Iterable[str]) -> list[str]:
         """``faults`` found while the parts were made, each with its line."""
         return [self._located(fault) for fault in faults]
