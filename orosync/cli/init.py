@@ -21,7 +21,6 @@ from orosync.cli import installation, next_steps, topics
 from orosync.cli.installation import DATABASE, PRIVATE, PROXIES, Decisions, Installation
 from orosync.cli.streams import Misused, Streams, line
 from orosync.config import database_dsn, oro_application, readers
-from orosync.config.database_dsn import MYSQL
 from orosync.config.oro_application import OroApplication
 from orosync.errors import ConfigError
 from orosync.identity.directories import sql
@@ -176,7 +175,7 @@ def _application_url(application: OroApplication) -> str:
     dsn = installation.database(application)
     if dsn is None:
         raise ValueError("its DSN is not known")
-    engine: sql.Engine = sql.MySQL(dsn, LIMITS) if dsn.engine == MYSQL else sql.PostgreSQL(dsn, LIMITS)
+    engine: sql.Engine = sql.ENGINES[dsn.engine](dsn, LIMITS)
     lacking = sql.missing_driver(engine.module, engine.extra)
     if lacking:
         raise ValueError(lacking)

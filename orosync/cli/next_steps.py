@@ -82,7 +82,7 @@ def _steps(made: Installation) -> Iterator[Task]:
     directory, commands = made.decisions.directory, Path(sysconfig.get_path("scripts"))
     if made.database is not None:
         mysql = made.database.engine == MYSQL
-        engine = sql.MySQL if mysql else sql.PostgreSQL
+        engine = sql.ENGINES[made.database.engine]
         lacking = sql.missing_driver(engine.module, engine.extra)
         if lacking:
             yield Task(f"[directory:people] {lacking}")

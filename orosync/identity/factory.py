@@ -43,7 +43,7 @@ from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.sql import Engine, MySQL, PostgreSQL, QueryLimits, missing_driver
+from orosync.identity.directories.sql import ENGINES, Engine, QueryLimits, missing_driver
 from orosync.identity.hasher import DigestSource
 from orosync.identity.password import PasswordAuthenticator
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
@@ -76,8 +76,6 @@ from orosync.trust_roots import trust_root_of
 METHOD = "anonymous"
 V1_SUBPROTOCOL = "wamp"
 V2_SUBPROTOCOLS = "wamp.2."
-
-ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {dsn.POSTGRESQL: PostgreSQL, dsn.MYSQL: MySQL}
 
 PLUGIN_LOOKUPS_AT_ONCE = 32
 """Concurrent look-ups in a session store of a plugin."""

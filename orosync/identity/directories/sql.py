@@ -281,6 +281,10 @@ class MySQL:
         return bool(error.args) and error.args[0] in MYSQL_REFUSALS
 
 
+ENGINES: Mapping[str, type[PostgreSQL] | type[MySQL]] = {POSTGRESQL: PostgreSQL, MYSQL: MySQL}
+"""By the engine of a DSN, and ``use`` of a directory."""
+
+
 def _tls(options: Mapping[str, str]) -> Mapping[str, Any]:
     """sslmode as in libpq; without it a root certificate means that the server is verified, as with PDO."""
     root = options.get("sslrootcert")
