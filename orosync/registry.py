@@ -37,6 +37,16 @@ def how_to_install(extra: str) -> str:
     return f"install it, in the checkout of orosync: {python} -m pip install '.[{extra}]'"
 
 
+def missing_module(module: str, extra: str) -> str:
+    """Which module is missing and how to install it; "" when ``module``, which belongs to ``extra``, can be
+    imported."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        return f"needs the module {module} ({error}), {how_to_install(extra)}"
+    return ""
+
+
 def resolve(section: str, name: str, builtins: Mapping[str, Factory], interface: InterfaceClass) -> Factory:
     """The factory that ``use = name`` of ``[section]`` means; it is meant to make an ``interface``.
 

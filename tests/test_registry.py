@@ -15,6 +15,19 @@ from orosync import registry
 from orosync.errors import ConfigError
 
 
+class Missing(SynchronousTestCase):
+    """Modules of extras."""
+
+    def test_missing_module(self) -> None:
+        """A module that is there is no fault; one that is not says what to install."""
+        self.assertEqual(registry.missing_module("json", "x"), "")
+        self.assertEqual(
+            registry.missing_module("no_such_driver", "postgres"),
+            "needs the module no_such_driver (No module named 'no_such_driver'), "
+            f"install it, in the checkout of orosync: {sys.executable} -m pip install '.[postgres]'",
+        )
+
+
 class IGreeter(Interface):
     """A port for these tests."""
 

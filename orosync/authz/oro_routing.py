@@ -18,15 +18,17 @@ from pathlib import Path
 
 import attrs
 
-from orosync.authz import oro_yaml, requirements
+from orosync.authz import requirements
 from orosync.authz.channels import ALL, OWNERS, Binding, Channel, Granted, default_requirement, either
 from orosync.authz.oro_files import find
 from orosync.authz.oro_routes import PlacedRoute, RouteReader
 from orosync.authz.oro_yaml import Written
 from orosync.authz.template import VARIABLE, Step, could_share, steps
+from orosync.config import yaml_document
 from orosync.config.rules import ChannelLine
 from orosync.errors import ConfigError
 from orosync.model import EMPTY
+from orosync.registry import missing_module
 
 
 class Handler(Enum):
@@ -119,7 +121,7 @@ def routed_channels(
     Raises ConfigError when there is no Oro application or no PyYAML: ``[topics:oro] oro_routing: what is wrong``.
     """
     title = f"{source} oro_routing:"
-    lacking = oro_yaml.missing()
+    lacking = missing_module(yaml_document.MODULE, yaml_document.EXTRA)
     if lacking:
         raise ConfigError([f"{title} {lacking}"])
     found = find(application)

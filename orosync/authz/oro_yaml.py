@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import attrs
@@ -23,10 +22,6 @@ import attrs
 from orosync.config.readers import did_you_mean
 from orosync.config.yaml_document import Fault, document
 from orosync.model import EMPTY
-from orosync.registry import how_to_install
-
-EXTRA = "oro"
-"""The extra of orosync that installs PyYAML."""
 
 _STRING, _BOOLEAN, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"
 _INTEGER = "tag:yaml.org,2002:int"
@@ -117,15 +112,6 @@ def read(data: bytes) -> tuple[tuple[Entry, ...], tuple[tuple[int, str], ...]]:
         names.setdefault(name.text, len(entries))
         entries.append(entry)
     return tuple(entries), tuple(faults)
-
-
-def missing() -> str:
-    """Which module is missing and how to install it; "" when PyYAML can be imported."""
-    try:
-        import_module("yaml")
-    except ImportError as error:
-        return f"needs the module yaml ({error}), {how_to_install(EXTRA)}"
-    return ""
 
 
 def _items(node: Any, fault: Fault) -> list[tuple[Written, Any]]:

@@ -15,17 +15,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from orosync.authz import oro_yaml
 from orosync.authz.factory import ORO_CHANNELS
 from orosync.cli import installation, next_steps, topics
 from orosync.cli.installation import DATABASE, PRIVATE, PROXIES, Decisions, Installation
 from orosync.cli.streams import Misused, Streams, line
-from orosync.config import database_dsn, oro_application, readers
+from orosync.config import database_dsn, oro_application, readers, yaml_document
 from orosync.config.oro_application import OroApplication
 from orosync.errors import ConfigError
 from orosync.identity.directories import sql
 from orosync.identity.directories.application_url import APPLICATION_URL, origin_of
 from orosync.identity.directories.sql import QueryLimits
+from orosync.registry import missing_module
 
 STEPS = "NEXT-STEPS.txt"
 
@@ -41,7 +41,7 @@ def run(options: Namespace, streams: Streams) -> int:
 
     Raises ConfigError when there is no Oro application, Misused when files exist or cannot be written.
     """
-    lacking = oro_yaml.missing()
+    lacking = missing_module(yaml_document.MODULE, yaml_document.EXTRA)
     if lacking:
         raise Misused(f"reading an Oro application {lacking}")
     directory = options.output.absolute()
@@ -176,7 +176,7 @@ def _application_url(application: OroApplication) -> str:
     if dsn is None:
         raise ValueError("its DSN is not known")
     engine: sql.Engine = sql.ENGINES[dsn.engine](dsn, LIMITS)
-    lacking = sql.missing_driver(engine.module, engine.extra)
+    lacking = missing_module(engine.module, engine.extra)
     if lacking:
         raise ValueError(lacking)
     with closing(import_module(engine.module).connect(**engine.arguments())) as connection:

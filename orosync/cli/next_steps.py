@@ -24,6 +24,7 @@ from orosync.cli.installation import (
 from orosync.config.database_dsn import MYSQL
 from orosync.config.oro_application import Setting
 from orosync.identity.directories import sql
+from orosync.registry import missing_module
 
 WIDTH = 100
 
@@ -83,7 +84,7 @@ def _steps(made: Installation) -> Iterator[Task]:
     if made.database is not None:
         mysql = made.database.engine == MYSQL
         engine = sql.ENGINES[made.database.engine]
-        lacking = sql.missing_driver(engine.module, engine.extra)
+        lacking = missing_module(engine.module, engine.extra)
         if lacking:
             yield Task(f"[directory:people] {lacking}")
         file, name = directory / ACCOUNT_SQL, made.database.database

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+EXTRA = "oro"
+MODULE = "yaml"
+"""PyYAML, which this extra of orosync installs."""
+
 LARGEST = 65536
 """Bytes of one file."""
 
@@ -23,7 +27,7 @@ Fault = Callable[[int, str], None]
 def document(data: bytes, fault: Fault, what: str, aliases: bool = False) -> Any:
     """The node of the only document in ``data``, a file of the kind ``what``; None for an empty one or one with a
     fault. Raises nothing but ImportError without PyYAML."""
-    yaml = import_module("yaml")
+    yaml = import_module(MODULE)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     if len(data) > LARGEST:
         fault(0, f"is larger than {LARGEST} bytes, no {what} is")

@@ -43,7 +43,7 @@ from orosync.identity.accounts import Account
 from orosync.identity.certificate import CertificateAuthenticator
 from orosync.identity.cryptosign import CryptosignAuthenticator
 from orosync.identity.directories.pool import SqlDirectory
-from orosync.identity.directories.sql import ENGINES, Engine, QueryLimits, missing_driver
+from orosync.identity.directories.sql import ENGINES, Engine, QueryLimits
 from orosync.identity.hasher import DigestSource
 from orosync.identity.password import PasswordAuthenticator
 from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOfficeTokens, SessionReader
@@ -71,6 +71,7 @@ from orosync.interfaces import (
     ISessionStore,
 )
 from orosync.model import ConnectionFacts, Principal
+from orosync.registry import missing_module
 from orosync.trust_roots import trust_root_of
 
 METHOD = "anonymous"
@@ -86,7 +87,7 @@ def sql_directory(section: SqlDirectorySection, journal: IJournal, reactor: Any)
     title = f"directory:{section.name}"
     limits = QueryLimits(section.connect_timeout, section.query_timeout, section.connections)
     kind = ENGINES[section.use]
-    missing = missing_driver(kind.module, kind.extra)
+    missing = missing_module(kind.module, kind.extra)
     if missing:
         raise ConfigError([f"[{title}] use: {section.use} {missing}"])
     try:
@@ -219,7 +220,7 @@ def _store(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tupl
     if isinstance(section, SessionFilesSection):
         return SessionFiles(name, section.path, _reader(section), reactor, now, section.lifetime), files.THREADS
     if isinstance(section, RedisSessionsSection):
-        missing = missing_driver(redis_link.MODULE, redis_link.EXTRA)
+        missing = missing_module(redis_link.MODULE, redis_link.EXTRA)
         if missing:
             raise ConfigError([f"[sessions:{name}] use: redis {missing}"])
         try:
@@ -256,7 +257,7 @@ def _engine(section: PdoSessionsSection, limits: QueryLimits) -> Engine:
     try:
         parsed = dsn.parse(section.dsn.value)
         kind = ENGINES[parsed.engine]
-        missing = missing_driver(kind.module, kind.extra)
+        missing = missing_module(kind.module, kind.extra)
         if missing:
             raise ConfigError([f"[{title}] use: pdo on {parsed.engine} {missing}"])
         return kind(parsed, limits)

@@ -22,11 +22,11 @@ from orosync.errors import ConfigError, Refused
 from orosync.identity import scram_keys
 from orosync.identity.account_authenticator import AccountAuthenticator
 from orosync.identity.accounts import Account, Entries, Entry, Seeds
-from orosync.identity.directories.sql import missing_driver
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.scram_keys import ARGON2, ARGON2_AUTOBAHN, ScramKeys, encoded
 from orosync.interfaces import AuthenticationStep, HelloDetails, IJournal
 from orosync.model import ConnectionFacts, Principal
+from orosync.registry import missing_module
 
 METHOD = "wamp-scram"
 AUTOBAHN = "scram"
@@ -93,7 +93,7 @@ class ScramAuthenticator(AccountAuthenticator):
         failures: FailureBuckets | None = None,
     ) -> None:
         title = f"authenticator:{name}"
-        missing = next(filter(None, (missing_driver(module, "crypto") for module in scram_keys.NEEDED)), "")
+        missing = next(filter(None, (missing_module(module, "crypto") for module in scram_keys.NEEDED)), "")
         if missing:
             raise ConfigError([f"[{title}] use: scram {missing}"])
         super().__init__(name, (METHOD, AUTOBAHN), "scram", journal, clock, now, failures)

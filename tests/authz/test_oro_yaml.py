@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz import oro_yaml
 from orosync.authz.oro_yaml import Import, Route, Written, read
 from orosync.config.yaml_document import LARGEST
 
@@ -208,12 +206,6 @@ class FaultyTests(SynchronousTestCase):
         with mock.patch.object(yaml, "CSafeLoader", yaml.SafeLoader):
             self.test_one_by_one()
             self.test_no_yaml()
-
-    def test_missing(self) -> None:
-        """Without PyYAML it is said what to install."""
-        self.assertEqual(oro_yaml.missing(), "")
-        self.patch(sys, "modules", {**sys.modules, "yaml": None})
-        self.assertIn(" -m pip install '.[oro]'", oro_yaml.missing())
 
     @given(st.text(alphabet="ab:{}[]'\"\n -?&*!|>#%@`,\t0~\x00\u00e9", max_size=40) | st.text(max_size=20))
     def test_any_text(self, text: str) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -13,7 +14,6 @@ from unittest import mock
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from orosync.authz import oro_yaml
 from orosync.cli import init, main
 from orosync.cli.streams import Streams
 from orosync.config import database_dsn
@@ -146,7 +146,7 @@ class OptionTests(InitCase):
 
     async def test_without_yaml(self) -> None:
         """It is said what to install."""
-        self.patch(oro_yaml, "missing", lambda: "needs the module yaml")
+        self.patch(sys, "modules", {**sys.modules, "yaml": None})
         self.assertEqual(await self.init(*URL), 2)
         self.assertIn("reading an Oro application needs the module yaml", self.err)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.config.yaml_document import DEEPEST, LARGEST, document
+from orosync.config.yaml_document import DEEPEST, EXTRA, LARGEST, MODULE, document
+from orosync.registry import missing_module
 
 
 class DocumentTests(SynchronousTestCase):
@@ -32,3 +35,9 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(self.faults, [(0, f"is larger than {LARGEST} bytes, no file of settings is")])
         self.assertIsNone(self.read("[" * (DEEPEST + 1), True))
         self.assertEqual(self.faults, [(1, f"goes deeper than {DEEPEST} levels, no file of settings does")])
+
+    def test_missing(self) -> None:
+        """Without PyYAML it is said what to install."""
+        self.assertEqual(missing_module(MODULE, EXTRA), "")
+        self.patch(sys, "modules", {**sys.modules, "yaml": None})
+        self.assertIn(" -m pip install '.[oro]'", missing_module(MODULE, EXTRA))

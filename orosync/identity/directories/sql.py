@@ -14,14 +14,12 @@ import math
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Protocol
 
 import attrs
 
 from orosync.config.database_dsn import MYSQL, POSTGRESQL, Dsn
 from orosync.model import MOST_SHARED, SharedPassword, User
-from orosync.registry import how_to_install
 
 LONGEST_LOGIN = 255
 """Characters: ``oro_user.username`` and ``.email`` are varchar(255)."""
@@ -142,15 +140,6 @@ class Engine(Protocol):
     def has_refused(self, error: Exception) -> bool:
         """Of an error of connecting: whether the server answered and refused this login for good (password, database,
         rights), unlike one that cannot be reached, that starts or that has too many connections."""
-
-
-def missing_driver(module: str, extra: str) -> str:
-    """Which module is missing and how to install it; "" when ``module`` can be imported."""
-    try:
-        import_module(module)
-    except ImportError as error:
-        return f"needs the module {module} ({error}), {how_to_install(extra)}"
-    return ""
 
 
 class PostgreSQL:

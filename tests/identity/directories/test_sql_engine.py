@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.config.sections import SqlDirectorySection
-from orosync.identity.directories.sql import QueryLimits, missing_driver
+from orosync.identity.directories.sql import QueryLimits
 
 
 class Shared(SynchronousTestCase):
-    """Limits and drivers."""
+    """Limits."""
 
     def test_longest_look_up(self) -> None:
         """A connection and a query, and a second more: a look-up that takes longer is cut off. With the pause that
         follows, a database that is back is in use again within ten seconds."""
         self.assertEqual(QueryLimits(connect=3, query=2, connections=4).look_up, 6)
         self.assertLess(attrs.fields(SqlDirectorySection).connect_timeout.default + 5, 10)
-
-    def test_drivers(self) -> None:
-        """A module that is there is no fault; one that is not says what to install."""
-        self.assertEqual(missing_driver("json", "x"), "")
-        self.assertEqual(
-            missing_driver("no_such_driver", "postgres"),
-            "needs the module no_such_driver (No module named 'no_such_driver'), "
-            f"install it, in the checkout of orosync: {sys.executable} -m pip install '.[postgres]'",
-        )
