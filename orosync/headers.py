@@ -184,7 +184,7 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Netw
     clients neither is believed: the address is the peer's own. A client can thus choose no other address than its own
     and the proxy's. A peer on a UNIX socket is trusted if there are trusted proxies at all.
     """
-    if not trusted or not (peer == UNIX or within(peer, trusted)):
+    if not trusted or not speaks_for_others(peer, trusted):
         return peer
     told = []
     if chain := headers.get("x-forwarded-for"):
