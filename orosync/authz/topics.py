@@ -105,30 +105,29 @@ class TopicRules:
 
     def route(self, topic: str) -> str:
         """The pattern of the channel that declares ``topic``, "" for none. Nothing is remembered for it."""
-        fixed = self._fixed.get(topic)
-        if fixed is not None:
-            return fixed.channel.pattern
-        found = None if len(topic) > LONGEST else self._which.fullmatch(topic)
-        if found is None or found.lastindex is None:
-            return ""
-        return self._variable[found.lastindex - 1].channel.pattern
+        known = self._fixed.get(topic) or self._matching(topic)
+        return "" if known is None else known.channel.pattern
 
     def _find(self, topic: str) -> _Known | None:
         # The bound comes first: it keeps matching and remembering cheap, whatever clients send.
         if len(topic) > LONGEST or topic in self._undeclared:
             return None
-        found = self._which.fullmatch(topic)
-        if found is None or found.lastindex is None:
+        declared = self._matching(topic)
+        if declared is None:
             if len(self._undeclared) >= self._memo:
                 self._undeclared.clear()
             self._undeclared.add(topic)
             return None
-        declared = self._variable[found.lastindex - 1]
         values = declared.channel.values(topic) or EMPTY
         if len(self._known) >= self._memo + len(self._fixed):
             self._known = dict(self._fixed)
         known = self._known[topic] = declared._replace(values=values)
         return known
+
+    def _matching(self, topic: str) -> _Known | None:
+        """The first channel with variables that ``topic`` is one of; the values are not read."""
+        found = None if len(topic) > LONGEST else self._which.fullmatch(topic)
+        return None if found is None or found.lastindex is None else self._variable[found.lastindex - 1]
 
     def _decide_pattern(self, pattern: str, match: Match) -> Decision:
         """A pattern also matches topics that no channel has (every script's letters, any length), so channels never
