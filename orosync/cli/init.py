@@ -24,6 +24,7 @@ from orosync.config.oro_application import OroApplication
 from orosync.errors import ConfigError
 from orosync.identity.directories import sql
 from orosync.identity.directories.application_url import APPLICATION_URL, origin_of
+from orosync.identity.directories.pool import rows
 from orosync.identity.directories.sql import QueryLimits
 from orosync.registry import missing_module
 
@@ -181,10 +182,8 @@ def _application_url(application: OroApplication) -> str:
         raise ValueError(lacking)
     with closing(import_module(engine.module).connect(**engine.arguments())) as connection:
         engine.opened(connection)
-        with closing(connection.cursor()) as cursor:
-            cursor.execute(APPLICATION_URL)
-            row = cursor.fetchone()
-    return str(row[0] or "") if row else ""
+        found = rows(connection, APPLICATION_URL, None)
+    return next((sql.as_text(row[0]) for row in found), "")
 
 
 def _topics(application: Path) -> tuple[tuple[str, ...], list[str]]:
