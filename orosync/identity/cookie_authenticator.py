@@ -23,6 +23,7 @@ from zope.interface import implementer
 from orosync.clocks import Now
 from orosync.errors import Refused, Unavailable
 from orosync.headers import address_group
+from orosync.identity.credentials import TICKET
 from orosync.identity.php.session import NOT_LOGGED_IN
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.user_credentials import UserCredential, UserCredentials, disabled, found, password_fingerprint
@@ -38,7 +39,6 @@ from orosync.interfaces import (
 from orosync.model import AdminSession, ConnectionFacts, Principal, User
 
 METHOD = "cookie"
-TICKET = "ticket"
 BACK_OFFICE = "BAPID"
 """The default name of the back office's cookie."""
 
