@@ -2,6 +2,7 @@
 
 OrosyncError
  +-- ConfigError           the administrator's: every fault of a configuration at once
+ +-- NodeNameTaken         the administrator's: two nodes of one router have the same name
  +-- Refused               a client is not let in (``Unavailable``: because something is down)
  |    +-- Unavailable
  +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
@@ -34,6 +35,10 @@ class ConfigError(OrosyncError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+
+
+class NodeNameTaken(OrosyncError):
+    """Another node with this node's name is running: each needs a name of its own ([router] node)."""
 
 
 class Refused(OrosyncError):

@@ -331,6 +331,90 @@ class ITopicWatcher(Interface):
         """The last subscriber has gone."""
 
 
+@attrs.frozen
+class Claim:
+    """The answer to a claim. ``holder`` is "" when this node has it now, else the name of a node that has it.
+
+    ``since``: when the holder first claimed it, in seconds of the engine's clock."""
+
+    holder: str
+    since: float
+
+
+class IBackplane(Interface):
+    """Carries batches of bytes between the nodes of a router, and keeps what all nodes share.
+
+    The *engine* is what all nodes can reach, such as Redis. It gives each node a lease, which ends 10 s after the last
+    sign of life. A Deferred fails with Unavailable while the engine cannot be reached or the lease has ended. Contract
+    suite: ``orosync.testing.backplane_contracts``.
+    """
+
+    largest: int = Attribute("The most bytes of a batch, at least 64 KiB.")
+    available: bool = Attribute("Whether the engine can be reached and this node has its lease.")
+
+    def start(user: IBackplaneUser) -> Deferred[None]:
+        """Join as ``user.node`` and ``user.boot``. Fails with NodeNameTaken when a live node has the name already.
+
+        Fires although the engine cannot be reached: the backplane goes on trying and calls ``user.engine_back``."""
+
+    def stop() -> Deferred[None]:
+        """Leave: the other nodes are told at once, and the claims and whatever waits for this node are removed."""
+
+    def send(node: str, batch: bytes) -> None:
+        """Queue ``batch`` for a node: in order, at most once. It may be lost when the engine is away or either node
+        ends. Never raises, never waits."""
+
+    def claim(key: str, policy: str, since: float = 0.0, force: bool = False) -> Deferred[Claim]:
+        """Claim ``key`` for this node until it is released or the lease ends.
+
+        ``policy`` "" is for one node alone; nodes that name the same other policy hold a key together. ``since``: of an
+        earlier claim of this node that may have been lost; the older claim wins. ``force``: take it from all others."""
+
+    def release(key: str) -> None:
+        """End this node's claim, if it has one."""
+
+    def once(key: str, seconds: float) -> Deferred[bool]:
+        """True for the first node that asks about ``key``, False for others until ``seconds`` have passed."""
+
+    def put(area: str, key: str, value: bytes) -> None:
+        """Keep a value, also when all nodes have ended; the last one wins. Lost while the engine is away."""
+
+    def remove(area: str, key: str) -> None:
+        """Keep it no more."""
+
+    def load(area: str) -> Deferred[Mapping[str, bytes]]:
+        """All values of an area by key."""
+
+    def append(log: str, value: bytes, most: int, most_bytes: int) -> None:
+        """Add to a list that keeps its last ``most`` values, about ``most_bytes``; one order for all nodes. Lost
+        while the engine is away."""
+
+    def read(log: str) -> Deferred[Sequence[bytes]]:
+        """The values of a list, oldest first."""
+
+
+class IBackplaneUser(Interface):
+    """What a backplane tells of the other nodes, always in a later turn than ``start`` was called in."""
+
+    node: str = Attribute("The name of this node, unique among those of the router.")
+    boot: str = Attribute("Random for each life of the process: 16 hexadecimal digits.")
+
+    def node_joined(node: str, boot: str) -> None:
+        """Another node is there, from now on ``send`` reaches it."""
+
+    def node_left(node: str, boot: str, reason: str) -> None:
+        """It has gone, or its lease has ended."""
+
+    def received(batch: bytes) -> None:
+        """A batch has come. It need not be of a node: the engine may be open to others."""
+
+    def engine_lost(reason: str) -> None:
+        """The engine cannot be reached, or this node's lease has ended."""
+
+    def engine_back() -> None:
+        """The engine can be reached again. Leases, claims and batches may have been lost meanwhile."""
+
+
 class IJournal(Interface):
     """Where things worth counting and telling an administrator go."""
 

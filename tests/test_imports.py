@@ -23,6 +23,7 @@ LAYERS = {
     "identity": 5,
     "authz": 5,
     "notifications": 5,
+    "backplane": 5,
     "ops": 5,
     "uplink": 5,
     "attached": 6,

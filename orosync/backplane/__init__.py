@@ -1,0 +1,1 @@
+"""One realm on several nodes: what they tell each other, and what carries it."""

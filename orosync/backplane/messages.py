@@ -1,0 +1,212 @@
+"""What nodes tell each other: structs, written as MessagePack arrays that begin with a number for the class.
+
+Payloads are carried as they came and are never decoded. Who sends what is checked by the envelope (``envelope``): here
+a node trusts another one, and only the shape is checked. A field may be added at the end, with a default; any other
+change needs a new ``envelope.VERSION``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from orosync.errors import ProtocolViolation
+from orosync.wamp.formats import Format
+from orosync.wamp.payload import Payload
+
+
+class PackedPayload(Struct, array_like=True, gc=False):
+    """A Payload: the name of its serializer, and the encoded arguments."""
+
+    format: str
+    args: bytes = b""
+    kwargs: bytes = b""
+
+
+class PackedFilters(Struct, array_like=True, gc=False):
+    """The six lists of ``router.filters.Filters``; None where the publisher gave none."""
+
+    exclude: list[int] | None = None
+    exclude_authid: list[str] | None = None
+    exclude_authrole: list[str] | None = None
+    eligible: list[int] | None = None
+    eligible_authid: list[str] | None = None
+    eligible_authrole: list[str] | None = None
+
+
+class NodeMessage(Struct, array_like=True, gc=False):
+    """The base of all of them."""
+
+
+# -- publications
+
+
+class NodeEvent(NodeMessage, tag=1):
+    """A publication with its id, made at ``time`` (seconds since 1970). ``publisher``: session id, 0 for orosync;
+    ``details``: further keys of EVENT.Details. ``retain``: it is retained for later subscribers; ``excluded``: the
+    session id that such a subscriber must not have, 0 for none."""
+
+    realm: str
+    topic: str
+    publication: int
+    payload: PackedPayload | None = None
+    filters: PackedFilters | None = None
+    details: dict[str, Any] | None = None
+    publisher: int = 0
+    time: float = 0.0
+    retain: bool = False
+    excluded: int = 0
+
+
+class Interest(NodeMessage, tag=2):
+    """Topics and patterns, as (match, URI), that have subscribers here from now on, and those that have none any
+    more."""
+
+    realm: str
+    added: list[tuple[str, str]]
+    removed: list[tuple[str, str]] = []
+
+
+# -- sessions
+
+
+class Presence(NodeMessage, tag=3):
+    """How many sessions each authid has at this node; 0: none any more."""
+
+    realm: str
+    sessions: dict[str, int]
+
+
+class Failures(NodeMessage, tag=4):
+    """Failed authentications by address group since the last of these messages, of one authenticator."""
+
+    authenticator: str
+    counts: dict[str, int]
+
+
+# -- registrations and calls
+
+
+class CalleeAdded(NodeMessage, tag=10):
+    """A callee of this node. ``features`` as it announced them; ``since``: of the claim, in seconds of the engine."""
+
+    realm: str
+    procedure: str
+    match: str
+    invoke: str
+    session: int
+    authid: str
+    authrole: str
+    features: list[str]
+    disclose_caller: bool = False
+    forward_timeout: bool = False
+    concurrency: int = 0
+    since: float = 0.0
+
+
+class CalleeRemoved(NodeMessage, tag=11):
+    """It is a callee of that procedure no more."""
+
+    realm: str
+    procedure: str
+    match: str
+    session: int
+
+
+class NodeCall(NodeMessage, tag=12):
+    """An INVOCATION for a callee of the receiving node, with its details. ``call``: a number of the sender's, which the
+    answers repeat; one that is in progress already: its next part."""
+
+    realm: str
+    call: int
+    session: int
+    procedure: str
+    match: str
+    details: dict[str, Any]
+    payload: PackedPayload | None = None
+
+
+class NodeAnswer(NodeMessage, tag=13):
+    """A result for a NodeCall (``error`` "") or its ERROR."""
+
+    realm: str
+    call: int
+    details: dict[str, Any]
+    error: str = ""
+    payload: PackedPayload | None = None
+
+
+class NodeInterrupt(NodeMessage, tag=14):
+    """An INTERRUPT for a NodeCall. ``mode``: of WAMP, "Call Canceling"."""
+
+    realm: str
+    call: int
+    mode: str
+
+
+# -- the meta API
+
+
+class MetaQuestion(NodeMessage, tag=20):
+    """A call of one of WAMP's own procedures that every node is asked. ``caller``: session id and who it is."""
+
+    realm: str
+    number: int
+    procedure: str
+    caller: int
+    authid: str
+    authrole: str
+    payload: PackedPayload | None = None
+
+
+class MetaAnswer(NodeMessage, tag=21):
+    """The answer, or an ERROR with the URI ``error``."""
+
+    number: int
+    payload: PackedPayload | None = None
+    error: str = ""
+
+
+AnyMessage = (
+    NodeEvent
+    | Interest
+    | Presence
+    | Failures
+    | CalleeAdded
+    | CalleeRemoved
+    | NodeCall
+    | NodeAnswer
+    | NodeInterrupt
+    | MetaQuestion
+    | MetaAnswer
+)
+
+encode = msgspec.msgpack.Encoder().encode
+"""A message, or a list of them, as bytes."""
+
+_decode = msgspec.msgpack.Decoder(list[AnyMessage]).decode
+
+
+def decode(data: bytes) -> list[AnyMessage]:
+    """The messages of a list. ProtocolViolation for anything else."""
+    try:
+        return _decode(data)
+    except msgspec.MsgspecError as error:
+        raise ProtocolViolation(f"no messages of a node: {error}") from None
+
+
+def packed(payload: Payload | None) -> PackedPayload | None:
+    """A payload for another node."""
+    return None if payload is None else PackedPayload(payload.format.value, payload.args, payload.kwargs)
+
+
+def unpacked(payload: PackedPayload | None) -> Payload | None:
+    """A payload of another node. ProtocolViolation for an unknown serializer."""
+    if payload is None:
+        return None
+    try:
+        return Payload(Format(payload.format), payload.args, payload.kwargs)
+    except ValueError:
+        raise ProtocolViolation(f"a payload in an unknown serializer: {payload.format!r}") from None
