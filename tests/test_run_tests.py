@@ -46,8 +46,9 @@ class RunTests(SynchronousTestCase):
         return done.returncode, done.stdout + done.stderr
 
     def test_all_pass(self) -> None:
-        """Every module is run once, and the closing lines are those of trial."""
-        self.made(**{f"part{number}": ("pass", "self.skipTest('why')") for number in range(5)})
+        """Every module is run once, and the closing lines are those of trial, which count what a test skips."""
+        skip = "self.skipTest('why')"
+        self.made(**{f"part{number}": ("pass", skip) for number in range(5)})
         code, output = self.ran("sample")
         self.assertEqual(code, 0, output)
         for number in range(5):
@@ -56,13 +57,14 @@ class RunTests(SynchronousTestCase):
         self.assertRegex(output, r"\nRan 10 tests in \d+\.\d{3}s\n\nPASSED \(skips=5, successes=5\)\n$")
 
     def test_failures(self) -> None:
-        """A failure and an error are shown with their reasons, and make the run fail."""
+        """A failure and an error are shown with their reasons, right behind their module, and make the run fail."""
         self.made(good=("pass", "pass"), bad=("self.assertEqual(1, 2)", "raise OSError('told')"))
         code, output = self.ran("sample")
         self.assertEqual(code, 1, output)
         for text in ("FailTest: 1 != 2", "OSError: told", "sample.inner.test_bad.Tests.test_one"):
             self.assertIn(text, output)
-        self.assertRegex(output, r"(?m)^.* 2  sample\.inner\.test_bad: failed$")
+        self.assertRegex(output, r"(?m)^.* 2  sample\.inner\.test_bad: failed\n=+\n\[FAIL\]$")
+        self.assertIn("failed: sample.inner.test_bad\n---", output)
         self.assertRegex(output, r"(?m)^.* 2  sample\.inner\.test_good$")
         self.assertIn("FAILED (failures=1, errors=1, successes=2)\n", output)
 

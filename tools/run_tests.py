@@ -5,14 +5,15 @@ NAME is a package, module, class or method of tests (tests.router), or the path 
 process takes the next module when it is done with one: most of the time a test of the product waits for a program that
 starts, and one core is idle. Modules of one line of TOGETHER go to the same process, which starts what they share once.
 
-Prints each module with its time when it is done, then what failed, the slowest modules, and the closing lines of trial.
-The exit code is 0 if every module was run and no test failed.
+Prints each module when it is done, with its time and with what failed in it; then the slowest modules, those that
+failed, and the closing lines of trial. The exit code is 0 if every module was run and no test failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import io
 import json
 import os
 import subprocess
@@ -20,10 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from twisted.python import log
 from twisted.trial import reporter
 from twisted.trial.itrial import ITestCase
 from twisted.trial.runner import TestLoader, TestSuite, TrialRunner
@@ -45,15 +47,22 @@ SLOWEST = 10
 OUTCOMES = ("skips", "expectedFailures", "failures", "errors", "unexpectedSuccesses", "successes")
 """What trial counts, in the order in which it prints that."""
 
+FAULTS = ("failures", "errors", "unexpectedSuccesses")
+"""Those that make the run fail."""
+
 
 @dataclass
 class Result:
-    """What one process has run."""
+    """Of one module."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Of each module that it has finished."""
-    ran: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    name: str
+    seconds: float
+    ran: int
+    counts: dict[str, int]
+
+    @property
+    def failed(self) -> bool:
+        return any(self.counts[name] for name in FAULTS)
 
 
 def modules(name: str, top: Path) -> list[str]:
@@ -79,10 +88,10 @@ def batches(names: list[str]) -> list[list[str]]:
 class Share(TestSuite):
     """The modules that this process gets: it goes through all, and claims those that no other process has claimed."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, number: int) -> None:
         super().__init__()
         self.place = place
-        self.seconds: dict[str, float] = {}
+        self.results = place / f"results-{number}"
 
     def _claimed(self) -> Iterator[str]:
         for number, batch in enumerate(json.loads((self.place / "batches").read_text())):
@@ -93,24 +102,26 @@ class Share(TestSuite):
             yield from batch
 
     def run(self, result: Any, debug: bool = False) -> Any:
+        """Prints each module, and adds its result as a line to a file of this process."""
         for name in self._claimed():
-            began, before = time.monotonic(), result.testsRun
-            faults = len(result.failures) + len(result.errors)
-            decorate(TestLoader().loadByName(name, recurse=True), ITestCase).run(result)
-            self.seconds[name] = time.monotonic() - began
-            # One write for each line: the processes share their standard output.
-            told = ": failed" if len(result.failures) + len(result.errors) > faults else ""
-            print(f"{self.seconds[name]:8.1f} s {result.testsRun - before:5d}  {name}{told}\n", end="", flush=True)
+            done, told = run_module(name)
+            # One write for each module: the processes share their standard output.
+            end = f": failed\n{told}" if done.failed else f"\n{told}"
+            print(f"{done.seconds:8.1f} s {done.ran:5d}  {name}{end}", end="", flush=True)
+            with self.results.open("a") as file:
+                file.write(json.dumps(asdict(done)) + "\n")
         return result
 
 
-def work(place: Path, number: int) -> None:
-    """The part of one process; leaves its errors and its result in files of ``place``."""
-    share = Share(place)
-    with (place / f"errors-{number}").open("w") as stream:
-        result: Any = TrialRunner(reporter.Reporter, stream=stream).run(share)
-    counts = {name: _count(getattr(result, name)) for name in OUTCOMES}
-    (place / f"result-{number}").write_text(json.dumps([share.seconds, result.testsRun, counts]))
+def run_module(name: str) -> tuple[Result, str]:
+    """Its result, and what trial has to say of it: why tests failed or were skipped, and warnings."""
+    began, stream = time.monotonic(), io.StringIO()
+    result: Any = reporter.Reporter(stream, publisher=log)
+    decorate(TestLoader().loadByName(name, recurse=True), ITestCase).run(result)
+    result.done()
+    counts = {outcome: _count(getattr(result, outcome)) for outcome in OUTCOMES}
+    told = stream.getvalue().rpartition("-" * 79 + "\n")[0].strip()
+    return Result(name, time.monotonic() - began, result.testsRun, counts), told and f"{told}\n\n"
 
 
 def _count(outcome: Any) -> int:
@@ -119,16 +130,18 @@ def _count(outcome: Any) -> int:
 
 def summary(results: list[Result], wanted: list[str], seconds: float) -> tuple[str, bool]:
     """The closing lines, as trial writes them for one process, and whether all is well."""
-    took = {name: one for result in results for name, one in result.seconds.items()}
-    lines = [f"The slowest of {len(took)} modules:"]
-    lines += [f"{took[name]:8.1f} s  {name}" for name in sorted(took, key=lambda name: -took[name])[:SLOWEST]]
-    missing = [name for name in wanted if name not in took]
+    lines = ["", f"The slowest of {len(results)} modules:"]
+    slowest = sorted(results, key=lambda one: -one.seconds)[:SLOWEST]
+    lines += [f"{one.seconds:8.1f} s  {one.name}" for one in slowest]
+    lines += [f"failed: {one.name}" for one in results if one.failed]
+    finished = {one.name for one in results}
+    missing = [name for name in wanted if name not in finished]
     lines += [f"not finished: {name}" for name in missing]
-    counts = {name: sum(result.counts.get(name, 0) for result in results) for name in OUTCOMES}
+    counts = {name: sum(one.counts[name] for one in results) for name in OUTCOMES}
     counts["errors"] += len(missing)
-    bad = counts["errors"] + counts["failures"] + counts["unexpectedSuccesses"]
+    bad = any(counts[name] for name in FAULTS)
     told = ", ".join(f"{name}={count}" for name, count in counts.items() if count)
-    ran = sum(result.ran for result in results)
+    ran = sum(one.ran for one in results)
     lines += ["-" * 79, f"Ran {ran} tests in {seconds:.3f}s", "", f"{'FAILED' if bad else 'PASSED'} ({told})"]
     return "\n".join(lines), not bad and ran > 0
 
@@ -149,19 +162,15 @@ def main(arguments: list[str]) -> int:
         # Tests start the product more than a hundred times; without bytecode every start compiles it again.
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         workers = [subprocess.Popen([*command, str(number)], env=environ) for number in range(max(1, options.jobs))]
-        results = []
         try:
             for number, worker in enumerate(workers):
-                code = worker.wait()
-                if (place / f"result-{number}").exists():
-                    results.append(Result(*json.loads((place / f"result-{number}").read_text())))
-                else:
-                    print(f"process {number} ended with {code} before it had finished its modules")
+                if code := worker.wait():
+                    print(f"process {number} ended with {code}")
         finally:
             for worker in workers:
                 worker.terminate()
-        for number in range(len(workers)):
-            print((place / f"errors-{number}").read_text().split("\n" + "-" * 79 + "\nRan ")[0])
+        lines = [line for file in sorted(place.glob("results-*")) for line in file.read_text().splitlines()]
+        results = [Result(**json.loads(line)) for line in lines]
     text, well = summary(results, wanted, time.monotonic() - began)
     print(text)
     return 0 if well else 1
@@ -170,6 +179,6 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     sys.path.insert(0, os.getcwd())
     if sys.argv[1:2] == ["--worker"]:
-        work(Path(sys.argv[2]), int(sys.argv[3]))
+        TrialRunner(reporter.Reporter, stream=io.StringIO()).run(Share(Path(sys.argv[2]), int(sys.argv[3])))
     else:
         sys.exit(main(sys.argv[1:]))
