@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.raw import RawClient
-from tests.product.running_router import RunningRouter
+from tests.product.running_router import shared
 from tests.product.test_demo_story import Browser
 
 LONG = "a text that repeats itself, " * 100
@@ -59,8 +59,7 @@ class BrowserTests(SynchronousTestCase):
     """T1, T4."""
 
     def setUp(self) -> None:
-        self.router = RunningRouter(listen="compression = deflate\nlongpoll = /lp")
-        self.addCleanup(self.router.close)
+        self.router = shared(listen="compression = deflate\nlongpoll = /lp")
         profile = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, profile, True)
         self.browser = Browser(profile)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.clients import Client
 from tests.product.raw import Closed, RawClient
-from tests.product.running_router import RunningRouter
+from tests.product.running_router import RunningRouter, shared
 from tests.product.uninvolved_clients import UninvolvedClients
 from tests.support.wires import client_frame
 
@@ -23,20 +23,20 @@ def text(message):
 class UnnoticedTests(SynchronousTestCase):
     def test_a_page_and_a_publisher(self):
         """Twelve subscriptions at once, then 500 events of one PHP process at once: all arrive, nobody is slowed."""
-        with RunningRouter() as router:
-            page = RawClient(router.url("anna"), "wamp")
-            page.read()
-            topics = [*TOPICS, *(f"oro/websocket/sync_{n}" for n in range(8))]
-            page.socket.sendall(b"".join(text([5, topic]) for topic in topics))
-            listener = Client("wamp1", router.url("ben"))
-            self.addCleanup(listener.end)
-            listener.ask("subscribe", "oro/data/update")
-            for port in (router.public, router.backend):
-                done = router.publish(port=port, per_connection=500, linger=0.5)
-                self.assertEqual(done["published"], 500)
-                self.assertEqual([listener.event()[1][0]["k"] for _ in range(500)], list(range(500)))
-            page.close()
-            self.assertNotIn("connection.slowed", router.log)
+        router = shared()
+        page = RawClient(router.url("anna"), "wamp")
+        page.read()
+        topics = [*TOPICS, *(f"oro/websocket/sync_{n}" for n in range(8))]
+        page.socket.sendall(b"".join(text([5, topic]) for topic in topics))
+        listener = Client("wamp1", router.url("ben"))
+        self.addCleanup(listener.end)
+        listener.ask("subscribe", "oro/data/update")
+        for port in (router.public, router.backend):
+            done = router.publish(port=port, per_connection=500, linger=0.5)
+            self.assertEqual(done["published"], 500)
+            self.assertEqual([listener.event()[1][0]["k"] for _ in range(500)], list(range(500)))
+        page.close()
+        self.assertNotIn("connection.slowed", router.log)
 
     def test_a_busy_service(self):
         """A role without a limit: six thousand requests at once."""
@@ -73,19 +73,19 @@ class SlowedTests(SynchronousTestCase):
     def test_before_hello(self):
         """Pings without end and without a HELLO: cut after five seconds, with a line in the log; over TLS too, which
         hands over what it has decrypted already."""
-        with RunningRouter() as router:
-            flooders = {name: RawClient(router.url(secure=name == "secure")) for name in ("public", "secure")}
-            for flooder in flooders.values():
-                self.addCleanup(flooder.close)
-                for _ in range(4):  # over TLS a record may not be longer than a message
-                    flooder.socket.sendall(client_frame(b"", 9) * 500)
-            for name, flooder in flooders.items():
-                pongs = 0
-                with self.assertRaises((Closed, OSError)):
-                    while flooder.read_frame()[0] == 10:
-                        pongs += 1
-                self.assertTrue(60 <= pongs <= 120, pongs)
-                router.child.wait_for_line(f"connection.cut (message_rate): listener={name} address=127.0.0.1")
+        router = shared()
+        flooders = {name: RawClient(router.url(secure=name == "secure")) for name in ("public", "secure")}
+        for flooder in flooders.values():
+            self.addCleanup(flooder.close)
+            for _ in range(4):  # over TLS a record may not be longer than a message
+                flooder.socket.sendall(client_frame(b"", 9) * 500)
+        for name, flooder in flooders.items():
+            pongs = 0
+            with self.assertRaises((Closed, OSError)):
+                while flooder.read_frame()[0] == 10:
+                    pongs += 1
+            self.assertTrue(60 <= pongs <= 120, pongs)
+            router.child.wait_for_line(f"connection.cut (message_rate): listener={name} address=127.0.0.1")
 
 
 def _calls(count):

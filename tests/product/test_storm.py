@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.product.raw import Closed, RawClient
-from tests.product.running_router import RunningRouter, ticket
+from tests.product.running_router import RunningRouter, shared, ticket
 from tests.support.processes import run
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
@@ -57,8 +57,7 @@ class ProxyTests(SynchronousTestCase):
     """Behind a proxy, each client pays for itself."""
 
     def setUp(self) -> None:
-        self.router = RunningRouter(tickets="failure_burst = 3\nfailure_rate = 1\nsingle_use = yes")
-        self.addCleanup(self.router.close)
+        self.router = shared(tickets="failure_burst = 3\nfailure_rate = 1\nsingle_use = yes")
 
     def status(self, url: str, *headers: str, origin: str = "http://127.0.0.1") -> int:
         client = RawClient(url, "wamp", origin, headers)
