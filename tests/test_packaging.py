@@ -83,14 +83,13 @@ def built(kind: str) -> Path:
     return artefact
 
 
-@functools.cache
-def installed(python: str, artefact: Path) -> Path:
-    """A fresh environment of ``python`` with ``artefact`` and its dependencies in it."""
+def installed(python: str, *what: str) -> Path:
+    """A fresh environment of ``python`` with what pip's arguments name, and its dependencies, in it."""
     venv = Path(tempfile.mkdtemp(prefix="venv-", dir=workshop()))
     # To unpack a pip of its own takes longer than all the rest.
     run(python, "-m", "venv", "--without-pip", str(venv), environ=CLEAN)
     pip = (sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "--quiet", "--no-compile")
-    run(*pip, str(artefact), cwd="/", environ=CLEAN, seconds=600)
+    run(*pip, *what, cwd="/", environ=CLEAN, seconds=600)
     return venv
 
 
@@ -204,20 +203,20 @@ class Installed(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """The wheel, installed, imports and serves the demonstration."""
-        venv = installed(sys.executable, built("wheel"))
+        venv = installed(sys.executable, str(built("wheel")))
         self.imports_everything(venv)
         self.serves_the_demo(venv)
 
     def test_sdist(self) -> None:
         """The sdist, installed, imports and serves the demonstration."""
-        venv = installed(sys.executable, built("sdist"))
+        venv = installed(sys.executable, str(built("sdist")))
         self.imports_everything(venv)
         self.serves_the_demo(venv)
 
     def test_other_pythons(self) -> None:
         """The same wheel imports and serves the demonstration on the other Pythons that the machine has."""
         for python in other_pythons():
-            venv = installed(python, built("wheel"))
+            venv = installed(python, str(built("wheel")))
             self.imports_everything(venv)
             self.serves_the_demo(venv)
 
@@ -225,11 +224,9 @@ class Installed(SynchronousTestCase):
         """After a plain `pip install -e .` twistd knows our plugins: they are found on sys.path alone, where most kinds
         of editable installs put nothing."""
         built("wheel")
-        tree, venv = workshop() / "tree-wheel", workshop() / "venv-editable"
-        run(sys.executable, "-m", "venv", "--without-pip", str(venv), environ=CLEAN)
+        tree = workshop() / "tree-wheel"
+        venv = installed(sys.executable, "--no-deps", "--editable", str(tree))
         python = str(venv / "bin" / "python")
-        pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--no-deps")
-        run(*pip, "--editable", str(tree), cwd="/", environ=CLEAN, seconds=300)
         # The dependencies are those of the environment that runs the tests; its .pth files are not followed from here.
         (site,) = venv.glob("lib/python*/site-packages")
         (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
