@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
@@ -51,7 +52,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tests", nargs="+", metavar="MODULE", help="for `make test`, instead of all")
     parser.add_argument("--keep", action="store_true", help="the system, below .cache/bare, for a look at it")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is removed
     if os.geteuid() != 0:
         parser.error("making a system and running it takes root")
     if options.only != "test":
@@ -77,19 +77,28 @@ def free(parser: argparse.ArgumentParser) -> None:
 
 def passes(release: str, options: argparse.Namespace) -> bool:
     """Whether the commands succeed in a fresh copy of the minimal system of ``release``."""
-    root = TREE / ".cache" / "bare" / f"{release}-{os.getpid()}"
-    try:
-        step(f"{release}: a fresh copy of the minimal system")
-        subprocess.run(["cp", "-a", minimal(release), root], check=True)
+    with fresh(release, keep=options.keep) as root:
         bound = prepare(root)
         subprocess.run(
             ["git", "bundle", "create", "--quiet", root / "root/orosync.bundle", "HEAD"], cwd=TREE, check=True
         )
         done = [inside(root, bound, command, release) for command in commands(options.only, options.tests)]
         return all(done)
+
+
+@contextmanager
+def fresh(release: str, needed: Sequence[str] = NEEDED, suffix: str = "", *, keep: bool) -> Iterator[Path]:
+    """A copy of ``minimal``'s system, which is removed at the end, at SIGTERM too, except with ``keep``."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    base = minimal(release, needed, suffix)
+    root = base.with_name(f"{base.name}-{os.getpid()}")
+    try:
+        step(f"{release}: a fresh copy of the minimal system")
+        subprocess.run(["cp", "-a", base, root], check=True)
+        yield root
     finally:
-        if options.keep:
-            print(f"bare: kept in {root}")
+        if keep:
+            step(f"kept in {root}")
         else:
             shutil.rmtree(root, ignore_errors=True)
 
@@ -103,9 +112,9 @@ def commands(only: str | None, tests: Sequence[str] | None) -> Iterator[str]:
         yield f"cd {CLONE} && make test" + (f" TESTS='{' '.join(tests)}'" if tests else "")
 
 
-def minimal(release: str, needed: Sequence[str] = NEEDED, suffix: str = "") -> Path:
-    """The system as debootstrap makes it with these packages, by default what README asks for; made once for a release
-    and a suffix, from the machine's own mirror."""
+def minimal(release: str, needed: Sequence[str], suffix: str) -> Path:
+    """The system as debootstrap makes it with these packages, from the machine's own mirror; made once for a release
+    and a suffix."""
     base = TREE / ".cache" / "bare" / f"{release}{suffix}"
     if base.exists():
         return base

@@ -17,8 +17,6 @@ import argparse
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -459,20 +457,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("release", nargs="?", default="bookworm", metavar="RELEASE", help="of Debian (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="the system, below .cache/bare, for a look at it")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is removed
     if os.geteuid() != 0:
         parser.error("making a system and booting it takes root")
-    root = bare.TREE / ".cache" / "bare" / f"units-{options.release}-{os.getpid()}"
     groups = [group for group in control_groups() if not group.exists()]
     try:
-        base = bare.minimal(options.release, NEEDED, "-systemd")
-        subprocess.run(["cp", "-a", base, root], check=True)
-        good = install(root, options.release) and passes(root)
+        with bare.fresh(options.release, NEEDED, "-systemd", keep=options.keep) as root:
+            good = install(root, options.release) and passes(root)
     finally:
-        if options.keep:
-            print(f"units: kept in {root}")
-        else:
-            shutil.rmtree(root, ignore_errors=True)
         for group in groups:
             for directory in [*sorted(group.rglob("*/"), reverse=True), group]:
                 with suppress(OSError):
