@@ -3,6 +3,8 @@
 OrosyncError
  +-- ConfigError           the administrator's: every fault of a configuration at once
  +-- NodeNameTaken         the administrator's: two nodes of one router have the same name
+ +-- ChannelLost           no fault: another process of this router has ended
+ +-- NotDone               another process of this router could not do what it was asked to
  +-- Refused               a client is not let in (``Unavailable``: because something is down)
  |    +-- Unavailable
  +-- ProtocolViolation     the peer's: costs it its session (v2: ABORT, v1: close 1007)
@@ -39,6 +41,14 @@ class ConfigError(OrosyncError):
 
 class NodeNameTaken(OrosyncError):
     """Another node with this node's name is running: each needs a name of its own ([router] node)."""
+
+
+class ChannelLost(OrosyncError):
+    """The channel to another process of this router has ended before an answer came."""
+
+
+class NotDone(OrosyncError):
+    """Another process of this router could not do what it was asked to; the text is for people."""
 
 
 class Refused(OrosyncError):
