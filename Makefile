@@ -9,6 +9,7 @@
 #   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
 #   make places  the memory of 10,000 connections that have not joined (docs/storms.md); PLACES="--connections 2000"
 #   make deployments   every deployment of docs/deployments.md, with each application; DEPLOYMENTS="--applications crm" selects
+#   make nodes   the tests of the product over one process, two workers and three nodes with Redis; NODES="--spread redis test_clients" selects
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make bare    `make run` and `make test` in minimal systems of Debian 12 and 13, as root; BARE="bookworm --only run" (tools/bare.py)
 #   make units   the systemd units of etc/ under systemd in a minimal Debian 12, as root (tools/units.py)
@@ -20,9 +21,10 @@ INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
 BARE ?=
 UNITS ?=
+NODES ?=
 TESTS ?= tests
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing deployments fuzz bare units clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing deployments nodes fuzz bare units clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV)
@@ -70,6 +72,9 @@ timing: $(INSTALLED)
 deployments: $(INSTALLED) .cache/test-tools
 	tools/debian.sh apache2:apache2-bin
 	$(BIN)/python -m tests.deployments $(DEPLOYMENTS)
+
+nodes: $(INSTALLED) .cache/test-tools
+	$(BIN)/python tools/nodes.py $(NODES)
 
 bench: $(INSTALLED)
 	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev

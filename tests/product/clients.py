@@ -14,11 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.product import spread
+
 TREE = Path(__file__).resolve().parents[2]
 JS = TREE / "tests" / "js"
 SECONDS = 15.0
 """How long an answer may take; two cores may be busy."""
 
+
+CONFIRMED = ("subscribe", "unsubscribe", "register", "unregister")
+"""What other nodes learn of a moment after it was confirmed."""
 
 DRIVERS = {"autobahn-python": "autobahn_driver.py", "xconn": "xconn_driver.py"}
 
@@ -77,7 +82,10 @@ class Client:
 
     def ask(self, do: str, uri: str | None = None, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send one command and wait for its answer; raises Refused."""
-        return self.wait(self.send(do, uri, args, kwargs, **options))
+        answer = self.wait(self.send(do, uri, args, kwargs, **options))
+        if do in CONFIRMED:
+            spread.settle()
+        return answer
 
     def send(self, do: str, uri: str | None = None, args: Any = None, kwargs: Any = None, **options: Any) -> int:
         """Send one command and do not wait; gives what ``wait`` wants."""

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import trustme
 
+from tests.product import spread
 from tests.support.ports import free_port
 from tests.support.processes import Child
 
@@ -129,7 +130,7 @@ class RunningRouter:
             secure=self.secure,
             backend=self.backend,
             listen=listen,
-            router=router,
+            router=f"{router}\n{spread.WORKERS}" if spread.SPREAD == "workers" else router,
             tickets=tickets,
             topics=topics,
             realm=realm,
@@ -140,7 +141,7 @@ class RunningRouter:
 
     def start(self) -> None:
         """Run it; done by itself at first, to be called after ``child.end()``."""
-        self.child = start(self.config)
+        self.child: Any = spread.Nodes(self.config, start) if spread.SPREAD == "redis" else start(self.config)
         try:
             for port in (self.public, self.secure, self.backend):
                 self.child.wait_for_port(port)
