@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""nodes.py [--spread KIND ...] [MODULE ...]: tests of the product over one process, two workers and three nodes.
+"""nodes.py [--spread KIND] [MODULE ...]: tests of the product over one process, two workers and three nodes.
 
 The tests are those that clients see the same way whatever the router runs on (MODULES); their clients are spread
 (tests/product/spread.py). Prints a table with what passed, and the exit code is 0 if all did.
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE", help="of tests/product")
-    parser.add_argument("--spread", nargs="+", choices=[kind or "one" for kind in KINDS], help="only these")
+    parser.add_argument("--spread", action="append", choices=[kind or "one" for kind in KINDS], help="only these")
     options = parser.parse_args(arguments)
     kinds = [kind for kind in KINDS if not options.spread or (kind or "one") in options.spread]
     rows = []

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What a second worker brings: the same load over one process and over two workers, in turns.
+
+    python bench/workers.py                          fan1000 and 1,000 logins by ticket, three paired runs
+    python bench/workers.py --reps 1 --load fan1000  a short run
+
+Capacity is what was done, divided by the CPU seconds of the busiest process, the supervisor and the ticket processes
+included: what limits a machine that has a core for each. All is counted in CPU time, so two busy cores do not spoil it.
+fan1000: 1,000 subscribers of one topic, ten publications a second (wampload.c). Prints medians and the ratio, and ends
+with 1 where two workers have less than 1.8 times the capacity of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from own_router import OwnRouter, request
+from storm import storm
+
+CONFIGURATION = """
+[router]
+state = .
+drain = 0s
+workers = {workers}
+
+[listen:bench]
+endpoint = tcp:{port}:interface=127.0.0.1
+origins = localhost 127.0.0.1
+origin = optional
+realm = realm1
+max_connections = 20000
+max_unauthenticated = 20000
+connection_rate = 20000
+connections_per_user = 20000
+[realm:realm1]
+authenticators = tickets anyone
+authorizers = roles
+[authenticator:anyone]
+use = anonymous
+role = anonymous
+[authenticator:tickets]
+use = ticket
+secret = env:STORM_SECRET
+directory = people
+[directory:people]
+use = static
+user.anna = 1 env:STORM_HASH
+[role:realm1/anonymous]
+permissions =
+    any all
+unlimited = yes
+[role:realm1/user]
+permissions =
+    any all
+"""
+
+HERE = Path(__file__).resolve().parent
+WANTED = 1.8
+LOGINS = 1000
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all that come from it."""
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+    except FileNotFoundError:
+        return
+
+
+def seconds(pid: int) -> float:
+    """CPU time of one process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def measured(router: OwnRouter, load: str) -> tuple[float, dict[int, float]]:
+    """How much was done, and the CPU time that each process took for it."""
+    assert router._process is not None
+    tickets = router.tickets(LOGINS) if load == "logins" else []
+    if load != "logins":
+        command = [str(HERE / "wampload"), "--name", "orosync", "--port", str(router.port), "--path", "/", "--v", "2"]
+        command += ["--scenario", "fanout", "--subs", "1000", "--rate", "10", "--nap", "1000", "--secs", "5"]
+        command += ["--pid", str(router._process.pid)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        time.sleep(2.5)  # all are connected and subscribed
+        before = {pid: seconds(pid) for pid in family(router._process.pid)}
+        said = json.loads(process.communicate(timeout=120)[0])
+        spent = {pid: seconds(pid) - before[pid] for pid in before}
+        # The generator knows what all of them took while it counted; here is known how they shared it.
+        part = said["cpu_s"] / sum(spent.values())
+        return float(said["delivered"]), {pid: one * part for pid, one in spent.items()}
+    else:
+        before = {pid: seconds(pid) for pid in family(router._process.pid)}
+        openings = iter([request(router.port, one) for one in tickets])
+        results, links = storm(
+            router.port, openings, lambda elapsed, opened, waiting: elapsed if waiting < 32 else None
+        )
+        done = float(sum(outcome == "welcome" for outcome, _ in results))
+        assert done == LOGINS, results[:5]
+        for link in links:
+            link.close()
+    return done, {pid: seconds(pid) - before.get(pid, 0.0) for pid in before}
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reps", type=int, default=3)
+    parser.add_argument("--load", action="append", choices=("fan1000", "logins"))
+    options = parser.parse_args()
+    if not (HERE / "wampload").exists():
+        raise SystemExit("make bench first: it compiles wampload")
+    good = True
+    for load in options.load or ("fan1000", "logins"):
+        found: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(options.reps):
+            for workers in (1, 2):
+                with OwnRouter(configuration=CONFIGURATION, workers=workers) as router:
+                    time.sleep(1)
+                    done, spent = measured(router, load)
+                busiest = max(spent.values())
+                found[workers].append(done / busiest)
+                shares = ", ".join(f"{one:.2f}" for one in sorted(spent.values(), reverse=True) if one)
+                print(f"{load}: {workers} workers: {done:.0f} in CPU seconds {shares}: {done / busiest:.0f} a second")
+        ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]
+        ratio = statistics.median(ratios)
+        good = good and ratio >= WANTED
+        print(
+            f"{load}: one process {statistics.median(found[1]):.0f} a second, two workers "
+            f"{statistics.median(found[2]):.0f}: {ratio:.2f} times ({', '.join(f'{one:.2f}' for one in ratios)})"
+        )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
