@@ -110,7 +110,8 @@ class SqlService(Service):
         return self._run(work).addErrback(failed)
 
     def probe_with(self, examine: Callable[[probing.Ask], Iterable[Finding]]) -> Deferred[Sequence[Finding]]:
-        """The findings of ``examine``, which is called in a thread; a connection that fails is one of its own."""
+        """The findings of ``examine``, which is called in a thread; a connection that fails, or is lost at any of its
+        queries, is the only one."""
 
         def work(connection: Any) -> list[Finding]:
             return list(examine(partial(rows, connection)))
@@ -120,7 +121,8 @@ class SqlService(Service):
             refused = isinstance(error, NoDatabaseConnection) and error.refused
             words = error.reason if isinstance(error, Unavailable) else _words(error)
             words = words.removeprefix(f"{NoDatabaseConnection.__name__}: ")
-            return [probing.not_connected(self.name, words.removeprefix(f"[{self.name}] "), refused)]
+            remedy = probing.STOPPED if isinstance(error, Exception) and self.engine.is_disconnect(error) else ""
+            return [probing.not_connected(self.name, words.removeprefix(f"[{self.name}] "), refused, remedy)]
 
         return self._run(work).addErrback(failed)
 

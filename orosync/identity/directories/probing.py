@@ -32,6 +32,9 @@ READ = (
 )
 """Oro's tables that etc/sql and docs/sessions.md grant."""
 
+STOPPED = "see whether the database still runs, and what it is busy with"
+"""The remedy for a connection that was lost."""
+
 HARMLESS = frozenset({"USAGE", "SELECT", "SHOW VIEW"})
 """Privileges of MySQL with which nothing can be changed."""
 
@@ -61,7 +64,7 @@ _MYSQL_OTHERS = (
 
 
 def users(ask: Ask, engine: Engine, title: str, table: str, now: Now) -> Iterator[Finding]:
-    """What logins need of the users' ``table``. Raises what the driver raises for a lost connection."""
+    """What logins need of the users' ``table``. Raises the driver's error of a connection that is lost at any query."""
     dialect = engine.dialect
     account, server, clock, apart = _account(ask, dialect, now)
     remedy = f"run etc/sql/{_file(dialect)} in this database (docs/directories.md), or correct dsn and users"
@@ -81,13 +84,13 @@ def users(ask: Ask, engine: Engine, title: str, table: str, now: Now) -> Iterato
     else:
         remedy = "correct the database in dsn, or load Oro's users"
         yield Finding(title, FindingState.WARNING, f"{table} can be read as {account}, and has no user", remedy)
-    yield from _excess(ask, dialect, title, account, table)
+    yield from _excess(ask, engine, title, account, table)
     yield _clock(f"{title} clock", clock, apart)
     yield from _without_password(ask, engine, title, table)
 
 
 def sessions(ask: Ask, engine: Engine, title: str, table: str, query: str, parameters: Any) -> Iterator[Finding]:
-    """What a look-up by ``query`` needs of the ``table`` of sessions."""
+    """What a look-up by ``query`` needs of the ``table`` of sessions. Raises as ``users`` does."""
     account, server, _, _ = _account(ask, engine.dialect, None)
     try:
         ask(query, parameters)
@@ -96,7 +99,7 @@ def sessions(ask: Ask, engine: Engine, title: str, table: str, query: str, param
         yield _failed(engine, title, account, error, remedy)
         return
     yield Finding(title, FindingState.OK, f"sessions can be read as {account} ({server})")
-    yield from _excess(ask, engine.dialect, title, account, table)
+    yield from _excess(ask, engine, title, account, table)
 
 
 def not_connected(title: str, words: str, refused: bool, remedy: str = "") -> Finding:
@@ -119,6 +122,9 @@ def _account(ask: Ask, dialect: Dialect, now: Now | None) -> tuple[str, str, flo
 
 
 def _failed(engine: Engine, title: str, account: str, error: Exception, remedy: str) -> Finding:
+    """What a query's error says. Raises it when the connection is lost: the rest cannot be asked."""
+    if engine.is_disconnect(error):
+        raise error
     words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     if engine.is_late(error):
         return Finding(
@@ -159,11 +165,13 @@ def _without_password(ask: Ask, engine: Engine, title: str, table: str) -> Itera
         )
 
 
-def _excess(ask: Ask, dialect: Dialect, title: str, account: str, table: str) -> Iterator[Finding]:
-    check = f"{title} rights"
+def _excess(ask: Ask, engine: Engine, title: str, account: str, table: str) -> Iterator[Finding]:
+    check, dialect = f"{title} rights", engine.dialect
     try:
         found = [*(_mysql_excess if dialect is MYSQL_DIALECT else _postgresql_excess)(ask, table)]
     except Exception as error:
+        if engine.is_disconnect(error):
+            raise
         yield Finding(check, FindingState.WARNING, f"cannot be told ({type(error).__name__})", "see the database's log")
         return
     if found:

@@ -43,6 +43,11 @@ MYSQL_REFUSALS = frozenset({1044, 1045, 1049, 1130, 1227, 1698, 3118, 4151})
 """Access denied (to a database, by password, by privilege, by plugin), unknown database, host not allowed, account
 locked (MySQL, MariaDB)."""
 
+MYSQL_DISCONNECTS = frozenset({0, 1053, 1927, 2006, 2013, 2055, 3169, 4031})
+"""Closed already (PyMySQL), server shutdown in progress, connection was killed (MariaDB), server has gone away, lost
+connection during a query (closed, or no answer in time), lost connection, session was killed, disconnected for
+inactivity (MySQL)."""
+
 TLS_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 POSTGRESQL_BAD_TEXT = frozenset({"22021", "22P05"})
@@ -50,6 +55,10 @@ POSTGRESQL_BAD_TEXT = frozenset({"22021", "22P05"})
 
 POSTGRESQL_LATE = "57014"
 """query_canceled: statement_timeout."""
+
+POSTGRESQL_DISCONNECTS = re.compile(r"08...|57P0[1-5]|25P0[34]")
+"""Connection exceptions, the server's shutdown, crash or start, a database that was dropped, time-outs of idle sessions
+and of transactions."""
 
 
 class UnknownSchema(Exception):
@@ -137,6 +146,9 @@ class Engine(Protocol):
     def is_late(self, error: Exception) -> bool:
         """Whether the database ended a query that took too long."""
 
+    def is_disconnect(self, error: Exception) -> bool:
+        """Whether the connection ended below a query: the server ended it, died, or stopped answering."""
+
     def has_refused(self, error: Exception) -> bool:
         """Of an error of connecting: whether the server answered and refused this login for good (password, database,
         rights), unlike one that cannot be reached, that starts or that has too many connections."""
@@ -197,6 +209,13 @@ class PostgreSQL:
     def is_late(self, error: Exception) -> bool:
         """See Engine."""
         return getattr(error, "sqlstate", None) == POSTGRESQL_LATE
+
+    def is_disconnect(self, error: Exception) -> bool:
+        """See Engine. libpq has no code for a connection that it lost; what a server reports has one always."""
+        state = getattr(error, "sqlstate", None)
+        if state is None:
+            return type(error).__name__ in ("OperationalError", "DatabaseError")
+        return POSTGRESQL_DISCONNECTS.fullmatch(state) is not None
 
     def has_refused(self, error: Exception) -> bool:
         """See Engine. libpq gives no code of an error while connecting, its text alone."""
@@ -264,6 +283,10 @@ class MySQL:
     def is_late(self, error: Exception) -> bool:
         """See Engine."""
         return bool(error.args) and error.args[0] in MYSQL_LATE
+
+    def is_disconnect(self, error: Exception) -> bool:
+        """See Engine."""
+        return bool(error.args) and error.args[0] in MYSQL_DISCONNECTS
 
     def has_refused(self, error: Exception) -> bool:
         """See Engine."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.identity.directories import probing
-from orosync.model import FindingState, User
+from orosync.model import Finding, FindingState, User
 from tests.identity.directories import oro
 from tests.identity.directories.adapter_case import LIMITS, OnMariaDB, OnPostgreSQL
 from tests.support.ports import free_port
@@ -150,6 +152,53 @@ class Probes:
             database.freeze(False)
         self.assertIs(one.state, FindingState.UNREACHABLE, one.result)
         self.assertLess(time.monotonic() - began, 5)
+
+    async def test_lost_at_any_query(self: Any) -> None:
+        """Whichever query it is below which the connection ends: that is the only finding, and it is unreachable."""
+        oro.fill(self.database(), self.form, (ANNA,))
+        asked: list[str] = []
+
+        async def probed(last: int) -> list[Finding]:
+            directory = self.directory()
+
+            def examine(ask: probing.Ask) -> Iterator[Finding]:
+                def counted(text: str, parameters: Any) -> list[Any]:
+                    asked.append(text)
+                    if len(asked) == last:
+                        (query,) = directory._queries
+                        query._socket.shutdown(socket.SHUT_RDWR)
+                    return ask(text, parameters)
+
+                return probing.users(counted, directory.engine, directory.name, "oro_user", time.time)
+
+            asked.clear()
+            return list(await directory.probe_with(examine))
+
+        self.assertEqual({one.state for one in await probed(0)}, {FindingState.OK})
+        queries = len(asked)
+        self.assertGreater(queries, 5)
+        for last in range(1, queries + 1):
+            (one,) = await probed(last)
+            self.assertIs(one.state, FindingState.UNREACHABLE, f"{one.result} of {asked[-1]}")
+            self.assertEqual(len(asked), last)
+            self.assertEqual(one.remedy, probing.STOPPED)
+
+    async def test_stops_below_a_query(self: Any) -> None:
+        """A server that stops answering when the connection has been used already."""
+        database = self.database()
+        oro.fill(database, self.form, (ANNA,))
+        directory = self.directory(limits=attrs.evolve(LIMITS, query=0.1, connect=0.1))
+
+        def examine(ask: probing.Ask) -> Iterator[Finding]:
+            self.assertEqual([int(one) for (one,) in ask("SELECT 1", None)], [1])
+            database.freeze(True)
+            return probing.users(ask, directory.engine, directory.name, "oro_user", time.time)
+
+        try:
+            (one,) = await directory.probe_with(examine)
+        finally:
+            database.freeze(False)
+        self.assertIs(one.state, FindingState.UNREACHABLE, one.result)
 
 
 class PostgreSQLProbes(Probes, OnPostgreSQL):
