@@ -29,6 +29,7 @@ LAYERS = {
     "attached": 6,
     "embedded": 5,
     "client": 4,
+    "redis_connection": 4,
     "wamp": 3,
     "headers": 2,
     "interfaces": 3,

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
+from orosync import redis_connection
 from orosync.clocks import Now
 from orosync.config import database_dsn as dsn
 from orosync.config import redis_dsn
@@ -50,7 +51,7 @@ from orosync.identity.php.session import TOKEN_CLASSES, USER_CLASSES, BackOffice
 from orosync.identity.rate_limit import FailureBuckets, wrong_method
 from orosync.identity.remote import RemoteAuthenticator, RemoteLimits
 from orosync.identity.scram import ScramAuthenticator
-from orosync.identity.sessions import exchange, files, redis, redis_link
+from orosync.identity.sessions import exchange, files, redis
 from orosync.identity.sessions.exchange import TicketExchange, Verify
 from orosync.identity.sessions.files import SessionFiles
 from orosync.identity.sessions.pdo import PdoSessions
@@ -220,7 +221,7 @@ def _store(section: AnySessions, reactor: Any, now: Now, verify: Verify) -> tupl
     if isinstance(section, SessionFilesSection):
         return SessionFiles(name, section.path, _reader(section), reactor, now, section.lifetime), files.THREADS
     if isinstance(section, RedisSessionsSection):
-        missing = missing_module(redis_link.MODULE, redis_link.EXTRA)
+        missing = missing_module(redis_connection.MODULE, redis_connection.EXTRA)
         if missing:
             raise ConfigError([f"[sessions:{name}] use: redis {missing}"])
         try:

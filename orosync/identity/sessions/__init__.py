@@ -2,7 +2,7 @@
 
     files.py       PHP's files
     pdo.py         the table oro_session
-    redis.py       Redis, with redis_link.py
+    redis.py       Redis
     exchange.py    Oro's POST /sync/ticket
 
 They only read, take none of Oro's locks and prolong no session; ``exchange`` is the exception, since Oro itself answers

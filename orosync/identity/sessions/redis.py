@@ -19,11 +19,11 @@ from zope.interface import implementer
 from orosync.config.redis_dsn import RedisDsn
 from orosync.errors import Unavailable
 from orosync.identity.php.session import LARGEST, QUICK, SessionReader, checked
-from orosync.identity.sessions.redis_link import NoRedisConnection, RedisLink, protocol_class, words
 from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import IProbe, ISessionStore
 from orosync.model import AdminSession, Finding, FindingState
+from orosync.redis_connection import NoRedisConnection, RedisLink, protocol_class, words
 
 AT_ONCE = 32
 """Commands in flight, all on one connection."""

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from orosync.identity.sessions.redis_link import OneProtocol, protocol_class
+from orosync.redis_connection import OneProtocol, protocol_class
 
 ANSWERS = (
     b"$3\r\na\r\n\r\n$-1\r\n$20\r\n01234567890123456789\r\n$0\r\n\r\n$10\r\n0123456789\r\n"
@@ -26,7 +26,7 @@ class Bounds(TestCase):
 
     def connected(self) -> Any:
         """A protocol with a connection."""
-        protocol = OneProtocol(5.0, 10).buildProtocol(None)
+        protocol = OneProtocol(5.0, 10, 10).buildProtocol(None)
         protocol.makeConnection(StringTransport())
         self.addCleanup(self.end, protocol)
         return protocol
@@ -57,6 +57,23 @@ class Bounds(TestCase):
             protocol.dataReceived(ANSWERS[:cut])
             protocol.dataReceived(ANSWERS[cut:])
             self.assertEqual(await gatherResults(asked), wanted, cut)
+            self.end(protocol)
+
+    async def test_lists(self) -> None:
+        """Values in a list that are too long, or beyond what an answer may have, are passed over in their places."""
+        answer = (
+            b"*2\r\n*2\r\n$3\r\na\r\n\r\n$20\r\n01234567890123456789\r\n*3\r\n:5\r\n$9\r\n012345678\r\n$1\r\nx\r\n"
+            b"*-1\r\n*0\r\n$9\r\n012345678\r\n"
+        )
+        for cut in range(len(answer) + 1):
+            protocol = self.connected()
+            asked = [self.told(protocol.execute_command("XREAD")) for _ in range(4)]
+            protocol.dataReceived(answer[:cut])
+            protocol.dataReceived(answer[cut:])
+            (first, more), *others = await gatherResults(asked)
+            self.assertEqual((first[0], str(first[1])), (b"a\r\n", "longer than 10 bytes"))
+            self.assertEqual((more[0], str(more[1]), more[2]), (5, "longer than 10 bytes", b"x"))
+            self.assertEqual(others, [None, [], b"012345678"])
             self.end(protocol)
 
     async def test_what_is_sent(self) -> None:
