@@ -21,6 +21,7 @@ from orosync.wamp.v2 import CALL
 CALL_REROUTE = "callee.call_reroute"
 
 _NO_CALLEE_LEFT = Payload.of(["the last callee has left"], None)
+_CALLEE_GONE = Payload.of(["the callee has gone before it got the call"], None)
 _ALL_UNAVAILABLE = Payload.of(["no callee is available"], None)
 CALL_TIMED_OUT = Payload.of(["the call took longer than it may"], None)
 
@@ -104,6 +105,50 @@ class Calls:
         details.update(sealed or {})
         return [Delivery((callee,), Invocation(pending.invocation, state.registration.id, details), payload)]
 
+    def relay(
+        self,
+        caller: Member,
+        request: int,
+        callee: Member,
+        registration: Registration,
+        details: Mapping[str, Any],
+        payload: Payload | None,
+    ) -> list[Delivery]:
+        """As ``Dealer.relay``, for a new call. It never goes to another callee: its own node sees to that."""
+        capacity, progress, streaming = registration.capacity, bool(details.get("receive_progress")), _goes_on(details)
+        if capacity is None and not streaming:
+            pending = self.pending.open(caller, request, callee, progress)
+            return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
+        free = registration.is_free(callee)
+        if streaming and not free:
+            raise RequestError(uris.UNAVAILABLE, "the callee is busy")
+        options = CallOptions(registration.procedure, progress=progress, streaming=streaming)
+        state = CallState(registration, options, details, None if free else payload)
+        state.only, state.relayed, state.streaming = callee, True, streaming
+        if free:
+            pending = self.pending.open(caller, request, callee, progress)
+            self.pending.keep(pending, state)
+            state.slots = None if capacity is None else capacity.take(callee.session)
+            return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
+        assert capacity is not None, "a callee without limits is always free"
+        pending = self.pending.wait(caller, request)
+        self.pending.keep(pending, state)
+        capacity.waiting.append(pending)
+        capacity.relayed += 1
+        return []
+
+    def next_part_relayed(
+        self, pending: PendingCall, details: Mapping[str, Any], payload: Payload | None
+    ) -> list[Delivery]:
+        """As ``Dealer.relay``, for the next part of a progressive call invocation."""
+        state, callee = pending.state, pending.callee
+        if state is None or callee is None or not state.streaming:
+            return []
+        state.streaming = _goes_on(details)
+        if pending.interrupted:
+            return []
+        return [Delivery((callee,), Invocation(pending.invocation, state.registration.id, dict(details)), payload)]
+
     def reroute(self, pending: PendingCall) -> list[Delivery] | None:
         """Give a call that its callee is not available for to another callee, or answer the caller with an ERROR when
         there is none (WAMP, "Call Re-Routing"). None: the call cannot be moved."""
@@ -141,6 +186,7 @@ class Calls:
         if pending.callee is None:
             if pending in capacity.waiting:
                 capacity.waiting.remove(pending)
+                capacity.relayed -= state.only is not None
             return []
         state.give_back()
         return self.serve(state.registration)
@@ -151,6 +197,8 @@ class Calls:
         deliveries: list[Delivery] = []
         if capacity is None:
             return deliveries
+        if capacity.relayed:
+            return self._serve_each(registration, capacity)
         while capacity.waiting:
             if not registration.callees:
                 pending = capacity.waiting.popleft()
@@ -161,16 +209,43 @@ class Calls:
             callee = registration.pick_free(self._draw)
             if callee is None:
                 break
-            pending = capacity.waiting.popleft()
-            assert pending.state is not None, "a waiting call has a state"
-            missing = self._missing_feature(pending.state.options, callee)
-            if missing is None:
-                deliveries.append(self._hand_over(pending, callee))
-                continue
-            self.pending.close(pending)
-            error = Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED)
-            deliveries.append(Delivery((pending.caller,), error, Payload.of([missing])))
+            deliveries.append(self._give_waiting(capacity.waiting.popleft(), callee))
         return deliveries
+
+    def _serve_each(self, registration: Registration, capacity: Capacity[Any]) -> list[Delivery]:
+        """As ``serve``, where some wait for a certain callee: a call that has to wait on holds up no other."""
+        deliveries: list[Delivery] = []
+        all_busy = False
+        for pending in tuple(capacity.waiting):
+            only = pending.state.only
+            if only is None:
+                if all_busy or not registration.callees:
+                    continue
+                callee = registration.pick_free(self._draw)
+                all_busy = callee is None
+            elif only in registration.callees:
+                callee = only if registration.is_free(only) else None
+            else:
+                capacity.waiting.remove(pending)
+                capacity.relayed -= 1
+                self.pending.close(pending)
+                error = Error(CALL, pending.request, {}, uris.UNAVAILABLE)
+                deliveries.append(Delivery((pending.caller,), error, _CALLEE_GONE))
+                continue
+            if callee is not None:
+                capacity.waiting.remove(pending)
+                capacity.relayed -= only is not None
+                deliveries.append(self._give_waiting(pending, callee))
+        return deliveries if registration.callees else deliveries + self.serve(registration)
+
+    def _give_waiting(self, pending: PendingCall, callee: Member) -> Delivery:
+        assert pending.state is not None, "a waiting call has a state"
+        missing = self._missing_feature(pending.state.options, callee)
+        if missing is None:
+            return self._hand_over(pending, callee)
+        self.pending.close(pending)
+        error = Error(CALL, pending.request, {}, uris.FEATURE_NOT_SUPPORTED)
+        return Delivery((pending.caller,), error, Payload.of([missing]))
 
     def take_waiting(self, registration: Registration) -> list[PendingCall]:
         """Take the calls that wait for a callee of ``registration`` out of its queue."""
@@ -179,6 +254,7 @@ class Calls:
             return []
         waiting = list(capacity.waiting)
         capacity.waiting.clear()
+        capacity.relayed = 0
         return waiting
 
     def requeue(self, registration: Registration, waiting: list[PendingCall]) -> list[Delivery]:
@@ -191,6 +267,7 @@ class Calls:
             assert pending.state is not None, "a waiting call has a state"
             pending.state.registration = registration
             registration.capacity.waiting.append(pending)
+            registration.capacity.relayed += pending.state.only is not None
         return self.serve(registration)
 
     def _wait(
@@ -203,7 +280,7 @@ class Calls:
     ) -> list[Delivery]:
         capacity = registration.capacity
         assert capacity is not None, "a registration without limits always has a free callee"
-        if call_options.streaming or len(capacity.waiting) >= self._queue_limit:
+        if call_options.streaming or len(capacity.waiting) - capacity.relayed >= self._queue_limit:
             raise RequestError(uris.UNAVAILABLE, "all callees are busy")
         state = CallState(registration, call_options, {}, payload)
         self.pending.check_kept(caller, state.size)
@@ -227,8 +304,9 @@ class Calls:
         if state.watch is not None:
             left = state.watch.left()
             state.watch.enforce(not state.forwarded)
-        details = self._all_details(registration, pending.caller, callee, state.options, left)
-        state.details = details
+        if state.only is None:
+            state.details = self._all_details(registration, pending.caller, callee, state.options, left)
+        details = dict(state.details)
         payload = state.payload
         if CALL_REROUTE not in callee.features:
             self.pending.forget_payload(pending)  # it cannot be moved from this callee
@@ -287,3 +365,8 @@ class Calls:
         if extra_details is not None:
             details.update(extra_details)
         return details
+
+
+def _goes_on(details: Mapping[str, Any]) -> bool:
+    """Whether further parts follow on an INVOCATION with these details."""
+    return details.get("progress") is True

@@ -18,7 +18,15 @@ from orosync.router.deliveries import Delivery, ExtraDetails, Member, choice, fl
 from orosync.router.meta_call import Procedure
 from orosync.router.meta_events import News, registered, unregistered
 from orosync.router.pending import LATE, PendingCall
-from orosync.router.registrations import DEFAULT_OPTIONS, Draw, Invoke, RegisterOptions, Registration, Registrations
+from orosync.router.registrations import (
+    DEFAULT_OPTIONS,
+    Draw,
+    Invoke,
+    RegisterOptions,
+    Registration,
+    RegistrationObserver,
+    Registrations,
+)
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Result, Unregistered
 from orosync.wamp.payload import FEATURE, Payload, described, understood
@@ -69,7 +77,13 @@ class Dealer:
         self._registrations = Registrations(now)
         self._index = self._registrations.index
         self._tell = tell
+        self._observer: RegistrationObserver | None = None
         self.meta_procedures: dict[str, Procedure] = {}
+
+    def share(self, observer: RegistrationObserver, ids: Callable[[str, Match], int]) -> None:
+        """From now on tell ``observer`` who becomes a callee and who is none any more. ``ids`` gives the id of each new
+        registration: the same on all nodes."""
+        self._observer, self._registrations.ids = observer, ids
 
     def register(
         self,
@@ -95,15 +109,22 @@ class Dealer:
         former = self._index.get(procedure, match) if force else None
         if former is None:
             registration = self._registrations.join(member, procedure, match, policy, options)
+            if self._observer is not None:
+                self._observer.registered(member, registration, options, False)
             return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
         if any(callee.inside for callee in former.callees):
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
         waiting = self._calls.take_waiting(former)
         deliveries: list[Delivery] = []
         for callee in tuple(former.callees):
-            deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
+            if callee is member and self._observer is not None:  # its registration keeps its id
+                deliveries += self.unregister(callee, former.id)
+            else:
+                deliveries += self.revoke(callee, former.id, uris.UNREGISTERED)
         registration = self._registrations.join(member, procedure, match, policy, options)
         former.taken_over_by(registration)
+        if self._observer is not None:
+            self._observer.registered(member, registration, options, True)
         deliveries += self._tell(registered(member, registration))
         return registration, deliveries + self._calls.requeue(registration, waiting)
 
@@ -116,6 +137,8 @@ class Dealer:
         if registration is None:
             raise RequestError(uris.NO_SUCH_REGISTRATION, f"this session has no registration {registration_id}")
         self._registrations.part(member, registration)
+        if self._observer is not None:
+            self._observer.unregistered(member, registration)
         return self._tell(unregistered(member, registration)) + self._calls.serve(registration)
 
     def revoke(self, member: Member, registration_id: int, reason: str | None = None) -> list[Delivery]:
@@ -184,6 +207,30 @@ class Dealer:
                 return meta_procedure(caller, request, payload)
             raise RequestError(uris.NO_SUCH_PROCEDURE, f"no callee has registered {procedure}")
         return self._calls.begin(caller, request, registration, procedure, options, payload, disclose, extra_details)
+
+    def relay(
+        self,
+        caller: Member,
+        request: int,
+        callee: Member,
+        procedure: str,
+        match: Match,
+        details: Mapping[str, Any],
+        payload: Payload | None,
+    ) -> list[Delivery]:
+        """Hand the call of another node, for which ``caller`` stands, to ``callee``, which that node has chosen.
+
+        ``details`` of the INVOCATION are as that node made them. A ``request`` that is in progress: its next part. A
+        callee without a free slot gets the call later. RequestError UNAVAILABLE when it has not registered
+        ``procedure`` (any more), or is over a bound.
+        """
+        pending = self.pending.called(caller, request)
+        if pending is not None:
+            return self._calls.next_part_relayed(pending, details, payload)
+        registration = self._index.get(procedure, match)
+        if registration is None or registration.id not in callee.registrations:
+            raise RequestError(uris.UNAVAILABLE, f"the callee of {procedure} has gone")
+        return self._calls.relay(caller, request, callee, registration, details, payload)
 
     def is_stream(self, caller: Member, request: int) -> bool:
         """Whether ``caller`` sends, or has recently sent, the payload of a call with this id in several parts."""
@@ -257,7 +304,7 @@ class Dealer:
         if pending is None:
             return []
         deliveries: list[Delivery] = []
-        if mode is not CancelMode.SKIP:
+        if mode is not CancelMode.SKIP or _is_elsewhere(pending):
             deliveries += _interrupt(pending, mode)
         if not _interruptible(pending) or mode is not CancelMode.KILL:
             deliveries += self._close(pending, Error(CALL, request, {}, uris.CANCELED))
@@ -293,6 +340,8 @@ class Dealer:
         for registration in left:
             self._registrations.part(member, registration)
             deliveries += self._tell(unregistered(member, registration))
+        if self._observer is not None:
+            self._observer.left(member)
         deliveries = self._abandon(member) + deliveries
         for registration in left:
             deliveries += self._calls.serve(registration)
@@ -330,7 +379,12 @@ class Dealer:
 
 
 def _interruptible(pending: PendingCall) -> bool:
-    return pending.callee is not None and CALL_CANCELING in pending.callee.features
+    callee = pending.callee
+    return callee is not None and (CALL_CANCELING in callee.features or callee.elsewhere)
+
+
+def _is_elsewhere(pending: PendingCall) -> bool:
+    return pending.callee is not None and pending.callee.elsewhere
 
 
 def _interrupt(pending: PendingCall, mode: CancelMode) -> list[Delivery]:

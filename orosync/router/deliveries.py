@@ -48,8 +48,11 @@ class Member:
 
     ``joined``: when it joined its realm, in seconds since 1970; ``since`` the same by the monotonic clock.
 
-    ``inside``: it belongs to the router's own process; no other callee can take its procedures over.
+    ``inside``: it belongs to the router's own process; no other callee can take its procedures over. ``elsewhere``: it
+    stands for a callee of another node, and always takes an INTERRUPT.
     """
+
+    elsewhere = False
 
     __slots__ = (
         "__weakref__", "call_limit", "expel", "features", "inside", "joined", "principal", "push", "registrations",

@@ -119,10 +119,11 @@ class CallState:
     ``forwarded``     the present callee enforces the limit itself
     ``slots``         of its callee, one of which it has; None where the callee takes any number of calls
     ``watch``         its timer, if it has one
+    ``only``          the callee for which another node has chosen it; ``details`` are as that node made them
     """
 
     __slots__ = (
-        "details", "forwarded", "options", "payload", "registration", "relayed", "size", "slots", "streaming",
+        "details", "forwarded", "only", "options", "payload", "registration", "relayed", "size", "slots", "streaming",
         "timeout", "tried", "watch",
     )  # fmt: skip
 
@@ -143,6 +144,7 @@ class CallState:
         self.forwarded = False
         self.slots: Slots | None = None
         self.watch: Watch | None = None
+        self.only: Member | None = None
 
     def give_back(self) -> None:
         """Free the slot of the callee, in the registration under which it took this call."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from orosync.errors import RequestError
 from orosync.model import Match
 from orosync.router.deliveries import Member
 from orosync.router.patterns import UriIndex
 from orosync.wamp import uris
+from orosync.wamp.ids import LARGEST
 
 Waiting = TypeVar("Waiting")
 
@@ -62,16 +63,18 @@ class Slots:
 
 class Capacity(Generic[Waiting]):
     """The slots of all callees of one registration, and the calls ``waiting`` for one, in the order in which they came.
+    ``relayed`` of them wait for one certain callee: they are of other nodes.
 
     A callee without a limit is always free. A call keeps the ``Slots`` that it took one of, and gives it back there: a
     callee that unregisters and registers again has new slots, and the answers to its earlier calls free none of them.
     """
 
-    __slots__ = ("_slots", "waiting")
+    __slots__ = ("_slots", "relayed", "waiting")
 
     def __init__(self) -> None:
         self._slots: dict[int, Slots] = {}
         self.waiting: deque[Waiting] = deque()
+        self.relayed = 0
 
     def limit(self, session: int, limit: int) -> None:
         """The callee with this session id takes ``limit`` calls at once, from now on."""
@@ -230,10 +233,24 @@ class Registration:
             self._next = 0
 
 
-class Registrations:
-    """All registrations of one realm, filed by procedure and by id. Ids are small integers, never used twice."""
+class RegistrationObserver(Protocol):
+    """Is told who becomes a callee, and who is one no more. It must not raise."""
 
-    __slots__ = ("_by_id", "_last", "_now", "index")
+    def registered(self, callee: Member, registration: Registration, options: RegisterOptions, forced: bool) -> None:
+        """``forced``: it took the procedure over."""
+
+    def unregistered(self, callee: Member, registration: Registration) -> None:
+        """The calls that it works on go on."""
+
+    def left(self, member: Member) -> None:
+        """A member has left, with all its registrations and calls."""
+
+
+class Registrations:
+    """All registrations of one realm, filed by procedure and by id. Ids are small integers, never used twice, unless
+    ``ids`` gives them."""
+
+    __slots__ = ("_by_id", "_last", "_now", "ids", "index")
 
     def __init__(self, now: Callable[[], float] = float) -> None:
         """``now`` tells the time, in seconds since 1970."""
@@ -241,6 +258,11 @@ class Registrations:
         self.index: UriIndex[Registration] = UriIndex()
         self._by_id: dict[int, Registration] = {}
         self._last = 0
+        self.ids: Callable[[str, Match], int] = self._counted
+
+    def _counted(self, procedure: str, match: Match) -> int:
+        self._last += 1
+        return self._last
 
     def __iter__(self) -> Iterator[Registration]:
         for match in Match:
@@ -260,8 +282,10 @@ class Registrations:
         """
         registration = self.index.get(procedure, match)
         if registration is None:
-            self._last += 1
-            registration = Registration(self._last, procedure, match, invoke, self._now())
+            number = self.ids(procedure, match)
+            while number in self._by_id:  # hashes may collide; counted ones do not
+                number = number % LARGEST + 1
+            registration = Registration(number, procedure, match, invoke, self._now())
             self.index.add(procedure, match, registration)
             self._by_id[registration.id] = registration
         elif registration.invoke is not invoke or invoke is Invoke.SINGLE or registration.id in member.registrations:
