@@ -203,7 +203,7 @@ def effective(now: Configuration, found: Configuration) -> Configuration:
 
 def needing_a_restart(now: Configuration, found: Configuration) -> Iterator[str]:
     """The titles of sections that differ and are not rules."""
-    for name in ("router", "notifications"):
+    for name in ("router", "backplane", "notifications"):
         if getattr(now, name) != getattr(found, name):
             yield f"[{name}]"
     if now.operations != found.operations:

@@ -11,10 +11,12 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from orosync.config.authentication import RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config.backplane import LocalBackplaneSection
 from orosync.config.defaults import can_be_made
 from orosync.config.endpoints import Reach
 from orosync.config.fields import keys_of
 from orosync.config.listen import ListenSection
+from orosync.config.operations import BACKPLANE
 from orosync.config.readers import did_you_mean
 from orosync.config.realms import RoleSection
 from orosync.config.sections import (
@@ -84,6 +86,7 @@ def check(
         if configuration.router.demo:
             _demo(listener, fault)
     _operations(configuration, fault)
+    _backplane(configuration, fault)
     if not configuration.router.demo and "demo" not in faulty.get("router", ()):
         _demo_only(configuration, fault)
     made_certificate = any(one.tls and one.certificate is None for one in configuration.listeners.values())
@@ -262,10 +265,36 @@ def _operations(configuration: Configuration, fault: Fault) -> None:
     checks = {*(f"directory:{name}" for name in configuration.directories)}
     checks |= {f"sessions:{name}" for name in configuration.session_stores}
     checks |= {f"uplink:{name}" for name in configuration.uplinks}
+    checks |= set() if configuration.backplane is None else {BACKPLANE}
     for name in section.ready_requires:
         if name not in checks:
             hint = did_you_mean(name, checks) or f", there are: {', '.join(sorted(checks)) or 'none'}"
             fault("listen:ops", "ready_requires", f"{name!r} is no shared dependency{hint}")
+
+
+def _backplane(configuration: Configuration, fault: Fault) -> None:
+    """One process that has no others beside it, a key that is no key of its own."""
+    section = configuration.backplane
+    if section is None:
+        return
+    if isinstance(section, LocalBackplaneSection):
+        if configuration.router.workers == 1:
+            fault(
+                "backplane",
+                "use",
+                "local joins the workers of one machine, and there is one process: write workers = 2 in [router], or "
+                "use = redis for several machines",
+            )
+        return
+    previous = section.previous_secret
+    if previous is not None and previous.value == section.secret.value:
+        fault("backplane", "previous_secret", "is the same as secret, remove the line")
+    for authenticator in configuration.authenticators.values():
+        if isinstance(authenticator, TicketSection):
+            for key, one in (("secret", section.secret), ("previous_secret", previous)):
+                if one is not None and authenticator.secret.value == one.value:
+                    what = f"is that of [authenticator:{authenticator.name}], which PHP knows: make a key for the nodes"
+                    fault("backplane", key, f"{what} alone (openssl rand -hex 32)")
 
 
 def _access(listener: ListenSection, fault: Fault, faulty: Collection[str]) -> None:

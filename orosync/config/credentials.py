@@ -22,6 +22,9 @@ SHORTEST = 16
 LONGEST = 4000
 """Bytes of a secret."""
 
+SHORTEST_KEY = 32
+"""Bytes of a key that programs alone use."""
+
 PUBLISHED = "ThisTokenIsNotSoSecretChangeIt"
 """The secret that Oro's application templates are published with."""
 
@@ -117,6 +120,11 @@ def _parsed(found: Secret, parse: Callable[[str], object]) -> Secret:
     return found
 
 
+def key(text: str, source: Source) -> Secret:
+    """A key that programs alone use, which nobody has to type: at least 32 bytes, not Oro's published secret."""
+    return unpublished(_any(text, source, strict=True, shortest=SHORTEST_KEY))
+
+
 def salt(text: str, source: Source) -> Secret:
     """Oro's secret, be it the published one (``unpublished`` refuses that). Symfony puts the salt into braces and
     therefore refuses one that holds a brace; with such a secret no Oro makes a ticket (MessageDigestPasswordHasher:
@@ -134,11 +142,11 @@ def salt_or_generate(text: str, source: Source) -> Secret:
     return salt(text, source)
 
 
-def _any(text: str, source: Source, strict: bool) -> Secret:
+def _any(text: str, source: Source, strict: bool, shortest: int = SHORTEST) -> Secret:
     value = _line(text, source, "secret", strict)
     length = len(value.encode())
-    if length < SHORTEST:
-        raise ValueError(f"{text} is too short ({length} bytes), use at least {SHORTEST}")
+    if length < shortest:
+        raise ValueError(f"{text} is too short ({length} bytes), use at least {shortest}")
     if length > LONGEST:
         raise ValueError(f"{text} is too long ({length} bytes), use at most {LONGEST}")
     return Secret(value, text)

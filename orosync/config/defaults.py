@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from orosync.config.attached import AttachSection
+from orosync.config.backplane import AnyBackplane, LocalBackplaneSection
 from orosync.config.endpoints import Reach
 from orosync.config.listen import ListenSection
 from orosync.config.readers import Source
@@ -26,10 +27,11 @@ LOCAL_ORIGINS = ("localhost", "127.0.0.1", "[::1]")
 
 
 def router(section: RouterSection, source: Source) -> RouterSection:
-    """With the node's name and the state directory."""
+    """With the node's name, the state directory and the number of workers."""
     node = section.node or socket.gethostname() or "orosync"
     state = section.state if section.state != Path() else state_directory(source.environ)
-    return attrs.evolve(section, node=node, state=state)
+    workers = section.workers or len(os.sched_getaffinity(0))
+    return attrs.evolve(section, node=node, state=state, workers=workers)
 
 
 def listener(section: ListenSection, names: Collection[str]) -> ListenSection:
@@ -63,6 +65,11 @@ def component(section: ComponentSection, names: Collection[str]) -> ComponentSec
 def uplink(section: UplinkSection) -> UplinkSection:
     """With the name of the remote realm."""
     return attrs.evolve(section, realm=section.realm or section.name)
+
+
+def backplane(section: AnyBackplane | None, router: RouterSection) -> AnyBackplane | None:
+    """That of the workers of one machine needs no section."""
+    return LocalBackplaneSection(use="local") if section is None and router.workers > 1 else section
 
 
 def attach(section: AttachSection, names: Collection[str]) -> AttachSection:

@@ -18,6 +18,7 @@ import attrs
 
 from orosync.config import checks, defaults, exposure, warnings
 from orosync.config.attached import AttachSection
+from orosync.config.backplane import BACKPLANES, AnyBackplane, PluginBackplaneSection
 from orosync.config.credentials import PUBLISHED, is_reference, secret
 from orosync.config.fields import build, keys_of
 from orosync.config.listen import ListenSection
@@ -41,7 +42,7 @@ from orosync.errors import ConfigError
 
 T = TypeVar("T")
 
-ALONE = ("router", "attach", "notifications")
+ALONE = ("router", "attach", "backplane", "notifications")
 NAMED = (
     "listen", "realm", "role", "authenticator", "authorizer", "directory", "sessions", "topics", "component", "uplink",
 )  # fmt: skip
@@ -122,9 +123,10 @@ class _Loading:
         components = self._each(titles["component"], self._component)
         realms = self._each(titles["realm"], lambda raw: self._make(RealmSection, raw, name=raw.name))
         listeners = self._each(titles["listen"], lambda raw: self._make(ListenSection, raw, name=raw.name))
+        router = defaults.router(self._make(RouterSection, self._alone("router")) or RouterSection(), self._source)
         configuration = Configuration(
             path=self._path,
-            router=defaults.router(self._make(RouterSection, self._alone("router")) or RouterSection(), self._source),
+            router=router,
             listeners={name: defaults.listener(one, titles["realm"]) for name, one in listeners.items()},
             realms=realms,
             roles=tuple(self._each(titles["role"], self._role).values()),
@@ -134,6 +136,7 @@ class _Loading:
             session_stores=self._each(titles["sessions"], lambda raw: self._by_use(raw, SESSIONS)),
             topics=self._each(titles["topics"], lambda raw: self._make(TopicsSection, raw, name=raw.name)),
             attach=self._attach(titles["realm"]),
+            backplane=defaults.backplane(self._backplane(), router),
             notifications=defaults.notifications(
                 self._make(NotificationsSection, self._alone("notifications")) or NotificationsSection(),
                 titles["realm"],
@@ -266,7 +269,7 @@ class _Loading:
         if given is None:
             self._fault(raw.title, "use", f"is missing, write use = {' or '.join(offered)}")
         elif given.text in builtin:
-            return self._make(builtin[given.text], raw, name=raw.name)
+            return self._make(builtin[given.text], raw, **({} if raw.kind in ALONE else {"name": raw.name}))
         elif ":" not in given.text:
             hint = did_you_mean(given.text, builtin) or f", write {' or '.join(offered)}"
             self._fault(raw.title, "use", f"{given.text!r} is not known{hint}")
@@ -274,12 +277,26 @@ class _Loading:
             return self._foreign(raw, given.text)
         return None
 
+    def _backplane(self) -> AnyBackplane | None:
+        raw = self._raw.get("backplane")
+        if raw is None:
+            return None
+        made: AnyBackplane | None
+        if "use" in raw.values and ":" in raw.values["use"].text:
+            made = self._with_options(PluginBackplaneSection, raw)
+        else:
+            made = self._by_use(raw, BACKPLANES)
+        return made
+
     def _component(self, raw: RawSection) -> ComponentSection | None:
-        """A section with some keys of ours; the others are the component's."""
-        ours = {key: value for key, value in raw.values.items() if key in keys_of(ComponentSection)}
+        return self._with_options(ComponentSection, raw, name=raw.name)
+
+    def _with_options(self, section: type[T], raw: RawSection, **fixed: Any) -> T | None:
+        """A section with some keys of ours; the others are its plugin's."""
+        ours = {key: value for key, value in raw.values.items() if key in keys_of(section)}
         extra = self._options(raw, ours)
         known = RawSection(raw.title, raw.line, ours)
-        return self._make(ComponentSection, known, name=raw.name, extra=extra or {})
+        return self._make(section, known, extra=extra or {}, **fixed)
 
     def _foreign(self, raw: RawSection, use: str) -> ForeignSection | None:
         try:

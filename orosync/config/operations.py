@@ -18,6 +18,9 @@ from orosync.config.fields import setting
 LONGEST_SOCKET = 107
 """Bytes of the path of a UNIX socket (unix(7))."""
 
+BACKPLANE = "backplane"
+"""The check of the backplane's engine, as health calls it."""
+
 EVERYONES = Path("/tmp")
 """Where a control socket is made whose path would be too long; not $TMPDIR, which differs between processes."""
 
@@ -41,13 +44,28 @@ def system_users(text: str, source: readers.Source) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def processes(text: str, source: readers.Source) -> int:
+    """A number of processes; 0 for ``auto``."""
+    if text == "auto":
+        return 0
+    try:
+        return readers.count(text, source)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number from 1 on, write one or auto") from None
+
+
 def dependencies(text: str, source: readers.Source) -> tuple[str, ...]:
-    """What nodes share, as health calls it: ``directory:NAME``, ``sessions:NAME``, ``uplink:NAME``."""
+    """What nodes share, as health calls it: ``directory:NAME``, ``sessions:NAME``, ``uplink:NAME``, ``backplane``."""
     listed = []
     for word in readers.words(text):
         kind, _, called = word.partition(":")
+        if word == BACKPLANE:
+            listed.append(word)
+            continue
         if kind not in ("directory", "sessions", "uplink") or not called:
-            raise ValueError(f"{word!r} is no dependency, write directory:NAME, sessions:NAME or uplink:NAME")
+            raise ValueError(
+                f"{word!r} is no dependency, write directory:NAME, sessions:NAME, uplink:NAME or {BACKPLANE}"
+            )
         listed.append(f"{kind}:{readers.name(called, source)}")
     return tuple(dict.fromkeys(listed))
 
@@ -109,7 +127,7 @@ class OperationsSection:
     ready_requires: tuple[str, ...] = setting(
         dependencies,
         "Shared dependencies without which `/readyz` answers 503, by their names there (`directory:people`, "
-        "`sessions:office`, `uplink:oro`). A load balancer then takes every node out of service together.",
+        "`sessions:office`, `uplink:oro`, `backplane`). A load balancer then takes every node out of service together.",
         unset=(),
         otherwise="none: without them the router is degraded, and ready",
         example="directory:people",

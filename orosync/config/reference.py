@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orosync.config import attached, authentication, realms, sections, sessions, uplinks
+from orosync.config import attached, authentication, backplane, realms, sections, sessions, uplinks
 from orosync.config.fields import keys_of
 from orosync.config.listen import ListenSection
 from orosync.config.operations import OperationsSection
@@ -44,6 +44,9 @@ TABLES: dict[str, type[Any]] = {
     "component:NAME": realms.ComponentSection,
     "uplink:NAME": uplinks.UplinkSection,
     "attach": attached.AttachSection,
+    "backplane, use = local": backplane.LocalBackplaneSection,
+    "backplane, use = redis": backplane.RedisBackplaneSection,
+    "backplane, use = package.module:factory": backplane.PluginBackplaneSection,
     "notifications": sections.NotificationsSection,
 }
 

@@ -57,6 +57,12 @@ class RouterSection:
         otherwise="Python's own path alone",
         example="/opt/acme/plugins",
     )
+    workers: int = setting(
+        operations.processes,
+        "Processes that serve clients, each with its share of them; `auto`: as many as the process may use processors "
+        "([scaling.md](scaling.md)).",
+        default="1",
+    )
     ticket_processes: int = setting(readers.count, "Processes that check tickets.", default="2")
     log: str = setting(
         readers.choice("text", "json"),

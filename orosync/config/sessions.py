@@ -65,7 +65,7 @@ _TOKENS: Any = setting(
 _USERS: Any = setting(
     classes, "Classes of back-office users besides Oro's own.", unset=frozenset(), example=r"Acme\Entity\Admin"
 )
-_CA: Any = setting(
+CA: Any = setting(
     credentials.certificates,
     "The certificate authorities that are trusted (PEM).",
     otherwise="the system's",
@@ -110,7 +110,7 @@ class RedisSessionsSection:
         example="file:/etc/orosync/session_dsn",
     )
     prefix: str = setting(prefix, "What stands before the id in a key.", default="session")
-    ca: Path | None = _CA
+    ca: Path | None = CA
     timeout: float = setting(readers.duration, "How long a connection or an answer may take.", default="2s")
     context: str = _CONTEXT
     serializer: str = _SERIALIZER
@@ -160,7 +160,7 @@ class TicketExchangeSection:
         example="ticket",
     )
     cookie: str = setting(cookie, "The name of the application's session cookie.", default="BAPID")
-    ca: Path | None = _CA
+    ca: Path | None = CA
     timeout: float = setting(readers.duration, "How long an answer may take.", default="5s")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from orosync.config.attached import AttachSection
+from orosync.config.backplane import AnyBackplane
 from orosync.config.listen import ListenSection
 from orosync.config.operations import OperationsSection
 from orosync.config.realms import ComponentSection, RealmSection, RoleSection
@@ -29,7 +30,8 @@ from orosync.config.uplinks import UplinkSection
 @attrs.frozen(kw_only=True)
 class Configuration:
     """A whole file without faults. Sections of one kind stand under their names, in the order of the file; ``uplinks``
-    has one for each realm that has an uplink, with a section of its own or without. ``operations`` is [listen:ops].
+    has one for each realm that has an uplink, with a section of its own or without. ``operations`` is [listen:ops];
+    ``backplane`` is None for a router of one process.
 
     ``warnings`` holds lines of the same form as faults, for what works and is likely to be a mistake.
     ``lines`` has the lines (from 1) of keys by (section's title, key), and of sections by (title, "").
@@ -50,6 +52,7 @@ class Configuration:
     uplinks: Mapping[str, UplinkSection] = attrs.field(factory=dict)
     attach: AttachSection | None = None
     operations: OperationsSection | None = None
+    backplane: AnyBackplane | None = None
     warnings: tuple[str, ...] = ()
     lines: Mapping[tuple[str, str], int] = attrs.field(factory=dict, eq=False, repr=False)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from orosync.config.attached import AttachSection
 from orosync.config.authentication import CertificateSection, RemoteAuthenticatorSection, RemoteAuthorizerSection
+from orosync.config.backplane import LocalBackplaneSection
 from orosync.config.defaults import LOCAL_ORIGINS
 from orosync.config.endpoints import take_apart
 from orosync.config.listen import ListenSection
@@ -68,6 +69,7 @@ def find(configuration: Configuration, open_files: int, warn: Warn) -> None:
     for directory in configuration.directories.values():
         if isinstance(directory, StaticDirectorySection) and not directory.user:
             warn(f"directory:{directory.name}", "", "has no user, add a line like: user.admin = 1 file:admin.hash")
+    _node(configuration, warn)
     _uplinks(configuration.uplinks.values(), warn)
     _attached(configuration.attach, warn)
     if configuration.authenticators:
@@ -233,6 +235,14 @@ def _named_roles(configuration: Configuration) -> Iterator[tuple[str, str, Itera
     for name, asked in configuration.authenticators.items():
         if isinstance(asked, RemoteAuthenticatorSection):
             yield f"authenticator:{name}", "registered_by", asked.registered_by
+
+
+def _node(configuration: Configuration, warn: Warn) -> None:
+    """A name that the nodes of other machines are likely to have too."""
+    several = not isinstance(configuration.backplane, LocalBackplaneSection | None)
+    if several and configuration.router.node.partition(".")[0] in ("localhost", "orosync"):
+        name = configuration.router.node
+        warn("router", "node", f"{name} may be the name of other nodes too, and each needs its own: add node = ws1")
 
 
 def _uplinks(uplinks: Iterable[UplinkSection], warn: Warn) -> None:

@@ -62,6 +62,7 @@ TITLES = {
     "listen:ops": "listen:ops",
     "router": "router",
     "attach": "attach",
+    "backplane": "backplane",
     "notifications": "notifications",
     "uplink:NAME": "uplink:oro",
 }
@@ -93,6 +94,7 @@ VALUES: dict[tuple[str, str], str] = {
     ("router", "control"): "empty/control.sock",
     ("router", "control_readers"): "root",
     ("listen", "pages"): "empty",
+    ("backplane", "previous_secret"): "env:OLD_KEY",
     ("authenticator", "directory"): "people",
     ("authenticator", "sessions"): "office",
     ("authenticator", "previous_secret"): "env:OLD_KEY",
@@ -185,6 +187,11 @@ class Case:
         return (self.title.partition(":")[0], self.name)
 
     @property
+    def takes_any_key(self) -> bool:
+        """Other keys are options of a component or plugin."""
+        return self.title.startswith("component") or self.table.endswith("package.module:factory")
+
+    @property
     def written(self) -> str:
         return f"{self.name}.{self.key.example.partition(' ')[0].partition('.')[2]}" if self.key.dotted else self.name
 
@@ -197,6 +204,8 @@ class Case:
             whole += "[notifications]\nrealm = oro\n"
         if self.at == ("listen", "origins_from"):
             whole += "[directory:database]\nuse = postgresql\ndsn = env:DATABASE\n"
+        if self.at[0] == "backplane":
+            whole += "[router]\nworkers = 2\n"
         return whole + "\n".join([f"[{self.title}]", *self.head, *lines]) + "\n"
 
     def line(self, value: str) -> str:
@@ -328,7 +337,7 @@ class MistakesTests(FilesCase):
 
         def mistakes(case: Case) -> Iterator[tuple[str, str, str, int]]:
             name = case.written
-            if not case.title.startswith("component"):  # its other keys are the component's own
+            if not case.takes_any_key:
                 first, dot, rest = name.partition(".")
                 for wrong in (first[:-1] if len(first) > 4 else first + "x", first.upper(), first[1::-1] + first[2:]):
                     wrong += dot + rest
@@ -430,7 +439,7 @@ class MistakesTests(FilesCase):
         def mistakes(case: Case) -> Iterator[tuple[str, str, str, int]]:
             what, text, key, line = self.with_line(case, "empty", f"{case.written} =")
             yield what, text + "nonsense = 1\n", key, line
-            if not case.title.startswith("component"):
+            if not case.takes_any_key:
                 yield what, text + "nonsense = 1\n", "nonsense", line + 1
 
         self.collect(mistakes)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from orosync.config import Configuration, load
+from orosync.config.backplane import RedisBackplaneSection
 from orosync.config.sections import (
     CookieSection,
     DemoDirectorySection,
@@ -152,8 +153,9 @@ channel.acme/{x = subscribe user
 """
         own_tls = "would serve an old certificate after its renewal, write tcp: and let the keys certificate and key"
         sections = (
-            "[router], [attach], [notifications], [listen:NAME], [realm:NAME], [role:NAME], [authenticator:NAME], "
-            "[authorizer:NAME], [directory:NAME], [sessions:NAME], [topics:NAME], [component:NAME], [uplink:NAME]"
+            "[router], [attach], [backplane], [notifications], [listen:NAME], [realm:NAME], [role:NAME], "
+            "[authenticator:NAME], [authorizer:NAME], [directory:NAME], [sessions:NAME], [topics:NAME], "
+            "[component:NAME], [uplink:NAME]"
         )
         self.assertEqual(
             self.faults(text),
@@ -265,6 +267,8 @@ class Shipped(FilesCase):
         """A version of the production file, whose secrets are there; nothing is warned of but its unencrypted port."""
         self.write(SECRET, "oro_secret")
         self.write("fedcba9876543210" * 2, "oro_secret_old")
+        self.write("redis://orosync:password@10.0.0.5:6379/0", "backplane_dsn")
+        self.write("0a1b2c3d" * 8, "backplane_key")
         self.write("postgres://orosync:password@127.0.0.1/oro", "db_dsn")
         self.write(ENVIRON["ADMIN_HASH"], "admin_hash")
         self.write(pem(), "fullchain.pem")
@@ -329,7 +333,9 @@ class Shipped(FilesCase):
         text = PRODUCTION.read_text()
         text = re.sub(r"(?m)^#(?=\[|[a-z_]+(\.\S+)? = )", "", text)
         text = text.replace("oro_routing = /var/www/oro", f"oro_routing = {self.directory}")
-        self.assertEqual(list(self.production(text).listeners), ["shared", "public", "backend"])
+        configuration = self.production(text)
+        self.assertEqual(list(configuration.listeners), ["shared", "public", "backend"])
+        self.assertIsInstance(configuration.backplane, RedisBackplaneSection)
 
     def test_production_without_its_secrets(self) -> None:
         """Until then it does not start, and says what is missing."""

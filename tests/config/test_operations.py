@@ -54,7 +54,11 @@ class Operations(FilesCase):
         (fault,) = self.faults(f"{head}directory:peopel\n")
         self.assertIn("'directory:peopel' is no shared dependency, did you mean directory:people?", fault)
         (fault,) = self.faults(f"{head}people\n")
-        self.assertIn("'people' is no dependency, write directory:NAME, sessions:NAME or uplink:NAME", fault)
+        self.assertIn("'people' is no dependency, write directory:NAME, sessions:NAME, uplink:NAME or backplane", fault)
+        (fault,) = self.faults(f"{head}backplane\n")
+        self.assertIn("'backplane' is no shared dependency", fault)
+        configuration = self.load(f"{head}backplane\n[router]\nworkers = 2\n")
+        self.assertEqual(configuration.operations.ready_requires, ("backplane",))
 
 
 class Sockets(FilesCase):

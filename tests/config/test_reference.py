@@ -7,6 +7,7 @@ from pathlib import Path
 from orosync.config import (
     attached,
     authentication,
+    backplane,
     listen,
     loader,
     operations,
@@ -40,6 +41,7 @@ class Page(FilesCase):
             value
             for module in (
                 attached,
+                backplane,
                 realms,
                 listen,
                 operations,

@@ -31,7 +31,7 @@ ENDPOINT = re.compile(r"^endpoint = tcp:(\d+):interface=127\.0\.0\.1$", re.MULTI
 BACKPLANE = """
 [backplane]
 use = redis
-url = file:{state}/redis
+dsn = file:{state}/redis
 secret = file:{state}/backplane
 """
 
