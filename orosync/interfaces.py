@@ -373,8 +373,9 @@ class IBackplane(Interface):
     def release(key: str) -> None:
         """End this node's claim, if it has one."""
 
-    def once(key: str, seconds: float) -> Deferred[bool]:
-        """True for the first node that asks about ``key``, False for others until ``seconds`` have passed."""
+    def once(key: str, seconds: float, by: str = "") -> Deferred[bool]:
+        """True for the first that asks about ``key``, on whatever node, and False for others until ``seconds`` have
+        passed since. Who names the same ``by`` as the first, not "", gets True each time."""
 
     def put(area: str, key: str, value: bytes) -> None:
         """Keep a value, also when all nodes have ended; the last one wins. Lost while the engine is away."""
