@@ -17,24 +17,20 @@ from orosync.app.node_verbs import NodeVerbs
 from orosync.app.realm_verbs import RealmVerbs
 from orosync.app.session_verbs import SessionVerbs
 from orosync.app.trace_verb import Tracing
+from orosync.config import Configuration
 from orosync.config.operations import control_sockets, in_good_hands, short_directory
 from orosync.ops.control import Control, control_site
 from orosync.session.context import ListenerSession
 
 
-class ControlSocket(Service):
-    """The socket, while the router runs. One that cannot be made costs the commands alone: the log says why."""
-
-    _log = Logger()
+class ControlVerbs:
+    """The verbs of a router that is one process. ``sessions`` gives those of clients."""
 
     def __init__(
         self, container: Container, node: NodeVerbs, sessions: Callable[[], Iterable[ListenerSession]]
     ) -> None:
-        self._container = container
         router = container.configuration.router
         self.control = Control(container.journal, os.getuid(), router.control_readers)
-        self.path = control_sockets(router.control, container.configuration.path, router.state, os.environ)[0]
-        self._port: IListeningPort | None = None
         self.node = node
         realms, oro = container.realms, container.configuration.notifications.realm
         self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
@@ -46,22 +42,42 @@ class ControlSocket(Service):
             self._tracing.verb,
         )
 
+    def start(self) -> None:
+        """From now on what happens is remembered."""
+        self._realm_verbs.start()
+
+    def stop(self) -> None:
+        """End what goes on."""
+        self._tracing.end()
+
+
+class ControlSocket(Service):
+    """The socket, while the router runs. One that cannot be made costs the commands alone: the log says why."""
+
+    _log = Logger()
+
+    def __init__(self, control: Control, configuration: Configuration, reactor: Any) -> None:
+        self._control = control
+        self._router = router = configuration.router
+        self._reactor = reactor
+        self.path = control_sockets(router.control, configuration.path, router.state, os.environ)[0]
+        self._port: IListeningPort | None = None
+
     def startService(self) -> None:
         """Make the socket. One that a router left behind is replaced, one that a router serves is not."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._realm_verbs.start()
-        site = control_site(self.control, self._container.reactor)
-        for uid in self._container.configuration.router.control_readers:
-            if not self.control.known(uid):
+        site = control_site(self._control, self._reactor)
+        for uid in self._router.control_readers:
+            if not self._control.known(uid):
                 self._log.warn(
                     "[router] control_readers: user {uid} will be denied, since the service has users of its own "
                     "(PrivateUsers=): set PrivateUsers=no in a drop-in of the unit",
                     uid=uid,
                 )
-        mode = 0o666 if self._container.configuration.router.control_readers else 0o600
+        mode = 0o666 if self._router.control_readers else 0o600
         try:
             self._make_directory()
-            self._port = self._container.reactor.listenUNIX(os.fspath(self.path), site, mode=mode, wantPID=True)
+            self._port = self._reactor.listenUNIX(os.fspath(self.path), site, mode=mode, wantPID=True)
         except Exception as error:
             if site.numPorts:
                 site.doStop()  # Twisted starts it before it binds the socket
@@ -79,13 +95,12 @@ class ControlSocket(Service):
         if directory == short_directory(os.getuid()):
             if not in_good_hands(self.path):
                 raise PermissionError(errno.EPERM, f"{directory} is no directory of this user alone")
-            if self._container.configuration.router.control_readers:
+            if self._router.control_readers:
                 directory.chmod(0o711)
 
     def stopService(self) -> Deferred[None]:
         """Remove the socket."""
         super().stopService()  # type: ignore[no-untyped-call]
-        self._tracing.end()
         port, self._port = self._port, None
         closing: Any = None if port is None else port.stopListening()
         return closing if isinstance(closing, Deferred) else succeed(None)

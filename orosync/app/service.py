@@ -5,24 +5,20 @@ The objects of the configuration come from ``app.container``; this module joins 
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from orosync import __version__
 from orosync.app import probe
 from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
-from orosync.app.control import ControlSocket
+from orosync.app.control import ControlSocket, ControlVerbs
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.listeners import (
     allowance,
@@ -34,20 +30,19 @@ from orosync.app.listeners import (
     spoken,
 )
 from orosync.app.node_verbs import NodeVerbs
+from orosync.app.opening import Opening
 from orosync.app.operations import Monitoring
 from orosync.app.origins import origins
 from orosync.app.process import Process
 from orosync.app.reload import Reload, RuleReload
 from orosync.app.summary import Summary
 from orosync.config import Configuration
-from orosync.config.endpoints import with_backlog
 from orosync.config.listen import ListenSection
 from orosync.demo.application import DemoApplication
 from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
-from orosync.ops import ports
 from orosync.ops.answers import ReloadAnswer
 from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
@@ -62,15 +57,8 @@ from orosync.transport.listener import ListenerFactory
 from orosync.transport.message_rates import MessageRates
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
-from orosync.transport.tls import ReloadingCredentials, secured
+from orosync.transport.tls import secured
 from orosync.transport.write_queue import WriteScheduler
-
-ADVICE = {
-    errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
-    errno.EADDRINUSE: "stop that program (ss -ltnp names it) or choose another port",
-    errno.EADDRNOTAVAIL: "choose an address of this machine",
-}
-"""What to do about a listener that cannot be opened."""
 
 
 def build(configuration: Configuration, reactor: Any, ending: Ending | None = None) -> RouterService:
@@ -101,7 +89,7 @@ class RouterService(MultiService):
         self._operations_ports: list[IListeningPort] = []
         self._process = Process(container.reactor, os.environ, ending)
         self._stopping = Stopping(container.journal, container.titles)
-        self._sockets = [] if ending is None else ending.sockets
+        self._opening = Opening(container.reactor, self.log, [] if ending is None else ending.sockets)
         if ending is not None:
             ending.configure(container.journal, container.configuration.router.drain, lambda: self._stopping.unfinished)
         container.hasher.setServiceParent(self)
@@ -147,7 +135,8 @@ class RouterService(MultiService):
             self._admit_none,
             self._process.end,
         )
-        self._control = ControlSocket(container, node, self._all_sessions)
+        self._verbs = ControlVerbs(container, node, self._all_sessions)
+        self._control = ControlSocket(self._verbs.control, self._configuration, container.reactor)
 
     def _all_sessions(self) -> list[ListenerSession]:
         return [*self._sessions, *self._components.sessions]
@@ -223,6 +212,7 @@ class RouterService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._monitoring.start()
         self._summary.start()
+        self._verbs.start()
         self._control.startService()
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
         self._components.start(self._ports.values(), self._ready)
@@ -234,59 +224,20 @@ class RouterService(MultiService):
             self._ports[section.name] = port
             accept_few(port)
 
-        credentials = self._credentials[section.name] if section.tls else None
-        factory = self._factories[section.name]
-        return self._open(section.name, section.endpoint, factory, spoken(section), opened, credentials)
+        name, factory = section.name, self._factories[section.name]
+        return self._opening.open(name, section.endpoint, factory, spoken(section), opened, partial(self._secure, name))
+
+    def _secure(self, name: str, endpoint: IStreamServerEndpoint) -> IStreamServerEndpoint:
+        """``endpoint`` of a listener, with TLS if it has a certificate."""
+        credentials = self._credentials.get(name)
+        return endpoint if credentials is None else secured(endpoint, credentials)
 
     def _open_operations(self) -> Deferred[bool]:
         """As ``_listen``, for [listen:ops], if there is one."""
         section, site = self._configuration.operations, self._monitoring.site
         if section is None or site is None:
             return succeed(True)
-        return self._open("ops", section.endpoint, site, "health and metrics", self._operations_ports.append)
-
-    def _open(
-        self,
-        name: str,
-        text: str,
-        factory: IProtocolFactory,
-        what: str,
-        keep: Callable[[IListeningPort], None],
-        credentials: ReloadingCredentials | None = None,
-    ) -> Deferred[bool]:
-        try:
-            endpoint: IStreamServerEndpoint = serverFromString(self._container.reactor, with_backlog(text))
-        except Exception as error:  # systemd: hands over no such socket
-            why = f"{type(error).__name__}: {error}"
-            self._cannot_listen(name, text, why, "have a .socket unit hand it over by that name")
-            return succeed(False)
-        if credentials is not None:
-            endpoint = secured(endpoint, credentials)
-        listening: Deferred[IListeningPort] = endpoint.listen(factory)
-
-        def opened(port: IListeningPort) -> bool:
-            keep(port)
-            if text.startswith("unix:"):
-                self._sockets.append(os.path.abspath(os.fsdecode(getattr(port.getHost(), "name", ""))))
-            self.log.info("[listen:{name}] serves {what} on {endpoint}", name=name, what=what, endpoint=text)
-            return True
-
-        def failed(failure: Failure) -> bool:
-            fault = getattr(failure.value, "socketError", failure.value)
-            advice = ADVICE.get(getattr(fault, "errno", None) or 0, "name another")
-            why = getattr(fault, "strerror", None) or str(fault)
-            if getattr(fault, "errno", None) == errno.EADDRINUSE and (holder := ports.of_endpoint(text)):
-                why = f"{why} by {holder}"
-            self._cannot_listen(name, text, why, advice)
-            return False
-
-        return listening.addCallbacks(opened, failed)
-
-    def _cannot_listen(self, name: str, endpoint: str, why: str, advice: str) -> None:
-        self.log.critical(
-            "[listen:{name}] endpoint: cannot listen on {endpoint} ({why}), {advice}",
-            name=name, endpoint=endpoint, why=why, advice=advice,
-        )  # fmt: skip
+        return self._opening.open("ops", section.endpoint, site, "health and metrics", self._operations_ports.append)
 
     def _ready(self) -> None:
         self._process.ready()
@@ -347,6 +298,7 @@ class RouterService(MultiService):
                 watcher.last_unsubscribed()
         # Last of all ports: what is asked about this process is answered until it ends.
         await gatherResults([stop("listen:ops", port.stopListening) for port in self._operations_ports])
+        self._verbs.stop()
         await stop("control", self._control.stopService)
         self._monitoring.stop()
         self._summary.stop()

@@ -80,7 +80,7 @@ class Draining(ControlCase):
     def setUp(self):
         super().setUp()
         self.ended = Deferred()
-        self.service._control.node._end = lambda: self.ended.callback(None)
+        self.service._verbs.node._end = lambda: self.ended.callback(None)
 
     def open(self):
         """Whether the listener accepts connections."""

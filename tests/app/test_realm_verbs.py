@@ -81,7 +81,7 @@ class Subscribe(ControlCase):
         """They share a subscription, which stays until the last one ends."""
         one = deferred(self.orosync("subscribe", "com.news", *OPEN, "--count", "1"))
         other = deferred(self.orosync("subscribe", "com.news", *OPEN, "--count", "2"))
-        member = self.service._control._realm_verbs._member("open")
+        member = self.service._verbs._realm_verbs._member("open")
         while sum(map(len, member._receivers.values())) < 3:  # one is for maintenance
             await later(0.01)
         await self.orosync("publish", "com.news", *OPEN)

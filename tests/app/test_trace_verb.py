@@ -120,7 +120,7 @@ class TraceCase(ServiceCase):
 
         self.reading = deferToThread(read)
         self.addCleanup(lambda: self.reading)
-        self.addCleanup(self.service._control._tracing.end)
+        self.addCleanup(self.service._verbs._tracing.end)
         await self.until("tracing")
         return self.rows
 
