@@ -40,6 +40,10 @@ class NodeMessage(Struct, array_like=True, gc=False):
     """The base of all of them."""
 
 
+class SnapshotEnd(NodeMessage, tag=0):
+    """Everything that a new peer has to know was told."""
+
+
 # -- publications
 
 
@@ -170,7 +174,8 @@ class MetaAnswer(NodeMessage, tag=21):
 
 
 AnyMessage = (
-    NodeEvent
+    SnapshotEnd
+    | NodeEvent
     | Interest
     | Presence
     | Failures
@@ -189,7 +194,7 @@ encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[AnyMessage]).decode
 
 
-def decode(data: bytes) -> list[AnyMessage]:
+def decode(data: bytes | memoryview) -> list[AnyMessage]:
     """The messages of a list. ProtocolViolation for anything else."""
     try:
         return _decode(data)

@@ -88,6 +88,9 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
         (
             "attach.failed",
             "authorizer.failed",
+            "backplane.away",
+            "backplane.gap",
+            "backplane.refused",
             "component.ended",
             "connection.cut",
             "connection.refused",

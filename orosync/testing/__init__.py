@@ -2,6 +2,7 @@
 
     doubles.py           doubles of links, journals, users, sessions, procedures; connection facts and principals
     memory_realm.py      a realm without sockets and real time
+    memory_backplane.py  several nodes in one process
     contracts.py         what every authenticator and authorizer must do
     lookup_contracts.py  what every directory and session store must do
 
@@ -21,13 +22,16 @@ from orosync.testing.doubles import (
     principal,
 )
 from orosync.testing.lookup_contracts import DirectoryContract, SessionStoreContract, SharedPasswordsContract
+from orosync.testing.memory_backplane import MemoryBackplane, MemoryEngine
 from orosync.testing.memory_realm import MemoryRealm
 
 __all__ = [
     "AuthenticatorContract",
     "AuthorizerContract",
     "DirectoryContract",
+    "MemoryBackplane",
     "MemoryDirectory",
+    "MemoryEngine",
     "MemoryLink",
     "MemoryRealm",
     "MemorySessionStore",

@@ -1,0 +1,122 @@
+"""What carries a batch of messages from one node to another: who sent it, to whom, which numbers, signed.
+
+The engine that carries it (Redis) is shared with others and is not trusted: a batch is read only when its code is that
+of the key that all nodes of a router share (HMAC with SHA-256, RFC 2104, cut to 16 bytes as in its section 5). It names
+the lives of both processes, so that a batch that is repeated later, or shown to another node, is of no use.
+
+    1  version    1  flags    8  sender's boot    8  receiver's boot    8  first number    8  received    4  count
+    1  length of the sender's name, its name in UTF-8    the messages, a MessagePack array    16  code
+
+``received`` acknowledges: the last number that the sender has of the receiver. A batch without messages (count 0, no
+array) has the number that the next message will have.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+
+from orosync.errors import Refused
+
+VERSION = 1
+
+BEGIN = 1
+"""Flag: with the first message the receiver forgets what it knew of the sender. A snapshot follows."""
+
+REPEAT = 2
+"""Flag: asks for what follows the number in ``received`` once more."""
+
+ANEW = 4
+"""Flag, with REPEAT: the sender of this batch knows nothing of the receiver and needs a snapshot."""
+
+LONGEST_NAME = 255
+"""Bytes of a node's name."""
+
+_HEADER = struct.Struct(">BB8s8sQQIB")
+_CODE = 16
+_FLAGS = BEGIN | REPEAT | ANEW
+
+OVERHEAD = _HEADER.size + LONGEST_NAME + _CODE + 5
+"""Bytes that a batch has at most beside its encoded messages."""
+
+
+class Envelope:
+    """A batch as it was read: ``sender`` and ``receiver`` are boots of 8 bytes, ``body`` the MessagePack array."""
+
+    __slots__ = ("body", "count", "first", "flags", "name", "received", "sender")
+
+    def __init__(
+        self, flags: int, sender: bytes, first: int, received: int, count: int, name: bytes, body: memoryview
+    ) -> None:
+        self.flags = flags
+        self.sender = sender
+        self.first = first
+        self.received = received
+        self.count = count
+        self.name = name
+        self.body = body
+
+
+class Envelopes:
+    """Makes and reads the envelopes of one node: ``node`` with ``boot`` (16 hexadecimal digits). ``key``: of all nodes.
+
+    ValueError for a name that is too long, a boot of another form, or a key of fewer than 16 bytes.
+    """
+
+    def __init__(self, key: bytes, node: str, boot: str) -> None:
+        self._name = node.encode()
+        self._boot = bytes.fromhex(boot)
+        if not 0 < len(self._name) <= LONGEST_NAME:
+            raise ValueError(f"a node's name has 1 to {LONGEST_NAME} bytes")
+        if len(self._boot) != 8:
+            raise ValueError("a boot has 16 hexadecimal digits")
+        if len(key) < 16:
+            raise ValueError("the key has at least 16 bytes")
+        self._keyed = hmac.new(key, digestmod="sha256")
+
+    def seal(self, receiver: bytes, flags: int, first: int, received: int, count: int, body: bytes) -> bytes:
+        """The batch for the node whose boot is ``receiver``."""
+        name = self._name
+        header = _HEADER.pack(VERSION, flags, self._boot, receiver, first, received, count, len(name))
+        signed = b"".join((header, name, body))
+        code = self._keyed.copy()
+        code.update(signed)
+        return signed + code.digest()[:_CODE]
+
+    def open(self, batch: bytes) -> Envelope:
+        """The envelope of a batch for this node.
+
+        Refused for anything else: ``malformed``, ``version``, ``bad_signature`` (another key, or it was changed),
+        ``loop`` (it is this node's own), ``other_boot`` (it is for another life of this process, or another node).
+        """
+        if len(batch) < _HEADER.size + 1 + _CODE:
+            raise Refused("malformed", f"{len(batch)} bytes are no batch")
+        version, flags, sender, receiver, first, received, count, length = _HEADER.unpack_from(batch)
+        if version != VERSION:
+            raise Refused("version", f"a batch of version {version}, this node has {VERSION}")
+        view = memoryview(batch)
+        code = self._keyed.copy()
+        code.update(view[:-_CODE])
+        if not hmac.compare_digest(code.digest()[:_CODE], view[-_CODE:]):
+            raise Refused("bad_signature", "the batch was made with another key, or was changed")
+        if receiver != self._boot:
+            raise Refused("other_boot", "the batch is for another life of a node")
+        if sender == self._boot:
+            raise Refused("loop", "the batch is this node's own")
+        end = _HEADER.size + length
+        if flags & ~_FLAGS or not 0 < length <= len(batch) - _CODE - _HEADER.size or not first:
+            raise Refused("malformed", "a header that no node makes")
+        name, body = batch[_HEADER.size : end], view[end:-_CODE]
+        return Envelope(flags, sender, first, received, count, name, body)
+
+
+def array(messages: list[bytes]) -> bytes:
+    """Encoded messages as one MessagePack array."""
+    count = len(messages)
+    if count < 16:
+        start = bytes((0x90 | count,))
+    elif count < 0x10000:
+        start = b"\xdc" + count.to_bytes(2, "big")
+    else:
+        start = b"\xdd" + count.to_bytes(4, "big")
+    return start + b"".join(messages)

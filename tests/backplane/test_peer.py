@@ -1,0 +1,186 @@
+"""One peer: numbers, the ring, what is asked for again. Two of them, each the other's, without engine and timers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from orosync.backplane.envelope import ANEW, BEGIN, REPEAT, Envelopes
+from orosync.backplane.peer import ACKNOWLEDGE, AGAIN, RESTARTS, Arrived, Counters, Peer
+
+KEY, ANNA, BEN = b"k" * 32, "a" * 16, "b" * 16
+
+
+class Side:
+    """A node that knows one peer; ``out`` is what it has sent to it."""
+
+    def __init__(self, boot: str, peer_boot: str, **changes: Any) -> None:
+        self.envelopes = Envelopes(KEY, boot, boot)
+        self.out: list[bytes] = []
+        self.counters = Counters()
+        limits = {"resend_seconds": 30.0, "resend_bytes": 10_000} | changes
+        send = lambda node, batch: self.out.append(batch)  # noqa: E731
+        self.peer = Peer(peer_boot, peer_boot, self.envelopes, send, 65536, self.counters, 0.0, **limits)
+
+    def sent(self) -> list[bytes]:
+        """What it has sent since this was asked last."""
+        out, self.out[:] = list(self.out), []
+        return out
+
+    def takes(self, batch: bytes, now: float = 0.0) -> tuple[Arrived, bool]:
+        """What it does with a batch, and whether it can repeat what the batch asks for."""
+        envelope = self.envelopes.open(batch)
+        arrived = self.peer.arrived(envelope, len(batch), now)
+        if arrived is Arrived.BEGIN:
+            self.peer.begins(envelope)
+        asks = envelope.flags & REPEAT
+        return arrived, not asks or self.peer.repeat(envelope.received, bool(envelope.flags & ANEW), now)
+
+
+class Streams(SynchronousTestCase):
+    """Anna sends, Ben receives."""
+
+    def setUp(self) -> None:
+        self.anna, self.ben = Side(ANNA, BEN), Side(BEN, ANNA)
+        self.anna.peer.begun = True  # nothing is missing in the other direction
+
+    def begun(self) -> None:
+        """A stream from Anna to Ben, with one message."""
+        self.anna.peer.begin([b"\x01"], 0.0)
+        self.anna.peer.flush(0.0)
+        (batch,) = self.anna.sent()
+        self.assertEqual(self.ben.takes(batch), (Arrived.BEGIN, True))
+
+    def message(self, now: float = 0.0, size: int = 0) -> bytes:
+        """A batch with one message."""
+        self.anna.peer.queue(b"\xc5" + size.to_bytes(2, "big") + b"x" * size, now)
+        self.anna.peer.flush(now)
+        (batch,) = self.anna.sent()
+        return batch
+
+    def test_in_order(self) -> None:
+        """Batches that follow are taken; what the receiver says later empties the ring."""
+        self.begun()
+        for number in range(2, 5):
+            self.assertEqual(self.ben.takes(self.message())[0], Arrived.TAKE)
+            self.assertEqual(self.ben.peer.received, number)
+        self.assertEqual(self.anna.peer.lag, 4)
+        self.ben.peer.sign_of_life(1.0)
+        self.anna.takes(self.ben.sent()[0], 1.0)
+        self.assertEqual(self.anna.peer.lag, 0)
+
+    def test_gap(self) -> None:
+        """Behind a gap nothing is taken; one request brings everything, as it was sent, also twice."""
+        self.begun()
+        lost, *early = [self.message() for _ in range(4)]
+        for batch in early:
+            self.assertEqual(self.ben.takes(batch)[0], Arrived.DROP)
+        (asked,) = self.ben.sent()
+        self.anna.takes(asked)
+        again = self.anna.sent()
+        self.assertEqual(again, [lost, *early])
+        self.assertEqual([self.ben.takes(batch)[0] for batch in again + again], [Arrived.TAKE] * 4 + [Arrived.DROP] * 4)
+        self.assertEqual((self.anna.counters.resent, self.ben.counters.duplicates), (4, 4))
+
+    def test_asked_again(self) -> None:
+        """The same is asked for again after a while only; it is repeated after a while only."""
+        self.begun()
+        self.message()
+        early = self.message()
+        self.ben.takes(early)
+        (asked,) = self.ben.sent()
+        self.ben.takes(early, AGAIN / 2)
+        self.assertEqual(self.ben.sent(), [])
+        self.ben.takes(early, AGAIN)
+        self.assertEqual(len(self.ben.sent()), 1)
+        for now, repeated in ((0.0, 2), (AGAIN / 2, 0), (AGAIN, 2)):
+            self.anna.takes(asked, now)
+            self.assertEqual(len(self.anna.sent()), repeated)
+
+    def test_begin_was_lost(self) -> None:
+        """Without its beginning nothing of a stream is taken; it is repeated from there."""
+        self.anna.peer.begin([b"\x01"], 0.0)
+        self.anna.peer.flush(0.0)
+        (begin,) = self.anna.sent()
+        later = self.message()
+        self.assertEqual(self.ben.takes(later)[0], Arrived.DROP)
+        self.anna.takes(self.ben.sent()[0])
+        self.assertEqual(self.anna.sent(), [begin, later])
+
+    def test_forgotten_by_the_receiver(self) -> None:
+        """A receiver that has forgotten the stream needs a new one."""
+        self.begun()
+        self.ben.peer.forget()
+        self.ben.peer.sign_of_life(1.0)
+        self.assertEqual(self.anna.takes(self.ben.sent()[0], 1.0), (Arrived.DROP, False))
+        self.assertFalse(self.anna.peer.may_begin(RESTARTS / 2))
+        self.assertTrue(self.anna.peer.may_begin(RESTARTS))
+        self.anna.peer.begin([b"\x01"], 1.0)
+        self.anna.peer.flush(1.0)
+        self.assertEqual(self.ben.takes(self.anna.sent()[0], 1.0)[0], Arrived.BEGIN)
+        self.assertEqual(self.ben.counters.lost, 0)
+
+    def test_ring_is_bounded(self) -> None:
+        """By bytes and by time: what is left out cannot be repeated, a new stream says how much is lost."""
+        for size, now in ((3000, 0.0), (10, 31.0)):
+            self.setUp()
+            self.begun()
+            for _ in range(5):
+                self.message(size=size)
+            self.anna.peer.sign_of_life(now)
+            self.anna.sent()
+            last = self.message(now, size)
+            self.assertEqual(self.ben.takes(last, now)[0], Arrived.DROP)
+            self.assertEqual(self.anna.takes(self.ben.sent()[0], now), (Arrived.DROP, False))
+            self.anna.peer.begin([b"\x01"], now)
+            self.anna.peer.flush(now)
+            self.assertEqual(self.ben.takes(self.anna.sent()[0], now)[0], Arrived.BEGIN)
+            self.assertEqual(self.ben.counters.lost, 6)
+
+    def test_old_stream(self) -> None:
+        """Batches of an earlier stream, its beginning too, are not taken."""
+        self.anna.peer.begin([b"\x01"], 0.0)
+        self.anna.peer.flush(0.0)
+        (begin,) = self.anna.sent()
+        self.ben.takes(begin)
+        old = self.message()
+        self.anna.peer.begin([b"\x01"], 2.0)
+        self.anna.peer.flush(2.0)
+        self.assertEqual(self.ben.takes(self.anna.sent()[0])[0], Arrived.BEGIN)
+        for batch in (begin, old):
+            self.assertEqual(self.ben.takes(batch), (Arrived.DROP, True))
+        self.assertEqual(BEGIN & self.ben.envelopes.open(begin).flags, BEGIN)
+
+    def test_acknowledged_in_time(self) -> None:
+        """Who receives much says so without waiting for the sign of life."""
+        self.begun()
+        for _ in range(ACKNOWLEDGE // 50_000 + 1):
+            self.assertFalse(self.ben.peer.owes_acknowledgement)
+            self.ben.takes(self.message(size=50_000))
+        self.assertTrue(self.ben.peer.owes_acknowledgement)
+        self.ben.peer.acknowledge()
+        self.anna.takes(self.ben.sent()[0])
+        self.assertEqual(self.anna.peer.lag, 0)
+        self.assertFalse(self.ben.peer.owes_acknowledgement)
+
+    def test_large_messages_of_a_turn(self) -> None:
+        """What does not fit one batch leaves with the next one."""
+        self.begun()
+        for _ in range(3):
+            self.anna.peer.queue(b"\xc5" + (40_000).to_bytes(2, "big") + b"x" * 40_000, 0.0)
+        self.anna.peer.flush(0.0)
+        batches = self.anna.sent()
+        self.assertEqual(len(batches), 3)
+        self.assertTrue(all(len(batch) <= 65536 for batch in batches))
+
+    def test_silent(self) -> None:
+        """After the end of a stream only signs of life are sent."""
+        self.begun()
+        self.anna.peer.end_stream()
+        self.assertFalse(self.anna.peer.streaming)
+        self.anna.peer.sign_of_life(1.0)
+        self.anna.sent()
+        self.anna.peer.sign_of_life(2.0)
+        (batch,) = self.anna.sent()
+        self.assertEqual(self.ben.envelopes.open(batch).count, 0)
