@@ -84,7 +84,7 @@ def number_of(arguments: Arguments, name: str, default: float = 0) -> float:
 
 
 @attrs.frozen
-class Peer:
+class ControlPeer:
     """Who is at the other end. ``uid`` None: the kernel does not tell."""
 
     uid: int | None
@@ -111,13 +111,13 @@ def known_users(uid_map: Path = Path("/proc/self/uid_map")) -> Callable[[int], b
     return lambda uid: any(first <= uid < first + count for first, _, count in rows)
 
 
-def peer_of(transport: Any, known: Callable[[int], bool]) -> Peer:
+def peer_of(transport: Any, known: Callable[[int], bool]) -> ControlPeer:
     """Who is connected to a UNIX socket."""
     try:
         pid, uid = credentials(transport.socket)
     except (AttributeError, OSError):
-        return Peer(None)
-    return Peer(uid if known(uid) else None, pid)
+        return ControlPeer(None)
+    return ControlPeer(uid if known(uid) else None, pid)
 
 
 @attrs.frozen
@@ -155,13 +155,13 @@ class Control:
         for verb in verbs:
             self.verbs[verb.name] = verb
 
-    def may(self, peer: Peer, verb: Verb | StreamingVerb) -> bool:
+    def may(self, peer: ControlPeer, verb: Verb | StreamingVerb) -> bool:
         """Whether ``peer`` may use ``verb``."""
         if peer.uid is None:
             return False
         return peer.uid in (0, self._owner) or (peer.uid in self._readers and not verb.acts)
 
-    def audit(self, peer: Peer, verb: str, outcome: str, arguments: Arguments) -> None:
+    def audit(self, peer: ControlPeer, verb: str, outcome: str, arguments: Arguments) -> None:
         """A line for what is about to be done, or was refused."""
         said = " ".join(f"{key}={value}" for key, value in arguments.items() if key not in ("args", "kwargs"))
         self._journal.note("control", outcome, verb=verb, user=peer.user, pid=peer.pid, arguments=said)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from orosync.ops.control import (
     LONGEST_REQUEST,
     Control,
-    Peer,
+    ControlPeer,
     Rejected,
     StreamingVerb,
     Verb,
@@ -44,7 +44,7 @@ class Rights(SynchronousTestCase):
             (STRANGER, False, False),
             (None, False, False),
         ):
-            found = control.may(Peer(uid), ask), control.may(Peer(uid), act)
+            found = control.may(ControlPeer(uid), ask), control.may(ControlPeer(uid), act)
             self.assertEqual(found, (may_ask, may_act), uid)
 
 
@@ -72,8 +72,8 @@ class Users(SynchronousTestCase):
         for one in (ours, theirs):
             self.addCleanup(one.close)
         transport = SimpleNamespace(socket=ours)
-        self.assertEqual(peer_of(transport, lambda uid: True), Peer(os.getuid(), os.getpid()))
-        self.assertEqual(peer_of(transport, lambda uid: False), Peer(None, os.getpid()))
+        self.assertEqual(peer_of(transport, lambda uid: True), ControlPeer(os.getuid(), os.getpid()))
+        self.assertEqual(peer_of(transport, lambda uid: False), ControlPeer(None, os.getpid()))
 
 
 class Connection(http.client.HTTPConnection):
@@ -154,7 +154,7 @@ class Sockets(TestCase):
         (note,) = self.journal.notes
         self.assertEqual(note[:2], ("control", "act"))
         self.assertEqual(note[2]["verb"], "kick")
-        self.assertEqual(note[2]["user"], Peer(os.getuid()).user)
+        self.assertEqual(note[2]["user"], ControlPeer(os.getuid()).user)
         self.assertEqual(note[2]["arguments"], "user=anna")
 
     async def test_who_may_not(self):
