@@ -127,6 +127,7 @@ class Faults(SynchronousTestCase):
     def test_lease_ended(self) -> None:
         """The claims of a node are gone with its lease."""
         self.a.claim("k", "")
+        self.clock.advance(0)
         self.engine.end_lease("a")
         self.clock.advance(0)
         self.assertEqual(self.told(), (["lost", "back"], ["a left", "a joined"]))
