@@ -44,7 +44,7 @@ class MemoryEngine:
         self._away = False
         self._parted: set[frozenset[str]] = set()
         self._claims: dict[str, tuple[str, dict[str, float]]] = {}
-        self._once: dict[str, float] = {}
+        self._once: dict[str, tuple[float, str]] = {}  # until, by
         self._kept: dict[str, dict[str, bytes]] = {}
         self._logs: dict[str, deque[bytes]] = {}
 
@@ -171,12 +171,13 @@ class MemoryEngine:
         if holders.pop(node, None) is not None and not holders:
             del self._claims[key]
 
-    def once(self, key: str, seconds: float) -> bool:
+    def once(self, key: str, seconds: float, by: str) -> bool:
         """See IBackplane.once."""
         now = self.clock.seconds()
-        if self._once.get(key, now) > now:
-            return False
-        self._once[key] = now + seconds
+        until, first = self._once.get(key, (now, ""))
+        if until > now:
+            return bool(by) and by == first
+        self._once[key] = now + seconds, by
         return True
 
     def put(self, area: str, key: str, value: bytes | None) -> None:
@@ -250,8 +251,8 @@ class MemoryBackplane:
         if self.available:
             self._engine.release(self.node, key)
 
-    def once(self, key: str, seconds: float) -> Deferred[bool]:
-        return self._asked(lambda: self._engine.once(key, seconds))
+    def once(self, key: str, seconds: float, by: str = "") -> Deferred[bool]:
+        return self._asked(lambda: self._engine.once(key, seconds, by))
 
     def put(self, area: str, key: str, value: bytes) -> None:
         if self.available:
