@@ -107,7 +107,7 @@ class Container:
         self.authorizer_factory.put(authorizers)
         oro = hosted.get(self.configuration.notifications.realm)
         if oro is not None:
-            oro.watch(self._watchers(LocalMember(oro)))
+            oro.watch(self._watchers(LocalMember(oro, here=True)))
         return hosted
 
     def check(self) -> None:

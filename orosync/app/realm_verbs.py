@@ -90,7 +90,7 @@ class RealmVerbs:
         if user:
             members = self._realms[realm].realm.members
             receivers = {one for one in receivers if one in members and members[one].principal.authid == user}
-        self._member(realm).publish(topic, args, kwargs or None, eligible=sorted(receivers) if user else None)
+        self._member(realm).publish(topic, args, kwargs or None, user=user)
         return plain(PublishAnswer(realm=realm, topic=topic, sessions=len(receivers)))
 
     def _subscribers(self, realm: str, topic: str) -> set[int]:

@@ -31,7 +31,6 @@ from orosync.ops.journal import Journal, shown
 from orosync.router.deliveries import Member
 from orosync.router.subscriptions import Subscription
 from orosync.session.context import ListenerSession, session_of
-from orosync.session.local import OROSYNC
 from orosync.session.realm_context import RealmContext
 from orosync.wamp.messages import Event
 from orosync.wamp.meta_topics import ON_JOIN, ON_LEAVE, SUBSCRIBED, UNSUBSCRIBED
@@ -334,12 +333,11 @@ class Trace:
             self._write({"event": "not_sent", "code": reason, **self._about(publication), **who, "why": why})
 
     def _about(self, publication: Publication) -> dict[str, Any]:
-        publisher, payload = publication.publisher, publication.payload
+        payload = publication.payload
         row: dict[str, Any] = {
             "topic": publication.topic,
             "publication": publication.number,
-            "publisher": None if publisher is None else publisher.session,
-            "publisher_user": OROSYNC.authid if publisher is None else publisher.principal.authid,
+            **publication.published_by(),
             "bytes": 0 if payload is None else payload.size,
         }
         if self._query.payload and payload is not None:

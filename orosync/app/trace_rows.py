@@ -13,6 +13,7 @@ from orosync.errors import NotCarriable
 from orosync.model import EMPTY, Action, Decision, Match, Verdict
 from orosync.router.deliveries import ExtraDetails, Member
 from orosync.router.filters import Filters
+from orosync.router.relays import RelayedPublication
 from orosync.router.subscriptions import Subscription
 from orosync.session.context import ListenerSession
 from orosync.session.local import OROSYNC
@@ -25,7 +26,8 @@ MOST_PAYLOAD = 4096
 
 
 class Publication(NamedTuple):
-    """A publication, as its broker records it."""
+    """A publication, as its broker records it. One of another node has that node's name, and its publisher's session
+    there (0: orosync itself)."""
 
     number: int
     topic: str
@@ -34,6 +36,25 @@ class Publication(NamedTuple):
     exclude_me: bool
     filters: Filters | None
     extra_details: ExtraDetails | None
+    node: str = ""
+    session: int = 0
+
+    @classmethod
+    def relayed(cls, one: RelayedPublication) -> Publication:
+        """A publication of another node."""
+        number, details = one.publication, one.extra_details
+        return cls(number, one.topic, one.payload, None, False, one.filters, details, one.node, one.publisher)
+
+    def published_by(self) -> dict[str, Any]:
+        """Who published it. Another node tells the user only where the publisher is disclosed."""
+        publisher = self.publisher
+        if publisher is not None:
+            return {"publisher": publisher.session, "publisher_user": publisher.principal.authid}
+        found: dict[str, Any] = {"publisher": None, "publisher_user": OROSYNC.authid}
+        if self.session:
+            user = (self.extra_details or EMPTY).get("publisher_authid", "")
+            found = {"publisher": self.session, "publisher_user": user}
+        return {**found, "node": self.node} if self.node else found
 
 
 @attrs.define(eq=False)

@@ -18,6 +18,7 @@ from orosync.clocks import Now
 from orosync.model import Match
 from orosync.ops.control import Arguments, Emit, Rejected, StreamingVerb
 from orosync.ops.journal import Journal, Observer
+from orosync.router.relays import RelayedPublication
 from orosync.session.context import ListenerSession
 from orosync.session.local import LocalMember
 from orosync.session.realm_context import RealmContext
@@ -114,6 +115,10 @@ class _RealmListener:
     def record(self, *publication: Any) -> None:
         """See PublicationObserver."""
         self._tell(lambda trace: trace.published(self._context, Publication(*publication)))
+
+    def relayed(self, publication: RelayedPublication) -> None:
+        """See PublicationObserver."""
+        self._tell(lambda trace: trace.published(self._context, Publication.relayed(publication)))
 
     def _heard(self, event: Event, payload: Payload | None, topic: str) -> None:
         arguments = [] if payload is None else payload.values()[0]

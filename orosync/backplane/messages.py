@@ -49,8 +49,9 @@ class SnapshotEnd(NodeMessage, tag=0):
 
 class NodeEvent(NodeMessage, tag=1):
     """A publication with its id, made at ``time`` (seconds since 1970). ``publisher``: session id, 0 for orosync;
-    ``details``: further keys of EVENT.Details. ``retain``: it is retained for later subscribers; ``excluded``: the
-    session id that such a subscriber must not have, 0 for none."""
+    ``details``: further keys of EVENT.Details. ``excluded``: the session id that a receiver must not have, 0 for none.
+    ``retained_at``: it is retained for later subscribers, and this is its place in the order of those; 0.0: it is not
+    retained."""
 
     realm: str
     topic: str
@@ -60,7 +61,7 @@ class NodeEvent(NodeMessage, tag=1):
     details: dict[str, Any] | None = None
     publisher: int = 0
     time: float = 0.0
-    retain: bool = False
+    retained_at: float = 0.0
     excluded: int = 0
 
 

@@ -117,11 +117,13 @@ class TraceLine:
     address: str
     queued: int
     subscriptions: list[str]
-    # The publication that it is about; ``publisher`` is a session, None: orosync itself.
+    # The publication that it is about; ``publisher`` is a session, None: orosync itself. ``node``: another node where
+    # it was published; the publisher is known by name only if it is disclosed.
     topic: str
     publication: int
     publisher: int | None
     publisher_user: str
+    node: str
     bytes: int
     args: list[Any]
     kwargs: dict[str, Any]

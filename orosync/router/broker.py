@@ -6,7 +6,7 @@ have not left; this is not checked again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from orosync.clocks import Now, epoch
@@ -16,6 +16,7 @@ from orosync.router.deliveries import Delivery, ExtraDetails, Member
 from orosync.router.filters import Filters
 from orosync.router.history import PublicationObserver
 from orosync.router.meta_events import News, subscribed, unsubscribed
+from orosync.router.relays import OtherNodes, RelayedPublication
 from orosync.router.retention import Retained, Retention
 from orosync.router.subscriptions import Subscription, Subscriptions
 from orosync.wamp import uris
@@ -36,20 +37,27 @@ class Broker:
     ``last_unsubscribed``: by topic, what is called when the exact subscription has lost its last member, after the
     broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
     ``recorder``, when set, gets each publication; without ``retention`` nothing is retained. ``trustlevels`` by role:
-    what an EVENT says of its publisher (WAMP, "Publication Trust Levels").
+    what an EVENT says of its publisher (WAMP, "Publication Trust Levels"). ``ids`` as for ``Subscriptions``.
     """
 
     def __init__(
-        self, now: Now = epoch, retention: Retention | None = None, trustlevels: Mapping[str, int] | None = None
+        self,
+        now: Now = epoch,
+        retention: Retention | None = None,
+        trustlevels: Mapping[str, int] | None = None,
+        ids: Callable[[str, Match], int] | None = None,
     ) -> None:
-        self._subscriptions = Subscriptions(now)
+        self._subscriptions = Subscriptions(now, ids)
         self._index = self._subscriptions.index
         self._retention = retention
         self._recorder: PublicationObserver | None = None
+        self._other_nodes: OtherNodes | None = None
         self._trustlevels: Mapping[str, int] = {} if trustlevels is None else trustlevels
         self.last_unsubscribed: Mapping[str, Callable[[], None]] = {}
         self.published = 0
-        """Publications so far, orosync's own and meta events included."""
+        """Publications of this node so far, orosync's own and meta events included."""
+        self.relayed = 0
+        """Publications of other nodes so far."""
 
     @property
     def recorder(self) -> PublicationObserver | None:
@@ -58,7 +66,20 @@ class Broker:
     @recorder.setter
     def recorder(self, recorder: PublicationObserver | None) -> None:
         self._recorder = recorder
-        self._index.owner_cares = recorder is not None
+        self._settle()
+
+    def share(self, other_nodes: OtherNodes) -> None:
+        """From now on tell the other nodes what is published and subscribed here."""
+        self._other_nodes = other_nodes
+        self._subscriptions.observe(other_nodes)
+        self._settle()
+
+    def _settle(self) -> None:
+        self._index.owner_cares = self._recorder is not None or self._other_nodes is not None
+
+    def listen_elsewhere(self, topics: frozenset[str]) -> None:
+        """WAMP's own topics that have subscribers on other nodes, from now on."""
+        self._subscriptions.listen_elsewhere(topics)
 
     def subscribe(
         self, member: Member, topic: str, match: Match = Match.EXACT, get_retained: bool = False
@@ -73,7 +94,7 @@ class Broker:
         subscription = subscriptions.join(member, topic, match)
         news: list[Delivery] = []
         if subscriptions.meta_listeners and len(member.subscriptions) != before:
-            news = self.tell(subscribed(member, subscription))
+            news = self.tell(subscribed(member, subscription, self._has_others(subscription)))
         if get_retained and self._retention is not None:
             for event in self._retention.for_member(member, topic, match):
                 news.append(_retained(event, member, subscription))
@@ -87,7 +108,7 @@ class Broker:
             raise RequestError(uris.NO_SUCH_SUBSCRIPTION, f"this session has no subscription {subscription_id}")
         if self._subscriptions.part(member, subscription):
             self._call_watchers([subscription])
-        return self.tell(unsubscribed(member, subscription)) if self._subscriptions.meta_listeners else []
+        return self._tell_unsubscribed(member, [subscription]) if self._subscriptions.meta_listeners else []
 
     def revoke(self, member: Member, subscription_id: int, reason: str | None = None) -> list[Delivery]:
         """Take a subscription away from ``member``, with an UNSUBSCRIBED if it announced that feature (WAMP,
@@ -128,17 +149,28 @@ class Broker:
 
     @property
     def meta_listeners(self) -> frozenset[str]:
-        """WAMP's own topics that have subscribers."""
+        """WAMP's own topics that have subscribers, on any node."""
         return self._subscriptions.meta_listeners
 
-    def tell(self, news: News) -> list[Delivery]:
-        """Meta events, for the subscribers of WAMP's own topics."""
+    def tell(self, news: News, here: bool = False) -> list[Delivery]:
+        """Meta events, for the subscribers of WAMP's own topics. ``here``: as for ``publish``."""
         listened = self._subscriptions.meta_listeners
         deliveries: list[Delivery] = []
         for topic, arguments in news:
             if topic in listened:
-                deliveries += self.publish(topic, Payload.of(arguments))[1]
+                deliveries += self.publish(topic, Payload.of(arguments), here=here)[1]
         return deliveries
+
+    def _has_others(self, subscription: Subscription) -> bool:
+        others = self._other_nodes
+        return others is not None and others.subscribed(subscription)
+
+    def _tell_unsubscribed(self, member: Member, subscriptions: Iterable[Subscription]) -> list[Delivery]:
+        return [
+            one
+            for subscription in subscriptions
+            for one in self.tell(unsubscribed(member, subscription, self._has_others(subscription)))
+        ]
 
     def publish(
         self,
@@ -149,13 +181,15 @@ class Broker:
         filters: Filters | None = None,
         disclose: bool = False,
         extra_details: ExtraDetails | None = None,
+        *,
+        here: bool = False,
     ) -> tuple[int, list[Delivery]]:
         """A new publication id, and one delivery for each subscription that has receivers; all carry that id.
 
         ``publisher`` None is the router itself, which alone may use topics reserved for WAMP (RequestError
         INVALID_URI for others). ``disclose``: EVENTs name the publisher (WAMP, "Publisher Identification").
         ``extra_details`` are further keys of EVENT.Details (see ``router.deliveries``). ``details.topic`` is present
-        only where a pattern matched.
+        only where a pattern matched. ``here``: subscribers of other nodes do not get it.
         """
         if publisher is None:
             excluded = None
@@ -181,6 +215,8 @@ class Broker:
         if index.beyond_exact:
             if self._recorder is not None:
                 self._recorder.record(number, topic, payload, publisher, exclude_me, filters, extra_details)
+            if self._other_nodes is not None and not here:
+                self._other_nodes.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
             for subscription in index.patterns(topic):
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:
@@ -200,12 +236,45 @@ class Broker:
         extra_details: ExtraDetails | None = None,
     ) -> tuple[int, list[Delivery]]:
         """As ``publish``, and retain the event for later subscribers (WAMP, "Event Retention")."""
-        number, deliveries = self.publish(topic, payload, publisher, exclude_me, filters, disclose, extra_details)
+        number, deliveries = self.publish(
+            topic, payload, publisher, exclude_me, filters, disclose, extra_details, here=True
+        )
+        extra_details = self._all_details(publisher, disclose, extra_details)
         if self._retention is not None:
-            extra_details = self._all_details(publisher, disclose, extra_details)
             excluded = publisher.session if exclude_me else None
             self._retention.keep(topic, number, payload, extra_details, filters, excluded)
+        if self._other_nodes is not None:
+            self._other_nodes.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
         return number, deliveries
+
+    def relay(self, publication: RelayedPublication) -> list[Delivery]:
+        """The deliveries of a publication of another node, which retained and recorded it as well. Its publisher has no
+        subscription here, so nobody has to be excluded for it."""
+        topic, filters, payload = publication.topic, publication.filters, publication.payload
+        self.relayed += 1
+        if publication.retained_at and self._retention is not None:
+            self._retention.keep(
+                topic,
+                publication.publication,
+                payload,
+                publication.extra_details,
+                filters,
+                publication.excluded,
+                publication.retained_at,
+            )
+        if self._recorder is not None:
+            self._recorder.relayed(publication)
+        deliveries: list[Delivery] = []
+        for subscription in self._index.matching(topic):
+            receivers = _receivers(subscription, None, filters)
+            if receivers:
+                details = dict(publication.extra_details or {})
+                if subscription.match is not Match.EXACT:
+                    details["topic"] = topic
+                deliveries.append(
+                    Delivery(receivers, Event(subscription.id, publication.publication, details), payload, topic)
+                )
+        return deliveries
 
     def _all_details(
         self, publisher: Member, disclose: bool, extra_details: ExtraDetails | None
@@ -226,7 +295,7 @@ class Broker:
             self._retention.leave(member.session)
         if gone:
             self._call_watchers(gone)
-        return [one for subscription in had for one in self.tell(unsubscribed(member, subscription))]
+        return self._tell_unsubscribed(member, had)
 
     def _call_watchers(self, gone: Collection[Subscription]) -> None:
         watchers = self.last_unsubscribed

@@ -8,7 +8,7 @@ authroles apply to the reader. The broker has a recorder only where publications
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from orosync.router.deliveries import ExtraDetails, Member, text_size
 from orosync.router.filters import Filters
 from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
+from orosync.router.relays import RelayedPublication
 from orosync.router.retention import Retention
 from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
@@ -102,6 +103,17 @@ class History:
             self._drop_oldest()
         self.expire(event.since)
 
+    def merge(self, events: Iterable[PastEvent]) -> None:
+        """Add events that all nodes keep, oldest first: before those that only this node has so far, and each once."""
+        known = {event.publication: event for event in self._events}
+        merged = [known.pop(event.publication, event) for event in events]
+        here, self._events, self._bytes = known.values(), deque(), 0
+        for event in (*merged, *here):
+            self.add(event)
+
+    def __iter__(self) -> Iterator[PastEvent]:
+        return iter(self._events)
+
     def expire(self, moment: float) -> None:
         """Drop events that are too old at ``moment``, by the clock of ``PastEvent.since``."""
         if self.kept.age is not None:
@@ -129,13 +141,21 @@ class History:
 
 
 class Histories:
-    """All histories of one realm, by their subscriptions' ids. ``now`` dates events, ``seconds`` measures their age."""
+    """All histories of one realm, by their subscriptions' ids. ``now`` dates events, ``seconds`` measures their age.
+
+    ``newest`` is the publication id of this node's event that was kept last, ``newest_time`` its time as PastEvent has
+    it.
+    """
 
     def __init__(self, now: Now, seconds: Callable[[], float]) -> None:
         self._now = now
         self._seconds = seconds
         self._index: UriIndex[History] = UriIndex()
         self._histories: dict[int, History] = {}
+        self.newest = self.newest_time = 0
+
+    def __iter__(self) -> Iterator[History]:
+        return iter(self._histories.values())
 
     def __len__(self) -> int:
         return len(self._histories)
@@ -154,14 +174,42 @@ class Histories:
         filters: Filters | None,
         extra_details: ExtraDetails | None,
     ) -> None:
-        """Keep a publication, whose id is ``number``, in the histories that match its topic."""
-        if filters is not None and (filters.exclude is not None or filters.eligible is not None):
-            return
-        histories = self._index.matching(topic)
-        if histories and not is_reserved(topic):
-            event = PastEvent(self._time(), number, topic, payload, dict(extra_details or {}), filters, self._seconds())
+        """Keep a publication of this node, whose id is ``number``, in the histories that match its topic."""
+        histories = self.of(topic, filters)
+        if histories:
+            time = int(self._now() * 1000) * _MILLISECOND
+            event = PastEvent(time, number, topic, payload, dict(extra_details or {}), filters, self._seconds())
+            self.newest, self.newest_time = number, time
             for history in histories:
                 history.add(event)
+
+    def of(self, topic: str, filters: Filters | None) -> list[History]:
+        """The histories that keep an event on ``topic`` with these filters."""
+        if filters is not None and (filters.exclude is not None or filters.eligible is not None):
+            return []
+        histories = self._index.matching(topic)
+        return [] if not histories or is_reserved(topic) else histories
+
+    def relay(self, publication: RelayedPublication) -> None:
+        """Keep a publication of another node, with the time that it has there."""
+        histories = self.of(publication.topic, publication.filters)
+        if histories:
+            event = self.past_event(publication)
+            for history in histories:
+                history.add(event)
+
+    def past_event(self, publication: RelayedPublication) -> PastEvent:
+        """A publication of another node as it is kept here."""
+        age = max(0.0, self._now() - publication.time)
+        return PastEvent(
+            round(publication.time * 1000) * _MILLISECOND,
+            publication.publication,
+            publication.topic,
+            publication.payload,
+            dict(publication.extra_details or {}),
+            publication.filters,
+            self._seconds() - age,
+        )
 
     def read(self, subscription: Subscription, reader: Member, query: Query) -> tuple[list[dict[str, Any]], bool]:
         """The events of a subscription that ``query`` selects, and whether there are more of them; none where no
@@ -176,9 +224,6 @@ class Histories:
             with suppress(NotCarriable):  # its values have no form outside the publisher's serializer
                 found.append(event.as_result(subscription))
         return found, more
-
-    def _time(self) -> int:
-        return int(self._now() * 1000) * _MILLISECOND
 
 
 class PublicationObserver(Protocol):
@@ -196,6 +241,9 @@ class PublicationObserver(Protocol):
     ) -> None:
         """A publication, whose id is ``number``. ``publisher`` None is the router itself."""
 
+    def relayed(self, publication: RelayedPublication) -> None:
+        """A publication of another node."""
+
 
 class Both:
     """Tells two of them, one after the other."""
@@ -207,6 +255,11 @@ class Both:
         """See PublicationObserver."""
         for observer in self._observers:
             observer.record(*publication)
+
+    def relayed(self, publication: RelayedPublication) -> None:
+        """See PublicationObserver."""
+        for observer in self._observers:
+            observer.relayed(publication)
 
 
 class Recorder:
@@ -235,3 +288,8 @@ class Recorder:
             )
         if self._history:
             self._history.record(number, topic, payload, filters, extra_details)
+
+    def relayed(self, publication: RelayedPublication) -> None:
+        """Keep a publication of another node; the broker retains it, since that was decided there."""
+        if self._history:
+            self._history.relay(publication)

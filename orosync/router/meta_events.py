@@ -84,19 +84,21 @@ def shown(members: Iterable[Member], most: int | None = None) -> list[int]:
     return list(islice((member.session for member in members if member.expel is not None), most))
 
 
-def subscribed(member: Member, subscription: Subscription) -> News:
-    """``member`` has subscribed; the subscription is new if it is the only member."""
+def subscribed(member: Member, subscription: Subscription, elsewhere: bool = False) -> News:
+    """``member`` has subscribed; the subscription is new if it is the only member. ``elsewhere``: other nodes have
+    subscribers."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
-        if shown(subscription.members.values(), 2) == [member.session]:
+        if not elsewhere and shown(subscription.members.values(), 2) == [member.session]:
             yield SUBSCRIPTION_CREATED, [member.session, subscription_details(subscription)]
         yield SUBSCRIBED, [member.session, subscription.id]
 
 
-def unsubscribed(member: Member, subscription: Subscription) -> News:
-    """``member`` has unsubscribed; the subscription is deleted if no member is left."""
+def unsubscribed(member: Member, subscription: Subscription, elsewhere: bool = False) -> News:
+    """``member`` has unsubscribed; the subscription is deleted if no member is left. ``elsewhere``: other nodes have
+    subscribers."""
     if member.expel is not None and not subscription.topic.startswith(OWN):
         yield UNSUBSCRIBED, [member.session, subscription.id]
-        if shown(subscription.members.values(), 2) in ([], [member.session]):
+        if not elsewhere and shown(subscription.members.values(), 2) in ([], [member.session]):
             yield SUBSCRIPTION_DELETED, [member.session, subscription.id]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from orosync.clocks import Now, epoch
+from orosync.model import EMPTY, Match
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
 from orosync.router.deliveries import Delivery, Member
@@ -30,21 +31,23 @@ class Realm:
         *,
         queue_limit: int = QUEUE_LIMIT,
         seconds: Callable[[], float] = float,
+        subscription_ids: Callable[[str, Match], int] | None = None,
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
         one procedure. ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans.
-        ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep."""
+        ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep.
+        ``subscription_ids`` gives the id of a new subscription (None: they are counted)."""
         self.name = name
         self._now = now
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
         self._trustlevels: dict[str, int] = {}
-        self.broker = Broker(now, self.retention, self._trustlevels)
+        self.broker = Broker(now, self.retention, self._trustlevels, subscription_ids)
         self.dealer = Dealer(
             pending_limit,
             queue_limit=queue_limit,
             trustlevels=self._trustlevels,
-            tell=self._tell,
+            tell=lambda news: self._tell(news, here=True),  # each node makes those of registrations itself
             now=now,
             seconds=seconds,
         )
@@ -53,6 +56,10 @@ class Realm:
             self.history.open(kept, self.broker.keep(kept.uri, kept.match))
         self.testaments = Testaments()
         self._sessions: dict[str, int] = {}
+        self.sessions_elsewhere: Mapping[str, int] = EMPTY
+        """The sessions of users on other nodes, by authid."""
+        self.on_present: Callable[[Member], None] | None = None
+        """Called when a member has joined or left; it must not raise."""
         self.add_procedures(session_procedures(self))
         self.add_procedures(subscription_procedures(self.broker))
         self.add_procedures(registration_procedures(self.dealer))
@@ -67,8 +74,8 @@ class Realm:
         """Add handlers of WAMP's own procedures, by name; they have no callee."""
         self.dealer.meta_procedures.update({name: procedure(handler) for name, handler in handlers.items()})
 
-    def _tell(self, news: News) -> list[Delivery]:
-        return self.broker.tell(news) if self.broker.meta_listeners else []
+    def _tell(self, news: News, here: bool = False) -> list[Delivery]:
+        return self.broker.tell(news, here) if self.broker.meta_listeners else []
 
     def join(self, member: Member) -> list[Delivery]:
         """Add a member and return the deliveries to others. ValueError when its session id is taken: the session that
@@ -79,6 +86,8 @@ class Realm:
         member.joined = self._now()
         authid = member.principal.authid
         self._sessions[authid] = self._sessions.get(authid, 0) + 1
+        if self.on_present is not None:
+            self.on_present(member)
         return self._tell(joined(member))
 
     def leave(self, member: Member) -> list[Delivery]:
@@ -94,9 +103,15 @@ class Realm:
         self._sessions[authid] -= 1
         if not self._sessions[authid]:
             del self._sessions[authid]
+        if self.on_present is not None:
+            self.on_present(member)
         deliveries = self.dealer.leave(member) + self.broker.leave(member)
         return deliveries + self._tell(left(member))
 
     def sessions_of(self, authid: str) -> int:
+        """How many sessions this user has, on all nodes."""
+        return self._sessions.get(authid, 0) + self.sessions_elsewhere.get(authid, 0)
+
+    def sessions_here(self, authid: str) -> int:
         """How many members have this authid."""
         return self._sessions.get(authid, 0)

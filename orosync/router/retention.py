@@ -29,8 +29,8 @@ OF_A_TOPIC = 16
 @attrs.define(eq=False)
 class Retained:
     """An event as it was published. ``extra_details`` are the keys of its details that do not depend on the
-    subscription. ``excluded`` is the session of a publisher that excluded itself. ``size`` is roughly its size in
-    bytes."""
+    subscription. ``excluded`` is the session of a publisher that excluded itself. ``at`` is its place in the order of
+    all nodes, 0.0 where there are none. ``size`` is roughly its size in bytes."""
 
     topic: str
     publication: int
@@ -38,6 +38,7 @@ class Retained:
     extra_details: ExtraDetails
     filters: Filters | None
     excluded: int | None
+    at: float = 0.0
     size: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -51,8 +52,17 @@ class Retained:
         return self.filters is None and self.excluded is None
 
     @property
+    def order(self) -> tuple[float, int]:
+        """Of two events of a topic the one with the greater order supersedes the other, on all nodes."""
+        return self.at, self.publication
+
+    @property
     def for_none(self) -> bool:
         return self.filters is not None and self.filters.eligible == frozenset()
+
+    def covers(self, older: Retained) -> bool:
+        """Whether no subscriber will get ``older`` any more because of this event."""
+        return self.for_all or (older.filters, older.excluded) == (self.filters, self.excluded)
 
     def reaches(self, member: Member) -> bool:
         """Whether ``member`` would have got it at publication."""
@@ -74,12 +84,16 @@ class Retention:
 
     ``of_a_topic`` bounds the events of one topic. ``dropped`` counts the events that were dropped over a bound, and
     ``on_dropped`` is called for each. ``named``: by session id, the events that name that session.
+
+    ``moment``, where there are other nodes, gives the place of an event of this node in the order of all: each greater
+    than all before. ``newest`` is the publication id of the event that was given one last, also if no subscriber here
+    can get it, and ``newest_at`` its place.
     """
 
     def __init__(self, members: Mapping[int, Member], most: int = EVENTS, most_bytes: int = BYTES) -> None:
         self._members = members
-        self._most = most
-        self._most_bytes = most_bytes
+        self.most = most
+        self.most_bytes = most_bytes
         self._bytes = 0
         self._events: dict[str, list[Retained]] = {}
         self._ages: dict[Retained, None] = {}
@@ -88,6 +102,8 @@ class Retention:
         self.of_a_topic = OF_A_TOPIC
         self.dropped = 0
         self.on_dropped: Callable[[], None] | None = None
+        self.moment: Callable[[], float] | None = None
+        self.newest, self.newest_at = 0, 0.0
 
     def __len__(self) -> int:
         return len(self._ages)
@@ -100,30 +116,37 @@ class Retention:
         extra_details: ExtraDetails | None,
         filters: Filters | None,
         excluded: int | None,
+        at: float = 0.0,
     ) -> None:
-        """Retain an event, in the place of older ones for the same receivers."""
+        """Retain an event, in the place of older ones for the same receivers. ``at``: of another node's event, its
+        place in the order of all nodes; it may come later than one that supersedes it."""
         if topic in self.never:
             return
+        if not at and self.moment is not None:
+            at = self.moment()
+            self.newest, self.newest_at = publication, at
         here = self._members.keys()
         filters = None if filters is None else filters.among(here)
         event = Retained(
-            topic, publication, payload, extra_details or EMPTY, filters, excluded if excluded in here else None
+            topic, publication, payload, extra_details or EMPTY, filters, excluded if excluded in here else None, at
         )
-        if event.for_none:
+        if event.for_none or (at and self._is_late(event)):
             return
         self._supersede(event)
-        if event.size > self._most_bytes:
+        if event.size > self.most_bytes:
             self._count()
             return
         events = self._events.setdefault(topic, [])
         events.append(event)
+        if at and len(events) > 1 and events[-2].at > at:
+            events.sort(key=lambda one: one.order)
         self._ages[event] = None
         self._bytes += event.size
         for session in event.sessions():
             self.named.setdefault(session, set()).add(event)
         if len(events) > self.of_a_topic:
             self._drop(next((one for one in events if not one.for_all), events[0]))
-        while len(self._ages) > self._most or self._bytes > self._most_bytes:
+        while len(self._ages) > self.most or self._bytes > self.most_bytes:
             self._drop(next(iter(self._ages)))
 
     def for_member(self, member: Member, topic: str, match: Match) -> list[Retained]:
@@ -151,12 +174,23 @@ class Retention:
             elif event.for_all:
                 self._supersede(event)
 
+    def _is_late(self, event: Retained) -> bool:
+        """Whether a later event supersedes this one, or it is kept already."""
+        return any(
+            one.publication == event.publication
+            or (
+                one.order > event.order
+                and (one.for_all or (one.filters, one.excluded) == (event.filters, event.excluded))
+            )
+            for one in self._events.get(event.topic, ())
+        )
+
     def _supersede(self, event: Retained) -> None:
         """Remove older events that no subscriber will get any more because of ``event``."""
         for older in list(self._events.get(event.topic, ())):
-            if older is event:
+            if older is event or older.at > event.at:
                 break
-            if event.for_all or (older.filters, older.excluded) == (event.filters, event.excluded):
+            if event.covers(older):
                 self._remove(older)
 
     def _drop(self, event: Retained) -> None:

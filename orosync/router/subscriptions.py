@@ -5,12 +5,14 @@ One Subscription for each (topic, match), shared by all its members (WAMP, "Subs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from orosync.clocks import Now, epoch
 from orosync.model import Match
 from orosync.router.deliveries import Audience, Member
 from orosync.router.patterns import UriIndex
+from orosync.wamp.ids import LARGEST
 from orosync.wamp.meta_topics import TOPICS, matched_by
 
 
@@ -18,9 +20,9 @@ class Subscription:
     """``members``, by session id, in the order they subscribed; never empty while it is filed, unless it is ``kept``.
 
     ``created``: when, in seconds since 1970. ``meta_topics``: WAMP's own topics that it matches. ``plain``: when its
-    last member leaves, its entry in the index is removed, and nothing else has to be done. ``route`` is what its topic
-    is counted under, and by which rules; it belongs to the code that counts. ``own``: how many of its members are
-    orosync itself.
+    last member leaves, its entry in the index is removed, and nothing else has to be done: nobody is told.
+    ``route`` is what its topic is counted under, and by which rules; it belongs to the code that counts. ``own``: how
+    many of its members are orosync itself.
     """
 
     __slots__ = (
@@ -65,20 +67,50 @@ class Subscription:
         return audience
 
 
-class Subscriptions:
-    """All subscriptions of one realm, filed by topic and by id. Ids are small integers, never used twice.
+class SubscriptionObserver(Protocol):
+    """Is told when a subscription begins and ends, not who joins it. It must not raise."""
 
-    ``meta_listeners``: the meta topics that have subscribers. ``now`` tells the time of day, in seconds since 1970.
+    def filed(self, subscription: Subscription) -> None: ...
+
+    def dropped(self, subscription: Subscription) -> None: ...
+
+
+class Subscriptions:
+    """All subscriptions of one realm, filed by topic and by id.
+
+    ``ids`` gives the id of a new one; None: small integers, never used twice. ``meta_listeners``: the meta topics that
+    have subscribers. ``now`` tells the time of day, in seconds since 1970.
     """
 
-    __slots__ = ("_by_id", "_last", "_now", "index", "meta_listeners")
+    __slots__ = ("_by_id", "_elsewhere", "_ids", "_last", "_now", "_observer", "index", "meta_listeners")
 
-    def __init__(self, now: Now = epoch) -> None:
+    def __init__(self, now: Now = epoch, ids: Callable[[str, Match], int] | None = None) -> None:
         self.index: UriIndex[Subscription] = UriIndex()
         self.meta_listeners: frozenset[str] = frozenset()
         self._by_id: dict[int, Subscription] = {}
+        self._ids = ids or self._counted
         self._now = now
         self._last = 0
+        self._elsewhere: frozenset[str] = frozenset()
+        self._observer: SubscriptionObserver | None = None
+
+    def observe(self, observer: SubscriptionObserver) -> None:
+        """From now on tell ``observer``. Members that leave cost more then: see ``Subscription.plain``."""
+        self._observer = observer
+        for subscription in self:
+            subscription.plain = False
+
+    def listen_elsewhere(self, topics: frozenset[str]) -> None:
+        """From now on these meta topics have subscribers on other nodes."""
+        self._elsewhere = topics
+        self._gather_meta_listeners()
+
+    def _gather_meta_listeners(self) -> None:
+        self.meta_listeners = self._elsewhere.union(topic for topic in TOPICS if self.index.matching(topic))
+
+    def _counted(self, topic: str, match: Match) -> int:
+        self._last += 1
+        return self._last
 
     def __iter__(self) -> Iterator[Subscription]:
         for match in Match:
@@ -96,12 +128,17 @@ class Subscriptions:
         return subscription
 
     def _file(self, topic: str, match: Match) -> Subscription:
-        self._last += 1
-        subscription = Subscription(self._last, topic, match, self._now())
+        number = self._ids(topic, match)
+        while number in self._by_id:  # hashes may collide; counted ones do not
+            number = number % LARGEST + 1
+        subscription = Subscription(number, topic, match, self._now())
         self.index.add(topic, match, subscription)
         self._by_id[subscription.id] = subscription
         if subscription.meta_topics:
             self.meta_listeners = self.meta_listeners.union(subscription.meta_topics)
+        if self._observer is not None:
+            subscription.plain = False
+            self._observer.filed(subscription)
         return subscription
 
     def _drop(self, subscription: Subscription) -> None:
@@ -113,7 +150,9 @@ class Subscriptions:
         self.index.remove(subscription.topic, subscription.match)
         del self._by_id[subscription.id]
         if subscription.meta_topics:
-            self.meta_listeners = frozenset(topic for topic in TOPICS if self.index.matching(topic))
+            self._gather_meta_listeners()
+        if self._observer is not None:
+            self._observer.dropped(subscription)
 
     def get(self, topic: str, match: Match) -> Subscription | None:
         """The subscription to exactly this topic or pattern, if there is one."""

@@ -22,7 +22,7 @@ from orosync.errors import CallFailed, NotCarriable, ProtocolViolation, RequestE
 from orosync.interfaces import ICaller, ILocalSession, IPublisher
 from orosync.model import EMPTY, Match, Principal
 from orosync.router.deliveries import Delivery, Member
-from orosync.router.filters import Filters, PublishOptions
+from orosync.router.filters import Filters
 from orosync.session.dispatch import LocalWire
 from orosync.session.realm_context import RealmContext
 from orosync.session.replies import wait_for
@@ -52,15 +52,17 @@ _WIRE = LocalWire()
 
 @implementer(IPublisher, ICaller)
 class LocalMember:
-    """orosync in one realm. ``most`` bounds its calls under way."""
+    """orosync in one realm. ``most`` bounds its calls under way. ``here``: what it publishes is for subscribers of this
+    node alone, since every node publishes the same."""
 
     _log = Logger()
 
-    def __init__(self, realm_context: RealmContext, most: int = MOST) -> None:
+    def __init__(self, realm_context: RealmContext, most: int = MOST, *, here: bool = False) -> None:
         self._broker, self._dealer = realm_context.realm.broker, realm_context.realm.dealer
-        self._dispatcher, self._deliver = realm_context.dispatcher, realm_context.dispatcher.deliver
+        self._deliver = realm_context.dispatcher.deliver
         self._member = Member(realm_context.own_id(), OROSYNC, wire=_WIRE, push=self._push, tell=self._tell)
         self._most = most
+        self._here = here
         self._calls: dict[int, Deferred[Answer]] = {}
         self._last = 0
         self._procedures: dict[int, Procedure] = {}
@@ -73,10 +75,15 @@ class LocalMember:
         kwargs: Mapping[str, Any] | None = None,
         *,
         eligible: Sequence[int] | None = None,
+        user: str = "",
     ) -> int:
-        """See IPublisher. Raises NotCarriable if the values have no JSON form."""
-        options = PublishOptions(filters=None if eligible is None else Filters(eligible=frozenset(eligible)))
-        _, deliveries = self._dispatcher.publish(self._broker, topic, Payload.of(args, kwargs), None, options)
+        """See IPublisher; ``user``: only for this user, on all nodes. Raises NotCarriable if the values have
+        no JSON form."""
+        sessions = None if eligible is None else frozenset(eligible)
+        users = frozenset([user]) if user else None
+        filters = None if sessions is None and users is None else Filters(eligible=sessions, eligible_authid=users)
+        _, deliveries = self._broker.publish(topic, Payload.of(args, kwargs), filters=filters, here=self._here)
+        self._deliver(deliveries)
         return sum(len(delivery.receivers) for delivery in deliveries)
 
     # -- as a subscriber

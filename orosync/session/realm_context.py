@@ -14,7 +14,7 @@ from orosync.clocks import Now
 from orosync.config.realms import RealmSection
 from orosync.errors import SHOWN
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
-from orosync.model import ConnectionFacts, Principal, SessionFacts
+from orosync.model import ConnectionFacts, Match, Principal, SessionFacts
 from orosync.router.deliveries import Member
 from orosync.router.history import Both, HistoryLimits, PublicationObserver, Recorder
 from orosync.router.realm import Realm
@@ -206,10 +206,12 @@ def make_realm_context(
     dispatcher: Dispatcher,
     clock: IReactorTime,
     now: Now,
+    subscription_ids: Callable[[str, Match], int] | None = None,
 ) -> RealmContext:
-    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
+    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970; ``subscription_ids``
+    as for ``Realm``."""
     return RealmContext(
-        make_realm(section, now, clock.seconds),
+        make_realm(section, now, clock.seconds, subscription_ids),
         chain,
         authenticators,
         journal,
@@ -222,7 +224,12 @@ def make_realm_context(
     )
 
 
-def make_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
+def make_realm(
+    section: RealmSection,
+    now: Now,
+    seconds: Callable[[], float] = float,
+    subscription_ids: Callable[[str, Match], int] | None = None,
+) -> Realm:
     """The realm; ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans."""
     return Realm(
         section.name,
@@ -232,4 +239,5 @@ def make_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = f
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,
         history=[HistoryLimits(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
+        subscription_ids=subscription_ids,
     )

@@ -1,0 +1,1 @@
+"""One realm on several nodes: tests of each subject, and of all of them together."""
