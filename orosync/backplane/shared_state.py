@@ -83,7 +83,7 @@ class SharedState:
         self.dropped = 0
         self._claims: dict[str, _Held] = {}
         self._keys: dict[str, set[str]] = {}
-        self._done: dict[str, float] = {}
+        self._done: dict[str, str] = {}
         self._ends: list[tuple[float, str]] = []
         self._areas: dict[str, _Area] = {}
         self._kept = 0
@@ -158,17 +158,17 @@ class SharedState:
 
     # -- once
 
-    def once(self, key: str, seconds: float) -> bool:
+    def once(self, key: str, seconds: float, by: str = "") -> bool:
         """As ``IBackplane.once``. Unavailable when too many keys are remembered: to say "first" would be a guess."""
         now = self._seconds()
         ends, done = self._ends, self._done
         while ends and ends[0][0] <= now:
             del done[heappop(ends)[1]]
         if key in done:
-            return False
+            return bool(by) and done[key] == by
         if len(done) >= self._most_once:
             raise Unavailable("backplane_down", f"{len(done)} keys are remembered, no more can be")
-        done[key] = now + seconds
+        done[key] = by
         heappush(ends, (now + seconds, key))
         return True
 

@@ -154,6 +154,7 @@ class Once(SharedStateCase):
         """The first who asks is told True, until the time is over."""
         self.assertEqual([self.state.once("k", 10) for _ in range(3)], [True, False, False])
         self.assertTrue(self.state.once("l", 5))
+        self.assertEqual([self.state.once("m", 20, by) for by in ("x", "x", "y", "")], [True, True, False, False])
         self.clock.advance(9.9)
         self.assertFalse(self.state.once("k", 10))
         self.clock.advance(0.1)
