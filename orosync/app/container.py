@@ -45,6 +45,7 @@ from orosync.identity.factory import (
     ticket_authenticator,
 )
 from orosync.identity.hasher import Hasher
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.identity.shared_passwords import Sharing
 from orosync.identity.single_flight import SessionLookups
 from orosync.identity.ticket import ReplayCache
@@ -69,7 +70,7 @@ class Container:
 
     ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
     once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
-    ``databases`` has those of directories, by their names.
+    ``databases`` has those of directories, ``failures`` the failed attempts of authenticators, by their names.
     """
 
     def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
@@ -80,7 +81,7 @@ class Container:
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
         self.dispatcher = Dispatcher(self.journal, reactor.seconds)
         self.demo_users = demo_users()
-        self._used_tickets = ReplayCache()
+        self.failures: dict[str, FailureBuckets] = {}
         self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []
         self.titles: dict[int, str] = {}
@@ -167,12 +168,11 @@ class Container:
         if isinstance(section, CookieSection):
             return self._cookies(section)
         if isinstance(section, Method):
-            return method_authenticator(section, self.journal, self.reactor, self.now)
+            return method_authenticator(section, self.journal, self.reactor, self.now, self._failures(name))
         if isinstance(section, RemoteAuthenticatorSection):
             realms = self.configuration.realms
-            return remote_authenticator(
-                section, self.authorizer_factory.caller, realms, self.journal, self.reactor, self.now
-            )
+            caller, failures = self.authorizer_factory.caller, self._failures(name)
+            return remote_authenticator(section, caller, realms, self.journal, self.reactor, self.now, failures)
         authenticator: IAuthenticator = self._foreign("authenticator", section, IAuthenticator)
         return authenticator
 
@@ -190,7 +190,16 @@ class Container:
             publisher_right=self.publisher_right,
             used=self._used_tickets,
             shared=self.sharing.of(section.directory, directory, section.accept_disabled),
+            failures=self._failures(section.name, FailureBuckets(section.failure_rate, section.failure_burst)),
         )
+
+    def _failures(self, name: str, buckets: FailureBuckets | None = None) -> FailureBuckets:
+        """Those of the authenticator ``name``."""
+        return self.failures.setdefault(name, FailureBuckets() if buckets is None else buckets)
+
+    @cached_property
+    def _used_tickets(self) -> ReplayCache:
+        return ReplayCache()
 
     def _cookies(self, section: CookieSection) -> CookieAuthenticator:
         store, directory = self.session_stores.get(section.sessions), self.directories.get(section.directory)
@@ -207,6 +216,7 @@ class Container:
             role=section.role,
             prolongs=store.prolongs,
             recheck_interval=section.recheck,
+            failures=self._failures(section.name),
         )
 
     @cached_property

@@ -111,6 +111,7 @@ def ticket_authenticator(
     publisher_right: PublisherRight,
     used: ReplayCache,
     shared: SharedPasswords,
+    failures: FailureBuckets,
 ) -> TicketAuthenticator:
     """The authenticator of ``section``, for users of ``directory``."""
     known = [section.secret] + ([section.previous_secret] if section.previous_secret is not None else [])
@@ -129,34 +130,43 @@ def ticket_authenticator(
         accept_without_password=section.accept_without_password,
         shared=shared,
         used=used if section.single_use else None,
-        failures=FailureBuckets(section.failure_rate, section.failure_burst),
+        failures=failures,
     )
     return TicketAuthenticator(
         settings, [secret.value for secret in known], hasher, accept_published=section.accept_published_secret
     )
 
 
-def method_authenticator(section: Method, journal: IJournal, clock: Any, now: Now) -> IAuthenticator:
+def method_authenticator(
+    section: Method, journal: IJournal, clock: Any, now: Now, failures: FailureBuckets
+) -> IAuthenticator:
     """The authenticator of ``section``, with the users that are written in it. ``clock`` is the reactor, in whose
     threads passwords are verified."""
     name = section.name
     users = [Account(one.authid, one.role, _value(one.secret), one.identifiers) for one in section.user]
     if isinstance(section, CertificateSection):
-        return CertificateAuthenticator(name, users, journal, clock, now)
+        return CertificateAuthenticator(name, users, journal, clock, now, failures=failures)
     if isinstance(section, CryptosignSection):
         required = section.channel_binding == "required"
         return CryptosignAuthenticator(
-            name, users, journal, clock, now, private_key=_value(section.key), binding_required=required
+            name,
+            users,
+            journal,
+            clock,
+            now,
+            private_key=_value(section.key),
+            binding_required=required,
+            failures=failures,
         )
     if isinstance(section, PasswordSection):
 
         def in_thread(work: Callable[..., bool], *args: Any) -> Deferred[bool]:
             return deferToThreadPool(clock, clock.getThreadPool(), work, *args)
 
-        return PasswordAuthenticator(name, users, journal, clock, now, in_thread=in_thread)
+        return PasswordAuthenticator(name, users, journal, clock, now, in_thread=in_thread, failures=failures)
     decoy_secret = _value(section.decoy_secret)
     if isinstance(section, WampCraSection):
-        return WampCraAuthenticator(name, users, journal, clock, now, decoy_secret=decoy_secret)
+        return WampCraAuthenticator(name, users, journal, clock, now, decoy_secret=decoy_secret, failures=failures)
     return ScramAuthenticator(
         name,
         users,
@@ -167,6 +177,7 @@ def method_authenticator(section: Method, journal: IJournal, clock: Any, now: No
         iterations=section.iterations,
         memory=None if section.memory is None else section.memory // 1024,
         decoy_secret=decoy_secret,
+        failures=failures,
     )
 
 
@@ -177,6 +188,7 @@ def remote_authenticator(
     journal: IJournal,
     clock: IReactorTime,
     now: Now,
+    failures: FailureBuckets,
 ) -> RemoteAuthenticator:
     """The authenticator of ``section``; it may send clients to those of ``realms`` that name it."""
     allowed = frozenset(one.name for one in realms.values() if section.name in one.authenticators)
@@ -192,6 +204,7 @@ def remote_authenticator(
         registered_by=section.registered_by,
         realm=section.realm,
         timeout=section.timeout,
+        failures=failures,
     )
 
 

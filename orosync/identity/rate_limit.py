@@ -23,13 +23,17 @@ MOST_ADDRESSES = 10_000
 
 class FailureBuckets:
     """``burst`` failures at once, then ``rate`` a second. Beyond ``limit`` groups the one whose last failure is oldest
-    is forgotten; its bucket would have been full first."""
+    is forgotten; its bucket would have been full first.
+
+    With several nodes each tells the others what it has counted (``untold``) and adds what they have (``add``).
+    """
 
     def __init__(self, rate: float = 20.0, burst: int = 100, limit: int = MOST_ADDRESSES) -> None:
         self._rate = rate
         self._burst = burst
         self._limit = limit
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # group: tokens left, at
+        self._untold: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -45,7 +49,18 @@ class FailureBuckets:
 
     def record(self, group: str, now: float) -> None:
         """``group`` has failed once."""
-        self._buckets[group] = (max(self._tokens(group, now) - 1.0, 0.0), now)
+        self.add(group, now, 1)
+        if self._untold is not None and (group in self._untold or len(self._untold) < self._limit):
+            self._untold[group] = self._untold.get(group, 0) + 1
+
+    def untold(self) -> dict[str, int]:
+        """The failures by group since this was last asked; from the first time on they are counted for it."""
+        told, self._untold = self._untold or {}, {}
+        return told
+
+    def add(self, group: str, now: float, count: int) -> None:
+        """``group`` has failed ``count`` times, here or at another node."""
+        self._buckets[group] = (max(self._tokens(group, now) - count, 0.0), now)
         self._buckets.move_to_end(group)
         if len(self._buckets) > self._limit:
             self._buckets.popitem(last=False)

@@ -15,12 +15,14 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import unquote_to_bytes
 
 import attrs
+from twisted.internet.defer import Deferred
 
-from orosync.errors import Refused
+from orosync.errors import Refused, Unavailable
 from orosync.identity.digests import message_digest
 
 MOST_VARIABLES = 1000
@@ -41,6 +43,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 REMEMBERED = 50_000
 """Used tickets that are remembered."""
+
+ASKED_FOR = 60.0
+"""Seconds for which the other nodes remember a ticket beyond its life: their clocks may differ."""
+
+Once = Callable[[str, float, str], Deferred[bool]]
+"""Asks all nodes of the router, see IBackplane.once: a key, seconds, and who may come again ("" for nobody)."""
 
 
 @attrs.frozen
@@ -177,11 +185,34 @@ class ReplayCache:
     PHP reconnects with the ticket that it has. Tickets are remembered by what the digest signs: with another spelling
     of the username it is still the same ticket. No clock makes one forgotten: when the time of day is set back an old
     ticket is valid again, but still used. Beyond ``limit`` the oldest is forgotten and good once more until it expires.
+
+    ``once`` asks the memory of all nodes, where there are several. While it cannot be asked, users are refused; the
+    back end is not, which may publish to this node's clients then, and for which this node's memory is enough.
     """
 
-    def __init__(self, limit: int = REMEMBERED) -> None:
+    def __init__(self, limit: int = REMEMBERED, once: Once | None = None) -> None:
         self._limit = limit
+        self._once = once
         self._users: dict[bytes, tuple[str, bytes]] = {}
+
+    async def take(self, ticket: Ticket, group: str, seconds: float) -> None:
+        """As ``use``, on all nodes; ``ticket`` lives for ``seconds`` at most.
+
+        Unavailable("backplane_down") for a user's ticket, which is not used then, when the others cannot be asked."""
+        self.use(ticket, group)
+        if self._once is None:
+            return
+        by = f"{group} {ticket.key.hex()}" if ticket.is_back_end else ""
+        try:
+            free = await self._once(f"ticket {ticket.signed.hex()}", seconds + ASKED_FOR, by)
+        except Unavailable as refusal:
+            if ticket.is_back_end:
+                return
+            self._users.pop(ticket.signed, None)
+            raise Unavailable("backplane_down", f"other nodes cannot be asked about the ticket: {refusal}") from None
+        if not free:
+            who = "the back end" if ticket.is_back_end else repr(ticket.username)
+            raise Refused("used", f"ticket of {who}: it has been used already, at another node")
 
     def use(self, ticket: Ticket, group: str) -> None:
         """A valid ``ticket`` from ``group`` (``headers.address_group``) is used.

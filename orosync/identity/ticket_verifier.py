@@ -184,7 +184,7 @@ class TicketVerifier:
 
         Reason codes of Refused: malformed, expired, future, authid_mismatch, no_publish_right, unknown_user,
         bad_digest, disabled, no_password, shared_password, used; of Unavailable: too_many_failures, hash_queue_full,
-        hasher_down, directory_down.
+        hasher_down, directory_down, backplane_down.
         """
         exempt, ticket = False, None
         try:
@@ -198,7 +198,7 @@ class TicketVerifier:
                 self._settings.failures.check(group, self._settings.clock.seconds(), "tickets")
             principal = await self._verified(ticket, group)
             if self._settings.used is not None:
-                self._settings.used.use(ticket, group)
+                await self._settings.used.take(ticket, group, self._settings.ttl + self._settings.future)
         except Refused as refusal:
             raise self.failed(facts, _with_user(refusal, ticket), exempt) from None
         self._settings.journal.count("ticket", "accepted")

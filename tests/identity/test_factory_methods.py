@@ -16,6 +16,7 @@ from orosync.config.credentials import Secret
 from orosync.config.realms import RealmSection
 from orosync.errors import Refused
 from orosync.identity.factory import method_authenticator, remote_authenticator
+from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import AuthenticationStep, HelloDetails, IAuthenticator
 from orosync.testing import RecordingJournal, ScriptedCaller, connection_facts
 from tests.identity.method_fixtures import SECRET
@@ -32,7 +33,7 @@ def _the(caller: ScriptedCaller, realm: str) -> ScriptedCaller:
 
 class Making(SynchronousTestCase):
     def made(self, section: sections.Method) -> IAuthenticator:
-        authenticator = method_authenticator(section, RecordingJournal(), Clock(), float)
+        authenticator = method_authenticator(section, RecordingJournal(), Clock(), float, FailureBuckets())
         verifyObject(IAuthenticator, authenticator)
         self.assertEqual(authenticator.name, "door")
         return authenticator
@@ -57,7 +58,9 @@ class Making(SynchronousTestCase):
         }
         for realm, led in (("shop", True), ("admin", False)):
             caller = ScriptedCaller(([{"role": "user", "realm": realm}], {}))
-            made = remote_authenticator(section, partial(_the, caller), realms, RecordingJournal(), Clock(), float)
+            made = remote_authenticator(
+                section, partial(_the, caller), realms, RecordingJournal(), Clock(), float, FailureBuckets()
+            )
             verifyObject(IAuthenticator, made)
             hello = HelloDetails("oro", "anna", ("ticket",), {})
             challenge = self.successResultOf(made.at_hello(connection_facts(), hello, "ticket", 1))

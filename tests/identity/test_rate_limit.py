@@ -65,3 +65,40 @@ class Buckets(SynchronousTestCase):
         self.assertEqual(len(buckets), 50)
         self.assertTrue(buckets.exhausted("a999", 0.0))
         self.assertFalse(buckets.exhausted("a0", 0.0))
+
+
+class SeveralNodes(SynchronousTestCase):
+    """What one node counts the others add to theirs."""
+
+    def test_an_address_that_goes_from_node_to_node(self) -> None:
+        """It has one burst with all of them together, once they have told each other."""
+        nodes = [FailureBuckets(burst=10) for _ in range(3)]
+        for node in nodes:
+            self.assertEqual(node.untold(), {})
+        for node in nodes[:2]:
+            for _ in range(5):
+                node.record("a", 0.0)
+        for teller in nodes:
+            told = teller.untold()
+            for node in nodes:
+                if node is not teller:
+                    for group, count in told.items():
+                        node.add(group, 0.0, count)
+        self.assertEqual([node.exhausted("a", 0.0) for node in nodes], [True] * 3)
+        self.assertEqual([node.untold() for node in nodes], [{}] * 3, "what was told is told again")
+
+    def test_one_process_counts_once(self) -> None:
+        """Nothing is kept for others who never ask."""
+        buckets = FailureBuckets()
+        buckets.record("a", 0.0)
+        self.assertIsNone(buckets._untold)
+
+    def test_bound(self) -> None:
+        """What waits to be told is bounded as the buckets are."""
+        buckets = FailureBuckets(limit=50)
+        buckets.untold()
+        for number in range(1000):
+            buckets.record(f"a{number}", 0.0)
+        buckets.record("a0", 0.0)
+        told = buckets.untold()
+        self.assertEqual((len(told), told["a0"]), (50, 2))
