@@ -8,7 +8,6 @@ Everything happens in a later turn: with twisted.internet.task.Clock, ``clock.ad
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from orosync.backplane.shared_state import SharedState
 from orosync.errors import NodeNameTaken, Unavailable
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser
 
@@ -43,10 +43,11 @@ class MemoryEngine:
         self._nodes: dict[str, MemoryBackplane] = {}
         self._away = False
         self._parted: set[frozenset[str]] = set()
-        self._claims: dict[str, tuple[str, dict[str, float]]] = {}
-        self._once: dict[str, tuple[float, str]] = {}  # until, by
-        self._kept: dict[str, dict[str, bytes]] = {}
-        self._logs: dict[str, deque[bytes]] = {}
+        self.state = self._empty_state()
+
+    def _empty_state(self) -> SharedState:
+        """Its time is never 0."""
+        return SharedState(self.clock.seconds, lambda: 1.0 + self.clock.seconds())
 
     def adapter(self) -> MemoryBackplane:
         """The backplane of one more node."""
@@ -64,8 +65,10 @@ class MemoryEngine:
         """They can again; ``empty``: the engine has forgotten everything. NodeNameTaken if a name has gone to another
         process."""
         if empty:
-            for kept in (self._claims, self._once, self._kept, self._logs):
-                kept.clear()
+            self.state = self._empty_state()
+            for adapter in self._nodes.values():
+                if adapter.leased:
+                    self.state.join(adapter.node, adapter.boot)
         if not nodes:
             self._away = False
         for adapter in [self._nodes[name] for name in nodes or self._nodes]:
@@ -94,10 +97,6 @@ class MemoryEngine:
 
     # -- what adapters use
 
-    def seconds(self) -> float:
-        """The engine's time, which is never 0."""
-        return 1.0 + self.clock.seconds()
-
     def reachable(self) -> bool:
         """Whether a node that starts can reach the engine."""
         return not self._away
@@ -117,6 +116,8 @@ class MemoryEngine:
         """A node has its lease (again)."""
         self.register(adapter)
         adapter.leased = True
+        if self.state.nodes.get(adapter.node) != adapter.boot:
+            self.state.join(adapter.node, adapter.boot)
         for other in list(self._nodes.values()):
             if other is not adapter and other.leased:
                 other.sees(adapter)
@@ -127,8 +128,7 @@ class MemoryEngine:
         if self._nodes.get(adapter.node) is adapter and not adapter.running:
             del self._nodes[adapter.node]
         adapter.leased = False
-        for key in list(self._claims):
-            self.release(adapter.node, key)
+        self.state.leave(adapter.node, adapter.boot)
         for other in self._nodes.values():
             if other.available:
                 other.misses(adapter.node, adapter.boot, reason)
@@ -151,56 +151,6 @@ class MemoryEngine:
         for one in [batch] if self.spoil is None else self.spoil(sender, receiver, batch):
             if frozenset((sender, receiver)) not in self._parted and receiver in self._nodes:
                 self._nodes[receiver].tell("received", one, carried=True)
-
-    def claim(self, node: str, key: str, policy: str, since: float, force: bool) -> Claim:
-        """See IBackplane.claim."""
-        held, holders = self._claims.get(key, (policy, {}))
-        others = {name: its for name, its in holders.items() if name != node}
-        if others and not (policy and policy == held):
-            first, name = min((its, name) for name, its in others.items())
-            if not force and not (since and (since, node) < (first, name)):
-                return Claim(name, first)
-            others = {}
-        mine = min(one for one in (since, holders.get(node, 0.0), self.seconds()) if one)
-        self._claims[key] = policy, others | {node: mine}
-        return Claim("", mine)
-
-    def release(self, node: str, key: str) -> None:
-        """See IBackplane.release."""
-        _, holders = self._claims.get(key, ("", {}))
-        if holders.pop(node, None) is not None and not holders:
-            del self._claims[key]
-
-    def once(self, key: str, seconds: float, by: str) -> bool:
-        """See IBackplane.once."""
-        now = self.clock.seconds()
-        until, first = self._once.get(key, (now, ""))
-        if until > now:
-            return bool(by) and by == first
-        self._once[key] = now + seconds, by
-        return True
-
-    def put(self, area: str, key: str, value: bytes | None) -> None:
-        """See IBackplane.put; None removes."""
-        if value is not None:
-            self._kept.setdefault(area, {})[key] = value
-        else:
-            self._kept.get(area, {}).pop(key, None)
-
-    def load(self, area: str) -> Mapping[str, bytes]:
-        """See IBackplane.load."""
-        return dict(self._kept.get(area, {}))
-
-    def append(self, log: str, value: bytes, most: int, most_bytes: int) -> None:
-        """See IBackplane.append."""
-        values = self._logs.setdefault(log, deque())
-        values.append(value)
-        while len(values) > most or sum(map(len, values)) > most_bytes:
-            values.popleft()
-
-    def read(self, log: str) -> Sequence[bytes]:
-        """See IBackplane.read."""
-        return list(self._logs.get(log, ()))
 
 
 @implementer(IBackplane)
@@ -245,32 +195,32 @@ class MemoryBackplane:
             self._engine.carry(self.node, node, batch)
 
     def claim(self, key: str, policy: str, since: float = 0.0, force: bool = False) -> Deferred[Claim]:
-        return self._asked(lambda: self._engine.claim(self.node, key, policy, since, force))
+        return self._asked(lambda: self._engine.state.claim(self.node, key, policy, since, force))
 
     def release(self, key: str) -> None:
         if self.available:
-            self._engine.release(self.node, key)
+            self._engine.state.release(self.node, key)
 
     def once(self, key: str, seconds: float, by: str = "") -> Deferred[bool]:
-        return self._asked(lambda: self._engine.once(key, seconds, by))
+        return self._asked(lambda: self._engine.state.once(key, seconds, by))
 
     def put(self, area: str, key: str, value: bytes) -> None:
         if self.available:
-            self._engine.put(area, key, value)
+            self._engine.state.put(area, key, value)
 
     def remove(self, area: str, key: str) -> None:
         if self.available:
-            self._engine.put(area, key, None)
+            self._engine.state.remove(area, key)
 
     def load(self, area: str) -> Deferred[Mapping[str, bytes]]:
-        return self._asked(lambda: self._engine.load(area))
+        return self._asked(lambda: self._engine.state.load(area))
 
     def append(self, log: str, value: bytes, most: int, most_bytes: int) -> None:
         if self.available:
-            self._engine.append(log, value, most, most_bytes)
+            self._engine.state.append(log, value, most, most_bytes)
 
     def read(self, log: str) -> Deferred[Sequence[bytes]]:
-        return self._asked(lambda: self._engine.read(log))
+        return self._asked(lambda: self._engine.state.read(log))
 
     # -- what the engine uses
 

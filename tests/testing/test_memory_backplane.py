@@ -71,7 +71,7 @@ class Faults(SynchronousTestCase):
         self.assertNoResult(claimed)
         self.clock.advance(0)
         self.assertEqual(self.told(), ([], ["x"]))
-        self.assertEqual(self.successResultOf(claimed), Claim("", self.engine.seconds()))
+        self.assertEqual(self.successResultOf(claimed), Claim("", 1.0 + self.clock.seconds()))
 
     def test_parted(self) -> None:
         """Between parted nodes batches are lost, and nobody is told."""
