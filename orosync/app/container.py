@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -20,6 +21,7 @@ from orosync.clocks import Now, time_of_day
 from orosync.config import Configuration
 from orosync.config.attached import LISTENER
 from orosync.config.authentication import Method, RemoteAuthenticatorSection
+from orosync.config.backplane import LocalBackplaneSection
 from orosync.config.sections import (
     AnonymousSection,
     CookieSection,
@@ -51,7 +53,15 @@ from orosync.identity.single_flight import SessionLookups
 from orosync.identity.ticket import ReplayCache
 from orosync.identity.ticket_authenticator import TicketAuthenticator
 from orosync.identity.ticket_verifier import PublisherRight
-from orosync.interfaces import IAuthenticator, IAuthorizer, IDirectory, IHealthCheck, ISessionStore, ITopicWatcher
+from orosync.interfaces import (
+    IAuthenticator,
+    IAuthorizer,
+    IBackplane,
+    IDirectory,
+    IHealthCheck,
+    ISessionStore,
+    ITopicWatcher,
+)
 from orosync.model import Principal
 from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
@@ -62,6 +72,9 @@ from orosync.session.local import LocalMember, LocalSession
 from orosync.session.realm_context import RealmContext, make_realm_context
 from orosync.uplink.uplink import FEATURES, Uplink
 
+if TYPE_CHECKING:
+    from orosync.app.nodes import RouterNode
+
 T = TypeVar("T")
 
 
@@ -70,11 +83,20 @@ class Container:
 
     ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
     once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
-    ``databases`` has those of directories, ``failures`` the failed attempts of authenticators, by their names.
+    ``databases`` has those of directories, ``failures`` the failed attempts of authenticators, by their names. In a
+    worker, ``local`` joins it to the other workers, which share ``key``.
     """
 
-    def __init__(self, configuration: Configuration, reactor: Any, now: Now = time_of_day) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        reactor: Any,
+        now: Now = time_of_day,
+        local: IBackplane | None = None,
+        key: bytes = b"",
+    ) -> None:
         self.configuration = configuration
+        self._local, self._key = local, key
         self.reactor = reactor
         self.now = now
         self.journal = Journal(reactor, debug=configuration.router.log_level == "debug")
@@ -103,13 +125,28 @@ class Container:
         self.session_stores  # noqa: B018 (made when asked for, so that its faults are found)
         for name in self.configuration.uplinks:
             self._attempt(self._uplink, name, hosted[name])
+        node = self.node
         if self._faults or authorizers is None:
             raise ConfigError(self._faults)
         self.authorizer_factory.put(authorizers)
         oro = hosted.get(self.configuration.notifications.realm)
         if oro is not None:
             oro.watch(self._watchers(LocalMember(oro, here=True)))
+        if node is not None:
+            node.share(hosted, self.failures)
         return hosted
+
+    @cached_property
+    def node(self) -> RouterNode | None:
+        """This process as one of several nodes; None where it has no others beside it."""
+        section = self.configuration.backplane
+        if section is None or (isinstance(section, LocalBackplaneSection) and self._local is None):
+            return None
+        nodes = import_module("orosync.app.nodes")  # what a router of one process does not need
+        made: RouterNode | None = self._attempt(
+            nodes.RouterNode, self.configuration, self.reactor, self.journal, self._local, self._key
+        )
+        return made
 
     def check(self) -> None:
         """Raise ConfigError with every fault found so far."""
@@ -199,7 +236,7 @@ class Container:
 
     @cached_property
     def _used_tickets(self) -> ReplayCache:
-        return ReplayCache()
+        return ReplayCache(once=None if self.node is None else self.node.once)
 
     def _cookies(self, section: CookieSection) -> CookieAuthenticator:
         store, directory = self.session_stores.get(section.sessions), self.directories.get(section.directory)

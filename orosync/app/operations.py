@@ -14,6 +14,7 @@ from orosync import __version__, registry
 from orosync.app import metrics
 from orosync.app.container import Container
 from orosync.app.metrics import METRICS, ProcessFigures, SubscriptionRoutes
+from orosync.config.operations import BACKPLANE
 from orosync.embedded.component import HostedComponent
 from orosync.errors import ConfigError
 from orosync.identity.cookie_authenticator import CookieAuthenticator
@@ -147,6 +148,9 @@ class Monitoring:
             self.health.add(Check(one.title, partial(_lookup, one), shared=True))
         for name, uplink in self._uplinks.items():
             self.health.add(Check(f"uplink:{name}", partial(_uplink, uplink), shared=True))
+        node = self._container.node
+        if node is not None:
+            self.health.add(Check(BACKPLANE, lambda: node.fault, shared=True))
         for component in self._components:
             self.health.add(Check(f"component:{component.name}", partial(getattr, component, "wrong")))
         self.health.add_source(self._plugin_checks)

@@ -215,6 +215,12 @@ class RouterService(MultiService):
         self._verbs.start()
         self._control.startService()
         self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
+        if self._container.node is None:
+            self._serve()
+        else:
+            self._container.node.join(self._ports.values(), self._serve)
+
+    def _serve(self) -> None:
         self._components.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
@@ -286,6 +292,8 @@ class RouterService(MultiService):
         clients = partial(drain, self._sessions, self._container.reactor, self._configuration.router.drain)
         await stop("clients", clients)
         await stop("components", self._components.stop)
+        if self._container.node is not None:
+            await stop("backplane", self._container.node.stop)
         await gatherResults(self._closing or [])
         self._revalidation.stop()
         self._reauthorization.stop()

@@ -29,6 +29,8 @@ REPEAT = 2
 ANEW = 4
 """Flag, with REPEAT: the sender of this batch knows nothing of the receiver and needs a snapshot."""
 
+SHORTEST_KEY = 16
+
 LONGEST_NAME = 255
 """Bytes of a node's name."""
 
@@ -58,21 +60,23 @@ class Envelope:
 
 
 class Envelopes:
-    """Makes and reads the envelopes of one node: ``node`` with ``boot`` (16 hexadecimal digits). ``key``: of all nodes.
+    """Makes and reads the envelopes of one node: ``node`` with ``boot`` (16 hexadecimal digits). ``key``: of all nodes;
+    a batch that was made with ``previous_key`` is read, too.
 
     ValueError for a name that is too long, a boot of another form, or a key of fewer than 16 bytes.
     """
 
-    def __init__(self, key: bytes, node: str, boot: str) -> None:
+    def __init__(self, key: bytes, node: str, boot: str, previous_key: bytes = b"") -> None:
         self._name = node.encode()
         self._boot = bytes.fromhex(boot)
         if not 0 < len(self._name) <= LONGEST_NAME:
             raise ValueError(f"a node's name has 1 to {LONGEST_NAME} bytes")
         if len(self._boot) != 8:
             raise ValueError("a boot has 16 hexadecimal digits")
-        if len(key) < 16:
-            raise ValueError("the key has at least 16 bytes")
-        self._keyed = hmac.new(key, digestmod="sha256")
+        keys = [key, previous_key] if previous_key else [key]
+        if any(len(one) < SHORTEST_KEY for one in keys):
+            raise ValueError(f"a key has at least {SHORTEST_KEY} bytes")
+        self._keyed, *self._before = (hmac.new(one, digestmod="sha256") for one in keys)
 
     def seal(self, receiver: bytes, flags: int, first: int, received: int, count: int, body: bytes) -> bytes:
         """The batch for the node whose boot is ``receiver``."""
@@ -95,9 +99,7 @@ class Envelopes:
         if version != VERSION:
             raise Refused("version", f"a batch of version {version}, this node has {VERSION}")
         view = memoryview(batch)
-        code = self._keyed.copy()
-        code.update(view[:-_CODE])
-        if not hmac.compare_digest(code.digest()[:_CODE], view[-_CODE:]):
+        if not (_signed(self._keyed, view) or any(_signed(keyed, view) for keyed in self._before)):
             raise Refused("bad_signature", "the batch was made with another key, or was changed")
         if receiver != self._boot:
             raise Refused("other_boot", "the batch is for another life of a node")
@@ -108,6 +110,12 @@ class Envelopes:
             raise Refused("malformed", "a header that no node makes")
         name, body = batch[_HEADER.size : end], view[end:-_CODE]
         return Envelope(flags, sender, first, received, count, name, body)
+
+
+def _signed(keyed: hmac.HMAC, batch: memoryview) -> bool:
+    code = keyed.copy()
+    code.update(batch[:-_CODE])
+    return hmac.compare_digest(code.digest()[:_CODE], batch[-_CODE:])
 
 
 def array(messages: list[bytes]) -> bytes:

@@ -43,7 +43,8 @@ _log = Logger()
 
 @implementer(IBackplaneUser)
 class Nodes:
-    """The node ``node`` and its peers. ``key``: the secret of all nodes of the router, at least 16 bytes.
+    """The node ``node`` and its peers. ``key``: the secret of all nodes of the router, at least 16 bytes; what was
+    signed with ``previous_key`` is accepted, too.
 
     ``resend_seconds`` and ``resend_bytes``: how long, and how much of, what a peer has not acknowledged is kept for it.
     ``boot`` is random unless given. Handlers and snapshots are registered before ``start``.
@@ -60,6 +61,7 @@ class Nodes:
         resend_seconds: float = RESEND_SECONDS,
         resend_bytes: int = RESEND_BYTES,
         boot: str = "",
+        previous_key: bytes = b"",
     ) -> None:
         self.backplane = backplane
         self.node = node
@@ -71,7 +73,7 @@ class Nodes:
         self._clock = clock
         self._journal = journal
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
-        self._envelopes = Envelopes(key, node, self.boot)
+        self._envelopes = Envelopes(key, node, self.boot, previous_key)
         self._known: dict[str, Peer] = {}
         self._by_boot: dict[bytes, Peer] = {}
         self._remembered: OrderedDict[str, tuple[int, int]] = OrderedDict()  # boot: numbers sent and received

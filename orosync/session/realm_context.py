@@ -51,8 +51,9 @@ class RealmContext:
 
     ``forwarders`` are the roles that may publish and call for other sessions (``forward_for``); ``mark`` tells this
     realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
-    that came. ``departures`` are the sessions that have left, the last one last. ``present`` counts those that are
-    there by protocol and role, orosync's own as "local".
+    that came. ``withholding``: publications that are to be acknowledged are refused, since other nodes cannot get them.
+    ``departures`` are the sessions that have left, the last one last. ``present`` counts those that are there by
+    protocol and role, orosync's own as "local".
     """
 
     realm: Realm
@@ -71,6 +72,7 @@ class RealmContext:
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     present: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     departures: deque[Departure] = attrs.field(factory=lambda: deque(maxlen=DEPARTURES), init=False)
+    withholding: bool = attrs.field(default=False, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
     _observer: PublicationObserver | None = attrs.field(default=None, init=False)
     _testaments: TestamentProcedures = attrs.field(init=False)

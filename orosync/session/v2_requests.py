@@ -132,6 +132,8 @@ class Requests:
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         raw, member, realm_context = message.options, self.member, self._realm_context
         options = PublishOptions.of(raw)
+        if options.acknowledge and realm_context.withholding:
+            raise RequestError(uris.UNAVAILABLE, "the router's other nodes cannot be reached: publish again later")
         disclose = decision.disclose or may_disclose(options.disclose, realm_context.disclosing)
         details = event_details(raw, self._forwards)
         sealed = described(raw, member.features, "publisher")

@@ -51,6 +51,17 @@ class Envelope(SynchronousTestCase):
             changed = BATCH[:place] + bytes([BATCH[place] ^ 1]) + BATCH[place + 1 :]
             self.assertEqual(self.code(changed), "bad_signature" if place else "version")
 
+    def test_while_the_key_is_changed(self) -> None:
+        """What was made with the previous key is read; this node signs with its own."""
+        old, new = b"o" * 32, b"n" * 32
+        both, before, after = Envelopes(new, "b", BEN, old), Envelopes(old, "a", ANNA), Envelopes(new, "a", ANNA)
+        for sender in (before, after):
+            self.assertEqual(both.open(sender.seal(bytes.fromhex(BEN), 0, 1, 0, 0, b"")).sender.hex(), ANNA)
+        batch = both.seal(bytes.fromhex(ANNA), 0, 1, 0, 0, b"")
+        self.assertEqual(after.open(batch).sender.hex(), BEN)
+        self.assertEqual(self.code(batch, before), "bad_signature")
+        self.assertEqual(self.code(BATCH, both), "bad_signature")
+
     def test_not_for_us(self) -> None:
         """Other keys, other receivers and own batches are refused; the version tells of itself without a signature."""
         self.assertEqual(self.code(BATCH, Envelopes(b"l" * 32, "b", BEN)), "bad_signature")

@@ -34,6 +34,19 @@ class PubSubTests(SynchronousTestCase):
         self.assertEqual((code, request), (17, 2))
         self.assertTrue(1 <= publication <= 2**53)
 
+    def test_acknowledge_while_withholding(self):
+        """A publication whose publisher would take it for delivered everywhere is refused; one that nobody answers is
+        delivered here."""
+        self.listener.ask([32, 1, {}, "a.b"])
+        self.fixture.realm_context.withholding = True
+        [error] = self.publisher.ask([16, 1, {"acknowledge": True}, "a.b", ["once"]])
+        self.assertEqual(error[:3] + error[4:5], [8, 16, 1, "wamp.error.unavailable"])
+        self.assertEqual(self.listener.heard(), [])
+        self.publisher.say([16, 2, {}, "a.b", ["twice"]], [16, 3, {"exclude_me": False}, "a.b", ["thrice"]])
+        self.assertEqual([event[4] for event in self.listener.heard()], [["twice"], ["thrice"]])
+        self.fixture.realm_context.withholding = False
+        self.assertEqual(self.publisher.ask([16, 4, {"acknowledge": True}, "a.b"])[0][0], 17)
+
     def test_publisher_exclusion(self):
         """A publisher hears itself only with exclude_me false."""
         self.publisher.ask([32, 1, {}, "a.b"])

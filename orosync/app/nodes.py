@@ -1,0 +1,188 @@
+"""This process as one node of its router: made from the configuration, joined before clients are admitted, left after
+they have gone.
+
+Only a router of several nodes imports this module, and all that belongs to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from itertools import islice
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from orosync import registry
+from orosync.app.process import fail_process
+from orosync.backplane.messages import Failures
+from orosync.backplane.nodes import Nodes
+from orosync.backplane.peer import Peer
+from orosync.config import redis_dsn
+from orosync.config.backplane import LocalBackplaneSection, PluginBackplaneSection, RedisBackplaneSection
+from orosync.config.settings import Configuration
+from orosync.errors import ConfigError, NodeNameTaken
+from orosync.identity.rate_limit import FailureBuckets
+from orosync.interfaces import IBackplane, IJournal
+from orosync.session.realm_context import RealmContext
+from orosync.trust_roots import trust_root_of
+
+TITLE = "backplane"
+
+TELL_FAILURES = 1.0
+"""Seconds between two messages about failed authentications."""
+
+GROUPS = 500
+"""Addresses in one of them."""
+
+SETTLE = 2.0
+"""Seconds that clients wait at most until the other nodes have told what they have."""
+
+LOOK = 0.05
+
+
+def backplane_of(configuration: Configuration, reactor: Any, journal: IJournal) -> IBackplane:
+    """That of Redis or a plugin. Raises ConfigError."""
+    section = configuration.backplane
+    if isinstance(section, PluginBackplaneSection):
+        factory = registry.resolve(TITLE, section.use, {}, IBackplane)
+        made: IBackplane = registry.create(TITLE, factory, IBackplane, TITLE, section.extra)
+        return made
+    assert isinstance(section, RedisBackplaneSection)
+    missing = registry.missing_module("txredisapi", "redis")
+    if missing:
+        raise ConfigError([f"[{TITLE}] use: redis {missing}"])
+    redis = import_module("orosync.backplane.redis")  # which workers of one machine do not need
+    root = trust_root_of(TITLE, section.ca)
+    dsn = redis_dsn.parse(section.dsn.value)
+    adapter: IBackplane = redis.RedisBackplane(dsn, section.prefix, reactor, journal, root, section.timeout)
+    return adapter
+
+
+class RouterNode:
+    """The node that [router] names. ``local`` joins the workers of one machine, which share ``key``; None: the
+    configuration says what joins the nodes. Raises ConfigError."""
+
+    _log = Logger()
+
+    def __init__(
+        self, configuration: Configuration, reactor: Any, journal: IJournal, local: IBackplane | None, key: bytes
+    ) -> None:
+        section = configuration.backplane
+        assert section is not None
+        previous = b""
+        if isinstance(section, LocalBackplaneSection):
+            assert local is not None
+            self.backplane = local
+        else:
+            self.backplane = backplane_of(configuration, reactor, journal)
+            key = section.secret.value.encode()
+            previous = b"" if section.previous_secret is None else section.previous_secret.value.encode()
+        self.nodes = Nodes(
+            self.backplane,
+            configuration.router.node,
+            key,
+            reactor,
+            journal,
+            resend_seconds=section.resend,
+            resend_bytes=section.resend_bytes,
+            previous_key=previous,
+        )
+        self._refuses = section.when_away == "refuse"
+        self._reactor = reactor
+        self._realms: Mapping[str, RealmContext] = {}
+        self._failures: Mapping[str, FailureBuckets] = {}
+        self._telling = LoopingCall(self._tell_failures)
+        self._telling.clock = reactor
+
+    def once(self, key: str, seconds: float, by: str = "") -> Deferred[bool]:
+        """See IBackplane."""
+        return self.backplane.once(key, seconds, by)
+
+    def share(self, realms: Mapping[str, RealmContext], failures: Mapping[str, FailureBuckets]) -> None:
+        """Have all nodes share ``realms``, and failed authentications by the names of their authenticators. Called
+        once, before ``join``."""
+        self._realms, self._failures = realms, failures
+        self.nodes.handle(Failures, self._told_failures)
+        self.nodes.on_engine(self._engine_changed)
+        self._engine_changed(False)
+
+    # -- life
+
+    def join(self, ports: Iterable[IListeningPort], joined: Callable[[], None]) -> None:
+        """Join the other nodes, or find the engine away, and call ``joined``. Until then clients of ``ports``
+        (Twisted's, listening) wait in the system's queue. With a name that is taken the process ends with status 1."""
+        held: list[Any] = list(ports)
+        for port in held:
+            port.stopReading()
+
+        async def joining() -> None:
+            await self.nodes.start()
+            self._engine_changed(self.nodes.available)
+            self._telling.start(TELL_FAILURES)
+            await self._settled()
+            for port in held:
+                port.startReading()
+            joined()
+
+        Deferred.fromCoroutine(joining()).addErrback(self._cannot_join)
+
+    async def _settled(self) -> None:
+        """Every node that is there has told what it has, or is late."""
+        deadline = self._reactor.seconds() + SETTLE
+        while self._reactor.seconds() < deadline:
+            pause: Deferred[None] = Deferred()
+            self._reactor.callLater(LOOK, pause.callback, None)
+            await pause
+            if all(peer.whole for peer in self.nodes.known):
+                return
+
+    def _cannot_join(self, failure: Failure) -> None:
+        if failure.check(NodeNameTaken):
+            name = self.nodes.node
+            self._log.critical(
+                "[router] node: {name} is the name of another node that is running ({why}), give each node its own",
+                name=name, why=failure.getErrorMessage(),
+            )  # fmt: skip
+        else:
+            self._log.failure("this node cannot join the others", failure=failure)
+        self._reactor.callWhenRunning(fail_process, self._reactor)
+
+    def stop(self) -> Deferred[None]:
+        """Leave: the others are told."""
+        if self._telling.running:
+            self._telling.stop()
+        return self.nodes.stop()
+
+    @property
+    def fault(self) -> str:
+        """For health: "" while the engine can be reached."""
+        return "" if self.nodes.available else "the engine cannot be reached: other nodes' events and calls do not come"
+
+    # -- what is shared besides realms
+
+    def _engine_changed(self, back: bool) -> None:
+        for realm in self._realms.values():
+            realm.withholding = self._refuses and not back
+
+    def _tell_failures(self) -> None:
+        for name, buckets in self._failures.items():
+            untold = buckets.untold()
+            for some in _portions(untold):
+                self.nodes.send_all(Failures(name, some))
+
+    def _told_failures(self, peer: Peer, message: Failures) -> None:
+        buckets = self._failures.get(message.authenticator)
+        if buckets is not None:
+            for group, count in message.counts.items():
+                buckets.add(group, self._reactor.seconds(), count)
+
+
+def _portions(counts: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    left = iter(counts.items())
+    while some := dict(islice(left, GROUPS)):
+        yield some
