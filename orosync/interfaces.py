@@ -353,7 +353,8 @@ class IBackplane(Interface):
     available: bool = Attribute("Whether the engine can be reached and this node has its lease.")
 
     def start(user: IBackplaneUser) -> Deferred[None]:
-        """Join as ``user.node`` and ``user.boot``. Fails with NodeNameTaken when a live node has the name already.
+        """Join as ``user.node`` and ``user.boot``. Fails with NodeNameTaken when a live node has the name already; the
+        lease of one that was killed is waited for. No claims are left of an earlier life.
 
         Fires although the engine cannot be reached: the backplane goes on trying and calls ``user.engine_back``."""
 
@@ -401,7 +402,7 @@ class IBackplaneUser(Interface):
     boot: str = Attribute("Random for each life of the process: 16 hexadecimal digits.")
 
     def node_joined(node: str, boot: str) -> None:
-        """Another node is there, from now on ``send`` reaches it."""
+        """Another node is there, from now on ``send`` reaches it. With another boot than before it has restarted."""
 
     def node_left(node: str, boot: str, reason: str) -> None:
         """It has gone, or its lease has ended."""
@@ -413,7 +414,8 @@ class IBackplaneUser(Interface):
         """The engine cannot be reached, or this node's lease has ended."""
 
     def engine_back() -> None:
-        """The engine can be reached again. Leases, claims and batches may have been lost meanwhile."""
+        """The engine can be reached again. Leases, claims and batches may have been lost meanwhile. Other nodes have a
+        whole lease to come back before ``node_left`` is called for them."""
 
 
 class IJournal(Interface):

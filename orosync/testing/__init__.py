@@ -5,10 +5,13 @@
     memory_backplane.py  several nodes in one process
     contracts.py         what every authenticator and authorizer must do
     lookup_contracts.py  what every directory and session store must do
+    backplane_contracts.py  what every backplane must do, backplane_outage_contracts.py without its engine
 
 Import from this package; its modules may change. Nothing in it opens a socket.
 """
 
+from orosync.testing.backplane_contracts import BackplaneContract, RecordingBackplaneUser
+from orosync.testing.backplane_outage_contracts import BackplaneOutageContract
 from orosync.testing.contracts import AuthenticatorContract, AuthorizerContract
 from orosync.testing.doubles import (
     MemoryDirectory,
@@ -28,6 +31,8 @@ from orosync.testing.memory_realm import MemoryRealm
 __all__ = [
     "AuthenticatorContract",
     "AuthorizerContract",
+    "BackplaneContract",
+    "BackplaneOutageContract",
     "DirectoryContract",
     "MemoryBackplane",
     "MemoryDirectory",
@@ -35,6 +40,7 @@ __all__ = [
     "MemoryLink",
     "MemoryRealm",
     "MemorySessionStore",
+    "RecordingBackplaneUser",
     "RecordingJournal",
     "ScriptedAuthorizer",
     "ScriptedCaller",

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Unavailable
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser
-from orosync.testing import MemoryEngine
-
-
-@implementer(IBackplaneUser)
-class User:
-    """Records what it is told."""
-
-    def __init__(self, node: str) -> None:
-        self.node, self.boot = node, node * 16
-        self.told: list[Any] = []
-
-    def node_joined(self, node: str, boot: str) -> None:
-        self.told.append(("joined", node))
-
-    def node_left(self, node: str, boot: str, reason: str) -> None:
-        self.told.append(("left", node))
-
-    def received(self, batch: bytes) -> None:
-        self.told.append(batch)
-
-    def engine_lost(self, reason: str) -> None:
-        self.told.append("lost")
-
-    def engine_back(self) -> None:
-        self.told.append("back")
+from orosync.testing import MemoryEngine, RecordingBackplaneUser
 
 
 class Faults(SynchronousTestCase):
@@ -45,7 +18,7 @@ class Faults(SynchronousTestCase):
         self.clock = Clock()
         self.engine = MemoryEngine(self.clock)
         self.a, self.b = self.engine.adapter(), self.engine.adapter()
-        self.anna, self.ben = User("a"), User("b")
+        self.anna, self.ben = RecordingBackplaneUser("a", "a" * 16), RecordingBackplaneUser("b", "b" * 16)
         for adapter, user in ((self.a, self.anna), (self.b, self.ben)):
             adapter.start(user)
         self.clock.advance(0)
@@ -53,10 +26,12 @@ class Faults(SynchronousTestCase):
 
     def told(self) -> tuple[list[str], list[str]]:
         """What both were told since this was asked last."""
-        found = tuple([_shown(one) for one in user.told] for user in (self.anna, self.ben))
-        self.anna.told.clear()
-        self.ben.told.clear()
-        return found  # type: ignore[return-value]
+        found = []
+        for user in (self.anna, self.ben):
+            found.append([" ".join(one[1::-1]) for one in user.told] + [batch.decode() for batch in user.batches])
+            user.told.clear()
+            user.batches.clear()
+        return found[0], found[1]
 
     def test_interface(self) -> None:
         """It is a backplane."""
@@ -143,9 +118,3 @@ class Faults(SynchronousTestCase):
         loaded = self.a.load("area")
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(loaded), {})
-
-
-def _shown(told: Any) -> str:
-    if isinstance(told, bytes):
-        return told.decode()
-    return told if isinstance(told, str) else f"{told[1]} {told[0]}"
