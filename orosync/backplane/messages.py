@@ -95,7 +95,11 @@ class Failures(NodeMessage, tag=4):
 
 
 class CalleeAdded(NodeMessage, tag=10):
-    """A callee of this node. ``features`` as it announced them; ``since``: of the claim, in seconds of the engine."""
+    """A callee of this node. ``features`` as it announced them; ``since``: of the claim, in seconds of the engine.
+
+    ``inside``: it belongs to the router's own process. ``forced``: it has just taken the procedure over from all
+    others. ``registered``: when it registered, in seconds since 1970. ``own``: it is a session of orosync's own, which
+    is not shown."""
 
     realm: str
     procedure: str
@@ -109,6 +113,10 @@ class CalleeAdded(NodeMessage, tag=10):
     forward_timeout: bool = False
     concurrency: int = 0
     since: float = 0.0
+    inside: bool = False
+    forced: bool = False
+    registered: float = 0.0
+    own: bool = False
 
 
 class CalleeRemoved(NodeMessage, tag=11):
@@ -120,9 +128,16 @@ class CalleeRemoved(NodeMessage, tag=11):
     session: int
 
 
+class CalleeLeft(NodeMessage, tag=15):
+    """The session has left, with all its registrations and calls."""
+
+    realm: str
+    session: int
+
+
 class NodeCall(NodeMessage, tag=12):
-    """An INVOCATION for a callee of the receiving node, with its details. ``call``: a number of the sender's, which the
-    answers repeat; one that is in progress already: its next part."""
+    """An INVOCATION for a callee of the receiving node, with its details. ``call``: a number of the sender's, greater
+    than all before, which the answers repeat; one that has been sent already: the next part of that call."""
 
     realm: str
     call: int
@@ -151,6 +166,21 @@ class NodeInterrupt(NodeMessage, tag=14):
     mode: str
 
 
+class CallsFrom(NodeMessage, tag=16):
+    """The calls of the sender have this number and greater ones from now on. It begins anew: earlier ones may have been
+    lost, and it is to be told which of them will not be answered."""
+
+    realm: str
+    number: int
+
+
+class CallsForgotten(NodeMessage, tag=17):
+    """Calls of the receiver with lower numbers than this are answered no more."""
+
+    realm: str
+    number: int
+
+
 # -- the meta API
 
 
@@ -169,6 +199,7 @@ class MetaQuestion(NodeMessage, tag=20):
 class MetaAnswer(NodeMessage, tag=21):
     """The answer, or an ERROR with the URI ``error``."""
 
+    realm: str
     number: int
     payload: PackedPayload | None = None
     error: str = ""
@@ -182,9 +213,12 @@ AnyMessage = (
     | Failures
     | CalleeAdded
     | CalleeRemoved
+    | CalleeLeft
     | NodeCall
     | NodeAnswer
     | NodeInterrupt
+    | CallsFrom
+    | CallsForgotten
     | MetaQuestion
     | MetaAnswer
 )

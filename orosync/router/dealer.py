@@ -106,11 +106,13 @@ class Dealer:
         if is_reserved(procedure):
             raise RequestError(uris.INVALID_URI, "procedures beginning with wamp. are reserved")
         policy = choice({"invoke": invoke}, "invoke", Invoke.SINGLE)
+        if self._observer is not None:
+            self._observer.registering(member, procedure, match)
         former = self._index.get(procedure, match) if force else None
         if former is None:
             registration = self._registrations.join(member, procedure, match, policy, options)
             if self._observer is not None:
-                self._observer.registered(member, registration, options, False)
+                self._observer.registered(member, registration, options, force)
             return registration, self._tell(registered(member, registration)) + self._calls.serve(registration)
         if any(callee.inside for callee in former.callees):
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, "the router itself has the procedure: choose another")
@@ -124,7 +126,7 @@ class Dealer:
         registration = self._registrations.join(member, procedure, match, policy, options)
         former.taken_over_by(registration)
         if self._observer is not None:
-            self._observer.registered(member, registration, options, True)
+            self._observer.registered(member, registration, options, force)
         deliveries += self._tell(registered(member, registration))
         return registration, deliveries + self._calls.requeue(registration, waiting)
 

@@ -236,8 +236,11 @@ class Registration:
 class RegistrationObserver(Protocol):
     """Is told who becomes a callee, and who is one no more. It must not raise."""
 
+    def registering(self, callee: Member, procedure: str, match: Match) -> None:
+        """It is about to: nothing has been decided."""
+
     def registered(self, callee: Member, registration: Registration, options: RegisterOptions, forced: bool) -> None:
-        """``forced``: it took the procedure over."""
+        """``forced``: it takes the procedure over from all others."""
 
     def unregistered(self, callee: Member, registration: Registration) -> None:
         """The calls that it works on go on."""

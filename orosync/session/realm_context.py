@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from orosync.authz.chain import Chain
 from orosync.clocks import Now
 from orosync.config.realms import RealmSection
-from orosync.errors import SHOWN
+from orosync.errors import SHOWN, RequestError
 from orosync.interfaces import IAuthenticator, IJournal, ITopicWatcher
 from orosync.model import ConnectionFacts, Match, Principal, SessionFacts
 from orosync.router.deliveries import Member
 from orosync.router.history import Both, HistoryLimits, PublicationObserver, Recorder
 from orosync.router.realm import Realm
+from orosync.router.registrations import Invoke
 from orosync.session import features
 from orosync.session.dispatch import Dispatcher
 from orosync.session.history import HistoryProcedure
@@ -40,6 +42,23 @@ class Departure(NamedTuple):
     reason: str
 
 
+class RegistrationGate(Protocol):
+    """What other nodes have to say before a REGISTER is carried out."""
+
+    def register(
+        self,
+        member: Member,
+        procedure: str,
+        match: Match,
+        invoke: Invoke,
+        force: bool,
+        then: Callable[[], None],
+        refuse: Callable[[RequestError], None],
+    ) -> Deferred[None] | None:
+        """Call ``then``, which carries it out, at once (and return None) or when the Deferred fires, unless ``member``
+        has left by then. A RequestError of ``then`` is raised, or later given to ``refuse`` like one of other nodes."""
+
+
 @attrs.define(eq=False)
 class RealmContext:
     """``authenticators`` in the order in which a handshake is offered to them; ``watchers`` by topic.
@@ -53,7 +72,7 @@ class RealmContext:
     realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
     that came. ``withholding``: publications that are to be acknowledged are refused, since other nodes cannot get them.
     ``departures`` are the sessions that have left, the last one last. ``present`` counts those that are there by
-    protocol and role, orosync's own as "local".
+    protocol and role, orosync's own as "local". ``registration_gate``: where the realm is on several nodes.
     """
 
     realm: Realm
@@ -71,6 +90,7 @@ class RealmContext:
     unlimited: set[str] = attrs.field(factory=set, init=False)
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     present: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
+    registration_gate: RegistrationGate | None = attrs.field(default=None, init=False)
     departures: deque[Departure] = attrs.field(factory=lambda: deque(maxlen=DEPARTURES), init=False)
     withholding: bool = attrs.field(default=False, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)

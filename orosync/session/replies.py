@@ -75,20 +75,23 @@ def when_decided(
     uri: str,
     match: Match,
     options: Mapping[str, Any],
-    then: Callable[[Decision], None],
+    then: Callable[[Decision], Deferred[None] | None],
     refuse: Callable[[RequestError], None],
 ) -> None:
     """Call ``then`` with the decision about a request of ``member``, now or later. A RequestError of ``then`` is raised
-    now, and later given to ``refuse``."""
+    now, and later given to ``refuse``. What follows waits for a Deferred of ``then`` too."""
     if isinstance(decision, Decision):
-        then(decision)
+        more = then(decision)
+        if more is not None:
+            session.wait(more, lambda _: None)
         return
 
-    def later(decision: Decision) -> None:
+    def later(decision: Decision) -> Deferred[None] | None:
         try:
-            then(decision)
+            return then(decision)
         except RequestError as error:
             refuse(error)
+            return None
 
     session.wait(Deferred.fromCoroutine(chain.still(member, decision, action, uri, match, options)), later)
 

@@ -225,7 +225,9 @@ class Requests:
         uris.check(message.procedure, match, strict=self._strict)
         self._authorize(_REGISTER, message.procedure, match, message, payload, self._register_allowed)
 
-    def _register_allowed(self, message: Register, payload: Payload | None, decision: Decision) -> None:
+    def _register_allowed(
+        self, message: Register, payload: Payload | None, decision: Decision
+    ) -> Deferred[None] | None:
         options = message.options
         invoke = choice(options, "invoke", Invoke.SINGLE) if options else Invoke.SINGLE
         register_options = self._register_options(options) if options else DEFAULT_OPTIONS
@@ -234,9 +236,20 @@ class Requests:
         if len(member.registrations) >= limit and not dealer.has(member, procedure, match):
             raise one_too_many(self._realm_context.journal, member.principal, _REGISTER, procedure, limit)
         force = bool(options) and flag(options, "force_reregister")
+        register = partial(self._register_now, message, match, invoke, register_options, force)
+        gate = self._realm_context.registration_gate
+        if gate is None:
+            register()
+            return None
+        return gate.register(member, procedure, match, invoke, force, register, partial(self.refuse, message))
+
+    def _register_now(
+        self, message: Register, match: Match, invoke: Invoke, options: RegisterOptions, force: bool
+    ) -> None:
+        dealer, procedure = self._realm.dealer, message.procedure
         former = dealer.lookup(procedure, match) if force else None
         lost = [] if former is None else [callee.principal.authid for callee in former.callees]
-        registration, deliveries = dealer.register(self.member, procedure, match, invoke, register_options, force)
+        registration, deliveries = dealer.register(self.member, procedure, match, invoke, options, force)
         if lost:
             user, journal = self.member.principal.authid, self._realm_context.journal
             journal.note("registration.taken_over", "forced", procedure=procedure, user=user, lost_by=lost[:MOST_TOLD])
@@ -275,7 +288,7 @@ class Requests:
         match: Match,
         message: Any,
         payload: Payload | None,
-        then: Callable[[Any, Payload | None, Decision], None],
+        then: Callable[[Any, Payload | None, Decision], Deferred[None] | None],
         decision: Decision | Deferred[Decision] | None = None,
     ) -> None:
         """Have ``then`` carry out the request if it is allowed, now or later. RequestError if it is refused now."""
@@ -283,10 +296,10 @@ class Requests:
         if decision is None:
             decision = self._decide(member.principal, action, uri, match, options)
 
-        def decided(decision: Decision) -> None:
+        def decided(decision: Decision) -> Deferred[None] | None:
             if decision.verdict is not _ALLOW:
                 raise refusal(self._realm_context.journal, member.principal, action, uri, decision)
-            then(message, payload, decision)
+            return then(message, payload, decision)
 
         refuse = partial(self.refuse, message)
         when_decided(self._session, chain, member, decision, action, uri, match, options, decided, refuse)

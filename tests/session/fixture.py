@@ -28,8 +28,8 @@ HELLO = [1, "oro", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "
 class RealmFixture:
     """``realm`` "oro" with an anonymous authenticator and one scripted authorizer that allows."""
 
-    def __init__(self, **context: Any) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None, **context: Any) -> None:
+        self.clock = clock or Clock()
         self.journal = RecordingJournal()
         self.authorizer = ScriptedAuthorizer()
         self.realm = Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
