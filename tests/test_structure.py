@@ -33,12 +33,11 @@ structure = _structure()
 class Laws(SynchronousTestCase):
     """What holds for the tree as it is."""
 
-    def setUp(self) -> None:
-        self.tree = structure.Tree(TREE)
+    tree = structure.Tree(TREE)
 
     def test_no_import_cycle(self) -> None:
         """No modules import each other, inside a package or under TYPE_CHECKING neither."""
-        self.assertEqual(structure.cycles(self.tree.imports()), [])
+        self.assertEqual(structure.cycles(self.tree.imports), [])
 
     def test_a_class_stands_in_one_file(self) -> None:
         """No class is only the other half of its single child in another file."""
@@ -83,7 +82,7 @@ class Tool(SynchronousTestCase):
             ),
             ({"a": "from orosync import b", "b": late}, [["orosync.a", "orosync.b"]]),
         ]:
-            self.assertEqual(structure.cycles(self.made(**sources).imports()), found, sources)  # type: ignore[attr-defined]
+            self.assertEqual(structure.cycles(self.made(**sources).imports), found, sources)  # type: ignore[attr-defined]
 
     def test_halves(self) -> None:
         """A base of one child elsewhere is a half; one that is made, named or has two children is not."""
@@ -100,6 +99,6 @@ class Tool(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """Each figure is printed for this tree."""
-        figures = structure.figures(TREE)
+        figures = structure.figures(Laws.tree)
         self.assertEqual(figures["import cycles"], "none")
         self.assertGreater(int(figures["modules"]), 100)

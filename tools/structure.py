@@ -13,6 +13,7 @@ import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 SMALL = 80
@@ -36,16 +37,18 @@ class Tree:
             else:
                 self.sources[".".join(parts)] = path.read_text()
         self.parsed = {name: ast.parse(source) for name, source in self.sources.items()}
+        self.nodes = {name: list(ast.walk(tree)) for name, tree in self.parsed.items()}
 
     def lines(self) -> dict[str, int]:
         return {name: len(source.splitlines()) for name, source in self.sources.items()}
 
+    @cached_property
     def imports(self) -> dict[str, set[str]]:
         """The modules of the package that each module imports, in functions and for type checkers too."""
         found: dict[str, set[str]] = {}
-        for name, tree in self.parsed.items():
+        for name, nodes in self.nodes.items():
             wanted: set[str] = set()
-            for node in ast.walk(tree):
+            for node in nodes:
                 if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     for alias in node.names:
                         inner = f"{node.module}.{alias.name}"
@@ -92,7 +95,7 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 def crumbs(tree: Tree) -> list[str]:
     """Small modules that a single module imports."""
     importers: dict[str, set[str]] = defaultdict(set)
-    for name, wanted in tree.imports().items():
+    for name, wanted in tree.imports.items():
         for one in wanted:
             importers[one].add(name)
     return sorted(name for name, lines in tree.lines().items() if lines < SMALL and len(importers[name]) == 1)
@@ -118,8 +121,8 @@ def halves(tree: Tree) -> list[str]:
             if isinstance(base, ast.Name):
                 children[base.id].append((module, node.name))
     uses: dict[str, int] = defaultdict(int)
-    for parsed in tree.parsed.values():
-        for node in ast.walk(parsed):
+    for nodes in tree.nodes.values():
+        for node in nodes:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 uses[node.id] += 1
     found = []
@@ -135,20 +138,17 @@ def people(checkout: Path) -> int:
     return sum(len(PEOPLE.findall(path.read_text())) for path in files)
 
 
-def figures(checkout: Path) -> dict[str, str]:
+def figures(tree: Tree) -> dict[str, str]:
     """Everything that is printed, by its name."""
-    tree = Tree(checkout)
     lines = list(tree.lines().values())
     total = sum(lines)
     functions = sum(
-        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for parsed in tree.parsed.values()
-        for node in ast.walk(parsed)
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for nodes in tree.nodes.values() for node in nodes
     )
     import_lines = sum(
         (node.end_lineno or node.lineno) - node.lineno + 1
-        for parsed in tree.parsed.values()
-        for node in ast.walk(parsed)
+        for nodes in tree.nodes.values()
+        for node in nodes
         if isinstance(node, ast.Import | ast.ImportFrom)
     )
     ordered = sorted(lines)
@@ -158,17 +158,17 @@ def figures(checkout: Path) -> dict[str, str]:
         "median module, lines": f"{statistics.median(lines):.0f}",
         "90 % are below, lines": str(ordered[len(ordered) * 9 // 10]),
         "longest, lines": str(ordered[-1]),
-        "import edges": str(sum(map(len, tree.imports().values()))),
-        "import cycles": "; ".join(" ".join(group) for group in cycles(tree.imports())) or "none",
+        "import edges": str(sum(map(len, tree.imports.values()))),
+        "import cycles": "; ".join(" ".join(group) for group in cycles(tree.imports)) or "none",
         f"below {SMALL} lines with one importer": str(len(crumbs(tree))),
         "public class names used twice": ", ".join(doubles(tree)) or "none",
         "classes that are half of another": str(len(halves(tree))),
         "functions per 1,000 lines": f"{functions * 1000 / total:.0f}",
         "import lines per 1,000 lines": f"{import_lines * 1000 / total:.0f}",
-        "whoever, somebody, nobody, anybody, everybody": str(people(checkout)),
+        "whoever, somebody, nobody, anybody, everybody": str(people(tree.checkout)),
     }
 
 
 if __name__ == "__main__":
-    for name, figure in figures(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()).items():
+    for name, figure in figures(Tree(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve())).items():
         print(f"{name}: {figure}")
