@@ -100,6 +100,12 @@ class Benchmark(SynchronousTestCase):
         command = [sys.executable, str(BENCH / "patterns.py"), "--patterns", "20", "--times", "5"]
         self.assertEqual(len(run(*command).splitlines()), 5)
 
+    def test_backplane(self) -> None:
+        """What crosses between processes is measured, on a small scale; every event that is sent has arrived."""
+        command = [sys.executable, str(BENCH / "backplane.py"), "--nodes", "3", "--turns", "20", "--reps", "1"]
+        rows = [line.split("|")[1:3] for line in run(*command, seconds=60).splitlines()[2:]]
+        self.assertEqual(rows, [[f" {name} ", f" {batch} "] for name in ("busy", "idle") for batch in (1, 16)])
+
     def test_timing_is_measured(self) -> None:
         """The areas of all three pairs are told; how near to one half they are, takes more tries than a test has."""
         command = [sys.executable, str(BENCH / "timing.py"), "--tries", "5"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,13 @@ class Envelope(SynchronousTestCase):
         self.assertEqual((found.flags, found.first, found.received, found.count), (flags, first, received, count))
         self.assertEqual((found.sender.hex(), found.name.decode(), bytes(found.body)), (ANNA, "näh/1", body))
         self.assertLessEqual(len(batch) - len(body), OVERHEAD)
+
+    def test_code(self) -> None:
+        """The code is the HMAC of the standard library, for keys of any length."""
+        for length in (16, 63, 64, 65, 200):
+            key = bytes(range(length))
+            batch = Envelopes(key, "a", ANNA).seal(bytes.fromhex(BEN), 0, 1, 0, 1, b"\x91\x01")
+            self.assertEqual(batch[-16:], hmac.digest(key, batch[:-16], "sha256")[:16])
 
     def test_cut(self) -> None:
         """A batch that was cut at any byte, or has one more, is refused."""
