@@ -181,27 +181,23 @@ class CallsForgotten(NodeMessage, tag=17):
     number: int
 
 
-# -- the meta API
+# -- questions
 
 
-class MetaQuestion(NodeMessage, tag=20):
-    """A call of one of WAMP's own procedures that every node is asked. ``caller``: session id and who it is."""
+class NodeQuestion(NodeMessage, tag=20):
+    """What every node is asked. ``subject``: who answers there; ``data``: the question, in its form. ``number``: the
+    sender's, which the reply repeats."""
 
-    realm: str
     number: int
-    procedure: str
-    caller: int
-    authid: str
-    authrole: str
-    payload: PackedPayload | None = None
+    subject: str
+    data: bytes
 
 
-class MetaAnswer(NodeMessage, tag=21):
-    """The answer, or an ERROR with the URI ``error``."""
+class NodeReply(NodeMessage, tag=21):
+    """The answer; ``error``: there is none, and why."""
 
-    realm: str
     number: int
-    payload: PackedPayload | None = None
+    data: bytes
     error: str = ""
 
 
@@ -219,8 +215,8 @@ AnyMessage = (
     | NodeInterrupt
     | CallsFrom
     | CallsForgotten
-    | MetaQuestion
-    | MetaAnswer
+    | NodeQuestion
+    | NodeReply
 )
 
 encode = msgspec.msgpack.Encoder().encode

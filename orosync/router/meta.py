@@ -229,7 +229,7 @@ class _Registrations:
         """(registration, session, reason): the callee is removed, with an UNREGISTERED if it announced that."""
         registration, session, reason = self._one(call), call.id(1, "session"), call.reason(2)
         member = next((one for one in registration.callees if one.session == session), None)
-        if member is None or member.expel is None:
+        if member is None or member.expel is None or member.elsewhere:
             raise RequestError(uris.NO_SUCH_SESSION, "no session with this id has the registration")
         call.deliveries += self._dealer.revoke(member, registration.id, reason)
         return []

@@ -8,7 +8,7 @@ not hold up what follows: each is answered when its own decision is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -28,6 +28,8 @@ from orosync.wamp.v2 import CALL
 
 MOST = 100
 """Calls of WAMP's own procedures that may wait in one session: the dealer does not count them."""
+
+Decided = TypeVar("Decided")
 
 _HOLDINGS = {Action.SUBSCRIBE: "subscriptions", Action.REGISTER: "registrations"}
 _log = Logger()
@@ -98,22 +100,24 @@ def when_decided(
 
 def answer_when_decided(
     call: MetaCall,
-    decision: Decision | Deferred[Decision],
-    then: Callable[[Decision], list[Any]],
+    decision: Decided | Deferred[Decided],
+    then: Callable[[Decided], list[Any]],
     dispatcher: Dispatcher,
 ) -> list[Any] | None:
-    """The answer to ``call`` that ``then`` makes of the decision; None if it follows later. ``then`` may raise
-    RequestError.
+    """The answer to ``call`` that ``then`` makes of the decision, or of what else is awaited; None if it follows later.
+    ``then`` may raise RequestError.
 
     RequestError UNAVAILABLE, and the decision is cancelled, when the caller waits for MOST decisions already.
     """
-    if isinstance(decision, Decision):
+    if not isinstance(decision, Deferred):
         return then(decision)
     session, awaited = call.caller.session, dispatcher.awaited
-    if awaited.get(session, 0) >= MOST:
+    try:
+        no_more_awaited(dispatcher, call.caller)
+    except RequestError:
         decision.addErrback(lambda _: None)
         decision.cancel()
-        raise RequestError(uris.UNAVAILABLE, f"more than {MOST} answers of the router itself are awaited")
+        raise
     awaited[session] = awaited.get(session, 0) + 1
 
     def settled(outcome: Any) -> Any:
@@ -122,7 +126,7 @@ def answer_when_decided(
             del awaited[session]
         return outcome
 
-    def decided(decision: Decision) -> None:
+    def decided(decision: Decided) -> None:
         try:
             answer = then(decision)
         except RequestError as error:
@@ -135,6 +139,12 @@ def answer_when_decided(
     decision.addCallback(decided)
     decision.addErrback(lambda failure: _log.failure("a call could not be answered", failure=failure))
     return None
+
+
+def no_more_awaited(dispatcher: Dispatcher, caller: Member) -> None:
+    """RequestError UNAVAILABLE when ``caller`` waits for MOST decisions already."""
+    if dispatcher.awaited.get(caller.session, 0) >= MOST:
+        raise RequestError(uris.UNAVAILABLE, f"more than {MOST} answers of the router itself are awaited")
 
 
 def may_disclose(wanted: bool, disclosing: bool) -> bool:

@@ -12,10 +12,10 @@ from orosync.backplane.messages import (
     CalleeAdded,
     Failures,
     Interest,
-    MetaAnswer,
     NodeAnswer,
     NodeCall,
     NodeEvent,
+    NodeReply,
     PackedFilters,
     PackedPayload,
     Presence,
@@ -38,8 +38,11 @@ MESSAGES = (
     NodeCall("oro", 1, 5, "p", "exact", {"receive_progress": True}, PAYLOAD),
     NodeAnswer("oro", 1, {"progress": True}, "", PAYLOAD),
     messages.NodeInterrupt("oro", 1, "kill"),
-    messages.MetaQuestion("oro", 1, "wamp.session.count", 5, "anna", "admin", PAYLOAD),
-    MetaAnswer(1, PAYLOAD, "wamp.error.no_such_session"),
+    messages.CalleeLeft("oro", 5),
+    messages.CallsFrom("oro", 7),
+    messages.CallsForgotten("oro", 7),
+    messages.NodeQuestion(1, "meta oro", b"question"),
+    NodeReply(1, b"", "not served"),
 )
 
 

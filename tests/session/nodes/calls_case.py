@@ -8,9 +8,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.backplane.nodes import Nodes
+from orosync.backplane.questions import Questions
 from orosync.session.nodes.callees import RealmCallees
 from orosync.session.nodes.calls import RealmCalls
 from orosync.session.nodes.ids import SharedIds
+from orosync.session.nodes.meta import SharedMeta
 from orosync.testing import MemoryEngine
 from tests.session.fixture import JsonClient, RealmFixture
 
@@ -45,6 +47,8 @@ class Node:
         self.calls = RealmCalls(self.realm_context, self.nodes)
         self.callees = RealmCallees(self.realm_context, self.nodes, self.calls, clock.seconds)
         self.dealer.share(self.callees, SharedIds(KEY, "oro").registration)
+        self.questions = Questions(self.nodes, clock, fixture.journal)
+        self.meta = SharedMeta(self.realm_context, self.questions)
         self.realm_context.registration_gate = self.callees.claims
         for part in (self.calls, self.callees):
             for kind, handler in part.handlers.items():
