@@ -37,17 +37,13 @@ class Broker:
     ``last_unsubscribed``: by topic, what is called when the exact subscription has lost its last member, after the
     broker is consistent again. It must not raise. ``now`` tells the time, in seconds since 1970.
     ``recorder``, when set, gets each publication; without ``retention`` nothing is retained. ``trustlevels`` by role:
-    what an EVENT says of its publisher (WAMP, "Publication Trust Levels"). ``ids`` as for ``Subscriptions``.
+    what an EVENT says of its publisher (WAMP, "Publication Trust Levels").
     """
 
     def __init__(
-        self,
-        now: Now = epoch,
-        retention: Retention | None = None,
-        trustlevels: Mapping[str, int] | None = None,
-        ids: Callable[[str, Match], int] | None = None,
+        self, now: Now = epoch, retention: Retention | None = None, trustlevels: Mapping[str, int] | None = None
     ) -> None:
-        self._subscriptions = Subscriptions(now, ids)
+        self._subscriptions = Subscriptions(now)
         self._index = self._subscriptions.index
         self._retention = retention
         self._recorder: PublicationObserver | None = None
@@ -68,10 +64,11 @@ class Broker:
         self._recorder = recorder
         self._settle()
 
-    def share(self, other_nodes: OtherNodes) -> None:
-        """From now on tell the other nodes what is published and subscribed here."""
+    def share(self, other_nodes: OtherNodes, ids: Callable[[str, Match], int]) -> None:
+        """From now on tell the other nodes what is published and subscribed here. ``ids`` gives the id of each
+        subscription, the same on all nodes; the broker has no members yet."""
         self._other_nodes = other_nodes
-        self._subscriptions.observe(other_nodes)
+        self._subscriptions.share(other_nodes, ids)
         self._settle()
 
     def _settle(self) -> None:
@@ -213,11 +210,14 @@ class Broker:
                 details = {} if extra_details is None else dict(extra_details)
                 deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
         if index.beyond_exact:
-            if self._recorder is not None:
-                self._recorder.record(number, topic, payload, publisher, exclude_me, filters, extra_details)
-            if self._other_nodes is not None and not here:
-                self._other_nodes.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
-            for subscription in index.patterns(topic):
+            recorder, others = self._recorder, self._other_nodes
+            if recorder is not None:
+                recorder.record(number, topic, payload, publisher, exclude_me, filters, extra_details)
+            if others is not None and not here:
+                wanted = others.wanted
+                if topic in wanted.exact or wanted.has_patterns or recorder is not None:
+                    others.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
+            for subscription in index.patterns(topic) if index.has_patterns else ():
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:
                     details = {} if extra_details is None else dict(extra_details)

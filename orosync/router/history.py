@@ -8,7 +8,7 @@ authroles apply to the reader. The broker has a recorder only where publications
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -103,12 +103,25 @@ class History:
             self._drop_oldest()
         self.expire(event.since)
 
-    def merge(self, events: Iterable[PastEvent]) -> None:
-        """Add events that all nodes keep, oldest first: before those that only this node has so far, and each once."""
-        known = {event.publication: event for event in self._events}
-        merged = [known.pop(event.publication, event) for event in events]
-        here, self._events, self._bytes = known.values(), deque(), 0
-        for event in (*merged, *here):
+    def merge(self, events: Sequence[PastEvent]) -> None:
+        """Add ``events`` of other nodes, oldest first, each once. Those that are here alone stay behind the same event
+        as before."""
+        known = {event.publication for event in events}
+        behind: dict[int, list[PastEvent]] = {}
+        last = 0
+        for event in self._events:
+            if event.publication in known:
+                last = event.publication
+            else:
+                behind.setdefault(last, []).append(event)
+        oldest = events[0].time if events else 0
+        first = behind.pop(0, [])
+        merged = [event for event in first if event.time < oldest]
+        for event in events:
+            merged += [event, *behind.get(event.publication, ())]
+        merged += [event for event in first if event.time >= oldest]
+        self._events, self._bytes = deque(), 0
+        for event in merged:
             self.add(event)
 
     def __iter__(self) -> Iterator[PastEvent]:
@@ -141,7 +154,7 @@ class History:
 
 
 class Histories:
-    """All histories of one realm, by their subscriptions' ids. ``now`` dates events, ``seconds`` measures their age.
+    """All histories of one realm, by their subscriptions. ``now`` dates events, ``seconds`` measures their age.
 
     ``newest`` is the publication id of this node's event that was kept last, ``newest_time`` its time as PastEvent has
     it.
@@ -151,7 +164,7 @@ class Histories:
         self._now = now
         self._seconds = seconds
         self._index: UriIndex[History] = UriIndex()
-        self._histories: dict[int, History] = {}
+        self._histories: dict[Subscription, History] = {}
         self.newest = self.newest_time = 0
 
     def __iter__(self) -> Iterator[History]:
@@ -164,7 +177,7 @@ class Histories:
         """From now on keep the events that ``subscription`` matches."""
         history = History(kept, subscription)
         self._index.add(kept.uri, kept.match, history)
-        self._histories[subscription.id] = history
+        self._histories[subscription] = history
 
     def record(
         self,
@@ -214,7 +227,7 @@ class Histories:
     def read(self, subscription: Subscription, reader: Member, query: Query) -> tuple[list[dict[str, Any]], bool]:
         """The events of a subscription that ``query`` selects, and whether there are more of them; none where no
         history is kept."""
-        history = self._histories.get(subscription.id)
+        history = self._histories.get(subscription)
         if history is None:
             return [], False
         history.expire(self._seconds())

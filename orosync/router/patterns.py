@@ -172,14 +172,15 @@ class WildcardIndex(Generic[Entry]):
 class UriIndex(Generic[Entry]):
     """Entries filed under (URI, match): one at most for each pair.
 
-    ``beyond_exact``: a look-up needs more than ``exact``, because there are patterns or the owner needs every look-up
-    (``owner_cares``).
+    ``beyond_exact``: a look-up needs more than ``exact``, because there are patterns (``has_patterns``) or the owner
+    needs every look-up (``owner_cares``).
     """
 
-    __slots__ = ("_owner_cares", "beyond_exact", "exact", "prefixes", "wildcards")
+    __slots__ = ("_owner_cares", "beyond_exact", "exact", "has_patterns", "prefixes", "wildcards")
 
     def __init__(self) -> None:
         self._owner_cares = False
+        self.has_patterns = False
         self.beyond_exact = False  # True is rare; a publish asks only this flag
         self.exact: dict[str, Entry] = {}
         self.prefixes: PrefixIndex[Entry] = PrefixIndex()
@@ -197,7 +198,7 @@ class UriIndex(Generic[Entry]):
             self.exact[uri] = entry
             return
         (self.prefixes if match is Match.PREFIX else self.wildcards).add(uri, entry)
-        self.beyond_exact = True
+        self.has_patterns = self.beyond_exact = True
 
     def remove(self, uri: str, match: Match) -> None:
         """Take away what is filed under the pair; KeyError when nothing is."""
@@ -218,7 +219,8 @@ class UriIndex(Generic[Entry]):
         self._settle()
 
     def _settle(self) -> None:
-        self.beyond_exact = self._owner_cares or bool(self.prefixes._order or self.wildcards._trees)
+        self.has_patterns = bool(self.prefixes._order or self.wildcards._trees)
+        self.beyond_exact = self._owner_cares or self.has_patterns
 
     def entries(self, match: Match) -> Iterable[Entry]:
         """Everything that is filed for this kind of matching."""

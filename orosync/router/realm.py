@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from orosync.clocks import Now, epoch
-from orosync.model import EMPTY, Match
+from orosync.model import EMPTY
 from orosync.router.broker import Broker
 from orosync.router.dealer import PENDING_LIMIT, QUEUE_LIMIT, Dealer
 from orosync.router.deliveries import Delivery, Member
@@ -31,18 +31,16 @@ class Realm:
         *,
         queue_limit: int = QUEUE_LIMIT,
         seconds: Callable[[], float] = float,
-        subscription_ids: Callable[[str, Match], int] | None = None,
     ) -> None:
         """``pending_limit``: calls in progress of each caller and of each callee; ``queue_limit``: calls that wait for
         one procedure. ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans.
-        ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep.
-        ``subscription_ids`` gives the id of a new subscription (None: they are counted)."""
+        ``retained_events`` and ``retained_bytes`` bound the retained events; ``history``: the histories to keep."""
         self.name = name
         self._now = now
         self.members: dict[int, Member] = {}
         self.retention = Retention(self.members, retained_events, retained_bytes)
         self._trustlevels: dict[str, int] = {}
-        self.broker = Broker(now, self.retention, self._trustlevels, subscription_ids)
+        self.broker = Broker(now, self.retention, self._trustlevels)
         self.dealer = Dealer(
             pending_limit,
             queue_limit=queue_limit,

@@ -138,7 +138,7 @@ class Retention:
             return
         events = self._events.setdefault(topic, [])
         events.append(event)
-        if at and len(events) > 1 and events[-2].at > at:
+        if at and len(events) > 1 and events[-2].order > event.order:
             events.sort(key=lambda one: one.order)
         self._ages[event] = None
         self._bytes += event.size
@@ -188,7 +188,7 @@ class Retention:
     def _supersede(self, event: Retained) -> None:
         """Remove older events that no subscriber will get any more because of ``event``."""
         for older in list(self._events.get(event.topic, ())):
-            if older is event or older.at > event.at:
+            if older is event or (event.at and older.order > event.order):
                 break
             if event.covers(older):
                 self._remove(older)

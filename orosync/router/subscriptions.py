@@ -78,27 +78,36 @@ class SubscriptionObserver(Protocol):
 class Subscriptions:
     """All subscriptions of one realm, filed by topic and by id.
 
-    ``ids`` gives the id of a new one; None: small integers, never used twice. ``meta_listeners``: the meta topics that
-    have subscribers. ``now`` tells the time of day, in seconds since 1970.
+    Ids are small integers, never used twice, unless other nodes have the same subscriptions (``share``).
+    ``meta_listeners``: the meta topics that have subscribers. ``now`` tells the time of day, in seconds since 1970.
     """
 
     __slots__ = ("_by_id", "_elsewhere", "_ids", "_last", "_now", "_observer", "index", "meta_listeners")
 
-    def __init__(self, now: Now = epoch, ids: Callable[[str, Match], int] | None = None) -> None:
+    def __init__(self, now: Now = epoch) -> None:
         self.index: UriIndex[Subscription] = UriIndex()
         self.meta_listeners: frozenset[str] = frozenset()
         self._by_id: dict[int, Subscription] = {}
-        self._ids = ids or self._counted
+        self._ids: Callable[[str, Match], int] = self._counted
         self._now = now
         self._last = 0
         self._elsewhere: frozenset[str] = frozenset()
         self._observer: SubscriptionObserver | None = None
 
-    def observe(self, observer: SubscriptionObserver) -> None:
-        """From now on tell ``observer``. Members that leave cost more then: see ``Subscription.plain``."""
-        self._observer = observer
-        for subscription in self:
-            subscription.plain = False
+    def share(self, observer: SubscriptionObserver, ids: Callable[[str, Match], int]) -> None:
+        """From now on tell ``observer``, and take ids from ``ids``. Nobody is a member yet: those that are kept get
+        their new ids. Members that leave cost more from now on: see ``Subscription.plain``."""
+        self._observer, self._ids = observer, ids
+        kept, self._by_id = list(self._by_id.values()), {}
+        for subscription in kept:
+            subscription.id = self._free_id(subscription.topic, subscription.match)
+            self._by_id[subscription.id] = subscription
+
+    def _free_id(self, topic: str, match: Match) -> int:
+        number = self._ids(topic, match)
+        while number in self._by_id:  # hashes may collide; counted ones do not
+            number = number % LARGEST + 1
+        return number
 
     def listen_elsewhere(self, topics: frozenset[str]) -> None:
         """From now on these meta topics have subscribers on other nodes."""
@@ -128,10 +137,7 @@ class Subscriptions:
         return subscription
 
     def _file(self, topic: str, match: Match) -> Subscription:
-        number = self._ids(topic, match)
-        while number in self._by_id:  # hashes may collide; counted ones do not
-            number = number % LARGEST + 1
-        subscription = Subscription(number, topic, match, self._now())
+        subscription = Subscription(self._free_id(topic, match), topic, match, self._now())
         self.index.add(topic, match, subscription)
         self._by_id[subscription.id] = subscription
         if subscription.meta_topics:

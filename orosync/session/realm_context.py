@@ -228,12 +228,10 @@ def make_realm_context(
     dispatcher: Dispatcher,
     clock: IReactorTime,
     now: Now,
-    subscription_ids: Callable[[str, Match], int] | None = None,
 ) -> RealmContext:
-    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970; ``subscription_ids``
-    as for ``Realm``."""
+    """The realm with everything around it. ``now`` tells the time of day, in seconds since 1970."""
     return RealmContext(
-        make_realm(section, now, clock.seconds, subscription_ids),
+        make_realm(section, now, clock.seconds),
         chain,
         authenticators,
         journal,
@@ -246,12 +244,7 @@ def make_realm_context(
     )
 
 
-def make_realm(
-    section: RealmSection,
-    now: Now,
-    seconds: Callable[[], float] = float,
-    subscription_ids: Callable[[str, Match], int] | None = None,
-) -> Realm:
+def make_realm(section: RealmSection, now: Now, seconds: Callable[[], float] = float) -> Realm:
     """The realm; ``now`` tells the time of day, in seconds since 1970, ``seconds`` measures spans."""
     return Realm(
         section.name,
@@ -261,5 +254,4 @@ def make_realm(
         retained_events=section.retained_events,
         retained_bytes=section.retained_bytes,
         history=[HistoryLimits(line.match, line.uri, line.events, line.bytes, line.age) for line in section.history],
-        subscription_ids=subscription_ids,
     )

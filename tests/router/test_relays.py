@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +12,7 @@ from orosync.model import Match
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters
 from orosync.router.history import HistoryLimits, Recorder
+from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
 from orosync.router.relays import RelayedPublication
@@ -28,6 +31,7 @@ class Others:
         self.published: list[tuple[Any, ...]] = []
         self.changes: list[tuple[str, str]] = []
         self.subscribers: set[str] = set()
+        self.wanted: UriIndex[Any] = UriIndex()
 
     def forward(self, *publication: Any) -> None:
         self.published.append(publication)
@@ -42,6 +46,12 @@ class Others:
         return subscription.topic in self.subscribers
 
 
+def counted() -> Callable[[str, Match], int]:
+    """Ids from 1000 on."""
+    numbers = count(1000)
+    return lambda topic, match: next(numbers)
+
+
 class RelayCase(SynchronousTestCase):
     """A realm with other nodes, a publisher and two subscribers."""
 
@@ -50,7 +60,7 @@ class RelayCase(SynchronousTestCase):
         kept = [HistoryLimits(Match.PREFIX, "kept.", 10, 10_000)]
         self.realm = Realm("oro", now=lambda: self.time, seconds=lambda: self.time, history=kept)
         self.broker, self.others = self.realm.broker, Others()
-        self.broker.share(self.others)
+        self.broker.share(self.others, counted())
         self.broker.recorder = Recorder(self.realm.retention, lambda topic: topic == "always", self.realm.history)
         self.peter, self.anna, self.bert = member(1, "peter", "backend"), member(2, "anna"), member(3, "bert")
         for one in (self.peter, self.anna, self.bert):
@@ -85,19 +95,19 @@ class Subscribing(RelayCase):
         gone = sorted(self.others.changes[4:])
         self.assertEqual(gone, [("dropped", "pre."), ("dropped", "wamp.session.on_join")])
 
-    def test_earlier_ones(self) -> None:
-        """The end of a subscription that there was before is told too."""
-        realm = Realm("oro")
-        realm.join(self.anna)
-        realm.broker.subscribe(self.anna, "early")
-        realm.broker.share(self.others)
-        realm.leave(self.anna)
-        self.assertEqual(self.others.changes, [("dropped", "early")])
+    def test_kept_before(self) -> None:
+        """A subscription that was kept before gets its new id, and its history stays."""
+        kept = self.broker.lookup("kept.", Match.PREFIX)
+        assert kept is not None
+        self.assertEqual((kept.id, self.broker.find(1000), self.broker.find(1)), (1000, kept, None))
+        self.broker.publish("kept.a", PAYLOAD, self.peter)
+        self.assertEqual(len(self.realm.history.read(kept, self.anna, Query())[0]), 1)
 
     def test_ids(self) -> None:
         """Ids come from a function of the realm; where two have the same, the second one gets the next that is free."""
         for given, expected in [(5, [5, 6, 7]), (LARGEST, [LARGEST, 1, 2])]:
-            realm = Realm("oro", subscription_ids=lambda topic, match, given=given: given)
+            realm = Realm("oro")
+            realm.broker.share(self.others, lambda topic, match, given=given: given)
             anna = member(2)
             realm.join(anna)
             found = [realm.broker.subscribe(anna, topic)[0].id for topic in "abc"]
@@ -124,6 +134,20 @@ class Forwarding(RelayCase):
         self.assertEqual(len(self.others.published), 1)
         self.broker.publish("a", PAYLOAD)
         self.assertEqual(self.others.published[1][3:], (None, True, None, None))
+
+    def test_wanted(self) -> None:
+        """Where nothing is recorded, only what other nodes want is told: by topic, or if they have any pattern; what is
+        retained always."""
+        self.broker.recorder = None
+        for topic in ("a", "b"):
+            self.broker.publish(topic, PAYLOAD, self.peter)
+        self.others.wanted.add("a", Match.EXACT, "there")
+        for topic in ("a", "b"):
+            self.broker.publish(topic, PAYLOAD, self.peter)
+        self.broker.publish_retained("b", PAYLOAD, self.peter)
+        self.others.wanted.add("c.", Match.PREFIX, "there")
+        self.broker.publish("d", PAYLOAD, self.peter)
+        self.assertEqual([one[1] for one in self.others.published], ["a", "b", "d"])
 
     def test_retained(self) -> None:
         """A retained event is told once, after it was given its place in the order of all nodes, even where nobody here
@@ -214,13 +238,24 @@ class Relaying(RelayCase):
         self.assertEqual([one.since for one in history], [1001.5])
 
     def test_merged_history(self) -> None:
-        """What all nodes keep comes before what this node alone has, each event once."""
-        self.relay("kept.a", 2, time=1002.0)
-        self.relay("kept.a", 3, time=1003.0)
+        """Each event once: in the order of all nodes, and what this node alone has behind the same event as before."""
+        table = [
+            ([2, 3], [1, 2], [1, 2, 3]),
+            ([], [1, 2], [1, 2]),
+            ([1, 2], [], [1, 2]),
+            ([5], [1, 2], [1, 2, 5]),
+            ([1, 5], [3, 4], [1, 3, 4, 5]),
+            ([3, 2, 4], [1, 3, 4], [1, 3, 2, 4]),
+            ([1, 2, 3, 4], [1, 4], [1, 2, 3, 4]),
+        ]
         (history,) = self.realm.history
-        found = [RelayedPublication("kept.a", number, None, time=1000.0 + number) for number in (1, 2)]
-        history.merge([self.realm.history.past_event(one) for one in found])
-        self.assertEqual([one.publication for one in history], [1, 2, 3])
+        for here, there, expected in table:
+            for one in here:
+                self.relay("kept.a", one, time=1000.0 + one)
+            found = [RelayedPublication("kept.a", number, None, time=1000.0 + number) for number in there]
+            history.merge([self.realm.history.past_event(one) for one in found])
+            self.assertEqual([one.publication for one in history], expected)
+            history._events.clear()
 
     def retained(self, who: Member, topic: str = "a") -> list[object]:
         found = []

@@ -26,13 +26,13 @@ HELLO = [1, "oro", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "
 
 
 class RealmFixture:
-    """``realm`` "oro" with an anonymous authenticator and one scripted authorizer that allows."""
+    """``realm`` "oro" (or another one) with an anonymous authenticator and one scripted authorizer that allows."""
 
-    def __init__(self, clock: Clock | None = None, **context: Any) -> None:
+    def __init__(self, clock: Clock | None = None, realm: Realm | None = None, **context: Any) -> None:
         self.clock = clock or Clock()
         self.journal = RecordingJournal()
         self.authorizer = ScriptedAuthorizer()
-        self.realm = Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
+        self.realm = realm or Realm("oro", now=self.clock.seconds, seconds=self.clock.seconds)
         self.anonymous = AnonymousAuthenticator("guests", "guest")
         self.realm_context = RealmContext(
             self.realm,

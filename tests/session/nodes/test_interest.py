@@ -1,0 +1,97 @@
+"""Which topics have subscribers on which node."""
+
+from __future__ import annotations
+
+from orosync.backplane.messages import Interest
+from orosync.model import Match
+from orosync.session.nodes.part import PORTION
+from orosync.wamp.meta_topics import ON_JOIN
+from tests.session.nodes.shared_case import SharedCase, SharedNode
+
+
+class InterestTests(SharedCase):
+    def peers(self, node: SharedNode, topic: str) -> set[str]:
+        return set(node.shared.interest.peers_of(topic))
+
+    def test_first_and_last(self) -> None:
+        """A topic is known elsewhere from its first subscriber to its last, whichever way they go."""
+        one, other = self.b.v2(), self.b.v2()
+        (number,) = self.subscribe(one, "a")
+        self.subscribe(other, "a")
+        self.assertEqual([self.peers(node, "a") for node in (self.a, self.b, self.c)], [{"b"}, set(), {"b"}])
+        self.ask(one, [34, 5, number])
+        self.assertEqual(self.peers(self.a, "a"), {"b"})
+        other.session.closed(False, None, "")
+        self.settle()
+        self.assertEqual((self.peers(self.a, "a"), self.peers(self.c, "a")), (set(), set()))
+
+    def test_patterns(self) -> None:
+        """Patterns are known as such: a topic has the nodes of all that match it."""
+        self.subscribe(self.b.v2(), "a.", match="prefix")
+        self.subscribe(self.c.v2(), "a..c", match="wildcard")
+        self.subscribe(self.c.v2(), "a.", match="prefix")
+        self.subscribe(self.b.v2(), "x.y")
+        for topic, expected in [("a.b.c", {"b", "c"}), ("a.b", {"b", "c"}), ("x.y", {"b"}), ("x.z", set())]:
+            self.assertEqual(self.peers(self.a, topic), expected, topic)
+        for client in list(self.c.fixture.context.sessions):
+            client.closed(False, None, "")  # type: ignore[attr-defined]
+        self.settle()
+        self.assertEqual(self.peers(self.a, "a.b.c"), {"b"})
+
+    def test_many(self) -> None:
+        """One set of names stands for all topics that have the same nodes."""
+        client = self.b.v2()
+        self.subscribe(client, *[f"topic.{number}" for number in range(100)])
+        index = self.a.shared.interest.index
+        self.assertEqual(len({id(peers) for topic, peers in index.exact.items() if topic.startswith("topic.")}), 1)
+
+    def test_snapshot(self) -> None:
+        """A node that comes later learns everything, in messages that fit into the smallest batch; one that has gone is
+        forgotten."""
+        client = self.b.v2()
+        topics = [f"{number}.{'x' * 900}" for number in range(100)]
+        self.subscribe(client, *topics)
+        messages = list(self.b.shared.interest.snapshot())
+        sizes = [sum(len(uri) for _, uri in one.added) for one in messages if isinstance(one, Interest)]
+        self.assertTrue(len(sizes) > 1 and max(sizes) < PORTION + 2000, sizes)
+        late = self.start("d")
+        self.settle()
+        self.assertEqual(self.peers(late, topics[0]), {"b"})
+        self.assertEqual(self.peers(late, topics[-1]), {"b"})
+        self.engine.kill("b")
+        self.settle(11)
+        self.assertEqual(self.peers(late, topics[0]), set())
+        self.assertFalse(late.shared.interest.index.exact.keys() & set(topics))
+
+    def test_histories(self) -> None:
+        """What a node keeps a history of is wanted there, also while nobody is subscribed."""
+        self.assertEqual(self.peers(self.a, "kept.topic"), {"b", "c"})
+
+    def test_meta_topics(self) -> None:
+        """Meta events are made while any node has a subscriber for them, by topic or pattern."""
+        self.assertEqual(self.a.broker.meta_listeners, frozenset())
+        client = self.b.v2()
+        number, pattern = self.subscribe(client, ON_JOIN)[0], self.subscribe(client, "wamp.session.", match="prefix")[0]
+        self.assertIn(ON_JOIN, self.a.broker.meta_listeners)
+        self.assertEqual(len(self.a.broker.meta_listeners), 2)
+        self.ask(client, [34, 5, pattern])
+        self.assertEqual(self.a.broker.meta_listeners, frozenset([ON_JOIN]))
+        self.ask(client, [34, 6, number])
+        self.assertEqual(self.a.broker.meta_listeners, frozenset())
+
+    def test_meta_topics_of_a_node_that_has_gone(self) -> None:
+        """They are not made for it any more; own subscribers stay."""
+        self.subscribe(self.b.v2(), ON_JOIN)
+        self.subscribe(self.a.v2(), "wamp.subscription.on_create")
+        self.engine.kill("b")
+        self.settle(11)
+        self.assertEqual(self.a.broker.meta_listeners, frozenset(["wamp.subscription.on_create"]))
+
+    def test_subscribed(self) -> None:
+        """Whether clients elsewhere have the same subscription; what every node keeps for itself does not tell."""
+        self.subscribe(self.b.v2(), "a", "kept.")
+        kept = self.a.broker.lookup("kept.", Match.PREFIX)
+        mine = self.a.broker.find(self.subscribe(self.a.v2(), "a")[0])
+        assert kept is not None and mine is not None
+        self.assertTrue(self.a.shared.interest.subscribed(mine))
+        self.assertFalse(self.a.shared.interest.subscribed(kept))
