@@ -76,6 +76,21 @@ CALL_TIME = Metric("call_seconds", HISTOGRAM, "How long calls took, from the CAL
 UPLINK_UP = Metric("uplink_up", GAUGE, "1: the uplink has joined the other router's realm.", ("realm",), Total.LEAST)
 COMPONENT_UP = Metric("component_up", GAUGE, "1: the component runs.", ("component",), Total.LEAST)
 
+# Several nodes.
+BACKPLANE_UP = Metric("backplane_up", GAUGE, "1: the engine that joins the nodes can be reached.", total=Total.LEAST)
+PEERS = Metric("backplane_peers", GAUGE, "Other nodes that this one exchanges messages with.", total=Total.LEAST)
+UNACKNOWLEDGED = Metric("backplane_unacknowledged_messages", GAUGE, "Messages for another node that it has not "
+                        "acknowledged.", ("peer",))  # fmt: skip
+NODE_MESSAGES = Metric("backplane_messages", COUNTER, "Messages to and from other nodes, an event or call each; "
+                       "direction: sent or received.", ("direction",))  # fmt: skip
+NODE_BATCHES = Metric("backplane_batches", COUNTER, "Batches that carried them.", ("direction",))
+NODE_BYTES = Metric("backplane_bytes", COUNTER, "Bytes of these batches.", ("direction",))
+RESENT = Metric("backplane_resent_messages", COUNTER, "Messages that were sent again.")
+DUPLICATES = Metric("backplane_duplicate_messages", COUNTER, "Messages that came once more and were dropped.")
+LOST = Metric("backplane_lost_messages", COUNTER, "Messages of other nodes that never came.")
+REFUSED_BATCHES = Metric("backplane_refused", COUNTER, "Batches that were not taken (another key, version or node), "
+                         "and messages that were too large to send.")  # fmt: skip
+
 # What other programs answer.
 LOOKUPS = Metric("lookup_seconds", HISTOGRAM, "How long look-ups in directories and session stores took.",
                  ("dependency",), bounds=SLOW)  # fmt: skip

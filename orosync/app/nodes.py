@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync import registry
+from orosync.app import metrics
 from orosync.app.process import fail_process
 from orosync.backplane.messages import Failures
 from orosync.backplane.nodes import Nodes
@@ -28,6 +29,8 @@ from orosync.config.settings import Configuration
 from orosync.errors import ConfigError, NodeNameTaken
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import IBackplane, IJournal
+from orosync.metrics import Sample
+from orosync.ops.answers import NodeRow, plain
 from orosync.session.realm_context import RealmContext
 from orosync.trust_roots import trust_root_of
 
@@ -163,6 +166,34 @@ class RouterNode:
         """For health: "" while the engine can be reached."""
         return "" if self.nodes.available else "the engine cannot be reached: other nodes' events and calls do not come"
 
+    # -- monitoring
+
+    def samples(self) -> Iterator[Sample]:
+        """What metrics say of the nodes."""
+        nodes, counters = self.nodes, self.nodes.counters
+        yield metrics.BACKPLANE_UP, (), int(nodes.available)
+        yield metrics.PEERS, (), len(nodes.peers)
+        for peer in nodes.known:
+            yield metrics.UNACKNOWLEDGED, (peer.node,), peer.lag
+        yield metrics.NODE_MESSAGES, ("sent",), counters.sent
+        yield metrics.NODE_MESSAGES, ("received",), counters.received
+        yield metrics.NODE_BATCHES, ("sent",), counters.batches_sent
+        yield metrics.NODE_BATCHES, ("received",), counters.batches_received
+        yield metrics.NODE_BYTES, ("sent",), counters.bytes_sent
+        yield metrics.NODE_BYTES, ("received",), counters.bytes_received
+        yield metrics.RESENT, (), counters.resent
+        yield metrics.DUPLICATES, (), counters.duplicates
+        yield metrics.LOST, (), counters.lost
+        yield metrics.REFUSED_BATCHES, (), counters.refused
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The other nodes, for the status."""
+        now = self._reactor.seconds()
+        return [
+            plain(NodeRow(node=one.node, state=_state(one), lag=one.lag, heard=round(now - one.heard, 3)))
+            for one in sorted(self.nodes.known, key=lambda one: one.node)
+        ]
+
     # -- what is shared besides realms
 
     def _engine_changed(self, back: bool) -> None:
@@ -180,6 +211,12 @@ class RouterNode:
         if buckets is not None:
             for group, count in message.counts.items():
                 buckets.add(group, self._reactor.seconds(), count)
+
+
+def _state(peer: Peer) -> str:
+    if not peer.alive:
+        return "silent"
+    return "joined" if peer.whole else "joining"
 
 
 def _portions(counts: Mapping[str, int]) -> Iterator[dict[str, int]]:

@@ -96,6 +96,7 @@ class Monitoring:
             configuration=str(self._container.configuration.path),
             health=dict(self.health.report().words()),
             metrics=self.metrics.snapshot(),
+            nodes=[] if self._container.node is None else self._container.node.rows(),
         )
         return succeed(plain(answer))
 
@@ -118,6 +119,7 @@ class Monitoring:
             partial(metrics.read_links, self._uplinks, self._components),
             partial(metrics.read_health, self.health.report),
             self._read_certificates,
+            *(() if container.node is None else (container.node.samples,)),
         ):
             self.metrics.add(source)
 

@@ -22,6 +22,7 @@ from orosync.app.container import Container
 from orosync.client.transports import reach
 from orosync.config import Configuration
 from orosync.config.credentials import Secret
+from orosync.config.operations import BACKPLANE
 from orosync.config.sections import (
     CookieSection,
     DemoDirectorySection,
@@ -77,8 +78,9 @@ async def at_start(container: Container, running: Callable[[], bool]) -> None:
 
 
 async def services(container: Container) -> list[Finding]:
-    """What the directories and session stores find out about themselves; they have to run."""
+    """What the directories and session stores, which have to run, find out about themselves, and the backplane."""
     asked = [_bounded(container, _title(container, one), one.probe) for one in _probed(container)]
+    asked += [_bounded(container, BACKPLANE, one.probe) for one in _backplane(container)]
     return _complete(container.configuration, await _all(asked))
 
 
@@ -102,6 +104,12 @@ async def whole(container: Container) -> list[Finding]:
 
 def _probed(container: Container) -> list[Any]:
     return [one for one in container.services if IProbe.providedBy(one)]
+
+
+def _backplane(container: Container) -> list[Any]:
+    """That of several nodes, which is asked without being joined."""
+    node = container.node
+    return [] if node is None or not IProbe.providedBy(node.backplane) else [node.backplane]
 
 
 def _sharing(container: Container) -> list[SharedPasswords]:
@@ -253,6 +261,8 @@ def effect_of(configuration: Configuration, finding: Finding) -> str:
     if refused and kind in ("directory", "sessions"):
         what = " and ".join(dict.fromkeys(refused))
         return f"{what} is answered with 503 {until}; users who are connected stay"
+    if kind == BACKPLANE:
+        return f"events and calls do not pass between nodes {until}"
     if kind == "uplink":
         return f"events and calls do not pass to the other router {until}"
     return ""

@@ -15,10 +15,12 @@ from zope.interface import implementer
 
 from orosync.backplane.redis_engine import ANSWER, LARGEST, TIMEOUT
 from orosync.backplane.redis_node import LEASE_SECONDS, RedisNode
+from orosync.backplane.redis_probe import findings
 from orosync.backplane.redis_scripts import APPEND, CLAIM, ONCE, SEPARATOR, SWEEP, Keys
 from orosync.config.redis_dsn import RedisDsn
 from orosync.errors import Unavailable
-from orosync.interfaces import Claim, IBackplane, IBackplaneUser, IJournal
+from orosync.interfaces import Claim, IBackplane, IBackplaneUser, IJournal, IProbe
+from orosync.model import Finding
 from orosync.redis_connection import NoRedisConnection, RedisConnector, protocol_class
 
 INBOX = 16 * 1024 * 1024
@@ -33,7 +35,7 @@ DOWN = "backplane_down"
 """The reason code of what is refused because Redis is away."""
 
 
-@implementer(IBackplane)
+@implementer(IBackplane, IProbe)
 class RedisBackplane:
     """Nodes at ``dsn`` whose keys begin with ``prefix``. ``trust_root`` as optionsForClientTLS takes it (None: the
     system's authorities). ``timeout`` in seconds for each step of a connection and each answer, part of a lease at
@@ -53,6 +55,7 @@ class RedisBackplane:
     ) -> None:
         self._connector = RedisConnector(dsn, reactor, min(timeout, lease * 0.4), LARGEST, trust_root, ANSWER)
         self._keys = Keys(prefix)
+        self._prefix = prefix
         self._reactor = reactor
         self._journal = journal
         self._lease = lease
@@ -89,6 +92,10 @@ class RedisBackplane:
             return succeed(None)
         self._remove_claims(self._claimed | self._unreleased)
         return self._node.stop()
+
+    def probe(self) -> Deferred[Sequence[Finding]]:
+        """See IProbe. Whether it has been started makes no difference."""
+        return Deferred.fromCoroutine(findings(self._connector, self._keys, self._prefix))
 
     def send(self, node: str, batch: bytes) -> None:
         """See IBackplane."""

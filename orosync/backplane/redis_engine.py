@@ -44,7 +44,7 @@ _REMEDIES = (
     (r"NOREPLICAS", "Redis has fewer replicas than its min-replicas-to-write"),
     (r"unknown (sub)?command|wrong number of arguments|syntax error", "Redis 6.2 or later is needed"),
     (r"DB index|invalid DB", "correct the number of the database in dsn"),
-    (r"certificate|VerificationError", "correct the host in url or the authorities in ca"),
+    (r"certificate|VerificationError", "correct the host in dsn or the authorities in ca"),
 )
 
 

@@ -135,7 +135,8 @@ def _status(router: Router, options: Namespace, streams: Streams) -> int:
     health = status["health"]
     lines = [f"orosync {status['version']} on {status['node']}: {health['status']}"]
     lines += [f"  {name}: {what}" for name, what in health["wrong"].items()]
-    return _printed(status, "\n".join(map(line, lines)), options, streams)
+    nodes = ["", *table(status["nodes"])] if status["nodes"] else []
+    return _printed(status, "\n".join([*map(line, lines), *nodes]), options, streams)
 
 
 def _sessions(router: Router, options: Namespace, streams: Streams) -> int:

@@ -12,15 +12,27 @@ import attrs
 
 
 @attrs.frozen(kw_only=True)
+class NodeRow:
+    """Another node of the router. ``state``: "joined", "joining" (it has not told everything yet) or "silent" (no sign
+    of life). ``lag``: messages for it that it has not acknowledged; ``heard``: seconds since its last sign of life."""
+
+    node: str
+    state: str
+    lag: int
+    heard: float
+
+
+@attrs.frozen(kw_only=True)
 class StatusAnswer:
     """``health``: {"status": "ready", "degraded" or "unready", "wrong": what is at fault, by check}; ``metrics`` as
-    ``orosync.metrics.Snapshot``."""
+    ``orosync.metrics.Snapshot``; ``nodes``: the others of a router of several, a NodeRow each."""
 
     version: str
     node: str
     configuration: str
     health: dict[str, Any]
     metrics: dict[str, Any]
+    nodes: list[dict[str, Any]] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,9 @@ from zope.interface import implementer
 
 from orosync.app import nodes
 from orosync.app.container import Container
+from orosync.app.metrics import METRICS
 from orosync.backplane.envelope import Envelopes
+from orosync.backplane.messages import Failures
 from orosync.config import load
 from orosync.errors import ConfigError, Refused
 from orosync.identity.rate_limit import FailureBuckets
@@ -168,6 +170,45 @@ class Life(NodesCase):
         self.pass_time(0.2)
         self.successResultOf(stopped)
         self.assertEqual(list(one.node.nodes.peers), [])
+
+
+class Monitored(NodesCase):
+    """What an administrator sees."""
+
+    def test_status(self) -> None:
+        """Every other node with its lag, also one that is silent."""
+        one = self.join("one")
+        self.join("two")
+        self.pass_time(3)
+        node = one.node
+        assert node is not None
+        (row,) = node.rows()
+        self.assertEqual((row["node"], row["state"], row["lag"]), ("two", "joined", 0))
+        self.engine.part("one", "two")
+        node.nodes.send_all(Failures("ticket", {"192.0.2.1": 1}))
+        self.pass_time(5)
+        self.assertEqual(node.rows()[0]["state"], "joined")
+        self.assertEqual(node.rows()[0]["lag"], 1)
+        self.assertGreater(node.rows()[0]["heard"], 4)
+        self.pass_time(7)
+        self.assertEqual(node.rows()[0]["state"], "silent")
+
+    def test_metrics(self) -> None:
+        """Plain counters of the nodes, and whether the engine is there."""
+        one = self.join("one")
+        self.join("two")
+        self.pass_time(3)
+        assert one.node is not None
+        self.assertLessEqual({metric.name for metric, _, _ in one.node.samples()}, set(METRICS))
+        found = {(metric.name, *labels): value for metric, labels, value in one.node.samples()}
+        self.assertEqual((found["backplane_up",], found["backplane_peers",]), (1, 1))
+        self.assertEqual(found["backplane_unacknowledged_messages", "two"], 0)
+        self.assertGreater(found["backplane_messages", "received"], 0)
+        self.assertGreater(found["backplane_bytes", "sent"], found["backplane_batches", "sent"])
+        self.assertEqual([found[f"backplane_{name}",] for name in ("lost_messages", "refused")], [0, 0])
+        self.engine.go_away()
+        self.pass_time()
+        self.assertEqual(next(value for metric, _, value in one.node.samples() if metric.name == "backplane_up"), 0)
 
 
 class Shared(NodesCase):
