@@ -19,9 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-LARGEST = 16 * 1024 * 1024
-"""Bytes of a batch."""
-QUEUED = 16 * 1024 * 1024
+LARGEST = 17 * 1024 * 1024
+"""Bytes of a batch: the largest message of the back end by default, and what is around it."""
+QUEUED = 24 * 1024 * 1024
 """Bytes that may wait for the other worker to read; batches beyond are dropped."""
 OVERHEAD = 64
 """Bytes that are counted for each waiting batch besides its own."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from orosync.backplane import local
+from orosync.backplane import local, mesh
+from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.backplane.local import LocalBackplane
 from orosync.errors import NodeNameTaken, Unavailable
 from orosync.interfaces import Claim, IBackplane
 from tests.support.local_nodes import LocalNodes, RecordingUser
+
+TREE = Path(__file__).resolve().parent.parent.parent
 
 
 class LocalCase(TestCase):
@@ -196,7 +208,7 @@ class Sending(LocalCase):
         """A worker that does not read loses batches, which are counted by who sends them."""
         one, _, other, _ = await self.two()
         other._peers["a"].socket._reactor.removeReader(other._peers["a"].socket)  # type: ignore[union-attr]
-        for _ in range(30):
+        for _ in range(40):
             one.send("b", bytes(1_000_000))
         self.assertGreater(one.dropped, 5)
         self.assertLess(one.dropped, 20)
@@ -254,3 +266,64 @@ class Sharing(LocalCase):
         for _ in range(20):
             one.put("x", "k", bytes(20_000))
         self.assertGreater(one.dropped, 10)
+
+
+class Processes(LocalCase):
+    """A worker that is a process of its own, and is stopped and killed while it sends."""
+
+    timeout = 60
+
+    async def with_process(self) -> tuple[LocalBackplane, RecordingUser, Any]:
+        """This process as one worker, and the other worker's process."""
+        backplane, user = await self.worker("test")
+        mine, its = pair()
+        channel = ProcessChannel(lambda reason: self.nodes.hub.remove("sender", reason))
+        self.nodes.hub.add("sender", channel)
+        self.nodes.supervisor_ends["sender"] = channel
+        ended: Deferred[None] = Deferred()
+        protocol = ProcessProtocol()
+        protocol.processEnded = lambda reason: ended.callback(None)  # type: ignore[method-assign]
+        arguments = [sys.executable, "-m", "tests.support.local_worker", "sender"]
+        process = reactor.spawnProcess(  # type: ignore[attr-defined]
+            protocol, sys.executable, arguments, env=dict(os.environ), path=str(TREE), childFDs={1: 1, 2: 2, 3: its}
+        )
+        os.close(its)
+        connect(reactor, mine, channel)
+
+        def end() -> Deferred[None]:
+            if not ended.called:
+                process.signalProcess("KILL")
+            return ended
+
+        self.addCleanup(end)
+        await user.until(lambda: user.batches)
+        return backplane, user, process
+
+    async def test_killed(self) -> None:
+        """All that it had sent arrives, up to its end, and then the news of it."""
+        _, user, process = await self.with_process()
+        await user.until(lambda: len(user.batches) > 3000)
+        process.signalProcess("KILL")
+        await user.until(lambda: len(user.told) > 1)
+        self.assertEqual([what[0] for what in user.told], ["joined", "left"])
+        self.assertEqual([int(batch) for batch in user.batches], list(range(len(user.batches))))
+        await deferLater(reactor, 0.05, lambda: None)
+        self.assertEqual(int(user.batches[-1]), len(user.batches) - 1)
+
+    async def test_stopped(self) -> None:
+        """While it does not read, no more than the limit waits for it; when it goes on nothing is torn or exchanged."""
+        backplane, user, process = await self.with_process()
+        process.signalProcess("STOP")
+        batches = [b"%d " % number * 40_000 for number in range(250)]
+        for batch in batches:
+            backplane.send("sender", batch)
+        queued = backplane._peers["sender"].socket.queued  # type: ignore[union-attr]
+        self.assertLess(queued, mesh.QUEUED + 1_000_000)
+        self.assertGreater(backplane.dropped, 10)
+        del batches[len(batches) - backplane.dropped :]
+        process.signalProcess(signal.SIGCONT)
+        await user.until(lambda: user.batches[-1] == b"!" + batches[-1])
+        process.signalProcess("KILL")
+        self.assertEqual([batch[1:] for batch in user.batches if batch.startswith(b"!")], batches)
+        forth = [int(batch) for batch in user.batches if not batch.startswith(b"!")]
+        self.assertEqual(forth, list(range(len(forth))))

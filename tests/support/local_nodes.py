@@ -66,11 +66,12 @@ class LocalNodes:
         self.hub = Hub(reactor)
         self.supervisor_ends: dict[str, ProcessChannel] = {}
         self.worker_ends: dict[str, ProcessChannel] = {}
+        self._noticed: dict[str, Deferred[None]] = {}
 
     def adapter(self, name: str) -> LocalBackplane:
         """The adapter of one more worker; ``name`` is how the supervisor calls it."""
         ends = pair()
-        supervisor = self.supervisor_ends[name] = ProcessChannel(lambda reason: self.hub.remove(name, reason))
+        supervisor = self.supervisor_ends[name] = ProcessChannel(lambda reason: self._ended(name, reason))
         self.hub.add(name, supervisor)
         worker = self.worker_ends[name] = ProcessChannel(lambda reason: backplane.lost(reason))
         backplane = LocalBackplane(worker, self._reactor)
@@ -81,6 +82,22 @@ class LocalNodes:
     def end(self, name: str) -> None:
         """The channel ends, as when the worker's process ends."""
         self.worker_ends[name].close("ended")
+
+    def kill(self, backplane: LocalBackplane) -> Deferred[None]:
+        """What is left of a worker's process that is killed: its sockets are closed. Fires when the supervisor has
+        noticed, which it does before it starts the worker again."""
+        backplane._user = None
+        backplane._close()
+        name = next(name for name, channel in self.worker_ends.items() if channel is backplane._channel)
+        self.end(name)
+        noticed: Deferred[None] = Deferred()
+        self._noticed[name] = noticed
+        return noticed
+
+    def _ended(self, name: str, reason: str) -> None:
+        self.hub.remove(name, reason)
+        if name in self._noticed:
+            self._noticed.pop(name).callback(None)
 
     def close(self) -> Deferred[None]:
         """Everything ends."""
