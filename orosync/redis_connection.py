@@ -224,12 +224,15 @@ def protocol_class() -> Any:
             self._missing = 0  # bytes of a value and the end of its line
             self._discarding = False
             self._answered = 0  # bytes of this answer
+            self._lost = False  # what comes cannot be read
+            self.multi_bulk: Any
 
         def dataReceived(self, data: bytes, unpause: bool = False) -> None:
-            self._held += data
+            held = self._held
+            held += data
             at = 0
-            while self.connected:
-                rest = len(self._held) - at
+            while self.connected and not self._lost:
+                rest = len(held) - at
                 if self._missing and self._discarding:
                     passed = min(rest, self._missing)
                     at += passed
@@ -240,35 +243,57 @@ def protocol_class() -> Any:
                 elif self._missing:
                     if rest < self._missing:
                         break
-                    value = bytes(self._held[at : at + self._missing - 2])
+                    value = bytes(held[at : at + self._missing - 2])
                     at += self._missing
                     self._missing = 0
                     self._element(value)
                 else:
-                    end = self._held.find(b"\r\n", at)
+                    end = held.find(b"\r\n", at)
                     if end < 0:
-                        if rest > self.MAX_LENGTH:
-                            self.transport.abortConnection()
+                        self._lost = rest > self.MAX_LENGTH
                         break
-                    line = self._held[at:end].decode(errors="replace")
+                    try:
+                        self._line(bytes(held[at:end]))
+                    except ValueError:  # no number
+                        self._lost = True
                     at = end + 2
-                    self._line(line)
-            del self._held[:at]
+            del held[:at]
+            if self._lost:
+                self.transport.abortConnection()
 
-        def _line(self, line: str) -> None:
-            size = line[1:] if line.startswith("$") else ""
-            if size.isdecimal():
-                self._discarding = int(size) > min(self.limit, self.whole - self._answered)
-                self._answered += 0 if self._discarding else int(size)
-                self._missing = int(size) + 2
+        def _line(self, line: bytes) -> None:
+            if line.startswith(b"$") and line != b"$-1":
+                size = int(line[1:])
+                if size < 0:
+                    raise ValueError
+                self._discarding = size > self.limit or size > self.whole - self._answered
+                self._answered += 0 if self._discarding else size
+                self._missing = size + 2
+            elif line.startswith(b"*"):
+                count = int(line[1:])
+                self.multi_bulk = self.multi_bulk.set_pending(count)
+                if count <= 0:
+                    self.multiBulkDataReceived()
             else:
-                self.lineReceived(line)
+                self.lineReceived(line.decode(errors="replace"))
 
         def _element(self, value: Any) -> None:
-            if self.multi_bulk.pending or self.multi_bulk.items:
-                self.handleMultiBulkElement(value)
+            values = self.multi_bulk
+            if values.pending:
+                values.items.append(value)
+                values.pending -= 1
+                if not values.pending:
+                    self.multiBulkDataReceived()
             else:
                 self.replyReceived(value)
+
+        def post(self, command: bytes) -> Deferred[Any]:
+            """Send a command that ``encoded`` has made; without a time limit."""
+            if not self.connected:
+                raise txredisapi.ConnectionError("Not connected")
+            self.transport.write(command)
+            answered: Deferred[Any] = self.replyQueue.get()
+            return answered.addCallback(self.handle_reply)
 
         def replyReceived(self, reply: Any) -> None:
             self._answered = 0
@@ -293,6 +318,12 @@ class OneProtocol(Factory):
     def buildProtocol(self, address: object) -> Any:
         """See Factory."""
         return protocol_class()(*self._bounds)
+
+
+def encoded(*words_of_it: bytes | str | int) -> bytes:
+    """A command as it is sent."""
+    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words_of_it]
+    return b"*%d\r\n%s" % (len(parts), b"".join([b"$%d\r\n%s\r\n" % (len(part), part) for part in parts]))
 
 
 def words(error: BaseException, protocol: Any = None) -> str:

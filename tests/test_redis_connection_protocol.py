@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from orosync.redis_connection import OneProtocol, protocol_class
+from orosync.redis_connection import OneProtocol, encoded, protocol_class
 
 ANSWERS = (
     b"$3\r\na\r\n\r\n$-1\r\n$20\r\n01234567890123456789\r\n$0\r\n\r\n$10\r\n0123456789\r\n"
@@ -81,6 +81,27 @@ class Bounds(TestCase):
         protocol = self.connected()
         self.told(protocol.get(b"sessionA,b-"))
         self.assertEqual(protocol.transport.value(), b"*2\r\n$3\r\nGET\r\n$11\r\nsessionA,b-\r\n")
+
+    async def test_posted(self) -> None:
+        """A command of bytes, texts and numbers; its answer, an error too, comes in its turn."""
+        protocol = self.connected()
+        first = self.told(protocol.post(encoded(b"SET", "kéy", 12, b"\r\n\0")))
+        self.assertEqual(
+            protocol.transport.value(), b"*4\r\n$3\r\nSET\r\n$4\r\nk\xc3\xa9y\r\n$2\r\n12\r\n$3\r\n\r\n\0\r\n"
+        )
+        second = self.told(protocol.execute_command("GET", "x"))
+        protocol.dataReceived(b"-READONLY no\r\n$1\r\ny\r\n")
+        self.assertEqual([await first, await second], ["ResponseError: READONLY no", b"y"])
+        self.end(protocol)
+        with self.assertRaisesRegex(Exception, "Not connected"):
+            protocol.post(encoded("GET", "x"))
+
+    def test_not_redis(self) -> None:
+        """A server that does not speak the protocol is left at once."""
+        for said in (b"$x\r\n", b"$-5\r\n", b"*?\r\n", b"x" * 20_000):
+            protocol = self.connected()
+            protocol.dataReceived(said)
+            self.assertTrue(protocol.transport.disconnected, said[:9])
 
     async def test_lost(self) -> None:
         """When a connection ends, all pending commands fail with the reason."""

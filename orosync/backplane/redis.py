@@ -101,10 +101,10 @@ class RedisBackplane:
         """See IBackplane."""
         mine = self._node
         if mine is None or not mine.available or node not in mine.peers:
-            self._journal.count("backplane", "not_sent", node=node)
+            self._journal.count("backplane.redis", "not_sent", node=node)
             return
         if len(batch) > LARGEST:
-            self._journal.note("backplane", "too_large", node=node, bytes=len(batch), limit=LARGEST)
+            self._journal.note("backplane.redis", "too_large", node=node, bytes=len(batch), limit=LARGEST)
             return
         size = self._sizes[node] = self._sizes.get(node, 1024.0) * 0.9 + len(batch) * 0.1
         most = int(max(FEWEST_ENTRIES, min(MOST_ENTRIES, INBOX / (size + 1))))
@@ -143,7 +143,7 @@ class RedisBackplane:
     def put(self, area: str, key: str, value: bytes) -> None:
         """See IBackplane."""
         if len(value) > LARGEST:
-            self._journal.note("backplane", "too_large", area=area, bytes=len(value), limit=LARGEST)
+            self._journal.note("backplane.redis", "too_large", area=area, bytes=len(value), limit=LARGEST)
         elif self._node is not None and self.available:
             self._node.post(len(value), b"HSET", self._keys.kept(area), key, value)
 
@@ -159,7 +159,7 @@ class RedisBackplane:
     def append(self, log: str, value: bytes, most: int, most_bytes: int) -> None:
         """See IBackplane."""
         if len(value) > LARGEST:
-            self._journal.note("backplane", "too_large", log=log, bytes=len(value), limit=LARGEST)
+            self._journal.note("backplane.redis", "too_large", log=log, bytes=len(value), limit=LARGEST)
         elif self._node is not None and self.available:
             self._node.run_posted(len(value), APPEND, self._keys.log(log), value, most, most_bytes)
 
@@ -176,7 +176,7 @@ class RedisBackplane:
 
     def _added(self, entry: bytes | None, node: str) -> None:
         if entry is None and self._node is not None:
-            self._journal.count("backplane", "not_sent", node=node)
+            self._journal.count("backplane.redis", "not_sent", node=node)
             self._node.look_soon()
 
     def _claim_of(self, answer: list[Any], key: str) -> Claim:

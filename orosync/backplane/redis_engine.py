@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from orosync.backplane.redis_scripts import ACL, SCRIPTS
-from orosync.redis_connection import NoRedisConnection, words
+from orosync.redis_connection import NoRedisConnection, encoded, words
 
 TIMEOUT = 2.0
 """Seconds for each step of a connection and for each answer."""
@@ -113,7 +113,7 @@ class RedisEngine:
             return result
 
         try:
-            asked: Deferred[Any] = self._commands.execute_command(*command, apply_timeout=False)
+            asked: Deferred[Any] = self._commands.post(encoded(*command))
         except Exception as error:
             self.queued -= size
             return _failed(error)
@@ -123,12 +123,13 @@ class RedisEngine:
         """Like post(), of one of the SCRIPTS."""
         return self.post(size, b"EVALSHA", self._hashes[script], len(keys), *keys, *arguments)
 
-    async def entries(self, inbox: str, after: bytes) -> list[Any]:
+    async def entries(self, inbox: str, after: bytes, wait: bool = True) -> list[Any]:
         """The next entries of a stream, each with its id and fields; [] when none has come in a while. Anything in it
         may be an exception instead, for what was too long."""
+        blocking = (b"BLOCK", self._block) if wait else ()
         try:
             answer = await self._reader.execute_command(
-                b"XREAD", b"COUNT", ENTRIES, b"BLOCK", self._block, b"STREAMS", inbox, after
+                b"XREAD", b"COUNT", ENTRIES, *blocking, b"STREAMS", inbox, after
             )
         except Exception as error:
             self._not_answered(error, self._reader, always=True)

@@ -114,13 +114,13 @@ class RedisNode:
 
     def _watched(self, posted: Deferred[Any] | None) -> Deferred[Any] | None:
         if posted is None:
-            self._journal.note("backplane", "queue_full", engine="redis")
+            self._journal.note("backplane.redis", "queue_full")
             return None
         return posted.addErrback(self._not_done)
 
     def _not_done(self, failure: Any) -> None:
         if self.engine is not None:
-            self._journal.note("backplane", "refused", engine="redis", reason=failure.getErrorMessage())
+            self._journal.note("backplane.redis", "refused", reason=failure.getErrorMessage())
 
     def look_soon(self, seconds: float = SOON) -> None:
         """Look at who is there, then at the latest."""
@@ -144,19 +144,18 @@ class RedisNode:
                 if not started.called:
                     self._stopping = True
                     started.errback(error)
-                code, reason = "name_taken", str(error)
+                    return
+                self._journal.note("backplane.redis", "name_taken", reason=str(error))
             except NoRedisConnection as error:
-                code, reason = "down", str(error)
+                self._journal.note("backplane.redis", "down", reason=str(error))
             else:
-                code, reason = "down", await engine.lost
-                self._left(reason)
+                self._left(await engine.lost)
             if self._stopping:
                 return
             if self._reactor.seconds() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             wait = pause * random.uniform(0.5, 1.0)
             pause = min(pause * 2, LONGEST_PAUSE)
-            self._journal.note("backplane", code, engine="redis", reason=reason, again=f"in {wait:.1f} s")
             _fire(started)
             if not self._stopping:
                 await deferLater(self._reactor, wait)
@@ -171,6 +170,7 @@ class RedisNode:
         try:
             await engine.prepare()
             sent, answer = await self._with_the_name(engine)
+            await engine.entries(self._inbox, b"$", wait=False)  # whether it may be read
         except BaseException:
             engine.fail("not joined")
             raise
@@ -179,7 +179,6 @@ class RedisNode:
         if _entry_number(answer[3]) < _entry_number(self._last):
             self._last = b"0-0"  # Redis has lost what was read last, and its clock may be behind
         if started.called:
-            self._journal.note("backplane", "recovered", engine="redis")
             self._tell(self._user.engine_back)
         _fire(started)
         self._take_over(sent, answer, rejoined=True)
@@ -226,7 +225,7 @@ class RedisNode:
                 left = engine.run(LEAVE, (self._keys.nodes, self._inbox), self._user.node, self._user.boot)
                 await gatherResults([left, *self._announce()], consumeErrors=True)
             except Exception as error:
-                self._journal.count("backplane", "down", engine="redis", reason=str(error))
+                self._journal.count("backplane.redis", "down", reason=str(error))
         self.engine = None
         if self._life is not None:
             self._life.cancel()
@@ -256,9 +255,7 @@ class RedisNode:
             engine.fail(f"another node has taken the name {self._user.node!r} while this one had no lease")
             return
         if not answer[1]:
-            reason = f"the lease of {self._lease:g} s was lost"
-            self._journal.note("backplane", "lease_lost", engine="redis", reason=reason)
-            self._tell(self._user.engine_lost, reason)
+            self._tell(self._user.engine_lost, f"Redis does not have this node's lease of {self._lease:g} s any more")
         self._take_over(sent, answer, rejoined=not answer[1])
         if not answer[1]:
             self._announce()
@@ -319,7 +316,7 @@ class RedisNode:
                 if batch is None:
                     if at:
                         break  # it may be only the answer that was too long: it is read again, as the first one
-                    self._journal.note("backplane", "unreadable", engine="redis", limit=LARGEST)
+                    self._journal.note("backplane.redis", "unreadable", limit=LARGEST)
                 self._last = entry[0]
                 self._untrimmed += 1
                 if batch:

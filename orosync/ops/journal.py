@@ -90,6 +90,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "authorizer.failed",
             "backplane.away",
             "backplane.gap",
+            "backplane.redis",
             "backplane.refused",
             "component.ended",
             "connection.cut",

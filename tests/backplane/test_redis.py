@@ -139,7 +139,7 @@ class Batches(NodesCase):
         one.send("b", b"batch")
         await one.load("anything")
         self.assertEqual(self.keys(), before)
-        self.assertEqual(self.journal.counts["backplane", "not_sent"], 1)
+        self.assertEqual(self.journal.counts["backplane.redis", "not_sent"], 1)
 
 
 class Claims(NodesCase):
@@ -278,4 +278,5 @@ class Refused(NodesCase):
     async def test_the_documented_user(self) -> None:
         """The user of the tests is the one of the docs, and has needed no other right."""
         refused = [dict(zip(one[::2], one[1::2], strict=True)) for one in self.server.ask("ACL", "LOG")]
-        self.assertEqual([one[b"object"] for one in refused if one[b"reason"] != b"auth"], [])
+        wanted = {b"flushall"}  # by the test of a command that is refused
+        self.assertEqual({one[b"object"] for one in refused if one[b"reason"] != b"auth"} - wanted, set())

@@ -144,7 +144,7 @@ class Outages(NodesCase):
         self.assertEqual((await one.claim("key", "", since)).since, since)
         await deferLater(reactor, 2.5)
         self.assertEqual(self.told(first, second), [["lost", "back"], ["lost", "back"]])
-        self.assertEqual({code for _, code, _ in self.journal.notes}, {"down", "recovered"})
+        self.assertEqual({code for _, code, _ in self.journal.notes}, {"down"})
 
     async def test_another_is_gone_afterwards(self) -> None:
         """A node that does not come back with Redis has left when a lease would have ended."""
@@ -205,7 +205,7 @@ class Outages(NodesCase):
         await self.sends(two, first, b"again")
         await deferLater(reactor, 2.5)
         self.assertEqual(self.told(first, second), [["lost", "back"], ["lost", "back"]])
-        self.assertGreaterEqual(self.journal.counts["backplane", "not_sent"], 1)
+        self.assertGreaterEqual(self.journal.counts["backplane.redis", "not_sent"], 1)
 
     async def test_name_is_taken_meanwhile(self) -> None:
         """A node whose name another one has got does not join until that one has left."""
@@ -213,10 +213,12 @@ class Outages(NodesCase):
         self.server.freeze(True)
         await until(lambda: first.what() == ["lost"])
         self.server.freeze(False)
-        self.server.ask("HSET", "orosync:nodes", "a", f"{'f' * 16} {9 * 10**12}")
-        await until(lambda: len([code for _, code, _ in self.journal.notes if code == "name_taken"]) or True)
-        self.server.ask("HSET", "orosync:nodes", "a", f"{'f' * 16} {9 * 10**12 + 1}")
-        await deferLater(reactor, 0.3)
+        for at in range(100):
+            self.server.ask("HSET", "orosync:nodes", "a", f"{'f' * 16} {9 * 10**12 + at}")
+            await deferLater(reactor, 0.1)
+            if self.journal.counts["backplane.redis", "name_taken"]:
+                break
+        self.assertEqual(self.journal.notes[-1][1], "name_taken")
         self.assertFalse(one.available)
         self.server.ask("HDEL", "orosync:nodes", "a")
         await until(lambda: one.available)
