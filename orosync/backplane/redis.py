@@ -168,10 +168,12 @@ class RedisBackplane:
         asked = self._asked(b"LRANGE", self._keys.log(log)[0], 0, -1)
         return asked.addCallback(lambda values: [one for one in values if isinstance(one, bytes)])
 
-    def _joined(self) -> None:
-        """This node has its lease anew."""
-        self._remove_claims(self._unreleased)
+    def _joined(self, kept: bool) -> None:
+        """Claims end with the lease; without one they could not be released either."""
+        self._remove_claims(self._unreleased if kept else self._unreleased | self._claimed)
         self._unreleased.clear()
+        if not kept:
+            self._claimed.clear()
         self._sweep()
 
     def _added(self, entry: bytes | None, node: str) -> None:
@@ -183,8 +185,6 @@ class RedisBackplane:
         outcome, holder, since = answer if len(answer) == 3 else (answer[0], b"", b"0")
         if outcome == b"claimed":
             self._claimed.add(key)
-        else:
-            self._claimed.discard(key)
         if outcome == b"lapsed":
             if self._node is not None:
                 self._node.look_soon()

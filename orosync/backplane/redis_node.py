@@ -39,8 +39,8 @@ _log = Logger()
 
 
 class RedisNode:
-    """The node of ``user``. ``lease`` in seconds, the same for all nodes. ``joined`` is called whenever the node has
-    the lease anew, ``ended`` when leases of others have ended."""
+    """The node of ``user``. ``lease`` in seconds, the same for all nodes. ``joined`` is called whenever the node is
+    connected again, with False if its lease had ended meanwhile; ``ended`` when leases of others have ended."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class RedisNode:
         reactor: Any,
         journal: IJournal,
         lease: float,
-        joined: Callable[[], None],
+        joined: Callable[[bool], None],
         ended: Callable[[], None],
     ) -> None:
         self.engine: RedisEngine | None = None
@@ -178,12 +178,12 @@ class RedisNode:
         self._lease_ends = sent + self._lease
         if _entry_number(answer[3]) < _entry_number(self._last):
             self._last = b"0-0"  # Redis has lost what was read last, and its clock may be behind
+        self._joined_anew(bool(answer[1]))
         if started.called:
             self._tell(self._user.engine_back)
         _fire(started)
         self._take_over(sent, answer, rejoined=True)
         self._announce()
-        self._joined_anew()
         self._reads(engine)
         return engine
 
@@ -259,6 +259,7 @@ class RedisNode:
         self._take_over(sent, answer, rejoined=not answer[1])
         if not answer[1]:
             self._announce()
+            self._joined_anew(False)
             self._tell(self._user.engine_back)
         if answer[4]:
             self._others_ended()

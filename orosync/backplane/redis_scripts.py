@@ -132,8 +132,8 @@ for at = 1, #found, 2 do
     end
   end
 end
-if #against > 0 and force ~= '1' and not (since and (since < oldest or (since == oldest and node < holder))) then
-  redis.call('HDEL', KEYS[2], mine)
+local older = given > 0 and oldest and (since < oldest or (since == oldest and node < holder))
+if #against > 0 and force ~= '1' and not older then
   return {'held', holder, string.format('%.0f', oldest)}
 end
 for _, field in ipairs(against) do redis.call('HDEL', KEYS[2], field) end

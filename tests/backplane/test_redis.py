@@ -18,7 +18,7 @@ from orosync.backplane.redis_scripts import ACL
 from orosync.config.redis_dsn import parse
 from orosync.errors import Unavailable
 from orosync.interfaces import Claim, IBackplane
-from orosync.testing import RecordingJournal
+from orosync.testing import BackplaneContract, RecordingJournal
 from tests.backplane.nodes import RecordingUser, until
 from tests.support.redis import Redis
 
@@ -32,6 +32,15 @@ def server() -> Redis:
     atexit.register(made.end)
     made.start()
     return made
+
+
+async def die(backplane: Any) -> None:
+    """Its connections are lost and it does nothing any more, as after a kill -9."""
+    node = backplane._node
+    node._stopping = True
+    if node._look is not None and node._look.active():
+        node._look.cancel()
+    await backplane._connector.close()
 
 
 class NodesCase(TestCase):
@@ -70,6 +79,21 @@ class NodesCase(TestCase):
     def keys(self) -> list[str]:
         """The keys in Redis."""
         return sorted(key.decode() for key in self.server.ask("KEYS", "*"))
+
+
+class Contract(NodesCase, BackplaneContract):
+    """The suite of all backplanes."""
+
+    lease = 1.5
+    clock = reactor
+
+    async def make_adapter(self) -> IBackplane:
+        """See BackplaneSuite."""
+        return self.made()
+
+    async def kill(self, adapter: IBackplane) -> None:
+        """See BackplaneSuite."""
+        await die(adapter)
 
 
 class Batches(NodesCase):

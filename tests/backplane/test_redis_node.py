@@ -12,8 +12,10 @@ from twisted.internet.task import deferLater
 
 from orosync.backplane.redis import RedisBackplane
 from orosync.errors import NodeNameTaken, Unavailable
+from orosync.interfaces import IBackplane
+from orosync.testing import BackplaneOutageContract
 from tests.backplane.nodes import RecordingUser, until
-from tests.backplane.test_redis import USER, NodesCase
+from tests.backplane.test_redis import USER, NodesCase, die
 from tests.support.ports import free_port
 from tests.support.redis import Redis, Sentinel
 from tests.support.redis_cases import SentinelsCase, ServersCase, trust
@@ -56,7 +58,7 @@ class Presence(NodesCase):
         (one, user), (two, second) = await self.joined("a", "b")
         await two.claim("key", "")
         await deferLater(reactor, 0.5)
-        await self.die(two)
+        await die(two)
         self.assertEqual((await one.claim("key", "")).holder, "b")
         one.send("b", b"for nobody")
         seconds = await until(lambda: ("left", "b", second.boot) in user.told)
@@ -72,27 +74,18 @@ class Presence(NodesCase):
         await one.claim("key", "")
         one.put("area", "key", b"value")
         await one.load("area")
-        await self.die(one)
+        await die(one)
         await until(lambda: self.keys() == ["orosync:kept:area"])
 
     async def test_again_after_death(self) -> None:
         """A node that is started again, after it was killed, waits for the end of its old lease and joins."""
         (_, user), (two, second) = await self.joined("a", "b")
-        await self.die(two)
+        await die(two)
         again = RecordingUser("b")
         began = time.monotonic()
         await self.made().start(again)
         self.assertLess(time.monotonic() - began, 2.0)
         await until(lambda: user.told[-2:] == [("left", "b", second.boot), ("joined", "b", again.boot)])
-
-    async def die(self, backplane: RedisBackplane) -> None:
-        """Its connections are lost and it does nothing any more."""
-        assert backplane._node is not None
-        node = backplane._node
-        node._stopping = True
-        if node._look is not None:
-            node._look.cancel()
-        await backplane._connector.close()
 
 
 class Outages(NodesCase):
@@ -362,3 +355,46 @@ class Failover(SentinelsCase, NodesCase):
         await until(lambda: second.batches == [b"again"])
         await deferLater(reactor, 3.5)
         self.assertEqual([first.what(), second.what()], [["lost", "back"]] * 2)
+
+
+class OutageContract(NodesCase, BackplaneOutageContract):
+    """The suite of backplanes whose engine can be away: Redis is killed, and forgets everything."""
+
+    lease = 1.5
+    clock = reactor
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = Redis(users=[USER])
+        self.addCleanup(self.server.end)
+        self.server.start()
+
+    async def make_adapter(self) -> IBackplane:
+        """See BackplaneSuite."""
+        return self.made()
+
+    async def kill(self, adapter: IBackplane) -> None:
+        """See BackplaneSuite."""
+        await die(adapter)
+
+    async def stop_engine(self) -> None:
+        """See BackplaneOutageContract."""
+        self.server.kill()
+
+    async def start_engine(self) -> None:
+        """See BackplaneOutageContract."""
+        self.server.start()
+
+
+class OutageContractFrozen(OutageContract):
+    """Redis stands still, and forgets nothing."""
+
+    timeout_of_redis = 0.5
+
+    async def stop_engine(self) -> None:
+        """See BackplaneOutageContract."""
+        self.server.freeze(True)
+
+    async def start_engine(self) -> None:
+        """See BackplaneOutageContract."""
+        self.server.freeze(False)

@@ -84,7 +84,7 @@ class Scripts(SynchronousTestCase):
         self.assertEqual(self.claim("key", node="b", boot=OTHER)[0], b"claimed")
 
     def test_claim_keeps_its_time(self) -> None:
-        """To the microsecond; a node that loses to an older claim has nothing left."""
+        """To the microsecond; an older claim takes the key."""
         self.lease()
         self.known("b", OTHER, FUTURE)
         since = 1_712_345_678_123_457
