@@ -133,7 +133,7 @@ class Container:
         if oro is not None:
             oro.watch(self._watchers(LocalMember(oro, here=True)))
         if node is not None:
-            node.share(hosted, self.failures)
+            node.share(hosted, self.failures, self.now)
         return hosted
 
     @cached_property

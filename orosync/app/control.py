@@ -34,6 +34,8 @@ class ControlVerbs:
         self.node = node
         realms, oro = container.realms, container.configuration.notifications.realm
         self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
+        if container.node is not None and oro in container.node.shared:
+            container.node.shared[oro].share_maintenance(self._realm_verbs.maintenance)
         self._tracing = Tracing(realms, sessions, container.journal, container.reactor, container.now)
         self.control.add(
             *self.node.verbs,

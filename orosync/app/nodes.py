@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -23,6 +23,8 @@ from orosync.app.process import fail_process
 from orosync.backplane.messages import Failures
 from orosync.backplane.nodes import Nodes
 from orosync.backplane.peer import Peer
+from orosync.backplane.questions import Questions
+from orosync.clocks import Now
 from orosync.config import redis_dsn
 from orosync.config.backplane import LocalBackplaneSection, PluginBackplaneSection, RedisBackplaneSection
 from orosync.config.settings import Configuration
@@ -31,6 +33,7 @@ from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import IBackplane, IJournal
 from orosync.metrics import Sample
 from orosync.ops.answers import NodeRow, plain
+from orosync.session.nodes.shared_realm import SharedRealm, SharedRealms
 from orosync.session.realm_context import RealmContext
 from orosync.trust_roots import trust_root_of
 
@@ -95,8 +98,11 @@ class RouterNode:
             resend_bytes=section.resend_bytes,
             previous_key=previous,
         )
+        self._key = key
+        self.questions = Questions(self.nodes, reactor, journal)
         self._refuses = section.when_away == "refuse"
         self._reactor = reactor
+        self.shared: Mapping[str, SharedRealm] = {}
         self._realms: Mapping[str, RealmContext] = {}
         self._failures: Mapping[str, FailureBuckets] = {}
         self._telling = LoopingCall(self._tell_failures)
@@ -106,10 +112,14 @@ class RouterNode:
         """See IBackplane."""
         return self.backplane.once(key, seconds, by)
 
-    def share(self, realms: Mapping[str, RealmContext], failures: Mapping[str, FailureBuckets]) -> None:
+    def share(self, realms: Mapping[str, RealmContext], failures: Mapping[str, FailureBuckets], now: Now) -> None:
         """Have all nodes share ``realms``, and failed authentications by the names of their authenticators. Called
-        once, before ``join``."""
+        once, before ``join``, while nobody has joined them. ``now`` tells the time of day, in seconds since 1970."""
         self._realms, self._failures = realms, failures
+        self.shared = {
+            name: SharedRealm(context, self.nodes, self.questions, self._key, now) for name, context in realms.items()
+        }
+        self._shared = SharedRealms(self.nodes, self.shared.values(), self._reactor)
         self.nodes.handle(Failures, self._told_failures)
         self.nodes.on_engine(self._engine_changed)
         self._engine_changed(False)
@@ -127,7 +137,7 @@ class RouterNode:
             await self.nodes.start()
             self._engine_changed(self.nodes.available)
             self._telling.start(TELL_FAILURES)
-            await self._settled()
+            await gatherResults([self._shared.load(), Deferred.fromCoroutine(self._settled())])
             for port in held:
                 port.startReading()
             joined()

@@ -48,7 +48,7 @@ class RealmVerbs:
         self._clock = clock
         self._now = now
         self._members: dict[str, LocalMember] = {}
-        self._maintenance = MaintenanceState(now)
+        self.maintenance = MaintenanceState(now)
 
     @property
     def verbs(self) -> list[Verb | StreamingVerb]:
@@ -63,7 +63,7 @@ class RealmVerbs:
     def start(self) -> None:
         """From now on what pages are told about maintenance is remembered."""
         if self._oro:
-            self._member(self._oro).subscribe(maintenance.TOPIC, Match.EXACT, self._maintenance.told)
+            self._member(self._oro).subscribe(maintenance.TOPIC, Match.EXACT, self.maintenance.told)
 
     def _member(self, realm: str) -> LocalMember:
         member = self._members.get(realm)
@@ -168,7 +168,7 @@ class RealmVerbs:
 
     def _maintenance_status(self, arguments: Arguments) -> dict[str, Any]:
         check_names(arguments)
-        realm, state = self._oro_realm(), self._maintenance
+        realm, state = self._oro_realm(), self.maintenance
         return plain(
             MaintenanceAnswer(
                 realm=realm,

@@ -10,6 +10,7 @@ out. All others learn it from HTTP 503, as they do with Oro's own server.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
@@ -30,13 +31,14 @@ def event(on: bool, user_id: int | None = None) -> dict[str, Any]:
 
 class MaintenanceState:
     """What pages were told last, by Oro or by an administrator: ``on`` None before anything was told. ``time`` in
-    seconds since 1970."""
+    seconds since 1970. ``on_told`` is called after each change."""
 
     def __init__(self, now: Now) -> None:
         self._now = now
         self.on: bool | None = None
         self.user_id: int | None = None
         self.time = 0.0
+        self.on_told: Callable[[], None] | None = None
 
     def told(self, message: Event, payload: Payload | None, topic: str) -> None:
         """An event on TOPIC, from any publisher; one of another shape says nothing."""
@@ -46,6 +48,13 @@ class MaintenanceState:
             user_id = told.get("userId")
             self.on, self.time = told["isOn"], self._now()
             self.user_id = user_id if isinstance(user_id, int) else None
+            if self.on_told is not None:
+                self.on_told()
+
+    def restore(self, on: bool, user_id: int | None, time: float) -> None:
+        """Take over what pages were told before this process was started; what is newer stays."""
+        if time > self.time:
+            self.on, self.user_id, self.time = on, user_id, time
 
 
 @implementer(ITopicWatcher)

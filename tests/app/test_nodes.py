@@ -23,6 +23,8 @@ from orosync.config import load
 from orosync.errors import ConfigError, Refused
 from orosync.identity.rate_limit import FailureBuckets
 from orosync.interfaces import IBackplane
+from orosync.model import Match
+from orosync.session.local import LocalMember
 from orosync.testing import MemoryEngine, RecordingJournal
 from orosync.testing.memory_backplane import MemoryBackplane
 from tests.config.files import ENVIRON, SOUND
@@ -212,7 +214,20 @@ class Monitored(NodesCase):
 
 
 class Shared(NodesCase):
-    """What authentication shares."""
+    """What nodes share."""
+
+    def test_realms(self) -> None:
+        """What is published at one node reaches subscribers of the other, in every realm."""
+        one, two = self.join("one"), self.join("two")
+        self.pass_time()
+        events: list[str] = []
+        LocalMember(two.realms["oro"]).subscribe("t", Match.EXACT, lambda event, payload, topic: events.append(topic))
+        self.pass_time(0.1)
+        self.assertEqual(LocalMember(one.realms["oro"]).publish("t"), 0)
+        self.pass_time(0.1)
+        self.assertEqual(events, ["t"])
+        assert one.node is not None and two.node is not None
+        self.assertEqual(list(one.node.shared), list(one.realms))
 
     def test_single_use(self) -> None:
         """The memory of used tickets is that of all nodes."""

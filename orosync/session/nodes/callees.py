@@ -22,6 +22,7 @@ from orosync.session.local import OROSYNC
 from orosync.session.nodes.calls import RealmCalls, RemoteCallee
 from orosync.session.nodes.claims import Claims, Procedure
 from orosync.session.nodes.filing import Filing, Offer, Rank
+from orosync.session.nodes.part import RealmPart
 from orosync.session.realm_context import RealmContext
 from orosync.session.v2_requests import MOST_TOLD
 from orosync.wamp import uris
@@ -33,7 +34,7 @@ CONFLICT = 1.0
 _LOST = {"message": "the procedure was registered on another node before, and that registration is kept"}
 
 
-class RealmCallees:
+class RealmCallees(RealmPart):
     """The callees of one realm, its RegistrationObserver. ``now`` tells the time, in seconds since 1970."""
 
     def __init__(self, realm_context: RealmContext, nodes: Nodes, calls: RealmCalls, now: Now) -> None:
@@ -52,6 +53,10 @@ class RealmCallees:
         self._callees: dict[str, dict[int, _Offered]] = {}
         self._conflicts: dict[Procedure, IDelayedCall] = {}
         self.handlers = {CalleeAdded: self._added, CalleeRemoved: self._removed, CalleeLeft: self._gone}
+
+    def engine(self, back: bool) -> None:
+        """See RealmPart."""
+        self.claims.engine(back)
 
     # -- this node's callees (RegistrationObserver)
 

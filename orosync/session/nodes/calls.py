@@ -26,6 +26,7 @@ from orosync.backplane.peer import Peer
 from orosync.errors import ProtocolViolation, RequestError
 from orosync.model import Match, Principal
 from orosync.router.deliveries import Member
+from orosync.session.nodes.part import RealmPart
 from orosync.session.realm_context import RealmContext
 from orosync.wamp import uris
 from orosync.wamp.ids import LARGEST
@@ -64,7 +65,7 @@ def _not_here(goodbye: Goodbye) -> None:
     """Its own node ends it."""
 
 
-class RealmCalls:
+class RealmCalls(RealmPart):
     """The calls of one realm from and to other nodes."""
 
     def __init__(self, realm_context: RealmContext, nodes: Nodes) -> None:

@@ -13,11 +13,17 @@ from twisted.python.failure import Failure
 from orosync.backplane.messages import NodeMessage
 from orosync.backplane.nodes import Nodes
 from orosync.backplane.peer import Peer
+from orosync.backplane.questions import Questions
 from orosync.clocks import Now
 from orosync.errors import Unavailable
+from orosync.notifications.maintenance import MaintenanceState
+from orosync.session.nodes.callees import RealmCallees
+from orosync.session.nodes.calls import RealmCalls
 from orosync.session.nodes.history import SharedHistory
 from orosync.session.nodes.ids import SharedIds
 from orosync.session.nodes.interest import SharedInterest
+from orosync.session.nodes.maintenance import SharedMaintenance
+from orosync.session.nodes.meta import SharedMeta
 from orosync.session.nodes.part import RealmPart
 from orosync.session.nodes.presence import SharedPresence
 from orosync.session.nodes.publications import SharedPublications
@@ -30,12 +36,15 @@ missed."""
 
 
 class SharedRealm:
-    """One realm among the nodes; nobody has joined it yet. ``now`` tells the time of day, in seconds since 1970."""
+    """One realm among the nodes; nobody has joined it yet. ``key``: the secret of all nodes; ``now`` tells the time of
+    day, in seconds since 1970."""
 
-    def __init__(self, realm_context: RealmContext, nodes: Nodes, ids: SharedIds, now: Now) -> None:
+    def __init__(self, realm_context: RealmContext, nodes: Nodes, questions: Questions, key: bytes, now: Now) -> None:
+        ids = SharedIds(key, realm_context.name)
         realm = realm_context.realm
         realm_context.mark = ids.mark
         self.name = realm.name
+        self._backplane = nodes.backplane
         self.interest = SharedInterest(realm, nodes)
         self.presence = SharedPresence(realm, nodes)
         self.publications = SharedPublications(realm_context, nodes, self.interest, ids, now)
@@ -43,7 +52,24 @@ class SharedRealm:
         self.history = SharedHistory(realm, nodes)
         self.publications.on_retained = self.retention.retained
         self.publications.on_kept = self.history.kept
-        self.parts: list[RealmPart] = [self.interest, self.presence, self.publications, self.retention, self.history]
+        self.calls = RealmCalls(realm_context, nodes)
+        self.callees = RealmCallees(realm_context, nodes, self.calls, now)
+        realm.dealer.share(self.callees, ids.registration)
+        realm_context.registration_gate = self.callees.claims
+        self.meta = SharedMeta(realm_context, questions)
+        self.parts: list[RealmPart] = [
+            self.interest,
+            self.presence,
+            self.publications,
+            self.retention,
+            self.history,
+            self.calls,
+            self.callees,
+        ]
+
+    def share_maintenance(self, state: MaintenanceState) -> None:
+        """Have all nodes know ``state``, what the pages of this realm were told of maintenance."""
+        self.parts.append(SharedMaintenance(self.name, state, self._backplane))
 
 
 class SharedRealms:

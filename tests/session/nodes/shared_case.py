@@ -8,10 +8,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.backplane.nodes import Nodes
+from orosync.backplane.questions import Questions
 from orosync.model import Match
 from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
-from orosync.session.nodes.ids import SharedIds
 from orosync.session.nodes.shared_realm import SharedRealm, SharedRealms
 from orosync.testing import MemoryEngine, principal
 from tests.session.fixture import HELLO, JsonClient, RealmFixture
@@ -36,7 +36,9 @@ class SharedNode:
         self.context, self.broker = self.fixture.realm_context, self.realm.broker
         self.journal = self.fixture.journal
         self.nodes = Nodes(engine.adapter(), name, KEY, clock, self.journal)
-        self.shared = SharedRealm(self.context, self.nodes, SharedIds(KEY, "oro"), clock.seconds)
+        self.shared = SharedRealm(
+            self.context, self.nodes, Questions(self.nodes, clock, self.journal), KEY, clock.seconds
+        )
         self.realms = SharedRealms(self.nodes, [self.shared], clock)
         self.nodes.start().addCallback(lambda _: self.realms.load())
 
