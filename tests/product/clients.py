@@ -1,4 +1,4 @@
-"""Other people's WAMP clients as child processes, all driven by the same commands."""
+"""Other people's WAMP clients as processes of their own, all driven by the same commands."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.product import spread
+from tests.support.forks import forked
 
 TREE = Path(__file__).resolve().parents[2]
 JS = TREE / "tests" / "js"
@@ -46,18 +46,19 @@ class Client:
 
     def __init__(self, library: str, url: str, **options: Any) -> None:
         options.setdefault("realm", "oro")
+        self._process: Any
         if library in DRIVERS:
-            command = [sys.executable, str(TREE / "tests/product" / DRIVERS[library]), url, json.dumps(options)]
+            program = TREE / "tests/product" / DRIVERS[library]
+            self._process = forked(program, url, json.dumps(options), environ=os.environ)
         else:
-            command = [_node(), str(JS / "driver.mjs"), library, url, json.dumps(options)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "NODE_TLS_REJECT_UNAUTHORIZED": "0", "NODE_NO_WARNINGS": "1"},
-        )
+            self._process = subprocess.Popen(
+                [_node(), str(JS / "driver.mjs"), library, url, json.dumps(options)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "NODE_TLS_REJECT_UNAUTHORIZED": "0", "NODE_NO_WARNINGS": "1"},
+            )
         self._answers: dict[int, queue.Queue[dict[str, Any]]] = {}
         self._ready: queue.Queue[dict[str, Any]] = queue.Queue()
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
