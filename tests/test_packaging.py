@@ -34,17 +34,14 @@ CLEAN = {key: value for key, value in os.environ.items() if key not in ("PYTHONP
 GLIBC = 28
 """Of RHEL 8 and Oracle Linux 8: 2.28, the oldest that docs/install.md names."""
 
-DIGEST_IN_C = """
-from orosync.identity import digests
-print(digests.in_c and digests.in_c(b"salted", digests.ROUNDS) == digests.in_python(b"salted"))
-"""
-
 IMPORT_ALL = """
 import importlib, pkgutil, sys, orosync
 names = [module.name for module in pkgutil.walk_packages(orosync.__path__, "orosync.")]
 for name in names:
     importlib.import_module(name)
-print(len(names), orosync.__version__, orosync.__file__)
+from orosync.identity import digests
+in_c = digests.in_c and digests.in_c(b"salted", digests.ROUNDS) == digests.in_python(b"salted")
+print(len(names), orosync.__version__, orosync.__file__, in_c)
 """
 
 
@@ -88,9 +85,14 @@ def installed(python: str, *what: str) -> Path:
     venv = Path(tempfile.mkdtemp(prefix="venv-", dir=workshop()))
     # To unpack a pip of its own takes longer than all the rest.
     run(python, "-m", "venv", "--without-pip", str(venv), environ=CLEAN)
-    pip = (sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "--quiet", "--no-compile")
-    run(*pip, *what, cwd="/", environ=CLEAN, seconds=600)
+    pip(venv, "install", "--no-compile", *what)
     return venv
+
+
+def pip(venv: Path, *arguments: str) -> None:
+    """pip of the environment that runs the tests, at work in another one."""
+    command = (sys.executable, "-m", "pip", "--quiet", "--python", str(venv / "bin" / "python"), *arguments)
+    run(*command, cwd="/", environ=CLEAN, seconds=600)
 
 
 def other_pythons() -> list[str]:
@@ -157,12 +159,12 @@ class Installed(SynchronousTestCase):
 
     def imports_everything(self, venv: Path) -> None:
         """Every module can be imported, from the environment and not from the checkout, and twistd knows us."""
-        count, version, place = run(str(venv / "bin" / "python"), "-c", IMPORT_ALL, cwd="/", environ=CLEAN).split()
+        told = run(str(venv / "bin" / "python"), "-c", IMPORT_ALL, cwd="/", environ=CLEAN)
+        count, version, place, in_c = told.split()
         self.assertGreater(int(count), 20)
         self.assertEqual(version, __version__)
         self.assertTrue(place.startswith(str(venv)), place)
         self.assertIn("orosync", run(str(venv / "bin" / "twistd"), "--help", cwd="/", environ=CLEAN).split())
-        in_c = run(str(venv / "bin" / "python"), "-c", DIGEST_IN_C, cwd="/", environ=CLEAN).strip()
         self.assertEqual(in_c, "True" if compiles() else "None")
 
     def serves_the_demo(self, venv: Path) -> None:
@@ -201,15 +203,16 @@ class Installed(SynchronousTestCase):
             body: bytes = answer.read()
             return body.decode()
 
-    def test_wheel(self) -> None:
-        """The wheel, installed, imports and serves the demonstration."""
+    def test_wheel_then_sdist(self) -> None:
+        """The wheel, installed, imports and serves the demonstration; so does the sdist that takes its place, and finds
+        there what it requires."""
         venv = installed(sys.executable, str(built("wheel")))
         self.imports_everything(venv)
         self.serves_the_demo(venv)
-
-    def test_sdist(self) -> None:
-        """The sdist, installed, imports and serves the demonstration."""
-        venv = installed(sys.executable, str(built("sdist")))
+        pip(venv, "uninstall", "--yes", "orosync")
+        self.assertEqual([*venv.glob("lib/python*/site-packages/orosync*"), *venv.glob("etc/orosync/orosync.*")], [])
+        pip(venv, "install", "--no-compile", "--no-deps", str(built("sdist")))
+        pip(venv, "check")
         self.imports_everything(venv)
         self.serves_the_demo(venv)
 
