@@ -347,6 +347,9 @@ class IBackplane(Interface):
     The *engine* is what all nodes can reach, such as Redis. It gives each node a lease, which ends 10 s after the last
     sign of life. A Deferred fails with Unavailable while the engine cannot be reached or the lease has ended. Contract
     suite: ``orosync.testing.backplane_contracts``.
+
+    One whose batches cannot come from anybody but nodes of the router may say so by an attribute ``private = True``:
+    they are not signed then.
     """
 
     largest: int = Attribute("The most bytes of a batch, at least 64 KiB.")

@@ -218,6 +218,7 @@ class RouterService(MultiService):
         if self._container.node is None:
             self._serve()
         else:
+            self._container.node.nodes.alone = lambda: self._scheduler.idle
             self._container.node.join(self._ports.values(), self._serve)
 
     def _serve(self) -> None:

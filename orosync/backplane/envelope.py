@@ -38,6 +38,7 @@ LONGEST_NAME = 255
 
 _HEADER = struct.Struct(">BB8s8sQQIB")
 _CODE = 16
+_NO_CODE = bytes(_CODE)
 _FLAGS = BEGIN | REPEAT | ANEW
 
 OVERHEAD = _HEADER.size + LONGEST_NAME + _CODE + 5
@@ -63,12 +64,13 @@ class Envelope:
 
 class Envelopes:
     """Makes and reads the envelopes of one node: ``node`` with ``boot`` (16 hexadecimal digits). ``key``: of all nodes;
-    a batch that was made with ``previous_key`` is read, too.
+    a batch that was made with ``previous_key`` is read, too. ``signed`` is False where nobody but nodes can send any:
+    then the code is 16 zero bytes.
 
     ValueError for a name that is too long, a boot of another form, or a key of fewer than 16 bytes.
     """
 
-    def __init__(self, key: bytes, node: str, boot: str, previous_key: bytes = b"") -> None:
+    def __init__(self, key: bytes, node: str, boot: str, previous_key: bytes = b"", *, signed: bool = True) -> None:
         self._name = node.encode()
         self._boot = bytes.fromhex(boot)
         if not 0 < len(self._name) <= LONGEST_NAME:
@@ -78,7 +80,8 @@ class Envelopes:
         keys = [key, previous_key] if previous_key else [key]
         if any(len(one) < SHORTEST_KEY for one in keys):
             raise ValueError(f"a key has at least {SHORTEST_KEY} bytes")
-        self._keyed, *self._before = map(_signer, keys)
+        signers = [_signer(one) for one in keys] if signed else [_unsigned]
+        self._keyed, self._before = signers[0], signers[1:]
 
     def seal(self, receiver: bytes, flags: int, first: int, received: int, count: int, body: bytes) -> bytes:
         """The batch for the node whose boot is ``receiver``."""
@@ -129,6 +132,10 @@ def _signer(key: bytes) -> Callable[[bytes | memoryview], bytes]:
         return outer.digest()[:_CODE]
 
     return code
+
+
+def _unsigned(data: bytes | memoryview) -> bytes:
+    return _NO_CODE
 
 
 def array(messages: list[bytes]) -> bytes:

@@ -53,6 +53,7 @@ class LocalBackplane:
     ``dropped``: batches and values that were dropped because another process did not read them."""
 
     largest = LARGEST
+    private = True
 
     def __init__(self, channel: ProcessChannel, reactor: Any) -> None:
         self.available = False

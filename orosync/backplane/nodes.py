@@ -1,6 +1,6 @@
 """This node among the others: who is there, what they are told, and whose messages are handed on.
 
-Each message that is sent waits until the end of the reactor's turn, so that a peer gets one batch per turn. A peer is
+What is sent waits until the end of the reactor's turn, so that a peer gets one batch per turn. A peer is
 told a snapshot of everything first, then every change in order (``peer``). It exists while its engine says so and signs
 of life arrive.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -48,7 +48,12 @@ class Nodes:
 
     ``resend_seconds`` and ``resend_bytes``: how long, and how much of, what a peer has not acknowledged is kept for it.
     ``boot`` is random unless given. Handlers and snapshots are registered before ``start``.
+
+    ``alone`` says whether one message of a client is being handled that arrived alone: what is sent then leaves at
+    once, since there is nothing to be gathered, and waiting would only cost another turn of the reactor.
     """
+
+    alone: Callable[[], bool]
 
     def __init__(
         self,
@@ -70,10 +75,12 @@ class Nodes:
         self._whole: dict[str, Peer] = {}
         self.peers: Mapping[str, Peer] = MappingProxyType(self._whole)
         """The peers whose snapshot has come whole, by name."""
+        self.alone = lambda: False
         self._clock = clock
         self._journal = journal
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
-        self._envelopes = Envelopes(key, node, self.boot, previous_key)
+        signed = not getattr(backplane, "private", False)
+        self._envelopes = Envelopes(key, node, self.boot, previous_key, signed=signed)
         self._known: dict[str, Peer] = {}
         self._by_boot: dict[bytes, Peer] = {}
         self._remembered: OrderedDict[str, tuple[int, int]] = OrderedDict()  # boot: numbers sent and received
@@ -130,13 +137,21 @@ class Nodes:
 
     def send_all(self, message: NodeMessage) -> bool:
         """Send it to each peer. False if it is too large."""
-        if not self._known:
+        return self._send(self._known.values(), message)
+
+    def send_some(self, peers: Iterable[str], message: NodeMessage) -> bool:
+        """Send it to each of ``peers`` that is there. False if it is too large."""
+        known = self._known
+        return self._send([known[peer] for peer in peers if peer in known], message)
+
+    def _send(self, peers: Collection[Peer], message: NodeMessage) -> bool:
+        if not peers:
             return True
         encoded = self._fitting(message)
         if encoded is None:
             return False
         now = self._clock.seconds()
-        for peer in self._known.values():
+        for peer in peers:
             if peer.streaming:
                 peer.queue(encoded, now)
         self._schedule()
@@ -348,7 +363,10 @@ class Nodes:
 
     def _schedule(self) -> None:
         if self._turn is None and self._running:
-            self._turn = self._clock.callLater(0, self._flush)
+            if self.alone():
+                self._flush()
+            else:
+                self._turn = self._clock.callLater(0, self._flush)
 
     def _flush(self) -> None:
         turn, self._turn = self._turn, None

@@ -48,6 +48,14 @@ class Envelope(SynchronousTestCase):
             batch = Envelopes(key, "a", ANNA).seal(bytes.fromhex(BEN), 0, 1, 0, 1, b"\x91\x01")
             self.assertEqual(batch[-16:], hmac.digest(key, batch[:-16], "sha256")[:16])
 
+    def test_unsigned(self) -> None:
+        """Where nobody else can send any, batches have no code. They are not read elsewhere, and others' not here."""
+        one, other = Envelopes(KEY, "a", ANNA, signed=False), Envelopes(KEY, "b", BEN, signed=False)
+        batch = one.seal(bytes.fromhex(BEN), 0, 1, 0, 1, b"\x91\x01")
+        self.assertEqual(bytes(other.open(batch).body), b"\x91\x01")
+        self.assertEqual(self.code(batch), "bad_signature")
+        self.assertEqual(self.code(BATCH, other), "bad_signature")
+
     def test_cut(self) -> None:
         """A batch that was cut at any byte, or has one more, is refused."""
         for end in range(len(BATCH)):

@@ -13,7 +13,7 @@ from orosync.backplane.nodes import SILENCE, Nodes
 from orosync.backplane.peer import Peer
 from orosync.errors import NodeNameTaken
 from orosync.interfaces import IBackplaneUser
-from orosync.testing import MemoryEngine, RecordingJournal
+from orosync.testing import MemoryBackplane, MemoryEngine, RecordingJournal
 
 KEY = b"k" * 32
 
@@ -111,6 +111,35 @@ class Company(Case):
         self.turn()
         self.assertEqual(self.engine.batches - before, 2)
         self.assertEqual(b.heard, [("a", number + 1) for number in range(100)])
+
+    def test_at_once(self) -> None:
+        """What one message of a client causes, when it came alone, leaves in the same turn."""
+        a, _ = self.started("a", "b")
+        alone = True
+        a.nodes.alone = lambda: alone
+        before = self.engine.batches
+        a.publish(1)
+        a.publish(2)
+        self.assertEqual(self.engine.batches - before, 2)
+        alone = False
+        a.publish(3)
+        self.assertEqual(self.engine.batches - before, 2)
+
+    def test_to_some(self) -> None:
+        """A message may be for some of the peers; those that are not there do not matter."""
+        a, b, c, d = self.started("a", "b", "c", "d")
+        event = NodeEvent("oro", "t", 1)
+        self.assertTrue(a.nodes.send_some(["b", "d", "x"], event))
+        self.assertTrue(a.nodes.send_some([], event))
+        self.turn()
+        self.assertEqual([one.heard for one in (b, c, d)], [[("a", 1)], [], [("a", 1)]])
+
+    def test_unsigned(self) -> None:
+        """Where nobody but nodes can send batches they are not signed, so that keys do not matter."""
+        MemoryBackplane.private = True  # type: ignore[attr-defined]
+        self.addCleanup(delattr, MemoryBackplane, "private")
+        (a,), (b,) = self.started("a"), self.started("b", key=b"l" * 32)
+        self.assertEqual((a.peers(), b.peers()), (["b"], ["a"]))
 
     def test_leaving(self) -> None:
         """A node that stops is gone at once for the others, and what it sent before it stopped arrives."""

@@ -82,8 +82,7 @@ class SharedPublications(RealmPart):
             if self.on_retained is not None:
                 self.on_retained(event, True)
         else:
-            for peer in peers:
-                self._nodes.send(peer, event)
+            self._nodes.send_some(peers, event)
         if kept and self.on_kept is not None:
             self.on_kept(event)
 
