@@ -264,16 +264,21 @@ class Broker:
             )
         if self._recorder is not None:
             self._recorder.relayed(publication)
+        number, extra_details = publication.publication, publication.extra_details
         deliveries: list[Delivery] = []
-        for subscription in self._index.matching(topic):
+        index = self._index
+        exact = index.exact.get(topic)
+        if exact is not None:
+            receivers: Collection[Member] = exact.audience if filters is None else filters.select(exact.members)
+            if receivers:
+                details = {} if extra_details is None else dict(extra_details)
+                deliveries.append(_new(Delivery, (receivers, Event(exact.id, number, details), payload, topic)))
+        for subscription in index.patterns(topic) if index.has_patterns else ():
             receivers = _receivers(subscription, None, filters)
             if receivers:
-                details = dict(publication.extra_details or {})
-                if subscription.match is not Match.EXACT:
-                    details["topic"] = topic
-                deliveries.append(
-                    Delivery(receivers, Event(subscription.id, publication.publication, details), payload, topic)
-                )
+                details = {} if extra_details is None else dict(extra_details)
+                details["topic"] = topic
+                deliveries.append(Delivery(receivers, Event(subscription.id, number, details), payload, topic))
         return deliveries
 
     def _all_details(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import attrs
+from msgspec import Struct
 
 from orosync.router.deliveries import ExtraDetails, Member
 from orosync.router.filters import Filters
@@ -17,8 +17,7 @@ from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
 
 
-@attrs.frozen(eq=False)
-class RelayedPublication:
+class RelayedPublication(Struct, frozen=True, eq=False):
     """A publication of another node. ``extra_details`` are as that node made them: disclosure, trust level, trail.
 
     ``node`` is that node's name, ``publisher`` the session id there, 0 for the router itself. ``excluded``: the session

@@ -61,7 +61,8 @@ class SharedPublications(RealmPart):
     ) -> None:
         """See OtherNodes."""
         retained, kept = self._retention.newest == number, self._history.newest == number
-        peers = self._interest.peers_of(topic)
+        wanted = self.wanted
+        peers = self._interest.peers_of(topic) if wanted.has_patterns else wanted.exact.get(topic)
         if not (peers or retained or kept):
             return
         session = 0 if publisher is None else publisher.session
@@ -82,7 +83,7 @@ class SharedPublications(RealmPart):
             if self.on_retained is not None:
                 self.on_retained(event, True)
         else:
-            self._nodes.send_some(peers, event)
+            self._nodes.send_some(peers or (), event)
         if kept and self.on_kept is not None:
             self.on_kept(event)
 
