@@ -32,6 +32,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 SOON = 0.1
 """Seconds between two looks at who is there, at least."""
 
+RENEW_AFTER = 0.3
+"""Of a lease."""
+
+MOMENT = 0.02
+"""Seconds after the end of a lease at which a node looks whether it has ended."""
+
 TRIM_AFTER = 256
 """Entries read after which they are removed."""
 
@@ -67,8 +73,8 @@ class RedisNode:
         self._life: Deferred[None] | None = None
         self._stopping = False
         self._lease_ends = 0.0
-        self._awaited: set[str] = set()  # nodes that may be on their way back, as this one was,
-        self._awaited_until = 0.0  # until then
+        self._awaited: dict[str, bytes] = {}  # nodes that may be on their way back, as this one was, and the ends of
+        self._awaited_until = 0.0  # the leases that they had; until then
         self._last = b"0-0"  # the entry of the inbox that was read last
         self._untrimmed = 0
         self._look: IDelayedCall | None = None
@@ -155,7 +161,7 @@ class RedisNode:
             if self._reactor.seconds() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             wait = pause * random.uniform(0.5, 1.0)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_PAUSE, self._lease / 2)  # others wait for it for the time of a lease
             _fire(started)
             if not self._stopping:
                 await deferLater(self._reactor, wait)
@@ -272,13 +278,17 @@ class RedisNode:
         self._lease_ends = sent + self._lease
         if answer[2]:  # the inbox is a new one
             self._last = b"0-0"
+        others = {_text(node): (_text(boot), left / 1000) for node, boot, left, _ in answer[5]}
+        ends = {_text(node): end for node, _, _, end in answer[5]}
         if rejoined:
-            self._awaited, self._awaited_until = set(self.peers), now + self._lease
-        others = {_text(node): (_text(boot), left / 1000) for node, boot, left in answer[5]}
-        self._awaited.difference_update(others if now < self._awaited_until else self.peers)
+            self._awaited = {node: ends.get(node, b"") for node in self.peers}
+            self._awaited_until = now + self._lease
+        for node, end in tuple(self._awaited.items()):
+            if now >= self._awaited_until or ends.get(node, end) != end:
+                del self._awaited[node]
         for node, boot in tuple(self.peers.items()):
             there = others.get(node)
-            if node in self._awaited:
+            if there is None and node in self._awaited:
                 continue
             if there is None or there[0] != boot:
                 del self.peers[node]
@@ -288,10 +298,10 @@ class RedisNode:
             if node not in self.peers:
                 self.peers[node] = boot
                 self._tell(self._user.node_joined, node, boot)
-        ends = [left + 0.02 for _, left in others.values()]
+        times = [self._lease * RENEW_AFTER, *(left + MOMENT for _, left in others.values())]
         if self._awaited:
-            ends.append(self._awaited_until - now + 0.02)
-        self.look_soon(min([self._lease * 0.3, *ends]))
+            times.append(self._awaited_until - now + MOMENT)
+        self.look_soon(min(times))
 
     def _announce(self) -> list[Deferred[Any]]:
         """Let the others look at who is there."""

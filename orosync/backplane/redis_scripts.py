@@ -72,7 +72,7 @@ for at = 1, #found, 2 do
     redis.call('HDEL', KEYS[1], found[at])
     ended = ended + 1
   elseif found[at] ~= node then
-    live[#live + 1] = {found[at], other, ends - now}
+    live[#live + 1] = {found[at], other, ends - now, string.format('%.0f', ends)}
   elseif other == boot then
     before = 1
   else
@@ -94,7 +94,7 @@ return {'has', before, made, last and last[1] or '0-0', ended, live}
 
 Takes or renews the lease. Answers taken, by which boot, until when, for how many milliseconds; or has, whether it had
 the lease before, whether the inbox was made, its last id, how many leases have ended, and the others: node, boot,
-milliseconds left."""
+milliseconds left, until when."""
 
 LEAVE = """
 if string.sub(redis.call('HGET', KEYS[1], ARGV[1]) or '', 1, #ARGV[2]) == ARGV[2] then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import trustme
@@ -148,6 +149,20 @@ class Outages(NodesCase):
         await until(lambda: first.what() == ["lost", "back"])
         seconds = await until(lambda: first.what() == ["lost", "back", "left"])
         self.assertGreater(seconds, 1.5)
+
+    async def test_another_comes_back_late(self) -> None:
+        """A node whose lease, which Redis has kept, ends before it is back has not left either."""
+        (one, first), (two, second) = await self.joined("a", "b")
+        late = partial(deferLater, reactor, 1.2, two._connector.connect)
+        self.patch(two._connector, "connect", late)
+        self.server.ask("HSET", "orosync:nodes", "b", f"{second.boot} {time.time() * 1000 + 600:.0f}")
+        self.server.ask("CLIENT", "KILL", "TYPE", "normal")
+        await until(lambda: first.what() == ["lost", "back"], 0.5)
+        await until(lambda: not self.server.ask("HEXISTS", "orosync:nodes", "b"))
+        self.assertEqual(second.what(), ["lost"])
+        await until(lambda: two.available)
+        await deferLater(reactor, 0.5)
+        self.assertEqual((first.what(), one.available), (["lost", "back"], True))
 
     async def test_away_at_the_start(self) -> None:
         """A node starts without Redis, and joins when it is there."""
