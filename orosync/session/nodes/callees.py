@@ -106,8 +106,10 @@ class RealmCallees(RealmPart):
         procedure = Procedure(registration.procedure, registration.match)
         if callee.elsewhere:
             for offer in self._filing.of(procedure):
-                if offer.callee is callee and offer.filed:  # a callee of this node has taken the procedure over
-                    offer.filed, offer.superseded = False, True
+                if offer.callee is callee and offer.filed:  # another callee has taken the procedure over
+                    offer.filed = False
+                    offer.superseded = offer.superseded or offer.claimed < self._claimed(procedure)
+                    self._clock.callLater(0, self._filing.file, procedure)
         elif self._drop(procedure, callee.session):
             self._sessions[callee.session].discard(procedure)
             self._nodes.send_all(CalleeRemoved(self._name, procedure.uri, procedure.match.value, callee.session))
@@ -165,16 +167,15 @@ class RealmCallees(RealmPart):
     def _taken_over(self, procedure: Procedure, offer: Offer) -> None:
         """The callee of ``offer`` has taken the procedure over from all others."""
         others = [one for one in self._filing.of(procedure) if one is not offer]
-        taken = [(one.told.since, one.callee.node) for one in others if one.forced]
-        own = self._own.get(procedure, {}).values()
-        taken += [(told.since, self._nodes.node) for told in own if told.forced or told.since > offer.told.since]
-        if any(one > (offer.told.since, offer.callee.node) for one in taken):
-            offer.superseded = True  # the news of a later one have been faster
+        own, claimed = self._own.get(procedure, {}).values(), self._claimed(procedure)
+        taken = [one.claimed for one in others if one.forced] + [claimed for told in own if told.forced]
+        if any(one > offer.claimed for one in taken):
+            offer.superseded = True  # the news of one that did it later have been faster
             return
         for one in others:
-            one.superseded = not one.told.inside
+            one.superseded = one.superseded or (one.claimed < offer.claimed and not one.told.inside)
         here = self._filing.here(procedure)
-        if any(callee.inside for callee in here):
+        if any(callee.inside for callee in here) or claimed > offer.claimed:
             return
         self.claims.taken(procedure)
         self._filing.put_in(offer, force=True)
@@ -234,9 +235,10 @@ class RealmCallees(RealmPart):
         for offer in self._filing.of(procedure):
             if offer.told.inside or offer.superseded:
                 continue
-            if offer.forced and offer.told.since > since:
-                return False
-            if force or not policy or offer.told.invoke != policy:
+            if offer.claimed > (since, self._nodes.node):
+                if offer.forced:
+                    return False
+            elif force or not policy or offer.told.invoke != policy:
                 offer.superseded = True
         self._filing.file(procedure)
         return True
@@ -257,6 +259,10 @@ class RealmCallees(RealmPart):
                 callee.expel(Goodbye(dict(_LOST), uris.PROCEDURE_ALREADY_EXISTS))
 
     # -- two nodes that have a procedure which only one can have
+
+    def _claimed(self, procedure: Procedure) -> tuple[float, str]:
+        """When this node claimed it."""
+        return self.claims.since(procedure), self._nodes.node
 
     def _rank(self, procedure: Procedure) -> Rank | None:
         """Of this node's callees; None where there are none, or their own process comes first."""

@@ -47,6 +47,11 @@ class Offer:
         return not self.told.inside, self.told.since, self.callee.node
 
     @property
+    def claimed(self) -> tuple[float, str]:
+        """When its node claimed the procedure: no two nodes at the same moment."""
+        return self.told.since, self.callee.node
+
+    @property
     def order(self) -> tuple[float, str, int]:
         """When it was registered."""
         return self.told.registered, self.callee.node, self.callee.session

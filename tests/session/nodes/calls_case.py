@@ -9,10 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.backplane.nodes import Nodes
 from orosync.backplane.questions import Questions
-from orosync.session.nodes.callees import RealmCallees
-from orosync.session.nodes.calls import RealmCalls
-from orosync.session.nodes.ids import SharedIds
-from orosync.session.nodes.meta import SharedMeta
+from orosync.session.nodes.shared_realm import SharedRealm, SharedRealms
 from orosync.testing import MemoryEngine
 from tests.session.fixture import JsonClient, RealmFixture
 
@@ -44,18 +41,10 @@ class Node:
         self.realm, self.realm_context = fixture.realm, fixture.realm_context
         self.dealer = fixture.realm.dealer
         self.nodes = Nodes(engine.adapter(), name, KEY, clock, fixture.journal)
-        self.calls = RealmCalls(self.realm_context, self.nodes)
-        self.callees = RealmCallees(self.realm_context, self.nodes, self.calls, clock.seconds)
-        self.dealer.share(self.callees, SharedIds(KEY, "oro").registration)
-        self.questions = Questions(self.nodes, clock, fixture.journal)
-        self.meta = SharedMeta(self.realm_context, self.questions)
-        self.realm_context.registration_gate = self.callees.claims
-        for part in (self.calls, self.callees):
-            for kind, handler in part.handlers.items():
-                self.nodes.handle(kind, handler)  # type: ignore[type-var]
-            self.nodes.on_joined(part.snapshot)
-            self.nodes.on_left(part.forget)
-        self.nodes.on_engine(self.callees.claims.engine)
+        questions = Questions(self.nodes, clock, fixture.journal)
+        self.shared = SharedRealm(self.realm_context, self.nodes, questions, KEY, clock.seconds)
+        self.calls, self.callees = self.shared.calls, self.shared.callees
+        SharedRealms(self.nodes, [self.shared], clock)
         self.nodes.start()
 
     def client(self, roles: Any = FEATURES) -> JsonClient:

@@ -224,6 +224,7 @@ class Forced(ClaimCase):
     def test_to_and_fro(self) -> None:
         """Each of several takers has it in the end if it was the last, and all nodes know."""
         for number in range(6):
+            self.clock.advance(0.001)
             taker = self.all[number % 3].client()
             self.assertEqual(self.register(taker, force_reregister=True), "")
         self.settle(3)

@@ -134,51 +134,42 @@ class Sessions(MetaCase):
 
 
 class Subscriptions(MetaCase):
-    """Ids are the same on all nodes; here each node's own broker makes them, so each node has topics of its own."""
-
     def subscribed(self, node: Node, topic: str, **options: Any) -> tuple[JsonClient, int]:
         client = node.client()
         (answer,) = self.ask(client, [32, 1, options, topic])
         return client, answer[2]
 
-    def setUp(self) -> None:
-        super().setUp()
-        for node in self.all:
-            ids = {"here": 7, "there": 8, "the": 9}
-            node.realm.broker._subscriptions._ids = lambda topic, match, ids=ids: ids[topic]  # type: ignore[misc]
-
     def test_list(self) -> None:
         """Each once, whatever the number of nodes that have it."""
-        self.subscribed(self.a, "here")
-        self.subscribed(self.b, "here")
-        self.subscribed(self.b, "there")
-        self.subscribed(self.c, "the", match="prefix")
+        _, here = self.subscribed(self.a, "here")
+        self.assertEqual(self.subscribed(self.b, "here")[1], here)
+        _, there = self.subscribed(self.b, "there")
+        _, prefix = self.subscribed(self.c, "the", match="prefix")
         listed = self.meta("wamp.subscription.list")
-        self.assertEqual({match: sorted(found) for match, found in listed.items()}, {
-            "exact": [7, 8], "prefix": [9], "wildcard": []
-        })  # fmt: skip
-        self.assertEqual(sorted(self.meta("wamp.subscription.match", "there")), [8, 9])
+        found = {match: sorted(ids) for match, ids in listed.items()}
+        self.assertEqual(found, {"exact": sorted([here, there]), "prefix": [prefix], "wildcard": []})
+        self.assertEqual(sorted(self.meta("wamp.subscription.match", "there")), sorted([there, prefix]))
         self.assertEqual(self.meta("wamp.subscription.match", "nothing"), None)
-        self.assertEqual(self.meta("wamp.subscription.lookup", "there"), 8)
-        self.assertEqual(self.meta("wamp.subscription.lookup", "the", {"match": "prefix"}), 9)
+        self.assertEqual(self.meta("wamp.subscription.lookup", "there"), there)
+        self.assertEqual(self.meta("wamp.subscription.lookup", "the", {"match": "prefix"}), prefix)
         self.assertEqual(self.meta("wamp.subscription.lookup", "nothing"), None)
 
     def test_subscribers(self) -> None:
         """Those of all nodes; a subscription of other nodes is found."""
-        one, other, third = (self.subscribed(node, "here")[0] for node in (self.b, self.b, self.c))
-        self.assertEqual(sorted(self.meta("wamp.subscription.list_subscribers", 7)), self.ids(one, other, third))
-        self.assertEqual(self.meta("wamp.subscription.count_subscribers", 7), 3)
-        self.assertEqual(self.meta("wamp.subscription.get", 7)["uri"], "here")
+        (one, number), (other, _), (third, _) = (self.subscribed(node, "here") for node in (self.b, self.b, self.c))
+        self.assertEqual(sorted(self.meta("wamp.subscription.list_subscribers", number)), self.ids(one, other, third))
+        self.assertEqual(self.meta("wamp.subscription.count_subscribers", number), 3)
+        self.assertEqual(self.meta("wamp.subscription.get", number)["uri"], "here")
         for procedure in ("get", "list_subscribers", "count_subscribers"):
             self.assertEqual(self.meta(f"wamp.subscription.{procedure}", 99), uris.NO_SUCH_SUBSCRIPTION)
 
     def test_remove(self) -> None:
         """A subscriber of another node is removed there, and told."""
         self.subscribed(self.a, "here")
-        client, _ = self.subscribed(self.b, "here")
-        self.assertEqual(self.meta("wamp.subscription.remove_subscriber", 7, client.session_id), None)
-        self.assertEqual(self.meta("wamp.subscription.count_subscribers", 7), 1)
-        again = self.meta("wamp.subscription.remove_subscriber", 7, client.session_id)
+        client, number = self.subscribed(self.b, "here")
+        self.assertEqual(self.meta("wamp.subscription.remove_subscriber", number, client.session_id), None)
+        self.assertEqual(self.meta("wamp.subscription.count_subscribers", number), 1)
+        again = self.meta("wamp.subscription.remove_subscriber", number, client.session_id)
         self.assertEqual(again, uris.NO_SUCH_SESSION)
 
 
