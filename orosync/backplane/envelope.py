@@ -18,6 +18,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
 
+from msgspec import Struct
+
 from orosync.errors import Refused
 
 VERSION = 1
@@ -45,21 +47,16 @@ OVERHEAD = _HEADER.size + LONGEST_NAME + _CODE + 5
 """Bytes that a batch has at most beside its encoded messages."""
 
 
-class Envelope:
+class Envelope(Struct, gc=False):
     """A batch as it was read: ``sender`` and ``receiver`` are boots of 8 bytes, ``body`` the MessagePack array."""
 
-    __slots__ = ("body", "count", "first", "flags", "name", "received", "sender")
-
-    def __init__(
-        self, flags: int, sender: bytes, first: int, received: int, count: int, name: bytes, body: memoryview
-    ) -> None:
-        self.flags = flags
-        self.sender = sender
-        self.first = first
-        self.received = received
-        self.count = count
-        self.name = name
-        self.body = body
+    flags: int
+    sender: bytes
+    first: int
+    received: int
+    count: int
+    name: bytes
+    body: memoryview
 
 
 class Envelopes:

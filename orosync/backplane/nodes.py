@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
 from orosync.backplane.messages import NodeMessage, SnapshotEnd, decode, encode
-from orosync.backplane.peer import Arrived, Counters, Peer
+from orosync.backplane.peer import TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
 from orosync.interfaces import IBackplane, IBackplaneUser, IJournal
 
@@ -232,9 +232,9 @@ class Nodes:
         arrived = peer.arrived(envelope, len(batch), now)
         if envelope.flags & REPEAT and not peer.repeat(envelope.received, bool(envelope.flags & ANEW), now):
             self._begin(peer, now)
-        if arrived is Arrived.DROP:
-            return
-        if arrived is Arrived.BEGIN:
+        if arrived is not TAKE:
+            if arrived is Arrived.DROP:
+                return
             self._forget(peer)
             if lost := peer.begins(envelope):
                 self._journal.note("backplane.gap", "lost", node=peer.node, messages=lost)

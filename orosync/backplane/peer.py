@@ -49,6 +49,10 @@ class Arrived(Enum):
     DROP = "drop"
 
 
+TAKE = Arrived.TAKE
+"""Of each batch: a name of the module is found sooner than a member of an Enum."""
+
+
 class Peer:
     """The node ``node`` in the life ``boot``. ``transmit``: takes a batch for it; ``largest``: the most bytes of one.
 
@@ -213,7 +217,7 @@ class Peer:
         self._counters.received += count
         if not flags & BEGIN:
             self.received += count
-            return Arrived.TAKE
+            return TAKE
         return Arrived.BEGIN
 
     def begins(self, envelope: Envelope) -> int:
