@@ -31,7 +31,7 @@ from orosync.config.sections import (
     StaticDirectorySection,
     TicketSection,
 )
-from orosync.demo.data import demo_users
+from orosync.demo.data import demo_users as new_demo_users
 from orosync.embedded.component import component_maker
 from orosync.errors import ConfigError
 from orosync.identity.cookie_authenticator import CookieAuthenticator
@@ -62,7 +62,7 @@ from orosync.interfaces import (
     ISessionStore,
     ITopicWatcher,
 )
-from orosync.model import Principal
+from orosync.model import Principal, User
 from orosync.notifications.maintenance import MaintenanceNotice
 from orosync.notifications.ping import KeepAlivePing
 from orosync.ops.journal import Journal
@@ -84,7 +84,7 @@ class Container:
     ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
     once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
     ``databases`` has those of directories, ``failures`` the failed attempts of authenticators, by their names. In a
-    worker, ``local`` joins it to the other workers, which share ``key``.
+    worker, ``local`` joins it to the other workers, which share ``key`` and ``demo_users``.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class Container:
         now: Now = time_of_day,
         local: IBackplane | None = None,
         key: bytes = b"",
+        demo_users: tuple[User, ...] = (),
     ) -> None:
         self.configuration = configuration
         self._local, self._key = local, key
@@ -102,7 +103,7 @@ class Container:
         self.journal = Journal(reactor, debug=configuration.router.log_level == "debug")
         self.hasher = Hasher(reactor, self.journal, workers=configuration.router.ticket_processes)
         self.dispatcher = Dispatcher(self.journal, reactor.seconds)
-        self.demo_users = demo_users()
+        self.demo_users = demo_users or new_demo_users()
         self.failures: dict[str, FailureBuckets] = {}
         self.sharing = Sharing(self.journal, reactor)
         self.services: list[IService] = []

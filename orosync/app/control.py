@@ -44,6 +44,10 @@ class ControlVerbs:
             self._tracing.verb,
         )
 
+    def receivers(self, realm: str, topic: str, user: str) -> int:
+        """See RealmVerbs."""
+        return self._realm_verbs.receivers(realm, topic, user)
+
     def start(self) -> None:
         """From now on what happens is remembered."""
         self._realm_verbs.start()

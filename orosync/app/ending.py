@@ -102,6 +102,8 @@ class Ending:
     def watch(self) -> None:
         """From now on SIGTERM and SIGINT end the process. In the main thread, when the process is in the background
         already and its reactor does not run yet."""
+        if self._writer >= 0:
+            return  # it does already
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._take_signals()
         os.register_at_fork(after_in_child=self._forked)
@@ -134,6 +136,10 @@ class Ending:
             if self._writer >= 0:
                 with suppress(BlockingIOError):
                     os.write(self._writer, b"\0")
+
+    def end_now(self, status: int) -> None:
+        """End the process at once with ``status``; what it says about that has been said."""
+        self._end(status, lambda: None)
 
     # -- signals
 

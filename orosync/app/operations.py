@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort
 
-from orosync import __version__, registry
+from orosync import __version__
 from orosync.app import metrics
 from orosync.app.container import Container
 from orosync.app.metrics import METRICS, ProcessFigures, SubscriptionRoutes
 from orosync.config.operations import BACKPLANE
 from orosync.embedded.component import HostedComponent
-from orosync.errors import ConfigError
 from orosync.identity.cookie_authenticator import CookieAuthenticator
 from orosync.identity.single_flight import SessionLookups, SingleFlight
 from orosync.interfaces import IHealthCheck
@@ -170,9 +168,6 @@ class Monitoring:
         return "" if left > 0 else f"expired {-left / 86400:.1f} days ago: renew it and reload"
 
     def _make_site(self) -> Any:
-        if find_spec("prometheus_client") is None:
-            how = registry.how_to_install("metrics")
-            raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"])
         operations = Operations(self.health.report, self.snapshot, METRICS, self.status)
         return operations_site(operations, self._container.reactor)
 

@@ -7,6 +7,7 @@ nothing is sent; an error in telling it never stops the router.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import socket
@@ -18,6 +19,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from orosync.app.ending import Ending
+
+COLLECTION_THRESHOLD = 10_000
+"""Python's own is 700 or 2,000."""
 
 
 class SystemdNotifier:
@@ -51,14 +55,15 @@ class SystemdNotifier:
         """One sign of life."""
         self._send("WATCHDOG=1")
 
-    def watchdog(self, clock: IReactorTime) -> LoopingCall | None:
-        """Signs of life at half the time that systemd waits, from the reactor itself: a stuck reactor sends none.
+    def watchdog(self, clock: IReactorTime, healthy: Callable[[], bool] = lambda: True) -> LoopingCall | None:
+        """Signs of life at half the time that systemd waits, from the reactor itself: a stuck reactor sends none, nor
+        does one that is not ``healthy``.
 
         Returns the running call, for the caller to stop; None when systemd does not watch.
         """
         if not self.watchdog_seconds:
             return None
-        call = LoopingCall(self.alive)
+        call = LoopingCall(lambda: self.alive() if healthy() else None)
         call.clock = clock
         call.start(self.watchdog_seconds / 2)
         return call
@@ -108,9 +113,9 @@ class Process:
         """End the process as SIGTERM does."""
         self._reactor.stop()
 
-    def ready(self) -> None:
-        """In service; signs of life as long as the reactor runs."""
-        self._watchdog = self._systemd.watchdog(self._reactor)
+    def ready(self, healthy: Callable[[], bool] = lambda: True) -> None:
+        """In service; signs of life as long as the reactor runs, and while ``healthy``."""
+        self._watchdog = self._systemd.watchdog(self._reactor, healthy)
         self._systemd.ready()
 
     def stopping(self, seconds: float = 0.0) -> None:
@@ -133,3 +138,15 @@ def _exit() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
+
+
+def settle_memory() -> None:
+    """Spare Python's collector what stays for good, and let it look less often.
+
+    When thousands of clients connect, all their objects are made at once; the collector then traverses all of them
+    again and again, and no client is served for up to 200 ms each time (measured with 5,000). Dropped cycles are freed
+    a little later.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTION_THRESHOLD, *gc.get_threshold()[1:])

@@ -86,12 +86,17 @@ class RealmVerbs:
         _check(topic)
         if uris.is_reserved(topic):
             raise Rejected("topics that begin with wamp. belong to the protocol")
-        receivers = self._subscribers(realm, topic)
+        receivers = self.receivers(realm, topic, user)
+        self._member(realm).publish(topic, args, kwargs or None, user=user)
+        return plain(PublishAnswer(realm=realm, topic=topic, sessions=receivers))
+
+    def receivers(self, realm: str, topic: str, user: str = "") -> int:
+        """How many sessions of clients, of ``user`` where one is named, an event on ``topic`` reaches."""
+        found = self._subscribers(realm, topic)
         if user:
             members = self._realms[realm].realm.members
-            receivers = {one for one in receivers if one in members and members[one].principal.authid == user}
-        self._member(realm).publish(topic, args, kwargs or None, user=user)
-        return plain(PublishAnswer(realm=realm, topic=topic, sessions=len(receivers)))
+            found = {one for one in found if one in members and members[one].principal.authid == user}
+        return len(found)
 
     def _subscribers(self, realm: str, topic: str) -> set[int]:
         """The sessions of clients that an event on ``topic`` reaches."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -18,7 +20,8 @@ from twisted.logger import Logger
 from orosync.app.authorizers import Authorizers
 from orosync.app.container import Container
 from orosync.app.origins import Origins
-from orosync.config import Configuration, load
+from orosync.config import Configuration
+from orosync.config import load as load_configuration
 from orosync.config.credentials import Secret
 from orosync.config.loader import without_line
 from orosync.errors import ConfigError
@@ -41,7 +44,8 @@ KINDS: Mapping[str, str] = {
 
 
 class RuleReload:
-    """``sessions`` gives all connected sessions; plugins that are services are started and stopped in ``parent``."""
+    """``sessions`` gives all connected sessions; plugins that are services are started and stopped in ``parent``;
+    ``load`` reads the configuration, by default as it is there for this process."""
 
     _log = Logger()
 
@@ -51,17 +55,19 @@ class RuleReload:
         reauthorization: Reauthorization,
         sessions: Callable[[], Iterable[ListenerSession]],
         parent: MultiService,
+        load: Callable[[Path], Configuration] | None = None,
     ) -> None:
+        self._load = load or partial(load_configuration, environ=os.environ)
         self._container = container
         self._reauthorization = reauthorization
         self._sessions = sessions
         self._parent = parent
         self._now = container.configuration
 
-    def reload(self, environ: Mapping[str, str] | None = None) -> ReloadAnswer:
+    def reload(self) -> ReloadAnswer:
         """Read the file anew. If anything is wrong with it every fault is logged and the old rules stay."""
         try:
-            found = load(self._now.path, environ if environ is not None else os.environ)
+            found = self._load(self._now.path)
         except ConfigError as error:
             return self._keep(error.faults)
         try:

@@ -6,12 +6,14 @@ The objects of the configuration come from ``app.container``; this module joins 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 
 from orosync import __version__
@@ -43,6 +45,7 @@ from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
 from orosync.interfaces import IJournal, ISessionHost
+from orosync.metrics import Snapshot
 from orosync.ops.answers import ReloadAnswer
 from orosync.session.context import HiddenProxies, ListenerContext, ListenerSession, drain
 from orosync.session.dispatch import Wires
@@ -59,6 +62,33 @@ from orosync.transport.read_turns import ReadTurns
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
 from orosync.transport.write_queue import WriteScheduler
+from orosync.uplink.uplink import Uplink
+
+
+class WorkerPlace(Protocol):
+    """What a router has in the process of a worker (``app.worker``). ``first``: it tells what all workers find, and has
+    the embedded components and uplinks; with ``waits`` it starts them when ``lead`` is called. The methods are called
+    when it serves, and when it admits no further client."""
+
+    @property
+    def first(self) -> bool: ...
+
+    @property
+    def waits(self) -> bool: ...
+
+    def load(self, path: Path) -> Configuration: ...
+
+    def listen(
+        self,
+        name: str,
+        factory: IProtocolFactory,
+        secure: Callable[[IStreamServerEndpoint], IStreamServerEndpoint],
+        opened: Callable[[IListeningPort], None],
+    ) -> bool: ...
+
+    def ready(self) -> None: ...
+
+    def draining(self) -> None: ...
 
 
 def build(configuration: Configuration, reactor: Any, ending: Ending | None = None) -> RouterService:
@@ -71,8 +101,10 @@ class RouterService(MultiService):
 
     log = Logger()
 
-    def __init__(self, container: Container, ending: Ending | None = None) -> None:
+    def __init__(self, container: Container, ending: Ending | None = None, worker: WorkerPlace | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._worker = worker
+        self._first = worker is None or worker.first
         self._container = container
         self._configuration = container.configuration
         self._sessions: set[ListenerSession] = set()
@@ -108,14 +140,20 @@ class RouterService(MultiService):
         )
         self._stops = False
         self._closing: list[Deferred[None]] | None = None
+        self._late: list[Any] = []
         for part in [*container.services, container.sharing, *self._origins]:
-            part.setServiceParent(self)
+            if isinstance(part, Uplink) and worker is not None and worker.waits:
+                self._late.append(part)
+            else:
+                part.setServiceParent(self)
         self._credentials = {
             one.name: credentials(one, container.configuration.router.state, container.now)
             for one in self._configuration.listeners.values()
             if one.tls
         }
-        rules = RuleReload(container, self._reauthorization, self._all_sessions, self)
+        rules = RuleReload(
+            container, self._reauthorization, self._all_sessions, self, None if worker is None else worker.load
+        )
         self._reload = Reload(rules, container.sharing, self._pages, self._credentials, self._origins)
         self._monitoring = Monitoring(
             container,
@@ -200,8 +238,9 @@ class RouterService(MultiService):
         self._process.guard()
         node = self._configuration.router.node
         self.log.info("orosync {version} starts, node {node}", version=__version__, node=node)
-        for warning in (*self._configuration.warnings, *self._container.authorizer_factory.warnings):
-            self.log.warn("{text}", text=warning)
+        if self._first:
+            for warning in (*self._configuration.warnings, *self._container.authorizer_factory.warnings):
+                self.log.warn("{text}", text=warning)
         # All kinds of endpoints that a configuration may name answer at once.
         opening = gatherResults(
             [*(self._listen(section) for section in self._configuration.listeners.values()), self._open_operations()]
@@ -213,8 +252,9 @@ class RouterService(MultiService):
         self._monitoring.start()
         self._summary.start()
         self._verbs.start()
-        self._control.startService()
-        self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
+        if self._worker is None:
+            self._control.startService()
+            self._container.reactor.callWhenRunning(self._process.install_signal_handlers, self.reload)
         if self._container.node is None:
             self._serve()
         else:
@@ -222,7 +262,10 @@ class RouterService(MultiService):
             self._container.node.join(self._ports.values(), self._serve)
 
     def _serve(self) -> None:
-        self._components.start(self._ports.values(), self._ready)
+        if self._worker is not None and self._worker.waits:
+            self._ready()
+        else:
+            self._components.start(self._ports.values(), self._ready)
 
     def _listen(self, section: ListenSection) -> Deferred[bool]:
         """Fires with whether the listener is open; the log knows why not."""
@@ -232,6 +275,8 @@ class RouterService(MultiService):
             accept_few(port)
 
         name, factory = section.name, self._factories[section.name]
+        if self._worker is not None:
+            return succeed(self._worker.listen(name, factory, partial(self._secure, name), opened))
         return self._opening.open(name, section.endpoint, factory, spoken(section), opened, partial(self._secure, name))
 
     def _secure(self, name: str, endpoint: IStreamServerEndpoint) -> IStreamServerEndpoint:
@@ -242,12 +287,16 @@ class RouterService(MultiService):
     def _open_operations(self) -> Deferred[bool]:
         """As ``_listen``, for [listen:ops], if there is one."""
         section, site = self._configuration.operations, self._monitoring.site
-        if section is None or site is None:
+        if section is None or site is None or self._worker is not None:
             return succeed(True)
         return self._opening.open("ops", section.endpoint, site, "health and metrics", self._operations_ports.append)
 
     def _ready(self) -> None:
         self._process.ready()
+        if self._worker is not None:
+            self._worker.ready()
+        if not self._first:
+            return
         probe.in_background(self._container, lambda: not self._stops)
         for section in self._configuration.listeners.values():
             if serves_http(section) and (section.pages or self._demo is not None):
@@ -265,10 +314,45 @@ class RouterService(MultiService):
         """See app.reload."""
         return self._reload.run()
 
+    # -- for the process of a worker
+
+    @property
+    def verbs(self) -> ControlVerbs:
+        """What the supervisor may ask."""
+        return self._verbs
+
+    @property
+    def client_count(self) -> int:
+        """Clients that are connected."""
+        return len(self._sessions)
+
+    def health(self) -> dict[str, Any]:
+        """See ops.health.Report.words."""
+        return self._monitoring.health.report().words()
+
+    def snapshot(self) -> Deferred[Snapshot]:
+        """The metrics now."""
+        return self._monitoring.snapshot()
+
+    def lead(self) -> None:
+        """Start what exists once: embedded components and uplinks."""
+        while self._late:
+            self._late.pop().setServiceParent(self)
+        self._components.start((), lambda: None)
+
+    async def resign(self) -> None:
+        """Stop that: another process starts it."""
+        await self._components.stop()
+        for part in list(self):
+            if isinstance(part, Uplink):
+                await maybeDeferred(part.disownServiceParent)
+
     # -- stopping
 
     def _admit_none(self) -> None:
         """Admit no further client, and close the listeners."""
+        if self._worker is not None and not self._stops:
+            self._worker.draining()
         self._stops = True
         for host in self._hosts:
             host.closing = True

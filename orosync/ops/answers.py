@@ -25,7 +25,8 @@ class NodeRow:
 @attrs.frozen(kw_only=True)
 class StatusAnswer:
     """``health``: {"status": "ready", "degraded" or "unready", "wrong": what is at fault, by check}; ``metrics`` as
-    ``orosync.metrics.Snapshot``; ``nodes``: the others of a router of several, a NodeRow each."""
+    ``orosync.metrics.Snapshot``; ``nodes``: the others of a router of several, a NodeRow each; ``workers``: the processes
+    of a router with several, a WorkerRow each."""
 
     version: str
     node: str
@@ -33,6 +34,7 @@ class StatusAnswer:
     health: dict[str, Any]
     metrics: dict[str, Any]
     nodes: list[dict[str, Any]] = attrs.field(factory=list)
+    workers: list[dict[str, Any]] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -170,6 +172,28 @@ class ReloadAnswer:
     restart: list[str] = attrs.field(factory=list)
     warnings: list[str] = attrs.field(factory=list)
     sessions: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class ReplaceAnswer:
+    """How many workers have been replaced, of how many. ``refused``: why the others stay as they are."""
+
+    replaced: int
+    of: int
+    refused: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class WorkerRow:
+    """A worker process. ``state``: "starting", "ready", "draining"; ``clients``: how many it serves; ``seconds``: since
+    when it has been in service."""
+
+    node: str
+    process: int
+    state: str
+    health: str
+    clients: int
+    seconds: float
 
 
 @attrs.frozen(kw_only=True)

@@ -132,11 +132,11 @@ class Verb:
 
 @attrs.frozen
 class StreamingVerb:
-    """A verb that goes on: ``start(arguments, emit, end)`` gives what stops it, and raises Rejected. It calls ``emit``
-    for each line, and ``end`` when nothing more will come."""
+    """A verb that goes on: ``start(arguments, emit, end)`` gives what stops it, or a Deferred of that, and raises
+    Rejected. It calls ``emit`` for each line, and ``end`` when nothing more will come."""
 
     name: str
-    start: Callable[[Arguments, Emit, Callable[[], None]], Callable[[], None]]
+    start: Callable[[Arguments, Emit, Callable[[], None]], Any]
     acts: bool = False
 
 
@@ -194,11 +194,8 @@ class _VerbPage(Resource):
 
     def _watch(self, request: Request, verb: StreamingVerb, arguments: Arguments) -> bytes | int:
         lines = _Lines(request)
-        try:
-            stop = verb.start(arguments, lines.emit, lines.end)
-        except Rejected as rejection:
-            return _error(request, 400, str(rejection))
-        lines.begin(stop)
+        starting: Deferred[Callable[[], None]] = maybeDeferred(verb.start, arguments, lines.emit, lines.end)
+        starting.addCallbacks(lines.begin, lambda failure: lines.refuse(_failed(request, failure)))
         return NOT_DONE_YET
 
 
@@ -219,6 +216,12 @@ class _Lines:
             stop()
         else:
             self._request.write(b"")
+
+    def refuse(self, body: bytes) -> None:
+        """It cannot be done."""
+        if not self._over:
+            self._request.write(body)
+            self._request.finish()
 
     def emit(self, line: dict[str, Any]) -> None:
         """Send a line, unless too much is waiting already."""

@@ -83,27 +83,31 @@ def prefixed(text: str, level: LogLevel) -> str:
 
 def as_json(event: LogEvent) -> str | None:
     """One line with an object: ``time`` (RFC 3339, UTC), ``level``, ``namespace`` and ``message``; of orosync's own
-    events also ``event``, ``code`` and ``fields``; of exceptions ``traceback``. ASCII, so that nothing in it can change
-    what a terminal shows. None for an event that has nothing to say."""
+    events also ``event``, ``code`` and ``fields``; of a worker's ``node``; of exceptions ``traceback``. ASCII, so that
+    nothing in it can change what a terminal shows. None for an event that has nothing to say."""
     line: dict[str, Any] = {
         "time": timestamp(event.get("log_time", 0.0)),
         "level": event.get("log_level", LogLevel.info).name,
         "namespace": str(event.get("log_namespace", "")),
     }
+    if "log_node" in event:
+        line["node"] = event["log_node"]
     failure = event.get("log_failure")
     if "fields" in event and "code" in event:
         line |= {"message": f"{event['event']} ({event['code']})", "event": event["event"], "code": event["code"]}
-        line["fields"] = {name: _plain(value, LENGTHS.get(name, LONGEST)) for name, value in event["fields"].items()}
+        line["fields"] = {name: plain(value, LENGTHS.get(name, LONGEST)) for name, value in event["fields"].items()}
     else:
-        line["message"] = _sound(formatEvent(event))
+        line["message"] = _sound(event["log_text"] if "log_node" in event else formatEvent(event))
         if not line["message"] and failure is None:
             return None
     if failure is not None:
         line["traceback"] = _sound(failure.getTraceback())
+    elif event.get("log_traceback"):
+        line["traceback"] = _sound(event["log_traceback"])
     return json.dumps(line) + "\n"
 
 
-def _plain(value: object, longest: int) -> object:
+def plain(value: object, longest: int) -> object:
     """A value of a field as JSON has it: what is neither a number, a boolean nor None is text, cut as in text lines."""
     if value is None or isinstance(value, bool):
         return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import attrs
@@ -17,6 +18,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from orosync import registry
+from orosync.errors import ConfigError
 from orosync.metrics import Metric, Snapshot
 from orosync.ops.exposition import CONTENT_TYPE, exposition
 from orosync.ops.health import Report
@@ -151,7 +154,10 @@ class QuietSite(Site):
 
 
 def operations_site(operations: Operations, clock: IReactorTime) -> QuietSite:
-    """The site of the operations listener."""
+    """The site of the operations listener. Raises ConfigError without prometheus_client."""
+    if find_spec("prometheus_client") is None:
+        how = registry.how_to_install("metrics")
+        raise ConfigError([f"[listen:ops] needs prometheus_client, which is not there, {how}"])
     root = _Index(operations)
     root.putChild(b"healthz", Alive(operations))
     root.putChild(b"readyz", Ready(operations))

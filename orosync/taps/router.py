@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from orosync.app.ending import Ending
 
 T = TypeVar("T")
-
-COLLECTION_THRESHOLD = 10_000
-"""Python's own is 700 or 2,000."""
 
 
 class RouterOptions(usage.Options):
@@ -66,15 +62,28 @@ def makeService(options: RouterOptions) -> IService:
     """Build the whole router; a configuration that cannot be built ends the process with status 1."""
     from twisted.internet import reactor
 
-    from orosync.app.service import build
+    from orosync.app.process import settle_memory
 
-    configuration = options["configuration"]
+    configuration: Configuration = options["configuration"]
     if not configuration.listeners:
         give_up(ConfigError(["[listen:public]: no [listen:NAME] section is there, add one"]))
     steady(reactor)
-    router = or_give_up(lambda: build(configuration, reactor, ending(options, reactor)), configuration)
+    router = or_give_up(lambda: _router(configuration, reactor, ending(options, reactor)), configuration)
     reactor.callWhenRunning(settle_memory)
     return router
+
+
+def _router(configuration: Configuration, reactor: Any, ending: Ending) -> IService:
+    """The router in this process, or what starts its workers."""
+    if configuration.router.workers > 1:
+        from orosync.app.supervisor import Supervisor
+
+        supervisor: IService = Supervisor(configuration, reactor, ending)
+        return supervisor
+    from orosync.app.service import build
+
+    service: IService = build(configuration, reactor, ending)
+    return service
 
 
 def steady(reactor: Any) -> None:
@@ -120,18 +129,6 @@ def _in_reactor(act: Callable[[], object]) -> None:
 
     running: Any = reactor
     running.callFromThread(act)
-
-
-def settle_memory() -> None:
-    """Spare Python's collector what stays for good, and let it look less often.
-
-    When thousands of clients connect, all their objects are made at once; the collector then traverses all of them
-    again and again, and no client is served for up to 200 ms each time (measured with 5,000). Dropped cycles are freed
-    a little later.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTION_THRESHOLD, *gc.get_threshold()[1:])
 
 
 def raise_open_files() -> None:

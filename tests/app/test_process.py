@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app.process import Process
+from tests.support.processes import run
+
+TREE = Path(__file__).resolve().parents[2]
 
 FAILING = """\
 from twisted.internet import reactor
@@ -100,3 +105,18 @@ class FailingTests(SynchronousTestCase):
         """Status 1, and nothing that was written is lost."""
         done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout), (1, "last words"), done.stderr)
+
+
+class MemoryTests(SynchronousTestCase):
+    def test_the_collector_is_spared(self):
+        """What was there at the start is not looked at again, and what comes later less often."""
+        script = """
+            import gc
+            from orosync.app.process import settle_memory
+            before = gc.get_threshold()
+            settle_memory()
+            after = gc.get_threshold()
+            print(gc.get_freeze_count() > 10000, after[0] > before[0], after[1:] == before[1:])
+        """
+        said = run(sys.executable, "-c", textwrap.dedent(script), environ={**os.environ, "PYTHONPATH": str(TREE)})
+        self.assertEqual(said.split(), ["True"] * 3)

@@ -49,6 +49,21 @@ class Heard(SynchronousTestCase):
             say()
             self.assertEqual(self.heard(), [datagram])
 
+    def test_signs_of_life_only_while_it_is_healthy(self) -> None:
+        """Otherwise systemd restarts the service."""
+        clock, healthy = Clock(), [True]
+        notifier = SystemdNotifier(self.path, 10.0)
+        call = notifier.watchdog(clock, lambda: healthy[0])
+        assert call is not None
+        self.assertEqual(self.heard(), ["WATCHDOG=1"])
+        healthy[0] = False
+        clock.advance(5)
+        self.assertEqual(self.heard(), [])
+        healthy[0] = True
+        clock.advance(5)
+        self.assertEqual(self.heard(), ["WATCHDOG=1"])
+        call.stop()
+
     def test_abstract_name(self) -> None:
         """An address with @ in front is a name in the abstract namespace, as in containers."""
         name = f"orosync-{os.getpid()}"

@@ -87,11 +87,17 @@ class RulesTests(SynchronousTestCase):
         for service in self.container.services:
             service.setServiceParent(self.router)
         self.router.startService()
-        self.rules = RuleReload(self.container, self.reauthorization, lambda: ["anna", "ben"], self.router)
+        self.rules = RuleReload(
+            self.container,
+            self.reauthorization,
+            lambda: ["anna", "ben"],
+            self.router,
+            lambda path: load(path, {"STATE_DIRECTORY": "/tmp"}),
+        )
 
     def reload(self, text):
         self.path.write_text(text)
-        return self.rules.reload({"STATE_DIRECTORY": "/tmp"})
+        return self.rules.reload()
 
     def said(self, level):
         return [event["log_format"].format(**event) for event in self.logged if event.get("log_level") is level]
@@ -134,7 +140,7 @@ class RulesTests(SynchronousTestCase):
             self.assertTrue(self.verdict(Action.SUBSCRIBE, "acme/news"))
         self.assertEqual(self.reauthorization.named, [])
         self.path.unlink()
-        self.assertIn("is not used: the old rules stay", self.rules.reload({}).refused[-1])
+        self.assertIn("is not used: the old rules stay", self.rules.reload().refused[-1])
 
     def test_what_needs_a_restart(self):
         """It is named, and left as it is; the rules change all the same, and it is named again the next time."""

@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 import syslog
-import textwrap
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from twisted.python.usage import UsageError
 from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.app.process import settle_memory
 from orosync.errors import ConfigError
 from orosync.taps import router
 from tests.support.processes import run
@@ -62,7 +62,7 @@ class OptionsTests(SynchronousTestCase):
         self.patch(reactor, "callWhenRunning", later.append)
         self.patch(reactor, "seconds", time.time)
         self.assertTrue(IService.providedBy(router.makeService(options)))
-        self.assertIn(router.settle_memory, later)
+        self.assertIn(settle_memory, later)
         self.assertIs(reactor.seconds, time.monotonic)
 
     def test_something_waits_already(self):
@@ -217,18 +217,3 @@ class LogTests(SynchronousTestCase):
     def test_observer_of_ones_own(self):
         """twistd's --logger stays what it is."""
         self.assertIs(self.observed("--logger=builtins.list").__class__, list)
-
-
-class MemoryTests(SynchronousTestCase):
-    def test_the_collector_is_spared(self):
-        """What was there at the start is not looked at again, and what comes later less often."""
-        script = """
-            import gc
-            from orosync.taps.router import settle_memory
-            before = gc.get_threshold()
-            settle_memory()
-            after = gc.get_threshold()
-            print(gc.get_freeze_count() > 10000, after[0] > before[0], after[1:] == before[1:])
-        """
-        said = run(sys.executable, "-c", textwrap.dedent(script), environ={**os.environ, "PYTHONPATH": str(TREE)})
-        self.assertEqual(said.split(), ["True"] * 3)

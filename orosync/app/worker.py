@@ -1,0 +1,292 @@
+"""The process of a worker: ``python -m orosync.app.worker NODE``, which only the supervisor starts (``app.workers``).
+
+Its channel to the supervisor is descriptor CHANNEL. It is told its settings, gets its sockets, builds the router from
+the configuration as a router without workers does, and serves until it is told to stop (SIGTERM), or until the
+supervisor is gone: then it ends at once, with its clients.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, Logger, globalLogBeginner
+
+from orosync.app.container import Container
+from orosync.app.ending import Ending
+from orosync.app.process import fail_process, settle_memory
+from orosync.app.service import RouterService
+from orosync.app.sockets import AdoptedEndpoint
+from orosync.app.worker_settings import WorkerSettings
+from orosync.backplane.channel import ProcessChannel, connect
+from orosync.clocks import make_monotonic
+from orosync.config import Configuration, load
+from orosync.errors import ConfigError, NotDone
+from orosync.ops.answers import plain
+from orosync.ops.control import Rejected, StreamingVerb, Verb
+from orosync.ops.relayed_log import relay
+from orosync.transport.accepting import accept_few
+
+CHANNEL = 3
+"""The descriptor."""
+
+ALIVE = 1.0
+"""Seconds between two signs of life."""
+
+MOST_UNSENT = 1 << 20
+"""Bytes for the supervisor that may wait; lines of the log beyond that are left out."""
+
+REFUSED = 2.0
+"""Seconds for the reasons of a failed start to arrive."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ServingWorker:
+    """This process, from its first frame to its end."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, ending: Ending, begin_logging: Callable[[list[ILogObserver]], object]) -> None:
+        self._reactor = reactor
+        self._ending = ending
+        self._begin_logging = begin_logging
+        self._settings: WorkerSettings | None = None
+        self._sockets: dict[tuple[int, str], int] = {}
+        self._serving: dict[str, Callable[[int], IListeningPort]] = {}
+        self._covering: dict[tuple[int, str], IListeningPort] = {}
+        self._watching: dict[int, Callable[[], None]] = {}
+        self._router: RouterService | None = None
+        self._stopped = False
+        self._muted = False
+        self._alive = LoopingCall(self._send_alive)
+        self._alive.clock = reactor
+        self.channel = channel = ProcessChannel(self._lost)
+        channel.on("worker.start", self._start)
+        channel.on_descriptor("worker.socket", self._socket)
+        channel.on("worker.uncover", self._uncover)
+        channel.on("worker.lead", self._lead)
+        channel.on("worker.unwatch", self._unwatch)
+        channel.on_question("worker.resign", self._resign)
+        channel.on_question("worker.reload", self._reload)
+        channel.on_question("worker.verb", self._verb)
+        channel.on_question("worker.watch", self._watch)
+        channel.on_question("worker.metrics", self._metrics)
+        channel.on_question("worker.receivers", self._receivers)
+
+    # -- for the router
+
+    @property
+    def waits(self) -> bool:
+        """Whether what exists once is started later."""
+        return self._settings is not None and self._settings.waits
+
+    @property
+    def first(self) -> bool:
+        """Whether this worker tells what all workers find."""
+        return self._settings is not None and self._settings.place == 0
+
+    def load(self, path: Path) -> Configuration:
+        """The configuration as it is now, for this worker."""
+        assert self._settings is not None
+        return self._settings.adapt(load(path, os.environ))
+
+    def listen(
+        self,
+        name: str,
+        factory: IProtocolFactory,
+        secure: Callable[[IStreamServerEndpoint], IStreamServerEndpoint],
+        opened: Callable[[IListeningPort], None],
+    ) -> bool:
+        """Serve [listen:``name``] on the sockets that the supervisor hands over, now and later; ``opened`` gets the
+        port of this worker's own. Whether there is one."""
+
+        def adopt(descriptor: int) -> IListeningPort:
+            listening = secure(AdoptedEndpoint(self._reactor, descriptor)).listen(factory)
+            port: IListeningPort = listening.result  # type: ignore[assignment]
+            accept_few(port)
+            return port
+
+        assert self._settings is not None
+        own = self._sockets.pop((self._settings.place, name), None)
+        if own is None:
+            return False
+        opened(adopt(own))
+        self._serving[name] = adopt
+        return True
+
+    def ready(self) -> None:
+        """In service."""
+        self.channel.send("worker.ready")
+
+    def draining(self) -> None:
+        """No further client is admitted."""
+        self._serving.clear()
+        while self._covering:
+            self._covering.popitem()[1].stopListening()
+        self.channel.send("worker.draining")
+
+    # -- what the supervisor says
+
+    def _start(self, settings: Any) -> None:
+        self._settings = told = msgspec.convert(settings, WorkerSettings)
+        self._begin_logging([relay(told.log_level, self._relay)])
+        try:
+            configuration = self.load(Path(told.path))
+            container = Container(configuration, self._reactor, demo_users=told.demo_users())
+            router = self._router = RouterService(container, self._ending, self)
+        except ConfigError as error:
+            self._refuse(error.faults)
+            return
+        except Exception as error:
+            self._log.failure("the router cannot be built")
+            self._refuse([f"the router cannot be built: {type(error).__name__}: {error}"])
+            return
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._stop, router)
+        try:
+            router.startService()
+        except SystemExit:
+            self._refuse(["a listener cannot be opened"])
+            return
+        self._alive.start(ALIVE)
+        settle_memory()
+
+    def _stop(self, router: RouterService) -> Deferred[None]:
+        def stopped(_: object) -> None:
+            self._stopped = True
+            if self._alive.running:
+                self._alive.stop()
+
+        return router.stopService().addCallback(stopped)
+
+    def _refuse(self, faults: Any) -> None:
+        self.channel.send("worker.refused", list(faults))
+        self._reactor.callLater(REFUSED, fail_process, self._reactor)
+
+    def _relay(self, event: object) -> None:
+        if self.channel.queued < MOST_UNSENT and not self._muted:
+            self.channel.send("worker.log", event)
+
+    def _send_alive(self) -> None:
+        assert self._router is not None
+        self.channel.send("worker.alive", self._router.client_count, self._router.health())
+
+    def _socket(self, descriptor: int, name: str, place: int) -> None:
+        adopt = self._serving.get(name)
+        if adopt is None:
+            self._sockets[place, name] = descriptor
+        elif (place, name) in self._covering:
+            os.close(descriptor)
+        else:
+            self._covering[place, name] = adopt(descriptor)
+
+    def _uncover(self, place: int) -> None:
+        for key in [key for key in self._covering if key[0] == place]:
+            self._covering.pop(key).stopListening()
+
+    def _lead(self) -> None:
+        assert self._router is not None
+        self._router.lead()
+
+    def _resign(self) -> Deferred[None]:
+        assert self._router is not None
+        return Deferred.fromCoroutine(self._router.resign())
+
+    def _lost(self, reason: str) -> None:
+        """The supervisor is gone, or of another version, or the reactor of this process has ended."""
+        if self._stopped:
+            return
+        node = self._settings.node if self._settings is not None else "a worker"
+        print(f"orosync: {node} ends, since its channel to the supervisor has: {reason}", file=sys.__stderr__)
+        self._ending.end_now(1)
+
+    # -- its questions
+
+    def _reload(self, teller: str) -> Any:
+        """Only the worker named ``teller`` writes to the log what all find."""
+        assert self._router is not None and self._settings is not None
+        self._muted = teller != self._settings.node
+        try:
+            return plain(self._router.reload())
+        finally:
+            self._muted = False
+
+    def _metrics(self) -> Deferred[Any]:
+        assert self._router is not None
+        return self._router.snapshot()
+
+    def _receivers(self, realm: str, topic: str, user: str) -> int:
+        assert self._router is not None
+        return self._router.verbs.receivers(realm, topic, user)
+
+    def _verb(self, name: str, arguments: dict[str, Any]) -> Deferred[Any]:
+        verb = self._verb_named(name)
+        assert isinstance(verb, Verb)
+        answer: Deferred[Any] = maybeDeferred(verb.run, arguments)
+        return answer.addErrback(_as_not_done)
+
+    def _watch(self, number: int, name: str, arguments: dict[str, Any]) -> Deferred[None]:
+        verb = self._verb_named(name)
+        assert isinstance(verb, StreamingVerb)
+
+        def emit(line: dict[str, Any]) -> None:
+            self.channel.send("worker.line", number, line)
+
+        def end() -> None:
+            self._watching.pop(number, None)
+            self.channel.send("worker.over", number)
+
+        def started(stop: Callable[[], None]) -> None:
+            self._watching[number] = stop
+
+        starting: Deferred[Any] = maybeDeferred(verb.start, arguments, emit, end)
+        return starting.addCallbacks(started, _as_not_done)
+
+    def _unwatch(self, number: int) -> None:
+        stop = self._watching.pop(number, None)
+        if stop is not None:
+            stop()
+
+    def _verb_named(self, name: str) -> Verb | StreamingVerb:
+        assert self._router is not None
+        return self._router.verbs.control.verbs[name]
+
+
+def _as_not_done(failure: Any) -> None:
+    failure.trap(Rejected)
+    raise NotDone(failure.getErrorMessage())
+
+
+def die_with_parent() -> None:
+    """Have the system kill this process when its parent ends, should it be stopped or stuck then (prctl(2))."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def main() -> None:
+    """Run until it is told to stop."""
+    from twisted.internet import reactor
+
+    die_with_parent()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal's, meant for the supervisor
+    make_monotonic(reactor)
+    ending = Ending(reactor)
+    ending.watch()
+    running: Any = reactor
+    worker = ServingWorker(running, ending, globalLogBeginner.beginLoggingTo)
+    connect(running, CHANNEL, worker.channel)
+    running.run()
+
+
+if __name__ == "__main__":
+    main()
