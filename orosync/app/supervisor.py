@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from orosync import __version__
 from orosync.app.control import ControlSocket
 from orosync.app.ending import GRACE, Ending, Stopping
+from orosync.app.hub import Hub
 from orosync.app.listeners import own_certificate
 from orosync.app.opening import Opening
 from orosync.app.process import Process, fail_process
@@ -29,6 +30,7 @@ from orosync.app.worker_settings import DemoUser, WorkerSettings, generated_secr
 from orosync.app.workers import Workers
 from orosync.clocks import time_of_day
 from orosync.config import Configuration
+from orosync.config.backplane import LocalBackplaneSection
 from orosync.config.endpoints import take_apart
 from orosync.demo.data import demo_users
 from orosync.ops.control import Control
@@ -70,7 +72,7 @@ class Supervisor(MultiService):
             router.node,
             router.drain,
             self._sockets,
-            None,
+            Hub(reactor) if isinstance(configuration.backplane, LocalBackplaneSection) else None,
             self._settings,
             self._ready,
             self._failed,

@@ -1,4 +1,4 @@
-"""The process of a worker: ``python -m orosync.app.worker NODE``, which only the supervisor starts (``app.workers``).
+"""The process of a worker: as ``taps.worker`` starts it; which workers there are is decided in ``app.workers``.
 
 Its channel to the supervisor is descriptor CHANNEL. It is told its settings, gets its sockets, builds the router from
 the configuration as a router without workers does, and serves until it is told to stop (SIGTERM), or until the
@@ -20,7 +20,7 @@ import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
-from twisted.logger import ILogObserver, Logger, globalLogBeginner
+from twisted.logger import ILogObserver, Logger
 
 from orosync.app.container import Container
 from orosync.app.ending import Ending
@@ -28,8 +28,8 @@ from orosync.app.process import fail_process, settle_memory
 from orosync.app.service import RouterService
 from orosync.app.sockets import AdoptedEndpoint
 from orosync.app.worker_settings import WorkerSettings
-from orosync.backplane.channel import ProcessChannel, connect
-from orosync.clocks import make_monotonic
+from orosync.backplane.channel import ProcessChannel
+from orosync.backplane.local import LocalBackplane
 from orosync.config import Configuration, load
 from orosync.errors import ConfigError, NotDone
 from orosync.ops.answers import plain
@@ -72,6 +72,7 @@ class ServingWorker:
         self._alive = LoopingCall(self._send_alive)
         self._alive.clock = reactor
         self.channel = channel = ProcessChannel(self._lost)
+        self._backplane = LocalBackplane(channel, reactor)
         channel.on("worker.start", self._start)
         channel.on_descriptor("worker.socket", self._socket)
         channel.on("worker.uncover", self._uncover)
@@ -143,7 +144,9 @@ class ServingWorker:
         self._begin_logging([relay(told.log_level, self._relay)])
         try:
             configuration = self.load(Path(told.path))
-            container = Container(configuration, self._reactor, demo_users=told.demo_users())
+            container = Container(
+                configuration, self._reactor, local=self._backplane, key=told.key, demo_users=told.demo_users()
+            )
             router = self._router = RouterService(container, self._ending, self)
         except ConfigError as error:
             self._refuse(error.faults)
@@ -204,6 +207,7 @@ class ServingWorker:
 
     def _lost(self, reason: str) -> None:
         """The supervisor is gone, or of another version, or the reactor of this process has ended."""
+        self._backplane.lost(reason)
         if self._stopped:
             return
         node = self._settings.node if self._settings is not None else "a worker"
@@ -271,22 +275,3 @@ def die_with_parent() -> None:
     """Have the system kill this process when its parent ends, should it be stopped or stuck then (prctl(2))."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def main() -> None:
-    """Run until it is told to stop."""
-    from twisted.internet import reactor
-
-    die_with_parent()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal's, meant for the supervisor
-    make_monotonic(reactor)
-    ending = Ending(reactor)
-    ending.watch()
-    running: Any = reactor
-    worker = ServingWorker(running, ending, globalLogBeginner.beginLoggingTo)
-    connect(running, CHANNEL, worker.channel)
-    running.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """A worker process, as its supervisor sees it: started, listened to, stopped or killed.
 
-``app.worker`` is what runs in it; ``app.workers`` decides which workers there are.
+``app.worker`` is what it runs; ``app.workers`` decides which workers there are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.errors import NotDone
 from orosync.ops.relayed_log import RelayedEvent, log_event
 
-MODULE = "orosync.app.worker"
+MODULE = "orosync.taps.worker"
 """What a worker runs."""
 
 UNTALKABLE = 5.0
@@ -37,7 +37,7 @@ SYSTEMD_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_F
 """Meant for the supervisor alone."""
 
 
-class State(Enum):
+class WorkerState(Enum):
     """Of one worker process."""
 
     STARTING = "starting"
@@ -46,7 +46,7 @@ class State(Enum):
     ENDED = "ended"
 
 
-class Owner(Protocol):
+class WorkerOwner(Protocol):
     """Who is told of a worker's life: that it serves, that it goes on after a silence, that it admits no further
     client, and that it has ended, in which ``state``, with a reason code and words."""
 
@@ -56,21 +56,21 @@ class Owner(Protocol):
 
     def leaves(self, worker: WorkerProcess) -> None: ...
 
-    def ended(self, worker: WorkerProcess, state: State, code: str, words: str) -> None: ...
+    def ended(self, worker: WorkerProcess, state: WorkerState, code: str, words: str) -> None: ...
 
 
 class WorkerProcess(ProcessProtocol):
     """One process. ``looks``: how often it was looked at since its last sign of life."""
 
-    def __init__(self, reactor: Any, settings: WorkerSettings, owner: Owner) -> None:
+    def __init__(self, reactor: Any, settings: WorkerSettings, owner: WorkerOwner) -> None:
         self._reactor = reactor
         self._owner = owner
         self.settings = settings
         self.node, self.place = settings.node, settings.place
-        self.state = State.STARTING
+        self.state = WorkerState.STARTING
         self._watches: dict[int, tuple[Callable[[dict[str, Any]], None], Callable[[], None]]] = {}
         self._last_watch = 0
-        self._waiting: list[tuple[State, Deferred[None]]] = []
+        self._waiting: list[tuple[WorkerState, Deferred[None]]] = []
         self.looks = 0
         self.since = reactor.seconds()
         self.clients = 0
@@ -92,7 +92,7 @@ class WorkerProcess(ProcessProtocol):
     @property
     def serves(self) -> bool:
         """Whether it admits clients."""
-        return self.state is State.READY
+        return self.state is WorkerState.READY
 
     def start(self, sockets: Mapping[str, socket.socket]) -> None:
         """Start the process with its ``sockets``, by listener. Raises OSError."""
@@ -124,7 +124,7 @@ class WorkerProcess(ProcessProtocol):
     def terminate(self, seconds: float) -> None:
         """Have it let its clients go and end; it is killed after ``seconds``."""
         self._signal("TERM")
-        if self._kill is None and self.state is not State.ENDED:
+        if self._kill is None and self.state is not WorkerState.ENDED:
             self._kill = self._reactor.callLater(seconds, self.kill, f"it has not ended within {seconds:g} s")
 
     def kill(self, reason: str) -> None:
@@ -164,10 +164,10 @@ class WorkerProcess(ProcessProtocol):
     # -- what it says
 
     def _ready(self) -> None:
-        self.state, self.looks = State.READY, 0
+        self.state, self.looks = WorkerState.READY, 0
         self.since = self._reactor.seconds()
         self._owner.served(self)
-        self._tell(State.READY)
+        self._tell(WorkerState.READY)
 
     def _alive(self, clients: int, health: dict[str, Any]) -> None:
         silent, self.looks = self.looks, 0
@@ -176,7 +176,7 @@ class WorkerProcess(ProcessProtocol):
             self._owner.recovered(self)
 
     def _draining(self) -> None:
-        self.state = State.DRAINING
+        self.state = WorkerState.DRAINING
         self._owner.leaves(self)
 
     def _refused(self, faults: list[str]) -> None:
@@ -188,7 +188,7 @@ class WorkerProcess(ProcessProtocol):
 
     def _lost(self, reason: str) -> None:
         """It has ended, or cannot be talked to."""
-        if self.state is not State.ENDED and self._kill is None:
+        if self.state is not WorkerState.ENDED and self._kill is None:
             self._kill = self._reactor.callLater(UNTALKABLE, self.kill, f"its channel has ended: {reason}")
 
     # -- its end
@@ -197,31 +197,31 @@ class WorkerProcess(ProcessProtocol):
         """See ProcessProtocol."""
         if self._kill is not None and self._kill.active():
             self._kill.cancel()
-        state, self.state = self.state, State.ENDED
+        state, self.state = self.state, WorkerState.ENDED
         self.channel.close("the process has ended")
         code, words = _cause(reason, self._killed)
         for number in tuple(self._watches):
             self._over(number)
         self._owner.ended(self, state, code, words)
-        self._tell(State.ENDED, words)
+        self._tell(WorkerState.ENDED, words)
 
-    def when(self, state: State) -> Deferred[None]:
+    def when(self, state: WorkerState) -> Deferred[None]:
         """Fires when it is READY or ENDED. Fails with NotDone when it ends before it is READY."""
         waiting: Deferred[None] = Deferred()
         if self.state is state:
             waiting.callback(None)
-        elif self.state is State.ENDED:
+        elif self.state is WorkerState.ENDED:
             waiting.errback(NotDone("it has ended"))
         else:
             self._waiting.append((state, waiting))
         return waiting
 
-    def _tell(self, state: State, words: str = "") -> None:
+    def _tell(self, state: WorkerState, words: str = "") -> None:
         waiting, self._waiting = self._waiting, []
         for wanted, deferred in waiting:
             if wanted is state:
                 deferred.callback(None)
-            elif state is State.ENDED:
+            elif state is WorkerState.ENDED:
                 deferred.errback(NotDone(words))
             else:
                 self._waiting.append((wanted, deferred))

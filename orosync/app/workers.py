@@ -20,9 +20,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from orosync.app.ending import GRACE
-from orosync.app.worker_process import State, WorkerProcess
+from orosync.app.hub import Hub
+from orosync.app.worker_process import WorkerProcess, WorkerState
 from orosync.app.worker_settings import WorkerSettings
-from orosync.backplane.channel import ProcessChannel
 from orosync.errors import ChannelLost, NotDone
 from orosync.interfaces import IJournal
 
@@ -43,14 +43,6 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 MOST_FAILED_STARTS = 5
 """Of one place at the start of the router, in a row, after which the router does not start."""
-
-
-class Hub(Protocol):
-    """What joins the workers to each other."""
-
-    def add(self, node: str, channel: ProcessChannel) -> None: ...
-
-    def remove(self, node: str, reason: str) -> None: ...
 
 
 class Sockets(Protocol):
@@ -122,7 +114,7 @@ class Workers:
     @property
     def serving(self) -> list[WorkerProcess]:
         """Those that can be asked, the one with what exists once first."""
-        return [one for one in self.all if one.state in (State.READY, State.DRAINING)]
+        return [one for one in self.all if one.state in (WorkerState.READY, WorkerState.DRAINING)]
 
     def missing(self) -> Iterator[str]:
         """The names of the places in which no worker serves."""
@@ -133,7 +125,7 @@ class Workers:
     def alive(self) -> bool:
         """Whether each has given a sign of life lately, or is being started: one that was killed for its silence has a
         moment to end."""
-        return all(one.looks < UNKILLABLE for one in self.all if one.state is not State.STARTING)
+        return all(one.looks < UNKILLABLE for one in self.all if one.state is not WorkerState.STARTING)
 
     # -- starting
 
@@ -157,15 +149,15 @@ class Workers:
         try:
             worker.start(self._sockets.of(place.number))
         except OSError as error:
-            worker.state = State.ENDED
-            self.ended(worker, State.STARTING, "exit", f"no process can be started ({error.strerror})")
+            worker.state = WorkerState.ENDED
+            self.ended(worker, WorkerState.STARTING, "exit", f"no process can be started ({error.strerror})")
             return None
         return worker
 
-    # -- what workers tell (Owner)
+    # -- what workers tell (WorkerOwner)
 
     def served(self, worker: WorkerProcess) -> None:
-        """See Owner."""
+        """See WorkerOwner."""
         place = self._places[worker.place]
         place.failed_starts = 0
         self._log.info("worker {node} serves (process {pid})", node=worker.node, pid=worker.pid)
@@ -179,20 +171,20 @@ class Workers:
             self._ready()
 
     def recovered(self, worker: WorkerProcess) -> None:
-        """See Owner."""
+        """See WorkerOwner."""
         place = self._places[worker.place]
         if worker is place.worker and worker.serves:
             self._uncover(place)
 
     def leaves(self, worker: WorkerProcess) -> None:
-        """See Owner."""
+        """See WorkerOwner."""
         place = self._places[worker.place]
         self._recover_others(worker)
         if worker is place.worker and not self._stops and not self._leaving:
             self._cover(place)
 
-    def ended(self, worker: WorkerProcess, state: State, code: str, words: str) -> None:
-        """See Owner."""
+    def ended(self, worker: WorkerProcess, state: WorkerState, code: str, words: str) -> None:
+        """See WorkerOwner."""
         if self._hub is not None:
             self._hub.remove(worker.node, words)
         place = self._places[worker.place]
@@ -210,13 +202,13 @@ class Workers:
         place.worker = None
         if self._stops or self._leaving:
             return
-        if self._reactor.seconds() - worker.since >= LONGEST_PAUSE and state is not State.STARTING:
+        if self._reactor.seconds() - worker.since >= LONGEST_PAUSE and state is not WorkerState.STARTING:
             place.pause = SHORTEST_PAUSE
         pause, place.pause = place.pause, min(LONGEST_PAUSE, place.pause * 2)
         self._journal.note(
             "worker.ended", code, node=worker.node, process=worker.pid, reason=words, again_in=round(pause, 1)
         )
-        if not self._started and state is State.STARTING:
+        if not self._started and state is WorkerState.STARTING:
             place.failed_starts += 1
             if worker.faults or place.failed_starts >= MOST_FAILED_STARTS:
                 self._stops = True
@@ -257,7 +249,7 @@ class Workers:
     def _look(self) -> None:
         for worker in self.all:
             worker.looks += 1
-            if worker.state is State.STARTING:
+            if worker.state is WorkerState.STARTING:
                 if worker.looks >= STARTING:
                     worker.kill(f"it does not serve within {STARTING * LOOK:g} s")
             elif worker.looks >= SILENT:
@@ -288,7 +280,7 @@ class Workers:
         if successor is None:
             raise NotDone("no process can be started, the log has the reason")
         try:
-            await successor.when(State.READY)
+            await successor.when(WorkerState.READY)
         except NotDone as error:
             if place.worker is None and place.again is None and not self._stops:
                 self._spawn(place)
@@ -299,10 +291,10 @@ class Workers:
                 await old.channel.ask("worker.resign")
         self._uncover(place)
         successor.channel.send("worker.lead")
-        if old is not None and old.state is not State.ENDED:
+        if old is not None and old.state is not WorkerState.ENDED:
             self._retiring.add(old)
             old.terminate(self._drain + GRACE)
-            await old.when(State.ENDED)
+            await old.when(WorkerState.ENDED)
 
     # -- stopping
 
@@ -321,7 +313,7 @@ class Workers:
                 place.again = None
         ending: list[Deferred[None]] = []
         for worker in self.all:
-            ending.append(worker.when(State.ENDED))
+            ending.append(worker.when(WorkerState.ENDED))
             worker.terminate(self._drain + GRACE)
         await DeferredList(ending)
 

@@ -25,8 +25,8 @@ class NodeRow:
 @attrs.frozen(kw_only=True)
 class StatusAnswer:
     """``health``: {"status": "ready", "degraded" or "unready", "wrong": what is at fault, by check}; ``metrics`` as
-    ``orosync.metrics.Snapshot``; ``nodes``: the others of a router of several, a NodeRow each; ``workers``: the processes
-    of a router with several, a WorkerRow each."""
+    ``orosync.metrics.Snapshot``; ``nodes``: the others of a router of several, a NodeRow each; ``workers``: the
+    processes of a router with several, a WorkerRow each."""
 
     version: str
     node: str

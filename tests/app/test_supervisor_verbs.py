@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app.supervisor_verbs import ENDING, SupervisorVerbs
-from orosync.app.worker_process import State
+from orosync.app.worker_process import WorkerState
 from orosync.app.workers import Workers
 from orosync.errors import NotDone
 from orosync.ops.control import Rejected, StreamingVerb, Verb
@@ -226,7 +226,7 @@ class All(VerbsCase):
         stop()
         self.assertEqual(self.one.channel.sent, [])
         for worker in (self.one, self.two):
-            worker.state = State.DRAINING
+            worker.state = WorkerState.DRAINING
             worker.watches[0][3]()
         self.assertEqual((self.over, self.ends), ([True], []))
         self.clock.advance(ENDING)

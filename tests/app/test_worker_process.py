@@ -15,7 +15,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from orosync.app import worker_process
-from orosync.app.worker_process import State, WorkerProcess
+from orosync.app.worker_process import WorkerProcess, WorkerState
 from orosync.errors import ChannelLost, NotDone
 from tests.app.worker_case import settings
 
@@ -59,7 +59,7 @@ class Owner:
     def leaves(self, worker: WorkerProcess) -> None:
         self.told.append(("leaves",))
 
-    def ended(self, worker: WorkerProcess, state: State, code: str, words: str) -> None:
+    def ended(self, worker: WorkerProcess, state: WorkerState, code: str, words: str) -> None:
         self.told.append(("ended", state, code, words))
         self.over.callback(None)
 
@@ -101,7 +101,7 @@ class Processes(TestCase):
             )
         seen: list[Any] = []
         worker.channel.on("worker.alive", lambda *fields: seen.append(fields))
-        await worker.when(State.READY)
+        await worker.when(WorkerState.READY)
         (port, first), (_, second) = seen
         self.assertEqual(port, number)
         said = first["wrong"]["x"]
@@ -110,12 +110,12 @@ class Processes(TestCase):
         self.assertEqual(second["wrong"], [])
         self.assertTrue(worker.serves)
         await self.owner.over
-        self.assertEqual(self.owner.told, [("served",), ("ended", State.READY, "exit", "it ended by itself")])
+        self.assertEqual(self.owner.told, [("served",), ("ended", WorkerState.READY, "exit", "it ended by itself")])
 
     async def test_signs_of_life(self) -> None:
         """They bring how many clients there are and how it is; one after a silence is told."""
         worker = self.start('say("worker.ready"); hear(); hear(); say("worker.alive", 7, {"status": "ready"}); hear()')
-        await worker.when(State.READY)
+        await worker.when(WorkerState.READY)
         worker.looks = 5
         worker.channel.send("go")
         worker.channel.send("on")
@@ -139,11 +139,11 @@ class Processes(TestCase):
     async def test_what_it_cannot_start_with(self) -> None:
         """The faults are kept, and it ends."""
         worker = self.start('say("worker.refused", ["[realm:x] is wrong"]); hear(); hear(); signal.pause()')
-        failure = await self.assertFailure(worker.when(State.READY), NotDone)
+        failure = await self.assertFailure(worker.when(WorkerState.READY), NotDone)
         self.assertEqual(str(failure), "it cannot start")
         self.assertEqual(worker.faults, ["[realm:x] is wrong"])
-        self.assertEqual(self.owner.told, [("ended", State.STARTING, "killed", "it cannot start")])
-        await self.assertFailure(worker.when(State.READY), NotDone)
+        self.assertEqual(self.owner.told, [("ended", WorkerState.STARTING, "killed", "it cannot start")])
+        await self.assertFailure(worker.when(WorkerState.READY), NotDone)
 
     async def test_how_it_ended(self) -> None:
         """By a status, or by a signal, which is named."""
@@ -159,16 +159,16 @@ class Processes(TestCase):
         worker = self.start(
             'signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); say("worker.ready"); signal.pause()'
         )
-        await worker.when(State.READY)
+        await worker.when(WorkerState.READY)
         worker.terminate(30)
-        await worker.when(State.ENDED)
+        await worker.when(WorkerState.ENDED)
         self.assertEqual(self.owner.told[-1][2:], ("exit", "it ended by itself"))
         worker = self.start(
             'signal.signal(signal.SIGTERM, signal.SIG_IGN); say("worker.ready"); hear(); signal.pause()'
         )
-        await worker.when(State.READY)
+        await worker.when(WorkerState.READY)
         worker.terminate(0.2)
-        await worker.when(State.ENDED)
+        await worker.when(WorkerState.ENDED)
         self.assertEqual(self.owner.told[-1][2:], ("killed", "it has not ended within 0.2 s"))
 
     async def test_verbs_that_go_on(self) -> None:
@@ -186,7 +186,7 @@ class Processes(TestCase):
             hear()
             """
         )
-        await worker.when(State.READY)
+        await worker.when(WorkerState.READY)
         lines: list[Any] = []
         over: Deferred[None] = Deferred()
         started, _ = worker.watch("trace", {"user": "x"}, lines.append, lambda: over.callback(None))

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app import workers
-from orosync.app.worker_process import State
+from orosync.app.worker_process import WorkerState
 from orosync.app.workers import LONGEST_PAUSE, MOST_FAILED_STARTS, SILENT, STARTING, SUSPECT, UNKILLABLE, Workers
 from orosync.errors import NotDone
 from orosync.ops.journal import Journal
@@ -70,7 +70,7 @@ class WorkersCase(SynchronousTestCase):
         for _ in range(times):
             self.clock.advance(1.0)
             for one in FakeWorker.all:
-                if one not in silent and one.state is not State.STARTING:
+                if one not in silent and one.state is not WorkerState.STARTING:
                     one.looks = 0
 
     def nodes(self) -> list[str]:

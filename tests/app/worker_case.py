@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from orosync.app.worker_process import State
+from orosync.app.worker_process import WorkerState
 from orosync.app.worker_settings import WorkerSettings
 from orosync.errors import ChannelLost, NotDone
 
@@ -60,7 +60,7 @@ class FakeWorker:
         self.settings, self.owner = settings, owner
         self.node, self.place = settings.node, settings.place
         self.reactor = reactor
-        self.state = State.STARTING
+        self.state = WorkerState.STARTING
         self.looks = 0
         self.since = reactor.seconds()
         self.clients = 0
@@ -71,13 +71,13 @@ class FakeWorker:
         self.terminated: list[float] = []
         self.killed: list[str] = []
         self.watches: list[tuple[Any, ...]] = []
-        self.waiting: list[tuple[State, Deferred[None]]] = []
+        self.waiting: list[tuple[WorkerState, Deferred[None]]] = []
         FakeWorker.all.append(self)
         self.pid = len(FakeWorker.all)
 
     @property
     def serves(self) -> bool:
-        return self.state is State.READY
+        return self.state is WorkerState.READY
 
     def start(self, sockets: Any) -> None:
         if not self.startable:
@@ -98,7 +98,7 @@ class FakeWorker:
         self.watches.append((verb, dict(arguments), line, over))
         return self.channel.ask("worker.watch", verb), lambda: self.channel.send("worker.unwatch")
 
-    def when(self, state: State) -> Deferred[None]:
+    def when(self, state: WorkerState) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()
         self.waiting.append((state, waiting))
         return waiting
@@ -106,26 +106,26 @@ class FakeWorker:
     # -- what happens
 
     def ready(self) -> None:
-        self.state, self.looks, self.since = State.READY, 0, self.reactor.seconds()
+        self.state, self.looks, self.since = WorkerState.READY, 0, self.reactor.seconds()
         self.owner.served(self)
-        self._tell(State.READY)
+        self._tell(WorkerState.READY)
 
     def drains(self) -> None:
-        self.state = State.DRAINING
+        self.state = WorkerState.DRAINING
         self.owner.leaves(self)
 
     def end(self, code: str = "exit", words: str = "exit status 1", *faults: str) -> None:
         self.faults = list(faults)
-        before, self.state = self.state, State.ENDED
+        before, self.state = self.state, WorkerState.ENDED
         self.owner.ended(self, before, code, words)
-        self._tell(State.ENDED)
+        self._tell(WorkerState.ENDED)
 
-    def _tell(self, state: State) -> None:
+    def _tell(self, state: WorkerState) -> None:
         waiting, self.waiting = self.waiting, []
         for wanted, deferred in waiting:
             if wanted is state:
                 deferred.callback(None)
-            elif state is State.ENDED:
+            elif state is WorkerState.ENDED:
                 deferred.errback(NotDone("it has ended"))
             else:
                 self.waiting.append((wanted, deferred))
