@@ -62,6 +62,8 @@ class Broker:
     @recorder.setter
     def recorder(self, recorder: PublicationObserver | None) -> None:
         self._recorder = recorder
+        if self._other_nodes is not None:
+            self._other_nodes.unwanted.clear()  # other topics may be retained now
         self._settle()
 
     def share(self, other_nodes: OtherNodes, ids: Callable[[str, Match], int]) -> None:
@@ -213,10 +215,8 @@ class Broker:
             recorder, others = self._recorder, self._other_nodes
             if recorder is not None:
                 recorder.record(number, topic, payload, publisher, exclude_me, filters, extra_details)
-            if others is not None and not here:
-                wanted = others.wanted
-                if topic in wanted.exact or wanted.has_patterns or recorder is not None:
-                    others.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
+            if others is not None and not here and topic not in others.unwanted:
+                others.forward(number, topic, payload, publisher, exclude_me, filters, extra_details)
             for subscription in index.patterns(topic) if index.has_patterns else ():
                 receivers = _receivers(subscription, excluded, filters)
                 if receivers:

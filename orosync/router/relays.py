@@ -6,13 +6,12 @@ The router knows nothing of nodes: it tells ``OtherNodes`` what is published and
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from orosync.router.deliveries import ExtraDetails, Member
 from orosync.router.filters import Filters
-from orosync.router.patterns import UriIndex
 from orosync.router.subscriptions import Subscription
 from orosync.wamp.payload import Payload
 
@@ -38,10 +37,14 @@ class RelayedPublication(Struct, frozen=True, eq=False):
 
 
 class OtherNodes(Protocol):
-    """The other nodes of a realm. No method may raise. ``wanted`` has an entry for each topic and pattern that has
-    subscribers there: a publication of no interest to them, which most are, has to cost next to nothing."""
+    """The other nodes of a realm. No method may raise.
 
-    wanted: UriIndex[Any]
+    ``unwanted``: topics whose publications need not be forwarded, which other nodes find out. It is a plain set because
+    most publications are of no interest elsewhere, and have to cost next to nothing. It is emptied when the broker's
+    recorder changes.
+    """
+
+    unwanted: set[str]
 
     def forward(
         self,
@@ -53,8 +56,8 @@ class OtherNodes(Protocol):
         filters: Filters | None,
         extra_details: ExtraDetails | None,
     ) -> None:
-        """A publication of this node, whose id is ``number``, after it has been retained and recorded here: one that is
-        wanted, or may have to be kept by all nodes. ``publisher`` None is the router itself."""
+        """A publication of this node, whose id is ``number``, after it has been retained and recorded here.
+        ``publisher`` None is the router itself."""
 
     def filed(self, subscription: Subscription) -> None:
         """The subscription is there: it has got its first member, or is kept."""

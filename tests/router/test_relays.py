@@ -12,7 +12,6 @@ from orosync.model import Match
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.filters import Filters
 from orosync.router.history import HistoryLimits, Recorder
-from orosync.router.patterns import UriIndex
 from orosync.router.queries import Query
 from orosync.router.realm import Realm
 from orosync.router.relays import RelayedPublication
@@ -31,7 +30,7 @@ class Others:
         self.published: list[tuple[Any, ...]] = []
         self.changes: list[tuple[str, str]] = []
         self.subscribers: set[str] = set()
-        self.wanted: UriIndex[Any] = UriIndex()
+        self.unwanted: set[str] = set()
 
     def forward(self, *publication: Any) -> None:
         self.published.append(publication)
@@ -135,19 +134,16 @@ class Forwarding(RelayCase):
         self.broker.publish("a", PAYLOAD)
         self.assertEqual(self.others.published[1][3:], (None, True, None, None))
 
-    def test_wanted(self) -> None:
-        """Where nothing is recorded, only what other nodes want is told: by topic, or if they have any pattern; what is
-        retained always."""
+    def test_unwanted(self) -> None:
+        """What other nodes do not want is not told, unless it is retained; all is told again when something else may
+        have to be recorded."""
+        self.others.unwanted.add("a")
+        for topic in ("a", "b"):
+            self.broker.publish(topic, PAYLOAD, self.peter)
+        self.broker.publish_retained("a", PAYLOAD, self.peter)
         self.broker.recorder = None
-        for topic in ("a", "b"):
-            self.broker.publish(topic, PAYLOAD, self.peter)
-        self.others.wanted.add("a", Match.EXACT, "there")
-        for topic in ("a", "b"):
-            self.broker.publish(topic, PAYLOAD, self.peter)
-        self.broker.publish_retained("b", PAYLOAD, self.peter)
-        self.others.wanted.add("c.", Match.PREFIX, "there")
-        self.broker.publish("d", PAYLOAD, self.peter)
-        self.assertEqual([one[1] for one in self.others.published], ["a", "b", "d"])
+        self.broker.publish("a", PAYLOAD, self.peter)
+        self.assertEqual([one[1] for one in self.others.published], ["b", "a", "a"])
 
     def test_retained(self) -> None:
         """A retained event is told once, after it was given its place in the order of all nodes, even where nobody here

@@ -21,12 +21,14 @@ from orosync.wamp.meta_topics import TOPICS, matched_by
 
 
 class SharedInterest(RealmPart):
-    """``index``: the names of the peers with subscribers, by topic and pattern."""
+    """``index``: the names of the peers with subscribers, by topic and pattern. ``unwanted``: topics without any, as
+    far as they were asked for (OtherNodes)."""
 
     def __init__(self, realm: Realm, nodes: Nodes) -> None:
         self._realm = realm
         self._nodes = nodes
         self.index: UriIndex[frozenset[str]] = UriIndex()
+        self.unwanted: set[str] = set()
         self._by_peer: dict[str, set[tuple[str, Match]]] = {}
         self._sets: dict[frozenset[str], frozenset[str]] = {}  # each once: most topics have the same peers
         self.handlers = {Interest: self._told}
@@ -54,6 +56,10 @@ class SharedInterest(RealmPart):
         for word, uri in message.added:
             match = Match(word)
             if (uri, match) not in theirs:
+                if match is Match.EXACT:
+                    self.unwanted.discard(uri)
+                else:
+                    self.unwanted.clear()
                 theirs.add((uri, match))
                 self._put(uri, match, self._of(uri, match) | {peer.node})
                 meta = meta or bool(matched_by(uri, match))

@@ -23,6 +23,9 @@ from orosync.session.realm_context import RealmContext
 from orosync.wamp import forwarding
 from orosync.wamp.payload import Payload
 
+MOST_UNWANTED = 10_000
+"""Topics that are known to be of no interest to other nodes."""
+
 
 class SharedPublications(RealmPart):
     """The publications of one realm: OtherNodes for its broker. ``now`` tells the time of day, in seconds since 1970.
@@ -40,7 +43,7 @@ class SharedPublications(RealmPart):
         self._deliver = realm_context.dispatcher.deliver
         self._forwarded = realm_context.forwarded
         self._nodes = nodes
-        self._interest, self.wanted = interest, interest.index
+        self._interest, self.unwanted = interest, interest.unwanted
         self._now = now
         self.on_retained: Callable[[NodeEvent, bool], None] | None = None
         self.on_kept: Callable[[NodeEvent], None] | None = None
@@ -61,9 +64,13 @@ class SharedPublications(RealmPart):
     ) -> None:
         """See OtherNodes."""
         retained, kept = self._retention.newest == number, self._history.newest == number
-        wanted = self.wanted
-        peers = self._interest.peers_of(topic) if wanted.has_patterns else wanted.exact.get(topic)
+        peers = self._interest.peers_of(topic)
         if not (peers or retained or kept):
+            if filters is None:  # with filters it might only not be kept
+                unwanted = self.unwanted
+                if len(unwanted) >= MOST_UNWANTED:
+                    unwanted.clear()
+                unwanted.add(topic)
             return
         session = 0 if publisher is None else publisher.session
         event = NodeEvent(
@@ -83,7 +90,7 @@ class SharedPublications(RealmPart):
             if self.on_retained is not None:
                 self.on_retained(event, True)
         else:
-            self._nodes.send_some(peers or (), event)
+            self._nodes.send_some(peers, event)
         if kept and self.on_kept is not None:
             self.on_kept(event)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orosync.backplane.messages import Interest
 from orosync.model import Match
 from orosync.session.nodes.part import PORTION
+from orosync.session.nodes.publications import MOST_UNWANTED
 from orosync.wamp.meta_topics import ON_JOIN
 from tests.session.nodes.shared_case import SharedCase, SharedNode
 
@@ -95,3 +96,33 @@ class InterestTests(SharedCase):
         assert kept is not None and mine is not None
         self.assertTrue(self.a.shared.interest.subscribed(mine))
         self.assertFalse(self.a.shared.interest.subscribed(kept))
+
+    def test_unwanted(self) -> None:
+        """A topic that nobody wants elsewhere is asked about once, until that changes; what may have to be kept is
+        asked about each time."""
+        publisher, unwanted = self.a.v2(), self.a.shared.interest.unwanted
+        for topic, match in [("com.a", "exact"), ("com.b", "prefix")]:
+            self.publish(publisher, topic, 1)
+            self.assertIn(topic, unwanted)
+            receiver = self.b.v2()
+            self.subscribe(receiver, topic, match=match)
+            self.assertNotIn(topic, unwanted)
+            self.publish(publisher, topic, 2)
+            self.assertEqual(self.events(receiver), [2])
+            receiver.session.closed(False, None, "")
+            self.settle()
+        for node in ("b", "c"):
+            self.engine.kill(node)
+        self.settle(11)
+        self.publish(publisher, "kept.t", "for nobody", eligible=[])
+        self.publish(publisher, "t", 3, retain=True)
+        self.publish(publisher, "kept.t", 4)
+        self.assertFalse({"kept.t", "t"} & unwanted)
+        self.assertEqual(len(self.engine.state.read("history:oro:prefix:kept.")), 1)
+
+    def test_many_unwanted(self) -> None:
+        """Their number is bounded."""
+        publisher = self.a.v2()
+        for number in range(MOST_UNWANTED + 5):
+            publisher.say([16, 1, {}, f"topic.{number}"])
+        self.assertEqual(len(self.a.shared.interest.unwanted), 5)
