@@ -168,7 +168,7 @@ def read_realms(
         yield PUBLICATIONS, (name,), realm.broker.published
         for route, count in routes.of(realm).items():
             yield SUBSCRIPTIONS, (name, route), count
-        yield REGISTRATIONS, (name,), sum(len(one.callees) for one in realm.dealer)
+        yield REGISTRATIONS, (name,), sum(not callee.elsewhere for one in realm.dealer for callee in one.callees)
         yield CALLS, (name,), calls.opened
         yield CALLS_IN_PROGRESS, (name,), calls.opened - calls.spans.count
         yield CALL_TIME, (name,), calls.spans

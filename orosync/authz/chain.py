@@ -58,6 +58,8 @@ class Chain:
         self._clock = clock
         self._grants: WeakSet[Grants] = WeakSet()
         self.on_replaced: Callable[[], None] | None = None
+        self.replaced = 0
+        """How often the authorizers have been replaced."""
         self.replace(authorizers)
 
     def replace(self, authorizers: Iterable[IAuthorizer]) -> None:
@@ -71,6 +73,7 @@ class Chain:
         self._retained = tuple(each.retained for each in known)
         for grants in self._grants:
             grants.known.clear()
+        self.replaced += 1
         if self.on_replaced is not None:
             self.on_replaced()
 

@@ -54,8 +54,8 @@ class Questions:
             raise ValueError(f"questions about {subject!r} are answered already")
         self._answers[subject] = answer
 
-    def ask(self, subject: str, data: bytes) -> Deferred[dict[str, bytes]]:
-        """Ask all peers. Fires with the answers by the names of the nodes, after LONGEST with those that are there.
+    def ask(self, subject: str, data: bytes, seconds: float = LONGEST) -> Deferred[dict[str, bytes]]:
+        """Ask all peers. Fires with the answers by the names of the nodes, after ``seconds`` with those that are there.
         Never fails; cancelled, it is forgotten."""
         self._number = number = self._number + 1
         question = NodeQuestion(number, subject, data)
@@ -63,7 +63,7 @@ class Questions:
         if not waiting:
             return succeed({})
         answered: Deferred[dict[str, bytes]] = Deferred(lambda _: self._forget(number))
-        late = self._clock.callLater(LONGEST, self._late, number)
+        late = self._clock.callLater(seconds, self._late, number)
         self._asked[number] = _Asked(subject, waiting, answered, late)
         return answered
 
@@ -113,7 +113,7 @@ class Questions:
     def _late(self, number: int) -> None:
         asked = self._asked.pop(number)
         for node in sorted(asked.waiting):
-            self._left_out(asked, node, f"it has not answered within {LONGEST:.0f} s")
+            self._left_out(asked, node, "it has not answered in time")
         asked.answered.callback(asked.answers)
 
     def _left_out(self, asked: _Asked, node: str, reason: str) -> None:

@@ -117,7 +117,7 @@ class Calls:
         """As ``Dealer.relay``, for a new call. It never goes to another callee: its own node sees to that."""
         capacity, progress, streaming = registration.capacity, bool(details.get("receive_progress")), _goes_on(details)
         if capacity is None and not streaming:
-            pending = self.pending.open(caller, request, callee, progress)
+            pending = self._open_relayed(caller, request, callee, progress)
             return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
         free = registration.is_free(callee)
         if streaming and not free:
@@ -126,16 +126,25 @@ class Calls:
         state = CallState(registration, options, details, None if free else payload)
         state.only, state.relayed, state.streaming = callee, True, streaming
         if free:
-            pending = self.pending.open(caller, request, callee, progress)
+            pending = self._open_relayed(caller, request, callee, progress)
             self.pending.keep(pending, state)
             state.slots = None if capacity is None else capacity.take(callee.session)
             return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
         assert capacity is not None, "a callee without limits is always free"
-        pending = self.pending.wait(caller, request)
+        pending = self._open_relayed(caller, request, None, progress)
         self.pending.keep(pending, state)
         capacity.waiting.append(pending)
         capacity.relayed += 1
         return []
+
+    def _open_relayed(self, caller: Member, request: int, callee: Member | None, progress: bool) -> PendingCall:
+        """Enter a call that the node of its caller has counted."""
+        if callee is None:
+            pending = self.pending.wait(caller, request)
+        else:
+            pending = self.pending.open(caller, request, callee, progress)
+        self.pending.opened -= 1
+        return pending
 
     def next_part_relayed(
         self, pending: PendingCall, details: Mapping[str, Any], payload: Payload | None

@@ -49,7 +49,7 @@ class Member:
     ``joined``: when it joined its realm, in seconds since 1970; ``since`` the same by the monotonic clock.
 
     ``inside``: it belongs to the router's own process; no other callee can take its procedures over. ``elsewhere``: it
-    stands for a callee of another node, and always takes an INTERRUPT.
+    stands for a callee of another node, which always takes an INTERRUPT, or for the callers of one.
     """
 
     elsewhere = False

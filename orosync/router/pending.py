@@ -207,7 +207,7 @@ class PendingCalls:
         self._limit = limit
         self._seconds = seconds
         self.opened = 0
-        """Calls so far."""
+        """Calls of this node's callers so far."""
         self.spans = Histogram(SLOW)
         """How long the calls took that are over, from the CALL to its last answer."""
 
@@ -330,7 +330,8 @@ class PendingCalls:
 
     def close(self, pending: PendingCall) -> None:
         """End a call, for its caller and its callee."""
-        self.spans.observe(self._seconds() - pending.began)
+        if not pending.caller.elsewhere:  # its own node counts it
+            self.spans.observe(self._seconds() - pending.began)
         sessions = self._sessions
         caller_session = sessions[pending.caller.session]
         del caller_session.calls[pending.request]

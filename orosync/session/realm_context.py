@@ -24,6 +24,7 @@ from orosync.session import features
 from orosync.session.dispatch import Dispatcher
 from orosync.session.history import HistoryProcedure
 from orosync.session.testaments import TestamentProcedures
+from orosync.wamp import uris
 from orosync.wamp.forwarding import Memory, new_mark
 from orosync.wamp.ids import random_id
 
@@ -72,7 +73,9 @@ class RealmContext:
     realm from every other in the trails of forwarded messages (``wamp.forwarding``), and ``forwarded`` remembers those
     that came. ``withholding``: publications that are to be acknowledged are refused, since other nodes cannot get them.
     ``departures`` are the sessions that have left, the last one last. ``present`` counts those that are there by
-    protocol and role, orosync's own as "local". ``registration_gate``: where the realm is on several nodes.
+    protocol and role, orosync's own as "local". ``registration_gate`` and ``caught_up``: where the
+    realm is on several nodes. ``caught_up`` fires when the news of the others have arrived that were told by now (None:
+    there are no others at the moment).
     """
 
     realm: Realm
@@ -91,6 +94,7 @@ class RealmContext:
     watchers: Mapping[str, ITopicWatcher] = attrs.field(factory=dict, init=False)
     present: Counter[tuple[str, str]] = attrs.field(factory=Counter, init=False)
     registration_gate: RegistrationGate | None = attrs.field(default=None, init=False)
+    caught_up: Callable[[], Deferred[None] | None] | None = attrs.field(default=None, init=False)
     departures: deque[Departure] = attrs.field(factory=lambda: deque(maxlen=DEPARTURES), init=False)
     withholding: bool = attrs.field(default=False, init=False)
     _own: set[int] = attrs.field(factory=set, init=False)
@@ -203,6 +207,13 @@ class RealmContext:
         if facts is not None:
             fields |= {"address": facts.address, "listener": facts.listener}
         return fields
+
+    def news_about(self, procedure: str, error: RequestError) -> Deferred[None] | None:
+        """Fires when a CALL that was refused with ``error`` is to be tried once more: another node may have told just
+        now that the procedure is registered there. None: it is not."""
+        if self.caught_up is None or error.uri != uris.NO_SUCH_PROCEDURE or uris.is_reserved(procedure):
+            return None
+        return self.caught_up()
 
     def watch(self, watchers: Iterable[ITopicWatcher]) -> None:
         """From now on tell ``watchers`` who listens to their topics. An unwatched realm pays nothing for it."""

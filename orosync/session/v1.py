@@ -184,23 +184,31 @@ class V1Session:
         if subscription is not None and subscription.id in member.subscriptions:
             self._deliver(broker.unsubscribe(member, subscription.id))
 
-    def _call(self, message: v1.V1Call, decision: Decision) -> None:
+    def _call(self, message: v1.V1Call, decision: Decision, again: bool = False) -> Deferred[None] | None:
         member = self._member
         if member is None:
-            return
+            return None
         request = self._call_count = self._call_count + 1
         self._calls[request] = message.call_id
         call = self._realm_context.realm.dealer.call
         try:
             self._deliver(call(member, request, message.procedure, {}, message.payload, decision.disclose))
         except RequestError as error:
+            news = None if again else self._realm_context.news_about(message.procedure, error)
+            if news is not None:
+                del self._calls[request]
+                news.addCallback(lambda _: self._call(message, decision, again=True))
+                return news
             if error.uri == uris.UNAVAILABLE:
                 no_room(self._context.journal, self._principal, message.procedure, error)
             self._tell(Error(CALL, request, {}, error.uri), Payload.of([error.message], None))
+        return None
 
     # -- authorization
 
-    def _authorize(self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], None]) -> None:
+    def _authorize(
+        self, action: Action, uri: str, message: Any, then: Callable[[Any, Decision], Deferred[None] | None]
+    ) -> None:
         member = self._member
         assert member is not None
         if len(uri) > uris.LONGEST or (action is Action.CALL and len(message.call_id) > uris.LONGEST):
@@ -211,13 +219,16 @@ class V1Session:
         else:
             decision = self._decide(member.principal, action, uri, _EXACT, EMPTY)
         if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the usual case, written out
-            return then(message, decision)
+            more = then(message, decision)
+            if more is not None:
+                self.wait(more, lambda _: None)
+            return None
 
-        def decided(decision: Decision) -> None:
+        def decided(decision: Decision) -> Deferred[None] | None:
             if decision.verdict is _ALLOW:
-                then(message, decision)
-            else:
-                self._refuse(decision, action, uri, message)
+                return then(message, decision)
+            self._refuse(decision, action, uri, message)
+            return None
 
         chain = self._realm_context.chain
         when_decided(self, chain, member, decision, action, uri, _EXACT, EMPTY, decided, self._not_carried_out)

@@ -185,7 +185,9 @@ class Requests:
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
                 self._authorize(_CALL, procedure, _EXACT, message, payload, self._call_allowed, decision)
                 return
-        self._call_allowed(message, payload, decision)
+        more = self._call_allowed(message, payload, decision)
+        if more is not None:
+            self._session.wait(more, lambda _: None)
 
     def _decide_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         uris.check(procedure, strict=self._strict)
@@ -195,7 +197,24 @@ class Requests:
             self._granted_procedures = grants.known
         return grants.decide(procedure, options)
 
-    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> None:
+    def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> Deferred[None] | None:
+        try:
+            self._call_now(message, payload, decision)
+        except RequestError as error:
+            news = self._realm_context.news_about(message.procedure, error)
+            if news is None:
+                raise
+            return news.addCallback(self._call_again, message, payload, decision)
+        return None
+
+    def _call_again(self, _: None, message: Call, payload: Payload | None, decision: Decision) -> None:
+        if self._realm.members.get(self.member.session) is self.member:
+            try:
+                self._call_now(message, payload, decision)
+            except RequestError as error:
+                self.refuse(message, error)
+
+    def _call_now(self, message: Call, payload: Payload | None, decision: Decision) -> None:
         options, request = message.options, int(message.request)
         dealer = self._realm.dealer
         if not options:
@@ -237,11 +256,18 @@ class Requests:
             raise one_too_many(self._realm_context.journal, member.principal, _REGISTER, procedure, limit)
         force = bool(options) and flag(options, "force_reregister")
         register = partial(self._register_now, message, match, invoke, register_options, force)
-        gate = self._realm_context.registration_gate
+        gate, chain, principal = self._realm_context.registration_gate, self._realm_context.chain, member.principal
         if gate is None:
             register()
             return None
-        return gate.register(member, procedure, match, invoke, force, register, partial(self.refuse, message))
+        rules = chain.replaced
+
+        def granted() -> None:
+            if chain.replaced != rules or member.principal is not principal:
+                raise RequestError(uris.UNAVAILABLE, "the rules have changed meanwhile: register again")
+            register()
+
+        return gate.register(member, procedure, match, invoke, force, granted, partial(self.refuse, message))
 
     def _register_now(
         self, message: Register, match: Match, invoke: Invoke, options: RegisterOptions, force: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orosync.errors import RequestError
-from orosync.model import Match
+from orosync.model import Match, Principal
 from orosync.router.calls import CALL_REROUTE
 from orosync.router.dealer import Dealer
 from orosync.router.deliveries import Delivery, Member
@@ -13,10 +13,16 @@ from orosync.router.registrations import Invoke, RegisterOptions
 from orosync.wamp import uris
 from orosync.wamp.messages import Error, Interrupt, Invocation, Result
 from tests.router.dealer_case import ANSWER, DealerCase
-from tests.router.members import PAYLOAD, member, names_of
+from tests.router.members import FAR, PAYLOAD, member, names_of
 
 ONE_AT_A_TIME = RegisterOptions(concurrency=1)
 MORE = {"progress": True}
+
+
+class Away(Member):
+    """What stands for something of another node."""
+
+    elsewhere = True
 
 
 class Relaying(DealerCase):
@@ -24,7 +30,7 @@ class Relaying(DealerCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.node = member(9, "node")
+        self.node = Away(FAR + 9, Principal("node", "trusted", "node", "node"), expel=lambda goodbye: None)
 
     def relay(self, request: int, callee: Member, **details: Any) -> list[Delivery]:
         return self.dealer.relay(self.node, request, callee, "a", Match.EXACT, details, PAYLOAD)
@@ -45,6 +51,16 @@ class Relaying(DealerCase):
             self.assertEqual(message, Invocation(request, number, {"caller": 7, "more": "x"}))
         answered = self.only(self.dealer.yielded(self.interruptible, 2, {}, ANSWER), self.node, ANSWER)
         self.assertEqual(answered, Result(2, {}))
+
+    def test_counted_once(self) -> None:
+        """A call is counted by the node of its caller, however it ends."""
+        self.shared(self.plain)
+        for request in (1, 2, 3):
+            self.relay(request, self.plain)
+        self.dealer.cancel(self.node, 2, {})
+        self.dealer.yielded(self.plain, 1, {}, None)
+        pending = self.dealer.pending
+        self.assertEqual((pending.opened, pending.spans.count, len(pending)), (0, 0, 1))
 
     def test_gone(self) -> None:
         """A callee that has not registered the procedure (any more) gets nothing: the other node may try elsewhere."""
@@ -172,10 +188,6 @@ class Elsewhere(DealerCase):
 
     def setUp(self) -> None:
         super().setUp()
-
-        class Away(Member):
-            elsewhere = True
-
         self.away = Away(2**41, self.plain.principal, expel=lambda goodbye: None)
         self.dealer.register(self.away, "a")
 

@@ -214,6 +214,8 @@ class _Caller(Member):
 
     __slots__ = ("_realm_context", "_send", "last")
 
+    elsewhere = True
+
     def __init__(self, realm_context: RealmContext, node: str, nodes: Nodes) -> None:
         principal = Principal(f"node:{node}", "trusted", "node", "node")
         # Each caller's own limit is kept at its node.

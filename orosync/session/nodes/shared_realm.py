@@ -19,6 +19,7 @@ from orosync.errors import Unavailable
 from orosync.notifications.maintenance import MaintenanceState
 from orosync.session.nodes.callees import RealmCallees
 from orosync.session.nodes.calls import RealmCalls
+from orosync.session.nodes.catching_up import CatchingUp
 from orosync.session.nodes.history import SharedHistory
 from orosync.session.nodes.ids import SharedIds
 from orosync.session.nodes.interest import SharedInterest
@@ -57,6 +58,7 @@ class SharedRealm:
         realm.dealer.share(self.callees, ids.registration)
         realm_context.registration_gate = self.callees.claims
         self.meta = SharedMeta(realm_context, questions)
+        realm_context.caught_up = CatchingUp(self.name, questions, realm_context.clock).caught_up
         self.parts: list[RealmPart] = [
             self.interest,
             self.presence,

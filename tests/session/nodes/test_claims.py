@@ -336,3 +336,14 @@ class Apart(ClaimCase):
         self.assertEqual(self.callees(), [[older.session_id]] * 3)
         self.assertEqual([one[0] for one in younger.heard()], [67])
         self.assertEqual(self.holders(), ["a"])
+
+
+class RulesChange(ClaimCase):
+    def test_meanwhile(self) -> None:
+        """Rules that are replaced while the engine is asked have not allowed this: the client may ask again."""
+        client = self.a.client()
+        client.say([64, 1, {}, "a.procedure"])
+        self.a.realm_context.chain.replace([self.a.fixture.authorizer])
+        self.settle()
+        self.assertEqual(errors(client.heard()), [uris.UNAVAILABLE])
+        self.assertEqual((self.holders(), self.register(client, 2)), ([], ""))
