@@ -104,7 +104,7 @@ def attached_procedure(extra: Any, what: str, realm: str = "") -> AttachedProced
         for warning in configuration.warnings:
             _log.warn("{text}", text=warning)
         try:
-            return AttachedProcedure(Container(configuration, reactor), what, realm)
+            return AttachedProcedure(Container(configuration, reactor, alone=True), what, realm)
         except ConfigError as error:
             raise ConfigError(configuration.located(error.faults)) from error
     except ConfigError as error:

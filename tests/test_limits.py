@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.limits import nodes as nodes
 from tests.limits import services as services
 from tests.limits import sessions as sessions
 from tests.limits import transport as transport

@@ -120,4 +120,4 @@ def build(configuration: Configuration, reactor: Any, what: str, ending: Ending 
     """The whole process, not yet started; ``what`` as for AttachedProcedure, ``ending`` where the process is its own.
 
     Raises ConfigError."""
-    return AttachedService(AttachedProcedure(Container(configuration, reactor), what), ending)
+    return AttachedService(AttachedProcedure(Container(configuration, reactor, alone=True), what), ending)

@@ -84,7 +84,8 @@ class Container:
     ``realms`` raises ConfigError with every fault. ``services`` holds the objects that have to be started and stopped,
     once ``realms`` has been asked for; ``titles`` names plugins (by identity) as their sections do.
     ``databases`` has those of directories, ``failures`` the failed attempts of authenticators, by their names. In a
-    worker, ``local`` joins it to the other workers, which share ``key`` and ``demo_users``.
+    worker, ``local`` joins it to the other workers, which share ``key`` and ``demo_users``. ``alone``: the process is
+    no node, whatever [backplane] says.
     """
 
     def __init__(
@@ -95,9 +96,10 @@ class Container:
         local: IBackplane | None = None,
         key: bytes = b"",
         demo_users: tuple[User, ...] = (),
+        alone: bool = False,
     ) -> None:
         self.configuration = configuration
-        self._local, self._key = local, key
+        self._local, self._key, self._alone = local, key, alone
         self.reactor = reactor
         self.now = now
         self.journal = Journal(reactor, debug=configuration.router.log_level == "debug")
@@ -141,7 +143,7 @@ class Container:
     def node(self) -> RouterNode | None:
         """This process as one of several nodes; None where it has no others beside it."""
         section = self.configuration.backplane
-        if section is None or (isinstance(section, LocalBackplaneSection) and self._local is None):
+        if self._alone or section is None or (isinstance(section, LocalBackplaneSection) and self._local is None):
             return None
         nodes = import_module("orosync.app.nodes")  # what a router of one process does not need
         made: RouterNode | None = self._attempt(

@@ -130,7 +130,7 @@ class TicketSection:
     single_use: bool = setting(
         readers.boolean,
         "A ticket is valid for one connection; a back end's, with which PHP reconnects, for its address. The process, "
-        "and with `[backplane]` all nodes, remember the newest 50,000 tickets, for all authenticators with "
+        "and with `[backplane]` all nodes of a router, remember the newest 50,000 tickets, for all authenticators with "
         "`single_use` together.",
         default="no",
     )

@@ -83,6 +83,17 @@ class Attached(FilesCase, TestCase):
         self.assertTrue(served.procedure(who, "oro/email_event/1/1", "subscribe", {})["allow"])
         self.assertFalse(served.procedure(who, "oro/email_event/2/1", "subscribe", {})["allow"])
 
+    async def test_it_is_no_node(self) -> None:
+        """[backplane] is for the router of the same file: what another router asks joins no nodes, and remembers
+        tickets by itself."""
+        lines = "[backplane]\nuse = redis\ndsn = env:DSN\nsecret = env:KEY\n"
+        text = WHOLE.replace("use = ticket", "use = ticket\nsingle_use = yes") + lines
+        environ = {**ENVIRON, "DSN": "redis://127.0.0.1:1", "KEY": "k" * 32}
+        service = build(self.load(text, environ), reactor, "authenticator")
+        (served,) = [one for one in service if isinstance(one, AttachedProcedure)]
+        self.assertIsNone(served.container.node)
+        served.container.journal.close()
+
     def test_faults(self) -> None:
         """What is missing is told, by the name of its section."""
         self.assertIn("[attach] no such section", self.faults_of("authorizer", SOUND))

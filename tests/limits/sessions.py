@@ -241,7 +241,7 @@ def recorded(payload: str, count: int) -> tuple[Realm, Any]:
 def history() -> Outcome:
     for payload, count, left in (("", _LINE.events + 1, _LINE.events), ("x" * 65500, 17, 16)):
         realm, subscription = recorded(payload, count)
-        assert len(realm.history._histories[subscription.id]._events) == left
+        assert len(realm.history._histories[subscription]._events) == left
     return Outcome()
 
 
