@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from hashlib import sha256
 from hmac import compare_digest
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from msgspec import Struct
 
 from orosync.errors import Refused
@@ -116,17 +117,14 @@ class Envelopes:
 
 
 def _signer(key: bytes) -> Callable[[bytes | memoryview], bytes]:
-    """The code of a batch by ``key``: HMAC, with the states that follow the padded key (RFC 2104, section 4) made once.
-    For a small batch this takes less than half the time of the standard library's ``hmac``."""
-    padded = (key if len(key) <= 64 else sha256(key).digest()).ljust(64, b"\0")
-    inner_state = sha256(bytes(byte ^ 0x36 for byte in padded))
-    outer_state = sha256(bytes(byte ^ 0x5C for byte in padded))
+    """The code of a batch by ``key``. For a small batch this takes less than half the time of the standard library's
+    ``hmac``."""
+    keyed = HMAC(key, SHA256())
 
     def code(data: bytes | memoryview) -> bytes:
-        inner, outer = inner_state.copy(), outer_state.copy()
-        inner.update(data)
-        outer.update(inner.digest())
-        return outer.digest()[:_CODE]
+        copy = keyed.copy()
+        copy.update(data)
+        return copy.finalize()[:_CODE]
 
     return code
 
