@@ -63,6 +63,22 @@ class BackplaneOutageContract(BackplaneSuite):
         await self.wait(self.lease + 1)
         self.assertEqual([one for one in anna.told + ben.told if one[0] == "left"], [])
 
+    async def test_away_twice(self) -> None:
+        """The time after which a node has left begins anew with each outage."""
+        nodes = (_, anna), (_, ben) = await self.nodes("a", "b")
+        await self.away(*nodes)
+        await self.wait(self.lease * 0.4)
+        await self.back(*nodes)
+        await self.wait(self.lease * 0.2)
+        await self.away(*nodes)
+        await self.wait(self.lease * 0.6)
+        anna.told.clear()
+        ben.told.clear()
+        await self.back(*nodes)
+        await self._both_work(nodes)
+        await self.wait(self.lease + 1)
+        self.assertEqual([one for one in anna.told + ben.told if one[0] == "left"], [])
+
     async def test_died_meanwhile(self) -> None:
         """Who does not come back has left, a lease later at the latest."""
         (a, anna), (b, ben) = await self.nodes("a", "b")

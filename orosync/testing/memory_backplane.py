@@ -78,7 +78,7 @@ class MemoryEngine:
         """The node has left for the others, and joins again."""
         adapter = self._nodes[node]
         adapter.cut_off("the lease has ended")
-        self.lapse(adapter)
+        self.lapse(adapter, adapter.connections)
         self.clock.callLater(0, adapter.reconnect)
 
     def kill(self, node: str) -> None:
@@ -133,13 +133,15 @@ class MemoryEngine:
             if other.available:
                 other.misses(adapter.node, adapter.boot, reason)
 
-    def lapse(self, adapter: MemoryBackplane) -> None:
-        """The lease of a node has ended."""
-        if adapter.leased and not adapter.available:
+    def lapse(self, adapter: MemoryBackplane, connection: int) -> None:
+        """The lease of a node has ended, unless it has come back meanwhile."""
+        if adapter.leased and not adapter.available and adapter.connections == connection:
             self.left(adapter, "no sign of life")
 
-    def look(self, adapter: MemoryBackplane) -> None:
+    def look(self, adapter: MemoryBackplane, connection: int) -> None:
         """A lease after the engine is back, a node learns who has not come back."""
+        if adapter.connections != connection:
+            return
         for name, boot in list(adapter.seen.items()):
             there = self._nodes.get(name)
             if there is None or not there.leased or there.boot != boot:
@@ -156,7 +158,7 @@ class MemoryEngine:
 @implementer(IBackplane)
 class MemoryBackplane:
     """One node's adapter of a MemoryEngine. ``leased``: it is a node for the others; ``running``: it was started;
-    ``seen``: the nodes that its user was told of, and their boots."""
+    ``seen``: the nodes that its user was told of, and their boots; ``connections``: how often it lost the engine."""
 
     def __init__(self, engine: MemoryEngine) -> None:
         self.largest = engine.largest
@@ -165,6 +167,7 @@ class MemoryBackplane:
         self.running = False
         self.node = self.boot = ""
         self.seen: dict[str, str] = {}
+        self.connections = 0
         self._engine = engine
         self._user: Any = None
         self._life = 0  # what was sent in an earlier one does not arrive
@@ -251,8 +254,9 @@ class MemoryBackplane:
         """The engine cannot be reached; the lease ends in time."""
         if self.available:
             self.available = False
+            self.connections += 1
             self.tell("engine_lost", reason)
-            self._engine.clock.callLater(self._engine.lease, self._engine.lapse, self)
+            self._engine.clock.callLater(self._engine.lease, self._engine.lapse, self, self.connections)
 
     def reconnect(self) -> None:
         """The engine can be reached again."""
@@ -260,7 +264,7 @@ class MemoryBackplane:
             self._engine.joined(self)
             self.available = True
             self.tell("engine_back")
-            self._engine.clock.callLater(self._engine.lease, self._engine.look, self)
+            self._engine.clock.callLater(self._engine.lease, self._engine.look, self, self.connections)
 
     def _asked(self, answer: Callable[[], T]) -> Deferred[T]:
         """``answer`` in a later turn."""

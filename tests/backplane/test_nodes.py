@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -14,6 +16,7 @@ from orosync.backplane.peer import Peer
 from orosync.errors import NodeNameTaken
 from orosync.interfaces import IBackplaneUser
 from orosync.testing import MemoryBackplane, MemoryEngine, RecordingJournal
+from tests.backplane.nodes_machine import HarshNodesMachine, NodesMachine
 
 KEY = b"k" * 32
 
@@ -329,3 +332,27 @@ class Handlers(Case):
         self.turn()
         self.assertEqual(b.heard, [("a", 1)])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+
+class Walks(SynchronousTestCase):
+    """Random walks through faults (nodes_machine.py)."""
+
+    def walk(self, machine: type[NodesMachine], steps: int) -> None:
+        """Many of them."""
+        unhurried = settings(
+            max_examples=40,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            suppress_health_check=[*HealthCheck],
+        )
+        run_state_machine_as_test(machine, settings=unhurried)  # type: ignore[no-untyped-call]
+
+    def test_within_the_ring(self) -> None:
+        """Everything arrives once and in order when faults end in time."""
+        self.walk(NodesMachine, 15)
+
+    def test_beyond_the_ring(self) -> None:
+        """What arrives is in order, once and without holes until a loss is told; afterwards nodes know each other's
+        state."""
+        self.walk(HarshNodesMachine, 25)
