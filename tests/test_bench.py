@@ -106,6 +106,11 @@ class Benchmark(SynchronousTestCase):
         rows = [line.split("|")[1:3] for line in run(*command, seconds=60).splitlines()[2:]]
         self.assertEqual(rows, [[f" {name} ", f" {batch} "] for name in ("busy", "idle") for batch in (1, 16)])
 
+    def test_crossing(self) -> None:
+        """What crosses is measured, in one process; how much it may be is asked of a quiet machine."""
+        told = run(sys.executable, str(BENCH / "crossing.py"), "--rounds", "1").splitlines()
+        self.assertEqual([line.partition(":")[0] for line in told], ["one event in a turn", "100 events in a turn"])
+
     def test_timing_is_measured(self) -> None:
         """The areas of all three pairs are told; how near to one half they are, takes more tries than a test has."""
         command = [sys.executable, str(BENCH / "timing.py"), "--tries", "5"]
