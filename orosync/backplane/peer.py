@@ -98,7 +98,7 @@ class Peer:
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
         self._waiting, self._waiting_bytes = list[bytes](), 0
         self._ring, self._ring_bytes = deque[tuple[int, int, float, bytes]](), 0  # first, count, when, batch
-        self._acknowledged = sent
+        self._acknowledged = 0
         self._unacknowledged = 0  # bytes received since it was last told so
         self._first_of_stream, self._began, self._beginning = 0, now - RESTARTS, False
         self._asked, self._asked_after = now - AGAIN, -1
@@ -108,7 +108,7 @@ class Peer:
     @property
     def lag(self) -> int:
         """Messages that it was sent, or will be, and has not acknowledged."""
-        return self.sent - self._acknowledged + len(self._waiting)
+        return self.sent - max(self._acknowledged, self._first_of_stream - 1) + len(self._waiting)
 
     # -- to the peer
 
@@ -247,6 +247,8 @@ class Peer:
         """It asks for what follows the number ``after``; ``anew``: from the beginning of a stream on.
 
         False if that is not in the ring: a new stream must begin."""
+        if after < self._acknowledged:
+            return True  # it has got more since: the request was overtaken
         if after == self._repeated_after and now - self._repeated < AGAIN:
             return True
         self._repeated, self._repeated_after = now, after

@@ -133,7 +133,10 @@ class NodesMachine(RuleBasedStateMachine):
 
     @rule(one=NAMES, other=NAMES, seconds=st.integers(0, 7), count=st.integers(0, 5))
     def short_partition(self, one: str, other: str, seconds: int, count: int) -> None:
-        """Two nodes cannot reach each other for less than the time after which they are gone for each other."""
+        """Two nodes cannot reach each other for less than the time after which they are gone for each other. What is
+        missing is there before the next fault."""
+        self.spoils = []
+        self._pass(3.0)
         self.engine.part(one, other)
         for name in (one, other):
             self.publish(name, count, 10)
@@ -143,14 +146,16 @@ class NodesMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(0, 25), count=st.integers(0, 5), empty=st.booleans())
     def short_outage(self, seconds: int, count: int, empty: bool) -> None:
-        """Nobody can reach the engine for less than the time that messages are kept. It may have forgotten
-        everything."""
+        """Nobody can reach the engine for less than the time that messages are kept. It may have forgotten everything.
+        What is missing is there before the next fault."""
+        self.spoils = []
+        self._pass(3.0)
         self.engine.go_away()
         for name in "abc":
             self.publish(name, count, 10)
             self._pass(seconds / 3)
         self.engine.come_back(empty=empty)
-        self._pass(1.0)
+        self._pass(3.0)
 
     def end_faults(self) -> None:
         """Nothing more to end here."""

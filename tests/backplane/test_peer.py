@@ -98,6 +98,20 @@ class Streams(SynchronousTestCase):
             self.anna.takes(asked, now)
             self.assertEqual(len(self.anna.sent()), repeated)
 
+    def test_overtaken_request(self) -> None:
+        """A request that arrives after its sender has got everything is passed over."""
+        self.begun()
+        lost, early = self.message(), self.message()
+        self.ben.takes(early)
+        (asked,) = self.ben.sent()
+        for batch in (lost, early):
+            self.ben.takes(batch)
+        self.ben.peer.sign_of_life(1.0)
+        self.ben.peer.sign_of_life(2.0)
+        self.anna.takes(self.ben.sent()[0], 2.0)
+        self.assertEqual(self.anna.takes(asked, 3.0), (Arrived.DROP, True))
+        self.assertEqual(self.anna.sent(), [])
+
     def test_begin_was_lost(self) -> None:
         """Without its beginning nothing of a stream is taken; it is repeated from there."""
         self.anna.peer.begin([b"\x01"], 0.0)
