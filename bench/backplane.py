@@ -3,6 +3,7 @@
 
     python bench/backplane.py                        two workers of one machine, events one by one and in batches
     python bench/backplane.py --nodes 4 --reps 5
+    python bench/backplane.py --redis redis://127.0.0.1:6379   nodes of two machines, which share this Redis
 
 The first node sends events with a payload of 100 bytes to the others, a batch in a turn of its reactor: one turn after
 another (busy), or with pauses of a millisecond in which all processes sleep (idle). The others check the batches and
@@ -14,6 +15,7 @@ together, the engine included. The figures for idle processes depend most on wha
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
 import time
@@ -29,10 +31,14 @@ from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.backplane.local import LocalBackplane
 from orosync.backplane.messages import NodeEvent, PackedPayload
 from orosync.backplane.nodes import Nodes
+from orosync.backplane.redis import RedisBackplane
+from orosync.config.redis_dsn import parse
+from orosync.redis_connection import RedisLink
 from orosync.testing import RecordingJournal
 
 reactor: Any = installed
 KEY = bytes(32)
+PREFIX = "orosync-bench"
 PAYLOAD = PackedPayload("json", b'["' + b"x" * 96 + b'"]')
 CASES = ("busy", 0.0, 1), ("busy", 0.0, 16), ("idle", 0.001, 1), ("idle", 0.001, 16)
 """What it is called, seconds between two turns that send, events of a turn."""
@@ -41,9 +47,11 @@ CASES = ("busy", 0.0, 1), ("busy", 0.0, 16), ("idle", 0.001, 1), ("idle", 0.001,
 class Node:
     """One process of the measurement: what it is asked over its channel, descriptor 3."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, dsn: str) -> None:
         self.channel = ProcessChannel(self.lost)
-        self.backplane = LocalBackplane(self.channel, reactor)
+        self.backplane: Any = LocalBackplane(self.channel, reactor)
+        if dsn:
+            self.backplane = RedisBackplane(parse(dsn), PREFIX, reactor, RecordingJournal())
         self.nodes = Nodes(self.backplane, name, KEY, reactor, RecordingJournal())
         self.events = 0
         self.nodes.handle(NodeEvent, self.received)
@@ -54,7 +62,8 @@ class Node:
         self.nodes.start()
 
     def lost(self, reason: str) -> None:
-        self.backplane.lost(reason)
+        if isinstance(self.backplane, LocalBackplane):
+            self.backplane.lost(reason)
         if reactor.running:
             reactor.stop()
 
@@ -84,7 +93,8 @@ class Node:
 class Measurement:
     """The process that starts the nodes, and is their engine."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, dsn: str) -> None:
+        self.redis = RedisLink(parse(dsn), reactor, 5.0, 100_000) if dsn else None
         self.hub = Hub(reactor)
         self.channels: list[ProcessChannel] = []
         for number in range(count):
@@ -92,7 +102,7 @@ class Measurement:
             name = f"node-{number}"
             channel = ProcessChannel(lambda reason: None)
             self.hub.add(name, channel)
-            command = [sys.executable, __file__, "--node", name]
+            command = [sys.executable, __file__, "--node", name, "--redis", dsn]
             reactor.spawnProcess(ProcessProtocol(), sys.executable, command, env=None, childFDs={1: 1, 2: 2, 3: its})
             connect(reactor, mine, channel)
             self.channels.append(channel)
@@ -105,7 +115,15 @@ class Measurement:
     async def figures(self) -> tuple[float, int]:
         """CPU seconds of all, and how many events have been received."""
         of_nodes = [await channel.ask("bench.figures") for channel in self.channels]
-        return time.process_time() + sum(cpu for cpu, _ in of_nodes), sum(events for _, events in of_nodes)
+        cpu = time.process_time() + await self.engine() + sum(cpu for cpu, _ in of_nodes)
+        return cpu, sum(events for _, events in of_nodes)
+
+    async def engine(self) -> float:
+        """CPU seconds of Redis."""
+        if self.redis is None:
+            return 0.0
+        told = await (await self.redis.connection()).execute_command("INFO", "cpu")
+        return sum(map(float, re.findall(rb"used_cpu_(?:sys|user):([0-9.]+)", told)))
 
     async def run(self, turns: int, batch: int, pause: float) -> float:
         """CPU seconds of so many turns."""
@@ -120,7 +138,7 @@ class Measurement:
 
 
 async def measure(arguments: argparse.Namespace) -> None:
-    measurement = Measurement(arguments.nodes)
+    measurement = Measurement(arguments.nodes, arguments.redis)
     await measurement.ready()
     others, turns = arguments.nodes - 1, arguments.turns
     await measurement.run(100, 1, 0.0)
@@ -140,10 +158,11 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=2, metavar="N")
     parser.add_argument("--turns", type=int, default=2000, metavar="N", help="turns of the sender that are measured")
     parser.add_argument("--reps", type=int, default=3, metavar="N")
+    parser.add_argument("--redis", default="", metavar="DSN", help="a Redis that does nothing else meanwhile")
     parser.add_argument("--node", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.node:
-        Node(arguments.node)
+        Node(arguments.node, arguments.redis)
         reactor.run()
         return
 

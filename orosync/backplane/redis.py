@@ -16,7 +16,7 @@ from zope.interface import implementer
 from orosync.backplane.redis_engine import ANSWER, LARGEST, TIMEOUT
 from orosync.backplane.redis_node import LEASE_SECONDS, RedisNode
 from orosync.backplane.redis_probe import findings
-from orosync.backplane.redis_scripts import APPEND, CLAIM, ONCE, SEPARATOR, SWEEP, Keys
+from orosync.backplane.redis_scripts import APPEND, CLAIM, ONCE, READ, SEPARATOR, SWEEP, Keys
 from orosync.config.redis_dsn import RedisDsn
 from orosync.errors import Unavailable
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser, IJournal, IProbe
@@ -29,7 +29,9 @@ FEWEST_ENTRIES = 16
 """About how many bytes and entries an inbox holds that its node does not read."""
 
 AT_A_TIME = 500
-"""Fields of a hash that are read or removed at a time."""
+VALUES_AT_A_TIME = 50
+PART = 2 * 1024 * 1024
+"""Claims and values of a list, kept values, and bytes of a list that are read at a time: each answer comes in time."""
 
 DOWN = "backplane_down"
 """The reason code of what is refused because Redis is away."""
@@ -115,14 +117,11 @@ class RedisBackplane:
 
     def claim(self, key: str, policy: str, since: float = 0.0, force: bool = False) -> Deferred[Claim]:
         """See IBackplane."""
-        node = self._node
-        if node is None or node.engine is None or not node.available:
-            return fail(_unavailable())
         self._unreleased.discard(key)
-        keys = self._keys.nodes, self._keys.claims
-        rest = f"{since * 1e6:.0f}", "1" if force else "0", node.kept
-        asked = node.engine.run(CLAIM, keys, *self._who, key, policy, *rest)
-        return asked.addCallback(self._claim_of, key).addErrback(_refused)
+        kept = 0 if self._node is None else self._node.kept
+        rest = f"{since * 1e6:.0f}", "1" if force else "0", kept
+        asked = self._run(CLAIM, (self._keys.nodes, self._keys.claims), *self._who, key, policy, *rest)
+        return asked.addCallback(self._claim_of, key)
 
     def release(self, key: str) -> None:
         """See IBackplane."""
@@ -134,11 +133,7 @@ class RedisBackplane:
 
     def once(self, key: str, seconds: float, by: str = "") -> Deferred[bool]:
         """See IBackplane."""
-        node = self._node
-        if node is None or node.engine is None or not node.available:
-            return fail(_unavailable())
-        asked = node.engine.run(ONCE, [self._keys.once(key)], by, max(1, round(seconds * 1000)))
-        return asked.addCallback(bool).addErrback(_refused)
+        return self._run(ONCE, [self._keys.once(key)], by, max(1, round(seconds * 1000))).addCallback(bool)
 
     def put(self, area: str, key: str, value: bytes) -> None:
         """See IBackplane."""
@@ -165,8 +160,7 @@ class RedisBackplane:
 
     def read(self, log: str) -> Deferred[Sequence[bytes]]:
         """See IBackplane."""
-        asked = self._asked(b"LRANGE", self._keys.log(log)[0], 0, -1)
-        return asked.addCallback(lambda values: [one for one in values if isinstance(one, bytes)])
+        return Deferred.fromCoroutine(self._read(self._keys.log(log)))
 
     def _joined(self, kept: bool) -> None:
         """Claims end with the lease; without one they could not be released either."""
@@ -191,20 +185,40 @@ class RedisBackplane:
             raise _unavailable("this node's lease has ended")
         return Claim(holder.decode(), int(since) / 1e6)
 
-    def _asked(self, *command: Any) -> Deferred[Any]:
+    def _run(self, script: str, keys: Sequence[str], *arguments: Any) -> Deferred[Any]:
         node = self._node
         if node is None or node.engine is None or not node.available:
             return fail(_unavailable())
-        return node.engine.ask(*command).addErrback(_refused)
+        return node.engine.run(script, keys, *arguments).addErrback(_refused)
+
+    async def _read(self, keys: tuple[str, str]) -> Sequence[bytes]:
+        found: list[bytes] = []
+        position, last = await self._part_of_list(keys, 0, found)
+        while position < last:
+            before = position
+            position, _ = await self._part_of_list(keys, position, found)
+            if position == before:
+                break
+        return found
+
+    async def _part_of_list(self, keys: tuple[str, str], position: int, found: list[bytes]) -> tuple[int, int]:
+        """Add what is there from ``position`` on; how far that was, and where the end is."""
+        following, end, values = await self._run(READ, keys, position, PART, AT_A_TIME)
+        found += [one for one in values if isinstance(one, bytes)]
+        return following, end
 
     async def _loaded(self, key: str) -> Mapping[str, bytes]:
-        return {name.decode(errors="replace"): value async for name, value in self._fields(key)}
+        return {name.decode(errors="replace"): value async for name, value in self._fields(key, VALUES_AT_A_TIME)}
 
-    async def _fields(self, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
+    async def _fields(self, key: str, count: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """The fields of a hash with their values."""
         cursor = b"0"
         while True:
-            cursor, found = await self._asked(b"HSCAN", key, cursor, b"COUNT", AT_A_TIME)
+            node = self._node
+            if node is None or node.engine is None or not node.available:
+                raise _unavailable()
+            asked = node.engine.ask(b"HSCAN", key, cursor, b"COUNT", count)
+            cursor, found = await asked.addErrback(_refused)
             for name, value in zip(found[::2], found[1::2], strict=True):
                 if isinstance(name, bytes) and isinstance(value, bytes):
                     yield name, value
@@ -232,7 +246,7 @@ class RedisBackplane:
 
     async def _swept(self) -> None:
         dead = []
-        async for field, _since in self._fields(self._keys.claims):
+        async for field, _since in self._fields(self._keys.claims, AT_A_TIME):
             _, *who = field.decode(errors="replace").rsplit(SEPARATOR, 2)
             there = self._node.peers if self._node is not None else {}
             if len(who) == 2 and tuple(who) != self._who and there.get(who[0]) != who[1]:

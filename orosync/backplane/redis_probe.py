@@ -76,6 +76,7 @@ def _commands(prefix: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
     yield "xtrim", (b"XTRIM", stream, b"MINID", b"~", b"0-0")
     yield "xrevrange", (b"XREVRANGE", stream, b"+", b"-", b"COUNT", 1)
     yield "rpush", (b"RPUSH", listed, b"x")
+    yield "llen", (b"LLEN", listed)
     yield "lrange", (b"LRANGE", listed, 0, 0)
     yield "lpop", (b"LPOP", listed)
     yield "del", (b"DEL", hashed, stream, text, listed)

@@ -5,7 +5,7 @@
     PREFIX:claims        hash: claimed key, node and boot, separated by NUL -> microseconds since when, and policy
     PREFIX:once:KEY      string that expires: by whom the key was asked about first
     PREFIX:kept:AREA     hash: kept values
-    PREFIX:log:LOG       list of values, with PREFIX:size:LOG, the bytes in it
+    PREFIX:log:LOG       list of values, with PREFIX:size:LOG: the bytes in it, and how many values it has no more
 
 Leases are in one hash and no keys of their own, so that each script names every key that it uses (Redis ACL, Dragonfly)
 and everybody sees who has gone. The first three vanish when no node has renewed its lease for a while.
@@ -158,10 +158,16 @@ return 0
 )
 """KEYS: nodes, claims. ARGV: field of a claim, its node, its boot, and so on. Removes those without a lease."""
 
-APPEND = """
+_LIST = """
+local size, first = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) (%d+)$')
+size, first = tonumber(size), tonumber(first or '0')
+"""
+
+APPEND = (
+    _LIST
+    + """
 local most, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local count = redis.call('RPUSH', KEYS[1], ARGV[1])
-local size = tonumber(redis.call('GET', KEYS[2]) or '')
 if size and count > 1 then
   size = size + #ARGV[1]
 else
@@ -171,10 +177,30 @@ end
 while count > most or (size > most_bytes and count > 1) do
   size = size - #redis.call('LPOP', KEYS[1])
   count = count - 1
+  first = first + 1
 end
-return redis.call('SET', KEYS[2], string.format('%.0f', size))
+return redis.call('SET', KEYS[2], string.format('%.0f %.0f', size, first))
 """
+)
 """KEYS: a list and its size. ARGV: value, most values, most bytes."""
+
+READ = (
+    _LIST
+    + """
+local from, most_bytes = math.max(tonumber(ARGV[1]), first), tonumber(ARGV[2])
+local count, found = redis.call('LLEN', KEYS[1]), {}
+local values = redis.call('LRANGE', KEYS[1], from - first, from - first + ARGV[3] - 1)
+for at, value in ipairs(values) do
+  most_bytes = most_bytes - #value
+  if at > 1 and most_bytes < 0 then break end
+  found[at] = value
+end
+return {from + #found, first + count, found}
+"""
+)
+"""KEYS: a list and its size. ARGV: the number of the first value that is wanted, most bytes, most values. Answers the
+number behind the last one in the answer, the one behind the last of all, and the values. The first value that a list
+ever had has the number 0."""
 
 ONCE = """
 local first = redis.call('GET', KEYS[1])
@@ -184,10 +210,10 @@ return 1
 """
 """KEYS: what is asked about. ARGV: by whom or "", milliseconds to keep. Answers 1 for the first and for the same."""
 
-SCRIPTS = (LEASE, LEAVE, CLAIM, SWEEP, APPEND, ONCE)
+SCRIPTS = (LEASE, LEAVE, CLAIM, SWEEP, APPEND, READ, ONCE)
 
 ACL = (
     "resetchannels -@all +select +script|load +evalsha +time +exists +del +pexpire +hget +hset +hdel +hgetall +hscan "
-    "+xadd +xread +xtrim +xrevrange +set +get +rpush +lpop +lrange"
+    "+xadd +xread +xtrim +xrevrange +set +get +rpush +lpop +llen +lrange"
 )
 """What a user of Redis' ACL must be allowed, besides the keys below the prefix; docs/scaling.md has it too."""

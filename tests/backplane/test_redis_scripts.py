@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.backplane.redis_scripts import ACL, APPEND, CLAIM, LEASE, LEAVE, ONCE, SCRIPTS, SWEEP, Keys
+from orosync.backplane.redis_scripts import ACL, APPEND, CLAIM, LEASE, LEAVE, ONCE, READ, SCRIPTS, SWEEP, Keys
 from tests.backplane.test_redis import server
 
 BOOT = "0123456789abcdef"
@@ -114,7 +114,16 @@ class Scripts(SynchronousTestCase):
         for size in (10, 20, 30, 40):
             self.run_script(APPEND, self.keys.log("log"), b"x" * size, 3, 75)
         self.assertEqual(self.server.ask("LRANGE", self.keys.log("log")[0], 0, -1), [b"x" * 30, b"x" * 40])
-        self.assertEqual(self.server.ask("GET", self.keys.log("log")[1]), b"70")
+        self.assertEqual(self.server.ask("GET", self.keys.log("log")[1]), b"70 2")
+        for start, most_bytes, most, following, sizes in (
+            (0, 1000, 9, 4, [30, 40]),
+            (0, 50, 9, 3, [30]),
+            (0, 1000, 1, 3, [30]),
+            (3, 1, 9, 4, [40]),
+            (4, 1, 9, 4, []),
+        ):
+            answer = self.run_script(READ, self.keys.log("log"), start, most_bytes, most)
+            self.assertEqual((answer[0], answer[1], [len(one) for one in answer[2]]), (following, 4, sizes))
 
     def test_once(self) -> None:
         """The first, and the same again; the time runs from the first."""
