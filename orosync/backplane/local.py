@@ -84,6 +84,8 @@ class LocalBackplane:
         return self._starting
 
     def _joined(self, refused: str) -> None:
+        if self._user is None and not refused:
+            self._channel.ask("hub.leave").addErrback(lambda failure: failure.trap(NotDone, ChannelLost))  # stopped
         if self._user is None or self.available:
             return
         self._call_off()

@@ -89,6 +89,16 @@ class Joining(LocalCase):
         other.send("a", b"x")
         await first.until(lambda: first.batches)
 
+    async def test_stopped_while_joining(self) -> None:
+        """A worker that stops before it has been answered is no node."""
+        _, first = await self.worker("a")
+        backplane = self.nodes.adapter("b")
+        backplane.start(RecordingUser("b", "boot-b"))
+        await backplane.stop()
+        await first.until(lambda: len(first.told) == 2)
+        self.assertEqual([what[0] for what in first.told], ["joined", "left"])
+        self.assertFalse(backplane.available)
+
     async def test_ended(self) -> None:
         """The end of a worker's channel is its end: the others are told, and its name is free."""
         _, first, _, _ = await self.two()
