@@ -7,23 +7,28 @@ side. The supervisor says which workers there are; one that stops by itself says
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from twisted.internet.interfaces import IReactorTime
 
+from orosync.app import metrics
 from orosync.backplane.channel import ProcessChannel, pair
 from orosync.backplane.shared_state import SharedState
 from orosync.clocks import Now, time_of_day
 from orosync.errors import NodeNameTaken, NotDone, Unavailable
+from orosync.interfaces import IJournal
+from orosync.metrics import Sample
 
 LEFT = "it has left"
 """Why a node has gone that has said so itself."""
 
 
 class Hub:
-    """What all workers share. ``clock`` counts on; ``state`` has the figures."""
+    """What all workers share. ``clock`` counts on."""
 
-    def __init__(self, clock: IReactorTime, now: Now = time_of_day) -> None:
+    def __init__(self, clock: IReactorTime, journal: IJournal, now: Now = time_of_day) -> None:
         self.state = SharedState(clock.seconds, now)
+        self._journal = journal
         self._workers: dict[str, _Worker] = {}
 
     def add(self, name: str, channel: ProcessChannel) -> None:
@@ -57,6 +62,22 @@ class Hub:
                 if other.boot:
                     other.channel.send("hub.left", leaving.node, boot, reason)
 
+    def samples(self) -> Iterator[Sample]:
+        """What metrics say of it."""
+        yield metrics.KEPT_BYTES, (), self.state.size
+        yield metrics.DROPPED, (), self.state.dropped
+
+    def put(self, area: str, key: str, value: bytes) -> None:
+        """Keep a value, if there is room."""
+        if not self.state.put(area, key, value):
+            self._journal.note("backplane.dropped", "value", area=area, bytes=len(value))
+
+    def append(self, log: str, value: bytes, most: int, most_bytes: int) -> None:
+        """Add to a list, if there is room."""
+        dropped = self.state.append(log, value, most, most_bytes)
+        if dropped:
+            self._journal.note("backplane.dropped", "entry", list=log, entries=dropped)
+
 
 class _Worker:
     """One worker: what it says over its channel. ``boot`` is "" while it is no node."""
@@ -68,9 +89,9 @@ class _Worker:
         self._state = state = hub.state
         channel.on("hub.join", self._join)
         channel.on("hub.release", lambda key: state.release(self.node, key) if self.boot else None)
-        channel.on("hub.put", state.put)
+        channel.on("hub.put", hub.put)
         channel.on("hub.remove", state.remove)
-        channel.on("hub.append", state.append)
+        channel.on("hub.append", hub.append)
         channel.on_question("hub.leave", lambda: hub.left(self, LEFT))
         channel.on_question("hub.claim", self._claim)
         channel.on_question("hub.once", self._once)

@@ -90,6 +90,10 @@ DUPLICATES = Metric("backplane_duplicate_messages", COUNTER, "Messages that came
 LOST = Metric("backplane_lost_messages", COUNTER, "Messages of other nodes that never came.")
 REFUSED_BATCHES = Metric("backplane_refused", COUNTER, "Batches that were not taken (another key, version or node), "
                          "and messages that were too large to send.")  # fmt: skip
+DROPPED = Metric("backplane_dropped", COUNTER, "With workers: batches for one that does not read, which asks for them "
+                 "again, and what the supervisor has no room to keep.")  # fmt: skip
+KEPT_BYTES = Metric("backplane_kept_bytes", GAUGE, "Bytes of retained events and histories that the supervisor keeps "
+                    "for its workers.")  # fmt: skip
 
 # What other programs answer.
 LOOKUPS = Metric("lookup_seconds", HISTOGRAM, "How long look-ups in directories and session stores took.",

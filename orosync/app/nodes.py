@@ -195,6 +195,7 @@ class RouterNode:
         yield metrics.DUPLICATES, (), counters.duplicates
         yield metrics.LOST, (), counters.lost
         yield metrics.REFUSED_BATCHES, (), counters.refused
+        yield metrics.DROPPED, (), getattr(self.backplane, "dropped", 0)
 
     def rows(self) -> list[dict[str, Any]]:
         """The other nodes, for the status."""

@@ -65,6 +65,7 @@ class Supervisor(MultiService):
         users = demo_users() if router.demo else ()
         self._users = [DemoUser(one.id, one.username, one.password_hash) for one in users]
         self._key = secrets.token_bytes(32)
+        hub = Hub(reactor, journal) if isinstance(configuration.backplane, LocalBackplaneSection) else None
         self.workers = Workers(
             reactor,
             journal,
@@ -72,12 +73,13 @@ class Supervisor(MultiService):
             router.node,
             router.drain,
             self._sockets,
-            Hub(reactor) if isinstance(configuration.backplane, LocalBackplaneSection) else None,
+            hub,
             self._settings,
             self._ready,
             self._failed,
         )
-        self._monitoring = SupervisorMonitoring(configuration, self.workers, journal, reactor)
+        sources = () if hub is None else (hub.samples,)
+        self._monitoring = SupervisorMonitoring(configuration, self.workers, journal, reactor, sources)
         self._verbs = SupervisorVerbs(self.workers, self._monitoring.status, reactor, self._process.end)
         control = Control(journal, os.getuid(), router.control_readers)
         control.add(*self._verbs.verbs)

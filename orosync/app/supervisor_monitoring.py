@@ -5,6 +5,7 @@ Counters of workers that have ended stay in the sums as they were last seen, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from orosync.app.metrics import METRICS, ProcessFigures, read_journal
 from orosync.app.worker_process import WorkerProcess
 from orosync.app.workers import Workers
 from orosync.config import Configuration
-from orosync.metrics import Kind, Metrics, Snapshot, add_up
+from orosync.metrics import Kind, Metrics, Snapshot, Source, add_up
 from orosync.ops.answers import StatusAnswer, WorkerRow, plain
 from orosync.ops.health import Report
 from orosync.ops.journal import Journal
@@ -23,9 +24,17 @@ from orosync.ops.site import Operations, operations_site
 
 
 class SupervisorMonitoring:
-    """``site`` is None without [listen:ops]. Raises ConfigError when it cannot be made."""
+    """``site`` is None without [listen:ops]. ``sources`` are further ones of this process. Raises ConfigError when it
+    cannot be made."""
 
-    def __init__(self, configuration: Configuration, workers: Workers, journal: Journal, reactor: Any) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        workers: Workers,
+        journal: Journal,
+        reactor: Any,
+        sources: Iterable[Source] = (),
+    ) -> None:
         self._configuration = configuration
         self._workers = workers
         self._reactor = reactor
@@ -33,6 +42,8 @@ class SupervisorMonitoring:
         self._metrics = Metrics()
         self._metrics.add(self._process.read)
         self._metrics.add(partial(read_journal, journal.counts))
+        for source in sources:
+            self._metrics.add(source)
         self._last: dict[WorkerProcess, Snapshot] = {}
         self._ended: Snapshot = {}
         operations = Operations(self.health, self.snapshot, METRICS, self.status)

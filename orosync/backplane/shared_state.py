@@ -206,9 +206,10 @@ class SharedState:
 
     # -- lists
 
-    def append(self, log: str, value: bytes, most: int, most_bytes: int) -> None:
+    def append(self, log: str, value: bytes, most: int, most_bytes: int) -> int:
         """Add to a list that keeps its last ``most`` values of at most ``most_bytes`` together. If that is
-        too much, of this list or of all together, it loses more of its oldest values."""
+        too much, of this list or of all together, it loses more of its oldest values; returns how many these
+        are."""
         listed = self._lists.setdefault(log, _List())
         values = listed.values
         values.append(value)
@@ -217,11 +218,14 @@ class SharedState:
         self._listed += size
         while values and (len(values) > most or listed.size > most_bytes + OVERHEAD * len(values)):
             self._drop_oldest(listed)
+        dropped = 0
         while values and (listed.size > self._most_in_one or self._listed > self._most_bytes):
             self._drop_oldest(listed)
-            self.dropped += 1
+            dropped += 1
+        self.dropped += dropped
         if not values:
             del self._lists[log]
+        return dropped
 
     def _drop_oldest(self, listed: _List) -> None:
         size = _size("", listed.values.popleft())

@@ -89,6 +89,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "attach.failed",
             "authorizer.failed",
             "backplane.away",
+            "backplane.dropped",
             "backplane.gap",
             "backplane.redis",
             "backplane.refused",

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app.hub import Hub
 from orosync.errors import NotDone
+from orosync.testing import RecordingJournal
 
 
 class ScriptedChannel:
@@ -33,7 +34,8 @@ class Workers(SynchronousTestCase):
     """Workers that come and go."""
 
     def setUp(self) -> None:
-        self.hub = Hub(Clock(), lambda: 1000.0)
+        self.journal = RecordingJournal()
+        self.hub = Hub(Clock(), self.journal, lambda: 1000.0)
         self.one, self.other = ScriptedChannel(), ScriptedChannel()
         self.hub.add("first", self.one)  # type: ignore[arg-type]
         self.hub.add("second", self.other)  # type: ignore[arg-type]
@@ -81,3 +83,18 @@ class Workers(SynchronousTestCase):
         self.assertIn("give each node a name of its own", self.other.sent[0][1])
         self.hub.remove("second", "ended")
         self.assertEqual((self.hub.state.nodes, len(self.one.sent)), ({"a": "1"}, 1))
+
+    def test_full(self) -> None:
+        """What there is no room for is logged and counted."""
+        self.hub.state._most_in_one = 1000
+        self.one.say("hub.put", "retained:oro", "k", bytes(1000))
+        for _ in range(3):
+            self.one.say("hub.append", "history:oro", bytes(300), 100, 10_000)
+        self.assertEqual(
+            self.journal.notes,
+            [
+                ("backplane.dropped", "value", {"area": "retained:oro", "bytes": 1000}),
+                ("backplane.dropped", "entry", {"list": "history:oro", "entries": 1}),
+            ],
+        )
+        self.assertEqual([value for _, _, value in self.hub.samples()], [800, 2])

@@ -11,6 +11,7 @@ from orosync.app.hub import Hub
 from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.backplane.local import LocalBackplane
 from orosync.interfaces import IBackplaneUser
+from orosync.testing import RecordingJournal
 
 
 @implementer(IBackplaneUser)
@@ -63,7 +64,7 @@ class LocalNodes:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self.hub = Hub(reactor)
+        self.hub = Hub(reactor, RecordingJournal())
         self.supervisor_ends: dict[str, ProcessChannel] = {}
         self.worker_ends: dict[str, ProcessChannel] = {}
         self._noticed: dict[str, Deferred[None]] = {}
