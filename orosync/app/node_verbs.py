@@ -57,6 +57,7 @@ class NodeVerbs:
         return [
             Verb("status", lambda arguments: self._status()),
             Verb("reload", lambda arguments: plain(self._reload()), acts=True),
+            StreamingVerb("replace", _no_workers, acts=True),
             StreamingVerb("drain", self._drain, acts=True),
         ]
 
@@ -111,3 +112,7 @@ class NodeVerbs:
 
     def _failed(self, failure: Any) -> None:
         self._log.failure("clients could not be let go", failure=failure)
+
+
+def _no_workers(arguments: Arguments, emit: Emit, end: Callable[[], None]) -> Callable[[], None]:
+    raise Rejected("this router has no workers that could be replaced ([router] workers): restart it")

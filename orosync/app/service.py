@@ -330,6 +330,10 @@ class RouterService(MultiService):
         """See ops.health.Report.words."""
         return self._monitoring.health.report().words()
 
+    def other_nodes(self) -> list[dict[str, Any]]:
+        """A NodeRow each."""
+        return [] if self._container.node is None else self._container.node.rows()
+
     def snapshot(self) -> Deferred[Snapshot]:
         """The metrics now."""
         return self._monitoring.snapshot()

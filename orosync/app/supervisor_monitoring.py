@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -88,6 +89,12 @@ class SupervisorMonitoring:
 
     async def _status(self) -> dict[str, Any]:
         now = self._reactor.seconds()
+        own = {worker.node for worker in self._workers.all}
+        told = await self._workers.ask_all("worker.nodes")
+        seen: dict[str, list[dict[str, Any]]] = {}
+        for _, others in told:
+            for row in others:
+                seen.setdefault(row["node"], []).append(row)
         rows = [
             WorkerRow(
                 node=worker.node,
@@ -95,6 +102,7 @@ class SupervisorMonitoring:
                 state=worker.state.value,
                 health=worker.health["status"],
                 clients=worker.clients,
+                lag=max((row["lag"] for row in seen.get(worker.node, ())), default=0),
                 seconds=round(now - worker.since, 1),
             )
             for worker in self._workers.all
@@ -106,6 +114,7 @@ class SupervisorMonitoring:
                 configuration=str(self._configuration.path),
                 health=dict(self.health().words()),
                 metrics=await self._snapshot(),
+                nodes=[max(found, key=itemgetter("lag")) for node, found in seen.items() if node not in own],
                 workers=[plain(row) for row in rows],
             )
         )

@@ -83,6 +83,7 @@ class ServingWorker:
         channel.on_question("worker.verb", self._verb)
         channel.on_question("worker.watch", self._watch)
         channel.on_question("worker.metrics", self._metrics)
+        channel.on_question("worker.nodes", self._nodes)
         channel.on_question("worker.receivers", self._receivers)
 
     # -- for the router
@@ -228,6 +229,10 @@ class ServingWorker:
     def _metrics(self) -> Deferred[Any]:
         assert self._router is not None
         return self._router.snapshot()
+
+    def _nodes(self) -> Any:
+        assert self._router is not None
+        return self._router.other_nodes()
 
     def _receivers(self, realm: str, topic: str, user: str) -> int:
         assert self._router is not None

@@ -79,7 +79,14 @@ def add_commands(commands: Any) -> None:
     _with_arguments(call, "call")
     call.add_argument("--timeout", default=CALL_TIMEOUT, metavar="TIME", help="how long to wait (default: %(default)s)")
 
-    _asking(commands.add_parser("reload", help="read rules, pages and certificates anew, and print what has changed"))
+    reload = _asking(
+        commands.add_parser("reload", help="read rules, pages and certificates anew, and print what has changed")
+    )
+    reload.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the workers of a router with several by new processes, which read everything anew",
+    )
 
     drain = _asking(
         commands.add_parser("drain", help="accept no clients any more, let those go that are there, and end the router")
@@ -135,8 +142,8 @@ def _status(router: Router, options: Namespace, streams: Streams) -> int:
     health = status["health"]
     lines = [f"orosync {status['version']} on {status['node']}: {health['status']}"]
     lines += [f"  {name}: {what}" for name, what in health["wrong"].items()]
-    nodes = ["", *table(status["nodes"])] if status["nodes"] else []
-    return _printed(status, "\n".join([*map(line, lines), *nodes]), options, streams)
+    tables = [["", *table(rows)] for rows in (status["workers"], status["nodes"]) if rows]
+    return _printed(status, "\n".join([*map(line, lines), *(row for rows in tables for row in rows)]), options, streams)
 
 
 def _sessions(router: Router, options: Namespace, streams: Streams) -> int:
@@ -208,6 +215,8 @@ def _maintenance(router: Router, options: Namespace, streams: Streams) -> int:
 
 
 def _reload(router: Router, options: Namespace, streams: Streams) -> int:
+    if options.replace:
+        return _replace(router, options, streams)
     answer = router.ask("reload", timeout=None)
     lines = [f"changed: {one}" for one in answer["changed"]] or ["nothing has changed"]
     lines += [f"takes effect at a restart: {one}" for one in answer["restart"]]
@@ -218,6 +227,16 @@ def _reload(router: Router, options: Namespace, streams: Streams) -> int:
         lines.append(f"subscriptions of {answer['sessions']} sessions are authorized again")
     _printed(answer, "\n".join(map(line, lines)), options, streams)
     return 1 if answer["refused"] else 0
+
+
+def _replace(router: Router, options: Namespace, streams: Streams) -> int:
+    done: dict[str, Any] = {"replaced": 0, "of": 0, "refused": []}
+    for done in router.watch("replace"):
+        streams.progress(f"{done['replaced']} of {done['of']} workers replaced")
+    streams.progress("")
+    lines = [f"{done['replaced']} of {done['of']} workers replaced", *(f"refused: {one}" for one in done["refused"])]
+    _printed(done, "\n".join(map(line, lines)), options, streams)
+    return 0 if done["replaced"] == done["of"] and not done["refused"] else 1
 
 
 def _drain(router: Router, options: Namespace, streams: Streams) -> int:

@@ -185,14 +185,15 @@ class ReplaceAnswer:
 
 @attrs.frozen(kw_only=True)
 class WorkerRow:
-    """A worker process. ``state``: "starting", "ready", "draining"; ``clients``: how many it serves; ``seconds``: since
-    when it has been in service."""
+    """A worker process. ``state``: "starting", "ready", "draining"; ``clients``: how many it serves; ``lag``: messages
+    for it that it has not acknowledged to another worker, the most; ``seconds``: since when it has been in service."""
 
     node: str
     process: int
     state: str
     health: str
     clients: int
+    lag: int
     seconds: float
 
 

@@ -115,6 +115,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "stop.hanging",
             "uplink.failed",
             "uplink.refused",
+            "worker.ended",
         ),
         LogLevel.warn,
     )

@@ -43,6 +43,11 @@ class Reloading(ControlCase):
         await deferToThread(client.send, [32, 1, {}, "com.news"])
         self.assertEqual((await deferToThread(client.read))[0], 33)
 
+    async def test_workers_that_are_none(self):
+        """orosync reload --replace: a router of one process says that it has no workers."""
+        self.assertEqual(await self.orosync("reload", "--replace"), 2)
+        self.assertIn("this router has no workers", self.err)
+
 
 class Files(ControlCase):
     """orosync reload: what is read besides the configuration."""

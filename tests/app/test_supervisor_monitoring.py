@@ -83,11 +83,15 @@ class Monitored(SynchronousTestCase):
     def test_status(self) -> None:
         """That of a single router, and a row for each worker."""
         self.one.clients = 7
-        self.one.channel.answers["worker.metrics"] = self.two.channel.answers["worker.metrics"] = {}
+        for worker, other in ((self.one, "web/2"), (self.two, "web/1")):
+            worker.channel.answers["worker.metrics"] = {}
+            rows = [{"node": node, "lag": lag} for node, lag in ((other, 3), ("ws2", worker.pid))]
+            worker.channel.answers["worker.nodes"] = rows
         self.clock.advance(5)
         status = self.successResultOf(self.monitoring.status())
         self.assertEqual(list(status), [field.name for field in attrs.fields(StatusAnswer)])
         first = status["workers"][0]
         self.assertEqual(list(first), [field.name for field in attrs.fields(WorkerRow)])
         self.assertEqual((first["node"], first["clients"], first["seconds"], first["health"]), ("web/1", 7, 5, "ready"))
-        self.assertEqual((status["node"], len(status["workers"])), ("web1", 2))
+        self.assertEqual((status["node"], len(status["workers"]), first["lag"]), ("web1", 2, 3))
+        self.assertEqual(status["nodes"], [{"node": "ws2", "lag": 2}])

@@ -188,6 +188,7 @@ class Asked(Supervised):
         await deferToThread(client.read)
         for user, count in (("", 1), ("nobody", 0)):
             self.assertEqual(await self.channel.ask("worker.receivers", "open", "com.topic", user), count)
+        self.assertEqual(await self.channel.ask("worker.nodes"), [])
         snapshot = await self.channel.ask("worker.metrics")
         self.assertEqual([value for _, value in snapshot["sessions"]], [1])
 
