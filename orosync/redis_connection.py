@@ -10,6 +10,7 @@ loads its data), and its Sentinel client has no TLS. txredisapi is an extra, imp
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -324,6 +325,21 @@ def encoded(*words_of_it: bytes | str | int) -> bytes:
     """A command as it is sent."""
     parts = [word if isinstance(word, bytes) else str(word).encode() for word in words_of_it]
     return b"*%d\r\n%s" % (len(parts), b"".join([b"$%d\r\n%s\r\n" % (len(part), part) for part in parts]))
+
+
+async def permitted(protocol: Any, tries: Iterable[tuple[str, Sequence[Any]]]) -> list[str]:
+    """The names of those commands that the account may run, tried in earnest; NoRedisConnection if it is lost."""
+    found = []
+    for name, command in tries:
+        try:
+            await protocol.execute_command(*command)
+        except Exception as error:
+            if not protocol.connected:
+                raise NoRedisConnection(words(error, protocol)) from None
+            if str(error).startswith(("NOPERM", "ERR unknown")):  # Redis looks at the account's rights first
+                continue
+        found.append(name)
+    return found
 
 
 def words(error: BaseException, protocol: Any = None) -> str:

@@ -232,6 +232,19 @@ class Outages(NodesCase):
         await until(lambda: one.available)
         self.assertEqual(first.what()[-1], "back")
 
+    async def test_demoted(self) -> None:
+        """A master becomes a replica, as when Sentinels have chosen another one: it is left, and joined again when it
+        is the master."""
+        (one, first), (two, second) = await self.joined("a", "b")
+        self.server.ask("REPLICAOF", "127.0.0.1", free_port())
+        await until(lambda: self.told(first, second) == [["lost"], ["lost"]], 3)
+        await until(lambda: self.journal.counts["backplane.redis", "down"])
+        self.assertRegex(str(self.journal.notes[-1][2]["reason"]), "READONLY|connection lost")
+        self.server.ask("REPLICAOF", "NO", "ONE")
+        await until(lambda: one.available and two.available)
+        await self.sends(one, second, b"again")
+        self.assertEqual(self.told(first, second), [["lost", "back"], ["lost", "back"]])
+
     async def test_out_of_memory(self) -> None:
         """The log says what to do; afterwards the node is back."""
         ((one, first),) = await self.joined("a")

@@ -23,7 +23,7 @@ from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import IProbe, ISessionStore
 from orosync.model import AdminSession, Finding, FindingState
-from orosync.redis_connection import NoRedisConnection, RedisLink, protocol_class, words
+from orosync.redis_connection import NoRedisConnection, RedisLink, permitted, protocol_class, words
 
 AT_ONCE = 32
 """Commands in flight, all on one connection."""
@@ -78,20 +78,15 @@ class RedisSessions(Service):
             await protocol.get(key)
         except Exception as error:
             return [_not_readable(self.name, words(error), self._prefix)]
-        excess = []
-        for words_of_it, command in (
+        tries = (
             ("may change sessions", (b"DEL", key)),  # nothing has that key
-            ("may read other keys", (b"GET", secrets.token_hex(16).encode())),
+            ("may read other keys", (b"GET", secrets.token_hex(16))),
             ("may administer the server", (b"CONFIG", b"GET", b"maxmemory")),
-        ):
-            try:
-                await protocol.execute_command(*command)
-            except Exception as error:
-                if not protocol.connected:
-                    return [_not_readable(self.name, words(error, protocol), self._prefix)]
-                if str(error).startswith(("NOPERM", "ERR unknown")):  # Redis looks at the account's rights first
-                    continue
-            excess.append(words_of_it)
+        )
+        try:
+            excess = await permitted(protocol, tries)
+        except NoRedisConnection as error:
+            return [_not_readable(self.name, str(error), self._prefix)]
         return [Finding(self.name, FindingState.OK, "sessions can be read"), _rights(self.name, excess)]
 
     async def _found(self, session_id: str) -> AdminSession | None:
