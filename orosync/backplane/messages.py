@@ -44,6 +44,13 @@ class SnapshotEnd(NodeMessage, tag=0):
     """Everything that a new peer has to know was told."""
 
 
+class Part(NodeMessage, tag=30):
+    """A piece of a message that is too large for one batch; the pieces follow each other. ``last``: it is whole now."""
+
+    data: bytes
+    last: bool = False
+
+
 # -- publications
 
 
@@ -203,6 +210,7 @@ class NodeReply(NodeMessage, tag=21):
 
 AnyMessage = (
     SnapshotEnd
+    | Part
     | NodeEvent
     | Interest
     | Presence

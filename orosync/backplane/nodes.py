@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
-from orosync.backplane.messages import NodeMessage, SnapshotEnd, decode, encode
+from orosync.backplane.messages import NodeMessage, Part, SnapshotEnd, decode, encode
 from orosync.backplane.peer import TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
 from orosync.interfaces import IBackplane, IBackplaneUser, IJournal
@@ -34,6 +34,12 @@ SIGN_OF_LIFE = 1.0
 
 SILENCE = 10.0
 """Seconds without a sign of life after which a peer is taken for gone."""
+
+RINGS = 4
+"""A message that needs several batches takes this part of what is kept for resending at most."""
+
+PART = 16
+"""Bytes that a part of a message has at most beside its data."""
 
 REMEMBERED = 1024
 """Lives of peers whose last numbers are remembered after they have gone."""
@@ -84,7 +90,7 @@ class Nodes:
         self._known: dict[str, Peer] = {}
         self._by_boot: dict[bytes, Peer] = {}
         self._remembered: OrderedDict[str, tuple[int, int]] = OrderedDict()  # boot: numbers sent and received
-        self._handlers: dict[type[Any], Callable[[Peer, Any], None]] = {SnapshotEnd: self._whole_now}
+        self._handlers: dict[type[Any], Callable[[Peer, Any], None]] = {SnapshotEnd: self._whole_now, Part: self._part}
         self._snapshots: list[Callable[[], Iterable[NodeMessage]]] = []
         self._gone: list[Callable[[Peer], None]] = []
         self._changed: list[Callable[[bool], None]] = []
@@ -128,12 +134,7 @@ class Nodes:
         known = self._known.get(peer)
         if known is None or not known.streaming:
             return False
-        encoded = self._fitting(message)
-        if encoded is None:
-            return False
-        known.queue(encoded, self._clock.seconds())
-        self._schedule()
-        return True
+        return self._send((known,), message)
 
     def send_all(self, message: NodeMessage) -> bool:
         """Send it to each peer. False if it is too large."""
@@ -147,13 +148,19 @@ class Nodes:
     def _send(self, peers: Collection[Peer], message: NodeMessage) -> bool:
         if not peers:
             return True
-        encoded = self._fitting(message)
-        if encoded is None:
-            return False
+        encoded = encode(message)
         now = self._clock.seconds()
-        for peer in peers:
-            if peer.streaming:
-                peer.queue(encoded, now)
+        if len(encoded) <= self.backplane.largest - OVERHEAD:
+            for peer in peers:
+                if peer.streaming:
+                    peer.queue(encoded, now)
+        elif parts := self._parts(message):
+            for peer in peers:
+                if peer.streaming:
+                    for part in parts:
+                        peer.queue(part, now)
+        else:
+            return False
         self._schedule()
         return True
 
@@ -240,7 +247,7 @@ class Nodes:
                 self._journal.note("backplane.gap", "lost", node=peer.node, messages=lost)
         if peer.owes_acknowledgement:
             self._schedule()
-        self._deliver(peer, envelope)
+        self._take(peer, envelope.body)
 
     def engine_lost(self, reason: str) -> None:
         """What is sent from now on waits in the rings."""
@@ -316,10 +323,17 @@ class Nodes:
         """Begin to tell it everything."""
         if peer.streaming and not peer.may_begin(now):
             return
-        snapshot = [encoded for one in self._snapshots for message in one() if (encoded := self._fitting(message))]
-        snapshot.append(encode(SnapshotEnd()))
-        peer.begin(snapshot, now)
+        peer.begin([*self._snapshot(), encode(SnapshotEnd())], now)
         self._schedule()
+
+    def _snapshot(self) -> Iterator[bytes]:
+        for one in self._snapshots:
+            for message in one():
+                encoded = encode(message)
+                if len(encoded) <= self.backplane.largest - OVERHEAD:
+                    yield encoded
+                else:
+                    yield from self._parts(message)
 
     def _whole_now(self, peer: Peer, message: SnapshotEnd) -> None:
         peer.whole = True
@@ -346,20 +360,19 @@ class Nodes:
 
     # -- batches
 
-    def _fitting(self, message: NodeMessage) -> bytes | None:
-        encoded = encode(message)
-        if len(encoded) > self.backplane.largest - OVERHEAD:
-            self.counters.refused += 1
-            self._journal.note(
-                "backplane.refused",
-                "too_large",
-                message=type(message).__name__,
-                bytes=len(encoded),
-                most=self.backplane.largest - OVERHEAD,
-                realm=getattr(message, "realm", ""),
-            )
-            return None
-        return encoded
+    def _parts(self, message: NodeMessage) -> list[bytes]:
+        """A message that is too large for a batch, in parts. Nothing if it is larger than what is kept for resending
+        can always hold."""
+        room, whole = self.backplane.largest - OVERHEAD, encode([message])
+        most = max(self._resend_bytes // RINGS, room)
+        if len(whole) <= most:
+            size = room - PART
+            starts = range(0, len(whole), size)
+            return [encode(Part(whole[start : start + size], start + size >= len(whole))) for start in starts]
+        self.counters.refused += 1
+        kind, realm = type(message).__name__, getattr(message, "realm", "")
+        self._journal.note("backplane.refused", "too_large", message=kind, bytes=len(whole), most=most, realm=realm)
+        return []
 
     def _schedule(self) -> None:
         if self._turn is None and self._running:
@@ -378,9 +391,15 @@ class Nodes:
             if peer.owes_acknowledgement:
                 peer.acknowledge()
 
-    def _deliver(self, peer: Peer, envelope: Envelope) -> None:
+    def _part(self, peer: Peer, message: Part) -> None:
+        peer.parts.append(message.data)
+        if message.last:
+            whole, peer.parts = b"".join(peer.parts), []
+            self._take(peer, whole)
+
+    def _take(self, peer: Peer, encoded: bytes | memoryview) -> None:
         try:
-            messages = decode(envelope.body)
+            messages = decode(encoded)
         except ProtocolViolation as error:
             self._refuse("malformed", str(error))
             return

@@ -64,7 +64,7 @@ class Peer:
         "_acknowledged", "_asked", "_asked_after", "_began", "_beginning", "_counters", "_envelopes",
         "_first_of_stream", "_quiet", "_repeated", "_repeated_after", "_resend_bytes", "_resend_seconds", "_ring",
         "_ring_bytes", "_room", "_transmit", "_unacknowledged", "_waiting", "_waiting_bytes", "alive", "begun",
-        "boot", "heard", "identity", "node", "received", "sent", "streaming", "whole",
+        "boot", "heard", "identity", "node", "parts", "received", "sent", "streaming", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +93,8 @@ class Peer:
         """Its stream has begun here."""
         self.whole = False
         """And the snapshot has come whole."""
+        self.parts: list[bytes] = []
+        """Of a message that is not whole yet."""
         self._envelopes, self._transmit, self._counters = envelopes, transmit, counters
         self._room = largest - OVERHEAD
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
@@ -231,6 +233,7 @@ class Peer:
     def forget(self) -> None:
         """Its messages are of no use until its stream begins anew."""
         self.begun = self.whole = False
+        self.parts = []
 
     @property
     def owes_acknowledgement(self) -> bool:

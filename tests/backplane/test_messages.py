@@ -28,6 +28,7 @@ PAYLOAD = PackedPayload("json", b"[1]", b'{"a":2}')
 
 MESSAGES = (
     messages.SnapshotEnd(),
+    messages.Part(b"x", True),
     NodeEvent("oro", "oro/ping", 2**53, PAYLOAD, PackedFilters(exclude=[1]), {"publisher": 7}, 7, 1.5, 2.5, 7),
     NodeEvent("oro", "oro/ping", 1),
     Interest("oro", [("exact", "a")], [("prefix", "b")]),

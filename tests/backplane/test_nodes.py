@@ -10,8 +10,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from orosync.backplane.envelope import OVERHEAD
 from orosync.backplane.messages import Interest, NodeEvent, PackedPayload, Presence
-from orosync.backplane.nodes import SILENCE, Nodes
+from orosync.backplane.nodes import RESEND_BYTES, SILENCE, Nodes
 from orosync.backplane.peer import Peer
 from orosync.errors import NodeNameTaken
 from orosync.interfaces import IBackplaneUser
@@ -268,16 +269,58 @@ class Losses(Case):
         self.assertEqual((a.peers(), b.peers()), ([], []))
         self.assertGreater(b.journal.counts["backplane.refused", "bad_signature"], 0)
 
+    def test_larger_than_a_batch(self) -> None:
+        """A message that no batch can carry leaves in parts, in order with others; a part that is lost is repeated."""
+        a, b = self.started("a", "b")
+        lost = iter([False, True])
+        self.engine.spoil = lambda sender, receiver, batch: [] if sender == "a" and next(lost, False) else [batch]
+        for publication, size in ((1, 0), (2, 3 * self.engine.largest), (3, 10), (4, self.engine.largest)):
+            self.assertTrue(a.publish(publication, size=size))
+        self.turn(3)
+        self.assertEqual(b.heard, [("a", 1), ("a", 2), ("a", 3), ("a", 4)])
+        self.assertGreater(a.nodes.counters.resent, 0)
+
+    def test_at_the_edge(self) -> None:
+        """Around the size of a batch, and of several, nothing is too large for its batch."""
+        a, b = self.started("a", "b")
+        tight, batches = self.engine.largest - OVERHEAD, list[int]()
+        self.engine.spoil = lambda sender, receiver, batch: [batches.append(len(batch)) or batch]  # type: ignore[func-returns-value]
+        for number, size in enumerate((*range(tight - 40, tight + 5), *range(2 * tight - 60, 2 * tight - 20, 3)), 1):
+            self.assertTrue(a.publish(number, size=size))
+            self.turn()
+        self.assertEqual([publication for _, publication in b.heard], list(range(1, number + 1)))
+        self.assertLessEqual(max(batches), self.engine.largest)
+
+    def test_cut_in_a_large_message(self) -> None:
+        """Parts of a message whose rest is lost are forgotten with their peer."""
+        a, b = self.started("a", "b")
+        lost = iter([False, True])
+        self.engine.spoil = lambda sender, receiver, batch: [] if sender == "a" and next(lost, False) else [batch]
+        a.publish(1, size=2 * self.engine.largest)
+        self.engine.kill("a")
+        (again,) = self.started("a")
+        again.publish(2, size=2 * self.engine.largest)
+        self.turn(3)
+        self.assertEqual(b.heard, [("a", "gone"), ("a", 2)])
+
     def test_too_large(self) -> None:
-        """A message that no batch can carry is refused, counted and told; others of the turn arrive."""
+        """A message that would fill a quarter of the ring is refused, counted and told; others of the turn arrive."""
         a, b = self.started("a", "b")
         self.assertTrue(a.publish(1))
-        self.assertFalse(a.publish(2, size=self.engine.largest))
-        self.assertTrue(a.publish(3, size=self.engine.largest // 2))
-        self.assertTrue(a.publish(4, size=self.engine.largest // 2))
+        self.assertFalse(a.publish(2, size=RESEND_BYTES // 4))
+        self.assertTrue(a.publish(3, size=RESEND_BYTES // 4 - 1000))
+        self.assertTrue(a.publish(4))
         self.turn()
         self.assertEqual(b.heard, [("a", 1), ("a", 3), ("a", 4)])
         self.assertEqual((a.nodes.counters.refused, a.journal.counts["backplane.refused", "too_large"]), (1, 1))
+
+    def test_large_snapshot(self) -> None:
+        """A snapshot may have such messages, too."""
+        (a,) = self.started("a")
+        a.told = ["x" * (self.engine.largest + 10), "ben"]
+        (b,) = self.started("b")
+        self.assertEqual(b.heard, [("a", a.told[0]), ("a", "ben")])
+        self.assertEqual(b.peers(), ["a"])
 
 
 class Away(Case):

@@ -8,12 +8,13 @@ from twisted.internet.task import Clock
 
 from orosync.backplane.mesh import LARGEST as LARGEST_LOCAL
 from orosync.backplane.messages import Failures
-from orosync.backplane.nodes import RESEND_BYTES, Nodes
+from orosync.backplane.nodes import RESEND_BYTES, RINGS, Nodes
 from orosync.backplane.redis_engine import LARGEST
 from orosync.testing import MemoryEngine, RecordingJournal
 from tests.limits.table import Outcome, drives, size
 
 KEY = b"the key of all nodes"
+IN_PARTS = RESEND_BYTES // RINGS
 A_MESSAGE = Failures("x" * 500_000, {})
 
 
@@ -55,12 +56,16 @@ def resend() -> Outcome:
 
 
 @drives(
-    "Bytes of an event or call for another node", f"{size(LARGEST)} with Redis, {size(LARGEST_LOCAL)} between workers"
+    "Bytes of an event or call for another node",
+    f"a quarter of `resend_bytes` ({size(IN_PARTS)}) with Redis, {size(LARGEST_LOCAL)} between workers",
 )
 def largest() -> Outcome:
     two = Two()
-    two.one.send_all(Failures("x" * LARGEST, {}))
+    two.one.send_all(Failures("x" * (IN_PARTS - 100), {}))
     two.pass_time(1)
-    assert two.messages == 0
+    assert two.messages == 1
+    two.one.send_all(Failures("x" * IN_PARTS, {}))
+    two.pass_time(1)
+    assert two.messages == 1
     event, code, _ = two.journal.notes[-1]
     return Outcome(log=(event, code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orosync.backplane.nodes import RESEND_BYTES, RINGS
 from orosync.model import Decision, Verdict
 from orosync.wamp import uris
 from tests.session.fixture import JsonClient
@@ -204,9 +205,9 @@ class Calls(NodesCase):
         self.assertEqual([one[:5] for one in heard], [[8, 48, 3, {}, uris.UNAVAILABLE]])
 
     def test_too_large(self) -> None:
-        """What does not fit between two nodes costs its call an ERROR, and no other; so does an answer."""
+        """What is too large for other nodes costs its call an ERROR, and no other; so does an answer."""
         callee, caller = self.callee(self.b), self.a.client()
-        large = "x" * (self.engine.largest + 1)
+        large = "x" * (RESEND_BYTES // RINGS)
         heard = self.ask(caller, [48, 1, {}, "a.procedure", [large]])
         self.assertEqual([one[:5] for one in heard], [[8, 48, 1, {}, uris.PAYLOAD_SIZE_EXCEEDED]])
         self.answer(callee, self.call(caller, callee, 2), {}, [large])

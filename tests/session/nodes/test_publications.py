@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orosync.backplane.nodes import RESEND_BYTES, RINGS
 from orosync.model import Match
 from orosync.session.local import LocalMember
 from orosync.wamp.meta_topics import ON_JOIN, SUBSCRIBED, SUBSCRIPTION_CREATED, SUBSCRIPTION_DELETED
@@ -268,7 +269,8 @@ class Faults(SharedCase):
         self.assertEqual(set(again.shared.interest.peers_of("kept.t")), {"a", "c"})
 
     def test_too_large(self) -> None:
-        """An event that fits into no batch is delivered at its own node only, and that is logged."""
+        """An event that fits into no batch arrives, too; one that is larger than other nodes take is delivered at its
+        own node only, and that is logged."""
         self.engine.largest = 64 * 1024
         small = self.start("small")
         self.settle()
@@ -276,5 +278,7 @@ class Faults(SharedCase):
         for one in (here, there):
             self.subscribe(one, "t")
         self.publish(small.v2("peter"), "t", "x" * 70_000)
+        self.assertEqual([len(self.events(one)) for one in (here, there)], [1, 1])
+        self.publish(small.v2("peter"), "t", "x" * (RESEND_BYTES // RINGS))
         self.assertEqual((len(self.events(here)), self.events(there)), (1, []))
         self.assertEqual(small.journal.counts["backplane.refused", "too_large"], 1)
