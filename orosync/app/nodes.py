@@ -6,7 +6,7 @@ Only a router of several nodes imports this module, and all that belongs to them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -105,6 +105,7 @@ class RouterNode:
         self.shared: Mapping[str, SharedRealm] = {}
         self._realms: Mapping[str, RealmContext] = {}
         self._failures: Mapping[str, FailureBuckets] = {}
+        self._stopped = False
         self._telling = LoopingCall(self._tell_failures)
         self._telling.clock = reactor
 
@@ -126,23 +127,33 @@ class RouterNode:
 
     # -- life
 
-    def join(self, ports: Iterable[IListeningPort], joined: Callable[[], None]) -> None:
+    def join(
+        self,
+        ports: Iterable[IListeningPort],
+        joined: Callable[[], None],
+        failed: Callable[[Sequence[str]], None] | None = None,
+    ) -> None:
         """Join the other nodes, or find the engine away, and call ``joined``. Until then clients of ``ports``
-        (Twisted's, listening) wait in the system's queue. With a name that is taken the process ends with status 1."""
+        (Twisted's, listening) wait in the system's queue. ``failed`` is called with what is wrong when the name of this
+        node is taken; by default that is logged, and the process ends with status 1."""
         held: list[Any] = list(ports)
         for port in held:
             port.stopReading()
 
         async def joining() -> None:
             await self.nodes.start()
+            if self._stopped:
+                return
             self._engine_changed(self.nodes.available)
             self._telling.start(TELL_FAILURES)
             await gatherResults([self._shared.load(), Deferred.fromCoroutine(self._settled())])
+            if self._stopped:
+                return
             for port in held:
                 port.startReading()
             joined()
 
-        Deferred.fromCoroutine(joining()).addErrback(self._cannot_join)
+        Deferred.fromCoroutine(joining()).addErrback(self._cannot_join, failed or self._fail)
 
     async def _settled(self) -> None:
         """Every node that is there has told what it has, or is late."""
@@ -154,19 +165,21 @@ class RouterNode:
             if all(peer.whole for peer in self.nodes.known):
                 return
 
-    def _cannot_join(self, failure: Failure) -> None:
+    def _cannot_join(self, failure: Failure, failed: Callable[[Sequence[str]], None]) -> None:
         if failure.check(NodeNameTaken):
-            name = self.nodes.node
-            self._log.critical(
-                "[router] node: {name} is the name of another node that is running ({why}), give each node its own",
-                name=name, why=failure.getErrorMessage(),
-            )  # fmt: skip
+            failed([f"[router] node: {failure.getErrorMessage()}"])
         else:
             self._log.failure("this node cannot join the others", failure=failure)
+            failed(["this node cannot join the others"])
+
+    def _fail(self, faults: Sequence[str]) -> None:
+        for fault in faults:
+            self._log.critical("{fault}", fault=fault)
         self._reactor.callWhenRunning(fail_process, self._reactor)
 
     def stop(self) -> Deferred[None]:
         """Leave: the others are told."""
+        self._stopped = True
         if self._telling.running:
             self._telling.stop()
         return self.nodes.stop()

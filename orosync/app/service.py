@@ -6,7 +6,7 @@ The objects of the configuration come from ``app.container``; this module joins 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,8 +67,8 @@ from orosync.uplink.uplink import Uplink
 
 class WorkerPlace(Protocol):
     """What a router has in the process of a worker (``app.worker``). ``first``: it tells what all workers find, and has
-    the embedded components and uplinks; with ``waits`` it starts them when ``lead`` is called. The methods are called
-    when it serves, and when it admits no further client."""
+    the embedded components and uplinks; with ``waits`` it starts them when ``lead`` is called. The last
+    three methods are called when it serves, when it cannot, and when it admits no further client."""
 
     @property
     def first(self) -> bool: ...
@@ -87,6 +87,8 @@ class WorkerPlace(Protocol):
     ) -> bool: ...
 
     def ready(self) -> None: ...
+
+    def refuse(self, faults: Sequence[str]) -> None: ...
 
     def draining(self) -> None: ...
 
@@ -259,7 +261,8 @@ class RouterService(MultiService):
             self._serve()
         else:
             self._container.node.nodes.alone = lambda: self._scheduler.idle
-            self._container.node.join(self._ports.values(), self._serve)
+            failed = None if self._worker is None else self._worker.refuse
+            self._container.node.join(self._ports.values(), self._serve, failed)
 
     def _serve(self) -> None:
         if self._worker is not None and self._worker.waits:

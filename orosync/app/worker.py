@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -150,17 +150,17 @@ class ServingWorker:
             )
             router = self._router = RouterService(container, self._ending, self)
         except ConfigError as error:
-            self._refuse(error.faults)
+            self.refuse(error.faults)
             return
         except Exception as error:
             self._log.failure("the router cannot be built")
-            self._refuse([f"the router cannot be built: {type(error).__name__}: {error}"])
+            self.refuse([f"the router cannot be built: {type(error).__name__}: {error}"])
             return
         self._reactor.addSystemEventTrigger("before", "shutdown", self._stop, router)
         try:
             router.startService()
         except SystemExit:
-            self._refuse(["a listener cannot be opened"])
+            self.refuse(["a listener cannot be opened"])
             return
         self._alive.start(ALIVE)
         settle_memory()
@@ -173,7 +173,8 @@ class ServingWorker:
 
         return router.stopService().addCallback(stopped)
 
-    def _refuse(self, faults: Any) -> None:
+    def refuse(self, faults: Sequence[str]) -> None:
+        """It cannot serve: the supervisor is told why, and this process ends."""
         self.channel.send("worker.refused", list(faults))
         self._reactor.callLater(REFUSED, fail_process, self._reactor)
 

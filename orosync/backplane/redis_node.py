@@ -204,7 +204,7 @@ class RedisNode:
             if other and other != answer[1:3]:
                 raise NodeNameTaken(
                     f"another node {self._user.node!r} is running (boot {answer[1].decode(errors='replace')}): give "
-                    "each node a name of its own, [router] node"
+                    "each node a name of its own"
                 )
             other = answer[1:3]
             await deferLater(self._reactor, min(0.5, answer[3] / 1000 + 0.01))

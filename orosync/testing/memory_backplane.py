@@ -106,9 +106,7 @@ class MemoryEngine:
         present = self._nodes.get(adapter.node)
         if present is not None and present is not adapter:
             if present.running and (present.leased or present.available):
-                raise NodeNameTaken(
-                    f"a node {adapter.node!r} is running already: give each node a name of its own ([router] node)"
-                )
+                raise NodeNameTaken(f"another node {adapter.node!r} is running: give each node a name of its own")
             self.left(present, "another process has its name")
         self._nodes[adapter.node] = adapter
 

@@ -136,7 +136,8 @@ class Together(NodesCase):
     def test_status_and_probe(self) -> None:
         """An administrator sees the other nodes with their lag, and that Redis has what nodes need."""
         status = self.command("status").stdout
-        self.assertRegex(status, r"^orosync \S+ on a: ready\n\nNODE +STATE +LAG +HEARD\nb +joined .*\nc +joined .*\n$")
+        rows = r"NODE +STATE +LAG +HEARD\nb +joined .*\nc +joined .*\n"
+        self.assertRegex(status, rf"^orosync \S+ on a: ready\n\n{rows}$")
         probe = self.command("check-config", "--probe").stdout
         self.assertRegex(probe, r"(?m)^backplane +ok +Redis can be used; nodes that are running: a, b, c$")
 
@@ -150,7 +151,7 @@ class Together(NodesCase):
         child = start(config)
         self.addCleanup(child.end)
         line = child.wait_for_line("[router] node:")
-        self.assertIn("a is the name of another node that is running", line)
+        self.assertIn("another node 'a' is running", line)
         self.assertEqual(child.process.wait(10), 1)
 
     def test_a_node_that_is_killed(self) -> None:
