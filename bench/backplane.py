@@ -25,6 +25,7 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from orosync.app.hub import Hub
 from orosync.backplane.channel import ProcessChannel, connect, pair
@@ -74,6 +75,8 @@ class Node:
         """In each turn ``batch`` events to each other node."""
         done: Deferred[None] = Deferred()
         left = turns
+        # As the router does with what one message of a client causes that came alone.
+        self.nodes.alone = lambda: batch == 1
 
         def turn() -> None:
             nonlocal left
@@ -95,7 +98,7 @@ class Measurement:
 
     def __init__(self, count: int, dsn: str) -> None:
         self.redis = RedisLink(parse(dsn), reactor, 5.0, 100_000) if dsn else None
-        self.hub = Hub(reactor)
+        self.hub = Hub(reactor, RecordingJournal())
         self.channels: list[ProcessChannel] = []
         for number in range(count):
             mine, its = pair()
@@ -166,13 +169,16 @@ def main() -> None:
         reactor.run()
         return
 
-    def failed(reason: Any) -> None:
-        reason.printTraceback()
+    status = []
 
-    reactor.callWhenRunning(
-        lambda: ensureDeferred(measure(arguments)).addErrback(failed).addBoth(lambda _: reactor.stop())
-    )
+    def ended(result: Any) -> None:
+        if isinstance(result, Failure):
+            status.append(result.getTraceback())
+        reactor.stop()
+
+    reactor.callWhenRunning(lambda: ensureDeferred(measure(arguments)).addBoth(ended))
     reactor.run()
+    sys.exit("".join(status) or 0)
 
 
 if __name__ == "__main__":
