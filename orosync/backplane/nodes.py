@@ -32,6 +32,9 @@ RESEND_BYTES = 16 * 1024 * 1024
 SIGN_OF_LIFE = 1.0
 """Seconds between two signs of life."""
 
+STALL = 5.0
+"""Seconds between two signs of life after which this node itself has stood still."""
+
 SILENCE = 10.0
 """Seconds without a sign of life after which a peer is taken for gone."""
 
@@ -96,6 +99,7 @@ class Nodes:
         self._changed: list[Callable[[bool], None]] = []
         self._away = True
         self._running = False
+        self._told = 0.0  # when signs of life were sent
         self._turn: IDelayedCall | None = None
         self._life: IDelayedCall | None = None
 
@@ -171,6 +175,7 @@ class Nodes:
         def joined(_: None) -> None:
             if self._running:
                 self._away = not self.backplane.available
+                self._told = self._clock.seconds()
                 self._life = self._clock.callLater(SIGN_OF_LIFE, self._signs_of_life)
 
         def failed(reason: Any) -> Any:
@@ -353,6 +358,11 @@ class Nodes:
     def _signs_of_life(self) -> None:
         self._life = self._clock.callLater(SIGN_OF_LIFE, self._signs_of_life)
         now = self._clock.seconds()
+        if now - self._told > STALL:
+            # This process stood still, or its machine: what the others have sent meanwhile is still to be read.
+            for peer in self._known.values():
+                peer.heard = now
+        self._told = now
         for peer in list(self._known.values()):
             if peer.alive and now - peer.heard >= SILENCE and not self._away:
                 self._silence(peer)

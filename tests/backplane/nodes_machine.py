@@ -66,7 +66,7 @@ class NodesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.engine = MemoryEngine(self.clock)
+        self.engine = MemoryEngine(self.clock, largest=1500)
         self.engine.spoil = self._spoil
         self.spoils: list[str] = []
         self.held: tuple[str, str, bytes] | None = None
@@ -105,14 +105,14 @@ class NodesMachine(RuleBasedStateMachine):
             return []
         return [batch]
 
-    @rule(name=NAMES, count=st.integers(1, 4), size=st.sampled_from([10, 10, 400, 2000]))
+    @rule(name=NAMES, count=st.integers(1, 4), size=st.sampled_from([10, 10, 400, 1400, 3000]))
     def publish(self, name: str, count: int, size: int) -> None:
         """A node tells all others some events."""
         life = self.lives[name]
         for _ in range(count):
             self.number += 1
-            life.sent.append(self.number)
-            life.nodes.send_all(NodeEvent("oro", "t", self.number, PackedPayload("json", b"x" * size)))
+            if life.nodes.send_all(NodeEvent("oro", "t", self.number, PackedPayload("json", b"x" * size))):
+                life.sent.append(self.number)
 
     @rule(name=NAMES, authid=st.sampled_from(["anna", "ben", "carl"]), count=st.integers(0, 3))
     def change(self, name: str, authid: str, count: int) -> None:

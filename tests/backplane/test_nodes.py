@@ -190,6 +190,16 @@ class Company(Case):
         self.assertEqual(b.heard, [("a", "gone"), ("a", "anna"), ("a", 2)])
         self.assertEqual((a.peers(), b.peers()), (["b", "c"], ["a", "c"]))
 
+    def test_own_standstill(self) -> None:
+        """A process that stood still does not take that for the silence of its peers: what they sent is still to be
+        read."""
+        a, b = self.started("a", "b")
+        a.publish(1)
+        self.clock.rightNow += SILENCE + 5
+        self.turn(3)
+        self.assertEqual((a.heard, b.heard), ([], [("a", 1)]))
+        self.assertEqual((a.peers(), b.peers()), (["b"], ["a"]))
+
     def test_alive_without_traffic(self) -> None:
         """Signs of life alone keep peers, one each second at most."""
         a, b = self.started("a", "b")
