@@ -10,6 +10,7 @@
 #   make places  the memory of 10,000 connections that have not joined (docs/storms.md); PLACES="--connections 2000"
 #   make deployments   every deployment of docs/deployments.md, with each application; DEPLOYMENTS="--applications crm" selects
 #   make nodes   the tests of the product over one process, two workers and three nodes with Redis; NODES="--spread redis test_clients" selects
+#   make faults  kill -9, SIGSTOP, failover and partition of nodes during traffic, also part of make nodes; FAULTS="node-killed" selects
 #   make fuzz    the property tests, for much longer than in `make test`
 #   make bare    `make run` and `make test` in minimal systems of Debian 12 and 13, as root; BARE="bookworm --only run" (tools/bare.py)
 #   make units   the systemd units of etc/ under systemd in a minimal Debian 12, as root (tools/units.py)
@@ -22,9 +23,10 @@ RUNNABLE := $(VENV)/.runnable
 BARE ?=
 UNITS ?=
 NODES ?=
+FAULTS ?=
 TESTS ?= tests
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing deployments nodes fuzz bare units clean
+.PHONY: run unit test style types bench bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV)
@@ -75,6 +77,10 @@ deployments: $(INSTALLED) .cache/test-tools
 
 nodes: $(INSTALLED) .cache/test-tools
 	$(BIN)/python tools/nodes.py $(NODES)
+	$(if $(NODES),,$(MAKE) faults)
+
+faults: $(INSTALLED) .cache/test-tools
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 bench: $(INSTALLED)
 	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev

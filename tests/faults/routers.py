@@ -1,0 +1,340 @@
+"""Routers of several nodes that faults happen to: three processes with a Redis, or the workers of one machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tests.product.running_router import start, ticket
+from tests.support.ports import free_port
+from tests.support.processes import Child
+from tests.support.redis import Redis, Sentinel
+
+LISTENERS = ("programs", "pages", "backend")
+
+CONFIGURATION = """
+[router]
+node = {name}
+state = {place}
+control = {place}/{name}.sock
+drain = 0s
+{router}
+
+[listen:programs]
+endpoint = tcp:{programs}:interface=127.0.0.1
+origins = 127.0.0.1
+origin = optional
+realm = open
+authenticators = guests
+
+[listen:pages]
+endpoint = tcp:{pages}:interface=127.0.0.1
+origins = 127.0.0.1
+origin = optional
+realm = oro
+authenticators = tickets
+connections_per_user = 50
+
+[listen:backend]
+endpoint = tcp:{backend}:interface=127.0.0.1
+origins = 127.0.0.1
+publisher = yes
+realm = oro
+authenticators = tickets
+
+[realm:oro]
+authenticators = tickets
+authorizers = topics:oro
+[realm:open]
+authenticators = guests
+authorizers = roles
+[role:open/guest]
+permissions =
+    any all
+
+[authenticator:tickets]
+use = ticket
+secret = file:{place}/secret
+directory = people
+[authenticator:guests]
+use = anonymous
+role = guest
+[directory:people]
+use = static
+user.anna = 1 file:{place}/anna organizations=1
+[topics:oro]
+use = oro
+[notifications]
+realm = oro
+{more}
+"""
+
+BACKPLANE = """
+[backplane]
+use = redis
+dsn = file:{place}/{dsn}
+secret = file:{place}/key
+"""
+
+GAP = re.compile(r"backplane\.gap \(lost\): .*\bmessages=(\d+)")
+SERVES = re.compile(r"worker (\S+) serves \(process (\d+)\)")
+
+
+class Secrets:
+    """What all nodes of a router have in common."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="faults-")
+        self.place = Path(self._directory.name)
+        self.secret, self._hash = secrets.token_hex(20), "$2y$13$" + secrets.token_hex(20)
+        self.file("secret", self.secret)
+        self.file("anna", self._hash)
+        self.file("key", secrets.token_hex(32))
+
+    def file(self, name: str, text: str) -> None:
+        (self.place / name).write_text(text + "\n")
+        (self.place / name).chmod(0o600)
+
+    def ticket(self, user: str) -> str:
+        """What Oro would issue now."""
+        return ticket(user, self._hash, self.secret)
+
+    def configured(self, name: str, ports: dict[str, int], router: str = "", more: str = "") -> Path:
+        config = self.place / f"{name}.ini"
+        config.write_text(CONFIGURATION.format(name=name, place=self.place, router=router, more=more, **ports))
+        return config
+
+    def cleanup(self) -> None:
+        self._directory.cleanup()
+
+
+class RedisRouters:
+    """The nodes a, b and c with a ``redis``. ``forwarder``: c reaches it through that. ``sentinel``: there are a
+    replica and a Sentinel too."""
+
+    def __init__(self, *, sentinel: bool = False) -> None:
+        self._common = Secrets()
+        self.names: Sequence[str] = ("a", "b", "c")
+        self.secret = self._common.secret
+        self.children: dict[str, Child] = {}
+        self._redis: list[Redis] = []
+        self.forwarder: Forwarder | None = None
+        try:
+            self.redis = self._serve(Redis())
+            dsn = through = f"redis://127.0.0.1:{self.redis.port}/0"
+            if sentinel:
+                self.replica = self._serve(Redis([f"replicaof 127.0.0.1 {self.redis.port}"]))
+                watcher = Sentinel(self.redis)
+                self._serve(watcher)
+                watcher.wait_for_replicas(1)
+                dsn = through = f"redis:?host[127.0.0.1:{watcher.port}]&redis_sentinel=mymaster"
+            else:
+                self.forwarder = Forwarder(self.redis.port)
+                through = f"redis://127.0.0.1:{self.forwarder.port}/0"
+            self._common.file("dsn", dsn)
+            self._common.file("dsn-c", through)
+            self._ports = {name: {one: free_port() for one in LISTENERS} for name in self.names}
+            self._configs = {
+                name: self._common.configured(
+                    name,
+                    self._ports[name],
+                    more=BACKPLANE.format(place=self._common.place, dsn="dsn-c" if name == "c" else "dsn"),
+                )
+                for name in self.names
+            }
+            for name in self.names:
+                self.children[name] = start(self._configs[name])
+            for name in self.names:
+                self.wait(name)
+        except BaseException:
+            self.close()
+            raise
+
+    def _serve(self, server: Redis) -> Redis:
+        self._redis.append(server)
+        server.start()
+        return server
+
+    def wait(self, name: str) -> None:
+        """Until it serves."""
+        for port in self._ports[name].values():
+            self.children[name].wait_for_port(port, 60)
+
+    def port(self, node: str, listener: str) -> int:
+        """See Routers."""
+        return self._ports[node][listener]
+
+    def ticket(self, user: str) -> str:
+        """See Routers."""
+        return self._common.ticket(user)
+
+    def node_of(self, wanted: str, client_port: int) -> str:
+        """See Routers."""
+        return wanted
+
+    def boot(self, node: str) -> str:
+        """The life of a node, by the batches that wait for it."""
+        keys = self.redis.ask("KEYS", f"orosync:in:{node}:*")
+        return str(max(keys, key=len).decode().rpartition(":")[2])
+
+    def left_of(self, node: str, boot: str) -> list[str]:
+        """What Redis still has of a node's life."""
+        left = [key.decode() for key in self.redis.ask("KEYS", f"*{boot}*")]
+        for name in ("nodes", "claims"):
+            words = self.redis.ask("HGETALL", f"orosync:{name}")
+            left += [f"{name}: {word!r}" for word in words if boot.encode() in word]
+        return left
+
+    @property
+    def gap(self) -> int:
+        """Messages between nodes that the nodes say they have missed."""
+        return sum(int(found) for child in self.children.values() for found in GAP.findall(child.output))
+
+    @property
+    def log(self) -> str:
+        """That of all nodes."""
+        return "".join(f"--- {name}\n{child.output}" for name, child in self.children.items())
+
+    def close(self) -> None:
+        """All processes have ended."""
+        for child in self.children.values():
+            if child.process.poll() is None:
+                child.kill()
+        if self.forwarder is not None:
+            self.forwarder.close()
+        for server in self._redis:
+            server.end()
+        self._common.cleanup()
+
+
+class WorkerRouters:
+    """One router with two workers, w/1 and w/2, which have the same ports."""
+
+    def __init__(self) -> None:
+        self._common = Secrets()
+        self.names: Sequence[str] = ("w/1", "w/2")
+        self.secret = self._common.secret
+        self._ports = {one: free_port() for one in LISTENERS}
+        self._config = self._common.configured("w", self._ports, router="workers = 2")
+        self.start()
+
+    def start(self) -> None:
+        """Its supervisor, and the workers; once more after their end."""
+        self.child = start(self._config)
+        try:
+            for name in self.names:
+                self.child.wait_for_line(f"worker {name} serves", 60)
+        except BaseException:
+            self.close()
+            raise
+
+    def processes(self) -> dict[str, int]:
+        """Those of the workers that served last."""
+        return {name: int(pid) for name, pid in SERVES.findall(self.child.output)}
+
+    def port(self, node: str, listener: str) -> int:
+        """See Routers."""
+        return self._ports[listener]
+
+    def ticket(self, user: str) -> str:
+        """See Routers."""
+        return self._common.ticket(user)
+
+    def node_of(self, wanted: str, client_port: int) -> str:
+        """See Routers: whose descriptor the other end of the connection is."""
+        inode = ""
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[2].partition(":")[2], 16) == client_port and fields[1] != fields[2]:
+                local = int(fields[1].partition(":")[2], 16)
+                if local in self._ports.values():
+                    inode = fields[9]
+        for name, pid in self.processes().items():
+            with suppress(OSError):
+                for entry in Path(f"/proc/{pid}/fd").iterdir():
+                    with suppress(OSError):
+                        if os.readlink(entry) == f"socket:[{inode}]":
+                            return name
+        return ""
+
+    @property
+    def gap(self) -> int:
+        """Messages between workers that they say they have missed."""
+        return sum(map(int, GAP.findall(self.child.output)))
+
+    @property
+    def log(self) -> str:
+        """That of the supervisor and the workers."""
+        return self.child.output
+
+    def close(self) -> None:
+        """All processes have ended."""
+        self.child.end()
+        self._common.cleanup()
+
+
+class Forwarder:
+    """Forwards connections to 127.0.0.1:``to``. While it is ``held`` it takes bytes from nobody and opens no further
+    connection, as a network that loses all packets; afterwards it goes on with the connections that there are."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._free = threading.Event()
+        self._free.set()
+        self._sockets: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread(self._accept)
+
+    def hold(self, held: bool) -> None:
+        """Begin or end the fault."""
+        if held:
+            self._free.clear()
+        else:
+            self._free.set()
+
+    def close(self) -> None:
+        """No connection is left."""
+        self._free.set()
+        for one in (self._listening, *self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _thread(self, run: Callable[..., None], *arguments: socket.socket) -> None:
+        threading.Thread(target=run, args=arguments, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+                self._free.wait()
+                far = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                if self._listening.fileno() < 0:
+                    return
+                time.sleep(0.05)
+                continue
+            self._sockets += [near, far]
+            self._thread(self._forward, near, far)
+            self._thread(self._forward, far, near)
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self._free.wait()
+                target.sendall(data)
+        except OSError:
+            pass
+        self._free.wait()
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
