@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
 from orosync.backplane.nodes import RESEND_BYTES, RINGS
 from orosync.model import Match
 from orosync.session.local import LocalMember
 from orosync.wamp.meta_topics import ON_JOIN, SUBSCRIBED, SUBSCRIPTION_CREATED, SUBSCRIPTION_DELETED
+from tests.session.nodes.events_machine import EventsMachine
 from tests.session.nodes.shared_case import SharedCase
+
+EXAMPLES = 40
 
 
 class Receivers(SharedCase):
@@ -282,3 +289,14 @@ class Faults(SharedCase):
         self.publish(small.v2("peter"), "t", "x" * (RESEND_BYTES // RINGS))
         self.assertEqual((len(self.events(here)), self.events(there)), (1, []))
         self.assertEqual(small.journal.counts["backplane.refused", "too_large"], 1)
+
+
+class AnyLife(SynchronousTestCase):
+    """Subscribers and publishers on three nodes, and every fault, at random."""
+
+    def test_machine(self) -> None:
+        """No event without a subscription, none twice, those of a publisher in order, none missing that was due."""
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            EventsMachine,
+            settings=settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None, database=None),
+        )
