@@ -18,8 +18,11 @@ from zope.interface.verify import verifyObject
 from orosync.backplane import local, mesh
 from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.backplane.local import LocalBackplane
+from orosync.backplane.messages import NodeEvent, PackedPayload
+from orosync.backplane.nodes import Nodes
 from orosync.errors import NodeNameTaken, Unavailable
 from orosync.interfaces import Claim, IBackplane
+from orosync.testing import RecordingJournal
 from tests.support.local_nodes import LocalNodes, RecordingUser
 
 TREE = Path(__file__).resolve().parent.parent.parent
@@ -225,6 +228,35 @@ class Sending(LocalCase):
         self.patch(local, "STOP_WITHIN", 0.05)
         await one.stop()
         self.started.remove(one)
+
+
+class WithNodes(LocalCase):
+    """The adapter below ``Nodes``."""
+
+    async def test_dropped_and_asked_for_again(self) -> None:
+        """What was dropped while a worker did not read comes when it reads again: nothing lost, nothing twice."""
+        journal = RecordingJournal()
+        one, other = (Nodes(self.nodes.adapter(name), name, bytes(32), reactor, journal) for name in "ab")
+        got: list[int] = []
+        other.handle(NodeEvent, lambda peer, event: got.append(event.publication))
+        for node in (one, other):
+            await node.start()
+            self.addCleanup(node.stop)
+        while not (one.peers and other.peers):
+            await deferLater(reactor, 0.01, lambda: None)
+        backplane: Any = one.backplane
+        reading = other.backplane._peers["a"].socket  # type: ignore[attr-defined]
+        reactor.removeReader(reading)  # type: ignore[attr-defined]
+        for number in range(34):
+            one.send("b", NodeEvent("oro", "t", number, PackedPayload("json", bytes(1_000_000))))
+            await deferLater(reactor, 0, lambda: None)
+        self.assertGreater(backplane.dropped, 4)
+        reactor.addReader(reading)  # type: ignore[attr-defined]
+        while len(got) < 34:
+            await deferLater(reactor, 0.01, lambda: None)
+        await deferLater(reactor, 0.05, lambda: None)
+        self.assertEqual(got, list(range(34)))
+        self.assertEqual([note for note in journal.notes if note[0] == "backplane.gap"], [])
 
 
 class Sharing(LocalCase):
