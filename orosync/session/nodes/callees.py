@@ -161,7 +161,9 @@ class RealmCallees(RealmPart):
             self._filing.add(offer)
         if told.forced:
             self._taken_over(procedure, offer)
-        self._filing.file(procedure)
+            self._filing.file(procedure)
+        else:
+            self._filing.file_new(offer)
         self._compare(procedure, offer)
 
     def _taken_over(self, procedure: Procedure, offer: Offer) -> None:
@@ -272,9 +274,11 @@ class RealmCallees(RealmPart):
         return True, self.claims.since(procedure), self._nodes.node
 
     def _disagrees(self, procedure: Procedure, offer: Offer) -> bool:
+        if offer.superseded or offer.filed:
+            return False
         here = self._filing.here(procedure)
         both_inside = offer.told.inside and any(callee.inside for callee in here)
-        return bool(here) and not (offer.superseded or offer.filed or both_inside)
+        return bool(here) and not both_inside
 
     def _compare(self, procedure: Procedure, offer: Offer) -> None:
         """See which of two nodes keeps the procedure, if ``offer`` and this node's callees do not go together."""

@@ -7,10 +7,12 @@ one that another node has an older claim for is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 
 from orosync.backplane.nodes import Nodes
@@ -26,11 +28,17 @@ from orosync.wamp.uris import is_reserved
 LONGEST = 5.0
 """Seconds that a REGISTER waits for the engine."""
 
+REMEMBERED = 60.0
+"""Seconds after which a release has arrived, unless the engine has been away."""
+
 _AWAY = (
     "procedures cannot be registered at the moment: this node cannot reach what it shares with the others; try again"
 )
 _TAKEN = "the procedure is registered on another node already"
 _log = Logger()
+
+
+Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Procedure(NamedTuple):
@@ -68,7 +76,8 @@ class Claims:
         self._nodes = nodes
         self._callees = callees
         self._held: dict[Procedure, _Held] = {}
-        self._locks: dict[Procedure, DeferredLock] = {}
+        self._jobs: dict[Procedure, deque[tuple[Job, Deferred[None]]]] = {}
+        self._released: dict[Procedure, float] = {}
 
     def since(self, key: Procedure) -> float:
         """When this node claimed it, in seconds of the engine's clock; 0.0 if it has not."""
@@ -87,10 +96,10 @@ class Claims:
     ) -> Deferred[None] | None:
         """See RegistrationGate."""
         key = Procedure(procedure, match)
-        if key not in self._locks and self._is_decided_here(member, key, invoke, force):
+        if key not in self._jobs and self._is_decided_here(member, key, invoke, force):
             then()
             return None
-        return Deferred.fromCoroutine(self._register(member, key, invoke, force, then, refuse))
+        return self._queue(key, partial(self._register, member, key, invoke, force, then, refuse))
 
     def _is_decided_here(self, member: Member, key: Procedure, invoke: Invoke, force: bool) -> bool:
         if member.inside or is_reserved(key.uri):
@@ -113,7 +122,6 @@ class Claims:
         then: Callable[[], None],
         refuse: Callable[[RequestError], None],
     ) -> None:
-        lock = await self._locked(key)
         members = self._realm_context.realm.members
         try:
             if not self._is_decided_here(member, key, invoke, force):
@@ -123,20 +131,18 @@ class Claims:
         except RequestError as error:
             if members.get(member.session) is member:
                 refuse(error)
-        finally:
-            self._unlock(key, lock)
 
     async def _claim(self, key: Procedure, policy: str, force: bool) -> None:
         """RequestError PROCEDURE_ALREADY_EXISTS, UNAVAILABLE."""
         had = key in self._held
         try:
             if force and had:  # what takes over all others is the youngest claim
-                self._nodes.backplane.release(self._text(key))
+                self._release(key)
             claim = await self._ask(key, policy, 0.0, force)
         except (Unavailable, TimeoutError):
             self._realm_context.journal.count("register.refused", "engine_away")
             if not had:  # else it is made anew when the engine is back
-                self._nodes.backplane.release(self._text(key))  # it may have been granted all the same
+                self._release(key)  # it may have been granted all the same
             raise RequestError(uris.UNAVAILABLE, _AWAY) from None
         if claim.holder:
             raise RequestError(uris.PROCEDURE_ALREADY_EXISTS, _TAKEN)
@@ -155,9 +161,17 @@ class Claims:
 
     def settle(self, key: Procedure) -> None:
         """Clients of this node may be callees of it no more."""
-        if key in self._held and key not in self._locks and not self._callees.needs_claim(key):
+        if key in self._held and key not in self._jobs and not self._callees.needs_claim(key):
             del self._held[key]
-            self._nodes.backplane.release(self._text(key))
+            self._release(key)
+
+    def _release(self, key: Procedure) -> None:
+        """End the claim. Should that not arrive, it is repeated when the engine is back."""
+        now = self._realm_context.clock.seconds()
+        if self._nodes.available:
+            self._released = {one: when for one, when in self._released.items() if now - when < REMEMBERED}
+        self._released[key] = now
+        self._nodes.backplane.release(self._text(key))
 
     def taken(self, key: Procedure) -> None:
         """Another node has taken the procedure over."""
@@ -168,35 +182,49 @@ class Claims:
     def engine(self, back: bool) -> None:
         """The engine is back, or away."""
         if back:
+            for key in [one for one in self._released if one not in self._held and one not in self._jobs]:
+                self._release(key)
             for key in tuple(self._held):
                 self.renew(key)
 
     def renew(self, key: Procedure) -> None:
         """Claim a procedure that this node has anew, as old as it was."""
-        renewed = Deferred.fromCoroutine(self._renew(key))
+        renewed = self._queue(key, partial(self._renew, key))
         renewed.addErrback(lambda failure: _log.failure("a claim could not be renewed", failure=failure))
 
     async def _renew(self, key: Procedure) -> None:
-        lock = await self._locked(key)
+        held = self._held.get(key)
+        if held is None or not self._callees.needs_claim(key):
+            return
         try:
-            held = self._held.get(key)
-            if held is None or not self._callees.needs_claim(key):
-                return
             claim = await self._ask(key, held.policy, held.since)
-            if claim.holder and self._held.get(key) is held:
-                del self._held[key]
-                self._callees.lost(key)
         except (Unavailable, TimeoutError):
-            pass  # it is away again, and will be back
-        finally:
-            self._unlock(key, lock)
+            return  # it is away again, and will be back
+        if claim.holder and self._held.get(key) is held:
+            del self._held[key]
+            self._callees.lost(key)
 
-    async def _locked(self, key: Procedure) -> DeferredLock:
-        lock = self._locks.setdefault(key, DeferredLock())
-        await lock.acquire()
-        return lock
+    # -- one after the other, for each procedure
 
-    def _unlock(self, key: Procedure, lock: DeferredLock) -> None:
-        lock.release()  # who waits for it goes on at once
-        if not lock.locked and self._locks.pop(key, None) is not None:
-            self.settle(key)
+    def _queue(self, key: Procedure, job: Job) -> Deferred[None]:
+        """Have ``job`` done when those before it are done. Fires then."""
+        done: Deferred[None] = Deferred()
+        jobs = self._jobs.get(key)
+        if jobs is not None:
+            jobs.append((job, done))
+        else:
+            self._jobs[key] = jobs = deque([(job, done)])
+            Deferred.fromCoroutine(self._work(key, jobs))
+        return done
+
+    async def _work(self, key: Procedure, jobs: deque[tuple[Job, Deferred[None]]]) -> None:
+        while jobs:
+            job, done = jobs.popleft()
+            try:
+                await job()
+            except Exception:
+                done.errback()
+            else:
+                done.callback(None)
+        del self._jobs[key]
+        self.settle(key)

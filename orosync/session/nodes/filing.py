@@ -89,12 +89,21 @@ class Filing:
         registration = self._dealer.lookup(*procedure)
         return [] if registration is None else [one for one in registration.callees if not one.elsewhere]
 
+    def file_new(self, offer: Offer) -> None:
+        """As ``file``, after an offer has been added: one that goes together with what is filed changes nothing else,
+        however many there are."""
+        registration = self._dealer.lookup(*offer.procedure)
+        invoke = offer.told.invoke
+        if registration is None or registration.invoke != invoke or invoke == Invoke.SINGLE or offer.superseded:
+            self.file(offer.procedure)
+        else:
+            self.put_in(offer)
+
     def file(self, procedure: Procedure) -> None:
         """Have the dealer know the callees that go together, and no others."""
         wanted = self._wanted(procedure)
-        for offer in self.of(procedure):
-            if offer not in wanted:
-                self.put_aside(offer)
+        for offer in set(self.of(procedure)).difference(wanted):
+            self.put_aside(offer)
         for offer in wanted:
             self.put_in(offer)
 

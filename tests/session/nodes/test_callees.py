@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from orosync.errors import RequestError
@@ -55,6 +56,20 @@ class Told(CalleeCase):
             self.assertEqual(list(node.dealer), [])
             self.assertEqual([dict(node.callees._filing._offers), node.callees._own], [{}, {}])
         self.assertEqual([bool(one) for one in self.c.callees._callees.values()], [False])
+
+    def test_many(self) -> None:
+        """A thousand callees of one procedure are told to a node that joins in a moment."""
+        clients = [self.a.client() for _ in range(1000)]
+        for client in clients:
+            client.say([64, 1, {"invoke": "roundrobin"}, "a.procedure"])
+        self.settle()
+        began = time.process_time()
+        newcomer = Node(self.engine, "d", self.clock)
+        self.settle(1)
+        registration = newcomer.dealer.lookup("a.procedure")
+        assert registration is not None
+        self.assertEqual(len(registration.callees), 1000)
+        self.assertLess(time.process_time() - began, 2.0)
 
     def test_not_without_a_client(self) -> None:
         """What orosync registers for its own purposes is each node's own: others are not told."""

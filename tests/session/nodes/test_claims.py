@@ -179,6 +179,17 @@ class EngineAway(ClaimCase):
         self.assertEqual(errors(client.heard()), [uris.UNAVAILABLE])
         self.assertEqual(self.holders(), [])
 
+    def test_released_while_away(self) -> None:
+        """A callee that goes while the engine is away for a moment: another node may register its procedure then."""
+        callee = self.callee(self.a)
+        self.engine.go_away()
+        callee.session.closed(True, 1000, "")
+        self.settle(2)
+        self.engine.come_back()
+        self.settle(2)
+        self.assertEqual(self.holders(), [])
+        self.assertEqual(self.register(self.b.client()), "")
+
     def test_claimed_anew(self) -> None:
         """An engine that has forgotten everything knows the claims again when it is back, as old as they were."""
         self.callee(self.a)
