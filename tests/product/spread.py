@@ -37,7 +37,7 @@ secret = file:{state}/backplane
 
 HAPROXY = """
 global
-    maxconn 10000
+    maxconn 2000
 defaults
     mode tcp
     balance roundrobin
@@ -74,7 +74,7 @@ class Nodes:
         try:
             for number, child in enumerate(self.children):
                 for ports in balanced.values():
-                    child.wait_for_port(ports[number])
+                    child.wait_for_port(ports[number], 60.0)
             self._haproxy = _haproxy(state, balanced)
         except BaseException:
             self._end_children()
