@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.product import spread
 from tests.product.clients import Client, Refused
 from tests.product.running_router import RunningRouter
 
@@ -92,7 +93,8 @@ def router() -> RunningRouter:
 def libraries() -> dict[Way, Client]:
     """All clients, joined."""
     port = router().public
-    urls = {"ws": router().url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{port}/lp"}
+    polled = router().child.port_of_one(port) if spread.SPREAD == "redis" else port
+    urls = {"ws": router().url(), "rs": f"rs://127.0.0.1:{port}", "lp": f"http://127.0.0.1:{polled}/lp"}
 
     def start(way: Way) -> Client:
         client = Client(way[0], urls[way[2]], serializer=way[1], realm="libraries")

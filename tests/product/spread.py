@@ -65,7 +65,7 @@ class Nodes:
         self._redis.start()
         (state / "redis").write_text(f"redis://127.0.0.1:{self._redis.port}/0\n")
         (state / "backplane").write_text(secrets.token_hex(32) + "\n")
-        balanced = {int(port): [free_port() for _ in range(NODES)] for port in ENDPOINT.findall(text)}
+        self._balanced = balanced = {int(port): [free_port() for _ in range(NODES)] for port in ENDPOINT.findall(text)}
         self.children: list[Child] = []
         for number in range(NODES):
             one = state / f"node-{number + 1}.ini"
@@ -80,6 +80,10 @@ class Nodes:
             self._end_children()
             raise
         self.process = self.children[0].process
+
+    def port_of_one(self, port: int) -> int:
+        """That of a node for a balanced ``port``: the requests of a long-poll client must come to the same one."""
+        return self._balanced[port][0]
 
     @property
     def output(self) -> str:
