@@ -70,7 +70,7 @@ def run(module: str, kind: str) -> str:
     """What became of a module: "12 passed", or what failed, whose output is left in .cache/nodes."""
     began = time.monotonic()
     name = module if "." in module else f"tests.product.{module}"
-    command = [sys.executable, "-m", "twisted.trial", f"--temp-directory=_trial_temp_nodes_{kind or 'one'}", name]
+    command = [sys.executable, "-m", "twisted.trial", f"--temp-directory=_trial_temp_nodes_{os.getpid()}", name]
     done = subprocess.run(
         command,
         cwd=TREE,
