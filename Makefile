@@ -59,7 +59,7 @@ attack: $(INSTALLED) .cache/test-tools bench/flood
 	$(BIN)/python bench/attack.py $(ATTACK)
 
 bench/flood: bench/flood.c
-	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev openssl:openssl
+	tools/debian.sh gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev openssl:openssl
 	gcc -O2 -Wall -Wextra -Werror -o $@ $< -lssl -lcrypto
 
 bench-rules: $(INSTALLED)
@@ -83,7 +83,7 @@ faults: $(INSTALLED) .cache/test-tools
 	$(BIN)/python -m tests.faults $(FAULTS)
 
 bench: $(INSTALLED)
-	tools/debian.sh gcc:gcc /usr/include/openssl/ssl.h:libssl-dev
+	tools/debian.sh gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" bench/run.sh
 
 fuzz: $(INSTALLED)

@@ -10,7 +10,7 @@ tools/debian.sh "$1:postgresql" mariadbd:mariadb-server-core mariadb:mariadb-cli
 tools/debian.sh redis-server:redis-server redis-sentinel:redis-sentinel faketime:faketime
 
 tools/debian.sh git:git php:php-cli nginx:nginx-light haproxy:haproxy ip:iproute2 chromium:chromium chromedriver:chromium-driver openssl:openssl \
-    node:nodejs npm:npm gcc:gcc /usr/include/openssl/ssl.h:libssl-dev systemd-analyze:systemd
+    node:nodejs npm:npm gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev systemd-analyze:systemd
 tools/debian.sh promtool:prometheus
 tools/debian.sh zsh:zsh fish:fish mandoc:mandoc
 

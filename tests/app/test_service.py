@@ -314,7 +314,7 @@ class StartTests(SynchronousTestCase):
             text = OPEN.format(one="", more=more).replace("tcp:0:", f"tcp:{number}:")
             (path / "router.ini").write_text(text)
             with start(path / "router.ini") as child:
-                self.assertEqual(child.process.wait(20), 1, child.output)
+                self.assertEqual(child.process.wait(60), 1, child.output)
         told = [line for line in child.output.splitlines() if "cannot listen" in line]
         self.assertEqual(len(told), 2, child.output)
         self.assertIn(

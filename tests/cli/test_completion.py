@@ -85,23 +85,25 @@ class Scripts(SynchronousTestCase):
             os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "PS1": "> "})
         try:
             self.typed(
-                terminal, f"autoload -U compinit; compinit -u -D; unsetopt zle_bracketed_paste; source {script}\n"
+                terminal,
+                f"autoload -U compinit; compinit -u -D; unsetopt zle_bracketed_paste; source {script}; print rea''dy\n",
+                "\nready\n",
             )
             for begun, words in (("ki", "kick"), ("maintenance of", "maintenance off"),
                                  ("sessions --sort q", "sessions --sort queued"),
                                  ("maintenance on --y", "maintenance on --yes")):  # fmt: skip
-                self.typed(terminal, f"orosync {begun}\t")
-                self.assertIn(f"\norosync {words}\n", self.typed(terminal, "\x01print -r -- \n"))
+                self.typed(terminal, f"orosync {begun}\t\x01print -r -- \n", f"\norosync {words}\n")
         finally:
             os.close(terminal)
             os.waitpid(child, 0)
 
-    def typed(self, terminal, text):
-        """What the terminal shows after ``text``, once nothing more comes."""
+    def typed(self, terminal, text, wanted):
+        """Type ``text``, and wait until the terminal shows ``wanted``; control sequences are left out of that."""
         os.write(terminal, text.encode())
-        shown, end = b"", time.monotonic() + 20
-        while time.monotonic() < end:
-            if not select.select([terminal], [], [], 1.0 if shown else 5.0)[0]:
-                break
+        shown, end = b"", time.monotonic() + 30
+        while (left := end - time.monotonic()) > 0 and select.select([terminal], [], [], left)[0]:
             shown += os.read(terminal, 4096)
-        return re.sub(r"\x08|\r|\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
+            plain = re.sub(r"\x08|\r|\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
+            if wanted in plain:
+                return
+        self.fail(f"{wanted!r} does not come after {text!r}, but {shown!r}")

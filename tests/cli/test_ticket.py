@@ -19,14 +19,14 @@ class MakeTests(CommandCase):
         made = self.out
         self.assertEqual((self.err, made.count("\n")), ("", 1))
         self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 0)
-        self.assertRegex(self.out, r"^OK: user 'anna' \(id 1\), role user, made [01] s ago\n$")
+        self.assertRegex(self.out, r"^OK: user 'anna' \(id 1\), role user, made [0-9] s ago\n$")
 
     async def test_back_end(self):
         """The back end's ticket, judged at the place where it is welcome; where none is, that is said."""
         self.assertEqual(await self.orosync("ticket", "make", "--back-end", "--authenticator", "tickets"), 0)
         made = self.out
         self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 0)
-        self.assertRegex(self.out, r"^OK: the back end, role backend, made [01] s ago\n$")
+        self.assertRegex(self.out, r"^OK: the back end, role backend, made [0-9] s ago\n$")
         self.configure("publisher_from = loopback\n", "")
         self.assertEqual(await self.orosync("ticket", "verify", stdin=made), 1)
         self.assertIn("refused (no_publish_right)", self.out)
