@@ -80,15 +80,9 @@ class Serving(WorkersCase):
             client = RawClient(url, "wamp")
             self.clients.append(client)
             self.assertEqual(client.read()[0], 0)
-        clients = wait_for(
-            lambda: (
-                (counts := [one["clients"] for one in self.status()["workers"]])
-                if sum(one["clients"] for one in self.status()["workers"]) == 22
-                else None
-            )
-        )
-        self.assertEqual(len(clients), 2)
-        self.assertGreater(min(clients), 0)
+        found = wait_for(self.counted(22))
+        self.assertEqual(len(found), 2)
+        self.assertGreater(min(one["clients"] for one in found), 0)
         rows = self.ask("sessions")
         self.assertEqual(len(rows), 22)
         self.assertEqual([row["user"] for row in rows if row["protocol"] == "v1"], ["anna", "ben"])
@@ -96,6 +90,38 @@ class Serving(WorkersCase):
         status = self.ask("status")
         joined = sum(value for _, value in status["metrics"]["sessions"])
         self.assertEqual(joined, 22)
+
+    def test_events_reach_the_clients_of_both(self) -> None:
+        """Whoever publishes: a client, PHP, or an administrator."""
+        clients = self.connect(8)
+        for client in clients:
+            client.send([32, 1, {}, "com.topic"])
+            self.assertEqual(client.read()[0], 33)
+        pages = [RawClient(self.router.url("anna"), "wamp") for _ in range(8)]
+        self.clients += pages
+        for page in pages:
+            self.assertEqual(page.read()[0], 0)
+            page.send([5, "oro/data/update"])
+        self.assertGreater(min(one["clients"] for one in wait_for(self.counted(16))), 0)
+        time.sleep(0.5)
+        clients[0].send([16, 2, {"exclude_me": False}, "com.topic", [7]])
+        for client in clients:
+            self.assertEqual(client.read()[4], [7])
+        self.assertEqual(self.ask("publish", realm="open", topic="com.topic", args=[8])["sessions"], 8)
+        for client in clients:
+            self.assertEqual(client.read()[4], [8])
+        self.router.publish(payload=["9"])
+        for page in pages:
+            self.assertEqual(page.read()[1], "oro/data/update")
+
+    def counted(self, clients: int) -> Any:
+        """Gives the rows of the workers once they have so many clients together."""
+
+        def look() -> Any:
+            rows = self.status()["workers"]
+            return rows if sum(one["clients"] for one in rows) == clients else None
+
+        return look
 
     def test_kick(self) -> None:
         """Whichever worker a session is in."""
