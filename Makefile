@@ -1,5 +1,5 @@
 # Each target installs what it needs; this is done once.
-#   make run     the demonstration on http://127.0.0.1:8442/ and https://127.0.0.1:8443/ (etc/router.ini)
+#   make run     the demonstration on http://127.0.0.1:8442/ and https://127.0.0.1:8443/ (etc/router.ini); WORKERS=2: with two workers
 #   make unit    the tests that need no database, browser or other program, in less than 4 minutes
 #   make test    all tests, in one process per core; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict
@@ -20,6 +20,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
+WORKERS ?=
 BARE ?=
 UNITS ?=
 NODES ?=
@@ -29,7 +30,7 @@ TESTS ?= tests
 .PHONY: run unit test style types bench bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
 
 run: $(RUNNABLE)
-	@tools/demonstration.sh $(VENV)
+	@tools/demonstration.sh $(VENV) $(WORKERS)
 
 # What needs PHP, Node, a database, a browser, another router, systemd or a compiler; `make unit` runs the rest.
 PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_files.py tests/identity/sessions/test_pdo.py \

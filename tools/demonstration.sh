@@ -1,10 +1,17 @@
 #!/bin/sh
-# demonstration.sh DIRECTORY: runs the demonstration, with the virtual environment there, until Ctrl-C, SIGTERM or the end of the terminal.
+# demonstration.sh DIRECTORY [WORKERS]: runs the demonstration, with the virtual environment there, until Ctrl-C, SIGTERM or the end of the
+# terminal; with several WORKERS its configuration is .cache/workers.ini.
 # Its exit code is then 0, so that make has nothing to report.
 set -u
 cd "$(dirname "$0")/.."
 
-"$1/bin/twistd" --nodaemon --pidfile= orosync --config etc/router.ini &
+config=etc/router.ini
+if [ -n "${2-}" ]; then
+    config=.cache/workers.ini
+    mkdir -p .cache
+    sed "s/^demo = yes$/&\nworkers = $2/" etc/router.ini > "$config"
+fi
+"$1/bin/twistd" --nodaemon --pidfile= orosync --config "$config" &
 router=$!
 asked=
 trap 'asked=yes' INT # the terminal sends it to the router too

@@ -16,7 +16,7 @@ from orosync.errors import ConfigError
 from orosync.model import ConnectionPolicy
 from orosync.transport.factories import SCHEMES
 from orosync.transport.message_rates import Allowance
-from orosync.transport.settings import BackEndSign, ListenerSettings
+from orosync.transport.settings import BackEndSign, ListenerSettings, OtherWorkers
 from orosync.transport.tls import ReloadingCredentials, self_signed
 
 
@@ -68,9 +68,10 @@ def settings_of(
     web: IResource | None,
     back_end: BackEndSign | None = None,
     healthy: Callable[[], bool] = lambda: True,
+    workers: OtherWorkers | None = None,
 ) -> ListenerSettings:
     """The settings of a listener; ``web`` answers its plain HTTP requests, ``back_end`` knows the back end's, and
-    ``healthy`` answers health checks."""
+    ``healthy`` answers health checks; ``workers`` are the others that serve it."""
     return ListenerSettings(
         name=section.name,
         path=section.path,
@@ -96,6 +97,7 @@ def settings_of(
         health=section.health,
         healthy=healthy,
         longpoll=section.longpoll,
+        workers=workers,
         body_limit=section.message_limit,
         deflate=section.compression == "deflate",
         web=web,

@@ -41,6 +41,7 @@ from orosync.app.summary import Summary
 from orosync.config import Configuration
 from orosync.config.listen import ListenSection
 from orosync.demo.application import DemoApplication
+from orosync.demo.endpoints import Endpoints, HttpAnswer, HttpCall
 from orosync.demo.loopback import LoopbackOnly
 from orosync.errors import ConfigError
 from orosync.identity.ticket_verifier import ListenerBackEnd
@@ -57,15 +58,17 @@ from orosync.session.timers import Deadlines
 from orosync.transport.accepting import accept_few
 from orosync.transport.factories import FACTORIES
 from orosync.transport.listener import ListenerFactory
+from orosync.transport.longpoll_relay import RelayedPoll
 from orosync.transport.message_rates import MessageRates
 from orosync.transport.read_turns import ReadTurns
+from orosync.transport.settings import OtherWorkers
 from orosync.transport.static_pages import StaticPages
 from orosync.transport.tls import secured
 from orosync.transport.write_queue import WriteScheduler
 from orosync.uplink.uplink import Uplink
 
 
-class WorkerPlace(Protocol):
+class WorkerPlace(OtherWorkers, Protocol):
     """What a router has in the process of a worker (``app.worker``). ``first``: it tells what all workers find, and has
     the embedded components and uplinks; with ``waits`` it starts them when ``lead`` is called. The last
     three methods are called when it serves, when it cannot, and when it admits no further client."""
@@ -85,6 +88,8 @@ class WorkerPlace(Protocol):
         secure: Callable[[IStreamServerEndpoint], IStreamServerEndpoint],
         opened: Callable[[IListeningPort], None],
     ) -> bool: ...
+
+    def ask_demo(self, call: HttpCall) -> Deferred[HttpAnswer]: ...
 
     def ready(self) -> None: ...
 
@@ -191,7 +196,12 @@ class RouterService(MultiService):
             return None
         secret = next((one.secret.value for one in configuration.authenticators.values() if hasattr(one, "secret")), "")
         oro = container.realms[configuration.notifications.realm]
-        return DemoApplication(LocalMember(oro), container.demo_users, secret, container.reactor, container.now)
+        endpoints = Endpoints(LocalMember(oro), container.demo_users, secret, container.reactor, container.now)
+        self.demo_answer = endpoints.answer
+        if self._worker is not None and not self._worker.first:
+            # What is saved in the demonstration is in one process.
+            return DemoApplication(self._worker.ask_demo)
+        return DemoApplication(endpoints.answer)
 
     def _factory(self, section: ListenSection) -> ListenerFactory:
         container = self._container
@@ -228,7 +238,7 @@ class RouterService(MultiService):
         if section.publisher or section.publisher_from:
             back_end = ListenerBackEnd(container.publisher_right, section.name, alone=section.publisher)
         web = self._pages.get(section.name, self._demo)
-        settings = settings_of(section, web, back_end, lambda: self._monitoring.ready())
+        settings = settings_of(section, web, back_end, lambda: self._monitoring.ready(), self._worker)
         return factory(
             settings, front, container.journal, container.reactor, self._scheduler, self._turns, container.now
         )
@@ -332,6 +342,11 @@ class RouterService(MultiService):
     def health(self) -> dict[str, Any]:
         """See ops.health.Report.words."""
         return self._monitoring.health.report().words()
+
+    def relayed(self, listener: str, name: str, verb: str, body: bytes) -> RelayedPoll | None:
+        """A request of long-poll that another worker has received; None where the listener has no long-poll."""
+        factory = self._factories.get(listener)
+        return None if factory is None or factory.relayed is None else factory.relayed(name, verb, body)
 
     def other_nodes(self) -> list[dict[str, Any]]:
         """A NodeRow each."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
@@ -31,11 +32,14 @@ from orosync.app.worker_settings import WorkerSettings
 from orosync.backplane.channel import ProcessChannel
 from orosync.backplane.local import LocalBackplane
 from orosync.config import Configuration, load
+from orosync.demo.endpoints import HttpAnswer, HttpCall
 from orosync.errors import ConfigError, NotDone
 from orosync.ops.answers import plain
 from orosync.ops.control import Rejected, StreamingVerb, Verb
 from orosync.ops.relayed_log import relay
 from orosync.transport.accepting import accept_few
+from orosync.transport.longpoll_relay import RelayedPoll
+from orosync.transport.settings import PollAnswer
 
 CHANNEL = 3
 """The descriptor."""
@@ -66,6 +70,7 @@ class ServingWorker:
         self._serving: dict[str, Callable[[int], IListeningPort]] = {}
         self._covering: dict[tuple[int, str], IListeningPort] = {}
         self._watching: dict[int, Callable[[], None]] = {}
+        self._polls: dict[tuple[str, int], RelayedPoll] = {}
         self._router: RouterService | None = None
         self._stopped = False
         self._muted = False
@@ -78,6 +83,9 @@ class ServingWorker:
         channel.on("worker.uncover", self._uncover)
         channel.on("worker.lead", self._lead)
         channel.on("worker.unwatch", self._unwatch)
+        channel.on("worker.poll_gone", self._poll_gone)
+        channel.on_question("worker.poll", self._poll)
+        channel.on_question("worker.demo", self._demo)
         channel.on_question("worker.resign", self._resign)
         channel.on_question("worker.reload", self._reload)
         channel.on_question("worker.verb", self._verb)
@@ -126,6 +134,28 @@ class ServingWorker:
         opened(adopt(own))
         self._serving[name] = adopt
         return True
+
+    @property
+    def number(self) -> str:
+        """What the names of this worker's transports begin with."""
+        assert self._settings is not None
+        return self._settings.node.rpartition("/")[2]
+
+    def poll(self, worker: str, key: int, listener: str, name: str, verb: str, body: bytes) -> Deferred[Any]:
+        """See transport.settings.OtherWorkers."""
+        return self._ask_other(worker, "worker.poll", self.number, key, listener, name, verb, body)
+
+    def poll_gone(self, worker: str, key: int) -> None:
+        """See transport.settings.OtherWorkers."""
+        self.channel.send("worker.tell_other", worker, "worker.poll_gone", [self.number, key])
+
+    def ask_demo(self, call: HttpCall) -> Deferred[HttpAnswer]:
+        """The answer of the first worker's demonstration."""
+        return self._ask_other("", "worker.demo", attrs.asdict(call)).addCallback(lambda found: HttpAnswer(**found))
+
+    def _ask_other(self, worker: str, name: str, *fields: Any) -> Deferred[Any]:
+        """Ask the worker of that number, "" for the first."""
+        return self.channel.ask("worker.ask_other", worker, name, list(fields))
 
     def ready(self) -> None:
         """In service."""
@@ -230,6 +260,29 @@ class ServingWorker:
     def _metrics(self) -> Deferred[Any]:
         assert self._router is not None
         return self._router.snapshot()
+
+    def _poll(self, asker: str, key: int, listener: str, name: str, verb: str, body: bytes) -> Any:
+        """A request that another worker has received."""
+        assert self._router is not None
+        poll = self._router.relayed(listener, name, verb, body)
+        if poll is None:
+            return 404, b"", False
+        self._polls[asker, key] = poll
+
+        def answered(answer: PollAnswer) -> PollAnswer:
+            self._polls.pop((asker, key), None)
+            return answer
+
+        return poll.answered.addCallback(answered)
+
+    def _poll_gone(self, asker: str, key: int) -> None:
+        poll = self._polls.pop((asker, key), None)
+        if poll is not None:
+            poll.gone()
+
+    def _demo(self, call: dict[str, Any]) -> Any:
+        assert self._router is not None
+        return attrs.asdict(self._router.demo_answer(HttpCall(**call)))
 
     def _nodes(self) -> Any:
         assert self._router is not None

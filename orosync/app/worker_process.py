@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from orosync.app.worker_settings import WorkerSettings
 from orosync.backplane.channel import ProcessChannel, connect, pair
-from orosync.errors import NotDone
+from orosync.errors import ChannelLost, NotDone
 from orosync.ops.relayed_log import RelayedEvent, log_event
 
 MODULE = "orosync.taps.worker"
@@ -47,8 +47,9 @@ class WorkerState(Enum):
 
 
 class WorkerOwner(Protocol):
-    """Who is told of a worker's life: that it serves, that it goes on after a silence, that it admits no further
-    client, and that it has ended, in which ``state``, with a reason code and words."""
+    """Who knows all workers by the numbers in their names, and is told of a worker's life: that it serves, that it goes
+    on after a silence, that it admits no further client, and that it has ended, in which ``state``, with a reason code
+    and words."""
 
     def served(self, worker: WorkerProcess) -> None: ...
 
@@ -57,6 +58,8 @@ class WorkerOwner(Protocol):
     def leaves(self, worker: WorkerProcess) -> None: ...
 
     def ended(self, worker: WorkerProcess, state: WorkerState, code: str, words: str) -> None: ...
+
+    def find(self, number: str) -> WorkerProcess | None: ...
 
 
 class WorkerProcess(ProcessProtocol):
@@ -86,6 +89,8 @@ class WorkerProcess(ProcessProtocol):
         channel.on("worker.draining", self._draining)
         channel.on("worker.refused", self._refused)
         channel.on("worker.log", self._log)
+        channel.on("worker.tell_other", self._tell_other)
+        channel.on_question("worker.ask_other", self._ask_other)
         channel.on("worker.line", self._line)
         channel.on("worker.over", self._over)
 
@@ -190,6 +195,23 @@ class WorkerProcess(ProcessProtocol):
         """It has ended, or cannot be talked to."""
         if self.state is not WorkerState.ENDED and self._kill is None:
             self._kill = self._reactor.callLater(UNTALKABLE, self.kill, f"its channel has ended: {reason}")
+
+    def _ask_other(self, number: str, name: str, fields: list[Any]) -> Deferred[Any]:
+        """It asks another worker: of that number, or the first one."""
+        other = self._owner.find(number)
+        if other is None:
+            raise NotDone("there is no such worker")
+
+        def gone(failure: Failure) -> None:
+            failure.trap(ChannelLost)
+            raise NotDone(failure.getErrorMessage())
+
+        return other.channel.ask(name, *fields).addErrback(gone)
+
+    def _tell_other(self, number: str, name: str, fields: list[Any]) -> None:
+        other = self._owner.find(number)
+        if other is not None:
+            other.channel.send(name, *fields)
 
     # -- its end
 

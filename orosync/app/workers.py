@@ -218,6 +218,13 @@ class Workers:
         if place.successor is None:
             place.again = self._reactor.callLater(pause, self._spawn, place)
 
+    def find(self, number: str) -> WorkerProcess | None:
+        """See WorkerOwner; "" is the one with what exists once."""
+        serving = self.serving
+        if not number:
+            return serving[0] if serving and serving[0].place == 0 else None
+        return next((one for one in serving if one.node.rpartition("/")[2] == number), None)
+
     # -- sockets of places without a worker
 
     def _cover(self, place: _Place) -> None:

@@ -6,39 +6,26 @@ Every path below it passes the loopback rule first, also what is mounted with ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from orosync.clocks import Now
-from orosync.demo.endpoints import Endpoints, HttpAnswer, HttpCall, Problem, protective_headers
+from orosync.demo.endpoints import HttpAnswer, HttpCall, Problem, protective_headers
 from orosync.demo.loopback import refusal
-from orosync.interfaces import IPublisher
-from orosync.model import User
+from orosync.ops.site import answer_later
 
 
 class DemoApplication(Resource):
-    """The root of the demonstration's Site.
+    """The root of the demonstration's Site. ``answer`` is ``Endpoints.answer``, of this process or another one.
 
-    ``publisher`` publishes into the realm that the page's WebSocket joins; ``users`` can be chosen on the page;
-    ``secret`` is what the realm's ticket authenticator checks with; sessions last by ``clock``, ``now`` tells the time
-    of day.
     ``putChild(b"ws", resource)`` mounts the WebSocket that the page connects to.
     """
 
-    def __init__(
-        self,
-        publisher: IPublisher,
-        users: Iterable[User] | Mapping[Any, User],
-        secret: str,
-        clock: IReactorTime,
-        now: Now,
-    ) -> None:
+    def __init__(self, answer: Callable[[HttpCall], HttpAnswer | Deferred[HttpAnswer]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._endpoints = Endpoints(publisher, users, secret, clock, now)
+        self._answer = answer
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         """The loopback rule, then what was mounted at ``path``, else the endpoints."""
@@ -48,7 +35,7 @@ class DemoApplication(Resource):
         mounted: IResource | None = self.children.get(path)
         if mounted is not None:
             return mounted
-        return _Leaf(self._endpoints.answer(_call(request)))
+        return _Leaf(self._answer(_call(request)))
 
 
 class _Leaf(Resource):
@@ -56,24 +43,30 @@ class _Leaf(Resource):
 
     isLeaf = True
 
-    def __init__(self, answer: HttpAnswer) -> None:
+    def __init__(self, answer: HttpAnswer | Deferred[HttpAnswer]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._answer = answer
 
-    def render(self, request: Request) -> bytes:
-        answer = self._answer
-        request.setResponseCode(answer.status)
-        host = request.requestHeaders.getRawHeaders("host", [None])[0]
-        protection = protective_headers(host, bool(request.isSecure()))
-        for name, value in {**protection, **answer.headers, "Content-Type": answer.content_type}.items():
-            request.setHeader(name.encode("ascii"), value.encode("ascii"))
-        for cookie in answer.cookies:
-            request.responseHeaders.addRawHeader(b"set-cookie", cookie.encode("ascii"))
-        if request.method != b"HEAD":
-            return answer.body
-        # Twisted would log the address of a HEAD request that is given a body.
-        request.setHeader(b"content-length", b"%d" % len(answer.body))
-        return b""
+    def render(self, request: Request) -> bytes | int:
+        if isinstance(self._answer, HttpAnswer):
+            return _rendered(request, self._answer)
+        answer = self._answer.addErrback(lambda _: Problem(503, "Try again in a moment.").answer())
+        return answer_later(request, answer.addCallback(lambda found: _rendered(request, found)), lambda _: b"")
+
+
+def _rendered(request: Request, answer: HttpAnswer) -> bytes:
+    request.setResponseCode(answer.status)
+    host = request.requestHeaders.getRawHeaders("host", [None])[0]
+    protection = protective_headers(host, bool(request.isSecure()))
+    for name, value in {**protection, **answer.headers, "Content-Type": answer.content_type}.items():
+        request.setHeader(name.encode("ascii"), value.encode("ascii"))
+    for cookie in answer.cookies:
+        request.responseHeaders.addRawHeader(b"set-cookie", cookie.encode("ascii"))
+    if request.method != b"HEAD":
+        return answer.body
+    # Twisted would log the address of a HEAD request that is given a body.
+    request.setHeader(b"content-length", b"%d" % len(answer.body))
+    return b""
 
 
 def _call(request: Request) -> HttpCall:

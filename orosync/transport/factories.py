@@ -45,6 +45,7 @@ def websocket_class(listener: ListenerFactory) -> type[WebSocketConnection]:
     longpoll = None if settings.longpoll is None else LongPoll(listener, settings.longpoll)
     if longpoll is not None:
         listener.longpoll = longpoll.connections
+        listener.relayed = longpoll.relayed
     site = bounded_site(settings.web, listener.clock, longpoll, settings.body_limit, listener.turns, listener.responses)
     return listener.connection_class(
         WebSocketConnection,

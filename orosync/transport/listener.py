@@ -17,7 +17,7 @@ From accept to handshake a connection passes, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -31,6 +31,7 @@ from orosync.transport.admission import ConnectionLimit, Place, PlaceAnswer
 from orosync.transport.connection import Connection
 from orosync.transport.http_responses import HttpResponses
 from orosync.transport.longpoll_connection import LongPollConnection
+from orosync.transport.longpoll_relay import RelayedPoll
 from orosync.transport.proxy_protocol import ProxyHeaderReader
 from orosync.transport.read_turns import ReadTurns
 from orosync.transport.settings import ListenerSettings
@@ -88,6 +89,8 @@ class ListenerFactory(Factory):
             clock, settings.tick, settings.send_timeout, Connection.drained, Connection.progress, Connection.stalled
         )
         self.longpoll: Iterable[LongPollConnection] = ()
+        self.relayed: Callable[[str, str, bytes], RelayedPoll] | None = None
+        """See LongPoll."""
         self._shared = {
             "settings": settings,
             "host": host,

@@ -28,6 +28,7 @@ from orosync.transport.http_request import SINGLE, BadRequest, HttpRequest, conn
 from orosync.transport.http_responses import PHRASES, RETRY_AFTER
 from orosync.transport.listener import ListenerFactory
 from orosync.transport.longpoll_connection import LongPollConnection, LongPollContext
+from orosync.transport.longpoll_relay import Poll, PollRelay, RelayedPoll
 from orosync.transport.tls import connection_of
 
 _HEADERS = {
@@ -129,7 +130,7 @@ WAIT = 10.0
 PROTOCOLS = tuple(f"wamp.2.{format}{batched}" for format in ("json", "msgpack", "cbor") for batched in ("", ".batched"))
 """The subprotocols of this transport. It is not defined for WAMP v1."""
 
-Verb = Callable[["LongPoll", LongPollConnection, PollRequest, bytes], None]
+Verb = Callable[["LongPoll", LongPollConnection, Poll, bytes], None]
 
 
 class LongPoll(Resource):
@@ -145,6 +146,8 @@ class LongPoll(Resource):
         self._context = LongPollContext(listener, min(WAIT, listener.settings.ping_interval))
         self._links: dict[str, LongPollConnection] = {}
         self.connections = self._links.values()
+        workers = listener.settings.workers
+        self._relay = None if workers is None else PollRelay(workers, listener.settings.name)
 
     def serves(self, path: str) -> bool:
         """Whether a path belongs to this resource."""
@@ -152,16 +155,24 @@ class LongPoll(Resource):
 
     def vouch(self, path: str, place: Place | None) -> None:
         """See http_site.Branch: ``path`` holds the name of the client's transport."""
-        link = self._links.get(path[len(self._base) :].partition("/")[0])
+        name = self._name_in(path)
+        link = self._links.get(name)
         if link is not None:
             link.vouch(place)
+        elif self._relay is not None:
+            self._relay.vouch(name, place)
+
+    def _name_in(self, path: str) -> str:
+        return path[len(self._base) :].partition("/")[0]
 
     def body_limit(self, path: str) -> int:
         """Bytes that the body of a request for ``path`` may have: the message limit of the client that the path
         names."""
-        link = self._links.get(path[len(self._base) :].partition("/")[0])
-        limit = UNAUTHENTICATED_MESSAGE_LIMIT if link is None else link.message_limit
-        return min(limit, self._listener.settings.body_limit)
+        name, most = self._name_in(path), self._listener.settings.body_limit
+        link = self._links.get(name)
+        if link is None and self._relay is not None and self._relay.serves(name):
+            return most  # the transport's worker knows its limit
+        return min(UNAUTHENTICATED_MESSAGE_LIMIT if link is None else link.message_limit, most)
 
     def render(self, request: server.Request) -> int:
         """Called for every request, which is answered here or later."""
@@ -194,11 +205,26 @@ class LongPoll(Resource):
             self._open(poll, facts)
         else:
             link, act = self._links.get(name), _VERBS.get(verb)
-            if link is None or act is None:
+            if act is None:
                 poll.answer(404)
+            elif link is None:
+                if self._relay is not None and self._relay.serves(name):
+                    self._relay.relay(poll, name, verb, body_of(request))
+                else:
+                    poll.answer(404)
             else:
                 act(self, link, poll, body_of(request))
         return server.NOT_DONE_YET
+
+    def relayed(self, name: str, verb: str, body: bytes) -> RelayedPoll:
+        """A request that another worker has received."""
+        link, act = self._links.get(name), _VERBS.get(verb)
+        poll = RelayedPoll(lambda: link is not None and link.authenticated)
+        if link is None or act is None:
+            poll.answer(404)
+        else:
+            act(self, link, poll, body)
+        return poll
 
     # -- opening
 
@@ -233,6 +259,8 @@ class LongPoll(Resource):
         link = LongPollConnection(self._context, facts, admission.session, batched, binary)
         link.place = place
         name = secrets.token_urlsafe(24)
+        if self._relay is not None:
+            name = self._relay.named(name)
         self._links[name] = link
 
         def left() -> None:
@@ -261,13 +289,13 @@ class LongPoll(Resource):
 
     # -- an open transport
 
-    def _receive(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
+    def _receive(self, link: LongPollConnection, poll: Poll, body: bytes) -> None:
         link.receive(poll)
 
-    def _send(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
+    def _send(self, link: LongPollConnection, poll: Poll, body: bytes) -> None:
         link.sent(body, poll)
 
-    def _close(self, link: LongPollConnection, poll: PollRequest, body: bytes) -> None:
+    def _close(self, link: LongPollConnection, poll: Poll, body: bytes) -> None:
         link.leave()
         poll.answer(204)
 

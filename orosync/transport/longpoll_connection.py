@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -19,6 +19,7 @@ from orosync.transport.admission import Place
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.frames import is_utf8
+from orosync.transport.longpoll_relay import JoinedConnections, Poll
 from orosync.transport.message_rates import NO_LIMIT, TokenBucket
 from orosync.transport.read_turns import LEAST, ReadTurns, TurnTaker
 from orosync.transport.timers import Timed, TimerWheel
@@ -32,9 +33,6 @@ MOST_WAITING = 8
 BYTES_WAITING = 262144
 """Bytes of requests that may wait for the next turn of the reactor (paused with TURN alone)."""
 
-MOST_CONNECTIONS = 4
-"""HTTP connections that count as authenticated with one client that has joined: it needs two."""
-
 _FAULTS = (1002, 1007, 1011)
 """Close codes for a message that was wrong, or an error of ours."""
 
@@ -42,14 +40,6 @@ _FAULTS = (1002, 1007, 1011)
 def poll_frame(payload: bytes, binary: bool) -> bytes:
     """``ILink.framer`` of long-poll: a message is the body of a response."""
     return payload
-
-
-class Poll(Protocol):
-    """A request to be answered; ``gone`` is called when its client has gone."""
-
-    gone: Callable[[], object]
-
-    def answer(self, status: int, body: bytes = b"") -> None: ...
 
 
 class LongPollContext:
@@ -97,7 +87,7 @@ class LongPollConnection(TurnTaker):
         self._code = 0
         self._why = ""
         self.place: Place | None = None
-        self._vouched_for: list[Place] = []
+        self._joined = JoinedConnections()
         self.set_authenticated(False)
 
     def begin(self) -> None:
@@ -170,22 +160,20 @@ class LongPollConnection(TurnTaker):
         self.message_limit = limit if authenticated else min(limit, UNAUTHENTICATED_MESSAGE_LIMIT)
         self._done = self._authenticated and not authenticated  # it has said GOODBYE, and need not poll any more
         self._authenticated = authenticated
-        for place in (self.place, *self._vouched_for):
-            if place is not None:
-                place.set_authenticated(authenticated)
+        if self.place is not None:
+            self.place.set_authenticated(authenticated)
         if not authenticated:
-            self._vouched_for.clear()
+            self._joined.clear()
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the client has joined."""
+        return self._authenticated
 
     def vouch(self, connection: Place | None) -> None:
         """A request has arrived on ``connection``, which counts as authenticated if the client has joined."""
-        if not self._authenticated or connection is None:
-            return
-        known = self._vouched_for
-        if connection not in known:
-            if len(known) >= MOST_CONNECTIONS:
-                known.pop(0).set_authenticated(False)
-            known.append(connection)
-        connection.set_authenticated(True)
+        if self._authenticated and connection is not None:
+            self._joined.add(connection)
 
     # -- the client's requests
 

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import Protocol
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource
 
 from orosync.headers import Network
@@ -18,6 +19,22 @@ from orosync.model import ConnectionFacts
 
 def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
     return tuple(ip_network(value) if isinstance(value, str) else value for value in values)
+
+
+PollAnswer = tuple[int, bytes, bool]
+"""Status, body, and whether the client has joined."""
+
+
+class OtherWorkers(Protocol):
+    """The other processes that serve the same listener. ``number`` is this one's. ``poll`` fails when there is no such
+    worker any more; once its client has gone, ``poll_gone`` is called with the same ``key``."""
+
+    @property
+    def number(self) -> str: ...
+
+    def poll(self, worker: str, key: int, listener: str, name: str, verb: str, body: bytes) -> Deferred[PollAnswer]: ...
+
+    def poll_gone(self, worker: str, key: int) -> None: ...
 
 
 class BackEndSign(Protocol):
@@ -82,6 +99,8 @@ class ListenerSettings:
     """What they are answered."""
     longpoll: str | None
     """The path below which clients may use long-poll."""
+    workers: OtherWorkers | None = None
+    """The other processes that serve the same listener, for long-poll; None: there are none."""
     body_limit: int
     """Of the body of a plain HTTP request."""
 

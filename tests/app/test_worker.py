@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from orosync.app import worker as module
 from orosync.app.opening import Opening
 from orosync.app.sockets import ListeningSockets
 from orosync.app.worker import ServingWorker
+from orosync.app.worker_settings import DemoUser
 from orosync.backplane.channel import ProcessChannel, connect, pair
 from orosync.errors import NotDone
 from tests.app.test_service import OPEN, ServiceCase
@@ -221,6 +224,41 @@ class Asked(Supervised):
         path.write_text(path.read_text().replace("[topcis:x]\n", "").replace("any all", "any subscribe"))
         answer = await self.channel.ask("worker.reload", "web1/1")
         self.assertEqual((answer["changed"], answer["restart"], answer["refused"]), (["[role:guest]"], [], []))
+
+
+class Demonstration(Supervised):
+    """What is saved in the demonstration is in the first worker alone."""
+
+    def demo(self):
+        text = (Path(__file__).resolve().parents[2] / "etc" / "router.ini").read_text()
+        text = text.replace("demo = yes", f"demo = yes\nworkers = 2\nstate = {self.directory}", 1)
+        return text.replace("tcp:8442", "tcp:0").replace("tcp:8443", "tcp:0")
+
+    async def test_the_first_worker_answers(self):
+        await self.begin(text=self.demo(), secrets={"demo": "s" * 32}, users=[DemoUser(7, "anna", "hash")])
+        call = {"method": "GET", "path": "/session"}
+        answer = await self.channel.ask("worker.demo", call)
+        self.assertEqual(answer["status"], 200)
+        self.assertIn(b'"id": 7', answer["body"])
+
+    async def test_another_one_asks_it(self):
+        asked = []
+
+        def other(*question):
+            asked.append(question)
+            return {"status": 203, "body": b"{}", "content_type": "x/y", "headers": {}, "cookies": []}
+
+        self.channel.on_question("worker.ask_other", other)
+        await self.begin(1, text=self.demo(), users=[DemoUser(7, "anna", "hash")])
+        port = self.sockets.of(1)["http"].getsockname()[1]
+
+        def get():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/session", timeout=10) as answer:
+                return answer.status, answer.read(), answer.headers["content-type"]
+
+        self.assertEqual(await deferToThread(get), (203, b"{}", "x/y"))
+        ((number, name, (call,)),) = asked
+        self.assertEqual((number, name, call["path"], call["method"]), ("", "worker.demo", "/session", "GET"))
 
 
 class Once(Supervised):

@@ -6,6 +6,7 @@ import os
 import socket
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,7 +18,7 @@ from twisted.trial.unittest import TestCase
 from orosync.app import worker_process
 from orosync.app.worker_process import WorkerProcess, WorkerState
 from orosync.errors import ChannelLost, NotDone
-from tests.app.worker_case import settings
+from tests.app.worker_case import GONE, FakeChannel, settings
 
 STUB = """
 import array, msgspec, os, signal, socket, struct, sys
@@ -49,6 +50,10 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.over: Deferred[None] = Deferred()
+        self.others: dict[str, Any] = {}
+
+    def find(self, number: str) -> Any:
+        return self.others.get(number)
 
     def served(self, worker: WorkerProcess) -> None:
         self.told.append(("served",))
@@ -197,6 +202,35 @@ class Processes(TestCase):
         worker.channel.send("end")
         await over
         await self.assertFailure(worker.watch("trace", {}, lines.append, lambda: None)[0], ChannelLost)
+
+    async def test_it_asks_another_worker(self) -> None:
+        """It gets that one's answer, or is told that there is none; what it tells another one gets there."""
+        worker = self.start(
+            """
+            say("worker.ready")
+            hear(), hear()
+            for question, number in enumerate(("", "7", "8")):
+                say(".question", question, "worker.ask_other", [number, "worker.poll", [1, b"x"]])
+            answers = [hear() for _ in range(3)]
+            say("worker.tell_other", "", "worker.poll_gone", [1])
+            say("worker.tell_other", "7", "worker.poll_gone", [1])
+            say("worker.alive", 0, {"wrong": {"x": answers}})
+            hear()
+            """
+        )
+        first, gone = FakeChannel(), FakeChannel()
+        first.answers["worker.poll"] = 204
+        gone.answers["worker.poll"] = GONE
+        self.owner.others = {"": SimpleNamespace(channel=first), "8": SimpleNamespace(channel=gone)}
+        await worker.when(WorkerState.READY)
+        worker.channel.send("go")
+        while not worker.health["wrong"]:
+            await deferLater(reactor, 0.01)
+        found = [answer[2:] for answer in worker.health["wrong"]["x"]]
+        self.assertEqual(found, [["", 204], ["there is no such worker", None], [str(GONE), None]])
+        self.assertEqual((first.asked, first.sent), ([("worker.poll", 1, b"x")], [("worker.poll_gone", 1)]))
+        worker.channel.send("end")
+        await self.owner.over
 
     async def test_a_channel_that_ends_alone(self) -> None:
         """A process that cannot be told to stop is killed."""

@@ -326,6 +326,16 @@ class Stopping(WorkersCase):
         self.assertEqual((len(FakeWorker.all), two.handed), (2, []))
 
 
+class Finding(WorkersCase):
+    def test_by_number(self) -> None:
+        """Those that serve; without a number the one with what exists once."""
+        one, two = FakeWorker.all
+        two.ready()
+        self.assertEqual([self.workers.find(number) for number in ("", "1", "2", "3")], [None, None, two, None])
+        one.ready()
+        self.assertEqual([self.workers.find(number) for number in ("", "1", "2")], [one, one, two])
+
+
 class Asking(WorkersCase):
     def test_all_answers(self) -> None:
         """Of those that serve, also while they drain; one that ends meanwhile has none."""

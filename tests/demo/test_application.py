@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
@@ -17,6 +17,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from orosync.demo.application import DemoApplication
+from orosync.demo.endpoints import Endpoints, HttpAnswer
+from orosync.errors import NotDone
 from tests.demo.visitor import ANNA, BEN, SECRET, Ears
 
 
@@ -48,10 +50,25 @@ class Served(TestCase):
 
     def setUp(self) -> None:
         self.ears = Ears()
-        root = DemoApplication(self.ears, {"anna": ANNA, "ben": BEN}, SECRET, Clock(), float)
+        root = self.root = DemoApplication(
+            Endpoints(self.ears, {"anna": ANNA, "ben": BEN}, SECRET, Clock(), float).answer
+        )
         root.putChild(b"ws", Mounted())
         self.port = reactor.listenTCP(0, Site(root), interface="127.0.0.1")
         self.addCleanup(self.port.stopListening)
+
+    async def test_another_process_answers(self) -> None:
+        """Its answer is the response; when it cannot be asked the page tries again."""
+        answer: Deferred[HttpAnswer] = Deferred()
+        self.root._answer = lambda call: answer
+        asked = self.ask("GET", "/session")
+        answer.callback(HttpAnswer(201, b'{"a": 1}', cookies=("x=1",)))
+        reply = await asked
+        self.assertEqual((reply.status, reply.body, reply.cookies), (201, b'{"a": 1}', {"x": "1"}))
+        self.root._answer = lambda call: fail(NotDone("gone"))
+        self.assertEqual((await self.ask("GET", "/session")).status, 503)
+        self.root._answer = lambda call: succeed(HttpAnswer(200, b"{}"))
+        self.assertEqual((await self.ask("HEAD", "/session")).status, 200)
 
     def ask(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import sys
@@ -157,6 +159,37 @@ class Serving(WorkersCase):
         self.assertEqual(self.router.log.count("topcis"), 1, self.router.log)
         self.router.config.write_text(good)
         self.assertEqual(self.ask("reload")["refused"], [])
+
+
+class Pages(WorkersCase):
+    """Long-poll and the demonstration: requests of one client reach both workers."""
+
+    options = {"listen": "longpoll = /lp"}  # noqa: RUF012
+
+    def post(self, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Each request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.router.public, timeout=15)
+        connection.request("POST", path, body, {"Origin": "http://127.0.0.1"})
+        answer = connection.getresponse()
+        try:
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def test_longpoll(self) -> None:
+        """Whatever worker a request comes to, it is answered."""
+        status, body = self.post("/lp/open", b'{"protocols": ["wamp.2.json"]}')
+        self.assertEqual(status, 200, body)
+        base = "/lp/" + json.loads(body)["transport"]
+        self.assertRegex(base, r"^/lp/[12]\.")
+        self.assertEqual(self.post(f"{base}/send", b'[1, "open", {"roles": {"subscriber": {}}}]')[0], 204)
+        self.assertEqual(json.loads(self.post(f"{base}/receive")[1])[0], 2)
+        for number in range(1, 13):
+            topic = f"com.topic{number}"
+            self.assertEqual(self.post(f"{base}/send", json.dumps([32, number, {}, topic]).encode())[0], 204)
+            self.assertEqual(json.loads(self.post(f"{base}/receive")[1])[:2], [33, number])
+        self.assertEqual(self.post(f"{base}/close")[0], 204)
+        self.assertEqual(self.post(f"{base}/receive")[0], 404)
 
 
 class Endings(WorkersCase):

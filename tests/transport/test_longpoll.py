@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.errors import ProtocolViolation, Refused, Unavailable
 from orosync.interfaces import Admission
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.longpoll_connection import MOST_CONNECTIONS
+from orosync.transport.longpoll_relay import MOST_CONNECTIONS
 from tests.support.wires import MemoryListener, RecordingSession
 
 ORIGIN = "http://localhost"
