@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from twisted.internet.interfaces import IReactorFDSet, IReadWriteDescriptor
+from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,9 +27,11 @@ OVERHEAD = 64
 """Bytes that are counted for each waiting batch besides its own."""
 
 READ_AT_ONCE = 8 * 1024
-"""Bytes that are read in a turn: some 30 small events. More, if the rest of one batch is longer."""
+"""Bytes that are read at a time: some 30 small events. More, if the rest of one batch is longer."""
 READ_OF_ONE = 256 * 1024
-"""Bytes of one batch that are read in a turn."""
+"""Bytes of one batch that are read at a time."""
+READS, READ_FOR = 16, 0.002
+"""How often something is read in a turn at most, and after how many seconds not again."""
 WRITTEN_AT_ONCE = 128 * 1024
 """Bytes of small batches that are joined into one write."""
 SOCKET_BUFFER = 1024 * 1024
@@ -41,14 +43,15 @@ _log = Logger()
 
 @implementer(IReadWriteDescriptor)
 class MeshSocket:
-    """One end. ``received`` is called with each batch, ``ended`` once when no more will come.
+    """One end. ``received`` is called with each batch, ``ended`` once when no more will come. ``reactor`` is
+    an IReactorFDSet and IReactorTime.
 
     ``came``: how many times something has been read."""
 
     def __init__(
         self,
         descriptor: int,
-        reactor: IReactorFDSet,
+        reactor: Any,
         received: Callable[[bytes], None],
         ended: Callable[[], None],
         *,
@@ -151,15 +154,25 @@ class MeshSocket:
 
     def doRead(self) -> Any:
         """See IReadDescriptor: read a part, and hand over the batches that are whole."""
-        try:
-            data = self._socket.recv(min(max(READ_AT_ONCE, self._missing), READ_OF_ONE))
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not data:
-            return CONNECTION_DONE
-        self.came += 1
+        until = self._reactor.seconds() + READ_FOR
+        for _ in range(READS):
+            size = min(max(READ_AT_ONCE, self._missing), READ_OF_ONE)
+            try:
+                data = self._socket.recv(size)
+            except BlockingIOError:
+                return None
+            except OSError:
+                return CONNECTION_LOST
+            if not data:
+                return CONNECTION_DONE
+            self.came += 1
+            ended = self._arrived(data)
+            # Less than was asked for: this was all. The others have their turns when it has taken long.
+            if ended is not None or not self._open or len(data) < size or self._reactor.seconds() >= until:
+                return ended
+        return None
+
+    def _arrived(self, data: bytes) -> Exception | None:
         buffer = self._buffer
         if buffer:
             buffer += data
