@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.trace_rows import MOST_PAYLOAD, Followed, members_of, named, permission, shown_payload
+from orosync.app.trace_rows import (
+    MOST_PAYLOAD,
+    Followed,
+    Publication,
+    members_of,
+    named,
+    permission,
+    shown_payload,
+)
 from orosync.model import Match
+from orosync.router.relays import RelayedPublication
 from orosync.session.context import session_of
 from orosync.session.local import LocalMember
 from orosync.wamp.formats import Format
 from orosync.wamp.payload import Payload
+from tests.router.members import member
 from tests.session.fixture import RealmFixture
 
 
@@ -28,6 +38,32 @@ class Payloads(SynchronousTestCase):
         self.assertIn("encrypted", shown_payload(Payload.of(["x"]), {"ppt_scheme": "x_own"})["payload"])
         self.assertIn("longer than", shown_payload(Payload.of(["x" * MOST_PAYLOAD]), None)["payload"])
         self.assertIn("payload", shown_payload(Payload(Format.MSGPACK, b"\x91\xcb\x7f\xf8" + bytes(6)), None))
+
+
+class Publications(SynchronousTestCase):
+    """Who published."""
+
+    def test_here(self):
+        """A session of this node, or orosync itself."""
+        anna = member(1, "anna")
+        for publisher, expected in [(anna, (anna.session, "anna")), (None, (None, "orosync"))]:
+            row = Publication(7, "t", None, publisher, True, None, None).published_by()
+            self.assertEqual(row, {"publisher": expected[0], "publisher_user": expected[1]})
+
+    def test_elsewhere(self):
+        """The node is named; its session's user only if the publisher is disclosed."""
+        table = [
+            (0, None, (None, "orosync")),
+            (5, None, (5, "")),
+            (5, {"publisher_authid": "anna"}, (5, "anna")),
+        ]
+        for session, details, expected in table:
+            relayed = RelayedPublication("t", 7, None, None, details, "web2", session)
+            row = Publication.relayed(relayed)
+            self.assertEqual((row.number, row.topic, row.publisher), (7, "t", None))
+            self.assertEqual(
+                row.published_by(), {"publisher": expected[0], "publisher_user": expected[1], "node": "web2"}
+            )
 
 
 class Sessions(SynchronousTestCase):

@@ -16,7 +16,9 @@ from orosync.cli.router import Router
 from orosync.cli.streams import Misused
 from orosync.model import Match
 from orosync.ops.answers import TraceLine
+from orosync.router.relays import RelayedPublication
 from orosync.session.local import LocalMember
+from orosync.wamp.payload import Payload
 from tests.app.test_service import ServiceCase
 from tests.product.raw import RawClient
 from tests.product.running_router import ticket
@@ -358,6 +360,17 @@ class Topics(TraceCase):
         await self.feed("acme.rates")
         await self.until("sent", topic="acme.rates", session=member.session)
         self.assertEqual((await deferToThread(anna.read))[3]["topic"], "acme.rates")
+
+    async def test_from_another_node(self):
+        """An event that was published elsewhere is followed to the sessions of this node, and its node is named."""
+        anna = await self.v1()
+        await self.trace(user="anna")
+        await self.subscribed(anna, NEWS)
+        context = self.service._container.realms["oro"]
+        publication = RelayedPublication(NEWS, 77, Payload.of(["hello"]), node="web2", publisher=5)
+        context.dispatcher.deliver(context.realm.broker.relay(publication))
+        row = await self.until("sent")
+        self.assertEqual((row["publication"], row["node"], row["publisher"]), (77, "web2", 5))
 
     async def test_address(self):
         """All sessions from there, of each realm."""
