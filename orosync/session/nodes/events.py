@@ -66,9 +66,12 @@ def restored(value: bytes) -> NodeEvent | None:
     """An event that the engine kept; None for anything else: others may write to the engine."""
     try:
         (event,) = decode(value)
+        if not isinstance(event, NodeEvent):
+            return None
+        unpacked(event.payload)
     except (ProtocolViolation, ValueError):
         return None
-    return event if isinstance(event, NodeEvent) else None
+    return event
 
 
 def _listed(values: Collection[T] | None) -> list[T] | None:

@@ -66,7 +66,8 @@ class SharedHistory(RealmPart):
 
     def _read(self, values: Sequence[bytes], log: _Log) -> None:
         events = {event.publication: event for value in values if (event := restored(value)) is not None}
-        log.history.merge([self._realm.history.past_event(relayed(event, "")) for event in events.values()])
+        if not events.keys() <= {past.publication for past in log.history}:
+            log.history.merge([self._realm.history.past_event(relayed(event, "")) for event in events.values()])
         # What was published while the engine was away, or before it forgot everything; not what it has dropped.
         full = len(values) >= log.history.kept.events
         oldest = min((event.time for event in events.values()), default=0.0) if full else 0.0

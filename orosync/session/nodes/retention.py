@@ -118,18 +118,23 @@ class SharedRetention(RealmPart):
         return self._backplane.load(self._area).addCallback(self._loaded)
 
     def _loaded(self, values: Mapping[str, bytes]) -> None:
-        found = {key: event for key, value in values.items() if (event := restored(value)) and _key(event) == key}
+        entries = self._entries
+        found = {
+            key: event
+            for key, value in values.items()
+            if (key not in entries or entries[key].value != value) and (event := restored(value)) and _key(event) == key
+        }
         for event in sorted(found.values(), key=lambda one: one.retained_at):
             self.retained(event, False)
             one = relayed(event, "")
             self._retention.keep(
                 one.topic, one.publication, one.payload, one.extra_details, one.filters, one.excluded, one.retained_at
             )
-        for key, entry in self._entries.items():
+        for key, entry in entries.items():
             if values.get(key) != entry.value:
                 self._backplane.put(self._area, key, entry.value)
         for key in values:
-            if key not in self._entries:
+            if key not in entries:
                 self._backplane.remove(self._area, key)
 
 

@@ -35,5 +35,6 @@ class Conversions(SynchronousTestCase):
         """What is stored comes back; anything else is None."""
         event = NodeEvent("oro", "t", 5, PackedPayload("json", b"[1]"))
         self.assertEqual(restored(stored(event)), event)
-        for strange in (b"", b"x", encode([]), encode([event, event]), encode([Interest("oro", [])])):
+        unreadable = stored(NodeEvent("oro", "t", 5, PackedPayload("xml")))
+        for strange in (unreadable, b"", b"x", encode([]), encode([event, event]), encode([Interest("oro", [])])):
             self.assertIsNone(restored(strange), strange)
