@@ -133,12 +133,13 @@ class ISharedPasswords(Interface):
 
 
 class IProbe(Interface):
-    """Optional, for a directory or session store that is a service: it can be tried out before any client needs it
-    (``orosync check-config --probe``, and once after each start)."""
+    """Optional, for a directory or session store that is a service, and for a backplane: it can be tried out before any
+    client needs it (``orosync check-config --probe``, and once after each start)."""
 
     def probe() -> Deferred[Sequence[Finding]]:
-        """Do what a login will need, with the same rights, and change nothing. Called while the service runs. Fires
-        with at least one Finding and never fails; who calls it waits for 5 s. No finding holds a secret."""
+        """Do what will be needed, with the same rights, and change nothing. Called while the service runs; of a
+        backplane whether it has been started or not. Fires with at least one Finding and never fails; who calls it
+        waits for 5 s. No finding holds a secret."""
 
 
 class ISessionStore(Interface):
