@@ -115,6 +115,10 @@ class Envelopes:
         name, body = batch[_HEADER.size : end], view[end:-_CODE]
         return Envelope(flags, sender, first, received, count, name, body)
 
+    def body(self, batch: bytes) -> memoryview:
+        """That of a batch of this node's own."""
+        return memoryview(batch)[_HEADER.size + len(self._name) : -_CODE]
+
 
 def _signer(key: bytes) -> Callable[[bytes | memoryview], bytes]:
     """The code of a batch by ``key``. For a small batch this takes less than half the time of the standard library's

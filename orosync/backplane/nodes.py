@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
-from orosync.backplane.messages import NodeMessage, Part, SnapshotEnd, decode, encode
+from orosync.backplane.messages import NodeEvent, NodeMessage, Part, SnapshotEnd, decode, encode
 from orosync.backplane.peer import TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
 from orosync.interfaces import IBackplane, IBackplaneUser, IJournal
@@ -242,8 +243,9 @@ class Nodes:
         if not peer.alive:
             self._revive(peer, now)
         arrived = peer.arrived(envelope, len(batch), now)
-        if envelope.flags & REPEAT and not peer.repeat(envelope.received, bool(envelope.flags & ANEW), now):
-            self._begin(peer, now)
+        anew = bool(envelope.flags & ANEW)
+        if envelope.flags & REPEAT and not peer.repeat(envelope.received, anew, now):
+            self._begin(peer, now, envelope.received if anew else None)
         if arrived is not TAKE:
             if arrived is Arrived.DROP:
                 return
@@ -324,11 +326,16 @@ class Nodes:
         for gone in self._gone:
             self._guarded("gone", gone, peer)
 
-    def _begin(self, peer: Peer, now: float) -> None:
-        """Begin to tell it everything."""
+    def _begin(self, peer: Peer, now: float, after: int | None = None) -> None:
+        """Begin to tell it everything. ``after``: the number up to which it has received the stream that it has
+        forgotten; it gets the events that follow, too."""
         if peer.streaming and not peer.may_begin(now):
             return
-        peer.begin([*self._snapshot(), encode(SnapshotEnd())], now)
+        snapshot = [*self._snapshot(), encode(SnapshotEnd())]
+        if after is None:
+            peer.begin(snapshot, now)
+        else:
+            peer.begin_after(after, snapshot, now, _events)
         self._schedule()
 
     def _snapshot(self) -> Iterator[bytes]:
@@ -435,3 +442,26 @@ class Nodes:
             call(argument)
         except Exception:
             _log.failure("{what} could not be handled", what=what)
+
+
+def _events(bodies: Iterable[memoryview]) -> list[bytes]:
+    """The events in lists of encoded messages, those in pieces too, if all pieces are there."""
+    found: list[bytes] = []
+    parts: list[Part] = []
+    for message in chain.from_iterable(map(decode, bodies)):
+        if isinstance(message, NodeEvent):
+            found.append(encode(message))
+        elif isinstance(message, Part):
+            parts.append(message)
+            if message.last:
+                if _is_event(parts):
+                    found += map(encode, parts)
+                parts = []
+    return found
+
+
+def _is_event(parts: list[Part]) -> bool:
+    try:
+        return all(isinstance(one, NodeEvent) for one in decode(b"".join(part.data for part in parts)))
+    except ProtocolViolation:
+        return False

@@ -4,13 +4,14 @@ Each direction of a pair of nodes is a stream of messages with consecutive numbe
 receiver takes what follows the last number that it has; it drops what it has already, and what comes too early, and
 asks for the rest once more (go-back-N). A sender keeps what is not acknowledged in a ring, for a time and up to a size.
 What it has no more cannot be repeated: then it begins a new stream, and the receiver counts the numbers in between as
-lost. No I/O and no timers here.
+lost. A receiver that has forgotten the stream gets a new one, in which the events that it has not received follow the
+snapshot. No I/O and no timers here.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, Envelope, Envelopes, array
@@ -23,6 +24,10 @@ RESTARTS = 1.0
 
 ACKNOWLEDGE = 1024 * 1024
 """Bytes that are received before they are acknowledged without waiting for a batch or sign of life."""
+
+
+Events = Callable[[Iterable[memoryview]], list[bytes]]
+"""The encoded events in the bodies of batches."""
 
 
 class Counters:
@@ -117,6 +122,22 @@ class Peer:
     def begin(self, snapshot: list[bytes], now: float) -> None:
         """Begin a new stream with ``snapshot``, which is not empty. What the peer has not acknowledged is lost."""
         self.flush(now)
+        self._begin(snapshot, now)
+
+    def begin_after(self, number: int, snapshot: list[bytes], now: float, events: Events) -> None:
+        """The same, for a peer that has forgotten the stream and received up to ``number`` of it: the ``events`` in
+        what it has not received follow the snapshot. Their numbers are given once more, as it has taken none of them,
+        and takes nothing before the new stream: so it counts as lost what is in the ring no more, and nothing else."""
+        self.flush(now)
+        self._shorten(now)
+        left = [(first, batch) for first, _, _, batch in self._ring if first > number]
+        again = events(self._envelopes.body(batch) for _, batch in left)
+        if left:
+            self.sent = left[0][0] - 1
+        self._counters.resent += len(again)
+        self._begin(snapshot + again, now)
+
+    def _begin(self, snapshot: list[bytes], now: float) -> None:
         self._forget_sent()
         self.streaming = self._beginning = True
         self._first_of_stream, self._began = self.sent + 1, now

@@ -350,6 +350,24 @@ class Away(Case):
         self.assertEqual(b.heard, [("a", number) for number in range(1, 26)])
         self.assertEqual((a.engine, a.peers()), ([False, True], ["b"]))
 
+    def test_taken_for_gone(self) -> None:
+        """What a node sent while others took it for gone arrives when it is back, behind what it is."""
+        a, b = self.started("a", "b")
+        a.publish(1)
+        self.turn()
+        self.engine.spoil = lambda sender, receiver, batch: [] if sender == "a" else [batch]
+        a.told = ["anna"]
+        for number in range(2, 15):
+            a.publish(number, size=a.nodes.backplane.largest if number == 3 else 0)
+            self.turn(1)
+        self.assertEqual(b.heard, [("a", 1), ("a", "gone")])
+        self.engine.spoil = None
+        self.turn(3)
+        a.publish(15)
+        self.turn()
+        self.assertEqual(b.heard[2:], [("a", "anna"), *(("a", number) for number in range(2, 16))])
+        self.assertEqual((b.nodes.counters.lost, b.journal.counts["backplane.gap", "lost"]), (0, 0))
+
     def test_at_the_start(self) -> None:
         """A node starts without the engine, and finds the others when it is there."""
         self.engine.go_away()

@@ -135,6 +135,27 @@ class Streams(SynchronousTestCase):
         self.assertEqual(self.ben.takes(self.anna.sent()[0], 1.0)[0], Arrived.BEGIN)
         self.assertEqual(self.ben.counters.lost, 0)
 
+    def test_events_for_a_receiver_that_has_forgotten(self) -> None:
+        """They follow the snapshot of the new stream; what the ring has no more is lost, and nothing else is."""
+        for silence, lost in ((1.0, 0), (31.0, 1)):
+            self.setUp()
+            self.begun()
+            self.ben.takes(self.message())
+            self.ben.peer.forget()
+            for now in (0.0, 30.0):
+                self.ben.takes(self.message(now), now)
+            self.ben.sent()
+            self.ben.peer.ask(silence)
+            self.assertEqual(self.anna.takes(self.ben.sent()[0], silence), (Arrived.DROP, False))
+            self.anna.peer.begin_after(2, [b"\x01"], silence, lambda bodies: [bytes(one[1:]) for one in bodies])
+            self.anna.peer.flush(silence)
+            (batch,) = self.anna.sent()
+            self.assertEqual(bytes(self.ben.envelopes.open(batch).body), b"\x93\x01" + b"\xc5\0\0" * 2 if not lost
+                             else b"\x92\x01\xc5\0\0")  # fmt: skip
+            self.assertEqual(self.ben.takes(batch, silence)[0], Arrived.BEGIN)
+            self.assertEqual((self.ben.counters.lost, self.ben.peer.received), (lost, 5))
+            self.assertEqual(self.ben.takes(self.message(silence), silence)[0], Arrived.TAKE)
+
     def test_ring_is_bounded(self) -> None:
         """By bytes and by time: what is left out cannot be repeated, a new stream says how much is lost."""
         for size, now in ((3000, 0.0), (10, 31.0)):
