@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from orosync.app.container import Container
 from orosync.client.transports import reach
 from orosync.config import Configuration
+from orosync.config.backplane import PluginBackplaneSection
 from orosync.config.credentials import Secret
 from orosync.config.operations import BACKPLANE
 from orosync.config.sections import (
@@ -176,6 +177,8 @@ def _written(configuration: Configuration) -> Iterator[Finding]:
                 )
             elif isinstance(section, DemoDirectorySection):
                 yield Finding(f"{kind}:{name}", FindingState.OK, "the users of the demonstration")
+    if isinstance(configuration.backplane, PluginBackplaneSection):
+        yield Finding(BACKPLANE, FindingState.OK, f"the plugin {configuration.backplane.use} can be loaded")
     for name, component in configuration.components.items():
         yield Finding(f"component:{name}", FindingState.OK, f"{component.use} can be loaded")
     count = len({one.reference for one in _references(configuration)})
@@ -262,7 +265,9 @@ def effect_of(configuration: Configuration, finding: Finding) -> str:
         what = " and ".join(dict.fromkeys(refused))
         return f"{what} is answered with 503 {until}; users who are connected stay"
     if kind == BACKPLANE:
-        return f"events and calls do not pass between nodes {until}"
+        once = any(isinstance(one, TicketSection) and one.single_use for one in configuration.authenticators.values())
+        refused_too = ", and users' single-use tickets are answered with 503" if once else ""
+        return f"events and calls do not pass between nodes {until}{refused_too}"
     if kind == "uplink":
         return f"events and calls do not pass to the other router {until}"
     return ""

@@ -24,6 +24,7 @@ from orosync.identity import digests
 from orosync.interfaces import IDirectory, IProbe
 from orosync.model import Finding, FindingState, User
 from orosync.testing import MemoryDirectory
+from tests.support.ports import free_port
 
 CONFIGURATION = """
 [listen:public]
@@ -48,6 +49,7 @@ path = {path}
 use = oro
 """
 SECRET = "a secret of the application"
+REDIS = f"redis://orosync:password-of-redis@127.0.0.1:{free_port()}"
 
 
 @implementer(IDirectory, IProbe)
@@ -70,14 +72,17 @@ class ProbeCase(TestCase):
     """A container of a configuration."""
 
     timeout = 20
+    configuration = CONFIGURATION
+    more = ""
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory)
-        environ = mock.patch.dict(os.environ, {"SECRET": SECRET})
+        environ = mock.patch.dict(os.environ, {"SECRET": SECRET, "KEY": "k" * 32, "DSN": REDIS})
         environ.start()
         self.addCleanup(environ.stop)
-        (self.directory / "router.ini").write_text(CONFIGURATION.format(path=self.directory / "nowhere"))
+        text = self.configuration.format(path=self.directory / "nowhere") + self.more
+        (self.directory / "router.ini").write_text(text)
         self.container = Container(load(self.directory / "router.ini"), reactor)
         self.container.realms  # noqa: B018 (made when asked for)
 
@@ -142,6 +147,33 @@ class Whole(ProbeCase):
         self.patch(digests, "in_c", None)
         one = (await self.found())["digests"]
         self.assertEqual((one.state, "in Python" in one.result), (FindingState.OK, True))
+
+
+class SeveralNodes(ProbeCase):
+    """What joins a node to the others is tried out without joining them."""
+
+    more = "[backplane]\nuse = redis\ndsn = env:DSN\nsecret = env:KEY\n"
+
+    async def test_engine_away(self) -> None:
+        """What users miss then, and what to do."""
+        one = (await self.found())["backplane"]
+        self.assertEqual((one.state, one.effect), (
+            FindingState.UNREACHABLE, "events and calls do not pass between nodes until it is back"
+        ))  # fmt: skip
+        self.assertEqual(one.remedy, "start Redis, or correct host and port in dsn")
+        self.assertNotIn("password-of-redis", repr(one))
+        assert self.container.node is not None
+        self.assertFalse(self.container.node.nodes.available)
+
+
+class SingleUse(SeveralNodes):
+    """Where tickets are for one connection, more depends on it."""
+
+    configuration = CONFIGURATION.replace("use = ticket", "use = ticket\nsingle_use = yes")
+
+    async def test_engine_away(self) -> None:
+        """New pages are refused."""
+        self.assertIn("users' single-use tickets are answered with 503", (await self.found())["backplane"].effect)
 
 
 class AtStart(ProbeCase):
