@@ -34,7 +34,7 @@ run: $(RUNNABLE)
 
 # What needs PHP, Node, a database, a browser, another router, systemd or a compiler; `make unit` runs the rest.
 PROGRAMS := tests/product/% tests/identity/php/% tests/identity/sessions/test_files.py tests/identity/sessions/test_pdo.py \
-    tests/identity/sessions/test_redis.py tests/test_redis_connection.py tests/identity/directories/test_dsn.py \
+    tests/identity/sessions/test_redis% tests/backplane/test_redis% tests/test_redis_connection.py tests/identity/directories/test_dsn.py \
     tests/identity/directories/test_pool.py tests/identity/directories/test_sql_mysql.py \
     tests/identity/directories/test_sql_postgresql.py tests/support/test_crossbar.py tests/test_bench.py \
     tests/identity/test_factory_stores.py tests/demo/test_endpoints_static_files.py tests/test_instructions.py \
