@@ -356,6 +356,12 @@ class RouterService(MultiService):
         """The metrics now."""
         return self._monitoring.snapshot()
 
+    def hold(self) -> None:
+        """Accept no further connection; those that are there go on."""
+        for port in self._ports.values():
+            stopping: Any = port
+            stopping.stopReading()
+
     def lead(self) -> None:
         """Start what exists once: embedded components and uplinks."""
         while self._late:

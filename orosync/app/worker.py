@@ -20,7 +20,7 @@ import attrs
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import ILogObserver, Logger
 
 from orosync.app.container import Container
@@ -49,6 +49,9 @@ ALIVE = 1.0
 
 MOST_UNSENT = 1 << 20
 """Bytes for the supervisor that may wait; lines of the log beyond that are left out."""
+
+WAIT, MOST_WAITS = 0.02, 50
+"""Seconds between two looks at whether everything has been sent at the end, and how many there are."""
 
 REFUSED = 2.0
 """Seconds for the reasons of a failed start to arrive."""
@@ -81,6 +84,7 @@ class ServingWorker:
         channel.on("worker.start", self._start)
         channel.on_descriptor("worker.socket", self._socket)
         channel.on("worker.uncover", self._uncover)
+        channel.on("worker.hold", self._hold)
         channel.on("worker.lead", self._lead)
         channel.on("worker.unwatch", self._unwatch)
         channel.on("worker.poll_gone", self._poll_gone)
@@ -196,12 +200,16 @@ class ServingWorker:
         settle_memory()
 
     def _stop(self, router: RouterService) -> Deferred[None]:
-        def stopped(_: object) -> None:
+        async def stop() -> None:
+            await router.stopService()
             self._stopped = True
             if self._alive.running:
                 self._alive.stop()
+            for _ in range(MOST_WAITS):  # the last lines of the log
+                if self.channel.queued:
+                    await deferLater(self._reactor, WAIT)
 
-        return router.stopService().addCallback(stopped)
+        return Deferred.fromCoroutine(stop())
 
     def refuse(self, faults: Sequence[str]) -> None:
         """It cannot serve: the supervisor is told why, and this process ends."""
@@ -228,6 +236,14 @@ class ServingWorker:
     def _uncover(self, place: int) -> None:
         for key in [key for key in self._covering if key[0] == place]:
             self._covering.pop(key).stopListening()
+
+    def _hold(self) -> None:
+        """Accept nothing more: another worker does."""
+        assert self._router is not None
+        self._router.hold()
+        for port in self._covering.values():
+            stopping: Any = port
+            stopping.stopReading()
 
     def _lead(self) -> None:
         assert self._router is not None

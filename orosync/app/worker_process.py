@@ -220,7 +220,7 @@ class WorkerProcess(ProcessProtocol):
         if self._kill is not None and self._kill.active():
             self._kill.cancel()
         state, self.state = self.state, WorkerState.ENDED
-        self.channel.close("the process has ended")
+        self.channel.finish("the process has ended")
         code, words = _cause(reason, self._killed)
         for number in tuple(self._watches):
             self._over(number)

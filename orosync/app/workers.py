@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from orosync.app.ending import GRACE
@@ -37,6 +37,10 @@ UNKILLABLE = 15
 
 STARTING = 60
 """Looks within which a worker has to serve."""
+
+UPGRADES = 0.5
+"""Seconds from when a worker accepts no connections any more to when it lets its clients go: those whose upgrade is
+under way are admitted, and not refused."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a worker is started again; doubled each time, unless it has served for the longest."""
@@ -300,6 +304,8 @@ class Workers:
         successor.channel.send("worker.lead")
         if old is not None and old.state is not WorkerState.ENDED:
             self._retiring.add(old)
+            old.channel.send("worker.hold")
+            await deferLater(self._reactor, UPGRADES)
             old.terminate(self._drain + GRACE)
             await old.when(WorkerState.ENDED)
 

@@ -63,6 +63,7 @@ class ProcessChannel(Protocol):
         self._arrived: deque[int] = deque()
         self._sent: deque[int] = deque()
         self._over = False
+        self._come = 0
         self._reason = "the other process has closed it"
         self.version = ""
         """The version of orosync on the other side, once it is known."""
@@ -124,12 +125,23 @@ class ProcessChannel(Protocol):
         if transport is not None and not self._over:
             transport.abortConnection()
 
+    def finish(self, reason: str) -> None:
+        """End the channel when the other process has ended, having handled what it has still sent."""
+        transport: Any = self.transport
+        come = -1
+        while transport is not None and not self._over and come != self._come:
+            come = self._come
+            if transport.doRead() is not None:
+                break
+        self.close(reason)
+
     # -- the socket
 
     def connectionMade(self) -> None:
         self.send(GREETING, PROTOCOL, __version__)
 
     def dataReceived(self, data: bytes) -> None:
+        self._come += len(data)
         buffer = self._buffer
         buffer += data
         start = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -147,6 +148,19 @@ class Serving(Supervised):
         self.hand_over(1)
         await self.channel.ask("worker.metrics")
         self.assertEqual(self.worker._covering, {})
+
+    async def test_hold(self):
+        """Nothing more is accepted, and those that are there are served on."""
+        await self.begin()
+        client = await self.client()
+        self.channel.send("worker.hold")
+        await self.channel.ask("worker.metrics")
+        with socket.create_connection(self.sockets.of(0)["one"].getsockname()) as late:
+            late.settimeout(0.2)
+            late.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            await self.assertFailure(deferToThread(late.recv, 1), TimeoutError)
+        await deferToThread(client.send, [32, 1, {}, "com.topic"])
+        self.assertEqual((await deferToThread(client.read))[0], 33)
 
     async def test_a_configuration_that_cannot_be_used(self):
         """Every fault is told, and nothing is served."""

@@ -10,7 +10,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.app import workers
 from orosync.app.worker_process import WorkerState
-from orosync.app.workers import LONGEST_PAUSE, MOST_FAILED_STARTS, SILENT, STARTING, SUSPECT, UNKILLABLE, Workers
+from orosync.app.workers import (
+    LONGEST_PAUSE,
+    MOST_FAILED_STARTS,
+    SILENT,
+    STARTING,
+    SUSPECT,
+    UNKILLABLE,
+    UPGRADES,
+    Workers,
+)
 from orosync.errors import NotDone
 from orosync.ops.journal import Journal
 from tests.app.worker_case import GONE, FakeWorker, settings
@@ -248,6 +257,8 @@ class Replacing(WorkersCase):
         self.assertEqual([frame[0] for frame in FakeWorker.all[2].channel.sent], [])
         resigned.callback(None)
         self.assertEqual(FakeWorker.all[2].channel.sent, [("worker.lead",)])
+        self.assertEqual((one.terminated, one.channel.sent[-1]), ([], ("worker.hold",)))
+        self.clock.advance(UPGRADES)
         self.assertEqual((one.terminated, two.terminated), ([15.0], []))
         self.assertIn(one, self.workers.all)
         one.drains()
@@ -256,6 +267,7 @@ class Replacing(WorkersCase):
         self.assertEqual(self.nodes()[3:], ["web/4"])
         FakeWorker.all[3].ready()
         self.assertEqual(two.channel.asked, [])
+        self.clock.advance(UPGRADES)
         two.end("exit", "it ended by itself")
         self.successResultOf(done)
         self.assertEqual(told, [(0, 2), (1, 2), (2, 2)])

@@ -163,6 +163,19 @@ class Both(TestCase):
         self.one.lost = self.other.lost = Deferred()
         self.one.lost.callback("")
 
+    async def test_what_was_sent_before_the_end_is_handled(self) -> None:
+        """Also when the end is known before it has been read, and an open end is no reason to wait."""
+        got: list[int] = []
+        self.other.channel.on("word", got.append)
+        await self.connect()
+        for number in range(3):
+            self.one.channel.send("word", number)
+        transport: Any = self.one.channel.transport
+        while self.one.channel.queued:
+            transport.doWrite()
+        self.other.channel.finish("it has ended")
+        self.assertEqual(got, [0, 1, 2])
+
     async def test_what_is_not_read_is_queued(self) -> None:
         """``queued`` tells how much waits for the other side."""
         await self.connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -227,7 +228,7 @@ class Endings(WorkersCase):
         self.assertNotEqual(self.workers()["web/2"], workers["web/2"])
 
     def test_replace(self) -> None:
-        """All workers are new processes, and no connection was refused or lost before it was served."""
+        """All workers are new processes, and no connection was refused or closed before its upgrade was answered."""
         workers = self.workers()
         done = threading.Event()
         failures: list[str] = []
@@ -237,8 +238,10 @@ class Endings(WorkersCase):
             while not done.is_set():
                 try:
                     with RawClient(self.router.url()) as client:
-                        client.join()
-                        served.append(1)
+                        assert client.status == 101
+                        with contextlib.suppress(Closed):  # let go with the others of its worker
+                            client.join()
+                            served.append(1)
                 except Exception as error:
                     failures.append(repr(error))
 
@@ -282,5 +285,7 @@ class Endings(WorkersCase):
             with self.assertRaises(Closed):
                 client.read()
         self.assertFalse(any(map(is_there, workers.values())))
+        for node in workers:
+            self.assertIn(f"{node}: node {node} stops: ", self.router.log)
         self.assertNotIn("Traceback", self.router.log)
         self.assertNotRegex(self.router.log.partition(" stops, ")[2] or "#warn]", r"#(warn|error|critical)\]")
