@@ -145,6 +145,8 @@ class RunningRouter:
         try:
             for port in (self.public, self.secure, self.backend):
                 self.child.wait_for_port(port)
+            if spread.SPREAD == "workers":
+                spread.wait_for_workers(self.child)
         except BaseException:
             self.close()
             raise

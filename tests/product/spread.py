@@ -53,6 +53,12 @@ def settle() -> None:
         time.sleep(KNOWN)
 
 
+def wait_for_workers(supervisor: Child) -> None:
+    """Until both serve: a client that comes before is answered only then."""
+    for number in (1, 2):
+        supervisor.wait_for_line(f"/{number} serves", 60.0)
+
+
 class Nodes:
     """Three routers with the configuration ``config``, each on ports of its own, and HAProxy on the ports in the file.
 
