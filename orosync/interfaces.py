@@ -349,7 +349,7 @@ class IBackplane(Interface):
     sign of life. A Deferred fails with Unavailable while the engine cannot be reached or the lease has ended. Contract
     suite: ``orosync.testing.backplane_contracts``.
 
-    One whose batches cannot come from anybody but nodes of the router may say so by an attribute ``private = True``:
+    One whose batches can come only from nodes of the router may say so by an attribute ``private = True``:
     they are not signed then.
     """
 

@@ -115,7 +115,7 @@ class RouterNode:
 
     def share(self, realms: Mapping[str, RealmContext], failures: Mapping[str, FailureBuckets], now: Now) -> None:
         """Have all nodes share ``realms``, and failed authentications by the names of their authenticators. Called
-        once, before ``join``, while nobody has joined them. ``now`` tells the time of day, in seconds since 1970."""
+        once, before ``join``, while they have no members. ``now`` tells the time of day, in seconds since 1970."""
         self._realms, self._failures = realms, failures
         self.shared = {
             name: SharedRealm(context, self.nodes, self.questions, self._key, now) for name, context in realms.items()

@@ -63,7 +63,7 @@ class ListeningSockets:
         return {name: sockets[place] for name, sockets in self._sockets.items() if len(sockets) == self._workers > 1}
 
     async def close(self) -> None:
-        """From now on nobody can connect; UNIX sockets are removed."""
+        """From now on no client can connect; UNIX sockets are removed."""
         ports, self._ports = self._ports, []
         for sockets in self._sockets.values():
             for one in sockets[1:]:

@@ -182,7 +182,7 @@ class SupervisorVerbs:
 
         replacing = Deferred.fromCoroutine(self._workers.replace(told))
         replacing.addErrback(refused).addErrback(self._failed).addCallback(lambda _: end())
-        return lambda: None  # it is done whoever watches
+        return lambda: None  # it is done, watched or not
 
     def _drain(self, arguments: Arguments, emit: Emit, end: Callable[[], None]) -> Deferred[Callable[[], None]]:
         check_names(arguments, "within", "keep_running")
@@ -205,7 +205,7 @@ class SupervisorVerbs:
 
         wanted = {**arguments, "keep_running": True}  # the workers end with this process
         watching = self._watch(self._workers.serving, "drain", wanted, _Merged(merged, emit), over)
-        return watching.addCallback(lambda _: lambda: None)  # it goes on whoever watches
+        return watching.addCallback(lambda _: lambda: None)  # it goes on, watched or not
 
     def _watch(
         self,

@@ -167,7 +167,7 @@ class Workers:
         self._log.info("worker {node} serves (process {pid})", node=worker.node, pid=worker.pid)
         if worker is place.worker:
             self._uncover(place)
-        for other in self._places:  # those for which nobody was there
+        for other in self._places:  # those for which no worker was there
             if other.cover is None and not (other.worker is not None and other.worker.serves):
                 self._cover(other)
         if not self._started and not any(self.missing()):

@@ -62,7 +62,7 @@ class Envelope(Struct, gc=False):
 
 class Envelopes:
     """Makes and reads the envelopes of one node: ``node`` with ``boot`` (16 hexadecimal digits). ``key``: of all nodes;
-    a batch that was made with ``previous_key`` is read, too. ``signed`` is False where nobody but nodes can send any:
+    a batch that was made with ``previous_key`` is read, too. ``signed`` is False where only nodes can send any:
     then the code is 16 zero bytes.
 
     ValueError for a name that is too long, a boot of another form, or a key of fewer than 16 bytes.

@@ -45,7 +45,7 @@ class Questions:
 
     @property
     def alone(self) -> bool:
-        """Whether there is nobody to be asked."""
+        """Whether there are no peers to be asked."""
         return not self._nodes.peers
 
     def serve(self, subject: str, answer: Answer) -> None:

@@ -1,6 +1,6 @@
 """The backplane in Redis: each node has a lease, and an inbox that the others add batches to.
 
-Redis may be shared with the application: whoever can write there can write into an inbox, so batches are only handed
+Redis may be shared with the application: what can write there can write into an inbox, so batches are only handed
 on. docs/scaling.md, "Redis", has the settings and the ACL.
 """
 

@@ -109,11 +109,11 @@ class RedisNode:
         return Deferred.fromCoroutine(self._stopped())
 
     def post(self, size: int, *command: Any) -> Deferred[Any] | None:
-        """A command for whose answer nobody waits: None when it cannot be sent."""
+        """A command whose answer is not waited for: None when it cannot be sent."""
         return None if self.engine is None else self._watched(self.engine.post(size, *command))
 
     def run_posted(self, size: int, script: str, keys: Sequence[str], *arguments: Any) -> Deferred[Any] | None:
-        """A script for whose answer nobody waits."""
+        """A script whose answer is not waited for."""
         if self.engine is None:
             return None
         return self._watched(self.engine.run_posted(size, script, keys, *arguments))

@@ -8,7 +8,7 @@
     PREFIX:log:LOG       list of values, with PREFIX:size:LOG: the bytes in it, and how many values it has no more
 
 Leases are in one hash and no keys of their own, so that each script names every key that it uses (Redis ACL, Dragonfly)
-and everybody sees who has gone. The first three vanish when no node has renewed its lease for a while.
+and all nodes see which has gone. The first three vanish when no node has renewed its lease for a while.
 """
 
 from __future__ import annotations

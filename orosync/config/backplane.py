@@ -37,7 +37,7 @@ WHEN_AWAY: Any = setting(
     readers.choice("deliver", "refuse"),
     "What becomes of publications while the engine cannot be reached. `deliver`: this node's subscribers get them at "
     "once, those of other nodes if it is back within `resend`. `refuse`: those with `acknowledge` are answered with "
-    "`wamp.error.unavailable` and delivered to nobody; the others, which no answer would reach (WAMP v1, Oro's PHP), "
+    "`wamp.error.unavailable` and not delivered; the others, which no answer would reach (WAMP v1, Oro's PHP), "
     "are delivered.",
     default="deliver",
 )

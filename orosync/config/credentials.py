@@ -121,7 +121,7 @@ def _parsed(found: Secret, parse: Callable[[str], object]) -> Secret:
 
 
 def key(text: str, source: Source) -> Secret:
-    """A key that programs alone use, which nobody has to type: at least 32 bytes, not Oro's published secret."""
+    """A key that only programs use: at least 32 bytes, not Oro's published secret."""
     return unpublished(_any(text, source, strict=True, shortest=SHORTEST_KEY))
 
 

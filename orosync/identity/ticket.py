@@ -48,7 +48,7 @@ ASKED_FOR = 60.0
 """Seconds for which the other nodes remember a ticket beyond its life: their clocks may differ."""
 
 Once = Callable[[str, float, str], Deferred[bool]]
-"""Asks all nodes of the router, see IBackplane.once: a key, seconds, and who may come again ("" for nobody)."""
+"""Asks all nodes of the router, see IBackplane.once: a key, seconds, and who may come again ("" for none)."""
 
 
 @attrs.frozen

@@ -249,7 +249,7 @@ class Broker:
 
     def relay(self, publication: RelayedPublication) -> list[Delivery]:
         """The deliveries of a publication of another node, which retained and recorded it as well. Its publisher has no
-        subscription here, so nobody has to be excluded for it."""
+        subscription here, so no session has to be excluded for it."""
         topic, filters, payload = publication.topic, publication.filters, publication.payload
         self.relayed += 1
         if publication.retained_at and self._retention is not None:

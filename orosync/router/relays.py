@@ -1,7 +1,7 @@
 """Publications that cross between the nodes of a realm, as the router sees them.
 
 The router knows nothing of nodes: it tells ``OtherNodes`` what is published and subscribed here, and takes a
-``RelayedPublication`` of another node (``Broker.relay``). Without other nodes nobody is told.
+``RelayedPublication`` of another node (``Broker.relay``). Without other nodes there is none to be told.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Subscription:
     """``members``, by session id, in the order they subscribed; never empty while it is filed, unless it is ``kept``.
 
     ``created``: when, in seconds since 1970. ``meta_topics``: WAMP's own topics that it matches. ``plain``: when its
-    last member leaves, its entry in the index is removed, and nothing else has to be done: nobody is told.
+    last member leaves, its entry in the index is removed, and nothing else has to be done: there is no observer.
     ``route`` is what its topic is counted under, and by which rules; it belongs to the code that counts. ``own``: how
     many of its members are orosync itself.
     """
@@ -95,7 +95,7 @@ class Subscriptions:
         self._observer: SubscriptionObserver | None = None
 
     def share(self, observer: SubscriptionObserver, ids: Callable[[str, Match], int]) -> None:
-        """From now on tell ``observer``, and take ids from ``ids``. Nobody is a member yet: those that are kept get
+        """From now on tell ``observer``, and take ids from ``ids``. There are no members yet: those that are kept get
         their new ids. Members that leave cost more from now on: see ``Subscription.plain``."""
         self._observer, self._ids = observer, ids
         kept, self._by_id = list(self._by_id.values()), {}

@@ -250,8 +250,7 @@ class BackplaneContract(BackplaneSuite):
         self.assertEqual((await a.claim("k", "")).holder, "b")
 
     async def test_claimed_again(self) -> None:
-        """A claim that a node has already stays the same; it may be changed to another policy while nobody shares
-        it."""
+        """A claim that a node has already stays the same; its policy may be changed while no other node shares it."""
         (a, _), (b, _) = await self.nodes("a", "b")
         mine = await a.claim("k", "")
         await self.wait(STEP)
@@ -340,7 +339,7 @@ class BackplaneContract(BackplaneSuite):
     # -- once
 
     async def test_once(self) -> None:
-        """The first that asks gets True, everybody else, on any node, False until the time has passed."""
+        """The first that asks gets True, all others, on any node, False until the time has passed."""
         (a, _), (b, _) = await self.nodes("a", "b")
         self.assertEqual([await one.once("k", 60) for one in (a, b, a)], [True, False, False])
         self.assertTrue(await b.once("l", 1))
@@ -359,7 +358,7 @@ class BackplaneContract(BackplaneSuite):
         self.assertEqual(sorted(answers[0]), [False] * 39 + [True])
 
     async def test_once_by_the_same(self) -> None:
-        """Who names the same as the first gets True each time; who names nobody does not."""
+        """A call that names the same asker as the first gets True each time; one that names none does not."""
         (a, _), (b, _) = await self.nodes("a", "b")
         self.assertTrue(await a.once("k", 60, "anna"))
         self.assertEqual([await b.once("k", 60, by) for by in ("anna", "ben", "", "anna")], [True, False, False, True])

@@ -89,7 +89,7 @@ class BackplaneOutageContract(BackplaneSuite):
         self.assertEqual(anna.told[-1], ("left", "b", ben.boot))
 
     async def test_claims_made_anew(self) -> None:
-        """After an outage the older claim wins, whoever is the first to make it anew."""
+        """After an outage the older claim wins, in whatever order they are made anew."""
         nodes = (a, _), (b, _) = await self.nodes("a", "b")
         mine = await a.claim("k", "")
         await self.away(*nodes)

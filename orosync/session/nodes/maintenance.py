@@ -38,7 +38,7 @@ class SharedMaintenance(RealmPart):
     def _loaded(self, values: Mapping[str, bytes]) -> None:
         try:
             on, user_id, time = _decode(values.get(self._realm, b""))
-        except msgspec.MsgspecError:  # nothing, or somebody else's
+        except msgspec.MsgspecError:  # nothing, or another program's
             time = 0.0
         else:
             self._state.restore(on, user_id, time)

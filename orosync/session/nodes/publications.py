@@ -85,7 +85,7 @@ class SharedPublications(RealmPart):
             self._retention.newest_at if retained else 0.0,
             session if exclude_me else 0,
         )
-        if retained:  # by every node, also where nobody is subscribed yet
+        if retained:  # by every node, also where there is no subscription yet
             self._nodes.send_all(event)
             if self.on_retained is not None:
                 self.on_retained(event, True)

@@ -37,7 +37,7 @@ missed."""
 
 
 class SharedRealm:
-    """One realm among the nodes; nobody has joined it yet. ``key``: the secret of all nodes; ``now`` tells the time of
+    """One realm among the nodes; it has no members yet. ``key``: the secret of all nodes; ``now`` tells the time of
     day, in seconds since 1970."""
 
     def __init__(self, realm_context: RealmContext, nodes: Nodes, questions: Questions, key: bytes, now: Now) -> None:
