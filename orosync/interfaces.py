@@ -191,7 +191,7 @@ class IPublisher(Interface):
         *,
         eligible: Sequence[int] | None = None,
     ) -> int:
-        """Deliver to subscribers (``eligible``: only those session ids). Returns the number of receivers."""
+        """Deliver to subscribers (``eligible``: only those session ids). Returns how many receivers this node has."""
 
 
 class ICaller(Interface):

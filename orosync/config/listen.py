@@ -204,7 +204,7 @@ class ListenSection:
     )
     connections_per_user: int = setting(
         readers.count,
-        "Connections of one user at one time (each tab of a browser has one); the back end is not counted.",
+        "Connections of one user at a time, on all nodes (each tab of a browser has one); the back end is not counted.",
         default="200",
     )
     subscriptions_per_connection: int = setting(readers.count, "Subscriptions of one connection.", default="128")
