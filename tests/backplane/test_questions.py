@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.backplane.nodes import Nodes
+from orosync.backplane.nodes import RESEND_BYTES, RINGS, Nodes
 from orosync.backplane.questions import Questions
 from orosync.testing import MemoryEngine, RecordingJournal
 
@@ -60,7 +60,7 @@ class QuestionsTests(SynchronousTestCase):
             raise ValueError(data)
 
         self.b.serve("failing", failing)
-        self.b.serve("large", lambda data: bytes(self.engine.largest))
+        self.b.serve("large", lambda data: bytes(RESEND_BYTES // RINGS + 1))
         for subject in ("unknown", "failing", "large"):
             self.journal.notes.clear()
             answers = self.questions.ask(subject, b"")

@@ -139,6 +139,6 @@ class Channels(MetaCase):
 
     def test_counted(self) -> None:
         """What had to go before its time is counted."""
-        self.fixture.realm.retention._most = 1
+        self.fixture.realm.retention.most = 1
         self.anna.ask([16, 1, {"retain": True}, KEPT, [1]], [16, 2, {"retain": True}, "oro/other", [1]])
         self.assertEqual(self.fixture.journal.counts["retained.dropped", "full"], 1)
