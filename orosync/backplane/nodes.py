@@ -249,9 +249,12 @@ class Nodes:
         if arrived is not TAKE:
             if arrived is Arrived.DROP:
                 return
+            known = peer.begun
             self._forget(peer)
             if lost := peer.begins(envelope):
                 self._journal.note("backplane.gap", "lost", node=peer.node, messages=lost)
+            elif known:  # it had taken this node for gone, and had sent it nothing that could be counted
+                self._journal.note("backplane.gap", "apart", node=peer.node)
         if peer.owes_acknowledgement:
             self._schedule()
         self._take(peer, envelope.body)

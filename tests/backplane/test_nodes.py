@@ -367,6 +367,7 @@ class Away(Case):
         self.turn()
         self.assertEqual(b.heard[2:], [("a", "anna"), *(("a", number) for number in range(2, 16))])
         self.assertEqual((b.nodes.counters.lost, b.journal.counts["backplane.gap", "lost"]), (0, 0))
+        self.assertEqual([node.journal.counts["backplane.gap", "apart"] for node in (a, b)], [1, 0])
 
     def test_at_the_start(self) -> None:
         """A node starts without the engine, and finds the others when it is there."""

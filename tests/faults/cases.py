@@ -143,11 +143,14 @@ def _asked(run: Run, node: str, procedure: str, *arguments: Any) -> Any:
 # -- Redis
 
 
-def _redis_restarted(run: Run) -> None:
-    run.routers.redis.kill()
-    time.sleep(5)
-    run.routers.redis.start()
-    run.over()
+def _redis_restarted(seconds: float) -> Callable[[Run], None]:
+    def fault(run: Run) -> None:
+        run.routers.redis.kill()
+        time.sleep(seconds)
+        run.routers.redis.start()
+        run.over()
+
+    return fault
 
 
 def _redis_stopped(run: Run) -> None:
@@ -308,7 +311,8 @@ CASES = (
     Case("node-killed", "kill -9 of one of three nodes", RedisRouters, _node_killed, faulty="c"),
     Case("node-stopped-3", "a node stopped for 3 s", RedisRouters, _node_stopped(3), faulty="c"),
     Case("node-stopped-15", "a node stopped for 15 s", RedisRouters, _node_stopped(15), faulty="c", loses=True),
-    Case("redis-restarted", "Redis killed, empty after 5 s", RedisRouters, _redis_restarted),
+    Case("redis-restarted-5", "Redis killed, back empty after 5 s", RedisRouters, _redis_restarted(5)),
+    Case("redis-restarted-20", "Redis killed, back empty after 20 s", RedisRouters, _redis_restarted(20), back=20),
     Case("redis-stopped", "Redis stopped for 5 s", RedisRouters, _redis_stopped),
     Case("redis-connections", "3 times all connections to Redis killed", RedisRouters, _connections_killed),
     Case("sentinel", "failover by Sentinel", _with_sentinel, _failover, back=20),

@@ -64,9 +64,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self.port: int = transport.get_extra_info("sockname")[1]
-        host = "{}:{}".format(*transport.get_extra_info("peername"))
         lines = (
-            f"GET {self._path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
+            f"GET {self._path} HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Protocol: wamp.2.json", "Origin: http://127.0.0.1", "", "",
         )  # fmt: skip

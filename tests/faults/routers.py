@@ -85,6 +85,7 @@ secret = file:{place}/key
 """
 
 GAP = re.compile(r"backplane\.gap \(lost\): .*\bmessages=(\d+)")
+APART = re.compile(r"backplane\.gap \(apart\): node=")
 SERVES = re.compile(r"worker (\S+) serves \(process (\d+)\)")
 
 
@@ -199,6 +200,11 @@ class RedisRouters:
         return sum(int(found) for child in self.children.values() for found in GAP.findall(child.output))
 
     @property
+    def apart(self) -> int:
+        """How often a node says that another had taken it for gone."""
+        return len(APART.findall(self.log))
+
+    @property
     def log(self) -> str:
         """That of all nodes."""
         return "".join(f"--- {name}\n{child.output}" for name, child in self.children.items())
@@ -269,6 +275,11 @@ class WorkerRouters:
     def gap(self) -> int:
         """Messages between workers that they say they have missed."""
         return sum(map(int, GAP.findall(self.child.output)))
+
+    @property
+    def apart(self) -> int:
+        """How often a worker says that another had taken it for gone."""
+        return len(APART.findall(self.log))
 
     @property
     def log(self) -> str:
