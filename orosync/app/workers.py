@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
@@ -34,6 +34,9 @@ SUSPECT, SILENT = 3, 10
 
 UNKILLABLE = 15
 """Looks after which one that was killed should have ended: only systemd can help then."""
+
+ANSWER_WITHIN = 8.0
+"""Seconds for an answer; a worker that takes longer is left out of what all answer."""
 
 STARTING = 60
 """Looks within which a worker has to serve."""
@@ -123,7 +126,7 @@ class Workers:
     def missing(self) -> Iterator[str]:
         """The names of the places in which no worker serves."""
         for place in self._places:
-            if place.worker is None or not place.worker.serves:
+            if place.worker is None or not place.worker.serves or place.worker.looks >= SUSPECT:
                 yield place.worker.node if place.worker else f"{self._node}/{place.number + 1}"
 
     def alive(self) -> bool:
@@ -333,14 +336,17 @@ class Workers:
     # -- asking
 
     async def ask_all(self, name: str, *fields: Any) -> list[tuple[WorkerProcess, Any]]:
-        """The answers of all that serve and answer, with who gave them. Raises NotDone when one says why it cannot."""
-        asked = [(one, one.channel.ask(name, *fields)) for one in self.serving]
+        """The answers of all that serve and answer in time, with who gave them. Raises NotDone when one says why it
+        cannot."""
+        asked = [(one, one.channel.ask(name, *fields)) for one in self.serving if one.looks < SUSPECT]
+        for _, answer in asked:
+            answer.addTimeout(ANSWER_WITHIN, self._reactor)
         found: list[tuple[WorkerProcess, Any]] = []
         refused: NotDone | None = None
         for worker, answer in asked:
             try:
                 found.append((worker, await answer))
-            except ChannelLost:
+            except (ChannelLost, TimeoutError):
                 continue
             except NotDone as error:
                 refused = error

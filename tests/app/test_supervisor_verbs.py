@@ -24,6 +24,7 @@ class FakeWorkers:
 
     def __init__(self, clock: Clock) -> None:
         self.serving = [FakeWorker(clock, settings(place, f"web/{place + 1}"), None) for place in (0, 1)]
+        self._reactor = clock
         self.replaced: Any = None
         self.leaving = False
 

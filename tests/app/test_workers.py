@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from orosync.app import workers
 from orosync.app.worker_process import WorkerState
 from orosync.app.workers import (
+    ANSWER_WITHIN,
     LONGEST_PAUSE,
     MOST_FAILED_STARTS,
     SILENT,
@@ -192,6 +193,7 @@ class Ending(WorkersCase):
         one, other = self.serve()
         self.look(SUSPECT, one)
         self.assertEqual((other.handed, one.killed), ([0], []))
+        self.assertEqual(list(self.workers.missing()), ["web/1"])
         one.looks = 0
         self.workers.recovered(one)
         self.assertIn(("worker.uncover", 0), other.channel.sent)
@@ -350,7 +352,7 @@ class Finding(WorkersCase):
 
 class Asking(WorkersCase):
     def test_all_answers(self) -> None:
-        """Of those that serve, also while they drain; one that ends meanwhile has none."""
+        """Of those that serve, also while they drain; one that ends meanwhile has none, nor has one that is stuck."""
         one, two = self.serve()
         one.channel.answers["count"] = 1
         two.channel.answers["count"] = 2
@@ -361,5 +363,12 @@ class Asking(WorkersCase):
         one.channel.answers["count"] = GONE
         found = self.successResultOf(Deferred.fromCoroutine(self.workers.ask_all("count")))
         self.assertEqual(found, [(two, 2)])
+        one.channel.answers["count"] = Deferred()
+        late = Deferred.fromCoroutine(self.workers.ask_all("count"))
+        self.assertNoResult(late)
+        self.clock.advance(ANSWER_WITHIN)
+        self.assertEqual(self.successResultOf(late), [(two, 2)])
+        one.looks = SUSPECT
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(self.workers.ask_all("count"))), [(two, 2)])
         two.channel.answers["count"] = NotDone("no")
         self.failureResultOf(Deferred.fromCoroutine(self.workers.ask_all("count")), NotDone)
