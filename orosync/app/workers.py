@@ -63,6 +63,8 @@ class Sockets(Protocol):
 @attrs.define(eq=False)
 class _Place:
     number: int
+    node: str
+    """The name of its worker, also of one that is started again."""
     worker: WorkerProcess | None = None
     successor: WorkerProcess | None = None
     cover: WorkerProcess | None = None
@@ -100,7 +102,7 @@ class Workers:
         self._settings = settings
         self._ready = ready
         self._failed = failed
-        self._places = [_Place(number) for number in range(count)]
+        self._places = [_Place(number, f"{node}/{number + 1}") for number in range(count)]
         self._retiring: set[WorkerProcess] = set()
         self._last_number = count
         self._started = False
@@ -127,7 +129,7 @@ class Workers:
         """The names of the places in which no worker serves."""
         for place in self._places:
             if place.worker is None or not place.worker.serves or place.worker.looks >= SUSPECT:
-                yield place.worker.node if place.worker else f"{self._node}/{place.number + 1}"
+                yield place.node
 
     def alive(self) -> bool:
         """Whether each has given a sign of life lately, or is being started: one that was killed for its silence has a
@@ -145,7 +147,7 @@ class Workers:
     def _spawn(self, place: _Place, node: str = "") -> WorkerProcess | None:
         """A new worker in ``place``; ``node`` is a successor's name. None where no process can be started."""
         place.again = None
-        name = node or f"{self._node}/{place.number + 1}"
+        name = node or place.node
         worker = WorkerProcess(self._reactor, self._settings(place.number, name, bool(node)), self)
         if self._hub is not None:
             self._hub.add(worker.node, worker.channel)
@@ -300,6 +302,7 @@ class Workers:
                 self._spawn(place)
             raise NotDone("\n".join(successor.faults) or f"worker {successor.node}: {error}") from None
         old, place.worker, place.successor = place.worker, successor, None
+        place.node = successor.node
         if old is not None and place.number == 0:
             with suppress(ChannelLost, NotDone):  # it has ended
                 await old.channel.ask("worker.resign")

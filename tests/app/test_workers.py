@@ -277,6 +277,10 @@ class Replacing(WorkersCase):
         self.assertEqual(self.hub.nodes, ["web/3", "web/4"])
         self.clock.advance(LONGEST_PAUSE)
         self.assertEqual(len(FakeWorker.all), 4)
+        FakeWorker.all[2].end()
+        self.assertEqual(list(self.workers.missing()), ["web/3"])
+        self.clock.advance(LONGEST_PAUSE)
+        self.assertEqual(self.nodes()[4:], ["web/3"])
 
     def test_a_successor_that_cannot_start(self) -> None:
         """All stays as it is, with the reason."""
