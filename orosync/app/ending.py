@@ -137,6 +137,10 @@ class Ending:
                 with suppress(BlockingIOError):
                     os.write(self._writer, b"\0")
 
+    def tell_also(self, observer: Any) -> None:
+        """``observer`` of Twisted's log is told as well why the process is ended before its services have."""
+        self._observers.append(observer)
+
     def end_now(self, status: int) -> None:
         """End the process at once with ``status``; what it says about that has been said."""
         self._end(status, lambda: None)

@@ -11,6 +11,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall, deferLater
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
 from orosync.app.container import Container
 from orosync.app.ending import Ending
@@ -177,6 +178,7 @@ class ServingWorker:
     def _start(self, settings: Any) -> None:
         self._settings = told = msgspec.convert(settings, WorkerSettings)
         self._begin_logging([relay(told.log_level, self._relay)])
+        self._ending.tell_also(self._log_here)
         try:
             configuration = self.load(Path(told.path))
             container = Container(
@@ -216,8 +218,16 @@ class ServingWorker:
         self.channel.send("worker.refused", list(faults))
         self._reactor.callLater(REFUSED, fail_process, self._reactor)
 
+    def _log_here(self, event: LogEvent) -> None:
+        """What is said when the reactor is stuck, or its channel gone, and no line of the log arrives any more."""
+        text = formatEvent(event)
+        if text and self._settings is not None:
+            print(f"{self._settings.node}: {text}", file=sys.__stderr__, flush=True)
+
     def _relay(self, event: object) -> None:
-        if self.channel.queued < MOST_UNSENT and not self._muted:
+        if threading.current_thread() is not threading.main_thread():
+            self._reactor.callFromThread(self._relay, event)
+        elif self.channel.queued < MOST_UNSENT and not self._muted:
             self.channel.send("worker.log", event)
 
     def _send_alive(self) -> None:

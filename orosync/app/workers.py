@@ -45,6 +45,9 @@ UPGRADES = 0.5
 """Seconds from when a worker accepts no connections any more to when it lets its clients go: those whose upgrade is
 under way are admitted, and not refused."""
 
+MARGIN = 1.0
+"""Seconds more than a worker gives itself to end, in which it says what hangs."""
+
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a worker is started again; doubled each time, unless it has served for the longest."""
 
@@ -312,7 +315,7 @@ class Workers:
             self._retiring.add(old)
             old.channel.send("worker.hold")
             await deferLater(self._reactor, UPGRADES)
-            old.terminate(self._drain + GRACE)
+            old.terminate(self._drain + GRACE + MARGIN)
             await old.when(WorkerState.ENDED)
 
     # -- stopping
@@ -333,7 +336,7 @@ class Workers:
         ending: list[Deferred[None]] = []
         for worker in self.all:
             ending.append(worker.when(WorkerState.ENDED))
-            worker.terminate(self._drain + GRACE)
+            worker.terminate(self._drain + GRACE + MARGIN)
         await DeferredList(ending)
 
     # -- asking

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -41,6 +43,9 @@ class FakeEnding:
 
     def watch(self) -> None:
         pass
+
+    def tell_also(self, observer: Any) -> None:
+        self.observer = observer
 
     def end_now(self, status: int) -> None:
         self.ended.callback(status)
@@ -190,6 +195,23 @@ class Serving(Supervised):
         log.warn("but {this}", this="that")
         ((_, level, namespace, text, *_),) = await heard
         self.assertEqual((level, namespace, text), ("warn", "some.where", "but that"))
+        threads = []
+
+        def relayed(*event):
+            threads.append(threading.current_thread())
+
+        self.patch(self.worker.channel, "send", relayed)
+        await deferToThread(log.warn, "from another thread")
+        await deferLater(reactor, 0.01)
+        self.assertEqual(set(threads), {threading.main_thread()})
+
+    async def test_the_last_words(self):
+        """Of a worker whose reactor is stuck: they go to standard error, with its name."""
+        await self.begin()
+        said = io.StringIO()
+        self.patch(sys, "__stderr__", said)
+        self.ending.observer({"log_format": "{part} hangs", "part": "directory:people"})
+        self.assertEqual(said.getvalue(), "web1/1: directory:people hangs\n")
 
 
 class Asked(Supervised):
