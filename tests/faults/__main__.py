@@ -4,7 +4,7 @@
     python -m tests.faults node-killed sentinel     these
 
 Prints a line for each case; ends with 1 if a bound is not met. Each event has a number, so that what is lost, repeated
-or out of order is found one by one.
+or out of order is found one by one. The logs of the nodes are in .cache/faults afterwards.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ def run(case: Case) -> tuple[int, list[str]]:
         time.sleep(AFTER)
         traffic.quiet(running.killed)
         line = judged(case, running)
-        if running.broken:
-            LOGS.mkdir(parents=True, exist_ok=True)
-            (LOGS / f"{case.name}.log").write_text(routers.log)
+        LOGS.mkdir(parents=True, exist_ok=True)
+        (LOGS / f"{case.name}.log").write_text(routers.log)
     finally:
         traffic.stop()
         routers.close()

@@ -8,7 +8,6 @@ import secrets
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -327,12 +326,13 @@ class Forwarder:
         while True:
             try:
                 near, _ = self._listening.accept()
-                self._free.wait()
+            except OSError:  # it has been closed
+                return
+            self._free.wait()
+            try:
                 far = socket.create_connection(("127.0.0.1", self._to))
             except OSError:
-                if self._listening.fileno() < 0:
-                    return
-                time.sleep(0.05)
+                near.close()
                 continue
             self._sockets += [near, far]
             self._thread(self._forward, near, far)
