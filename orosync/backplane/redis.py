@@ -57,7 +57,6 @@ class RedisBackplane:
     ) -> None:
         self._connector = RedisConnector(dsn, reactor, min(timeout, lease * 0.4), LARGEST, trust_root, ANSWER)
         self._keys = Keys(prefix)
-        self._prefix = prefix
         self._reactor = reactor
         self._journal = journal
         self._lease = lease
@@ -97,7 +96,7 @@ class RedisBackplane:
 
     def probe(self) -> Deferred[Sequence[Finding]]:
         """See IProbe. Whether it has been started makes no difference."""
-        return Deferred.fromCoroutine(findings(self._connector, self._keys, self._prefix))
+        return Deferred.fromCoroutine(findings(self._connector, self._keys))
 
     def send(self, node: str, batch: bytes) -> None:
         """See IBackplane."""

@@ -48,12 +48,18 @@ _REMEDIES = (
 )
 
 
-def explained(reason: str, prefix: str) -> str:
-    """What Redis or the connection says, and what to do about it where that is known."""
+def remedy_for(reason: str, prefix: str) -> str:
+    """What to do about what Redis or the connection says; "" where that is not known."""
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, reason):
-            return f"{reason}: {remedy.format(prefix=prefix, acl=ACL)}"
-    return reason
+            return remedy.format(prefix=prefix, acl=ACL)
+    return ""
+
+
+def explained(reason: str, prefix: str) -> str:
+    """What Redis or the connection says, and what to do about it where that is known."""
+    remedy = remedy_for(reason, prefix)
+    return f"{reason}: {remedy}" if remedy else reason
 
 
 class RedisEngine:

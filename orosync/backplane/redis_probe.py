@@ -7,20 +7,17 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from orosync.backplane.redis_engine import explained
-from orosync.backplane.redis_scripts import ACL, Keys
+from orosync.backplane.redis_engine import remedy_for
+from orosync.backplane.redis_scripts import Keys
 from orosync.model import Finding, FindingState
 from orosync.redis_connection import NoRedisConnection, RedisConnector, permitted, words
 
 CHECK = "backplane"
 
-_MISCONFIGURED = re.compile(
-    r"NOAUTH|WRONGPASS|invalid password|no password is set|NOPERM|DB index|invalid DB|certificate|VerificationError"
-)
 
-
-async def findings(connector: RedisConnector, keys: Keys, prefix: str) -> list[Finding]:
-    """What there is to say about a Redis whose keys begin with ``prefix``."""
+async def findings(connector: RedisConnector, keys: Keys) -> list[Finding]:
+    """What there is to say about a Redis that has these keys."""
+    prefix = keys.prefix
     try:
         (protocol,) = await connector.connect()
     except NoRedisConnection as error:
@@ -28,9 +25,8 @@ async def findings(connector: RedisConnector, keys: Keys, prefix: str) -> list[F
     try:
         missing = await _missing(protocol, prefix)
         if missing:
-            remedy = f"in Redis' ACL give the user ~{prefix}:* {ACL}"
             what = f"the account may not use {', '.join(missing)} on keys {prefix}:*"
-            return [Finding(CHECK, FindingState.FAULT, what, remedy)]
+            return [Finding(CHECK, FindingState.FAULT, what, remedy_for("NOPERM", prefix))]
         there = await _live(protocol, keys)
         excess = await permitted(protocol, _more())
     except Exception as error:
@@ -47,11 +43,10 @@ async def findings(connector: RedisConnector, keys: Keys, prefix: str) -> list[F
 
 
 def _unusable(why: str, prefix: str) -> Finding:
-    """``why`` there is no connection, with the remedy that ``explained`` knows."""
-    told = explained(why, prefix)
-    remedy = told[len(why) :].removeprefix(": ")
-    if remedy or _MISCONFIGURED.search(why):
-        return Finding(CHECK, FindingState.FAULT, why, remedy or "correct dsn")
+    """``why`` there is no connection, with the remedy."""
+    remedy = remedy_for(why, prefix)
+    if remedy:
+        return Finding(CHECK, FindingState.FAULT, why, remedy)
     return Finding(CHECK, FindingState.UNREACHABLE, why, "start Redis, or correct host and port in dsn")
 
 
