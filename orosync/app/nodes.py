@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from orosync import registry
+from orosync import redis_connection, registry
 from orosync.app import metrics
 from orosync.app.process import fail_process
 from orosync.backplane.messages import Failures
@@ -59,7 +59,7 @@ def backplane_of(configuration: Configuration, reactor: Any, journal: IJournal) 
         made: IBackplane = registry.create(TITLE, factory, IBackplane, TITLE, section.extra)
         return made
     assert isinstance(section, RedisBackplaneSection)
-    missing = registry.missing_module("txredisapi", "redis")
+    missing = registry.missing_module(redis_connection.MODULE, redis_connection.EXTRA)
     if missing:
         raise ConfigError([f"[{TITLE}] use: redis {missing}"])
     redis = import_module("orosync.backplane.redis")  # which workers of one machine do not need

@@ -21,7 +21,7 @@ from orosync.config.redis_dsn import RedisDsn
 from orosync.errors import Unavailable
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser, IJournal, IProbe
 from orosync.model import Finding
-from orosync.redis_connection import NoRedisConnection, RedisConnector, protocol_class
+from orosync.redis_connection import NoRedisConnection, RedisConnector
 
 INBOX = 16 * 1024 * 1024
 MOST_ENTRIES = 10_000
@@ -254,11 +254,6 @@ class RedisBackplane:
             words = [word for one in part for word in one]
             if self._node is not None:
                 self._node.run_posted(0, SWEEP, (self._keys.nodes, self._keys.claims), *words)
-
-
-def load() -> None:
-    """ImportError when the extra is not installed."""
-    protocol_class()
 
 
 def _refused(failure: Failure) -> Any:

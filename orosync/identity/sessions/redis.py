@@ -23,7 +23,7 @@ from orosync.identity.single_flight import DOWN
 from orosync.identity.threads import Stuck, Threads
 from orosync.interfaces import IProbe, ISessionStore
 from orosync.model import AdminSession, Finding, FindingState
-from orosync.redis_connection import NoRedisConnection, RedisLink, permitted, protocol_class, words
+from orosync.redis_connection import NoRedisConnection, RedisLink, permitted, words
 
 AT_ONCE = 32
 """Commands in flight, all on one connection."""
@@ -141,8 +141,3 @@ def _rights(title: str, excess: Sequence[str]) -> Finding:
     return Finding(
         check, FindingState.WARNING, what, "have an account of orosync's own in Redis' ACL (docs/sessions.md)"
     )
-
-
-def load() -> None:
-    """ImportError when the extra is not installed."""
-    protocol_class()
