@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IFileDescriptorReceiver
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -99,9 +99,7 @@ class ProcessChannel(Protocol):
     def ask(self, name: str, *fields: Any) -> Deferred[Any]:
         """The answer of the other side. Fails with NotDone, and with ChannelLost when the channel ends before."""
         if self._over:
-            answer: Deferred[Any] = Deferred()
-            answer.errback(ChannelLost(self._reason))
-            return answer
+            return fail(ChannelLost(self._reason))
         self._last_question = number = self._last_question + 1
 
         def cancelled(_: object) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from orosync.backplane.redis_scripts import ACL, SCRIPTS
@@ -100,7 +100,7 @@ class RedisEngine:
         try:
             asked: Deferred[Any] = self._commands.execute_command(*command)
         except Exception as error:
-            return _failed(error)
+            return fail(NoRedisConnection(words(error)))
         return asked.addErrback(self._refused)
 
     def run(self, script: str, keys: Sequence[str], *arguments: Any) -> Deferred[Any]:
@@ -122,7 +122,7 @@ class RedisEngine:
             asked: Deferred[Any] = self._commands.post(encoded(*command))
         except Exception as error:
             self.queued -= size
-            return _failed(error)
+            return fail(NoRedisConnection(words(error)))
         return asked.addBoth(done).addErrback(self._refused)
 
     def run_posted(self, size: int, script: str, keys: Sequence[str], *arguments: Any) -> Deferred[Any] | None:
@@ -150,9 +150,3 @@ class RedisEngine:
         if always or not protocol.connected or _ENDS.search(reason) or "Not received" in reason:
             self.fail(reason)
         raise NoRedisConnection(explained(reason, self._prefix)) from None
-
-
-def _failed(error: Exception) -> Deferred[Any]:
-    failed: Deferred[Any] = Deferred()
-    failed.errback(NoRedisConnection(words(error)))
-    return failed
