@@ -177,11 +177,7 @@ class Retention:
     def _is_late(self, event: Retained) -> bool:
         """Whether a later event supersedes this one, or it is kept already."""
         return any(
-            one.publication == event.publication
-            or (
-                one.order > event.order
-                and (one.for_all or (one.filters, one.excluded) == (event.filters, event.excluded))
-            )
+            one.publication == event.publication or (one.order > event.order and one.covers(event))
             for one in self._events.get(event.topic, ())
         )
 
