@@ -16,7 +16,7 @@ from orosync.model import Match
 from orosync.router.deliveries import Member
 from orosync.router.patterns import UriIndex
 from orosync.wamp import uris
-from orosync.wamp.ids import LARGEST
+from orosync.wamp.ids import free_id
 
 Waiting = TypeVar("Waiting")
 
@@ -285,9 +285,7 @@ class Registrations:
         """
         registration = self.index.get(procedure, match)
         if registration is None:
-            number = self.ids(procedure, match)
-            while number in self._by_id:  # hashes may collide; counted ones do not
-                number = number % LARGEST + 1
+            number = free_id(self.ids(procedure, match), self._by_id)
             registration = Registration(number, procedure, match, invoke, self._now())
             self.index.add(procedure, match, registration)
             self._by_id[registration.id] = registration

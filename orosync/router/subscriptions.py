@@ -12,7 +12,7 @@ from orosync.clocks import Now, epoch
 from orosync.model import Match
 from orosync.router.deliveries import Audience, Member
 from orosync.router.patterns import UriIndex
-from orosync.wamp.ids import LARGEST
+from orosync.wamp.ids import free_id
 from orosync.wamp.meta_topics import TOPICS, matched_by
 
 
@@ -104,10 +104,7 @@ class Subscriptions:
             self._by_id[subscription.id] = subscription
 
     def _free_id(self, topic: str, match: Match) -> int:
-        number = self._ids(topic, match)
-        while number in self._by_id:  # hashes may collide; counted ones do not
-            number = number % LARGEST + 1
-        return number
+        return free_id(self._ids(topic, match), self._by_id)
 
     def listen_elsewhere(self, topics: frozenset[str]) -> None:
         """From now on these meta topics have subscribers on other nodes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 from os import urandom
 
 from orosync.errors import ProtocolViolation
@@ -21,6 +22,13 @@ def random_id() -> int:
     if not _pool:
         _pool.extend(_UNPACK(urandom(8 * _BATCH)))
     return (_pool.pop() & (LARGEST - 1)) + 1
+
+
+def free_id(number: int, taken: Container[int]) -> int:
+    """``number``, or the next one after it that is not ``taken``: hashes may collide."""
+    while number in taken:
+        number = number % LARGEST + 1
+    return number
 
 
 def normalise(value: object) -> int:
