@@ -153,19 +153,14 @@ class Nodes:
     def _send(self, peers: Collection[Peer], message: NodeMessage) -> bool:
         if not peers:
             return True
-        encoded = encode(message)
-        now = self._clock.seconds()
-        if len(encoded) <= self.backplane.largest - OVERHEAD:
-            for peer in peers:
-                if peer.streaming:
-                    peer.queue(encoded, now)
-        elif parts := self._parts(message):
-            for peer in peers:
-                if peer.streaming:
-                    for part in parts:
-                        peer.queue(part, now)
-        else:
+        parts = self._encoded(message)
+        if not parts:
             return False
+        now = self._clock.seconds()
+        for peer in peers:
+            if peer.streaming:
+                for part in parts:
+                    peer.queue(part, now)
         self._schedule()
         return True
 
@@ -344,11 +339,7 @@ class Nodes:
     def _snapshot(self) -> Iterator[bytes]:
         for one in self._snapshots:
             for message in one():
-                encoded = encode(message)
-                if len(encoded) <= self.backplane.largest - OVERHEAD:
-                    yield encoded
-                else:
-                    yield from self._parts(message)
+                yield from self._encoded(message)
 
     def _whole_now(self, peer: Peer, message: SnapshotEnd) -> None:
         peer.whole = True
@@ -380,10 +371,13 @@ class Nodes:
 
     # -- batches
 
-    def _parts(self, message: NodeMessage) -> list[bytes]:
-        """A message that is too large for a batch, in parts. Nothing if it is larger than what is kept for resending
-        can always hold."""
-        room, whole = self.backplane.largest - OVERHEAD, encode([message])
+    def _encoded(self, message: NodeMessage) -> list[bytes]:
+        """A message as it is sent: in parts if it is too large for a batch. Nothing if it is larger than what is kept
+        for resending can always hold."""
+        encoded, room = encode(message), self.backplane.largest - OVERHEAD
+        if len(encoded) <= room:
+            return [encoded]
+        whole = encode([message])
         most = max(self._resend_bytes // RINGS, room)
         if len(whole) <= most:
             size = room - PART
