@@ -125,17 +125,15 @@ class Calls:
         options = CallOptions(registration.procedure, progress=progress, streaming=streaming)
         state = CallState(registration, options, details, None if free else payload)
         state.only, state.relayed, state.streaming = callee, True, streaming
-        if free:
-            pending = self._open_relayed(caller, request, callee, progress)
-            self.pending.keep(pending, state)
-            state.slots = None if capacity is None else capacity.take(callee.session)
-            return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
-        assert capacity is not None, "a callee without limits is always free"
-        pending = self._open_relayed(caller, request, None, progress)
+        pending = self._open_relayed(caller, request, callee if free else None, progress)
         self.pending.keep(pending, state)
-        capacity.waiting.append(pending)
-        capacity.relayed += 1
-        return []
+        if not free:
+            assert capacity is not None, "a callee without limits is always free"
+            capacity.waiting.append(pending)
+            capacity.relayed += 1
+            return []
+        state.slots = None if capacity is None else capacity.take(callee.session)
+        return [Delivery((callee,), Invocation(pending.invocation, registration.id, dict(details)), payload)]
 
     def _open_relayed(self, caller: Member, request: int, callee: Member | None, progress: bool) -> PendingCall:
         """Enter a call that the node of its caller has counted."""
