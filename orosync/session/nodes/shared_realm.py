@@ -85,12 +85,12 @@ class SharedRealms:
         self._clock = clock
         self._realms = {realm.name: realm for realm in realms}
         self._loading: IDelayedCall | None = None
-        self._handlers: dict[type[Any], dict[str, Callable[[Peer, Any], None]]] = {}
+        handlers: dict[type[Any], dict[str, Callable[[Peer, Any], None]]] = {}
         for realm in self._realms.values():
             for part in realm.parts:
                 for kind, handler in part.handlers.items():
-                    self._handlers.setdefault(kind, {})[realm.name] = handler
-        for kind, by_realm in self._handlers.items():
+                    handlers.setdefault(kind, {})[realm.name] = handler
+        for kind, by_realm in handlers.items():
             nodes.handle(kind, _by_realm(by_realm))
         nodes.on_joined(self._snapshot)
         nodes.on_left(self._forget)
