@@ -45,7 +45,7 @@ class SnapshotEnd(NodeMessage, tag=0):
 
 
 class Part(NodeMessage, tag=30):
-    """A piece of a message that is too large for one batch; the pieces follow each other. ``last``: it is whole now."""
+    """A part of a message that is too large for one batch; the parts follow each other. ``last``: it is whole now."""
 
     data: bytes
     last: bool = False

@@ -442,7 +442,7 @@ class Nodes:
 
 
 def _events(bodies: Iterable[memoryview]) -> list[bytes]:
-    """The events in lists of encoded messages, those in pieces too, if all pieces are there."""
+    """The events in lists of encoded messages, those in parts too, if all parts are there."""
     found: list[bytes] = []
     parts: list[Part] = []
     for message in chain.from_iterable(map(decode, bodies)):

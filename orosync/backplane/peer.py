@@ -62,7 +62,7 @@ class Peer:
     """The node ``node`` in the life ``boot``. ``transmit``: takes a batch for it; ``largest``: the most bytes of one.
 
     ``resend_seconds`` and ``resend_bytes`` bound the ring. ``sent`` and ``received`` are the numbers of the last
-    messages: those of an earlier acquaintance with the same life are given, so that numbers never occur twice.
+    messages: when the same life of the node was known before, those of then are given, so that none occurs twice.
     """
 
     __slots__ = (
