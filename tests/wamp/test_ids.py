@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ProtocolViolation
-from orosync.wamp.ids import LARGEST, Sequence, normalise, random_id
+from orosync.wamp.ids import LARGEST, Sequence, free_id, normalise, random_id
 
 
 class RandomIds(SynchronousTestCase):
@@ -21,6 +21,14 @@ class RandomIds(SynchronousTestCase):
     def test_no_two_alike(self) -> None:
         """Two sessions do not get one id."""
         self.assertEqual(len({random_id() for _ in range(2000)}), 2000)
+
+
+class FreeIds(SynchronousTestCase):
+    """Ids that are hashes."""
+
+    def test_taken(self) -> None:
+        """The next one that is free, and 1 after the largest."""
+        self.assertEqual([free_id(7, ()), free_id(7, {7, 8}), free_id(LARGEST, {LARGEST, 1})], [7, 9, 2])
 
 
 class Sequences(SynchronousTestCase):
