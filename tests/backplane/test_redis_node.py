@@ -48,7 +48,7 @@ class Presence(NodesCase):
         ((one, user),) = await self.joined("a")
         second = self.made()
         failed = await self.assertFailure(second.start(RecordingUser("a")), NodeNameTaken)
-        self.assertIn("[router] node", str(failed))
+        self.assertIn("a name of its own", str(failed))
         self.assertFalse(second.available)
         await second.stop()
         self.assertTrue(one.available)
