@@ -16,13 +16,16 @@ from orosync.app.worker import CHANNEL
 TREE = Path(__file__).resolve().parents[2]
 
 
+START = "import os; os.dup2({its}, {channel}); os.execv({entry}[0], {entry})"
+
+
 class Entry(SynchronousTestCase):
     def test_without_its_supervisor_it_ends(self) -> None:
         """A signal for the terminal's processes does not end it; the end of its channel does, and it says why."""
         mine, its = socket.socketpair()
-        command = f'exec "{sys.executable}" -m orosync.taps.worker web/1 {CHANNEL}<&{its.fileno()}'
+        entry = [sys.executable, "-m", "orosync.taps.worker", "web/1"]
         process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
+            [sys.executable, "-c", START.format(its=its.fileno(), channel=CHANNEL, entry=entry)],
             pass_fds=[its.fileno()],
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(TREE)},
