@@ -1,8 +1,8 @@
 """Catching up: what other nodes have told before a certain moment has arrived.
 
 A client whose procedure has been registered may have another client call it on another node, which the news may reach
-later than the CALL. So a node that does not know a procedure asks the others for a sign first: what they told earlier
-comes before it. Clients that wait share a question, and there is one at a time.
+later than the CALL. So a node that does not know a procedure asks the others something first: what they told earlier
+comes before their answers. Clients that wait share a question, and there is one at a time.
 """
 
 from __future__ import annotations
