@@ -21,7 +21,8 @@ from orosync.transport.admission import (
     PlaceAnswer,
 )
 from orosync.transport.connection import UNAUTHENTICATED_MESSAGE_LIMIT
-from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_CONNECTIONS, MOST_WAITING
+from orosync.transport.longpoll_connection import BYTES_WAITING, MOST_WAITING
+from orosync.transport.longpoll_relay import MOST_CONNECTIONS
 from orosync.transport.websocket import FRAGMENT, FRAGMENTS, WebSocketConnection
 from tests.limits.table import Outcome, drives, listen, number, size
 from tests.session.test_message_rates import RatedFixture
@@ -171,7 +172,7 @@ def poll_connections() -> Outcome:
     session.link.set_authenticated(True)
     for _ in range(MOST_CONNECTIONS + 1):
         polls.ask(post(f"{path}/receive"))
-    assert len(session.link._vouched_for) == MOST_CONNECTIONS
+    assert len(session.link._joined._places) == MOST_CONNECTIONS
     return Outcome("", None, not session.ends)
 
 
