@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,6 +16,7 @@ from tests.faults.roles import OWN
 from tests.faults.routers import RedisRouters, WorkerRouters
 from tests.faults.traffic import Traffic
 from tests.product.raw import Closed, RawClient
+from tests.support.processes import is_there
 
 BEFORE, AFTER = 8.0, 12.0
 """Seconds of traffic before and after a fault."""
@@ -253,7 +253,7 @@ def _worker_stopped(run: Run) -> None:
     os.kill(pid, signal.SIGSTOP)
     stopped = time.monotonic()
     deadline = stopped + 40
-    while _is_there(pid) and time.monotonic() < deadline:
+    while is_there(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     ended = time.monotonic()
     run.killed += [("w/1", stopped, ended), ("w/2", stopped, ended)]
@@ -271,7 +271,7 @@ def _supervisor_killed(run: Run) -> None:
     run.killed.append(("w/2", now, now))
     run.routers.child.process.wait()
     deadline = now + 20
-    while any(map(_is_there, pids.values())) and time.monotonic() < deadline:
+    while any(map(is_there, pids.values())) and time.monotonic() < deadline:
         time.sleep(0.02)
     seconds = time.monotonic() - now
     run.notes.append(f"its workers ended after {seconds:.1f} s")
@@ -293,14 +293,6 @@ def _started_again(run: Run, pid: int, since: float, bound: float) -> None:
     seconds = time.monotonic() - since
     run.notes.append(f"started again after {seconds:.1f} s")
     run.hold(seconds <= bound, f"a worker serves again within {bound:g} s")
-
-
-def _is_there(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _with_sentinel() -> RedisRouters:

@@ -19,7 +19,7 @@ from orosync.cli.router import Router
 from orosync.config.operations import control_sockets
 from tests.product.raw import Closed, RawClient
 from tests.product.running_router import TREE, end_shared, shared
-from tests.support.processes import run
+from tests.support.processes import is_there, run
 
 TWO = "workers = 2\nnode = web"
 SERVES = "worker {} serves"
@@ -33,14 +33,6 @@ def wait_for(found: Any, seconds: float = 90.0) -> Any:
         if value or time.monotonic() > deadline:
             return value
         time.sleep(0.05)
-
-
-def is_there(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class WorkersCase(SynchronousTestCase):

@@ -136,3 +136,11 @@ def run(
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: exit {done.returncode}; it said:\n{done.stdout}")
     return done.stdout
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
