@@ -1,7 +1,7 @@
 """`make run` as README's reader has it: started in this checkout, its page fetched, Ctrl-C. Standard library only.
 
 Prints each line of make's output with the seconds since the start, then the time until the page answered and the
-longest time without output. Exit 1 if there is no page within ten minutes, if half of the time until then, and more than
+longest time without output. Exit 1 if there is no page within ten minutes, if half of the time until then, and over
 15 s, was without output, or if make does not end within 30 s of Ctrl-C or complains.
 """
 
