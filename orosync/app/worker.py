@@ -222,7 +222,8 @@ class ServingWorker:
         """What is said when the reactor is stuck, or its channel gone, and no line of the log arrives any more."""
         text = formatEvent(event)
         if text and self._settings is not None:
-            print(f"{self._settings.node}: {text}", file=sys.__stderr__, flush=True)
+            # One write: other workers have the same stderr.
+            print(f"{self._settings.node}: {text}\n", end="", file=sys.__stderr__, flush=True)
 
     def _relay(self, event: object) -> None:
         if threading.current_thread() is not threading.main_thread():
