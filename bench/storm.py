@@ -318,6 +318,7 @@ def main() -> int:
     parser.add_argument("--wrong", type=int, default=0, help="wrong tickets at a time, instead of good ones")
     parser.add_argument("--seconds", type=float, help="over how long; 2, with --wrong 10")
     parser.add_argument("--addresses", type=int, default=1000, help="how many X-Forwarded-For tells of")
+    parser.add_argument("--burst", type=int, default=100, help="wrong tickets that an address may show at once")
     parser.add_argument("--publishers", type=int, default=100, help="how often PHP connects meanwhile")
     parser.add_argument("--shared", action="store_true", help="PHP comes to the port of the storm, not to its own")
     parser.add_argument("--within", type=float, help="seconds until the last is in: 20, with --restart 15")
@@ -335,7 +336,7 @@ def main() -> int:
         report = come_back(asked)
     else:
         asked.within = asked.within or 20.0
-        with OwnRouter(asked.url) as router:
+        with OwnRouter(asked.url, f"failure_burst = {asked.burst}") as router:
             report = measure(router, asked)
     print(json.dumps(report, indent=2))
     return 1 if report["faults"] else 0

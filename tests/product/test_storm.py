@@ -33,12 +33,11 @@ class StormTests(SynchronousTestCase):
     def test_wrong_tickets(self) -> None:
         """Sixty-four wrong ones at a time are refused, from many addresses as from one; nobody else notices."""
         for addresses in ("1", "1000"):
-            told = self.storm(
-                "--wrong", "64", "--seconds", "1.5", "--addresses", addresses, "--publishers", "2", "--round-trip", "2"
-            )
+            command = "--wrong 64 --seconds 1.5 --publishers 2 --round-trip 2 --burst 20"
+            told = self.storm(*command.split(), "--addresses", addresses)
             self.assertEqual(told["faults"], [])
             self.assertNotIn("welcome", told["outcomes"])
-            # One address has a hundred failures at once and twenty a second, then it is told to come back later.
+            # One address has twenty failures at once and twenty a second, then it is told to come back later.
             self.assertEqual("503" in told["outcomes"], addresses == "1", told)
 
     def test_a_restart(self) -> None:
