@@ -1,10 +1,9 @@
-"""The verbs of the control socket: what the `orosync` command may ask of the router, and have it do."""
+"""The control socket of this process, at which the `orosync` command asks and has things done."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.application.service import Service
@@ -12,49 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from orosync.app.container import Container
-from orosync.app.node_verbs import NodeVerbs
-from orosync.app.realm_verbs import RealmVerbs
-from orosync.app.session_verbs import SessionVerbs
-from orosync.app.trace_verb import Tracing
 from orosync.config import Configuration
 from orosync.config.operations import control_sockets, in_good_hands, short_directory
 from orosync.ops.control import Control, control_site
-from orosync.session.context import ListenerSession
-
-
-class ControlVerbs:
-    """The verbs of a router that is one process. ``sessions`` gives those of clients."""
-
-    def __init__(
-        self, container: Container, node: NodeVerbs, sessions: Callable[[], Iterable[ListenerSession]]
-    ) -> None:
-        router = container.configuration.router
-        self.control = Control(container.journal, os.getuid(), router.control_readers)
-        self.node = node
-        realms, oro = container.realms, container.configuration.notifications.realm
-        self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
-        if container.node is not None and oro in container.node.shared:
-            container.node.shared[oro].share_maintenance(self._realm_verbs.maintenance)
-        self._tracing = Tracing(realms, sessions, container.journal, container.reactor, container.now)
-        self.control.add(
-            *self.node.verbs,
-            *SessionVerbs(realms, sessions, container.reactor).verbs,
-            *self._realm_verbs.verbs,
-            self._tracing.verb,
-        )
-
-    def receivers(self, realm: str, topic: str, user: str) -> int:
-        """See RealmVerbs."""
-        return self._realm_verbs.receivers(realm, topic, user)
-
-    def start(self) -> None:
-        """From now on what happens is remembered."""
-        self._realm_verbs.start()
-
-    def stop(self) -> None:
-        """End what goes on."""
-        self._tracing.end()
 
 
 class ControlSocket(Service):

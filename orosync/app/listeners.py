@@ -14,9 +14,8 @@ from orosync.clocks import Now
 from orosync.config.listen import ListenSection
 from orosync.errors import ConfigError
 from orosync.model import ConnectionPolicy
-from orosync.transport.factories import SCHEMES
 from orosync.transport.message_rates import Allowance
-from orosync.transport.settings import BackEndSign, ListenerSettings, OtherWorkers
+from orosync.transport.settings import SCHEMES, BackEndSign, ListenerSettings, OtherWorkers
 from orosync.transport.tls import ReloadingCredentials, self_signed
 
 
@@ -121,11 +120,6 @@ def publisher_policy(section: ListenSection) -> ConnectionPolicy:
 def allowance(section: ListenSection) -> Allowance:
     """How many messages a client that has joined may send unasked."""
     return Allowance.of(section.message_rate, section.message_burst, section.message_rate_cut)
-
-
-def spoken(section: ListenSection) -> str:
-    """What URLs of the listener begin with, in words: "ws", "wss and rss"."""
-    return " and ".join(one + "s" * section.tls for one in SCHEMES[section.transport])
 
 
 def serves_http(section: ListenSection) -> bool:

@@ -13,29 +13,31 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from orosync import __version__
-from orosync.authz.topics import TopicRules
-from orosync.embedded.component import HostedComponent
-from orosync.identity.cookie_authenticator import CookieAuthenticator
-from orosync.identity.hasher import Hasher
-from orosync.identity.single_flight import SingleFlight
 from orosync.metrics import FAST, OTHER, SLOW, Histogram, Kind, Metric, Sample, Total
 from orosync.model import Match
 from orosync.ops.health import Report
-from orosync.router.realm import Realm
-from orosync.router.subscriptions import Subscription
-from orosync.session.dispatch import Dispatcher
-from orosync.session.realm_context import RealmContext
-from orosync.transport.admission import ConnectionLimit
-from orosync.transport.listener import ListenerFactory
-from orosync.uplink.uplink import Uplink
 
-Rules: TypeAlias = tuple[TopicRules, ...]
+if TYPE_CHECKING:  # a supervisor has metrics, and nothing of all this
+    from orosync.authz.topics import TopicRules
+    from orosync.embedded.component import HostedComponent
+    from orosync.identity.cookie_authenticator import CookieAuthenticator
+    from orosync.identity.hasher import Hasher
+    from orosync.identity.single_flight import SingleFlight
+    from orosync.router.realm import Realm
+    from orosync.router.subscriptions import Subscription
+    from orosync.session.dispatch import Dispatcher
+    from orosync.session.realm_context import RealmContext
+    from orosync.transport.admission import ConnectionLimit
+    from orosync.transport.listener import ListenerFactory
+    from orosync.uplink.uplink import Uplink
+
+Rules: TypeAlias = "tuple[TopicRules, ...]"
 
 COUNTER, GAUGE, HISTOGRAM = Kind
 

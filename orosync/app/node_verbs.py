@@ -1,9 +1,11 @@
-"""Verbs of the control socket about the router itself: how it is, reloading, and taking it out of service."""
+"""Verbs of the control socket about the router itself: how it is, reloading, and taking it out of service; and all of
+them together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,8 +13,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
+from orosync.app.container import Container
+from orosync.app.realm_verbs import RealmVerbs
+from orosync.app.session_verbs import SessionVerbs
+from orosync.app.trace_verb import Tracing
 from orosync.ops.answers import DrainAnswer, ReloadAnswer, plain
-from orosync.ops.control import Arguments, Emit, Rejected, StreamingVerb, Verb, check_names, number_of
+from orosync.ops.control import Arguments, Control, Emit, Rejected, StreamingVerb, Verb, check_names, number_of
 from orosync.session.context import DRAIN_STEP, ListenerSession
 
 REPORT = 1.0
@@ -112,6 +118,40 @@ class NodeVerbs:
 
     def _failed(self, failure: Any) -> None:
         self._log.failure("clients could not be let go", failure=failure)
+
+
+class ControlVerbs:
+    """The verbs of a router that is one process. ``sessions`` gives those of clients."""
+
+    def __init__(
+        self, container: Container, node: NodeVerbs, sessions: Callable[[], Iterable[ListenerSession]]
+    ) -> None:
+        router = container.configuration.router
+        self.control = Control(container.journal, os.getuid(), router.control_readers)
+        self.node = node
+        realms, oro = container.realms, container.configuration.notifications.realm
+        self._realm_verbs = RealmVerbs(realms, oro, container.reactor, container.now)
+        if container.node is not None and oro in container.node.shared:
+            container.node.shared[oro].share_maintenance(self._realm_verbs.maintenance)
+        self._tracing = Tracing(realms, sessions, container.journal, container.reactor, container.now)
+        self.control.add(
+            *self.node.verbs,
+            *SessionVerbs(realms, sessions, container.reactor).verbs,
+            *self._realm_verbs.verbs,
+            self._tracing.verb,
+        )
+
+    def receivers(self, realm: str, topic: str, user: str) -> int:
+        """See RealmVerbs."""
+        return self._realm_verbs.receivers(realm, topic, user)
+
+    def start(self) -> None:
+        """From now on what happens is remembered."""
+        self._realm_verbs.start()
+
+    def stop(self) -> None:
+        """End what goes on."""
+        self._tracing.end()
 
 
 def _no_workers(arguments: Arguments, emit: Emit, end: Callable[[], None]) -> Callable[[], None]:

@@ -14,7 +14,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.config.endpoints import with_backlog
+from orosync.config.listen import ListenSection
 from orosync.ops import ports
+from orosync.transport.settings import SCHEMES
 
 ADVICE = {
     errno.EACCES: "ports below 1024 need CAP_NET_BIND_SERVICE, a UNIX socket a directory to write in",
@@ -74,3 +76,8 @@ class Opening:
             "[listen:{name}] endpoint: cannot listen on {endpoint} ({why}), {advice}",
             name=name, endpoint=endpoint, why=why, advice=advice,
         )  # fmt: skip
+
+
+def spoken(section: ListenSection) -> str:
+    """What URLs of the listener begin with, in words: "ws", "wss and rss"."""
+    return " and ".join(one + "s" * section.tls for one in SCHEMES[section.transport])

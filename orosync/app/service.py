@@ -20,7 +20,7 @@ from orosync import __version__
 from orosync.app import probe
 from orosync.app.components import EmbeddedComponents
 from orosync.app.container import Container
-from orosync.app.control import ControlSocket, ControlVerbs
+from orosync.app.control import ControlSocket
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.listeners import (
     allowance,
@@ -29,10 +29,9 @@ from orosync.app.listeners import (
     publisher_policy,
     serves_http,
     settings_of,
-    spoken,
 )
-from orosync.app.node_verbs import NodeVerbs
-from orosync.app.opening import Opening
+from orosync.app.node_verbs import ControlVerbs, NodeVerbs
+from orosync.app.opening import Opening, spoken
 from orosync.app.operations import Monitoring
 from orosync.app.origins import origins
 from orosync.app.process import Process

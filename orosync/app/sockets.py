@@ -21,8 +21,7 @@ from twisted.internet.unix import Port as UnixPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.app.listeners import spoken
-from orosync.app.opening import Opening
+from orosync.app.opening import Opening, spoken
 from orosync.config.endpoints import BACKLOG, take_apart
 from orosync.config.listen import ListenSection
 

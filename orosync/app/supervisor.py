@@ -20,7 +20,6 @@ from orosync import __version__
 from orosync.app.control import ControlSocket
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.hub import Hub
-from orosync.app.listeners import own_certificate
 from orosync.app.opening import Opening
 from orosync.app.process import Process, fail_process
 from orosync.app.sockets import ListeningSockets
@@ -60,6 +59,8 @@ class Supervisor(MultiService):
         self._sockets = ListeningSockets(opening, router.workers)
         self._operations_ports: list[IListeningPort] = []
         if any(one.tls and one.certificate is None for one in configuration.listeners.values()):
+            from orosync.app.listeners import own_certificate  # the demonstration's alone
+
             own_certificate(router.state, time_of_day)
         self._secrets = dict(generated_secrets(configuration))
         users = demo_users() if router.demo else ()

@@ -144,6 +144,3 @@ FACTORIES: dict[str, type[ListenerFactory]] = {
     "universal": UniversalFactory,
 }
 """The factory of each kind of listener, by its name in a configuration."""
-
-SCHEMES = {"websocket": ("ws",), "rawsocket": ("rs",), "universal": ("ws", "rs")}
-"""What the URLs of each kind begin with; over TLS an s follows."""

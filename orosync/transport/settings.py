@@ -21,6 +21,9 @@ def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
     return tuple(ip_network(value) if isinstance(value, str) else value for value in values)
 
 
+SCHEMES = {"websocket": ("ws",), "rawsocket": ("rs",), "universal": ("ws", "rs")}
+"""What the URLs of each kind of listener begin with; over TLS an s follows."""
+
 PollAnswer = tuple[int, bytes, bool]
 """Status, body, and whether the client has joined."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app import listeners
+from orosync.app import listeners, opening
 from orosync.config.listen import ListenSection
 from orosync.identity.ticket_verifier import ListenerBackEnd, PublisherRight
 from orosync.model import ConnectionPolicy
@@ -86,4 +86,4 @@ class ListeningTests(SynchronousTestCase):
             ("universal", True, "wss and rss", True),
         ]:
             one = section(transport=transport, tls=tls)
-            self.assertEqual((listeners.spoken(one), listeners.serves_http(one)), (words, pages))
+            self.assertEqual((opening.spoken(one), listeners.serves_http(one)), (words, pages))

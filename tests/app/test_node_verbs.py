@@ -6,9 +6,12 @@ import socket
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
+from orosync.app.supervisor_verbs import SupervisorVerbs
 from orosync.ops.answers import DrainAnswer, ReloadAnswer
+from orosync.ops.control import StreamingVerb
 from tests.cli.control_case import ControlCase, later
 
 
@@ -139,3 +142,17 @@ class Draining(ControlCase):
         """As a client does whose connection has ended."""
         client.ended()
         client.close()
+
+
+class All(ControlCase):
+    """ControlVerbs."""
+
+    async def test_a_supervisor_has_the_same(self):
+        """The same names, of the same kinds, and the same ones act."""
+
+        def kinds(verbs):
+            return {one.name: (isinstance(one, StreamingVerb), one.acts) for one in verbs}
+
+        mine = kinds(self.service.verbs.control.verbs.values())
+        self.assertEqual(mine, kinds(SupervisorVerbs(None, Deferred, Clock(), lambda: None).verbs))
+        self.assertEqual(mine["drain"], (True, True))

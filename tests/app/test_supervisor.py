@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,21 @@ class Systemd(SynchronousTestCase):
             with start(directory / "router.ini") as child:
                 self.assertEqual(child.process.wait(100), 1, child.output)
         self.assertIn("cannot listen on", child.output)
+
+
+IMPORTED = """
+import sys
+import orosync.app.supervisor
+from orosync.taps import router
+parts = ("authz", "embedded", "identity", "router", "session", "transport", "uplink", "wamp")
+print(*(name for name in sys.modules if name.startswith(tuple(f"orosync.{one}." for one in parts))))
+"""
+
+
+class Cost(SynchronousTestCase):
+    """What a process takes that serves no client."""
+
+    def test_little_of_a_router_is_imported(self) -> None:
+        """Of what serves clients nothing but plain values."""
+        done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.split(), ["orosync.transport.settings"])

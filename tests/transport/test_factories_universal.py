@@ -4,7 +4,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.factories import FACTORIES, SCHEMES, UniversalFactory
+from orosync.transport.factories import FACTORIES, UniversalFactory
+from orosync.transport.settings import SCHEMES
 from tests.support.listeners import ListenerCase
 from tests.support.raw_wires import HELLO, RawListener, raw_frame
 from tests.support.wires import KEY, client_frame, upgrade
