@@ -94,11 +94,6 @@ class Ending:
         self._time_limit = drain + GRACE
         self._unfinished = unfinished
 
-    @property
-    def time_limit(self) -> float:
-        """Seconds from the first signal to the end."""
-        return self._time_limit
-
     def watch(self) -> None:
         """From now on SIGTERM and SIGINT end the process. In the main thread, when the process is in the background
         already and its reactor does not run yet."""
