@@ -376,7 +376,7 @@ class IBackplane(Interface):
         earlier claim of this node that may have been lost; the older claim wins. ``force``: take it from all others."""
 
     def release(key: str) -> None:
-        """End this node's claim, if it has one."""
+        """End this node's claim, if it has one. Lost while the engine is away."""
 
     def once(key: str, seconds: float, by: str = "") -> Deferred[bool]:
         """True for the first that asks about ``key``, on whatever node, and False for others until ``seconds`` have

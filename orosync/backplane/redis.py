@@ -64,7 +64,6 @@ class RedisBackplane:
         self._who = ("", "")
         self._sizes: dict[str, float] = {}  # node -> bytes of a batch for it, on the average
         self._claimed: set[str] = set()
-        self._unreleased: set[str] = set()
         self._sweeping = False
 
     @property
@@ -91,7 +90,7 @@ class RedisBackplane:
         """See IBackplane."""
         if self._node is None:
             return succeed(None)
-        self._remove_claims(self._claimed | self._unreleased)
+        self._remove_claims(self._claimed)
         return self._node.stop()
 
     def probe(self) -> Deferred[Sequence[Finding]]:
@@ -116,7 +115,6 @@ class RedisBackplane:
 
     def claim(self, key: str, policy: str, since: float = 0.0, force: bool = False) -> Deferred[Claim]:
         """See IBackplane."""
-        self._unreleased.discard(key)
         kept = 0 if self._node is None else self._node.kept
         rest = f"{since * 1e6:.0f}", "1" if force else "0", kept
         asked = self._run(CLAIM, (self._keys.nodes, self._keys.claims), *self._who, key, policy, *rest)
@@ -125,10 +123,7 @@ class RedisBackplane:
     def release(self, key: str) -> None:
         """See IBackplane."""
         self._claimed.discard(key)
-        if self.available:
-            self._remove_claims({key})
-        else:
-            self._unreleased.add(key)
+        self._remove_claims({key})
 
     def once(self, key: str, seconds: float, by: str = "") -> Deferred[bool]:
         """See IBackplane."""
@@ -163,9 +158,8 @@ class RedisBackplane:
 
     def _joined(self, kept: bool) -> None:
         """Claims end with the lease; without one they could not be released either."""
-        self._remove_claims(self._unreleased if kept else self._unreleased | self._claimed)
-        self._unreleased.clear()
         if not kept:
+            self._remove_claims(self._claimed)
             self._claimed.clear()
         self._sweep()
 
@@ -225,7 +219,7 @@ class RedisBackplane:
                 return
 
     def _remove_claims(self, keys: set[str]) -> None:
-        if self._node is not None and self.available:
+        if self._node is not None:
             for part in _parts(sorted(keys)):
                 fields = [SEPARATOR.join((key, *self._who)) for key in part]
                 self._node.post(sum(map(len, fields)), b"HDEL", self._keys.claims, *fields)
