@@ -68,6 +68,11 @@ class Unavailable(Refused):
     """Refused because a directory, session store, authorizer or queue cannot answer now (HTTP 503)."""
 
 
+def backplane_down(reason: str) -> Unavailable:
+    """What the nodes share cannot be asked now."""
+    return Unavailable("backplane_down", reason)
+
+
 class ProtocolViolation(OrosyncError):
     """The peer broke its protocol: the session ends, other clients are not affected."""
 

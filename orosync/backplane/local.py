@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from orosync.backplane.channel import ProcessChannel
 from orosync.backplane.mesh import LARGEST, MeshSocket
-from orosync.errors import ChannelLost, NodeNameTaken, NotDone, Unavailable
+from orosync.errors import ChannelLost, NodeNameTaken, NotDone, Unavailable, backplane_down
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser
 
 ANSWER_WITHIN = 5.0
@@ -30,8 +30,6 @@ QUIET = 1.0
 """Seconds without anything new after which nothing more is expected of a worker that has left."""
 STOP_WITHIN = 2.0
 """Seconds in which a worker that stops gets rid of what waits for others."""
-
-DOWN = "backplane_down"
 
 
 @attrs.define(eq=False)
@@ -279,7 +277,7 @@ class LocalBackplane:
     def _ask(self, name: str, *fields: Any) -> Deferred[Any]:
         """The hub's answer; fails with Unavailable when there is none."""
         if not self.available:
-            return fail(Unavailable(DOWN, f"the supervisor: {self._lost or 'this worker is no node yet'}"))
+            return fail(backplane_down(f"the supervisor: {self._lost or 'this worker is no node yet'}"))
         answer = self._channel.ask(name, *fields)
         answer.addTimeout(ANSWER_WITHIN, self._clock)
         return answer.addErrback(_unavailable)
@@ -288,4 +286,4 @@ class LocalBackplane:
 def _unavailable(failure: Failure) -> Failure:
     failure.trap(NotDone, ChannelLost, TimeoutError)
     reason = failure.getErrorMessage() or f"no answer within {ANSWER_WITHIN:g} s"
-    return Failure(Unavailable(DOWN, f"the supervisor: {reason}"))
+    return Failure(backplane_down(f"the supervisor: {reason}"))

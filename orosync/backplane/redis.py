@@ -18,7 +18,7 @@ from orosync.backplane.redis_node import LEASE_SECONDS, RedisNode
 from orosync.backplane.redis_probe import findings
 from orosync.backplane.redis_scripts import APPEND, CLAIM, ONCE, READ, SEPARATOR, SWEEP, Keys
 from orosync.config.redis_dsn import RedisDsn
-from orosync.errors import Unavailable
+from orosync.errors import Unavailable, backplane_down
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser, IJournal, IProbe
 from orosync.model import Finding
 from orosync.redis_connection import NoRedisConnection, RedisConnector
@@ -32,9 +32,6 @@ AT_A_TIME = 500
 VALUES_AT_A_TIME = 50
 PART = 2 * 1024 * 1024
 """Claims and values of a list, kept values, and bytes of a list that are read at a time: each answer comes in time."""
-
-DOWN = "backplane_down"
-"""The reason code of what is refused because Redis is away."""
 
 
 @implementer(IBackplane, IProbe)
@@ -256,7 +253,7 @@ def _refused(failure: Failure) -> Any:
 
 
 def _unavailable(why: str = "it cannot be reached, or this node has no lease") -> Unavailable:
-    return Unavailable(DOWN, f"[backplane] redis: {why}")
+    return backplane_down(f"[backplane] redis: {why}")
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:

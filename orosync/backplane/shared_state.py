@@ -12,7 +12,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from orosync.clocks import Now, epoch
-from orosync.errors import NodeNameTaken, Unavailable
+from orosync.errors import NodeNameTaken, backplane_down
 from orosync.interfaces import Claim
 
 MOST_BYTES = 256 * 1024 * 1024
@@ -115,7 +115,7 @@ class SharedState:
         The older claim wins, of two of the same time that of the node whose name comes first. It takes the key from
         all that hold it, who are not told: they learn it from the winner, or when they claim again."""
         if node not in self.nodes:
-            raise Unavailable("backplane_down", f"{node!r} has no lease")
+            raise backplane_down(f"{node!r} has no lease")
         held = self._claims.get(key) or _Held()
         mine = held.since.get(node)
         if mine is None:
@@ -167,7 +167,7 @@ class SharedState:
         if key in done:
             return bool(by) and done[key] == by
         if len(done) >= self._most_once:
-            raise Unavailable("backplane_down", f"{len(done)} keys are remembered, no more can be")
+            raise backplane_down(f"{len(done)} keys are remembered, no more can be")
         done[key] = by
         heappush(ends, (now + seconds, key))
         return True

@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 from twisted.internet.defer import Deferred
 
-from orosync.errors import Refused, Unavailable
+from orosync.errors import Refused, Unavailable, backplane_down
 from orosync.identity.digests import message_digest
 
 MOST_VARIABLES = 1000
@@ -209,7 +209,7 @@ class ReplayCache:
             if ticket.is_back_end:
                 return
             self._users.pop(ticket.signed, None)
-            raise Unavailable("backplane_down", f"other nodes cannot be asked about the ticket: {refusal}") from None
+            raise backplane_down(f"other nodes cannot be asked about the ticket: {refusal}") from None
         if not free:
             who = "the back end" if ticket.is_back_end else repr(ticket.username)
             raise Refused("used", f"ticket of {who}: it has been used already, at another node")

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from orosync.backplane.shared_state import SharedState
-from orosync.errors import NodeNameTaken, Unavailable
+from orosync.errors import NodeNameTaken, backplane_down
 from orosync.interfaces import Claim, IBackplane, IBackplaneUser
 
 T = TypeVar("T")
@@ -272,7 +272,7 @@ class MemoryBackplane:
         return self._later(lambda: result if self.available else self._unavailable())
 
     def _unavailable(self) -> Any:
-        raise Unavailable("backplane_down", "the engine of the backplane cannot be reached")
+        raise backplane_down("the engine of the backplane cannot be reached")
 
     def _later(self, answer: Callable[[], T]) -> Deferred[T]:
         fired: Deferred[T] = Deferred()
