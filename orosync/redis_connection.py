@@ -10,6 +10,7 @@ loads its data), and its Sentinel client has no TLS. txredisapi is an extra, imp
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
@@ -327,10 +328,15 @@ def encoded(*words_of_it: bytes | str | int) -> bytes:
     return b"*%d\r\n%s" % (len(parts), b"".join([b"$%d\r\n%s\r\n" % (len(part), part) for part in parts]))
 
 
-async def permitted(protocol: Any, tries: Iterable[tuple[str, Sequence[Any]]]) -> list[str]:
-    """The names of those commands that the account may run, tried in earnest; NoRedisConnection if it is lost."""
+async def excess(protocol: Any, tries: Iterable[tuple[str, Sequence[Any]]] = ()) -> list[str]:
+    """What the account may do and no account of orosync's needs, tried in earnest: the names of ``tries``, and of what
+    is too much everywhere. NoRedisConnection if the connection is lost."""
+    everywhere = (
+        ("may read other keys", (b"GET", secrets.token_hex(16))),  # nothing has that key
+        ("may administer the server", (b"CONFIG", b"GET", b"maxmemory")),
+    )
     found = []
-    for name, command in tries:
+    for name, command in (*tries, *everywhere):
         try:
             await protocol.execute_command(*command)
         except Exception as error:

@@ -10,7 +10,7 @@ from typing import Any
 from orosync.backplane.redis_engine import remedy_for
 from orosync.backplane.redis_scripts import Keys
 from orosync.model import Finding, FindingState
-from orosync.redis_connection import NoRedisConnection, RedisConnector, permitted, words
+from orosync.redis_connection import NoRedisConnection, RedisConnector, excess, words
 
 CHECK = "backplane"
 
@@ -28,15 +28,15 @@ async def findings(connector: RedisConnector, keys: Keys) -> list[Finding]:
             what = f"the account may not use {', '.join(missing)} on keys {prefix}:*"
             return [Finding(CHECK, FindingState.FAULT, what, remedy_for("NOPERM", prefix))]
         there = await _live(protocol, keys)
-        excess = await permitted(protocol, _more())
+        beyond = await excess(protocol)
     except Exception as error:
         return [_unusable(words(error, protocol), prefix)]
     finally:
         protocol.transport.abortConnection()
     running = ", ".join(there) or "none"
     found = [Finding(CHECK, FindingState.OK, f"Redis can be used; nodes that are running: {running}")]
-    if excess:
-        what = f"the account {', '.join(excess)}: more than nodes need"
+    if beyond:
+        what = f"the account {', '.join(beyond)}: more than nodes need"
         remedy = "have an account of the nodes' own in Redis' ACL (docs/scaling.md)"
         found.append(Finding(f"{CHECK} rights", FindingState.WARNING, what, remedy))
     return found
@@ -102,9 +102,3 @@ async def _live(protocol: Any, keys: Keys) -> list[str]:
 def _end(lease: bytes) -> int:
     found = re.fullmatch(rb"\S+ ([0-9]+)", lease)
     return int(found[1]) if found is not None else 0
-
-
-def _more() -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """What nodes do not need."""
-    yield "may read other keys", (b"GET", secrets.token_hex(16))
-    yield "may administer the server", (b"CONFIG", b"GET", b"maxmemory")
