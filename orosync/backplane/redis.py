@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from orosync.backplane.redis_engine import ANSWER, LARGEST, TIMEOUT
+from orosync.backplane.redis_engine import ANSWER, LARGEST, TIMEOUT, RedisEngine
 from orosync.backplane.redis_node import LEASE_SECONDS, RedisNode
 from orosync.backplane.redis_probe import findings
 from orosync.backplane.redis_scripts import APPEND, CLAIM, ONCE, READ, SEPARATOR, SWEEP, Keys
@@ -66,7 +66,12 @@ class RedisBackplane:
     @property
     def available(self) -> bool:
         """See IBackplane."""
-        return self._node is not None and self._node.available
+        return self._engine is not None
+
+    @property
+    def _engine(self) -> RedisEngine | None:
+        """None while there is no connection or no lease."""
+        return self._node.engine if self._node is not None and self._node.available else None
 
     def start(self, user: IBackplaneUser) -> Deferred[None]:
         """See IBackplane. A node that ended without a word has the name until its lease ends: that is waited for."""
@@ -176,10 +181,10 @@ class RedisBackplane:
         return Claim(holder.decode(), int(since) / 1e6)
 
     def _run(self, script: str, keys: Sequence[str], *arguments: Any) -> Deferred[Any]:
-        node = self._node
-        if node is None or node.engine is None or not node.available:
+        engine = self._engine
+        if engine is None:
             return fail(_unavailable())
-        return node.engine.run(script, keys, *arguments).addErrback(_refused)
+        return engine.run(script, keys, *arguments).addErrback(_refused)
 
     async def _read(self, keys: tuple[str, str]) -> Sequence[bytes]:
         found: list[bytes] = []
@@ -204,10 +209,10 @@ class RedisBackplane:
         """The fields of a hash with their values."""
         cursor = b"0"
         while True:
-            node = self._node
-            if node is None or node.engine is None or not node.available:
+            engine = self._engine
+            if engine is None:
                 raise _unavailable()
-            asked = node.engine.ask(b"HSCAN", key, cursor, b"COUNT", count)
+            asked = engine.ask(b"HSCAN", key, cursor, b"COUNT", count)
             cursor, found = await asked.addErrback(_refused)
             for name, value in zip(found[::2], found[1::2], strict=True):
                 if isinstance(name, bytes) and isinstance(value, bytes):
