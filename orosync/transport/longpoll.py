@@ -204,27 +204,25 @@ class LongPoll(Resource):
             facts = connection_facts(settings, peer, head, host, protocols, connection_of(transport), place)
             self._open(poll, facts)
         else:
-            link, act = self._links.get(name), _VERBS.get(verb)
-            if act is None:
-                poll.answer(404)
-            elif link is None:
-                if self._relay is not None and self._relay.serves(name):
-                    self._relay.relay(poll, name, verb, body_of(request))
-                else:
-                    poll.answer(404)
-            else:
-                act(self, link, poll, body_of(request))
+            self._act(poll, name, verb, body_of(request), self._relay)
         return server.NOT_DONE_YET
 
     def relayed(self, name: str, verb: str, body: bytes) -> RelayedPoll:
-        """A request that another worker has received."""
-        link, act = self._links.get(name), _VERBS.get(verb)
+        """A request that another worker has received. It is not relayed once more."""
+        link = self._links.get(name)
         poll = RelayedPoll(lambda: link is not None and link.authenticated)
-        if link is None or act is None:
-            poll.answer(404)
-        else:
-            act(self, link, poll, body)
+        self._act(poll, name, verb, body, None)
         return poll
+
+    def _act(self, poll: Poll, name: str, verb: str, body: bytes, relay: PollRelay | None) -> None:
+        """Do what a client asks for on the transport of that name, or have its worker do it by ``relay``."""
+        link, act = self._links.get(name), _VERBS.get(verb)
+        if link is not None and act is not None:
+            act(self, link, poll, body)
+        elif act is not None and relay is not None and relay.serves(name):
+            relay.relay(poll, name, verb, body)
+        else:
+            poll.answer(404)
 
     # -- opening
 
