@@ -18,7 +18,7 @@ from orosync.app.realm_verbs import RealmVerbs
 from orosync.app.session_verbs import SessionVerbs
 from orosync.app.trace_verb import Tracing
 from orosync.ops.answers import DrainAnswer, ReloadAnswer, plain
-from orosync.ops.control import Arguments, Control, Emit, Rejected, StreamingVerb, Verb, check_names, number_of
+from orosync.ops.control import Arguments, Control, Emit, Rejected, StreamingVerb, Verb, drain_options
 from orosync.session.context import DRAIN_STEP, ListenerSession
 
 REPORT = 1.0
@@ -29,8 +29,6 @@ PARTING = 2.0
 
 ANSWER = 0.5
 """Seconds for the last line to arrive before the process ends."""
-
-LONGEST_DRAIN = 24 * 3600.0
 
 
 class NodeVerbs:
@@ -68,10 +66,7 @@ class NodeVerbs:
         ]
 
     def _drain(self, arguments: Arguments, emit: Emit, end: Callable[[], None]) -> Callable[[], None]:
-        check_names(arguments, "within", "keep_running")
-        seconds, stays = number_of(arguments, "within", self._seconds), arguments.get("keep_running", False)
-        if seconds > LONGEST_DRAIN or not isinstance(stays, bool):
-            raise Rejected(f"within is a number of seconds up to {LONGEST_DRAIN:g}, keep_running true or false")
+        seconds, stays = drain_options(arguments, self._seconds)
         if self._draining:
             raise Rejected(f"this router is being drained already, {self._joined()} clients are left")
         self._draining = True

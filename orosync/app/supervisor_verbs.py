@@ -19,7 +19,17 @@ from orosync.app.worker_process import WorkerProcess
 from orosync.app.workers import Workers
 from orosync.errors import ChannelLost, NotDone
 from orosync.ops.answers import DrainAnswer, KickAnswer, ReloadAnswer, ReplaceAnswer, plain
-from orosync.ops.control import Arguments, Emit, Rejected, StreamingVerb, Verb, check_names, number_of, text_of
+from orosync.ops.control import (
+    Arguments,
+    Emit,
+    Rejected,
+    StreamingVerb,
+    Verb,
+    check_names,
+    drain_options,
+    number_of,
+    text_of,
+)
 
 SORTS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "user": itemgetter("realm", "user", "session"),
@@ -185,14 +195,9 @@ class SupervisorVerbs:
         return lambda: None  # it is done, watched or not
 
     def _drain(self, arguments: Arguments, emit: Emit, end: Callable[[], None]) -> Deferred[Callable[[], None]]:
-        check_names(arguments, "within", "keep_running")
-        stays = arguments.get("keep_running", False)
-        if not isinstance(stays, bool):
-            raise Rejected("keep_running is true or false")
+        _, stays = drain_options(arguments)
         if self._draining:
             raise Rejected("this router is being drained already")
-        self._draining = True
-        self._workers.let_go()
 
         def merged(lines: Collection[Line]) -> Line:
             return plain(DrainAnswer(left=_sum(lines, "left"), of=_sum(lines, "of"), ends=not stays))
@@ -205,6 +210,8 @@ class SupervisorVerbs:
 
         wanted = {**arguments, "keep_running": True}  # the workers end with this process
         watching = self._watch(self._workers.serving, "drain", wanted, _Merged(merged, emit), over)
+        self._draining = True
+        self._workers.let_go()
         return watching.addCallback(lambda _: lambda: None)  # it goes on, watched or not
 
     def _watch(

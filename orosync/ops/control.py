@@ -38,6 +38,9 @@ MOST_UNREAD = 1 << 20
 TIMEOUT = 30
 """Seconds for a request to arrive."""
 
+LONGEST_DRAIN = 24 * 3600.0
+"""Seconds."""
+
 Arguments: TypeAlias = Mapping[str, Any]
 Emit: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -81,6 +84,15 @@ def number_of(arguments: Arguments, name: str, default: float = 0) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
         raise Rejected(f"{name} is no number from 0 on")
     return value
+
+
+def drain_options(arguments: Arguments, default: float = 0) -> tuple[float, bool]:
+    """Of ``drain``: the seconds for clients to be let go, and whether the process stays. Rejects anything else."""
+    check_names(arguments, "within", "keep_running")
+    seconds, stays = number_of(arguments, "within", default), arguments.get("keep_running", False)
+    if seconds > LONGEST_DRAIN or not isinstance(stays, bool):
+        raise Rejected(f"within is a number of seconds up to {LONGEST_DRAIN:g}, keep_running true or false")
+    return seconds, stays
 
 
 @attrs.frozen

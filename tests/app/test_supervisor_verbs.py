@@ -234,6 +234,18 @@ class All(VerbsCase):
         self.assertEqual(self.ends, [ENDING])
         self.assertRaises(Rejected, self.watch, "drain")
 
+    def test_drain_refused(self) -> None:
+        """A command that cannot be done begins nothing: the next one is done."""
+        wrong: list[dict[str, Any]] = [{"within": 1e9}, {"within": "soon"}, {"keep_running": 1}, {"more": 1}]
+        for one in wrong:
+            self.assertRaises(Rejected, self.watch, "drain", **one)
+        serving, self.workers.serving = self.workers.serving, []
+        self.assertRaises(Rejected, self.watch, "drain")
+        self.assertFalse(self.workers.leaving)
+        self.workers.serving = serving
+        self.successResultOf(self.watch("drain"))
+        self.assertTrue(self.workers.leaving)
+
     def test_drain_and_stay(self) -> None:
         self.successResultOf(self.watch("drain", keep_running=True))
         for worker in (self.one, self.two):
