@@ -95,7 +95,7 @@ def as_json(event: LogEvent) -> str | None:
     failure = event.get("log_failure")
     if "fields" in event and "code" in event:
         line |= {"message": f"{event['event']} ({event['code']})", "event": event["event"], "code": event["code"]}
-        line["fields"] = {name: plain(value, LENGTHS.get(name, LONGEST)) for name, value in event["fields"].items()}
+        line["fields"] = plain_fields(event["fields"])
     else:
         line["message"] = _sound(event["log_text"] if "log_node" in event else formatEvent(event))
         if not line["message"] and failure is None:
@@ -107,7 +107,12 @@ def as_json(event: LogEvent) -> str | None:
     return json.dumps(line) + "\n"
 
 
-def plain(value: object, longest: int) -> object:
+def plain_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of one of orosync's own events as JSON has them."""
+    return {name: _plain(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
+
+
+def _plain(value: object, longest: int) -> object:
     """A value of a field as JSON has it: what is neither a number, a boolean nor None is text, cut as in text lines."""
     if value is None or isinstance(value, bool):
         return value

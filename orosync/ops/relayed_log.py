@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 from twisted.logger import FilteringLogObserver, ILogObserver, LogEvent, LogLevel, LogLevelFilterPredicate, formatEvent
 
-from orosync.ops.journal import LENGTHS, LONGEST
-from orosync.ops.log import LEVELS, plain
+from orosync.ops.log import LEVELS, plain_fields
 
 LONGEST_TEXT = 20_000
 """Characters of a line, a traceback among them."""
@@ -58,13 +57,9 @@ def relayed_event(event: LogEvent) -> RelayedEvent | None:
         text[:LONGEST_TEXT],
         "" if fields is None else str(event["event"]),
         "" if fields is None else str(event["code"]),
-        None if fields is None else _plain(fields),
+        None if fields is None else plain_fields(fields),
         "" if failure is None else failure.getTraceback()[-LONGEST_TEXT:],
     )
-
-
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(value, LENGTHS.get(name, LONGEST)) for name, value in fields.items()}
 
 
 def log_event(node: str, relayed: RelayedEvent) -> LogEvent:
