@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -159,9 +159,7 @@ class RouterNode:
         """Every node that is there has told what it has, or is late."""
         deadline = self._reactor.seconds() + SETTLE
         while self._reactor.seconds() < deadline:
-            pause: Deferred[None] = Deferred()
-            self._reactor.callLater(LOOK, pause.callback, None)
-            await pause
+            await deferLater(self._reactor, LOOK)
             if all(peer.whole for peer in self.nodes.known):
                 return
 
