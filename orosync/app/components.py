@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from orosync.app.container import Container
-from orosync.app.process import fail_process
+from orosync.app.process import fail_because
 from orosync.config.realms import ComponentSection
 from orosync.embedded.component import HostedComponent, start_all
 from orosync.errors import ConfigError
@@ -83,9 +83,7 @@ class EmbeddedComponents:
 
     def _cannot_start(self, failure: Failure) -> None:
         faults = failure.value.faults if isinstance(failure.value, ConfigError) else [failure.getErrorMessage()]
-        for fault in faults:
-            self._log.critical("{fault}", fault=fault)
-        self._container.reactor.callWhenRunning(fail_process, self._container.reactor)
+        fail_because(faults, self._log, self._container.reactor)
 
     async def stop(self) -> None:
         """Have all of them leave, and a moment later stop those that have not."""

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from orosync import redis_connection, registry
 from orosync.app import metrics
-from orosync.app.process import fail_process
+from orosync.app.process import fail_because
 from orosync.backplane.messages import Failures
 from orosync.backplane.nodes import Nodes
 from orosync.backplane.peer import Peer
@@ -171,9 +171,7 @@ class RouterNode:
             failed(["this node cannot join the others"])
 
     def _fail(self, faults: Sequence[str]) -> None:
-        for fault in faults:
-            self._log.critical("{fault}", fault=fault)
-        self._reactor.callWhenRunning(fail_process, self._reactor)
+        fail_because(faults, self._log, self._reactor)
 
     def stop(self) -> Deferred[None]:
         """Leave: the others are told."""

@@ -12,11 +12,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from orosync.app.ending import Ending
 
@@ -132,6 +133,13 @@ def fail_process(reactor: Any) -> None:
     """End the process with status 1 although the reactor runs already, which by itself ends with 0."""
     atexit.register(_exit)
     reactor.stop()
+
+
+def fail_because(faults: Iterable[str], log: Logger, reactor: Any) -> None:
+    """Say in the log what is wrong, and end the process with status 1, also where the reactor is about to run."""
+    for fault in faults:
+        log.critical("{fault}", fault=fault)
+    reactor.callWhenRunning(fail_process, reactor)
 
 
 def _exit() -> None:

@@ -21,7 +21,7 @@ from orosync.app.control import ControlSocket
 from orosync.app.ending import GRACE, Ending, Stopping
 from orosync.app.hub import Hub
 from orosync.app.opening import Opening
-from orosync.app.process import Process, fail_process
+from orosync.app.process import Process, fail_because
 from orosync.app.sockets import ListeningSockets
 from orosync.app.supervisor_monitoring import SupervisorMonitoring
 from orosync.app.supervisor_verbs import SupervisorVerbs
@@ -138,9 +138,7 @@ class Supervisor(MultiService):
         self._process.ready(self.workers.alive)
 
     def _failed(self, faults: list[str]) -> None:
-        for fault in faults:
-            self.log.critical("{fault}", fault=fault)
-        fail_process(self._reactor)
+        fail_because(faults, self.log, self._reactor)
 
     # -- stopping
 

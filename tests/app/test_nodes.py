@@ -14,7 +14,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from orosync.app import nodes
+from orosync.app import nodes, process
 from orosync.app.container import Container
 from orosync.app.metrics import METRICS
 from orosync.backplane.envelope import Envelopes
@@ -151,7 +151,7 @@ class Life(NodesCase):
     def test_a_name_that_is_taken(self) -> None:
         """One line says which key, clients are not admitted, and the process ends with status 1."""
         failed: list[object] = []
-        self.patch(nodes, "fail_process", failed.append)
+        self.patch(process, "fail_process", failed.append)
         log: list[Any] = []
         globalLogPublisher.addObserver(log.append)
         self.addCleanup(globalLogPublisher.removeObserver, log.append)

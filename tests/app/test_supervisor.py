@@ -12,9 +12,11 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
+from orosync.app import process
 from orosync.app import supervisor as module
 from orosync.app.supervisor import Supervisor
 from orosync.cli.router import Router
@@ -115,9 +117,10 @@ class Starting(SupervisorCase):
     async def test_failed(self):
         """The reasons are logged, and the process ends with status 1."""
         ended = []
-        self.patch(module, "fail_process", ended.append)
+        self.patch(process, "fail_process", ended.append)
         found = self.supervise()
         found.workers.failed(["[realm:x] is wrong"])
+        await deferLater(reactor, 0)
         self.assertEqual(ended, [reactor])
         said = [one["log_format"].format(**one) for one in self.log if "Supervisor" in str(one.get("log_namespace"))]
         self.assertIn("[realm:x] is wrong", said)
