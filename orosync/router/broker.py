@@ -253,15 +253,7 @@ class Broker:
         topic, filters, payload = publication.topic, publication.filters, publication.payload
         self.relayed += 1
         if publication.retained_at and self._retention is not None:
-            self._retention.keep(
-                topic,
-                publication.publication,
-                payload,
-                publication.extra_details,
-                filters,
-                publication.excluded,
-                publication.retained_at,
-            )
+            self._retention.relay(publication)
         if self._recorder is not None:
             self._recorder.relayed(publication)
         number, extra_details = publication.publication, publication.extra_details

@@ -17,6 +17,7 @@ import attrs
 from orosync.model import EMPTY, Match
 from orosync.router.deliveries import ExtraDetails, Member, text_size
 from orosync.router.filters import Filters
+from orosync.router.relays import RelayedPublication
 from orosync.wamp.payload import Payload
 from orosync.wamp.uris import matches
 
@@ -148,6 +149,18 @@ class Retention:
             self._drop(next((one for one in events if not one.for_all), events[0]))
         while len(self._ages) > self.most or self._bytes > self.most_bytes:
             self._drop(next(iter(self._ages)))
+
+    def relay(self, publication: RelayedPublication) -> None:
+        """Retain a publication of another node."""
+        self.keep(
+            publication.topic,
+            publication.publication,
+            publication.payload,
+            publication.extra_details,
+            publication.filters,
+            publication.excluded,
+            publication.retained_at,
+        )
 
     def for_member(self, member: Member, topic: str, match: Match) -> list[Retained]:
         """The events for ``member``, which subscribes: of each topic the last one that reaches it, oldest first."""

@@ -126,10 +126,7 @@ class SharedRetention(RealmPart):
         }
         for event in sorted(found.values(), key=lambda one: one.retained_at):
             self.retained(event, False)
-            one = relayed(event, "")
-            self._retention.keep(
-                one.topic, one.publication, one.payload, one.extra_details, one.filters, one.excluded, one.retained_at
-            )
+            self._retention.relay(relayed(event, ""))
         for key, entry in entries.items():
             if values.get(key) != entry.value:
                 self._backplane.put(self._area, key, entry.value)
