@@ -9,40 +9,21 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
-from zope.interface import implementer
 
-from orosync.interfaces import IBackplaneUser
+from orosync.testing import RecordingBackplaneUser
 
 
-@implementer(IBackplaneUser)
-class RecordingUser:
-    """``told`` has everything but batches, which are in ``batches``."""
+class RecordingUser(RecordingBackplaneUser):
+    """``reasons`` has why the engine was lost."""
 
     def __init__(self, node: str, boot: str = "") -> None:
-        self.node = node
-        self.boot = boot or secrets.token_hex(8)
-        self.told: list[tuple[str, ...]] = []
-        self.batches: list[bytes] = []
-
-    def node_joined(self, node: str, boot: str) -> None:
-        """See IBackplaneUser."""
-        self.told.append(("joined", node, boot))
-
-    def node_left(self, node: str, boot: str, reason: str) -> None:
-        """See IBackplaneUser."""
-        self.told.append(("left", node, boot))
-
-    def received(self, batch: bytes) -> None:
-        """See IBackplaneUser."""
-        self.batches.append(batch)
+        super().__init__(node, boot or secrets.token_hex(8))
+        self.reasons: list[str] = []
 
     def engine_lost(self, reason: str) -> None:
         """See IBackplaneUser."""
-        self.told.append(("lost", reason))
-
-    def engine_back(self) -> None:
-        """See IBackplaneUser."""
-        self.told.append(("back",))
+        super().engine_lost(reason)
+        self.reasons.append(reason)
 
     def what(self) -> list[str]:
         """The kinds of what it was told."""

@@ -250,7 +250,7 @@ class Outages(NodesCase):
         ((one, first),) = await self.joined("a")
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
         await until(lambda: first.what() == ["lost"])
-        self.assertIn("maxmemory", first.told[0][1])
+        self.assertIn("maxmemory", first.reasons[0])
         self.server.ask("CONFIG", "SET", "maxmemory", "0")
         await until(lambda: one.available)
 
