@@ -5,41 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.backplane.nodes import Nodes
-from orosync.backplane.questions import Questions
 from orosync.model import Match
 from orosync.router.history import HistoryLimits
 from orosync.router.realm import Realm
-from orosync.session.nodes.shared_realm import SharedRealm, SharedRealms
 from orosync.testing import MemoryEngine, principal
 from tests.session.fixture import HELLO, JsonClient, RealmFixture
+from tests.session.nodes.joined_node import JoinedCase, JoinedNode
 
-KEY = b"the key of all nodes"
 HISTORIES = (HistoryLimits(Match.PREFIX, "kept.", 100, 100_000), HistoryLimits(Match.EXACT, "few", 3, 100_000))
 
 
-class SharedNode:
-    """One node with the realm "oro"; ``fixture`` has its sessions. It is started, and has loaded what is kept."""
+class SharedNode(JoinedNode):
+    """One node with the realm "oro" and its histories. It is started, and has loaded what is kept."""
 
     def __init__(self, engine: MemoryEngine, name: str, clock: Clock, retained_events: int = 1000) -> None:
-        self.name = name
-        self.realm = Realm(
-            "oro",
-            now=clock.seconds,
-            retained_events=retained_events,
-            history=HISTORIES,
-            seconds=clock.seconds,
+        realm = Realm(
+            "oro", now=clock.seconds, retained_events=retained_events, history=HISTORIES, seconds=clock.seconds
         )
-        self.fixture = RealmFixture(clock, self.realm)
-        self.context, self.broker = self.fixture.realm_context, self.realm.broker
-        self.journal = self.fixture.journal
-        self.nodes = Nodes(engine.adapter(), name, KEY, clock, self.journal)
-        self.shared = SharedRealm(
-            self.context, self.nodes, Questions(self.nodes, clock, self.journal), KEY, clock.seconds
-        )
-        self.realms = SharedRealms(self.nodes, [self.shared], clock)
+        super().__init__(engine, name, RealmFixture(clock, realm))
+        self.broker = realm.broker
         self.nodes.start().addCallback(lambda _: self.realms.load())
 
     def v2(self, authid: str = "", **more: Any) -> JsonClient:
@@ -51,30 +36,18 @@ class SharedNode:
         return player
 
 
-class SharedCase(SynchronousTestCase):
+class SharedCase(JoinedCase):
     """Nodes a, b and c, which know each other."""
 
     def setUp(self) -> None:
-        self.clock = Clock()
+        super().setUp()
         self.clock.advance(1_000_000)
-        self.engine = MemoryEngine(self.clock)
         self.early: dict[JsonClient, list[Any]] = {}  # events that came before an answer
         self.a, self.b, self.c = [self.start(name) for name in "abc"]
         self.settle()
 
     def start(self, name: str, **more: Any) -> SharedNode:
         return SharedNode(self.engine, name, self.clock, **more)
-
-    def settle(self, seconds: float = 0.0) -> None:
-        """Let everything happen that is on its way, then time pass."""
-        for step in [0.0] * 12 + [0.5] * round(seconds * 2) + [0.0] * 12:
-            self.clock.advance(step)
-
-    def ask(self, client: JsonClient, *messages: Any) -> list[Any]:
-        """What a client hears when it has said something and everything has arrived."""
-        client.say(*messages)
-        self.settle()
-        return client.heard()
 
     def subscribe(self, client: JsonClient, *topics: str, **options: Any) -> list[int]:
         """The ids of the subscriptions; all nodes know of them."""

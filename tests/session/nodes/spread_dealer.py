@@ -8,20 +8,16 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from orosync.backplane.nodes import Nodes
-from orosync.backplane.questions import Questions
 from orosync.model import Match
 from orosync.router.dealer import Dealer
 from orosync.router.deliveries import Delivery, Member
 from orosync.router.realm import Realm
 from orosync.router.registrations import Registration
-from orosync.session.nodes.shared_realm import SharedRealm, SharedRealms
 from orosync.testing import MemoryEngine
 from orosync.wamp.messages import Interrupt
 from orosync.wamp.payload import Payload
 from tests.session.fixture import RealmFixture
-
-KEY = b"the key of all nodes"
+from tests.session.nodes.joined_node import JoinedNode
 
 
 class SpreadDealer:
@@ -48,17 +44,13 @@ class SpreadDealer:
         made = Dealer(**({"draw": draw} if draw else {}), **options, now=self.clock.seconds, seconds=self.clock.seconds)
         for one in ("_calls", "pending"):
             setattr(dealer, one, getattr(made, one))
-        nodes = Nodes(engine.adapter(), name, KEY, self.clock, fixture.journal)
-        shared = SharedRealm(
-            fixture.realm_context, nodes, Questions(nodes, self.clock, fixture.journal), KEY, self.clock.seconds
-        )
+        node = JoinedNode(engine, name, fixture)
         dealer.share(
-            shared.callees, lambda procedure, match: self._ids.setdefault((procedure, match), len(self._ids) + 1)
+            node.shared.callees, lambda procedure, match: self._ids.setdefault((procedure, match), len(self._ids) + 1)
         )
-        SharedRealms(nodes, [shared], self.clock)
         dealer.meta_procedures.clear()
         dealer.home = fixture  # type: ignore[attr-defined]
-        nodes.start()
+        node.nodes.start()
         return dealer
 
     def _settle(self) -> list[Delivery]:

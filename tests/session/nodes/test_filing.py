@@ -14,7 +14,7 @@ from orosync.session.nodes.claims import Procedure
 from orosync.session.nodes.filing import Filing, Offer
 from orosync.testing import MemoryEngine
 from tests.session.fixture import RealmFixture
-from tests.session.nodes.calls_case import KEY
+from tests.session.nodes.joined_node import KEY
 
 A = Procedure("a", Match.EXACT)
 

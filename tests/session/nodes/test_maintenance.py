@@ -18,7 +18,7 @@ class MaintenanceTests(SharedCase):
     def state(self, node: SharedNode) -> MaintenanceState:
         """The state of a node, as its control socket has it."""
         state = MaintenanceState(self.clock.seconds)
-        LocalMember(node.context).subscribe(TOPIC, Match.EXACT, state.told)
+        LocalMember(node.realm_context).subscribe(TOPIC, Match.EXACT, state.told)
         node.shared.share_maintenance(state)
         node.realms.load()
         return state
@@ -30,7 +30,7 @@ class MaintenanceTests(SharedCase):
         """Each node knows, wherever pages were told; what a single page is told when it subscribes does not count."""
         self.publish(self.c.v2(), TOPIC, event(True, 7))
         self.assertEqual(self.known(), [(True, 7)] * 2)
-        LocalMember(self.a.context, here=True).publish(TOPIC, [event(False)], eligible=[1])
+        LocalMember(self.a.realm_context, here=True).publish(TOPIC, [event(False)], eligible=[1])
         self.settle()
         self.assertEqual(self.known(), [(True, 7)] * 2)
         self.publish(self.a.v2(), TOPIC, event(False))

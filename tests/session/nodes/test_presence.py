@@ -29,10 +29,10 @@ class PresenceTests(SharedCase):
         self.b.v2("anna")
         self.settle()
         anna = principal("anna")
-        self.assertTrue(self.a.fixture.context.has_room(self.a.context, anna))
+        self.assertTrue(self.a.fixture.context.has_room(self.a.realm_context, anna))
         self.c.v2("anna")
         self.settle()
-        self.assertFalse(self.a.fixture.context.has_room(self.a.context, anna))
+        self.assertFalse(self.a.fixture.context.has_room(self.a.realm_context, anna))
 
     def test_late_and_gone(self) -> None:
         """A node that comes later learns all users; those of a node that has gone do not count any more."""

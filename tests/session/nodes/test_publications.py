@@ -118,7 +118,7 @@ class Receivers(SharedCase):
             for link in links if number == 1 else reversed(links):
                 self.publish(link, "t", number, transaction_hash=f"orosync:{number}:abc")
         self.assertEqual([self.events(one) for one in receivers], [[1, 2], [1, 2]])
-        self.assertEqual(self.a.context.mark, self.b.context.mark)
+        self.assertEqual(self.a.realm_context.mark, self.b.realm_context.mark)
 
     def test_order(self) -> None:
         """The events of one publisher come in its order on every node."""
@@ -146,7 +146,7 @@ class OfOrosync(SharedCase):
         """What an administrator publishes reaches all nodes."""
         receiver = self.b.v2()
         self.subscribe(receiver, "t")
-        self.assertEqual(LocalMember(self.a.context).publish("t", ["x"]), 0)
+        self.assertEqual(LocalMember(self.a.realm_context).publish("t", ["x"]), 0)
         self.settle()
         self.assertEqual(self.events(receiver), ["x"])
 
@@ -155,7 +155,7 @@ class OfOrosync(SharedCase):
         anna, bert = self.b.v2("anna"), self.b.v2("bert")
         for client in (anna, bert):
             self.subscribe(client, "t")
-        LocalMember(self.a.context).publish("t", ["x"], user="anna")
+        LocalMember(self.a.realm_context).publish("t", ["x"], user="anna")
         self.settle()
         self.assertEqual((self.events(anna), self.events(bert)), (["x"], []))
 
@@ -164,7 +164,7 @@ class OfOrosync(SharedCase):
         receiver = self.b.v2()
         self.subscribe(receiver, "oro/ping")
         for node in (self.a, self.b):
-            LocalMember(node.context, here=True).publish("oro/ping", [node.name])
+            LocalMember(node.realm_context, here=True).publish("oro/ping", [node.name])
         self.settle()
         self.assertEqual(self.events(receiver), ["b"])
 

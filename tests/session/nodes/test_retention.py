@@ -72,7 +72,7 @@ class OnAllNodes(RetentionCase):
         """A channel that retains its events does so on all nodes, though each decides only about its own."""
         authorizer = self.a.fixture.authorizer
         authorizer.retains, authorizer.retained = True, lambda topic: topic == "board"  # type: ignore[attr-defined, method-assign]
-        self.a.context.chain.replace([authorizer])
+        self.a.realm_context.chain.replace([authorizer])
         for topic in ("board", "else"):
             self.publish(self.a.v2(), topic, "x")
         self.assertEqual((self.everywhere("board"), self.everywhere("else")), ([["x"]] * 3, [[]] * 3))
