@@ -20,9 +20,8 @@ from multiprocessing import Event, Pipe, Process
 from pathlib import Path
 
 import trustme
-from own_router import OwnRouter, request
-from storm import neighbour
-from workers import HERE, family
+from own_router import TREE, OwnRouter, family, request
+from storm import neighbour, spread
 
 CONFIGURATION = """
 [router]
@@ -87,15 +86,14 @@ def main() -> int:
 
 def measured(router: OwnRouter, count: int) -> int:
     """Connect them, look at the processes, and print."""
-    assert router._process is not None
     time.sleep(5)
-    pids = list(family(router._process.pid))
+    pids = list(family(router.pid))
     before = {pid: pss(pid) for pid in pids}
     options = f"--name orosync --path / --v 2 --realm oro --scenario idle --subs {count // 2} --idle {HOLD}"
-    options += f" --pid {router._process.pid}"
+    options += f" --pid {router.pid}"
     loads = [
         subprocess.Popen(
-            [str(HERE / "wampload"), *options.split(), "--port", str(port), "--tls", tls],
+            [str(TREE / "bench" / "wampload"), *options.split(), "--port", str(port), "--tls", tls],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -112,7 +110,7 @@ def measured(router: OwnRouter, count: int) -> int:
     theirs.recv()
     time.sleep(5)
     stop.set()
-    taken = sorted(theirs.recv())
+    taken = theirs.recv()
     process.join()
     rows = [(sockets(pid), pss(pid) - before[pid]) for pid in pids]
     said = [load.communicate(timeout=240)[0] for load in loads]
@@ -121,8 +119,8 @@ def measured(router: OwnRouter, count: int) -> int:
         if descriptors > 100:
             each = grown * 1024 / descriptors
             print(f"a worker: {descriptors} descriptors, {grown:.0f} MiB more, {each:.1f} KiB each")
-    middle, most = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
-    print(f"a client meanwhile: {len(taken)} requests, median {middle * 1000:.1f} ms, p99 {most * 1000:.1f} ms")
+    answered = spread(taken)
+    print(f"a client meanwhile: {len(taken)} requests, median {answered['median']} ms, p99 {answered['p99']} ms")
     good = all('"ok":1' in one for one in said)
     if not good:
         print("\n".join(said))

@@ -1,4 +1,4 @@
-"""A router of one's own to be measured, and tickets for it: what ``storm.py`` and ``timing.py`` share.
+"""A router of one's own to be measured, and tickets for it: what the programs beside it share.
 
 Tickets are made here independently of the router, as Oro makes them. Loopback only.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from multiprocessing import Pool
 from pathlib import Path
@@ -105,6 +105,12 @@ class OwnRouter:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """Of its process, which is its own and not that of a ``url``."""
+        assert self._process is not None
+        return self._process.pid
+
     def restart(self) -> None:
         """As an administrator does it: it lets its clients go, ends, and is started again."""
         self.close()
@@ -132,10 +138,7 @@ class OwnRouter:
         """Seconds of CPU that the reactor has taken, then those of each of its ticket processes."""
         if self._process is None:
             return []
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in (pid, *children)]
-        return [(int(one[11]) + int(one[12])) / os.sysconf("SC_CLK_TCK") for one in fields]
+        return [cpu_seconds(one) for one in family(self._process.pid)]
 
     def tickets(self, count: int, users: Mapping[str, str] | None = None) -> list[str]:
         """Good tickets of anna, made on all cores; or of ``users`` in turn (their password hashes by their names)."""
@@ -150,6 +153,23 @@ class OwnRouter:
         except OSError:
             return False
         return True
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all that come from it."""
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+    except FileNotFoundError:
+        return
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of one process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ticket(username: str, password_hash: str, secret: str) -> str:

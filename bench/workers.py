@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from own_router import OwnRouter, request
+from own_router import OwnRouter, cpu_seconds, family, request
 from storm import storm
 
 CONFIGURATION = """
@@ -65,45 +63,13 @@ permissions =
 HERE = Path(__file__).resolve().parent
 WANTED = 1.8
 LOGINS = 1000
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def family(pid: int) -> Iterator[int]:
-    """A process and all that come from it."""
-    yield pid
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from family(int(child))
-    except FileNotFoundError:
-        return
-
-
-def seconds(pid: int) -> float:
-    """CPU time of one process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def measured(router: OwnRouter, load: str) -> tuple[float, dict[int, float]]:
     """How much was done, and the CPU time that each process took for it."""
-    assert router._process is not None
-    tickets = router.tickets(LOGINS) if load == "logins" else []
-    if load != "logins":
-        command = [str(HERE / "wampload"), "--name", "orosync", "--port", str(router.port), "--path", "/", "--v", "2"]
-        command += ["--scenario", "fanout", "--subs", "1000", "--rate", "10", "--nap", "1000", "--secs", "5"]
-        command += ["--pid", str(router._process.pid)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        time.sleep(2.5)  # all are connected and subscribed
-        before = {pid: seconds(pid) for pid in family(router._process.pid)}
-        said = json.loads(process.communicate(timeout=120)[0])
-        spent = {pid: seconds(pid) - before[pid] for pid in before}
-        # The generator knows what all of them took while it counted; here is known how they shared it.
-        part = said["cpu_s"] / sum(spent.values())
-        return float(said["delivered"]), {pid: one * part for pid, one in spent.items()}
-    else:
-        before = {pid: seconds(pid) for pid in family(router._process.pid)}
-        openings = iter([request(router.port, one) for one in tickets])
+    if load == "logins":
+        openings = iter([request(router.port, one) for one in router.tickets(LOGINS)])
+        before = {pid: cpu_seconds(pid) for pid in family(router.pid)}
         results, links = storm(
             router.port, openings, lambda elapsed, opened, waiting: elapsed if waiting < 32 else None
         )
@@ -111,7 +77,18 @@ def measured(router: OwnRouter, load: str) -> tuple[float, dict[int, float]]:
         assert done == LOGINS, results[:5]
         for link in links:
             link.close()
-    return done, {pid: seconds(pid) - before.get(pid, 0.0) for pid in before}
+        return done, {pid: cpu_seconds(pid) - before[pid] for pid in before}
+    command = [str(HERE / "wampload"), "--name", "orosync", "--port", str(router.port), "--path", "/", "--v", "2"]
+    command += ["--scenario", "fanout", "--subs", "1000", "--rate", "10", "--nap", "1000", "--secs", "5"]
+    command += ["--pid", str(router.pid)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    time.sleep(2.5)  # all are connected and subscribed
+    before = {pid: cpu_seconds(pid) for pid in family(router.pid)}
+    said = json.loads(process.communicate(timeout=120)[0])
+    spent = {pid: cpu_seconds(pid) - before[pid] for pid in before}
+    # The generator knows what all of them took while it counted; here is known how they shared it.
+    part = said["cpu_s"] / sum(spent.values())
+    return float(said["delivered"]), {pid: one * part for pid, one in spent.items()}
 
 
 def main() -> int:
