@@ -48,7 +48,6 @@ class NodesCase(TestCase):
 
     timeout = 60
     lease = 10.0
-    timeout_of_redis = 2.0
 
     def setUp(self) -> None:
         self.server = server()

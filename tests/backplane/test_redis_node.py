@@ -92,7 +92,6 @@ class Presence(NodesCase):
 class Outages(NodesCase):
     """Redis is away and comes back."""
 
-    timeout_of_redis = 0.5
     lease = 2.0
 
     def setUp(self) -> None:
@@ -416,8 +415,6 @@ class OutageContract(NodesCase, BackplaneOutageContract):
 
 class OutageContractFrozen(OutageContract):
     """Redis stands still, and forgets nothing."""
-
-    timeout_of_redis = 0.5
 
     async def stop_engine(self) -> None:
         """See BackplaneOutageContract."""

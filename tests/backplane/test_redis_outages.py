@@ -22,7 +22,6 @@ class TrafficCase(NodesCase):
     """Three nodes; two of them send all the time."""
 
     lease = 3.0
-    timeout_of_redis = 0.7
 
     def setUp(self) -> None:
         super().setUp()
