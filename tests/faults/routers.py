@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tests.product.running_router import start, ticket
+from tests.product.node_files import BACKPLANE, REALMS, NodeFiles
+from tests.product.running_router import start
 from tests.support.ports import free_port
 from tests.support.processes import Child
 from tests.support.redis import Redis, Sentinel
 
 LISTENERS = ("programs", "pages", "backend")
 
-CONFIGURATION = """
+CONFIGURATION = (
+    """
 [router]
 node = {name}
 state = {place}
@@ -52,68 +52,13 @@ authenticators = tickets
 [realm:oro]
 authenticators = tickets
 authorizers = topics:oro
-[realm:open]
-authenticators = guests
-authorizers = roles
-[role:open/guest]
-permissions =
-    any all
-
-[authenticator:tickets]
-use = ticket
-secret = file:{place}/secret
-directory = people
-[authenticator:guests]
-use = anonymous
-role = guest
-[directory:people]
-use = static
-user.anna = 1 file:{place}/anna organizations=1
-[topics:oro]
-use = oro
-[notifications]
-realm = oro
-{more}
 """
-
-BACKPLANE = """
-[backplane]
-use = redis
-dsn = file:{place}/{dsn}
-secret = file:{place}/key
-"""
+    + REALMS
+)
 
 GAP = re.compile(r"backplane\.gap \(lost\): .*\bmessages=(\d+)")
 APART = re.compile(r"backplane\.gap \(apart\): node=")
 SERVES = re.compile(r"worker (\S+) serves \(process (\d+)\)")
-
-
-class Secrets:
-    """What all nodes of a router have in common."""
-
-    def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="faults-")
-        self.place = Path(self._directory.name)
-        self.secret, self._hash = secrets.token_hex(20), "$2y$13$" + secrets.token_hex(20)
-        self.file("secret", self.secret)
-        self.file("anna", self._hash)
-        self.file("key", secrets.token_hex(32))
-
-    def file(self, name: str, text: str) -> None:
-        (self.place / name).write_text(text + "\n")
-        (self.place / name).chmod(0o600)
-
-    def ticket(self, user: str) -> str:
-        """What Oro would issue now."""
-        return ticket(user, self._hash, self.secret)
-
-    def configured(self, name: str, ports: dict[str, int], router: str = "", more: str = "") -> Path:
-        config = self.place / f"{name}.ini"
-        config.write_text(CONFIGURATION.format(name=name, place=self.place, router=router, more=more, **ports))
-        return config
-
-    def cleanup(self) -> None:
-        self._directory.cleanup()
 
 
 class RedisRouters:
@@ -121,9 +66,9 @@ class RedisRouters:
     replica and a Sentinel too."""
 
     def __init__(self, *, sentinel: bool = False) -> None:
-        self._common = Secrets()
+        self._files = NodeFiles()
         self.names: Sequence[str] = ("a", "b", "c")
-        self.secret = self._common.secret
+        self.secret = self._files.secret
         self.children: dict[str, Child] = {}
         self._redis: list[Redis] = []
         self.forwarder: Forwarder | None = None
@@ -139,14 +84,16 @@ class RedisRouters:
             else:
                 self.forwarder = Forwarder(self.redis.port)
                 through = f"redis://127.0.0.1:{self.forwarder.port}/0"
-            self._common.file("dsn", dsn)
-            self._common.file("dsn-c", through)
+            self._files.write("dsn", dsn)
+            self._files.write("dsn-c", through)
             self._ports = {name: {one: free_port() for one in LISTENERS} for name in self.names}
             self._configs = {
-                name: self._common.configured(
+                name: self._files.configured(
                     name,
-                    self._ports[name],
-                    more=BACKPLANE.format(place=self._common.place, dsn="dsn-c" if name == "c" else "dsn"),
+                    CONFIGURATION + BACKPLANE,
+                    router="",
+                    dsn="dsn-c" if name == "c" else "dsn",
+                    **self._ports[name],
                 )
                 for name in self.names
             }
@@ -174,7 +121,7 @@ class RedisRouters:
 
     def ticket(self, user: str) -> str:
         """See Routers."""
-        return self._common.ticket(user)
+        return self._files.ticket(user)
 
     def node_of(self, wanted: str, client_port: int) -> str:
         """See Routers."""
@@ -217,18 +164,18 @@ class RedisRouters:
             self.forwarder.close()
         for server in self._redis:
             server.end()
-        self._common.cleanup()
+        self._files.cleanup()
 
 
 class WorkerRouters:
     """One router with two workers, w/1 and w/2, which have the same ports."""
 
     def __init__(self) -> None:
-        self._common = Secrets()
+        self._files = NodeFiles()
         self.names: Sequence[str] = ("w/1", "w/2")
-        self.secret = self._common.secret
+        self.secret = self._files.secret
         self._ports = {one: free_port() for one in LISTENERS}
-        self._config = self._common.configured("w", self._ports, router="workers = 2")
+        self._config = self._files.configured("w", CONFIGURATION, router="workers = 2", **self._ports)
         self.start()
 
     def start(self) -> None:
@@ -251,7 +198,7 @@ class WorkerRouters:
 
     def ticket(self, user: str) -> str:
         """See Routers."""
-        return self._common.ticket(user)
+        return self._files.ticket(user)
 
     def node_of(self, wanted: str, client_port: int) -> str:
         """See Routers: whose descriptor the other end of the connection is."""
@@ -288,7 +235,7 @@ class WorkerRouters:
     def close(self) -> None:
         """All processes have ended."""
         self.child.end()
-        self._common.cleanup()
+        self._files.cleanup()
 
 
 class Forwarder:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import atexit
 import functools
-import secrets
-import tempfile
-from pathlib import Path
 from urllib.parse import quote
 
 from orosync.backplane.redis_scripts import ACL
-from tests.product.running_router import php_publisher, start, ticket
+from tests.product.node_files import BACKPLANE, REALMS, NodeFiles
+from tests.product.running_router import php_publisher, start
 from tests.support.ports import free_port
 from tests.support.redis import Redis
 
 PASSWORD = "for-nodes-alone"
 LISTENERS = ("public", "once", "programs", "proxied", "balanced", "backend")
 
-CONFIGURATION = """
+CONFIGURATION = (
+    """
 [router]
 node = {name}
 state = {place}
@@ -75,39 +74,16 @@ authenticators = tickets
 authenticators = tickets once
 authorizers = topics:oro
 
-[realm:open]
-authenticators = guests
-authorizers = roles
-[role:open/guest]
-permissions =
-    any all
-
-[authenticator:tickets]
-use = ticket
-secret = file:{place}/secret
-directory = people
 [authenticator:once]
 use = ticket
 secret = file:{place}/secret
 directory = people
 single_use = yes
-[authenticator:guests]
-use = anonymous
-role = guest
-[directory:people]
-use = static
-user.anna = 1 file:{place}/anna organizations=1
-[topics:oro]
-use = oro
-[notifications]
-realm = oro
-
-[backplane]
-use = redis
-dsn = file:{place}/dsn
-secret = file:{place}/key
-when_away = refuse
 """
+    + REALMS
+    + BACKPLANE
+    + "when_away = refuse\n"
+)
 
 
 class Node:
@@ -117,8 +93,7 @@ class Node:
         self.name = name
         self._cluster = cluster
         self.ports = {listener: free_port() for listener in LISTENERS}
-        self.config = cluster.place / f"{name}.ini"
-        self.config.write_text(CONFIGURATION.format(name=name, place=cluster.place, **self.ports))
+        self.config = cluster.files.configured(name, CONFIGURATION, dsn="dsn", **self.ports)
         self.child = start(self.config)
 
     def wait(self, seconds: float = 30.0) -> None:
@@ -156,19 +131,11 @@ class Cluster:
     """The nodes a, b and c, and their ``redis``."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="nodes-")
-        self.place = Path(self._directory.name)
+        self.files = NodeFiles()
+        self.place, self.secret, self.ticket = self.files.place, self.files.secret, self.files.ticket
         self.redis = Redis(users=[f"orosync on >{PASSWORD} ~orosync:* {ACL}"])
         self.redis.start()
-        self.secret, self.hash = secrets.token_hex(20), "$2y$13$" + secrets.token_hex(20)
-        for name, text in (
-            ("secret", self.secret),
-            ("anna", self.hash),
-            ("key", secrets.token_hex(32)),
-            ("dsn", f"redis://orosync:{PASSWORD}@127.0.0.1:{self.redis.port}/0"),
-        ):
-            (self.place / name).write_text(text + "\n")
-            (self.place / name).chmod(0o600)
+        self.files.write("dsn", f"redis://orosync:{PASSWORD}@127.0.0.1:{self.redis.port}/0")
         self.nodes: list[Node] = []
         try:
             self.nodes += [Node(self, name) for name in "abc"]
@@ -179,10 +146,6 @@ class Cluster:
             self.close()
             raise
 
-    def ticket(self, user: str = "anna") -> str:
-        """What Oro would issue now; the back end's for an empty name."""
-        return ticket(user, self.hash if user else self.secret, self.secret)
-
     @property
     def log(self) -> str:
         """That of all nodes."""
@@ -192,7 +155,7 @@ class Cluster:
         for node in self.nodes:
             node.child.end()
         self.redis.end()
-        self._directory.cleanup()
+        self.files.cleanup()
 
 
 @functools.cache
