@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from tests.product.node_files import BACKPLANE, REALMS, NodeFiles
 from tests.product.running_router import start
+from tests.product.spread import wait_for_workers
 from tests.support.ports import free_port
-from tests.support.processes import Child
+from tests.support.processes import Child, server_of
 from tests.support.redis import Redis, Sentinel
 
 LISTENERS = ("programs", "pages", "backend")
@@ -182,8 +181,7 @@ class WorkerRouters:
         """Its supervisor, and the workers; once more after their end."""
         self.child = start(self._config)
         try:
-            for name in self.names:
-                self.child.wait_for_line(f"worker {name} serves", 60)
+            wait_for_workers(self.child)
         except BaseException:
             self.close()
             raise
@@ -202,20 +200,8 @@ class WorkerRouters:
 
     def node_of(self, wanted: str, client_port: int) -> str:
         """See Routers: whose descriptor the other end of the connection is."""
-        inode = ""
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if int(fields[2].partition(":")[2], 16) == client_port and fields[1] != fields[2]:
-                local = int(fields[1].partition(":")[2], 16)
-                if local in self._ports.values():
-                    inode = fields[9]
-        for name, pid in self.processes().items():
-            with suppress(OSError):
-                for entry in Path(f"/proc/{pid}/fd").iterdir():
-                    with suppress(OSError):
-                        if os.readlink(entry) == f"socket:[{inode}]":
-                            return name
-        return ""
+        names = {pid: name for name, pid in self.processes().items()}
+        return names.get(server_of(client_port, names), "")
 
     @property
     def gap(self) -> int:

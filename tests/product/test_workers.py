@@ -22,7 +22,6 @@ from tests.product.running_router import TREE, end_shared, shared
 from tests.support.processes import is_there, run
 
 TWO = "workers = 2\nnode = web"
-SERVES = "worker {} serves"
 
 
 def wait_for(found: Any, seconds: float = 90.0) -> Any:

@@ -6,10 +6,10 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 from tests.product.raw import Closed, RawClient
 from tests.product.test_workers import WorkersCase, wait_for
+from tests.support.processes import server_of
 
 TICK = "com.example.tick"
 PROCEDURE = "com.example.sum"
@@ -28,23 +28,9 @@ class TogetherCase(WorkersCase):
         """A client that the system has given to the worker ``node``."""
         for _ in range(100):
             (client,) = self.connect()
-            if self.worker_of(client) == self.pids[node]:
+            if server_of(client.socket.getsockname()[1], self.pids.values()) == self.pids[node]:
                 return client
         raise AssertionError(f"no client came to {node}")
-
-    def worker_of(self, client: RawClient) -> int:
-        """The process that has the other end of its connection."""
-        own = f"{client.socket.getsockname()[1]:04X}"
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        (inode,) = (row[9] for row in rows if row[2].endswith(f":{own}") and row[9] != "0")
-        for pid in self.pids.values():
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                try:
-                    if os.readlink(entry) == f"socket:[{inode}]":
-                        return pid
-                except FileNotFoundError:
-                    continue
-        return 0
 
     def here(self) -> RawClient:
         return self.client("web/1")
