@@ -106,6 +106,17 @@ class RawClient:
         except ValueError:
             return payload.decode()
 
+    def first_arguments(self, count: int) -> list[Any]:
+        """Of so many events, or of those that come without a pause of 10 seconds."""
+        self.socket.settimeout(SECONDS)
+        found: list[Any] = []
+        while len(found) < count:
+            try:
+                found.append(self.read()[4][0])
+            except (TimeoutError, Closed):
+                break
+        return found
+
     def ended(self) -> int | None:
         """Read until the end; the CLOSE frame's code or None. Messages on the way are dropped."""
         try:

@@ -282,16 +282,6 @@ class Traffic:
 class Away(NodesCase):
     """Redis ends and comes back, empty, while events are published; ``when_away = refuse``."""
 
-    def numbers(self, listener: RawClient, count: int) -> list[int]:
-        """The arguments of so many events."""
-        found: list[int] = []
-        while len(found) < count:
-            try:
-                found.append(listener.read()[4][0])
-            except (TimeoutError, Closed):
-                break
-        return found
-
     def test_redis_restarted(self) -> None:
         """Nothing is lost or repeated between the nodes, and clients of one node do not notice."""
         here, there = (
@@ -321,8 +311,8 @@ class Away(NodesCase):
         time.sleep(1)
         count = traffic.stop()
         expected = list(range(1, count + 1))
-        self.assertEqual(self.numbers(here, count), expected)
-        self.assertEqual(self.numbers(there, count), expected)
+        self.assertEqual(here.first_arguments(count), expected)
+        self.assertEqual(there.first_arguments(count), expected)
         self.assertTrue(there.silent())
         self.assertNotIn("backplane.gap", self.cluster.log)
         other.send([16, 2, {"acknowledge": True}, "com.example.other"])

@@ -45,17 +45,6 @@ class TogetherCase(WorkersCase):
         time.sleep(0.2)
         return client
 
-    def numbers(self, client: RawClient, count: int) -> list[int]:
-        """The arguments of so many events, or of those that come within 10 seconds."""
-        client.socket.settimeout(10.0)
-        found: list[int] = []
-        while len(found) < count:
-            try:
-                found.append(client.read()[4][0])
-            except (TimeoutError, Closed):
-                break
-        return found
-
 
 class AcknowledgedTraffic:
     """Publishes numbers from 1 on, each when the one before it was acknowledged; ``stop`` gives how many have been
@@ -98,7 +87,7 @@ class Together(TogetherCase):
         for number in range(2000):
             publisher.send([16, number, {}, TICK, [number]])
         for client in (*listeners, by_pattern):
-            self.assertEqual(self.numbers(client, 2000), list(range(2000)))
+            self.assertEqual(client.first_arguments(2000), list(range(2000)))
             self.assertTrue(client.silent(0.1))
 
     def test_calls(self) -> None:
@@ -134,7 +123,7 @@ class Apart(TogetherCase):
         time.sleep(0.3)
         count = traffic.stop()
         self.assertGreater(count, 200)
-        self.assertEqual(self.numbers(listener, count), list(range(1, count + 1)))
+        self.assertEqual(listener.first_arguments(count), list(range(1, count + 1)))
         self.assertTrue(listener.silent(0.1))
         self.assertNotIn("backplane.gap", self.router.log)
 
@@ -156,7 +145,7 @@ class Apart(TogetherCase):
         self.assertLess(time.monotonic() - began, AT_ONCE)
         count = traffic.stop()
         self.assertGreater(count, 50)
-        found = self.numbers(listener, count)
+        found = listener.first_arguments(count)
         self.assertEqual(found, list(range(1, count + 1)))
         caller.send([64, 8, {}, PROCEDURE])
         self.assertEqual(caller.read()[0], 65)
