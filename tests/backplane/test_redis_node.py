@@ -27,7 +27,7 @@ Node = tuple[RedisBackplane, RecordingUser]
 class Presence(NodesCase):
     """Who is there."""
 
-    lease = 1.5
+    lease = 1.0
 
     async def test_come_and_go(self) -> None:
         """Nodes hear of each other's coming and going at once, and a node is not told of itself."""
@@ -63,7 +63,7 @@ class Presence(NodesCase):
         self.assertEqual((await one.claim("key", "")).holder, "b")
         one.send("b", b"for nobody")
         seconds = await until(lambda: ("left", "b", second.boot) in user.told)
-        self.assertTrue(0.5 < seconds < 2.0, seconds)
+        self.assertTrue(0.5 < seconds < 1.5, seconds)
         self.assertEqual((await one.claim("key", "")).holder, "")
         await until(lambda: f"orosync:in:b:{second.boot}" not in self.keys())
         self.assertEqual(self.keys(), ["orosync:claims", f"orosync:in:a:{user.boot}", "orosync:nodes"])
@@ -85,7 +85,7 @@ class Presence(NodesCase):
         again = RecordingUser("b")
         began = time.monotonic()
         await self.made().start(again)
-        self.assertLess(time.monotonic() - began, 2.0)
+        self.assertLess(time.monotonic() - began, 1.5)
         await until(lambda: user.told[-2:] == [("left", "b", second.boot), ("joined", "b", again.boot)])
 
 
@@ -387,7 +387,7 @@ class Failover(SentinelsCase, NodesCase):
 class OutageContract(NodesCase, BackplaneOutageContract):
     """The suite of backplanes whose engine can be away: Redis is killed, and forgets everything."""
 
-    lease = 1.5
+    lease = 1.0
     clock = reactor
 
     def setUp(self) -> None:
