@@ -156,7 +156,9 @@ class IAuthorizer(Interface):
     """Authorizes requests.
 
     One that answers at once, and always the same to the same principal, action, URI and match, whatever the options,
-    may say so by an attribute ``constant = True``: its word is then remembered for those who ask often. One that needs
+    may say so by an attribute ``constant = True``: its word is then remembered for those who ask often. It may also say
+    by ``depends_on = ("authrole",)`` which attributes of a principal decide what it allows (hashable ones): what it
+    allowed one is then remembered for all others that have the same. One that needs
     to know the session, its id and its connection, says so by ``sessions = True``: a session's principal then has its
     ``session``. One that answers later may have a ``timeout`` in seconds, in place of the realm's.
     """

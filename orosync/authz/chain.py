@@ -1,12 +1,13 @@
 """The authorizer chain of a realm: its authorizers in order. The first that does not abstain decides.
 
 It fails closed: when every authorizer abstains, and when one raises, fails, answers late or answers nonsense, the
-request is denied. ``Grants`` remember what one principal may publish to or call, since most clients repeat a few URIs.
+request is denied. ``Grants`` remember what a principal may publish to or call, since most clients repeat the same URIs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from sys import getsizeof
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
@@ -16,10 +17,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from orosync.interfaces import IAuthorizer, IJournal
-from orosync.model import Action, Decision, Match, Principal, Verdict
+from orosync.model import EMPTY, Action, Decision, Match, Principal, Verdict
 
-MOST = 256
-"""URIs that are remembered for one principal and action; beyond that all are forgotten."""
+GRANTS_SIZE = 16 << 20
+"""Bytes of the decisions that a chain remembers for all sessions together; beyond that all are forgotten."""
+
+GRANT_SIZE = 256
+"""What a decision is taken to cost besides its URI."""
 
 _SHOWN = 200
 """Characters of a URI in the reason of a decision."""
@@ -48,6 +52,8 @@ class Chain:
     ``decide`` gives a plain Decision whenever every authorizer asked did, so that a publish to a declared topic costs
     no Deferred. ``constant``: every authorizer declares that its answers never change; ``sessions``: one of them needs
     the session (``IAuthorizer``). ``on_replaced``, if set, is called when the authorizers have been replaced.
+
+    What ``Grants`` remember is shared by principals that are the same to all authorizers (``IAuthorizer.depends_on``).
     """
 
     def __init__(
@@ -57,6 +63,8 @@ class Chain:
         self._timeout = timeout
         self._clock = clock
         self._grants: WeakSet[Grants] = WeakSet()
+        self._shared: dict[Hashable, dict[str, Decision]] = {}
+        self._size = 0
         self.on_replaced: Callable[[], None] | None = None
         self.replaced = 0
         """How often the authorizers have been replaced."""
@@ -71,8 +79,10 @@ class Chain:
         self.sessions = any(getattr(each, "sessions", False) is True for each in asked)
         known: list[Any] = [each for each in asked if getattr(each, "retains", False) is True]
         self._retained = tuple(each.retained for each in known)
-        for grants in self._grants:
-            grants.known.clear()
+        depends_on: list[Any] = [getattr(each, "depends_on", None) for each in asked]
+        self._shares = self.constant and None not in depends_on
+        self._depends_on = sorted({name for each in depends_on for name in each}) if self._shares else []
+        self._forget()
         self.replaced += 1
         if self.on_replaced is not None:
             self.on_replaced()
@@ -86,11 +96,42 @@ class Chain:
         """Whether the last event of ``topic`` is to be retained, because its channel says so."""
         return bool(self._retained) and any(retained(topic) for retained in self._retained)
 
-    def grants(self, principal: Principal, action: Action) -> Grants:
-        """The Grants of ``principal`` for ``action``, for sessions that ask often."""
-        grants = Grants(self, principal, action)
+    def grants(self, principal: Principal, action: Action, opaque: bool = False) -> Grants:
+        """The Grants of ``principal`` for ``action``, for a session that asks often. ``opaque``: the URIs it asks about
+        need not be well formed, and it shares no decision with sessions that check this."""
+        grants = Grants(self, principal, action, opaque)
         self._grants.add(grants)
         return grants
+
+    def known(self, grants: Grants) -> Mapping[str, Decision]:
+        """What is remembered for ``grants`` already, because others ask for principals that are the same."""
+        known = None if grants.key is None else self._shared.get(grants.key)
+        return EMPTY if known is None else known
+
+    def alike(self, principal: Principal) -> tuple[object, ...] | None:
+        """What makes principals the same to all authorizers; None where they do not say."""
+        return tuple(getattr(principal, name) for name in self._depends_on) if self._shares else None
+
+    def remember(self, grants: Grants, uri: str, decision: Decision) -> None:
+        """Have ``grants``, and others for principals that are the same, find this decision from now on."""
+        size = GRANT_SIZE + getsizeof(uri)
+        if self._size + size > GRANTS_SIZE:
+            self._forget()
+        self._size += size
+        known: Any = grants.known if grants.key is None else self.known(grants)
+        if known is EMPTY:
+            self._size += GRANT_SIZE
+            known = {}
+            if grants.key is not None:
+                self._shared[grants.key] = known
+        known[uri] = decision
+        grants.known = known
+
+    def _forget(self) -> None:
+        """Forget every decision; also those of sessions that are gone, which have been counted until now."""
+        self._shared, self._size = {}, 0
+        for grants in self._grants:
+            grants.forget()
 
     def renewed(self, before: Principal, after: Principal) -> None:
         """The rights of a user have changed: forget the grants of ``before``, and ask for ``after`` from now on."""
@@ -196,35 +237,41 @@ async def resolved(decision: Decision | Deferred[Decision]) -> Decision:
 
 
 class Grants:
-    """The URIs that one principal may do ``action`` with; made by ``Chain.grants``.
+    """The URIs that a principal may do ``action`` with; made by ``Chain.grants``.
 
-    ``known`` holds the decisions that allow it, by the exact URI: look there first. Only decisions to allow are kept,
-    and only of a ``Chain.constant``; they are forgotten when the authorizers are replaced.
+    ``known`` holds the decisions that allow it, by the exact URI: look there first, each time anew. Only decisions to
+    allow are kept, and only of a ``Chain.constant``; they are forgotten when the authorizers are replaced. Grants with
+    the same ``key`` have them in common; None: with no other.
     """
 
-    __slots__ = ("__weakref__", "_action", "_chain", "_principal", "known")
+    __slots__ = ("__weakref__", "_action", "_chain", "_opaque", "_principal", "key", "known")
 
-    def __init__(self, chain: Chain, principal: Principal, action: Action) -> None:
+    def __init__(self, chain: Chain, principal: Principal, action: Action, opaque: bool) -> None:
         self._chain = chain
         self._principal = principal
         self._action = action
-        self.known: dict[str, Decision] = {}
+        self._opaque = opaque
+        self.forget()
 
     def decide(self, uri: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
         """See ``Chain.decide``, for an exact URI that is not in ``known``; it may be there afterwards."""
-        chain, known = self._chain, self.known
+        chain = self._chain
         decision = chain.decide(self._principal, self._action, uri, _EXACT, options)
         if chain.constant and isinstance(decision, Decision) and decision.verdict is _ALLOW:
-            if len(known) >= MOST:
-                known.clear()
-            known[uri] = decision
+            chain.remember(self, uri, decision)
         return decision
 
+    def forget(self) -> None:
+        """Know no more than what is remembered for others."""
+        alike = self._chain.alike(self._principal)
+        self.key: Hashable | None = None if alike is None else (self._action, self._opaque, alike)
+        self.known: Mapping[str, Decision] = self._chain.known(self)
+
     def renew(self, before: Principal, after: Principal) -> None:
-        """Forget everything and ask for ``after`` from now on, if this is for ``before`` (the same object)."""
+        """Ask for ``after`` from now on, if this is for ``before`` (the same object)."""
         if self._principal is before:
             self._principal = after
-            self.known.clear()
+            self.forget()
 
 
 @attrs.frozen

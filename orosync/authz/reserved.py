@@ -38,6 +38,7 @@ class ReservedProcedures:
     """
 
     constant = True
+    depends_on = ("authrole",)
 
     def __init__(self, reservations: Collection[Reservation], *, name: str = "reserved") -> None:
         self.name = name

@@ -52,6 +52,7 @@ class RolePermissions:
     match). Of equally specific rules one that denies wins."""
 
     constant = True
+    depends_on = ("authrole",)
 
     def __init__(self, roles: Mapping[str, Iterable[Permission]], *, name: str = "roles") -> None:
         self.name = name

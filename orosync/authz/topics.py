@@ -52,6 +52,7 @@ class TopicRules:
     """
 
     constant = True
+    depends_on = ("authmethod", "authrole", "organizations", "roles", "user_id")
 
     def __init__(
         self, channels: Iterable[Channel], *, name: str = "topics", memo: int = 4096, warnings: Iterable[str] = ()

@@ -6,7 +6,7 @@ SUBSCRIBE and PUBLISH, and is closed with 1007 where Ratchet closes. Topics are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -57,7 +57,6 @@ class V1Session:
         self._principal, self._credentials = principal, credentials
         self._decide = realm_context.chain.decide
         self._grants: Grants | None = None
-        self._granted: Mapping[str, Decision] = EMPTY
         self._broker_publish = realm_context.realm.broker.publish
         self._deliver = realm_context.dispatcher.deliver
         self._prefixes = v1.Prefixes()
@@ -94,7 +93,10 @@ class V1Session:
         try:
             message = v1.parse(data, self._prefixes)
             if isinstance(message, v1.V1Publish):
-                decision = self._granted.get(message.topic)
+                grants = self._grants
+                if grants is None:
+                    self._grants = grants = self._realm_context.chain.grants(member.principal, _PUBLISH, opaque=True)
+                decision = grants.known.get(message.topic)
                 if decision is None:
                     self._authorize(_PUBLISH, message.topic, message, self._publish)
                 else:
@@ -215,7 +217,8 @@ class V1Session:
             return self._too_long(action, message)
         decision: Any
         if action is _PUBLISH:
-            decision = self._decide_publish(uri, member)
+            assert self._grants is not None
+            decision = self._grants.decide(uri, EMPTY)
         else:
             decision = self._decide(member.principal, action, uri, _EXACT, EMPTY)
         if decision.__class__ is Decision and decision.verdict is _ALLOW:  # the usual case, written out
@@ -233,13 +236,6 @@ class V1Session:
         chain = self._realm_context.chain
         when_decided(self, chain, member, decision, action, uri, _EXACT, EMPTY, decided, self._not_carried_out)
         return None
-
-    def _decide_publish(self, topic: str, member: Member) -> Decision | Deferred[Decision]:
-        grants = self._grants
-        if grants is None:
-            self._grants = grants = self._realm_context.chain.grants(member.principal, _PUBLISH)
-            self._granted = grants.known
-        return grants.decide(topic, EMPTY)
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """See RequestingSession."""

@@ -93,9 +93,7 @@ class Requests:
         self._broker_publish = realm_context.realm.broker.publish
         self._decide = realm_context.chain.decide
         self._topics: Grants | None = None
-        self._granted_topics: Mapping[str, Decision] = EMPTY
         self._procedures: Grants | None = None
-        self._granted_procedures: Mapping[str, Decision] = EMPTY
         self.next_request = 1
         self._deliver = realm_context.dispatcher.deliver
         self._subscription_limit, self._registration_limit = subscription_limit, registration_limit
@@ -109,9 +107,14 @@ class Requests:
 
     def _publish(self, message: Publish, payload: Payload | None) -> None:
         topic = message.topic
-        decision: Any = self._granted_topics.get(topic)
+        grants = self._topics
+        if grants is None:
+            self._topics = grants = self._realm_context.chain.grants(self.member.principal, _PUBLISH)
+        decision: Any = grants.known.get(topic)
         if decision is None:
-            decision = self._decide_publish(topic, message.options)
+            if not self._well_formed(topic):
+                uris.check(topic, _EXACT, strict=self._strict)
+            decision = grants.decide(topic, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
                 self._authorize(_PUBLISH, topic, _EXACT, message, payload, self._publish_allowed, decision)
                 return
@@ -119,15 +122,6 @@ class Requests:
             self._publish_allowed(message, payload, decision)
         else:  # what nearly every PUBLISH is, written out
             self._deliver(self._broker_publish(topic, payload, self.member, True, None, decision.disclose)[1])
-
-    def _decide_publish(self, topic: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        if not self._well_formed(topic):
-            uris.check(topic, _EXACT, strict=self._strict)
-        grants = self._topics
-        if grants is None:
-            self._topics = grants = self._realm_context.chain.grants(self.member.principal, _PUBLISH)
-            self._granted_topics = grants.known
-        return grants.decide(topic, options)
 
     def _publish_allowed(self, message: Publish, payload: Payload | None, decision: Decision) -> None:
         raw, member, realm_context = message.options, self.member, self._realm_context
@@ -179,23 +173,19 @@ class Requests:
 
     def _call(self, message: Call, payload: Payload | None) -> None:
         procedure = message.procedure
-        decision: Any = self._granted_procedures.get(procedure)
+        grants = self._procedures
+        if grants is None:
+            self._procedures = grants = self._realm_context.chain.grants(self.member.principal, _CALL)
+        decision: Any = grants.known.get(procedure)
         if decision is None:
-            decision = self._decide_call(procedure, message.options)
+            uris.check(procedure, strict=self._strict)
+            decision = grants.decide(procedure, message.options)
             if decision.__class__ is not Decision or decision.verdict is not _ALLOW:
                 self._authorize(_CALL, procedure, _EXACT, message, payload, self._call_allowed, decision)
                 return
         more = self._call_allowed(message, payload, decision)
         if more is not None:
             self._session.wait(more, lambda _: None)
-
-    def _decide_call(self, procedure: str, options: Mapping[str, Any]) -> Decision | Deferred[Decision]:
-        uris.check(procedure, strict=self._strict)
-        grants = self._procedures
-        if grants is None:
-            self._procedures = grants = self._realm_context.chain.grants(self.member.principal, _CALL)
-            self._granted_procedures = grants.known
-        return grants.decide(procedure, options)
 
     def _call_allowed(self, message: Call, payload: Payload | None, decision: Decision) -> Deferred[None] | None:
         try:

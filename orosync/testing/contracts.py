@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from zope.interface.verify import verifyObject
 
 from orosync.errors import Refused, Unavailable
@@ -154,6 +155,9 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
 
 _Request = tuple[Principal, Action, str]
 
+_STRANGER = Principal("stranger", "nobody", "strange", "strangers", 99, frozenset({98}), frozenset({"ROLE_STRANGE"}))
+"""A principal that has nothing in common with any other."""
+
 
 class AuthorizerContract(Contract):
     """What every IAuthorizer must do; a mixin for a twisted.trial TestCase that makes one and says what it grants.
@@ -215,9 +219,18 @@ class AuthorizerContract(Contract):
                             )
 
     async def test_constant(self) -> None:
-        """If it declares itself constant, its answers come at once and do not depend on options."""
+        """If it declares itself constant, its answers come at once and do not depend on options; what it allows depends
+        on nothing of a principal but the attributes that it names, if it does (``depends_on``)."""
         authorizer = self.make_authorizer()
         if getattr(authorizer, "constant", False):
+            if (depends_on := getattr(authorizer, "depends_on", None)) is not None:
+                for principal, action, uri in (*self.grants, *self.refusals):
+                    other = attrs.evolve(_STRANGER, **{name: getattr(principal, name) for name in depends_on})
+                    said: list[Any] = [
+                        authorizer.authorize(who, action, uri, Match.EXACT, {}) for who in (principal, other)
+                    ]
+                    if any(answer.verdict is Verdict.ALLOW for answer in said):
+                        self.assertEqual(said[0], said[1], (principal.authid, action, uri))
             for principal, action, uri in (*self.grants, *self.refusals):
                 answers = [authorizer.authorize(principal, action, uri, Match.EXACT, options) for options in _OPTIONS]
                 self.assertIsInstance(answers[0], Decision)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from sys import getsizeof
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.authz.chain import MOST, Chain, Grants
+from orosync.authz.chain import GRANT_SIZE, GRANTS_SIZE, Chain, Grants
 from orosync.model import EMPTY, Action, Decision, Verdict
 from orosync.testing import RecordingJournal, ScriptedAuthorizer, principal
 
@@ -18,6 +19,12 @@ class Constant(ScriptedAuthorizer):
     """One whose word never changes."""
 
     constant = True
+
+
+class ByRole(Constant):
+    """One whose word depends on the role alone."""
+
+    depends_on: tuple[str, ...] = ("authrole",)
 
 
 def chain(*authorizers: Any) -> Chain:
@@ -58,31 +65,97 @@ class GrantsTests(SynchronousTestCase):
             self.assertEqual(grants.known, {})
 
     def test_one_for_each(self) -> None:
-        """What is remembered for one is not found by another."""
-        asked = chain(Constant())
-        anna, ben = asked.grants(principal("anna"), Action.PUBLISH), asked.grants(principal("ben"), Action.PUBLISH)
-        anna.decide("a.topic", EMPTY)
-        self.assertEqual(ben.known, {})
+        """What is remembered for one is not found by another, if anything of him might matter."""
+        for authorizers in ([Constant()], [ByRole(Verdict.ABSTAIN), Constant()]):
+            asked = chain(*authorizers)
+            anna, ben = asked.grants(principal("anna"), Action.PUBLISH), asked.grants(principal("ben"), Action.PUBLISH)
+            anna.decide("a.topic", EMPTY)
+            self.assertEqual((len(anna.known), len(ben.known)), (1, 0))
+
+    def test_one_for_all_that_are_the_same(self) -> None:
+        """Where every authorizer says what of a principal matters, those that have the same are asked about once, also
+        one after the other; the action matters, and whether URIs are checked."""
+        first, second = ByRole(Verdict.ABSTAIN), ByRole()
+        first.depends_on = ("user_id",)
+        asked = chain(first, second)
+        asked.grants(principal("anna", user_id=7), Action.PUBLISH).decide("a.topic", EMPTY)
+        gc.collect()
+        anna = asked.grants(principal("ann", user_id=7), Action.PUBLISH)
+        self.assertEqual(list(anna.known), ["a.topic"])
+        for other in (
+            asked.grants(principal("ben", user_id=8), Action.PUBLISH),
+            asked.grants(principal("anna", authrole="guest", user_id=7), Action.PUBLISH),
+            asked.grants(principal("anna", user_id=7), Action.CALL),
+            asked.grants(principal("anna", user_id=7), Action.PUBLISH, opaque=True),
+        ):
+            self.assertEqual(other.known, {})
+        self.assertEqual(len(second.asked), 1)
+
+    def test_asked_meanwhile(self) -> None:
+        """Two sessions that both asked before anything was known find what the other was told after the next answer."""
+        asked = chain(ByRole())
+        anna, ben = (asked.grants(principal(name), Action.PUBLISH) for name in ("anna", "ben"))
+        for grants, topic in ((anna, "a.topic"), (ben, "b.topic")):
+            grants.decide(topic, EMPTY)
+            self.assertIn(topic, grants.known)
+        self.assertEqual(ben.known.keys(), {"a.topic", "b.topic"})
+        self.assertIs(anna.known, ben.known)
 
     def test_new_rules(self) -> None:
         """When the authorizers are replaced all grants are forgotten at once, and the new ones are asked."""
-        asked = chain(Constant())
-        everybody = [asked.grants(principal(), Action.PUBLISH) for _ in range(3)]
-        for grants in everybody:
-            grants.decide("a.topic", EMPTY)
-        asked.replace([Constant(Verdict.DENY)])
-        for grants in everybody:
-            self.assertEqual(grants.known, {})
-            decision = grants.decide("a.topic", EMPTY)
-            assert isinstance(decision, Decision)
-            self.assertIs(decision.verdict, Verdict.DENY)
+        for kind in (Constant, ByRole):
+            asked = chain(kind())
+            everybody = [asked.grants(principal(), Action.PUBLISH) for _ in range(3)]
+            for grants in everybody:
+                grants.decide("a.topic", EMPTY)
+            asked.replace([kind(Verdict.DENY)])
+            for grants in (*everybody, asked.grants(principal(), Action.PUBLISH)):
+                self.assertEqual(grants.known, {})
+                decision = grants.decide("a.topic", EMPTY)
+                assert isinstance(decision, Decision)
+                self.assertIs(decision.verdict, Verdict.DENY)
+
+    def test_other_rules_depend_on_other_things(self) -> None:
+        """With new authorizers it is they who say what of a principal matters."""
+        asked = chain(ByRole())
+        anna, ben = (asked.grants(principal(name), Action.PUBLISH) for name in ("anna", "ben"))
+        asked.replace([Constant()])
+        anna.decide("a.topic", EMPTY)
+        self.assertEqual((len(anna.known), ben.known), (1, {}))
+        asked.replace([ByRole()])
+        anna.decide("a.topic", EMPTY)
+        self.assertEqual(len(asked.grants(principal("ben"), Action.PUBLISH).known), 1)
 
     def test_bounded(self) -> None:
-        """Inventing topics costs no memory."""
-        grants = chain(Constant()).grants(principal(), Action.PUBLISH)
-        for number in range(3 * MOST + 1):
-            grants.decide(f"topic.{number}", EMPTY)
-            self.assertLessEqual(len(grants.known), MOST)
+        """Inventing topics, long ones or many sessions', costs no more memory than a realm has for it, whatever their
+        alphabet; afterwards the sessions remember anew, the one that was there before too."""
+        for topics in ("topic.%d", "%d." + "x" * 1000, "%d." + "\N{SNOWMAN}" * 1000):
+            for authorizer in (Constant(), ByRole()):
+                asked = chain(authorizer)
+                everybody = [asked.grants(principal(authrole=f"r{number}"), Action.PUBLISH) for number in range(3)]
+                number = most = 0
+                while len(everybody[0].known) >= most:
+                    most = len(everybody[0].known)
+                    for grants in everybody:
+                        grants.decide(topics % number, EMPTY)
+                    number += 1
+                least = getsizeof(topics % 0) + GRANT_SIZE
+                self.assertLessEqual((most - 1) * 3 * least, GRANTS_SIZE)
+                self.assertGreater((most + 2) * 3 * least, GRANTS_SIZE * 0.9)
+                self.assertLessEqual(max(len(grants.known) for grants in everybody), 1)
+
+    def test_the_gone_are_forgotten(self) -> None:
+        """Sessions that came, asked once and went leave nothing that is kept beyond the bound."""
+        asked = chain(ByRole())
+        for number in range(GRANTS_SIZE // GRANT_SIZE):
+            asked.grants(principal(authrole=f"r{number}"), Action.PUBLISH).decide("a.topic", EMPTY)
+        self.assertLessEqual(len(asked._shared), GRANTS_SIZE // (2 * GRANT_SIZE))
+
+    def test_none_for_a_refused_one(self) -> None:
+        """Somebody who is allowed nothing leaves nothing behind."""
+        asked = chain(ByRole(Verdict.DENY))
+        asked.grants(principal(), Action.PUBLISH).decide("a.topic", EMPTY)
+        self.assertEqual(asked._shared, {})
 
     def test_the_gone_are_not_kept(self) -> None:
         """A chain does not hold on to those whom it made grants for."""

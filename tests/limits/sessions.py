@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 
+from orosync.authz.chain import GRANTS_SIZE
 from orosync.config.readers import BUILTIN
 from orosync.config.realms import histories as history_lines
 from orosync.model import Action, ConnectionPolicy, Match
@@ -279,17 +281,25 @@ def features() -> Outcome:
     return Outcome("", None, client.link.ended is None)
 
 
-@drives("Cached permissions of a session", "256 to publish, 256 to call")
+@drives(
+    "Cached permissions to publish and to call, of all sessions of a realm",
+    f"{size(GRANTS_SIZE)}: about 50,000 topics and procedures",
+)
 def grants() -> Outcome:
     fixture = RealmFixture()
     fixture.authorizer.constant = True  # type: ignore[attr-defined]
-    fixture.realm_context.chain.replace([fixture.authorizer])
+    chain = fixture.realm_context.chain
+    chain.replace([fixture.authorizer])
     client = fixture.v2()
-    for n in range(1000):
-        client.say([16, n + 1, {}, f"a.b{n}"], [48, n + 5000, {}, f"a.b{n}"])
     requests = client.session._requests
-    assert 0 < len(requests._granted_topics) <= 256
-    assert 0 < len(requests._granted_procedures) <= 256
+    most = 0
+    with patch("orosync.authz.chain.GRANTS_SIZE", GRANTS_SIZE // 64):
+        for n in range(1000):
+            client.say([16, n + 1, {}, f"a.topic.of.usual.length.{n:06}"], [48, n + 5000, {}, f"a.b{n}"])
+            known = [0 if grants is None else len(grants.known) for grants in (requests._topics, requests._procedures)]
+            most = max(most, sum(known))
+        assert 0.9 < most * 64 / 50_000 < 1.1, most
+        assert 0 < sum(known) < most
     return Outcome("", None, client.link.ended is None)
 
 

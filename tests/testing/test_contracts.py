@@ -211,6 +211,12 @@ class Wardens:
         return defer.succeed(Decision(Verdict.ALLOW if fits else Verdict.DENY))
 
 
+def at_once(principal: Any, action: Any, uri: str, match: Any, options: Any) -> Decision:
+    """``Wardens.authorize`` of one whose answer comes at once and depends on the name."""
+    mine = uri.startswith(f"own.{principal.authid}.") and match is not Match.WILDCARD
+    return Decision(Verdict.ALLOW if mine else Verdict.DENY)
+
+
 class NoticingAuthorizers(SynchronousTestCase):
     NAMES: ClassVar[list[str]] = sorted(name for name in vars(AuthorizerContract) if name.startswith("test_"))
 
@@ -252,9 +258,11 @@ class NoticingAuthorizers(SynchronousTestCase):
             ({"touch": True}, "test_odd_requests"),
             ({"forgets_match": True}, "test_patterns"),
             (constant, "test_constant"),
+            ({**constant, "authorize": at_once, "depends_on": ("authrole",)}, "test_constant"),
         ]
         for changes, name in table:
             self.assertIn(name, self.broken(lambda changes=changes: Wardens(**changes)), changes)
+        self.assertEqual(self.broken(lambda: Wardens(constant=True, authorize=at_once, depends_on=("authid",))), set())
 
     def test_samples_are_wanted(self) -> None:
         """A suite without samples proves nothing, and says so."""
