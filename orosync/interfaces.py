@@ -352,7 +352,8 @@ class IBackplane(Interface):
     suite: ``orosync.testing.backplane_contracts``.
 
     One whose batches can come only from nodes of the router may say so by an attribute ``private = True``:
-    they are not signed then.
+    they are not signed then. One that knows may have an attribute ``lone``, whether the batch that it hands over
+    arrived alone: what that causes is sent at once then, and not gathered.
     """
 
     largest: int = Attribute("The most bytes of a batch, at least 64 KiB.")

@@ -269,7 +269,8 @@ class RouterService(MultiService):
         if self._container.node is None:
             self._serve()
         else:
-            self._container.node.nodes.alone = lambda: self._scheduler.idle
+            nodes = self._container.node.nodes
+            nodes.alone, nodes.at_once = lambda: self._scheduler.idle, self._scheduler.at_once
             failed = None if self._worker is None else self._worker.refuse
             self._container.node.join(self._ports.values(), self._serve, failed)
 

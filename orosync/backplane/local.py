@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -48,13 +49,14 @@ class LocalBackplane:
     """A worker's side. ``channel`` leads to the supervisor and is connected after this has been made; whoever makes the
     channel calls ``lost`` when it has ended.
 
-    ``dropped``: batches and values that were dropped because another process did not read them."""
+    ``dropped``: batches and values that were dropped because another process did not read them. ``lone``: see
+    IBackplane."""
 
     largest = LARGEST
     private = True
 
     def __init__(self, channel: ProcessChannel, reactor: Any) -> None:
-        self.available = False
+        self.available = self.lone = False
         self.dropped = 0
         self._channel = channel
         self._reactor = reactor
@@ -182,8 +184,12 @@ class LocalBackplane:
         def ended() -> None:
             self._socket_ended(peer)
 
-        peer.socket = MeshSocket(descriptor, self._reactor, self._user.received, ended)
+        peer.socket = MeshSocket(descriptor, self._reactor, partial(self._received, peer, self._user), ended)
         self._user.node_joined(node, boot)
+
+    def _received(self, peer: _Peer, user: IBackplaneUser, batch: bytes) -> None:
+        self.lone = peer.socket is not None and peer.socket.lone
+        user.received(batch)
 
     def _peer_left(self, node: str, boot: str, reason: str) -> None:
         following = self._next.get(node)

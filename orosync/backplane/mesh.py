@@ -46,7 +46,8 @@ class MeshSocket:
     """One end. ``received`` is called with each batch, ``ended`` once when no more will come. ``reactor`` is
     an IReactorFDSet and IReactorTime.
 
-    ``came``: how many times something has been read."""
+    ``came``: how many times something has been read. ``lone``: whether nothing else arrived with the batch that is
+    being handed over."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class MeshSocket:
         self._emptied: Callable[[], None] | None = None
         self.queued = 0
         self.came = 0
+        self.lone = False
         reactor.addReader(self)
 
     # -- sending
@@ -196,6 +198,7 @@ class MeshSocket:
             if following > end:
                 self._missing = following - end
                 break
+            self.lone = not start and following == end
             try:
                 self._received(data[start + 4 : following])
             except Exception:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -59,11 +60,13 @@ class Nodes:
     ``resend_seconds`` and ``resend_bytes``: how long, and how much of, what a peer has not acknowledged is kept for it.
     ``boot`` is random unless given. Handlers and snapshots are registered before ``start``.
 
-    ``alone`` says whether one message of a client is being handled that arrived alone: what is sent then leaves at
-    once, since there is nothing to be gathered, and waiting would only cost another turn of the reactor.
+    ``alone`` says whether one message is being handled that arrived alone: what is sent then leaves at once, since
+    there is nothing to be gathered, and waiting would only cost another turn of the reactor. ``at_once`` calls what
+    handles such a message of another node.
     """
 
     alone: Callable[[], bool]
+    at_once: Callable[[Callable[[], None]], None]
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Nodes:
         self.peers: Mapping[str, Peer] = MappingProxyType(self._whole)
         """The peers whose snapshot has come whole, by name."""
         self.alone = lambda: False
+        self.at_once = lambda handle: handle()
         self._clock = clock
         self._journal = journal
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
@@ -252,7 +256,10 @@ class Nodes:
                 self._journal.note("backplane.gap", "apart", node=peer.node)
         if peer.owes_acknowledgement:
             self._schedule()
-        self._take(peer, envelope.body)
+        if envelope.count == 1 and getattr(self.backplane, "lone", False):
+            self.at_once(partial(self._take, peer, envelope.body))
+        else:
+            self._take(peer, envelope.body)
 
     def engine_lost(self, reason: str) -> None:
         """What is sent from now on waits in the rings."""

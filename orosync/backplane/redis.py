@@ -69,6 +69,11 @@ class RedisBackplane:
         return self._engine is not None
 
     @property
+    def lone(self) -> bool:
+        """See IBackplane."""
+        return self._node is not None and self._node.lone
+
+    @property
     def _engine(self) -> RedisEngine | None:
         """None while there is no connection or no lease."""
         return self._node.engine if self._node is not None and self._node.available else None

@@ -77,6 +77,7 @@ class RedisNode:
         self._awaited_until = 0.0  # the leases that they had; until then
         self._last = b"0-0"  # the entry of the inbox that was read last
         self._untrimmed = 0
+        self.lone = False
         self._look: IDelayedCall | None = None
         self._looking = False
 
@@ -322,6 +323,7 @@ class RedisNode:
             entries = await engine.entries(self._inbox, self._last)
             if engine is not self.engine or self._stopping:
                 return
+            self.lone = len(entries) == 1
             for at, entry in enumerate(entries):
                 batch = _batch_of(entry)
                 if batch is None:

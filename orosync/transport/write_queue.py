@@ -146,6 +146,15 @@ class WriteScheduler:
             self.idle = False
         pending.append(link)
 
+    def at_once(self, handle: Callable[[], object]) -> None:
+        """Call ``handle``, which handles one message that arrived alone (``idle``); those of clients, of which there
+        are more, have this written out."""
+        self.idle = not self.pending
+        try:
+            handle()
+        finally:
+            self.idle = False
+
     def _flush(self) -> None:
         pending, self.pending = self.pending, []
         for link in pending:

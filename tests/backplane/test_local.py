@@ -170,6 +170,24 @@ class Sending(LocalCase):
         await second.until(lambda: len(second.batches) == 100)
         self.assertEqual(second.batches, batches)
 
+    async def test_alone(self) -> None:
+        """Whether a batch arrived alone can be asked while it is handed over."""
+        one, _, other, second = await self.two()
+        alone: list[bool] = []
+        received = second.received
+
+        def noted(batch: bytes) -> None:
+            alone.append(other.lone)
+            received(batch)
+
+        second.received = noted  # type: ignore[method-assign]
+        one.send("b", b"1")
+        await second.until(lambda: alone)
+        one.send("b", b"2")
+        one.send("b", b"3")
+        await second.until(lambda: len(alone) == 3)
+        self.assertEqual(alone, [True, False, False])
+
     async def test_what_was_sent_before_the_end(self) -> None:
         """What a worker has sent arrives before the news of its end, whether it stops or is killed."""
         for end in ("stop", "kill"):

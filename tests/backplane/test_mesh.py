@@ -58,6 +58,17 @@ class Passing(MeshCase):
         self.other.doRead()
         self.assertEqual(self.got, [b"abc"])
 
+    def test_alone(self) -> None:
+        """While a batch is handed over it can be asked whether anything else arrived with it."""
+        lone: list[bool] = []
+        self.other._received = lambda batch: lone.append(self.other.lone)
+        self.one.send(b"abc")
+        self.other.doRead()
+        self.one.send(b"def")
+        self.one.send(b"ghi")
+        self.other.doRead()
+        self.assertEqual(lone, [True, False, False])
+
     def test_torn(self) -> None:
         """However the bytes are cut, the batches are the same."""
         raw, other = socket.socketpair()

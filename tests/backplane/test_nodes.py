@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -128,6 +129,28 @@ class Company(Case):
         alone = False
         a.publish(3)
         self.assertEqual(self.engine.batches - before, 2)
+
+    def test_alone(self) -> None:
+        """One message of another node that came alone is handled as such; several in a batch, or batches, are not."""
+        a, b = self.started("a", "b")
+        found: list[Any] = []
+
+        def at_once(handle: Callable[[], None]) -> None:
+            handle()
+            found.append(b.heard[-1])
+
+        b.nodes.at_once = at_once
+        a.publish(1)
+        self.turn()
+        MemoryBackplane.lone = True  # type: ignore[attr-defined]
+        self.addCleanup(delattr, MemoryBackplane, "lone")
+        a.publish(2)
+        self.turn()
+        a.publish(3)
+        a.publish(4)
+        self.turn()
+        self.assertEqual(b.heard, [("a", number) for number in (1, 2, 3, 4)])
+        self.assertEqual(found, [("a", 2)])
 
     def test_to_some(self) -> None:
         """A message may be for some of the peers; those that are not there do not matter."""

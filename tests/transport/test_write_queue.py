@@ -204,6 +204,20 @@ class EventSenderTests(SynchronousTestCase):
         self.assertEqual(self.queue, [b"1", b"2"])
         self.assertEqual(self.transport.socket.sent, b"")
 
+    def test_a_message_from_elsewhere(self) -> None:
+        """What does not come from a client of this process and came alone is sent at once as well, unless anybody has
+        something queued; that ends with the message, whatever becomes of it."""
+
+        def handle() -> None:
+            self.send(b"event")
+            raise ValueError
+
+        self.assertRaises(ValueError, self.scheduler.at_once, handle)
+        self.assertEqual((self.transport.socket.sent, self.queue, self.scheduler.idle), (b"event", [], False))
+        self.scheduler.schedule(self.link)
+        self.scheduler.at_once(lambda: self.send(b"second"))
+        self.assertEqual((self.transport.socket.sent, self.queue), (b"event", [b"second"]))
+
     def test_nothing_overtakes_what_is_queued(self) -> None:
         """Once anybody has something queued, whatever the same message causes after that is queued as well."""
         self.scheduler.idle = True
