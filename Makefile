@@ -3,7 +3,8 @@
 #   make unit    the tests that need no database, browser or other program, in less than 4 minutes
 #   make test    all tests, in one process per core; installs the Debian packages that they need, if permitted
 #   make style   ruff: rules and format          make types   mypy, strict
-#   make bench   the benchmarks; PEERS, SCEN and REPS select (bench/README.md)
+#   make bench   the benchmarks, once, in less than 15 minutes; PEERS, SCEN and REPS select (bench/README.md)
+#   make bench-full    five repetitions, and two workers, in about 40 minutes; make bench-guard: whether the bounds + 15 % are met
 #   make bench-rules   the cost of topic rules for each PUBLISH (docs/topics.md)
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for invalid ones; make timing: the timing of refusals (docs/storms.md)
 #   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
@@ -26,8 +27,10 @@ UNITS ?=
 NODES ?=
 FAULTS ?=
 TESTS ?= tests
+REPS ?=
+RECORDED = $(if $(PEERS),--peers "$(PEERS)") $(if $(SCEN),--scenarios "$(SCEN)")
 
-.PHONY: run unit test style types bench bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
+.PHONY: run unit test style types bench bench-full bench-guard bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV) $(WORKERS)
@@ -83,9 +86,18 @@ nodes: $(INSTALLED) .cache/test-tools
 faults: $(INSTALLED) .cache/test-tools
 	$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(INSTALLED)
-	tools/debian.sh gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" bench/run.sh
+bench: $(INSTALLED) bench/wampload
+	$(BIN)/python bench/record.py --reps $(or $(REPS),1) $(RECORDED)
+
+bench-full: $(INSTALLED) bench/wampload
+	$(BIN)/python bench/record.py --reps $(or $(REPS),5) $(RECORDED); recorded=$$?; $(BIN)/python bench/workers.py && exit $$recorded
+
+bench-guard: $(INSTALLED) bench/wampload
+	$(BIN)/python bench/record.py --reps $(or $(REPS),3) --slack 0.15 $(RECORDED)
+
+bench/wampload: bench/wampload.c
+	tools/debian.sh gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev openssl:openssl
+	gcc -O2 -o $@ $< -lssl -lcrypto -lm
 
 fuzz: $(INSTALLED)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m twisted.trial $$(grep -rl --include='test_*.py' 'from hypothesis' tests)

@@ -31,7 +31,7 @@ from multiprocessing import Event, Pipe, Process
 from pathlib import Path
 from typing import Any
 
-from own_router import TREE, OwnRouter, request
+from own_router import TREE, OwnRouter, certificate, request
 from storm import finished, frame, publisher
 
 CONFIGURATION = """
@@ -308,16 +308,6 @@ def main() -> int:
     if void:
         print("\nvoid: the control itself is above its bound, the machine was too busy")
     return 1 if late or void else 0
-
-
-def certificate(directory: Path) -> Path:
-    """A certificate and its key in one file, for this run alone."""
-    path = directory / "server.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    made = [*command.split(), "-keyout", str(path), "-out", str(directory / "certificate.pem")]
-    subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
-    path.write_bytes((directory / "certificate.pem").read_bytes() + path.read_bytes())
-    return path
 
 
 if __name__ == "__main__":

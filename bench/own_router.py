@@ -209,6 +209,15 @@ def request(port: int, ticket: str, subprotocol: str = "wamp", address: str | No
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def certificate(directory: Path, key: str = "ec -pkeyopt ec_paramgen_curve:prime256v1") -> Path:
+    """A certificate of localhost and its key in one file; ``key``: what ``openssl req -newkey`` takes."""
+    path, issued = directory / "server.pem", directory / "certificate.pem"
+    command = f"openssl req -x509 -newkey {key} -nodes -days 1 -subj /CN=localhost -keyout {path} -out {issued}"
+    subprocess.run(command.split(), check=True, stderr=subprocess.DEVNULL)
+    path.write_bytes(issued.read_bytes() + path.read_bytes())
+    return path
+
+
 def _joined(digest: bytes, username: str, nonce: str, created: str) -> str:
     fields = ";".join([base64.b64encode(digest).decode(), username, nonce, created])
     return base64.b64encode(fields.encode()).decode()

@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--load", action="append", choices=("fan1000", "logins"))
     options = parser.parse_args()
     if not (HERE / "wampload").exists():
-        raise SystemExit("make bench first: it compiles wampload")
+        raise SystemExit("make bench/wampload first: the load generator is missing")
     good = True
     for load in options.load or ("fan1000", "logins"):
         found: dict[int, list[float]] = {1: [], 2: []}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +20,14 @@ from tests.support.processes import Child, run
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 
 
+def free_ports(count: int) -> list[int]:
+    """Free ports in a row."""
+    ports = [free_port() for _ in range(count)]
+    while ports[-1] - ports[0] != count - 1:
+        ports = [*ports[1:], free_port()]
+    return ports
+
+
 class Benchmark(SynchronousTestCase):
     """bench/, on a small scale."""
 
@@ -24,24 +35,59 @@ class Benchmark(SynchronousTestCase):
         self.directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.directory)
 
+    def generator(self) -> str:
+        """The load generator, compiled."""
+        path = str(self.directory / "wampload")
+        run("gcc", "-O1", "-o", path, str(BENCH / "wampload.c"), "-lssl", "-lcrypto", "-lm")
+        return path
+
     def test_load_generator_drives_orosync(self) -> None:
-        """Ten subscribers of either protocol get every event of a publisher in order, and callers their results."""
-        generator = str(self.directory / "wampload")
-        run("gcc", "-O1", "-o", generator, str(BENCH / "wampload.c"), "-lssl", "-lcrypto", "-lm")
-        port = free_port()
-        config = self.directory / "router.ini"
-        config.write_text((BENCH / "router.ini").read_text().replace("@PORT@", str(port)))
-        command = [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "orosync"]
-        with Child([*command, "--config", str(config)], cwd="/") as router:
-            router.wait_for_port(port)
-            for scenario in [
-                "--v 1 --scenario fanout --subs 10 --rate 50 --secs 0.5",
-                "--v 2 --scenario fanout --subs 10 --rate 50 --secs 0.5",
-                "--v 2 --scenario rpc --callers 2 --secs 0.5",
+        """Over each listener of bench/router.ini, subscribers get every event in order, and callers their results."""
+        generator = self.generator()
+        port = free_ports(4)[0]
+        pem = self.directory / "server.pem"
+        made = "from own_router import *; certificate(Path(sys.argv[1])); print(ticket('anna', 32 * 'h', 32 * 's'))"
+        ticket = run(sys.executable, "-c", made, str(self.directory), cwd=BENCH).strip()
+        tickets = self.directory / "tickets"
+        tickets.write_text(quote(ticket, safe=""))
+        environ = {**os.environ, "PYTHON": sys.executable, "BENCH_SECRET": 32 * "s", "BENCH_HASH": 32 * "h"}
+        start = [str(BENCH / "peers" / "orosync" / "start.sh"), str(port), str(pem)]
+        with Child(start, cwd=str(self.directory), environ=environ) as router:
+            for offset in range(4):
+                router.wait_for_port(port + offset)
+            for offset, scenario in [
+                (0, "--v 1 --scenario fanout --subs 10"),
+                (0, "--v 2 --scenario fanout --subs 10 --ser msgpack"),
+                (0, "--v 2 --scenario rpc --callers 2"),
+                (1, "--v 2 --scenario fanout --subs 2 --tls 1"),
+                (2, "--v 2 --scenario fanout --subs 2 --raw 1 --ser cbor"),
+                (3, f"--v 1 --scenario fanout --subs 2 --tickets {tickets}"),
             ]:
-                at = ("--port", str(port), "--path", "/", "--pid", str(router.process.pid))
-                figures = json.loads(run(generator, *at, *scenario.split(), seconds=60))
+                at = ("--port", str(port + offset), "--path", "/", "--pid", str(router.process.pid))
+                load = ("--rate", "50", "--secs", "0.2", *scenario.split())
+                figures = json.loads(run(generator, *at, *load, seconds=60))
                 self.assertTrue(figures["ok"], (scenario, figures))
+
+    def test_record(self) -> None:
+        """A peer is started, driven and ended, its figures are written down, printed, and drawn."""
+        results, drawing = self.directory / "results.jsonl", self.directory / "drawing.svg"
+        asked = ("--peers", "orosync-raw", "--scenarios", "fan10", "--secs", "0.2", "--out", str(results))
+        told = run(sys.executable, str(BENCH / "record.py"), "--generator", self.generator(), *asked, seconds=60)
+        (row,) = map(json.loads, results.read_text().splitlines())
+        self.assertEqual((row["case"], row["peer"], row["rep"], row["ok"]), ("fan10", "orosync-raw", 1, 1), row)
+        self.assertRegex(told, r"\| orosync-raw \| \d")
+        run(sys.executable, str(BENCH / "table.py"), str(results), "--svg", str(drawing))
+        self.assertIn("orosync-raw", [text.text for text in ElementTree.parse(drawing).iter() if "text" in text.tag])
+
+    def test_peer_that_does_not_start(self) -> None:
+        """A peer that ends at once is an unclean run with what it said, and the record goes on."""
+        asked = "import record; from scenarios import PEERS, Peer; PEERS['relay'] = Peer('floor.sh', ('sat100',), '');"
+        asked += "import sys; sys.argv[1:] = ['--peers', 'relay', '--generator', sys.executable, '--out', sys.argv[1]];"
+        asked += "sys.exit(record.main())"
+        results = self.directory / "results.jsonl"
+        done = subprocess.run([sys.executable, "-c", asked, str(results)], cwd=BENCH, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"not clean: sat100 relay rep 1: did not start", done.stdout)
 
     def test_attack(self) -> None:
         """A flood of each shape is driven and its row printed; what it may cost, takes more time than a test has."""
@@ -58,23 +104,34 @@ class Benchmark(SynchronousTestCase):
         self.assertEqual(done.returncode, 0 if met else 1, done.stdout)
 
     def test_ratios(self) -> None:
-        """The table of bounds takes medians, and neither a figure over its bound nor an unclean run is passed over."""
-        within = "| fan10 | us_ev | orosync-v2 | 12.00 | floor-txd | 10.00 | 1.20 | 1.2 | ok |"
-        over = "| fan10 | us_ev | orosync-v2 | 13.00 | floor-txd | 10.00 | 1.30 | 1.2 | over |"
-        for costs, clean, code, said in [
-            ((10, 12, 99), True, 0, within),
-            ((10, 13, 99), True, 1, over),
-            ((10, 12, 99), False, 1, "not clean: fan10 orosync-v2 rep 1"),
+        """Ratios are paired by repetition, and neither one over its bound nor an unclean run is passed over."""
+        base = (10, 20, 10, 10, 10)
+        met = "| fan10 | us_ev | orosync-v2 | 12.00 | floor-txd | 10.00 | 1.20 | 1.10..9.90 | 1.1 | ok |"
+        over = "| fan10 | us_ev | orosync-v2 | 13.00 | floor-txd | 10.00 | 1.30 | 1.20..9.90 | 1.1 | over |"
+        for costs, clean, more, code, said in [
+            ((11, 24, 12, 12, 99), True, (), 0, met),
+            ((12, 26, 13, 13, 99), True, (), 1, over),
+            ((12, 26, 13, 13, 99), True, ("--slack", "0.15"), 0, over.replace("over", "ok")),
+            ((11, 24, 12, 12, 99), False, (), 1, "not clean: fan10 orosync-v1 rep 1: timed out"),
         ]:
-            rows = [{"case": "fan10", "peer": "orosync-v2", "us_ev": cost, "ok": clean, "rep": 1} for cost in costs]
-            rows.append({"case": "fan10", "peer": "floor-txd", "us_ev": 10, "ok": True, "rep": 1})
+            common = {"case": "fan10", "ok": 1}
+            rows = [{**common, "peer": "orosync-v2", "us_ev": cost, "rep": rep} for rep, cost in enumerate(costs)]
+            rows += [{**common, "peer": "floor-txd", "us_ev": cost, "rep": rep} for rep, cost in enumerate(base)]
+            if not clean:
+                rows.append({"case": "fan10", "peer": "orosync-v1", "ok": 0, "why": "timed out", "rep": 1})
             results = self.directory / "results.jsonl"
             results.write_text("".join(json.dumps(row) + "\n" for row in rows))
-            command = (sys.executable, str(BENCH / "ratios.py"), str(results))
+            command = (sys.executable, str(BENCH / "ratios.py"), str(results), *more)
             if code:
                 self.assertIn(said, str(self.assertRaises(AssertionError, run, *command)))
             else:
                 self.assertIn(said, run(*command))
+
+    def test_interval(self) -> None:
+        """By order statistics: with five or seven from the least to the greatest, with eight without those two."""
+        asked = "from ratios import interval; print([interval(range(count)) for count in (1, 2, 5, 7, 8, 20)])"
+        told = run(sys.executable, "-c", asked, cwd=BENCH)
+        self.assertEqual(told.strip(), "[(0, 0), (0, 1), (0, 4), (0, 6), (1, 6), (5, 14)]")
 
     def test_rules_are_measured(self) -> None:
         """What the rules cost is told for each case; how much it is, is nothing for a test."""

@@ -1,7 +1,9 @@
-#!/bin/bash
-# start.sh PORT: orosync of this checkout with ../../router.ini; TWISTD names another twistd; prints the pid
-here=$(cd "$(dirname "$0")" && pwd); ulimit -n 20000
-node=$here/node.$1; rm -rf "$node"; mkdir -p "$node"
-sed "s#@PORT@#$1#" "$here/../../router.ini" > "$node/router.ini"
-twistd=${TWISTD:-$here/../../../.venv/bin/twistd}
-STATE_DIRECTORY=$node "$twistd" --nodaemon --pidfile= --rundir "$node" --reactor=epoll orosync --config "$node/router.ini" >"$here/log.$1" 2>&1 </dev/null & echo $!
+#!/bin/sh
+# start.sh PORT PEM: orosync of this checkout: plain on PORT, TLS on the next, then RawSocket and tickets.
+set -eu
+top=$(cd "$(dirname "$0")/../../.." && pwd)
+sed -e "s#@PLAIN@#$1#; s#@TLS@#$(($1 + 1))#; s#@RAW@#$(($1 + 2))#; s#@TICKETS@#$(($1 + 3))#; s#@PEM@#$2#" \
+    "$top/bench/router.ini" > router.ini
+export STATE_DIRECTORY="$PWD" PYTHONPATH="$top"
+exec "${PYTHON:-$top/.venv/bin/python}" "$(dirname "${PYTHON:-$top/.venv/bin/python}")/twistd" \
+    --nodaemon --pidfile= --rundir "$PWD" --reactor=epoll orosync --config "$PWD/router.ini"
