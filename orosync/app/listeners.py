@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from orosync.clocks import Now
@@ -19,15 +20,18 @@ from orosync.transport.settings import SCHEMES, BackEndSign, ListenerSettings, O
 from orosync.transport.tls import ReloadingCredentials, self_signed
 
 
-def credentials(section: ListenSection, state: Path, now: Now) -> ReloadingCredentials:
-    """The certificate and key of a listener; ``state`` is the directory for a self-made certificate.
+def credentials(
+    section: ListenSection, state: Path, now: Now, clock: IReactorTime | None = None
+) -> ReloadingCredentials:
+    """The certificate and key of a listener; ``state`` is the directory for a self-made certificate, ``clock`` that of
+    the keys of TLS sessions.
 
     Raises ConfigError when files cannot be used."""
     certificate, key = section.certificate, section.key
     if certificate is None or key is None:
         certificate, key = own_certificate(state, now)
     try:
-        return ReloadingCredentials(certificate, key, section.client_ca)
+        return ReloadingCredentials(certificate, key, section.client_ca, section.tls_resumption is not False, clock)
     except ConfigError as error:
         raise ConfigError(
             [f"[listen:{section.name}] {fault}, correct the file or name another" for fault in error.faults]

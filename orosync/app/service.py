@@ -153,7 +153,7 @@ class RouterService(MultiService):
             else:
                 part.setServiceParent(self)
         self._credentials = {
-            one.name: credentials(one, container.configuration.router.state, container.now)
+            one.name: credentials(one, container.configuration.router.state, container.now, container.reactor)
             for one in self._configuration.listeners.values()
             if one.tls
         }

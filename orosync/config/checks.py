@@ -61,6 +61,7 @@ DEPENDS: Mapping[str, frozenset[str]] = {
     "purge": frozenset(("cache", "procedure")),
     "purge_role": frozenset(("purge",)),
     "tls": frozenset(("certificate", "key")),
+    "tls_resumption": frozenset(("certificate", "client_ca", "key", "tls")),
     "trusted_proxies": frozenset(("proxy_protocol", "transport")),
 }
 """Of a fault at the key: the other keys of the section that explain it if they have a fault themselves."""
@@ -309,6 +310,11 @@ def _access(listener: ListenSection, fault: Fault, faulty: Collection[str]) -> N
         fault(section, "max_unauthenticated", f"is more than max_connections ({most}), lower it or raise that")
     if listener.client_ca is not None and not listener.tls:
         fault(section, "client_ca", "goes with TLS alone, add certificate and key")
+    if listener.tls_resumption is not None and not listener.tls:
+        fault(section, "tls_resumption", "goes with TLS alone, add certificate and key")
+    if listener.tls_resumption and listener.client_ca is not None:
+        why = "whose certificates are verified in each handshake"
+        fault(section, "tls_resumption", f"does not go with client_ca, {why}: remove one of the two")
     if listener.proxy_protocol and not listener.trusted_proxies:
         fault(
             section,

@@ -61,6 +61,13 @@ class ListenSection:
         unset=False,
         otherwise="yes with a certificate, else no",
     )
+    tls_resumption: bool | None = setting(
+        readers.boolean,
+        "Clients may resume their TLS sessions for 8 hours, so that a reconnect costs less "
+        "([storms.md](storms.md#resumed-tls-sessions)). Not with `client_ca`, whose certificates are verified in each "
+        "handshake.",
+        otherwise="yes, but no with `client_ca`",
+    )
     path: str | None = setting(
         readers.web_path, "The only path of a URL that is answered.", otherwise="any path", example="/ws"
     )

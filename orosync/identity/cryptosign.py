@@ -25,7 +25,12 @@ from orosync.interfaces import AuthenticationStep, HelloDetails, IJournal
 from orosync.model import ConnectionFacts, Principal
 
 METHOD = "cryptosign"
-BINDINGS = ("tls-unique", "tls-exporter")
+BINDINGS = {
+    "tls-unique": "it is not TLS, or its TLS session was resumed",
+    "tls-exporter": "it is not TLS 1.3",
+}
+"""Kinds of channel binding, each with the reason why a connection may have none."""
+
 SIZE = 32
 """Bytes of a challenge, of a public key and of a channel's id."""
 
@@ -97,11 +102,11 @@ class CryptosignAuthenticator(AccountAuthenticator):
             if self._binding_required:
                 raise Refused("channel_binding", "the client does not bind to its TLS connection, as it has to here")
             return bytes(SIZE)
-        if binding not in BINDINGS or not isinstance(binding, str):
+        if not isinstance(binding, str) or binding not in BINDINGS:
             raise Refused("channel_binding", "the client asks for an unknown kind of channel binding")
         channel = facts.channel_id.get(binding)
         if channel is None:
-            raise Refused("channel_binding", f"the connection has no {binding} to bind to")
+            raise Refused("channel_binding", f"the connection has no {binding} to bind to: {BINDINGS[binding]}")
         return channel
 
     def _signed(self, asked: object, channel: bytes) -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, and a certificate that can be
-reloaded while connections continue.
+"""TLS around any endpoint: 1.2 and 1.3 with forward secrecy and authenticated ciphers, a certificate that can be
+reloaded while connections continue, and sessions that clients can resume (``tls_sessions``).
 
 Besides, what TLS says of a connection (the client's certificate, channel ids to bind credentials to), and a self-signed
 certificate for trying things out.
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -33,10 +36,11 @@ from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersi
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from orosync.clocks import Now, time_of_day
+from orosync.clocks import Now, epoch, time_of_day
 from orosync.errors import ConfigError
 from orosync.model import EMPTY
 from orosync.transport.tls_records import MeasuredTLS
+from orosync.transport.tls_sessions import TicketKeys
 
 
 def self_signed(
@@ -110,10 +114,19 @@ def channel_ids(connection: TlsConnection | None) -> Mapping[str, bytes]:
     return EMPTY if connection is None else ChannelIds(connection)
 
 
+def is_resumed(connection: TlsConnection) -> bool:
+    """Whether the handshake of ``connection`` resumed an earlier session. pyOpenSSL has no public way to ask; where the
+    private one is missing the answer is yes, which only withdraws tls-unique."""
+    ask = getattr(getattr(SSL, "_lib", None), "SSL_session_reused", None)
+    handle = getattr(connection, "_ssl", None)
+    return ask is None or handle is None or ask(handle) != 0
+
+
 def _tls_unique(connection: TlsConnection) -> bytes | None:
-    """RFC 5929 section 3: the first Finished message, the client's, since no session is resumed here. Like autobahn's:
-    hashed to 32 bytes, and available in TLS 1.3 too (for which the RFC does not define it)."""
-    finished = connection.get_peer_finished()
+    """RFC 5929 section 3: the first Finished message, the client's unless a session was resumed; then there is none: in
+    TLS 1.2 another connection could have the same. Like autobahn's: hashed to 32 bytes, and available in TLS 1.3 too
+    (for which the RFC does not define it)."""
+    finished = None if is_resumed(connection) else connection.get_peer_finished()
     return None if finished is None else hashlib.sha256(finished).digest()
 
 
@@ -160,35 +173,71 @@ class ReloadingCredentials:
     """A certificate chain and its key from PEM files, for ``secured``.
 
     ``client_ca_path`` holds the authorities whose certificates clients may present. Clients without a certificate are
-    served too, those with one of another authority are not. Raises ConfigError, one line for the file at fault (which
-    begins with the key of a listener that names it), when the files cannot be read or do not belong together.
+    served too, those with one of another authority are not. With ``resumption``, and without ``client_ca_path``,
+    clients can resume their sessions: a resumed one would keep a client certificate that is not verified again. The
+    keys of sessions are replaced by ``clock``; without one, by reloads alone. Raises ConfigError, one line for the file
+    at fault (which begins with the key of a listener that names it), when the files cannot be read or do not belong
+    together.
     """
 
     def __init__(
-        self, certificate_path: str | Path, key_path: str | Path, client_ca_path: str | Path | None = None
+        self,
+        certificate_path: str | Path,
+        key_path: str | Path,
+        client_ca_path: str | Path | None = None,
+        resumption: bool = True,
+        clock: IReactorTime | None = None,
     ) -> None:
         self._certificate_path = Path(certificate_path)
         self._key_path = Path(key_path)
         self._client_ca_path = None if client_ca_path is None else Path(client_ca_path)
-        self._options = self._load()
+        self._resumption = resumption and client_ca_path is None
+        self._session_id_context = secrets.token_bytes(SIZE)
+        self._seconds = epoch if clock is None else clock.seconds
+        self._digest = b""
+        self._keys: TicketKeys | None = None
+        self.reload()
 
     def reload(self) -> bool:
         """Read the files again: new connections get the new certificate, existing ones keep theirs. Whether the files
-        have changed. Raises ConfigError, and then nothing has changed."""
-        before = self._digest
-        self._options = self._load()
-        return before != self._digest
+        have changed; if not, nothing else has. Raises ConfigError, and then nothing has changed."""
+        certificate = self._load()
+        if certificate.digest == self._digest:
+            return False
+        make = partial(self._make_context, certificate)
+        try:
+            if self._resumption and self._keys is None:
+                self._keys = TicketKeys(make, self._seconds)
+            elif self._keys is not None:
+                self._keys.replace(make)
+            else:
+                self._context = make()
+        except SSL.Error:
+            fault_text = f"key: {self._key_path}: does not belong to the certificate in {self._certificate_path}"
+            raise ConfigError((fault_text,)) from None
+        self._expires, self._digest = certificate.expires, certificate.digest
+        return True
 
-    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """See IOpenSSLServerConnectionCreator."""
-        return self._options.serverConnectionForTLS(tlsProtocol)
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """See IOpenSSLServerConnectionCreator; for MeasuredTLS."""
+        if self._keys is None:
+            return SSL.Connection(self._context)
+        context = self._keys.context
+        if self._keys.has_former:
+            tlsProtocol.former_connection = self._keys.former_connection
+        return SSL.Connection(context)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether clients can resume their sessions."""
+        return self._keys is not None
 
     @property
     def expires(self) -> float:
         """When the certificate in service expires, in seconds since 1970."""
         return self._expires
 
-    def _load(self) -> CertificateOptions:
+    def _load(self) -> _Certificate:
         key_name, path = "certificate", self._certificate_path
         authorities: list[x509.Certificate] = []
         try:
@@ -205,25 +254,37 @@ class ReloadingCredentials:
         except (OSError, ValueError, TypeError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else "not a PEM file that can be used (no password)"
             raise ConfigError((f"{key_name}: {path}: {why}",)) from None
+        expires = certificates[0].not_valid_after_utc.timestamp()
+        return _Certificate(chain, key, authorities, expires, hashlib.sha256(b"\0".join(content)).digest())
+
+    def _make_context(self, certificate: _Certificate) -> SSL.Context:
+        """Raises SSL.Error when the key is not the certificate's."""
         options = CertificateOptions(
-            privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
+            privateKey=certificate.key,
+            certificate=certificate.chain[0],
+            extraCertChain=certificate.chain[1:],
             raiseMinimumTo=TLSVersion.TLSv1_2,
             acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(CIPHERS),
+            enableSessionTickets=self._resumption,  # OpenSSL's cache of sessions stays off: it would take memory
         )
-        try:
-            context = options.getContext()
-        except SSL.Error:
-            fault_text = f"key: {self._key_path}: does not belong to the certificate in {self._certificate_path}"
-            raise ConfigError((fault_text,)) from None
+        context = options.getContext()
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+        context.set_session_id(self._session_id_context)  # of all contexts of the listener, for tickets of the former
         context.set_alpn_select_callback(_choose_protocol)
-        if authorities:
-            _ask_for_certificates(context, authorities)
-        self._expires = certificates[0].not_valid_after_utc.timestamp()
-        self._digest = hashlib.sha256(b"\0".join(content)).digest()
-        return options
+        if certificate.authorities:
+            _ask_for_certificates(context, certificate.authorities)
+        return context
+
+
+@frozen
+class _Certificate:
+    """What the files of a listener contain; ``expires`` in seconds since 1970, ``digest`` of all that is in them."""
+
+    chain: list[X509]
+    key: PKey
+    authorities: list[x509.Certificate]
+    expires: float
+    digest: bytes
 
 
 def _ask_for_certificates(context: SSL.Context, authorities: Sequence[x509.Certificate]) -> None:

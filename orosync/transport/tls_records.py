@@ -7,8 +7,10 @@ which costs as much as dozens of messages, waits for another turn of the reactor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from OpenSSL import SSL
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import BufferingTLSTransport
 from twisted.python.failure import Failure
@@ -16,6 +18,7 @@ from twisted.python.failure import Failure
 from orosync.transport.read_turns import QUANTUM, ReadTurns
 
 HEAD = 5
+_CLIENT_HELLO = b"\x16\x03"
 OVERHEAD = 512
 """Bytes of a record that are no message: padding, authentication tag, frame headers."""
 
@@ -32,12 +35,15 @@ class Watcher(Protocol):
 
 class MeasuredTLS(BufferingTLSTransport):
     """The server's side of one connection. ``watcher`` is told of an incomplete record for which there is no room. With
-    ``measures`` False records are no longer looked at."""
+    ``measures`` False records are no longer looked at. ``former_connection`` is asked with the first record for another
+    OpenSSL connection, to be used instead (``tls_sessions``)."""
 
     factory: Any
     transport: Any
     measures = True
     watcher: Watcher | None = None
+    former_connection: Callable[[bytes], SSL.Connection | None] | None = None
+    _hello = b""
     _put_off = b""
     _head = b""
     _length = _rest = 0
@@ -85,10 +91,26 @@ class MeasuredTLS(BufferingTLSTransport):
     def _take(self, data: bytes) -> None:
         if self.measures:
             self._measure(data)
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if self.former_connection is not None:
+            data = self._begin(data)
+        if data:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
         watcher = self.watcher
         if watcher is not None and self._rest and self._length > watcher.room() + OVERHEAD:
             watcher.record_too_long(self._length)
+
+    def _begin(self, data: bytes) -> bytes:
+        """What has been received once the first record, the ClientHello, is complete; until then nothing. What cannot
+        become a ClientHello does not wait, and OpenSSL refuses it."""
+        hello = self._hello = self._hello + data
+        if _CLIENT_HELLO.startswith(hello[:2]) and len(hello) < HEAD + int.from_bytes(hello[3:HEAD], "big"):
+            return b""
+        ask, self.former_connection, self._hello = self.former_connection, None, b""
+        connection = ask(hello) if ask is not None else None
+        if connection is not None:
+            connection.set_accept_state()
+            self._tlsConnection = connection
+        return hello
 
     def stop_measuring(self) -> None:
         """For good: where a record begins is not known afterwards."""

@@ -6,9 +6,10 @@ import os
 import time
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.app.listeners import check, own_certificate
+from orosync.app.listeners import check, credentials, own_certificate
 from orosync.clocks import time_of_day
 from orosync.config.listen import ListenSection
 from orosync.errors import ConfigError
@@ -61,6 +62,18 @@ class CheckTests(SynchronousTestCase):
         words = f"{broken}: not a PEM file that can be used (no password), correct the file or name another"
         self.assertEqual(error.faults, (f"[listen:one] certificate: {words}", f"[listen:two] key: {words}"))
         self.assertIsNone(check(sections[:1], self.state, time_of_day))
+
+    def test_resumption(self):
+        """Sessions are resumed unless the configuration says no, or asks clients for certificates."""
+        section = self.section("one", self.certificate, self.key)
+        for changes, resumes in (
+            ({}, True),
+            ({"tls_resumption": True}, True),
+            ({"tls_resumption": False}, False),
+            ({"client_ca": self.certificate}, False),
+        ):
+            made = credentials(attrs.evolve(section, **changes), self.state, time_of_day)
+            self.assertEqual(made.resumes, resumes, changes)
 
     def test_nothing_is_made(self):
         """Looking at the demonstration's configuration leaves nothing behind."""

@@ -217,6 +217,24 @@ class Doors(FilesCase):
         both = "certificate = file.pem\nkey = file.pem\nendpoint"
         self.assertTrue(self.load(SOUND.replace("endpoint", both)).listeners["public"].tls)
 
+    def test_resumption(self) -> None:
+        """It goes with TLS alone, and not with client certificates; unless it is asked for, these come first."""
+        self.write(pem(), "file.pem")
+        where = "endpoint = tcp:1:interface=127.0.0.1\n"
+        table = {
+            "tls_resumption = no\n": "goes with TLS alone, add certificate and key (line 3)",
+            "tls_resumption = yes\ncertificate = file.pem\nkey = file.pem\nclient_ca = file.pem\n": "does not go with "
+            "client_ca, whose certificates are verified in each handshake: remove one of the two (line 3)",
+        }
+        for lines, expected in table.items():
+            self.assertEqual(self.listener(where + lines), [f"[listen:public] tls_resumption: {expected}"])
+        for lines in (
+            "certificate = file.pem\nkey = file.pem\ntls_resumption = yes\n",
+            "certificate = file.pem\nkey = file.pem\nclient_ca = file.pem\n",
+            "certificate = file.pem\nkey = file.pem\nclient_ca = file.pem\ntls_resumption = no\n",
+        ):
+            self.assertTrue(self.load(SOUND.replace("endpoint", f"{lines}endpoint")).listeners["public"].tls)
+
     def test_proxy_protocol(self) -> None:
         """It needs trusted proxies, on RawSocket too; and it makes a listener open to other machines."""
         where = "endpoint = tcp:1:interface=127.0.0.1\n"

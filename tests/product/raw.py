@@ -23,7 +23,8 @@ class Closed(Exception):
 
 
 class RawClient:
-    """Connected and upgraded. ``status`` and ``head`` are the server's answer, whatever it is."""
+    """Connected and upgraded. ``status`` and ``head`` are the server's answer, whatever it is. ``session`` is one of
+    ``tls`` to be resumed."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class RawClient:
         headers: tuple[str, ...] = (),
         host: str | None = None,
         tls: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None and parts.port is not None
@@ -40,7 +42,7 @@ class RawClient:
         if parts.scheme == "wss":
             context = tls or ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self.socket = context.wrap_socket(self.socket, server_hostname=parts.hostname)
+            self.socket = context.wrap_socket(self.socket, server_hostname=parts.hostname, session=session)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [

@@ -45,12 +45,6 @@ class CredentialsTests(SynchronousTestCase):
             ReloadingCredentials(self.certificate, self.key)
         self.assertIn("certificate.pem: No such file", caught.exception.faults[0])
 
-    def test_a_whole_chain_is_read(self) -> None:
-        """Intermediate certificates follow the first in the same file."""
-        self.certificate.write_bytes(self.certificate.read_bytes() * 3)
-        credentials = ReloadingCredentials(self.certificate, self.key)
-        self.assertEqual(len(credentials._options.extraCertChain), 2)
-
 
 class TlsListenerCase(ListenerCase):
     def setUp(self) -> None:
@@ -97,6 +91,13 @@ class NegotiationTests(TlsListenerCase):
         self.assertEqual(
             taken, {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"}
         )
+
+    async def test_a_whole_chain_is_sent(self) -> None:
+        """Intermediate certificates follow the first in the same file."""
+        self.certificate.write_bytes(self.certificate.read_bytes() * 3)
+        self.credentials.reload()
+        said = await self.openssl(await self.listen(self.credentials), "-showcerts")
+        self.assertEqual(said.count("-----BEGIN CERTIFICATE-----"), 3)
 
     async def test_no_compression_and_no_renegotiation(self) -> None:
         """Neither is offered; a client that asks to renegotiate is turned down."""

@@ -75,12 +75,13 @@ class Ids(ChannelCase):
             seen.add(facts.channel_id["tls-unique"])
         self.assertEqual(len(seen), 4)
 
-    async def test_no_session_is_resumed(self) -> None:
-        """That the client's Finished is the first one rests on this: a second connection begins anew."""
+    async def test_resumed(self) -> None:
+        """A resumed session has no tls-unique: its first Finished message is the server's in TLS 1.2. What TLS 1.3
+        exports is its own connection's all the same."""
         port = await self.listen(self.credentials(asking=False))
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        for version, kinds in ((ssl.TLSVersion.TLSv1_2, []), (ssl.TLSVersion.TLSv1_3, ["tls-exporter"])):
             context = self.context(newest=version)
-            client, _ = await self.facts(port, context)
+            client, first = await self.facts(port, context)
             assert isinstance(client.socket, ssl.SSLSocket)
             session = client.socket.session
 
@@ -91,7 +92,21 @@ class Ids(ChannelCase):
                     second.recv(100)
                     return bool(second.session_reused)
 
-            self.assertFalse(await self.beside(again), version)
+            exported = first.channel_id.get("tls-exporter")
+            self.assertTrue(await self.beside(again), version)
+            ids = self.host.facts[-1].channel_id
+            self.assertEqual((list(ids), len(ids)), (kinds, len(kinds)))
+            self.assertNotIn("tls-unique", ids)
+            if kinds:
+                self.assertNotEqual(ids["tls-exporter"], exported)
+
+    async def test_whether_it_was_resumed_cannot_be_known(self) -> None:
+        """Then there is no tls-unique either."""
+        port = await self.listen(self.credentials(asking=False))
+        _, facts = await self.facts(port, self.context(newest=ssl.TLSVersion.TLSv1_2))
+        self.assertEqual(list(facts.channel_id), ["tls-unique"])
+        self.patch(SSL._lib, "SSL_session_reused", None)
+        self.assertEqual(list(facts.channel_id), [])
 
     async def test_tls_exporter(self) -> None:
         """Both ends export the same 32 bytes in TLS 1.3; TLS 1.2 has none."""
