@@ -409,10 +409,13 @@ class IBackplaneUser(Interface):
     boot: str = Attribute("Random for each life of the process: 16 hexadecimal digits.")
 
     def node_joined(node: str, boot: str) -> None:
-        """Another node is there, from now on ``send`` reaches it. With another boot than before it has restarted."""
+        """Another node is there, from now on ``send`` reaches it: it is new or, with the boot that it had, has its
+        lease again. With another boot than before it has restarted."""
 
-    def node_left(node: str, boot: str, reason: str) -> None:
-        """It has gone, or its lease has ended."""
+    def node_left(node: str, boot: str, reason: str, stopped: bool) -> None:
+        """It has gone. ``stopped``: this life of it has ended for certain: it has left, its process has ended, or
+        another life has its name. False: its lease has ended, and it may live; should it be back, ``node_joined`` is
+        called with the same boot."""
 
     def received(batch: bytes) -> None:
         """A batch has come. It need not be of a node: the engine may be open to others."""

@@ -228,7 +228,7 @@ class LocalBackplane:
             del self._peers[peer.node]
         if self._user is None:
             return
-        self._user.node_left(peer.node, peer.boot, reason)
+        self._user.node_left(peer.node, peer.boot, reason, True)
         following = self._next.pop(peer.node, None)
         if following is not None:
             self._peer_is_there(peer.node, *following)

@@ -174,8 +174,8 @@ class NodeInterrupt(NodeMessage, tag=14):
 
 
 class CallsFrom(NodeMessage, tag=16):
-    """The calls of the sender have this number and greater ones from now on. It begins anew: earlier ones may have been
-    lost, and it is to be told which of them will not be answered."""
+    """The calls of the sender have this number and greater ones from now on. It begins anew: it waits for no answer to
+    those that arrived, earlier ones may have been lost, and it is to be told which of them will not be answered."""
 
     realm: str
     number: int

@@ -1,8 +1,9 @@
 """This node among the others: who is there, what they are told, and whose messages are handed on.
 
-What is sent waits until the end of the reactor's turn, so that a peer gets one batch per turn. A peer is
-told a snapshot of everything first, then every change in order (``peer``). It exists while its engine says so and signs
-of life arrive.
+What is sent waits until the end of the reactor's turn, so that a peer gets one batch per turn. A peer is told a
+snapshot of everything first, then every change in order (``peer``). It is there while the engine says so and signs of
+life arrive. Otherwise it is *apart*: what it has told is forgotten, and what it is to be told is kept, for as long as
+all that was sent is. If it is back by then, it gets that, and tells everything anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from zope.interface import implementer
 
 from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
 from orosync.backplane.messages import NodeEvent, NodeMessage, Part, SnapshotEnd, decode, encode
-from orosync.backplane.peer import TAKE, Arrived, Counters, Peer
+from orosync.backplane.peer import PART, TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
 from orosync.interfaces import IBackplane, IBackplaneUser, IJournal
 
@@ -38,13 +39,10 @@ STALL = 5.0
 """Seconds between two signs of life after which this node itself has stood still."""
 
 SILENCE = 10.0
-"""Seconds without a sign of life after which a peer is taken for gone."""
+"""Seconds without a sign of life after which a peer is apart."""
 
 RINGS = 4
 """A message that needs several batches takes this part of what is kept for resending at most."""
-
-PART = 16
-"""Bytes that a part of a message has at most beside its data."""
 
 REMEMBERED = 1024
 """Lives of peers whose last numbers are remembered after they have gone."""
@@ -101,6 +99,7 @@ class Nodes:
         self._handlers: dict[type[Any], Callable[[Peer, Any], None]] = {SnapshotEnd: self._whole_now, Part: self._part}
         self._snapshots: list[Callable[[], Iterable[NodeMessage]]] = []
         self._gone: list[Callable[[Peer], None]] = []
+        self._settled: list[Callable[[Peer], None]] = []
         self._changed: list[Callable[[bool], None]] = []
         self._away = True
         self._running = False
@@ -117,7 +116,7 @@ class Nodes:
 
     @property
     def known(self) -> Iterable[Peer]:
-        """All peers, also those that have not sent their snapshot yet or are silent."""
+        """All peers, also those that have not sent their snapshot yet or are apart."""
         return self._known.values()
 
     def handle(self, kind: type[M], handler: Callable[[Peer, M], None]) -> None:
@@ -131,8 +130,14 @@ class Nodes:
         self._snapshots.append(snapshot)
 
     def on_left(self, gone: Callable[[Peer], None]) -> None:
-        """``gone`` is called when everything that a peer has told is to be forgotten: it has left, or begins anew."""
+        """``gone`` is called when everything that a peer has told is to be forgotten: it has left, is apart, or begins
+        anew."""
         self._gone.append(gone)
+
+    def on_settled(self, settled: Callable[[Peer], None]) -> None:
+        """``settled`` is called when a peer that was ``gone`` has told everything anew, or is not waited for any more.
+        What it was to be sent until then can be kept for it by ``send``."""
+        self._settled.append(settled)
 
     def on_engine(self, changed: Callable[[bool], None]) -> None:
         """``changed`` is called with False when the engine can be reached no more, with True when it is back."""
@@ -199,11 +204,16 @@ class Nodes:
     # -- what the backplane tells (IBackplaneUser)
 
     def node_joined(self, node: str, boot: str) -> None:
-        """Another node is there: it is told the snapshot. One that is known in this life stays as it is."""
+        """Another node is there: it is told the snapshot. One that is known in this life stays as it is, and gets what
+        was kept for it if it was apart."""
         if not self._running or node == self.node:
             return
         known = self._known.get(node)
         if known is not None and known.boot == boot:
+            known.left = False
+            if not known.alive:
+                known.heard = self._clock.seconds()
+                self._revive(known, known.heard)
             return
         try:
             identity = bytes.fromhex(boot)
@@ -214,12 +224,16 @@ class Nodes:
             return
         self._add(node, boot)
 
-    def node_left(self, node: str, boot: str, reason: str) -> None:
-        """It has gone: everything of it is forgotten."""
+    def node_left(self, node: str, boot: str, reason: str, stopped: bool) -> None:
+        """It has gone: everything of it is forgotten, if it has ``stopped``. Otherwise it is apart."""
         peer = self._known.get(node)
         if self._running and peer is not None and peer.boot == boot:
             self._journal.note("backplane.node", "left", node=node, boot=boot, reason=reason)
-            self._remove(peer)
+            if stopped:
+                self._remove(peer)
+            else:
+                peer.left = True
+                self._part_from(peer)
 
     def received(self, batch: bytes) -> None:
         """Check a batch, and hand its messages to their handlers."""
@@ -252,7 +266,7 @@ class Nodes:
             self._forget(peer)
             if lost := peer.begins(envelope):
                 self._journal.note("backplane.gap", "lost", node=peer.node, messages=lost)
-            elif known:  # it had taken this node for gone, and had sent it nothing that could be counted
+            elif known:  # it has not waited for this node any more: what it has not kept is not counted
                 self._journal.note("backplane.gap", "apart", node=peer.node)
         if peer.owes_acknowledgement:
             self._schedule()
@@ -275,7 +289,8 @@ class Nodes:
         away, self._away = self._away, False
         now = self._clock.seconds()
         for peer in list(self._known.values()):
-            peer.heard = now
+            if peer.alive:
+                peer.heard = now
             peer.ask(now)
         if away:
             self._journal.note("backplane.back", "engine")
@@ -317,10 +332,11 @@ class Nodes:
 
     def _remove(self, peer: Peer) -> None:
         del self._known[peer.node], self._by_boot[peer.identity]
+        self._forget(peer)
+        self._settle(peer)
         self._remembered[peer.boot] = peer.sent, peer.received
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
-        self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:
         """What it has told is to be forgotten."""
@@ -330,6 +346,10 @@ class Nodes:
         self._whole.pop(peer.node, None)
         for gone in self._gone:
             self._guarded("gone", gone, peer)
+
+    def _settle(self, peer: Peer) -> None:
+        for settled in self._settled:
+            self._guarded("settled", settled, peer)
 
     def _begin(self, peer: Peer, now: float, after: int | None = None) -> None:
         """Begin to tell it everything. ``after``: the number up to which it has received the stream that it has
@@ -351,17 +371,32 @@ class Nodes:
     def _whole_now(self, peer: Peer, message: SnapshotEnd) -> None:
         peer.whole = True
         self._whole[peer.node] = peer
+        self._settle(peer)
+
+    def _part_from(self, peer: Peer) -> None:
+        """It is apart from now on."""
+        if peer.alive:
+            peer.flush(self._clock.seconds())  # it may still arrive
+            peer.alive = False
+            self._forget(peer)
 
     def _revive(self, peer: Peer, now: float) -> None:
+        """It is there again. Each of the two asks for what it has missed when it sees what the other sent last."""
+        peer.flush(now)
         peer.alive = True
         self._journal.note("backplane.node", "heard", node=peer.node, boot=peer.boot)
-        self._begin(peer, now)
+        if peer.streaming:
+            peer.ask(now)
+        else:
+            self._begin(peer, now)
 
-    def _silence(self, peer: Peer) -> None:
-        peer.alive = False
-        self._journal.note("backplane.node", "silent", node=peer.node, boot=peer.boot, seconds=SILENCE)
-        peer.end_stream()
-        self._forget(peer)
+    def _give_up(self, peer: Peer) -> None:
+        """It was apart for so long that what was kept for it is not whole any more."""
+        if peer.left:
+            self._remove(peer)
+        elif peer.streaming:
+            peer.end_stream()
+            self._settle(peer)
 
     def _signs_of_life(self) -> None:
         self._life = self._clock.callLater(SIGN_OF_LIFE, self._signs_of_life)
@@ -372,9 +407,16 @@ class Nodes:
                 peer.heard = now
         self._told = now
         for peer in list(self._known.values()):
-            if peer.alive and now - peer.heard >= SILENCE and not self._away:
-                self._silence(peer)
-            peer.sign_of_life(now)
+            silent = now - peer.heard
+            if peer.alive and silent >= SILENCE and not self._away:
+                self._journal.note("backplane.node", "silent", node=peer.node, boot=peer.boot, seconds=SILENCE)
+                self._part_from(peer)
+            if not peer.alive:
+                peer.flush(now)
+                if silent >= self._resend_seconds and not self._away:
+                    self._give_up(peer)
+            if peer.identity in self._by_boot:
+                peer.sign_of_life(now)
 
     # -- batches
 
@@ -408,14 +450,15 @@ class Nodes:
             turn.cancel()
         now = self._clock.seconds()
         for peer in list(self._known.values()):
+            if not peer.alive:
+                continue  # all of a second becomes one batch
             peer.flush(now)
             if peer.owes_acknowledgement:
                 peer.acknowledge()
 
     def _part(self, peer: Peer, message: Part) -> None:
-        peer.parts.append(message.data)
-        if message.last:
-            whole, peer.parts = b"".join(peer.parts), []
+        whole = peer.part(message.data, message.last)
+        if whole:
             self._take(peer, whole)
 
     def _take(self, peer: Peer, encoded: bytes | memoryview) -> None:

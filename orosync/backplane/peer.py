@@ -19,12 +19,18 @@ from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, Envelope, 
 AGAIN = 0.5
 """Seconds after which the same is asked for again."""
 
+NOTICED = 5.0
+"""Seconds after the end of an interruption in which it is noticed, and what is missing is asked for: so much longer is
+everything kept."""
+
 RESTARTS = 1.0
 """Seconds between two streams for the same peer at least."""
 
 ACKNOWLEDGE = 1024 * 1024
 """Bytes that are received before they are acknowledged without waiting for a batch or sign of life."""
 
+PART = 16
+"""Bytes that a part of a message has at most beside its data: so each part but the last one fills a batch."""
 
 Events = Callable[[Iterable[memoryview]], list[bytes]]
 """The encoded events in the bodies of batches."""
@@ -66,10 +72,11 @@ class Peer:
     """
 
     __slots__ = (
-        "_acknowledged", "_asked", "_asked_after", "_began", "_beginning", "_counters", "_envelopes",
-        "_first_of_stream", "_quiet", "_repeated", "_repeated_after", "_resend_bytes", "_resend_seconds", "_ring",
-        "_ring_bytes", "_room", "_transmit", "_unacknowledged", "_waiting", "_waiting_bytes", "alive", "begun",
-        "boot", "heard", "identity", "node", "parts", "received", "sent", "streaming", "whole",
+        "_acknowledged", "_asked", "_asked_after", "_before_batch", "_before_parts", "_began", "_beginning",
+        "_counters", "_envelopes", "_first_of_stream", "_parts", "_quiet", "_repeated", "_repeated_after",
+        "_resend_bytes", "_resend_seconds", "_ring", "_ring_bytes", "_room", "_transmit", "_unacknowledged", "_waiting",
+        "_waiting_bytes", "alive", "begun", "boot", "heard", "identity", "left", "node", "received", "sent",
+        "streaming", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -91,22 +98,24 @@ class Peer:
         self.sent, self.received = sent, received
         self.heard = now
         self.alive = True
-        """False after a silence: it gets nothing but signs of life until it is heard again."""
+        """False while it is apart: it gets nothing but signs of life, and the rest is kept for it in the ring."""
+        self.left = False
+        """The engine says that its lease has ended: nothing reaches it."""
         self.streaming = False
         """A stream to it has begun."""
         self.begun = False
         """Its stream has begun here."""
         self.whole = False
         """And the snapshot has come whole."""
-        self.parts: list[bytes] = []
-        """Of a message that is not whole yet."""
         self._envelopes, self._transmit, self._counters = envelopes, transmit, counters
-        self._room = largest - OVERHEAD
+        self._room = largest - OVERHEAD - PART
         self._resend_seconds, self._resend_bytes = resend_seconds, resend_bytes
         self._waiting, self._waiting_bytes = list[bytes](), 0
         self._ring, self._ring_bytes = deque[tuple[int, int, float, bytes]](), 0  # first, count, when, batch
         self._acknowledged = 0
         self._unacknowledged = 0  # bytes received since it was last told so
+        self._parts = list[bytes]()  # of a message that is not whole yet
+        self._before_batch = self._before_parts = received  # the numbers that came before these
         self._first_of_stream, self._began, self._beginning = 0, now - RESTARTS, False
         self._asked, self._asked_after = now - AGAIN, -1
         self._repeated, self._repeated_after = now - AGAIN, -1
@@ -155,7 +164,7 @@ class Peer:
         self.streaming = False
 
     def queue(self, message: bytes, now: float) -> None:
-        """Send an encoded message with the next batch; it fits one."""
+        """Send an encoded message with the next batch; it fits one. What fills one, as a part does, begins one."""
         self._waiting_bytes += len(message)
         if self._waiting_bytes > self._room:
             self.flush(now)
@@ -163,7 +172,7 @@ class Peer:
         self._waiting.append(message)
 
     def flush(self, now: float) -> None:
-        """Send what waits, if anything, as one batch."""
+        """Send what waits, if anything, as one batch; keep it for a peer that is apart."""
         waiting = self._waiting
         if not waiting:
             return
@@ -171,13 +180,14 @@ class Peer:
         count, first, flags = len(waiting), self.sent + 1, BEGIN if self._beginning else 0
         self._beginning = False
         self.sent += count
-        batch = self._envelopes.seal(self.identity, flags, first, self.received, count, array(waiting))
+        batch = self._envelopes.seal(self.identity, flags, first, self._whole_received, count, array(waiting))
         self._ring.append((first, count, now, batch))
         self._ring_bytes += len(batch)
         if self._ring_bytes > self._resend_bytes:
             self._shorten(now)
         self._counters.sent += count
-        self._send(batch)
+        if self.alive:
+            self._send(batch)
 
     def acknowledge(self) -> None:
         """Tell it what was received, unless a batch has done so meanwhile."""
@@ -187,7 +197,7 @@ class Peer:
     def sign_of_life(self, now: float) -> None:
         """Once in a while: say that this node lives, what it has sent and received, unless a batch has just done so."""
         self._shorten(now)
-        if self._quiet:
+        if self._quiet and (self.alive or not self.left):
             self._tell(0 if self.begun or not self.alive else REPEAT | ANEW)
         self._quiet = True
 
@@ -197,7 +207,7 @@ class Peer:
         self._tell(REPEAT if self.begun else REPEAT | ANEW)
 
     def _tell(self, flags: int) -> None:
-        self._send(self._envelopes.seal(self.identity, flags, self.sent + 1, self.received, 0, b""))
+        self._send(self._envelopes.seal(self.identity, flags, self.sent + 1, self._whole_received, 0, b""))
 
     def _send(self, batch: bytes) -> None:
         self._quiet = False
@@ -207,7 +217,7 @@ class Peer:
         self._transmit(self.node, batch)
 
     def _shorten(self, now: float) -> None:
-        ring, oldest = self._ring, now - self._resend_seconds
+        ring, oldest = self._ring, now - self._resend_seconds - NOTICED
         while ring and (self._ring_bytes > self._resend_bytes or ring[0][2] < oldest):
             self._ring_bytes -= len(ring.popleft()[3])
 
@@ -239,6 +249,7 @@ class Peer:
         self._unacknowledged += size
         self._counters.received += count
         if not flags & BEGIN:
+            self._before_batch = self.received
             self.received += count
             return TAKE
         return Arrived.BEGIN
@@ -247,14 +258,31 @@ class Peer:
         """Its stream begins (anew) with this batch, which was BEGIN. Returns how many messages before it are lost."""
         lost = envelope.first - self.received - 1 if self.received else 0
         self._counters.lost += lost
-        self.received = envelope.first + envelope.count - 1
+        self._before_batch = envelope.first - 1
+        self.received = self._before_batch + envelope.count
         self.begun, self.whole = True, False
         return lost
 
     def forget(self) -> None:
         """Its messages are of no use until its stream begins anew."""
         self.begun = self.whole = False
-        self.parts = []
+        self.received = self._whole_received
+        self._parts = []
+
+    def part(self, data: bytes, last: bool) -> bytes:
+        """A part of a message has come. Returns the message when it is whole."""
+        if not self._parts:
+            self._before_parts = self._before_batch
+        self._parts.append(data)
+        if not last:
+            return b""
+        whole, self._parts = b"".join(self._parts), []
+        return whole
+
+    @property
+    def _whole_received(self) -> int:
+        """The number that is acknowledged: not that of a part whose message may still have to be sent once more."""
+        return self._before_parts if self._parts else self.received
 
     @property
     def owes_acknowledgement(self) -> bool:

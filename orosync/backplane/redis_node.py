@@ -26,7 +26,7 @@ LEASE_SECONDS = 10.0
 KEPT_SECONDS = 30.0
 """How long a lease lasts, and what a node had without one."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between attempts to connect."""
 
 SOON = 0.1
@@ -75,6 +75,7 @@ class RedisNode:
         self._lease_ends = 0.0
         self._awaited: dict[str, bytes] = {}  # nodes that may be on their way back, as this one was, and the ends of
         self._awaited_until = 0.0  # the leases that they had; until then
+        self._ends: dict[str, bytes] = {}  # of the leases of others, as they were seen last
         self._last = b"0-0"  # the entry of the inbox that was read last
         self._untrimmed = 0
         self.lone = False
@@ -280,7 +281,7 @@ class RedisNode:
         if answer[2]:  # the inbox is a new one
             self._last = b"0-0"
         others = {_text(node): (_text(boot), left / 1000) for node, boot, left, _ in answer[5]}
-        ends = {_text(node): end for node, _, _, end in answer[5]}
+        ends, known = {_text(node): end for node, _, _, end in answer[5]}, self._ends
         if rejoined:
             self._awaited = {node: ends.get(node, b"") for node in self.peers}
             self._awaited_until = now + self._lease
@@ -293,12 +294,18 @@ class RedisNode:
                 continue
             if there is None or there[0] != boot:
                 del self.peers[node]
-                why = "it has left, or its lease has ended" if there is None else "it has begun anew"
-                self._tell(self._user.node_left, node, boot, why)
+                if there is not None:
+                    why, stopped = "it has begun anew", True
+                elif int(known[node]) > int(answer[6]):  # it has given its lease back
+                    why, stopped = "it has left", True
+                else:
+                    why, stopped = "its lease has ended", False
+                self._tell(self._user.node_left, node, boot, why, stopped)
         for node, (boot, _) in others.items():
             if node not in self.peers:
                 self.peers[node] = boot
                 self._tell(self._user.node_joined, node, boot)
+        self._ends = {node: ends.get(node) or known[node] for node in self.peers}
         times = [self._lease * RENEW_AFTER, *(left + MOMENT for _, left in others.values())]
         if self._awaited:
             times.append(self._awaited_until - now + MOMENT)

@@ -87,14 +87,14 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
 end
 for at = 1, 3 do redis.call('PEXPIRE', KEYS[at], keep) end
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-return {'has', before, made, last and last[1] or '0-0', ended, live}
+return {'has', before, made, last and last[1] or '0-0', ended, live, string.format('%.0f', now)}
 """
 )
 """KEYS: nodes, own inbox, claims. ARGV: node, boot, milliseconds of a lease, of what is kept without one.
 
 Takes or renews the lease. Answers taken, by which boot, until when, for how many milliseconds; or has, whether it had
-the lease before, whether the inbox was made, its last id, how many leases have ended, and the others: node, boot,
-milliseconds left, until when."""
+the lease before, whether the inbox was made, its last id, how many leases have ended, the others (node, boot,
+milliseconds left, until when), and what time it is."""
 
 LEAVE = """
 if string.sub(redis.call('HGET', KEYS[1], ARGV[1]) or '', 1, #ARGV[2]) == ARGV[2] then

@@ -95,6 +95,7 @@ class History:
         self.has_dropped = False
         self._events: deque[PastEvent] = deque()
         self._bytes = 0
+        self._merged: set[int] = set()
 
     def add(self, event: PastEvent) -> None:
         self._events.append(event)
@@ -106,7 +107,7 @@ class History:
     def merge(self, events: Sequence[PastEvent]) -> None:
         """Add ``events`` of other nodes, oldest first, each once. Those that are here alone stay behind the same event
         as before."""
-        known = {event.publication for event in events}
+        self._merged = known = {event.publication for event in events}
         behind: dict[int, list[PastEvent]] = {}
         last = 0
         for event in self._events:
@@ -122,6 +123,11 @@ class History:
         merged += [event for event in first if event.time >= oldest]
         self._events, self._bytes = deque(), 0
         for event in merged:
+            self.add(event)
+
+    def relay(self, event: PastEvent) -> None:
+        """Add an event of another node, unless it was among those that were merged: it may come later than these."""
+        if event.publication not in self._merged:
             self.add(event)
 
     def __iter__(self) -> Iterator[PastEvent]:
@@ -209,7 +215,7 @@ class Histories:
         if histories:
             event = self.past_event(publication)
             for history in histories:
-                history.add(event)
+                history.relay(event)
 
     def past_event(self, publication: RelayedPublication) -> PastEvent:
         """A publication of another node as it is kept here."""

@@ -26,20 +26,23 @@ _BYTES = bytes(range(256))
 @implementer(IBackplaneUser)
 class RecordingBackplaneUser:
     """``told`` holds everything in order as tuples that begin with the name of the method, ``batches`` the batches;
-    ``present`` is who is there by name, and the boot."""
+    ``present`` is who is there by name, and the boot; ``stopped`` has the boots of those that have stopped."""
 
     def __init__(self, node: str, boot: str) -> None:
         self.node, self.boot = node, boot
         self.told: list[tuple[str, ...]] = []
         self.batches: list[bytes] = []
         self.present: dict[str, str] = {}
+        self.stopped: set[str] = set()
 
     def node_joined(self, node: str, boot: str) -> None:
         self.told.append(("joined", node, boot))
         self.present[node] = boot
 
-    def node_left(self, node: str, boot: str, reason: str) -> None:
+    def node_left(self, node: str, boot: str, reason: str, stopped: bool) -> None:
         self.told.append(("left", node, boot))
+        if stopped:
+            self.stopped.add(boot)
         if self.present.get(node) == boot:
             del self.present[node]
 
@@ -123,7 +126,7 @@ class BackplaneContract(BackplaneSuite):
         self.assertTrue(started.available)
 
     async def test_joined_and_left(self) -> None:
-        """Each node is told of each other one once, with its boot; of its end at once when it stops."""
+        """Each node is told of each other one once, with its boot; at once when it stops, and that it has stopped."""
         (_, anna), (b, ben), (_, carl) = await self.nodes("a", "b", "c")
         await b.stop()
         self.assertFalse(b.available)
@@ -133,6 +136,7 @@ class BackplaneContract(BackplaneSuite):
                 sorted(user.told),
                 sorted([("joined", "b", ben.boot), ("joined", other.node, other.boot), ("left", "b", ben.boot)]),
             )
+            self.assertEqual(user.stopped, {ben.boot})
         told = list(ben.told)
         await self.wait(STEP)
         self.assertEqual(ben.told, told, "a node that has stopped is told nothing")

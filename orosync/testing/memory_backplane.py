@@ -107,7 +107,7 @@ class MemoryEngine:
         if present is not None and present is not adapter:
             if present.running and (present.leased or present.available):
                 raise NodeNameTaken(f"another node {adapter.node!r} is running: give each node a name of its own")
-            self.left(present, "another process has its name")
+            self.left(present, "another process has its name", True)
         self._nodes[adapter.node] = adapter
 
     def joined(self, adapter: MemoryBackplane) -> None:
@@ -121,20 +121,20 @@ class MemoryEngine:
                 other.sees(adapter)
                 adapter.sees(other)
 
-    def left(self, adapter: MemoryBackplane, reason: str) -> None:
-        """A node has stopped, or its lease has ended: so have its claims."""
+    def left(self, adapter: MemoryBackplane, reason: str, stopped: bool) -> None:
+        """A node has ``stopped``, or its lease has ended: so have its claims."""
         if self._nodes.get(adapter.node) is adapter and not adapter.running:
             del self._nodes[adapter.node]
         adapter.leased = False
         self.state.leave(adapter.node, adapter.boot)
         for other in self._nodes.values():
             if other.available:
-                other.misses(adapter.node, adapter.boot, reason)
+                other.misses(adapter.node, adapter.boot, reason, stopped)
 
     def lapse(self, adapter: MemoryBackplane, connection: int) -> None:
         """The lease of a node has ended, unless it has come back meanwhile."""
         if adapter.leased and not adapter.available and adapter.connections == connection:
-            self.left(adapter, "no sign of life")
+            self.left(adapter, "no sign of life", False)
 
     def look(self, adapter: MemoryBackplane, connection: int) -> None:
         """A lease after the engine is back, a node learns who has not come back."""
@@ -143,7 +143,7 @@ class MemoryEngine:
         for name, boot in list(adapter.seen.items()):
             there = self._nodes.get(name)
             if there is None or not there.leased or there.boot != boot:
-                adapter.misses(name, boot, "no sign of life")
+                adapter.misses(name, boot, "no sign of life", False)
 
     def carry(self, sender: str, receiver: str, batch: bytes) -> None:
         """Deliver a batch in a later turn, unless a fault hinders it."""
@@ -187,7 +187,7 @@ class MemoryBackplane:
         """Leave at once."""
         self.running = self.available = False
         self._life += 1
-        self._engine.left(self, "stopped")
+        self._engine.left(self, "stopped", True)
         return self._later(lambda: None)
 
     def send(self, node: str, batch: bytes) -> None:
@@ -242,11 +242,11 @@ class MemoryBackplane:
             self.seen[other.node] = other.boot
             self.tell("node_joined", other.node, other.boot)
 
-    def misses(self, node: str, boot: str, reason: str) -> None:
+    def misses(self, node: str, boot: str, reason: str, stopped: bool) -> None:
         """It has left."""
         if self.seen.get(node) == boot:
             del self.seen[node]
-            self.tell("node_left", node, boot, reason)
+            self.tell("node_left", node, boot, reason, stopped)
 
     def cut_off(self, reason: str) -> None:
         """The engine cannot be reached; the lease ends in time."""

@@ -16,6 +16,9 @@ from orosync.testing import MemoryEngine, RecordingJournal
 
 NAMES = st.sampled_from("abc")
 KEY = b"k" * 32
+SPOILS = st.lists(st.sampled_from(["", "lost", "twice", "changed", "later"]), max_size=12)
+SECONDS_APART = st.integers(8, 24)
+COUNTS = st.lists(st.integers(0, 4), min_size=3, max_size=9)
 GONE = -1
 
 
@@ -121,7 +124,7 @@ class NodesMachine(RuleBasedStateMachine):
         life.state[authid] = count
         life.nodes.send_all(Presence("oro", {authid: count}))
 
-    @rule(spoils=st.lists(st.sampled_from(["", "lost", "twice", "changed", "later"]), max_size=12))
+    @rule(spoils=SPOILS)
     def spoil(self, spoils: list[str]) -> None:
         """The next batches are lost, repeated, changed or overtaken."""
         self.spoils = spoils
@@ -202,6 +205,70 @@ class NodesMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.settle()
         self.no_losses()
+
+
+class ApartNodesMachine(NodesMachine):
+    """Nodes are apart for longer than a lease and less than messages are kept: they are forgotten and come back, and
+    nothing is lost."""
+
+    deaf: frozenset[tuple[str, str]] = frozenset()
+    """Senders and receivers: what the one sends does not reach the other, which does not hold for the way back."""
+
+    def _spoil(self, sender: str, receiver: str, batch: bytes) -> Iterable[bytes]:
+        return [] if (sender, receiver) in self.deaf else super()._spoil(sender, receiver, batch)
+
+    def _apart(self, seconds: int, counts: list[int]) -> None:
+        """Time passes in which all go on."""
+        for number, count in enumerate(counts):
+            self.publish("abc"[number % 3], count, 10)
+            self.change("abc"[number % 3], "anna", count)
+            self._pass(seconds / len(counts))
+
+    @rule(one=NAMES, other=NAMES, seconds=SECONDS_APART, counts=COUNTS)
+    def partition(self, one: str, other: str, seconds: int, counts: list[int]) -> None:
+        """Two nodes cannot reach each other."""
+        self.spoils = []
+        self._pass(3.0)
+        self.engine.part(one, other)
+        self._apart(seconds, counts)
+        self.engine.mend(one, other)
+        self._pass(3.0)
+
+    @rule(one=NAMES, other=NAMES, seconds=SECONDS_APART, counts=COUNTS)
+    def one_way(self, one: str, other: str, seconds: int, counts: list[int]) -> None:
+        """One of them does not hear the other."""
+        self.spoils = []
+        self._pass(3.0)
+        self.deaf = frozenset({(one, other)})
+        self._apart(seconds, counts)
+        self.deaf = frozenset()
+        self._pass(3.0)
+
+    @rule(name=NAMES, seconds=SECONDS_APART, counts=COUNTS, empty=st.booleans(), spoils=SPOILS)
+    def cut_off(self, name: str, seconds: int, counts: list[int], empty: bool, spoils: list[str]) -> None:
+        """A node cannot reach the engine, and has no lease after a while."""
+        self.spoils = []
+        self._pass(3.0)
+        self.engine.go_away(name)
+        self._apart(seconds, counts)
+        self.spoils = spoils
+        self.engine.come_back(name, empty=empty)
+        self._pass(3.0)
+
+    @rule(name=NAMES)
+    def lease_ends(self, name: str) -> None:
+        """A node has left for the others, and is back at once: what is on its way to it is lost."""
+        self.engine.end_lease(name)
+        self._pass(0.0)
+
+    def no_losses(self) -> None:
+        """However often a node was forgotten, everything has arrived."""
+        for life in self.all:
+            assert not life.nodes.counters.lost
+            assert not life.journal.counts["backplane.gap", "apart"]
+            for other in self.all:
+                got = [one for one in life.got.get(other.nodes.boot, []) if one != GONE]
+                assert life is other or got == other.sent, (life.nodes.node, other.nodes.node, got, other.sent)
 
 
 class HarshNodesMachine(NodesMachine):

@@ -18,7 +18,7 @@ from orosync.backplane.peer import Peer
 from orosync.errors import NodeNameTaken
 from orosync.interfaces import IBackplaneUser
 from orosync.testing import MemoryBackplane, MemoryEngine, RecordingJournal
-from tests.backplane.nodes_machine import HarshNodesMachine, NodesMachine
+from tests.backplane.nodes_machine import ApartNodesMachine, HarshNodesMachine, NodesMachine
 
 KEY = b"k" * 32
 
@@ -197,22 +197,6 @@ class Company(Case):
         self.turn()
         self.failureResultOf(started, NodeNameTaken)
 
-    def test_silence(self) -> None:
-        """Nodes that cannot reach each other are gone for each other after a while, and find each other again."""
-        a, b, c = self.started("a", "b", "c")
-        self.engine.part("a", "b")
-        self.turn(SILENCE + 2)
-        self.assertEqual((a.heard, b.heard, c.heard), ([("b", "gone")], [("a", "gone")], []))
-        self.assertEqual((a.peers(), b.peers(), c.peers()), (["c"], ["c"], ["a", "b"]))
-        a.publish(1)
-        a.told = ["anna"]
-        self.engine.mend("a", "b")
-        self.turn(3)
-        a.publish(2)
-        self.turn()
-        self.assertEqual(b.heard, [("a", "gone"), ("a", "anna"), ("a", 2)])
-        self.assertEqual((a.peers(), b.peers()), (["b", "c"], ["a", "c"]))
-
     def test_own_standstill(self) -> None:
         """A process that stood still does not take that for the silence of its peers: what they sent is still to be
         read."""
@@ -373,25 +357,6 @@ class Away(Case):
         self.assertEqual(b.heard, [("a", number) for number in range(1, 26)])
         self.assertEqual((a.engine, a.peers()), ([False, True], ["b"]))
 
-    def test_taken_for_gone(self) -> None:
-        """What a node sent while others took it for gone arrives when it is back, behind what it is."""
-        a, b = self.started("a", "b")
-        a.publish(1)
-        self.turn()
-        self.engine.spoil = lambda sender, receiver, batch: [] if sender == "a" else [batch]
-        a.told = ["anna"]
-        for number in range(2, 15):
-            a.publish(number, size=a.nodes.backplane.largest if number == 3 else 0)
-            self.turn(1)
-        self.assertEqual(b.heard, [("a", 1), ("a", "gone")])
-        self.engine.spoil = None
-        self.turn(3)
-        a.publish(15)
-        self.turn()
-        self.assertEqual(b.heard[2:], [("a", "anna"), *(("a", number) for number in range(2, 16))])
-        self.assertEqual((b.nodes.counters.lost, b.journal.counts["backplane.gap", "lost"]), (0, 0))
-        self.assertEqual([node.journal.counts["backplane.gap", "apart"] for node in (a, b)], [1, 0])
-
     def test_at_the_start(self) -> None:
         """A node starts without the engine, and finds the others when it is there."""
         self.engine.go_away()
@@ -447,6 +412,10 @@ class Walks(SynchronousTestCase):
     def test_within_the_ring(self) -> None:
         """Everything arrives once and in order when faults end in time."""
         self.walk(NodesMachine, 15)
+
+    def test_apart(self) -> None:
+        """The same when nodes are apart for longer than a lease: they are forgotten, and nothing is lost."""
+        self.walk(ApartNodesMachine, 12)
 
     def test_beyond_the_ring(self) -> None:
         """What arrives is in order, once and without holes until a loss is told; afterwards nodes know each other's

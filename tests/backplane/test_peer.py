@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.backplane.envelope import ANEW, BEGIN, REPEAT, Envelopes
-from orosync.backplane.peer import ACKNOWLEDGE, AGAIN, RESTARTS, Arrived, Counters, Peer
+from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, Envelopes
+from orosync.backplane.peer import ACKNOWLEDGE, AGAIN, PART, RESTARTS, Arrived, Counters, Peer
 
 KEY, ANNA, BEN = b"k" * 32, "a" * 16, "b" * 16
 
@@ -137,7 +137,7 @@ class Streams(SynchronousTestCase):
 
     def test_events_for_a_receiver_that_has_forgotten(self) -> None:
         """They follow the snapshot of the new stream; what the ring has no more is lost, and nothing else is."""
-        for silence, lost in ((1.0, 0), (31.0, 1)):
+        for silence, lost in ((1.0, 0), (34.0, 0), (36.0, 1)):
             self.setUp()
             self.begun()
             self.ben.takes(self.message())
@@ -158,7 +158,7 @@ class Streams(SynchronousTestCase):
 
     def test_ring_is_bounded(self) -> None:
         """By bytes and by time: what is left out cannot be repeated, a new stream says how much is lost."""
-        for size, now in ((3000, 0.0), (10, 31.0)):
+        for size, now in ((3000, 0.0), (10, 36.0)):
             self.setUp()
             self.begun()
             for _ in range(5):
@@ -219,3 +219,46 @@ class Streams(SynchronousTestCase):
         self.anna.peer.sign_of_life(2.0)
         (batch,) = self.anna.sent()
         self.assertEqual(self.ben.envelopes.open(batch).count, 0)
+
+    def test_apart(self) -> None:
+        """What is sent to a peer that is apart is numbered and kept; it gets that when it asks."""
+        self.begun()
+        peer = self.anna.peer
+        peer.alive = False
+        for _ in range(3):
+            peer.queue(b"\x01", 1.0)
+            peer.flush(1.0)
+        self.assertEqual((self.anna.sent(), peer.sent), ([], 4))
+        peer.sign_of_life(1.0)
+        self.assertEqual(len(self.anna.sent()), 1)
+        peer.left = True
+        for now in (2.0, 3.0):
+            peer.sign_of_life(now)
+        self.assertEqual(self.anna.sent(), [])
+        peer.alive = True
+        self.ben.peer.ask(4.0)
+        self.anna.takes(self.ben.sent()[0], 4.0)
+        self.assertEqual([self.ben.takes(batch, 4.0)[0] for batch in self.anna.sent()], [Arrived.TAKE] * 3)
+
+    def test_parts(self) -> None:
+        """A message in parts is acknowledged when it is whole: one that is forgotten with its sender comes once more."""
+        self.begun()
+        parts = [self.message(size=100) for _ in range(3)]
+        for batch, last in zip(parts, (False, False, True), strict=True):
+            self.ben.takes(batch)
+            whole = self.ben.peer.part(b"x", last)
+            self.ben.peer.ask(0.0)
+            self.assertEqual(self.anna.envelopes.open(self.ben.sent()[0]).received, 4 if last else 1)
+        self.assertEqual(whole, b"xxx")
+        self.ben.takes(self.message())
+        self.ben.peer.part(b"x", False)
+        self.ben.peer.forget()
+        self.assertEqual(self.ben.peer.received, 4)
+
+    def test_a_part_begins_a_batch(self) -> None:
+        """What fills a batch does not share it with what was there before, however small."""
+        self.begun()
+        for size in (1, 65536 - OVERHEAD - PART + 1, 1):
+            self.anna.peer.queue(b"\x01" * size, 0.0)
+        self.anna.peer.flush(0.0)
+        self.assertEqual([self.ben.envelopes.open(batch).count for batch in self.anna.sent()], [1, 1, 1])

@@ -39,6 +39,7 @@ class Presence(NodesCase):
         await three.stop()
         self.assertLess(await until(lambda: ("left", "c", third.boot) in first.told), 0.4)
         await until(lambda: ("left", "c", third.boot) in second.told)
+        self.assertEqual((first.stopped, second.stopped), ({third.boot}, {third.boot}))
         self.assertEqual(first.what(), ["joined", "joined", "left"])
         self.assertEqual(third.what(), ["joined", "joined"])
         self.assertEqual(self.server.ask("HKEYS", "orosync:nodes"), [b"a", b"b"])
@@ -64,10 +65,23 @@ class Presence(NodesCase):
         one.send("b", b"for nobody")
         seconds = await until(lambda: ("left", "b", second.boot) in user.told)
         self.assertTrue(0.5 < seconds < 1.5, seconds)
+        self.assertEqual(user.stopped, set(), "nobody knows whether it lives")
         self.assertEqual((await one.claim("key", "")).holder, "")
         await until(lambda: f"orosync:in:b:{second.boot}" not in self.keys())
         self.assertEqual(self.keys(), ["orosync:claims", f"orosync:in:a:{user.boot}", "orosync:nodes"])
         self.assertEqual(self.server.ask("HLEN", "orosync:claims"), 1)
+
+    async def test_lease_ended(self) -> None:
+        """A node whose lease has ended may live: it has not stopped, and joins again with the same boot."""
+        (_, first), (two, second) = await self.joined("a", "b")
+        node = two._node
+        assert node is not None and node._look is not None
+        node._look.cancel()  # it stands still
+        await until(lambda: first.what()[1:] == ["left"])
+        node.look_soon(0.0)
+        await until(lambda: first.what()[1:] == ["left", "joined"])
+        self.assertEqual(first.told[1:], [("left", "b", second.boot), ("joined", "b", second.boot)])
+        self.assertEqual((first.stopped, second.what()[-2:], two.available), (set(), ["lost", "back"], True))
 
     async def test_all_die(self) -> None:
         """When the last node has died, nothing is left but what is kept."""

@@ -28,7 +28,8 @@ class RecordingUser:
     def node_joined(self, node: str, boot: str) -> None:
         self._note("joined", node, boot)
 
-    def node_left(self, node: str, boot: str, reason: str) -> None:
+    def node_left(self, node: str, boot: str, reason: str, stopped: bool) -> None:
+        assert stopped  # the supervisor knows it
         self._note("left", node, boot, reason)
 
     def received(self, batch: bytes) -> None:

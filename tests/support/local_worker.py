@@ -40,7 +40,7 @@ class Sender:
             self.count += 1
         reactor.callLater(0.001, self.turn, node)
 
-    def node_left(self, node: str, boot: str, reason: str) -> None: ...
+    def node_left(self, node: str, boot: str, reason: str, stopped: bool) -> None: ...
 
     def received(self, batch: bytes) -> None:
         self.backplane.send("test", b"!" + batch)

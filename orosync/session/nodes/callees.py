@@ -209,6 +209,7 @@ class RealmCallees(RealmPart):
     def forget(self, peer: Peer) -> None:
         """Its callees have gone."""
         self._leave(self._callees.pop(peer.node, {}).values())
+        self._calls.begin_anew(peer)
 
     def _leave(self, gone: Iterable[_Offered]) -> None:
         procedures: set[Procedure] = set()
@@ -301,6 +302,8 @@ class RealmCallees(RealmPart):
             self._disagrees(procedure, offer) and offer.rank < rank for offer in self._filing.of(procedure)
         ):
             self.lost(procedure)
+        else:  # the other node may have had the claim meanwhile
+            self.claims.renew(procedure)
 
 
 class _Offered:

@@ -190,6 +190,7 @@ class RealmCalls(RealmPart):
         return caller
 
     def _begins(self, peer: Peer, message: CallsFrom) -> None:
+        self._end_calls_of(peer)
         if message.number > 1:
             self._caller(peer).last = message.number - 1
             self._nodes.send(peer.node, CallsForgotten(self._name, message.number))
@@ -204,6 +205,14 @@ class RealmCalls(RealmPart):
         """Its callers are gone. The calls that it works on are to be ended by the dealer."""
         for callee, _ in self._made.pop(peer.node, {}).values():
             callee.numbers.clear()
+        self._end_calls_of(peer)
+
+    def begin_anew(self, peer: Peer) -> None:
+        """Its callees have been forgotten, and their calls with them: it need not have noticed anything."""
+        for message in self.snapshot():
+            self._nodes.send(peer.node, message)
+
+    def _end_calls_of(self, peer: Peer) -> None:
         caller = self._taken.pop(peer.node, None)
         if caller is not None:
             self._deliver(self._dealer.leave(caller))

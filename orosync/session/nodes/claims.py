@@ -174,8 +174,10 @@ class Claims:
         self._nodes.backplane.release(self._text(key))
 
     def taken(self, key: Procedure) -> None:
-        """Another node has taken the procedure over."""
-        self._held.pop(key, None)
+        """Another node has taken the procedure over; in the engine as well, unless this node has renewed its claim
+        since: that must not stay."""
+        if self._held.pop(key, None) is not None:
+            self._release(key)
 
     # -- claims that may have been lost
 

@@ -2,7 +2,8 @@
 
 Each node tells the others when a topic or pattern gets its first subscriber and when it loses the last one; those that
 are kept for a history, and those that orosync itself listens to, count as well. Until that has arrived, a moment after
-SUBSCRIBED, events of other nodes do not come.
+SUBSCRIBED, events of other nodes do not come. What a node has told holds while it is apart, too, until it has told
+everything anew: so nothing is missing in what is kept for it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class SharedInterest(RealmPart):
         self.index: UriIndex[frozenset[str]] = UriIndex()
         self.unwanted: set[str] = set()
         self._by_peer: dict[str, set[tuple[str, Match]]] = {}
+        self._unconfirmed: dict[str, set[tuple[str, Match]]] = {}  # told before the peer was apart, or began anew
         self._sets: dict[frozenset[str], frozenset[str]] = {}  # each once: most topics have the same peers
         self.handlers = {Interest: self._told}
 
@@ -52,9 +54,11 @@ class SharedInterest(RealmPart):
 
     def _told(self, peer: Peer, message: Interest) -> None:
         theirs = self._by_peer.setdefault(peer.node, set())
+        unconfirmed = self._unconfirmed.get(peer.node, set())
         meta = False
         for word, uri in message.added:
             match = Match(word)
+            unconfirmed.discard((uri, match))
             if (uri, match) not in theirs:
                 if match is Match.EXACT:
                     self.unwanted.discard(uri)
@@ -73,10 +77,20 @@ class SharedInterest(RealmPart):
             self._settle_meta()
 
     def forget(self, peer: Peer) -> None:
-        """It has no subscribers any more."""
-        for uri, match in self._by_peer.pop(peer.node, ()):
+        """It may have no subscribers any more."""
+        self._unconfirmed[peer.node] = set(self._by_peer.get(peer.node, ()))
+
+    def settle(self, peer: Peer) -> None:
+        """What it has not told again has no subscribers any more."""
+        gone = self._unconfirmed.pop(peer.node, set())
+        theirs = self._by_peer.get(peer.node, set())
+        for uri, match in gone & theirs:
+            theirs.discard((uri, match))
             self._put(uri, match, self._of(uri, match) - {peer.node})
-        self._settle_meta()
+        if not theirs:
+            self._by_peer.pop(peer.node, None)
+        if gone:
+            self._settle_meta()
 
     def _of(self, uri: str, match: Match) -> frozenset[str]:
         return self.index.get(uri, match) or frozenset()

@@ -44,6 +44,9 @@ class RealmPart:
     def forget(self, peer: Peer) -> None:
         """Forget everything that a peer has told."""
 
+    def settle(self, peer: Peer) -> None:
+        """A peer that was to be forgotten has told everything anew, or is not waited for any more."""
+
     def engine(self, back: bool) -> None:
         """The engine can be reached no more, or is back."""
 

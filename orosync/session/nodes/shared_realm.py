@@ -94,6 +94,7 @@ class SharedRealms:
             nodes.handle(kind, _by_realm(by_realm))
         nodes.on_joined(self._snapshot)
         nodes.on_left(self._forget)
+        nodes.on_settled(self._settle)
         nodes.on_engine(self._engine_changed)
 
     def _parts(self) -> Iterable[RealmPart]:
@@ -108,6 +109,10 @@ class SharedRealms:
             part.forget(peer)
         if self._nodes.available and (self._loading is None or not self._loading.active()):
             self._loading = self._clock.callLater(RELOAD_DELAY, self.load)
+
+    def _settle(self, peer: Peer) -> None:
+        for part in self._parts():
+            part.settle(peer)
 
     def _engine_changed(self, back: bool) -> None:
         for part in self._parts():

@@ -208,10 +208,34 @@ class EventsMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_away)
     @rule(name=st.sampled_from(NAMES))
     def lease_ends(self, name: str) -> None:
-        """What is under way to and from the node may be lost."""
+        """What is under way to and from the node has to be repeated."""
         self.engine.end_lease(name)
-        self._unsure(self.subscribers)
         self._turns(2)
+
+    @precondition(lambda self: not self.is_away and not self.away)
+    @rule(
+        name=st.sampled_from(NAMES),
+        other=st.sampled_from(NAMES),
+        seconds=st.sampled_from([11.0, 15.0, AWAY]),
+        topics=st.lists(st.sampled_from(TOPICS), min_size=2, max_size=6),
+    )
+    def apart(self, name: str, other: str, seconds: float, topics: list[str]) -> None:
+        """Two nodes do not hear each other, or a node cannot reach the engine, for longer than a lease: others take it
+        for gone. Clients of all nodes go on publishing meanwhile."""
+        self.away += seconds
+        if name == other:
+            self.engine.go_away(name)
+        else:
+            self.engine.part(name, other)
+        for topic in topics:
+            for publisher in NAMES:
+                self.publish(publisher, topic, 1)
+            self._pass(seconds / len(topics))
+        if name == other:
+            self.engine.come_back(name)
+        else:
+            self.engine.mend(name, other)
+        self._turns(1)
 
     @precondition(lambda self: not self.is_away)
     @rule(name=st.sampled_from(NAMES))

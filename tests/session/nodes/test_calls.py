@@ -310,6 +310,27 @@ class Ends(NodesCase):
         self.ask(caller, [48, 2, {}, "a.procedure"])
         self.assertEqual([one[:2] for one in callee.heard()], [[68, 1]])
 
+    def test_apart(self) -> None:
+        """While a node is taken for gone, the calls between it and others end for both, and none is answered twice; it
+        need not have noticed anything. What calls it made meanwhile end when it is back."""
+        for lost in ("a", "b", ""):  # the sender whose batches are lost, or both
+            self.setUp()
+            callee, caller = self.start()
+            self.engine.spoil = lambda sender, receiver, batch, lost=lost: (  # type: ignore[misc]
+                [] if lost in (sender, "") and "c" not in (sender, receiver) else [batch]
+            )
+            self.settle(14)
+            self.engine.spoil = None
+            self.settle(3)
+            self.assertEqual([(one[2], one[4]) for one in caller.heard()], [(1, CANCELED)], lost)
+            self.assertEqual([(one[0], one[1]) for one in callee.heard()], [(69, 1)], lost)
+            self.assertEqual([len(node.dealer.pending) for node in self.all], [0, 0, 0], lost)
+            callee.say([8, 68, 1, {}, CANCELED])
+            self.ask(caller, [48, 2, {}, "a.procedure"])
+            ((kind, invocation, *_),) = callee.heard()
+            self.assertEqual(self.ask(callee, [70, invocation, {}]), [])
+            self.assertEqual((kind, caller.heard()), (68, [[50, 2, {}]]), lost)
+
     def test_gap(self) -> None:
         """What a node missed beyond what is kept is answered once: calls that never came, and answers."""
         for lost, answered in (("a", (1, 50)), ("b", (1, 8))):  # ``lost``: the sender whose batches are lost

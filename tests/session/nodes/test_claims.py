@@ -326,6 +326,18 @@ class Apart(ClaimCase):
         self.settle(5)
         self.assertEqual(self.callees(), [sorted([one.session_id, other.session_id])] * 3)
 
+    def test_taken_over_by_force(self) -> None:
+        """Who has taken a procedure over from a node that was apart keeps it, also in the engine."""
+        older = self.callee(self.a)
+        self.part()
+        younger = self.callee(self.b, force_reregister=True)
+        self.engine.come_back("a")
+        self.settle(5)
+        self.assertEqual(self.callees(), [[younger.session_id]] * 3)
+        self.assertEqual((self.holders(), [one[0] for one in older.heard()], younger.heard()), (["b"], [67], []))
+        self.unregister(self.b, younger)
+        self.assertEqual((self.holders(), self.register(older, 2)), ([], ""))
+
     def test_nodes_that_cannot_hear_each_other(self) -> None:
         """Both reach the engine, their batches do not arrive: the engine still lets one of them have it."""
         self.engine.part("a", "b")

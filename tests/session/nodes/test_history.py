@@ -122,6 +122,22 @@ class HistoryTests(SharedCase):
         self.settle(3)
         self.assertEqual(len(self.engine.state.read(LOG)), 3)
 
+    def test_apart(self) -> None:
+        """What a node that was apart reads from the engine, and gets from the others as well, it has once."""
+        one, other = self.a.v2(), self.b.v2()
+        self.publish(one, "kept.t", 0)
+        self.engine.go_away("b")
+        for number in range(1, 4):
+            self.publish(one, "kept.t", number)
+            self.settle(5)
+        self.publish(other, "kept.t", 4)
+        self.engine.come_back("b")
+        self.settle(5)
+        self.publish(one, "kept.t", 5)
+        for node in (self.a, self.b, self.c):
+            self.assertEqual(sorted(self.all(node)), list(range(6)), node.name)
+        self.assertEqual(len(self.engine.state.read(LOG)), 6)
+
     def test_not_again(self) -> None:
         """What the engine has dropped because it is too old is not added again."""
         publisher = self.a.v2()

@@ -61,8 +61,27 @@ class InterestTests(SharedCase):
         self.assertEqual(self.peers(late, topics[-1]), {"b"})
         self.engine.kill("b")
         self.settle(11)
+        self.assertEqual(self.peers(late, topics[0]), {"b"}, "it is still waited for")
+        self.settle(20)
         self.assertEqual(self.peers(late, topics[0]), set())
         self.assertFalse(late.shared.interest.index.exact.keys() & set(topics))
+
+    def test_apart(self) -> None:
+        """What a node that is apart had told holds until it has told everything anew: what has ended meanwhile is over
+        then, what is new is known."""
+        stays, goes = self.b.v2(), self.b.v2()
+        self.subscribe(stays, "stays", "a.", match="prefix")
+        self.subscribe(goes, "goes", "a.", match="prefix")
+        self.engine.go_away("b")
+        self.settle(12)
+        self.assertEqual(self.a.nodes.peers.keys(), {"c"})
+        self.subscribe(stays, "new")
+        goes.session.closed(False, None, "")
+        topics = ("stays", "goes", "a.b", "new")
+        self.assertEqual([self.peers(self.a, topic) for topic in topics], [{"b"}, {"b"}, {"b"}, set()])
+        self.engine.come_back("b")
+        self.settle(3)
+        self.assertEqual([self.peers(self.a, topic) for topic in topics], [{"b"}, set(), {"b"}, {"b"}])
 
     def test_histories(self) -> None:
         """What a node keeps a history of is wanted there, also while nobody is subscribed."""
@@ -85,7 +104,7 @@ class InterestTests(SharedCase):
         self.subscribe(self.b.v2(), ON_JOIN)
         self.subscribe(self.a.v2(), "wamp.subscription.on_create")
         self.engine.kill("b")
-        self.settle(11)
+        self.settle(31)
         self.assertEqual(self.a.broker.meta_listeners, frozenset(["wamp.subscription.on_create"]))
 
     def test_subscribed(self) -> None:
@@ -113,7 +132,7 @@ class InterestTests(SharedCase):
             self.settle()
         for node in ("b", "c"):
             self.engine.kill(node)
-        self.settle(11)
+        self.settle(31)
         self.publish(publisher, "kept.t", "for nobody", eligible=[])
         self.publish(publisher, "t", 3, retain=True)
         self.publish(publisher, "kept.t", 4)
