@@ -229,19 +229,20 @@ class Streams(SynchronousTestCase):
             peer.queue(b"\x01", 1.0)
             peer.flush(1.0)
         self.assertEqual((self.anna.sent(), peer.sent), ([], 4))
-        peer.sign_of_life(1.0)
+        for now in (1.0, 2.0):
+            peer.sign_of_life(now)
         self.assertEqual(len(self.anna.sent()), 1)
         peer.left = True
-        for now in (2.0, 3.0):
+        for now in (3.0, 4.0):
             peer.sign_of_life(now)
         self.assertEqual(self.anna.sent(), [])
         peer.alive = True
-        self.ben.peer.ask(4.0)
-        self.anna.takes(self.ben.sent()[0], 4.0)
-        self.assertEqual([self.ben.takes(batch, 4.0)[0] for batch in self.anna.sent()], [Arrived.TAKE] * 3)
+        self.ben.peer.ask(5.0)
+        self.anna.takes(self.ben.sent()[0], 5.0)
+        self.assertEqual([self.ben.takes(batch, 5.0)[0] for batch in self.anna.sent()], [Arrived.TAKE] * 3)
 
     def test_parts(self) -> None:
-        """A message in parts is acknowledged when it is whole: one that is forgotten with its sender comes once more."""
+        """A message in parts is acknowledged when it is whole: one that is forgotten with its sender comes again."""
         self.begun()
         parts = [self.message(size=100) for _ in range(3)]
         for batch, last in zip(parts, (False, False, True), strict=True):
