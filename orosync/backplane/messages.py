@@ -7,6 +7,8 @@ change needs a new ``envelope.VERSION``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -239,6 +241,29 @@ def decode(data: bytes | memoryview) -> list[AnyMessage]:
         return _decode(data)
     except msgspec.MsgspecError as error:
         raise ProtocolViolation(f"no messages of a node: {error}") from None
+
+
+def events_in(bodies: Iterable[bytes | memoryview]) -> list[bytes]:
+    """The encoded events in lists of messages, those in parts too, if all parts are there."""
+    found: list[bytes] = []
+    parts: list[Part] = []
+    for message in chain.from_iterable(map(decode, bodies)):
+        if isinstance(message, NodeEvent):
+            found.append(encode(message))
+        elif isinstance(message, Part):
+            parts.append(message)
+            if message.last:
+                if _is_event(parts):
+                    found += map(encode, parts)
+                parts = []
+    return found
+
+
+def _is_event(parts: list[Part]) -> bool:
+    try:
+        return all(isinstance(one, NodeEvent) for one in decode(b"".join(part.data for part in parts)))
+    except ProtocolViolation:
+        return False
 
 
 _FORMATS = {format.value: format for format in Format}

@@ -12,7 +12,6 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
-from orosync.backplane.messages import NodeEvent, NodeMessage, Part, SnapshotEnd, decode, encode
+from orosync.backplane.messages import NodeMessage, Part, SnapshotEnd, decode, encode, events_in
 from orosync.backplane.peer import PART, TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
 from orosync.interfaces import IBackplane, IBackplaneUser, IJournal
@@ -360,7 +359,7 @@ class Nodes:
         if after is None:
             peer.begin(snapshot, now)
         else:
-            peer.begin_after(after, snapshot, now, _events)
+            peer.begin_after(after, snapshot, now, events_in)
         self._schedule()
 
     def _snapshot(self) -> Iterator[bytes]:
@@ -489,26 +488,3 @@ class Nodes:
             call(argument)
         except Exception:
             _log.failure("{what} could not be handled", what=what)
-
-
-def _events(bodies: Iterable[memoryview]) -> list[bytes]:
-    """The events in lists of encoded messages, those in parts too, if all parts are there."""
-    found: list[bytes] = []
-    parts: list[Part] = []
-    for message in chain.from_iterable(map(decode, bodies)):
-        if isinstance(message, NodeEvent):
-            found.append(encode(message))
-        elif isinstance(message, Part):
-            parts.append(message)
-            if message.last:
-                if _is_event(parts):
-                    found += map(encode, parts)
-                parts = []
-    return found
-
-
-def _is_event(parts: list[Part]) -> bool:
-    try:
-        return all(isinstance(one, NodeEvent) for one in decode(b"".join(part.data for part in parts)))
-    except ProtocolViolation:
-        return False

@@ -65,6 +65,20 @@ class Messages(SynchronousTestCase):
         for data in wrong:
             self.assertRaises(ProtocolViolation, messages.decode, data)
 
+    def test_events(self) -> None:
+        """Events are found among other messages, in parts too if all of these are there; nothing else is."""
+        event, other = NodeEvent("oro", "a", 1), Interest("oro", [("exact", "a")])
+        large, question = (messages.encode([one]) for one in (NodeEvent("oro", "b", 2), other))
+        parts = [messages.Part(large[:5]), messages.Part(large[5:], True)]
+        for bodies, expected in (
+            ([[event, other], [event]], [event, event]),
+            ([[parts[0]], [parts[1], event]], [*parts, event]),
+            ([[parts[1], event]], [event]),
+            ([[messages.Part(question[:5])], [messages.Part(question[5:], True), event, parts[0]]], [event]),
+        ):
+            found = messages.events_in([messages.encode(body) for body in bodies])
+            self.assertEqual(found, [messages.encode(one) for one in expected])
+
 
 class Payloads(SynchronousTestCase):
     """Payloads are carried as they came."""

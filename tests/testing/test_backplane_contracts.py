@@ -77,8 +77,13 @@ class _Unbounded(MemoryBackplane):
 
 
 class _Deaf(MemoryBackplane):
-    def misses(self, node: str, boot: str, reason: str) -> None:
+    def misses(self, node: str, boot: str, reason: str, stopped: bool) -> None:
         pass
+
+
+class _Unsure(MemoryBackplane):
+    def misses(self, node: str, boot: str, reason: str, stopped: bool) -> None:
+        super().misses(node, boot, reason, False)
 
 
 class Broken(SynchronousTestCase):
@@ -117,6 +122,7 @@ class Broken(SynchronousTestCase):
             (_Unbounded, "test_lists_are_bounded"),
             (_Deaf, "test_joined_and_left"),
             (_Deaf, "test_killed"),
+            (_Unsure, "test_joined_and_left"),
         )
         for adapters, test in faults:
             self.assertIn("the contract demands", self.verdict(adapters, test), (adapters, test))
