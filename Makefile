@@ -104,7 +104,7 @@ fuzz: $(INSTALLED)
 
 clean:
 	rm -rf $(VENV) .cache _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis tests/js/node_modules
-	rm -f bench/wampload bench/flood bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so
+	rm -f bench/wampload bench/flood bench/floor bench/*.log bench/results.jsonl orosync/identity/*.so orosync/transport/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bare: $(RUNNABLE)
@@ -113,10 +113,10 @@ bare: $(RUNNABLE)
 units: $(RUNNABLE)
 	$(BIN)/python tools/units.py $(UNITS)
 
-$(RUNNABLE): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
+$(RUNNABLE): setup.cfg pyproject.toml setup.py native/rounds.c native/transport.c tools/environment.sh
 	@tools/environment.sh $(VENV) $(@F) .
 
-$(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c tools/environment.sh
+$(INSTALLED): setup.cfg pyproject.toml setup.py native/rounds.c native/transport.c tools/environment.sh
 	@tools/environment.sh $(VENV) $(@F) '.[test]'
 	@touch $(RUNNABLE)
 

@@ -1,6 +1,7 @@
-"""The one thing that setup.cfg cannot say: an extension in C, built where a compiler and OpenSSL's headers are.
+"""The one thing that setup.cfg cannot say: extensions in C, built where a compiler and the headers are.
 
-Without it the same is done in Python, two to three times as slowly (orosync/identity/digests.py).
+Without them the same is done in Python: the digests of tickets two to three times as slowly
+(orosync/identity/digests.py), events a little more slowly (orosync/transport/native.py).
 """
 
 from setuptools import Extension, setup
@@ -13,6 +14,12 @@ setup(
             libraries=["crypto"],
             py_limited_api=True,
             optional=True,
-        )
+        ),
+        Extension(
+            "orosync.transport._native",
+            ["native/transport.c"],
+            py_limited_api=True,
+            optional=True,
+        ),
     ]
 )

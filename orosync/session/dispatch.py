@@ -16,6 +16,7 @@ from orosync.metrics import FAST, Histogram
 from orosync.router.broker import Broker
 from orosync.router.deliveries import Audience, Delivery, Member
 from orosync.router.filters import PublishOptions
+from orosync.transport.write_queue import send_to_all
 from orosync.wamp import v1
 from orosync.wamp.codec import Codec
 from orosync.wamp.formats import Format
@@ -64,8 +65,7 @@ class Dispatcher:
                     self._journal.note("payload.undeliverable", "event", topic=topic, receivers=len(pushes))
                     continue
                 self.events += len(pushes)
-                for push in pushes:
-                    push(frame)
+                send_to_all(pushes, frame)
             self.fan_outs.observe(self._seconds() - began)
 
     def publish(

@@ -35,7 +35,7 @@ from orosync.transport.read_turns import AT_ONCE, LEAST, TurnTaker
 from orosync.transport.settings import ListenerSettings
 from orosync.transport.timers import StallDetector, Timed, TimerWheel
 from orosync.transport.tls_records import MeasuredTLS
-from orosync.transport.write_queue import WriteScheduler
+from orosync.transport.write_queue import BATCH, PlainWay, Way, WriteScheduler
 from orosync.wamp.v1 import published_topic
 
 _log = Logger()
@@ -67,9 +67,6 @@ no further, and cut off when the time for closing is over."""
 
 BEGINNING = 256
 """Bytes of a message that is skipped which are looked at: they name the topic."""
-
-BATCH = 128
-"""Frames that one turn may queue for a connection before they are sent without waiting for its end."""
 
 
 def enable_tcp_keepalive(transport: Any, raw: Any) -> None:
@@ -138,8 +135,8 @@ class Connection(TurnTaker):
     """The peer has been pinged, and has not answered yet."""
 
     # Writing.
-    clear = False
-    """The connection is open, and its transport took all it was given: the next frame need not wait for anything."""
+    way: Way = PlainWay()
+    """Whether the next frame need wait for anything; it has one of its own from ``begin`` until it is lost."""
     _queue: list[bytes]
     _large = 0
     """The size of a waiting frame that alone is larger than ``send_buffer_limit``: so much more may wait."""
@@ -189,14 +186,17 @@ class Connection(TurnTaker):
             self._handshake.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.way.close()  # before anything else: the descriptor may be another connection's soon
+        self.state = CLOSED
         self.place.release()
         self.timers.cancel(self)
         self.slow_consumers.forget(self)
         self.incomplete_frames.forget(self)
-        self.state, self.clear = CLOSED, False
         self._queue.clear()
         self._forget()
-        self.__dict__.pop("send", None)  # it refers to self: without it no cycle is left to the garbage collector
+        # They refer to self: without them no cycle is left to the garbage collector.
+        self.__dict__.pop("send", None)
+        self.__dict__.pop("way", None)
         handshake, self._handshake = self._handshake, None
         session, self.session = self.session, None
         if handshake is not None:
@@ -234,7 +234,9 @@ class Connection(TurnTaker):
             enable_tcp_keepalive(self.transport, self._raw)
         if self._raw is self.transport:  # not wrapped, as in TLS
             # On the instance: one function that looks up nothing, for a publish to thousands.
-            self.send = write_queue.event_sender(self, self._raw, self.scheduler)  # type: ignore[assignment, method-assign]
+            self.way, self.send = write_queue.event_sender(  # type: ignore[assignment, method-assign]
+                self, self._queue, self._raw, self.scheduler
+            )
         elif isinstance(self.transport, MeasuredTLS):
             self.transport.watcher = self
         self._queue.append(head)
@@ -340,7 +342,7 @@ class Connection(TurnTaker):
                 if left := self._deliver(data):
                     self.held_back(left, len(data), max(map(len, queue)))
                 else:
-                    self.clear = True
+                    self.way.clear = True
             finally:
                 queue.clear()
 
@@ -361,14 +363,21 @@ class Connection(TurnTaker):
         self._cut("stalled", self.backlog())
 
     def held_back(self, left: int, size: int, largest: int) -> None:
-        """See write_queue.Sender."""
-        self.clear, limit = False, self._send_buffer_limit
+        """The transport could not get rid of ``left`` bytes, after it was given ``size`` more, in frames of at most
+        ``largest``."""
+        self.way.clear, limit = False, self._send_buffer_limit
         if left - size <= limit:
             self._large = largest if largest > limit else 0
         if left > limit + self._large:
             self._cut("queue_full", left)
         else:
             self.slow_consumers.watch(self)
+
+    def sent_in_part(self, frame: bytes, sent: int) -> None:
+        """See write_queue.Sender. The transport takes the rest, and finds out what is wrong."""
+        self._raw.write(frame[sent:])
+        size = len(frame)
+        self.held_back(write_queue.backlog(self._raw), size, size)
 
     def _cut(self, kind: str, left: int) -> None:
         if self.state != CLOSED:
@@ -574,7 +583,7 @@ class Connection(TurnTaker):
     def drop_now(self, reason: str) -> None:
         """End the TCP connection at once, whatever it still holds."""
         self._why = self._why or reason
-        self.state, self.clear = CLOSED, False
+        self.state, self.way.clear = CLOSED, False
         self.timers.cancel(self)
         self._forget()
         self.transport.abortConnection()
@@ -608,7 +617,7 @@ class Connection(TurnTaker):
         """Let the transport send what it holds and close, within ``close_timeout``. With ``linger`` only our side of
         TCP is ended; what still arrives is read and dropped until the peer ends too. Were it left unread, the
         system would take back what it has not delivered yet: the last events, or the reason for a failure."""
-        self.state, self.clear = CLOSED, False
+        self.state, self.way.clear = CLOSED, False
         self.timers.schedule(self, self.close_ticks)
         self._forget()
         if self._not_reading:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 
+from orosync.transport import native
+
 TEXT = 0x81
 """First byte of a complete, unfragmented text frame without extensions."""
 BINARY = 0x82
@@ -67,3 +69,29 @@ def is_utf8(payload: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def data_frame_in_python(data: bytes, position: int, limit: int, alone: bool) -> tuple[bytes, int] | None:
+    size = len(data)
+    if size - position < 6 or ((first := data[position]) != TEXT and first != BINARY):
+        return None
+    # Two octets, the extended length in as few as hold it, the mask, the payload.
+    head, length = position + 6, data[position + 1] - 0x80
+    if length > 125:
+        head, least = (head + 2, 126) if length == 126 else (head + 8, 65536)
+        length = int.from_bytes(data[position + 2 : head - 4], "big")
+        if length < least:
+            return None
+    end = head + length
+    if end > size or length < 0 or length > limit or (alone and end != size):
+        return None
+    payload = unmask(data[head:end], data[head - 4 : head])
+    if first == TEXT and not (payload.isascii() or is_utf8(payload)):
+        return None
+    return payload, end
+
+
+data_frame = data_frame_in_python if native.built is None else native.built.data_frame
+"""(data, position, limit, alone) to the unmasked payload of the frame that begins at ``position``, and where it ends.
+None unless it is a whole data frame as nearly all are: masked, unfragmented and without reserved bits, with at most
+``limit`` bytes of payload, and UTF-8 if it is text (RFC 6455 sections 5.2 and 8.1); ``alone``: with nothing behind."""

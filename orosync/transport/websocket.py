@@ -25,7 +25,7 @@ from orosync.transport.admission import LARGE_HEAD
 from orosync.transport.autobahn_protocol import CLOSED, CLOSING, OPEN, AutobahnServerProtocol, ConnectionFailed
 from orosync.transport.connection import BEGINNING, FEW, UNAUTHENTICATED_MESSAGE_LIMIT, Connection
 from orosync.transport.deflate import Agreement, Inflater, agreed
-from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, extent, is_utf8, server_frame, unmask
+from orosync.transport.frames import BINARY, PING, PONG, TEXT, control_frame, data_frame, extent, server_frame, unmask
 from orosync.transport.handshake import Handshake
 from orosync.transport.http_request import BadRequest, HttpRequest, connection_facts, parse
 from orosync.transport.http_responses import Body, HttpResponses
@@ -241,26 +241,18 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
 
     def read_one(self, data: bytes) -> bool:
         """See Connection. It does what ``read`` would do, written out: each call would cost every message."""
-        # RFC 6455 section 5.2: two octets, the extended length, the mask, the payload.
-        size = len(data)
-        if size < 6 or ((first := data[0]) != TEXT and first != BINARY):
+        if len(data) > FEW and self.turns.full:
             return False
-        head, length = 6, data[1] - 0x80
-        if length == 126:
-            head, length = 8, data[2] << 8 | data[3]
-            if length > FEW and self.turns.full:
-                return False
-        if head + length != size or (length > 125) is (head == 6) or length > self.message_limit:
+        found = data_frame(data, 0, self.message_limit, True)
+        if found is None:
             return False
-        payload = unmask(data[head:], data[head - 4 : head])
-        if first == TEXT and not (payload.isascii() or is_utf8(payload)):
-            return False
+        payload, size = found
         left = self._quantum_left = self._quantum_left - (size if size > LEAST else LEAST)
         scheduler = self.scheduler
         self._reading = True
         scheduler.idle = not scheduler.pending
         try:
-            self.session.received(payload, first == BINARY)  # type: ignore[union-attr]
+            self.session.received(payload, data[0] == BINARY)  # type: ignore[union-attr]
         except Exception:
             self._could_not_hand_over()
         scheduler.idle = self._reading = False
@@ -286,7 +278,15 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         while size - position >= 2 and not self._paused and self._quantum_left > 0:
             # RFC 6455 section 5.2: FIN, reserved bits and opcode in the first octet; mask bit and length in the second.
             first, length = data[position], data[position + 1] - 0x80
-            if (first != TEXT and first != BINARY) or length < 0 or self._to_autobahn:
+            # A message before this one may have changed the limit.
+            usual = None if self._to_autobahn else data_frame(data, position, self.message_limit, False)
+            if usual is not None:
+                payload, end = usual
+                cost = end - position
+                self._quantum_left -= cost if cost > LEAST else LEAST
+                position = end
+                received(payload, first == BINARY)
+            elif (first != TEXT and first != BINARY) or length < 0 or self._to_autobahn:
                 if first in (PING, PONG) and 0 <= length <= 125 and self.state == OPEN:
                     # Sections 5.5.2 and 5.5.3: a PONG carries the payload of its PING.
                     end = position + 6 + length
@@ -318,21 +318,14 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
                         position = self._pass_on(data, position)
                         continue
                 end = head + length
-                if length > self.message_limit:  # a message before this one may have changed it
+                if length > self.message_limit:
                     if self.skip_oversized and size - head < min(BEGINNING, length):
                         return position, head - position + min(BEGINNING, length)
                     position = self._too_large(data, position, head, length)
                 elif end > size:
                     return position, end - position
                 else:
-                    payload = unmask(data[head:end], data[head - 4 : head])
-                    if first == TEXT and not (payload.isascii() or is_utf8(payload)):  # section 8.1
-                        position = self._pass_on(data, position)
-                    else:
-                        cost = end - position
-                        self._quantum_left -= cost if cost > LEAST else LEAST
-                        position = end
-                        received(payload, first == BINARY)
+                    position = self._pass_on(data, position)  # text that is not UTF-8 (section 8.1)
             if self.state != OPEN:
                 if self.state == CLOSED:
                     return size, 0
@@ -438,7 +431,7 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         if self.state == CLOSING:
             # autobahn gets what still arrives: it waits for the peer's CLOSE (section 7.1.2).
             self._to_autobahn = self._unsettled = True
-            self.clear = False
+            self.way.clear = False
             self.timers.schedule(self, self.close_ticks)
 
     def refused(self, code: int, reason: str) -> None:

@@ -15,9 +15,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from orosync.transport import native
+
 _log = Logger()
 
 Deliver = Callable[[bytes], int]
+
+BATCH = 128
+"""Frames that one turn may queue for a connection before they are sent without waiting for its end."""
 
 
 def backlog(transport: Any) -> int:
@@ -66,20 +71,50 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
     return transport, deliver
 
 
-def event_sender(link: Sender, transport: Any, scheduler: WriteScheduler) -> Callable[[bytes], None]:
+class Way(Protocol):
+    """The short way of events to one connection. ``clear`` is True while the connection is open and its transport holds
+    nothing back; False from ``held_back`` until a later frame has left whole."""
+
+    clear: bool
+
+    def close(self) -> None:
+        """The connection is over: its socket is closed now, and its descriptor may soon be that of another one."""
+
+
+class PlainWay:
+    """See Way."""
+
+    __slots__ = ("clear",)
+
+    def __init__(self) -> None:
+        self.clear = False
+
+    def close(self) -> None:
+        self.clear = False
+
+
+Send = Callable[[bytes], None]
+
+
+def event_sender(link: Sender, queue: list[bytes], transport: Any, scheduler: WriteScheduler) -> tuple[Way, Send]:
     """``ILink.send`` of a link on a plain socket, as one function: a publish to thousands calls nothing else for each.
 
-    With ``scheduler.idle``, on an open link whose transport holds nothing back (``clear``), a frame goes straight to
-    the socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each frame.
+    With ``scheduler.idle``, on an open link whose transport holds nothing back (``Way.clear``), a frame goes straight
+    to the socket; otherwise, and on every other transport, it is pushed. As little as can be is looked at for each
+    frame. ``queue`` is the link's, for all its life.
     """
     try:
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
-        to_socket = transport.socket.send
+        to_socket, descriptor = transport.socket.send, transport.socket.fileno
     except AttributeError:
-        return link.push
+        return PlainWay(), link.push
+    if native.built is not None:
+        sender = native.built.Sender(link, queue, scheduler, descriptor(), BATCH)
+        return sender, sender
+    way = PlainWay()
 
     def send(frame: bytes) -> None:
-        if not (scheduler.idle and link.clear):
+        if not (scheduler.idle and way.clear):
             link.push(frame)
             return
         try:
@@ -87,12 +122,18 @@ def event_sender(link: Sender, transport: Any, scheduler: WriteScheduler) -> Cal
         except OSError:
             sent = 0
         if sent != len(frame):
-            # The transport takes the rest, and finds out what is wrong.
-            transport.write(frame[sent:])
-            size = len(frame)
-            link.held_back(backlog(transport), size, size)
+            link.sent_in_part(frame, sent)
 
-    return send
+    return way, send
+
+
+def send_to_all_in_python(receivers: list[Callable[[Any], None]], frame: Any) -> None:
+    for send in receivers:
+        send(frame)
+
+
+send_to_all = send_to_all_in_python if native.built is None else native.built.send_to_all
+"""Give a frame to each of these functions, in their order. In C one call sends it to as many sockets as take it."""
 
 
 def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
@@ -104,16 +145,12 @@ def _by_write(holding: Any, write: Callable[[bytes], object]) -> Deliver:
 
 
 class Sender(Protocol):
-    """A connection that events are sent to. ``clear`` is True while it is open and its transport holds nothing back;
-    False from ``held_back`` until a later frame has left whole."""
-
-    clear: bool
+    """A connection that events are sent to."""
 
     def push(self, frame: bytes) -> None: ...
 
-    def held_back(self, left: int, size: int, largest: int) -> None:
-        """The transport could not get rid of ``left`` bytes, after it was given ``size`` more, in frames of at most
-        ``largest``."""
+    def sent_in_part(self, frame: bytes, sent: int) -> None:
+        """The socket took the first ``sent`` bytes of the frame only, or none."""
 
 
 class Flushable(Protocol):

@@ -18,7 +18,15 @@ from tests.product.clients import TREE
 from tests.support.ports import free_port
 from tests.support.processes import Child
 
-FILES = ("Makefile", "setup.cfg", "setup.py", "pyproject.toml", "native/rounds.c", "etc/router.ini")
+FILES = (
+    "Makefile",
+    "setup.cfg",
+    "setup.py",
+    "pyproject.toml",
+    "native/rounds.c",
+    "native/transport.c",
+    "etc/router.ini",
+)
 
 
 class MakeCase(SynchronousTestCase):

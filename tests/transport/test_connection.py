@@ -41,17 +41,17 @@ class PushTests(SynchronousTestCase):
         link._deliver = lambda data: kept[0]
         link.push(b"1")
         listener.clock.advance(0)
-        self.assertTrue(link.clear)
+        self.assertTrue(link.way.clear)
         link.held_back(5, 5, 5)
-        self.assertFalse(link.clear)
+        self.assertFalse(link.way.clear)
         kept[0] = 3
         link.push(b"2")
         listener.clock.advance(0)
-        self.assertFalse(link.clear)
+        self.assertFalse(link.way.clear)
         kept[0] = 0
         link.push(b"3")
         listener.clock.advance(0)
-        self.assertTrue(link.clear)
+        self.assertTrue(link.way.clear)
 
     def test_what_may_wait(self) -> None:
         """So much as is configured; and one frame that is larger than that, if only little waited before it. Each row:
@@ -93,11 +93,11 @@ class PushTests(SynchronousTestCase):
         for number, end in enumerate(ends):
             listener = MemoryListener()
             link, _, _ = listener.open()
-            self.assertTrue(link.clear)
+            self.assertTrue(link.way.clear)
             end(link)
-            self.assertFalse(link.clear, number)
+            self.assertFalse(link.way.clear, number)
             listener.clock.advance(0)
-            self.assertFalse(link.clear, number)
+            self.assertFalse(link.way.clear, number)
 
     def test_a_close_goes_behind_what_is_queued(self) -> None:
         """An event that was published before a goodbye arrives before it; what comes later is dropped silently."""

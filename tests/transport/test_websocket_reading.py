@@ -7,6 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import ConnectionPolicy
+from orosync.transport import websocket
+from orosync.transport.frames import data_frame_in_python
 from orosync.transport.websocket import FRAGMENTS
 from tests.support.streams import BAD, CLOSES, GOOD, T, stock
 from tests.support.wires import MemoryListener, client_frame, close_code, server_frames
@@ -187,3 +189,10 @@ class ReadingTests(SynchronousTestCase):
                 else:
                     link.dataReceived(client_frame(b"x" * size, 2, mask=mask))
                 self.assertEqual((len(session.messages), close_code(wire.value())), (0 if code else 1, code))
+
+
+class ReadingInPythonTests(ReadingTests):
+    """The same where frames are taken out in Python, though it was built in C."""
+
+    def setUp(self) -> None:
+        self.patch(websocket, "data_frame", data_frame_in_python)

@@ -1,10 +1,12 @@
 """The write queue: one flush for a turn, bytes in order, and slow consumers found."""
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.write_queue import WriteScheduler, backlog, deliverer, event_sender, progress
+from orosync.transport.write_queue import WriteScheduler, backlog, deliverer, progress
 
 
 class FakeSocket:
@@ -28,7 +30,7 @@ class FakeTransport:
 
     disconnecting = False
 
-    def __init__(self, socket: FakeSocket) -> None:
+    def __init__(self, socket: Any) -> None:
         self.socket = socket
         self.dataBuffer = b""
         self.offset = 0
@@ -160,85 +162,3 @@ class WriteSchedulerTests(SynchronousTestCase):
         clock.advance(0)
         self.assertEqual([link.flushes for link in links], [1, 0, 1])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-
-
-class EventTarget:
-    """A link as the sender of events sees it."""
-
-    clear = True
-
-    def __init__(self, queue: list[bytes]) -> None:
-        self.queue = queue
-        self.held: list[tuple[int, int, int]] = []
-
-    def push(self, frame: bytes) -> None:
-        self.queue.append(frame)
-
-    def held_back(self, left: int, size: int, largest: int) -> None:
-        self.held.append((left, size, largest))
-
-    def flush(self) -> None:
-        self.queue.clear()
-
-
-class EventSenderTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.queue: list[bytes] = []
-        self.transport = FakeTransport(FakeSocket())
-        self.link = EventTarget(self.queue)
-        self.scheduler = WriteScheduler(Clock())
-        self.send = event_sender(self.link, self.transport, self.scheduler)
-
-    def test_at_once_when_nothing_else_waits(self) -> None:
-        """What a message that came alone causes goes straight to the socket."""
-        self.scheduler.idle = True
-        self.send(b"event")
-        self.assertEqual((self.transport.socket.sent, self.queue), (b"event", []))
-
-    def test_gathered_otherwise(self) -> None:
-        """In a burst, and on a link that is not clear: pushed, so that order holds."""
-        self.send(b"1")
-        self.scheduler.idle = True
-        self.link.clear = False
-        self.send(b"2")
-        self.assertEqual(self.queue, [b"1", b"2"])
-        self.assertEqual(self.transport.socket.sent, b"")
-
-    def test_a_message_from_elsewhere(self) -> None:
-        """What does not come from a client of this process and came alone is sent at once as well, unless anybody has
-        something queued; that ends with the message, whatever becomes of it."""
-
-        def handle() -> None:
-            self.send(b"event")
-            raise ValueError
-
-        self.assertRaises(ValueError, self.scheduler.at_once, handle)
-        self.assertEqual((self.transport.socket.sent, self.queue, self.scheduler.idle), (b"event", [], False))
-        self.scheduler.schedule(self.link)
-        self.scheduler.at_once(lambda: self.send(b"second"))
-        self.assertEqual((self.transport.socket.sent, self.queue), (b"event", [b"second"]))
-
-    def test_nothing_overtakes_what_is_queued(self) -> None:
-        """Once anybody has something queued, whatever the same message causes after that is queued as well."""
-        self.scheduler.idle = True
-        self.scheduler.schedule(self.link)
-        self.send(b"event")
-        self.assertEqual((self.transport.socket.sent, self.queue), (b"", [b"event"]))
-
-    def test_a_socket_that_takes_less(self) -> None:
-        """The transport takes the rest, and the link learns how much is held back."""
-        self.scheduler.idle = True
-        self.transport.socket.room = 2
-        self.send(b"event")
-        self.assertEqual(
-            (self.transport.socket.sent, self.transport.written, self.link.held), (b"ev", b"ent", [(3, 5, 5)])
-        )
-        broken = FakeTransport(FakeSocket(error=BlockingIOError()))
-        event_sender(self.link, broken, self.scheduler)(b"event")
-        self.assertEqual((broken.written, self.link.held), (b"event", [(3, 5, 5), (5, 5, 5)]))
-
-    def test_other_transports(self) -> None:
-        """Where Twisted's buffers cannot be seen, everything is pushed."""
-        self.scheduler.idle = True
-        event_sender(self.link, StringTransport(), self.scheduler)(b"event")
-        self.assertEqual(self.queue, [b"event"])
