@@ -5,6 +5,7 @@
 #   make style   ruff: rules and format          make types   mypy, strict
 #   make bench   the benchmarks, once, in less than 15 minutes; PEERS, SCEN and REPS select (bench/README.md)
 #   make bench-full    five repetitions, and two workers, in about 40 minutes; make bench-guard: whether the bounds + 15 % are met
+#   make tabs    what 2,000 and 10,000 open pages of Oro's cost, with TLS and behind nginx (docs/performance.md); TABS="--tabs 500 --secs 10"
 #   make bench-rules   the cost of topic rules for each PUBLISH (docs/topics.md)
 #   make storm   5,000 tickets within 2 s; STORM="--wrong 256" for invalid ones; make timing: the timing of refusals (docs/storms.md)
 #   make attack  the effect of floods on other clients (docs/floods.md); ATTACK="--kinds ping" selects
@@ -30,7 +31,7 @@ TESTS ?= tests
 REPS ?=
 RECORDED = $(if $(PEERS),--peers "$(PEERS)") $(if $(SCEN),--scenarios "$(SCEN)")
 
-.PHONY: run unit test style types bench bench-full bench-guard bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
+.PHONY: run unit test style types bench bench-full bench-guard tabs bench-rules storm attack places timing deployments nodes faults fuzz bare units clean
 
 run: $(RUNNABLE)
 	@tools/demonstration.sh $(VENV) $(WORKERS)
@@ -65,6 +66,10 @@ attack: $(INSTALLED) .cache/test-tools bench/flood
 bench/flood: bench/flood.c
 	tools/debian.sh gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev openssl:openssl
 	gcc -O2 -Wall -Wextra -Werror -o $@ $< -lssl -lcrypto
+
+tabs: $(INSTALLED) bench/wampload
+	tools/debian.sh nginx:nginx-light
+	$(BIN)/python bench/tabs.py $(TABS)
 
 bench-rules: $(INSTALLED)
 	$(BIN)/python bench/rules.py

@@ -89,6 +89,18 @@ class Benchmark(SynchronousTestCase):
         self.assertEqual(done.returncode, 1, done)
         self.assertIn(b"not clean: sat100 relay rep 1: did not start", done.stdout)
 
+    def test_tabs(self) -> None:
+        """Pages that open behind nginx get every event, some are left and others opened, and all of it is drawn."""
+        figures, drawing = self.directory / "tabs.jsonl", self.directory / "drawing.svg"
+        asked = ("--tabs", "20", "--secs", "1.5", "--ways", "nginx", "--out", str(figures), "--svg", str(drawing))
+        told = run(sys.executable, str(BENCH / "tabs.py"), "--generator", self.generator(), *asked, seconds=90)
+        row, model = map(json.loads, figures.read_text().splitlines())
+        self.assertEqual((row["ok"], row["open"], row["published"], row["gaps"]), (1, 20, 2, 0), row)
+        self.assertGreater(row["logins"], 0)
+        self.assertGreater(model["cores"]["router"], 0)
+        self.assertIn("| orosync behind nginx | 20 | ", told)
+        self.assertIn("Memory of a page, KiB", [part.text for part in ElementTree.parse(drawing).iter()])
+
     def test_attack(self) -> None:
         """A flood of each shape is driven and its row printed; what it may cost, takes more time than a test has."""
         flood = str(self.directory / "flood")
