@@ -47,6 +47,8 @@ def _bounds(case: str, figure: str, peers: Iterable[str], yardstick: str, most: 
 BOUNDS = [
     *_bounds("fan100", "us_ev", _TLS, "floor-tls", 0.52),
     *_bounds("join", "us_join", _TLS, "floor-tls", 1.05),
+    Bound("join", "us_join", "orosync-resumed-v1", "orosync-tls-v1", 0.5),
+    Bound("join", "us_join", "orosync-resumed-v2", "orosync-tls-v2", 0.5),
     *_bounds("topics10k", "us_ev", _V1_V2, "relay", 1.6),
     *_bounds("topics10k", "us_leave", _V1_V2, "relay", 1.6),
     *_bounds("sat100", "us_ev", _V1_V2, "relay", 0.95),

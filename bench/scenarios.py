@@ -95,6 +95,8 @@ OWN = {
     "orosync-raw": Peer(_OROSYNC, _BINARY, f"{_V2} --raw 1", offset=2),
     "orosync-tls-v1": Peer(_OROSYNC, _TLS, f"{_V1} --tls 1", offset=1),
     "orosync-tls-v2": Peer(_OROSYNC, _TLS, f"{_V2} --tls 1", offset=1),
+    "orosync-resumed-v1": Peer(_OROSYNC, ("join",), f"{_V1} --tls 1 --resume 1", offset=1),
+    "orosync-resumed-v2": Peer(_OROSYNC, ("join",), f"{_V2} --tls 1 --resume 1", offset=1),
     "orosync-ticket-v1": Peer(_OROSYNC, ("join",), _V1, offset=3, tickets=True),
     "orosync-ticket-v2": Peer(_OROSYNC, ("join",), _V2, offset=3, tickets=True),
     # The yardsticks. The scenarios that no bound compares them in would only take time.
