@@ -20,7 +20,7 @@ from orosync.transport.write_queue import send_to_all
 from orosync.wamp import v1
 from orosync.wamp.codec import Codec
 from orosync.wamp.formats import Format
-from orosync.wamp.messages import Message
+from orosync.wamp.messages import Event, Message
 from orosync.wamp.payload import Payload, is_sealed
 
 Framer = Callable[[bytes, bool], bytes]
@@ -53,9 +53,14 @@ class Dispatcher:
                 for member in receivers:
                     member.tell(message, payload)
                 continue
-            if len(receivers) == 1:
+            if len(receivers) == 1:  # nothing to be shared
                 (receiver,) = receivers
-                self._deliver_event(receiver, message, payload, topic)
+                frame = receiver.wire.event(message, payload, topic)
+                if frame is None:
+                    self._journal.note("payload.undeliverable", "event", topic=topic)
+                else:
+                    self.events += 1
+                    receiver.push(frame)
                 continue
             began = self._seconds()
             groups = receivers.groups if receivers.__class__ is Audience else None
@@ -91,15 +96,6 @@ class Dispatcher:
         self.deliver(made[1])
         return made
 
-    def _deliver_event(self, member: Member, message: Message, payload: Payload | None, topic: str) -> None:
-        """An EVENT for one receiver: nothing to be shared."""
-        frame = member.wire.event(message, payload, topic)
-        if frame is None:
-            self._journal.note("payload.undeliverable", "event", topic=topic)
-        else:
-            self.events += 1
-            member.push(frame)
-
 
 def _grouped(receivers: Collection[Member]) -> list[tuple[Any, list[Callable[[Any], None]]]]:
     """The ways to the receivers, by wire. An audience is asked once: it stays as it is."""
@@ -119,10 +115,11 @@ class V2Wire:
         self.codec = codec
         self.format = codec.format
         self._framer = framer
+        self._encode_event, self._binary = codec.encode_event, codec.binary
 
-    def event(self, message: Message, payload: Payload | None, topic: str) -> bytes | None:
+    def event(self, message: Event, payload: Payload | None, topic: str) -> bytes | None:
         try:
-            return self._framer(self.codec.encode(message, payload), self.codec.binary)
+            return self._framer(self._encode_event(message, payload), self._binary)
         except NotCarriable:
             return None
 

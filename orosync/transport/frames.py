@@ -21,12 +21,22 @@ def server_frame(payload: bytes, binary: bool) -> bytes:
     """One unmasked, unfragmented data frame around ``payload`` (``ILink.framer`` of a WebSocket connection without
     compression)."""
     size = len(payload)
-    first = BINARY if binary else TEXT
+    if size < _USUAL:
+        return (_BINARY_HEADS if binary else _TEXT_HEADS)[size] + payload
+    return _head(BINARY if binary else TEXT, size) + payload
+
+
+def _head(first: int, size: int) -> bytes:
     if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126, size >> 8, size & 255)) + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((first, size))
+    return (
+        bytes((first, 126)) + size.to_bytes(2, "big") if size < 65536 else bytes((first, 127)) + size.to_bytes(8, "big")
+    )
+
+
+_USUAL = 1024
+_TEXT_HEADS, _BINARY_HEADS = ([_head(first, size) for size in range(_USUAL)] for first in (TEXT, BINARY))
+"""The head of a data frame by the size of its payload, for small ones."""
 
 
 def control_frame(first: int, payload: bytes = b"") -> bytes:

@@ -42,7 +42,8 @@ SEALING = ("enc_algo", "ppt_scheme")
 _USUAL = frozenset([Publish, Call, Yield])
 """Most messages of clients. Each has a request, options and a payload."""
 
-_PLAIN_IN_JSON = frozenset([Event, Result, Invocation])
+_PLAIN_IN_JSON = frozenset([Result, Invocation])
+_JSON = Format.JSON
 
 _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -148,6 +149,19 @@ class Codec:
             raise ProtocolViolation("kwargs must be a map")
         return kwargs
 
+    def encode_event(self, event: Event, payload: Payload | None) -> bytes:
+        """As ``encode``, for an EVENT. Without details, as nearly all of them are, it needs no serializer in JSON."""
+        if (
+            payload is not None
+            and payload.format is _JSON
+            and not self.binary
+            and not event.details
+            and payload.args
+            and not payload.kwargs
+        ):
+            return b"[36,%d,%d,{},%b]" % (event.subscription, event.publication, payload.args)
+        return self.encode(event, payload)
+
     def encode(self, message: Any, payload: Payload | None = None) -> bytes:
         """The bytes of ``message`` with ``payload`` behind it. Raises NotCarriable."""
         kind = message.__class__
@@ -155,14 +169,12 @@ class Codec:
             kind in _PLAIN_IN_JSON
             and not message.details
             and payload is not None
-            and payload.format is Format.JSON
+            and payload.format is _JSON
             and not self.binary
             and payload.args
             and not payload.kwargs
         ):
             # Without details, as nearly all of them are, these need no serializer at all.
-            if kind is Event:
-                return b"[36,%d,%d,{},%b]" % (message.subscription, message.publication, payload.args)
             if kind is Result:
                 return b"[50,%d,{},%b]" % (message.request, payload.args)
             return b"[68,%d,%d,{},%b]" % (message.request, message.registration, payload.args)
@@ -217,12 +229,14 @@ def read_json(data: bytes) -> Any:
         message: Any = _decode_json(data)
     except UNREADABLE:
         return _built(json_rules, *json_rules.parts(data))
-    if data.count(b"[") > json_rules.SHALLOW_BRACKETS or data.count(b"{") > json_rules.SHALLOW_BRACKETS:
+    if len(data) > json_rules.SHALLOW and (
+        data.count(b"[") > json_rules.SHALLOW_BRACKETS or data.count(b"{") > json_rules.SHALLOW_BRACKETS
+    ):
         try:
             json_rules.check_depth(data)
         except UnsupportedValue:
             return _built(json_rules, *json_rules.parts(data))
-    if b"\\u0000" in data and json_rules.may_be_no_binary(data):
+    if b"\\" in data and b"\\u0000" in data and json_rules.may_be_no_binary(data):
         return _built(json_rules, *json_rules.parts(data))
     return message
 

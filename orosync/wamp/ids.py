@@ -20,8 +20,8 @@ def random_id() -> int:
     """An id of the global scope: uniform over [1, 2**53], unpredictable (session ids go into filters)."""
     # One urandom() for a batch of ids, since every publication takes one.
     if not _pool:
-        _pool.extend(_UNPACK(urandom(8 * _BATCH)))
-    return (_pool.pop() & (LARGEST - 1)) + 1
+        _pool.extend([(number & (LARGEST - 1)) + 1 for number in _UNPACK(urandom(8 * _BATCH))])
+    return _pool.pop()
 
 
 def free_id(number: int, taken: Container[int]) -> int:

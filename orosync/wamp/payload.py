@@ -67,9 +67,7 @@ class Payload(Struct, gc=False, eq=False):
     @classmethod
     def from_v1(cls, event: bytes) -> Payload:
         """The payload of a WAMP v1 event, one JSON value that has been checked: its only argument."""
-        payload = cls(_JSON, b"[%b]" % event)
-        payload._v1 = event
-        return payload
+        return cls(_JSON, b"[%b]" % event, b"", None, event)
 
     @property
     def size(self) -> int:

@@ -18,7 +18,7 @@ from orosync.transport.frames import (
 from tests.support.streams import BAD, CLOSES, GOOD
 from tests.support.wires import client_frame
 
-SIZES = [0, 1, 2, 3, 4, 5, 125, 126, 127, 511, 512, 513, 514, 4096, 65535, 65536, 70000]
+SIZES = [0, 1, 2, 3, 4, 5, 125, 126, 127, 511, 512, 513, 514, 1023, 1024, 4096, 65535, 65536, 70000]
 
 
 class FrameTests(SynchronousTestCase):

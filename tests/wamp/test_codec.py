@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import NotCarriable, ProtocolViolation, Unfit
 from orosync.wamp.codec import CODECS, Codec
+from orosync.wamp.formats import Format
 from orosync.wamp.messages import ABSENT, Error, Event, Message, Publish, Subscribe, Welcome
 from orosync.wamp.payload import Payload
 from tests.wamp.clients import CBOR, JSON, MSGPACK, MUTATIONS, WRITE, mutate
@@ -186,6 +187,17 @@ class Writing(SynchronousTestCase):
         self.assertEqual(
             MSGPACK.encode(Event(1, 2, {}), payload).hex(), "9624010280dc0001cc01de0001a161cb3ff0000000000000"
         )
+
+    def test_events(self) -> None:
+        """An EVENT is the same by its own way, with and without details, arguments, keywords, and across formats."""
+        payloads = [None, Payload.of([], None), Payload.of(None, {"a": 1}), Payload.of([1, "\u00e4"], {"a": 1})]
+        payloads += [Payload.of([1, "\u00e4"]), Payload(Format.MSGPACK, b"\x91\x01"), Payload(Format.CBOR, b"\x81\x01")]
+        for codec in (JSON, MSGPACK, CBOR):
+            for details in ({}, {"topic": "a.b"}, {"publisher": 7}):
+                for payload in payloads:
+                    event = Event(1, 2**53, details)
+                    self.assertEqual(codec.encode_event(event, payload), codec.encode(event, payload))
+        self.assertRaises(NotCarriable, JSON.encode_event, Event(1, 2, {"k": float("nan")}), None)
 
     def test_options_follow_wamps_rules(self) -> None:
         """Binary in details is written as each serialization has it; what it cannot carry is refused."""
