@@ -20,7 +20,7 @@ def random_id() -> int:
     """An id of the global scope: uniform over [1, 2**53], unpredictable (session ids go into filters)."""
     # One urandom() for a batch of ids, since every publication takes one.
     if not _pool:
-        _pool.extend([(number & (LARGEST - 1)) + 1 for number in _UNPACK(urandom(8 * _BATCH))])
+        _pool.extend([number & (LARGEST - 1) or LARGEST for number in _UNPACK(urandom(8 * _BATCH))])
     return _pool.pop()
 
 
