@@ -54,6 +54,9 @@ BOUNDS = [
     *_bounds("sat100", "us_ev", _V1_V2, "relay", 0.95),
     *_bounds("fan10", "us_ev", _V1_V2, "floor-txd", 1.1),
     *_bounds("fan100", "us_ev", _V1_V2, "floor-txd", 1.05),
+    # Oro's rules, ticket logins and the recheck of the users, beside a realm where anybody may do anything.
+    Bound("fan100", "us_ev", "orosync-oro-v1", "orosync-v1", 1.05),
+    Bound("fan100", "us_ev", "orosync-oro-v2", "orosync-v2", 1.05),
     *_bounds("fan1000", "us_ev", _V1_V2, "floor-txd", 1.05),
     *_bounds("fan1000k", "us_ev", _V1_V2, "floor-txd", 1.05),
     Bound("rpc10", "us_call", "orosync-v2", "relay", 1.3),

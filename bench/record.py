@@ -63,7 +63,7 @@ def free_port(count: int) -> int:
 @contextmanager
 def server(peer: Peer, pem: Path, patience: float = 600) -> Iterator[tuple[int, int]]:
     """A peer that runs: its process id and the port for these clients. Its first start may install what it needs."""
-    port = free_port(4)
+    port = free_port(5)
     environ = {**os.environ, "PYTHON": sys.executable, "BENCH_SECRET": SECRET, "BENCH_HASH": PASSWORD_HASH}
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
         script, *arguments = peer.start.split()
@@ -119,8 +119,11 @@ def one_run(name: str, case: str, asked: argparse.Namespace, pem: Path) -> dict[
     options = [*peer.options.split(), *scenario.options.format(secs=asked.secs).split()]
     with tempfile.NamedTemporaryFile("w", prefix="bench-tickets-") as tickets:
         if peer.tickets:
+            wanted = [("anna", PASSWORD_HASH, SECRET)] * int(options[options.index("--subs") + 1])
+            if peer.backend:  # the publisher connects behind all subscribers; its password is the secret
+                wanted.append(("", SECRET, SECRET))
             with Pool() as pool:
-                fresh = pool.starmap(ticket, [("anna", PASSWORD_HASH, SECRET)] * 1000, 50)
+                fresh = pool.starmap(ticket, wanted, 50)
             tickets.writelines(quote(one, safe="") + "\n" for one in fresh)
             tickets.flush()
             options += ["--tickets", tickets.name]

@@ -37,6 +37,8 @@ class Peer:
     """Added to PORT: where it listens for these clients."""
     tickets: bool = False
     """Whether each client logs in with a fresh ticket of Oro's."""
+    backend: bool = False
+    """Whether the publisher of a fan-out logs in as Oro's back end does, with a ticket without a user."""
 
 
 # fan...: 10,000 deliveries a second, publishes spaced out so that none coalesce, the generator asleep between its turns
@@ -85,6 +87,7 @@ _TLS = ("fan100", "join", "idle5k")
 _BINARY = ("fan10", "fan100")
 _OROSYNC = "orosync/start.sh"
 _V1, _V2 = "--v 1 --path /", "--v 2 --path /"
+_ORO = "--realm oro --topic oro/data/update"
 _NCHAN = "--v 0 --path /sub --pubpath /pub"
 
 OWN = {
@@ -99,6 +102,8 @@ OWN = {
     "orosync-resumed-v2": Peer(_OROSYNC, ("join",), f"{_V2} --tls 1 --resume 1", offset=1),
     "orosync-ticket-v1": Peer(_OROSYNC, ("join",), _V1, offset=3, tickets=True),
     "orosync-ticket-v2": Peer(_OROSYNC, ("join",), _V2, offset=3, tickets=True),
+    "orosync-oro-v1": Peer(_OROSYNC, ("fan100",), f"{_V1} {_ORO}", offset=4, tickets=True, backend=True),
+    "orosync-oro-v2": Peer(_OROSYNC, ("fan100",), f"{_V2} {_ORO}", offset=4, tickets=True, backend=True),
     # The yardsticks. The scenarios that no bound compares them in would only take time.
     "relay": Peer("floor.sh relay", ("sat100", "topics10k", "rpc10", "join"), _V2),
     "floor-txd": Peer("floor.sh txd", (*_FANS, "lat100", "lat2000"), _V2),

@@ -44,16 +44,19 @@ class Benchmark(SynchronousTestCase):
     def test_load_generator_drives_orosync(self) -> None:
         """Over each listener of bench/router.ini, subscribers get every event in order, and callers their results."""
         generator = self.generator()
-        port = free_ports(4)[0]
+        port = free_ports(5)[0]
         pem = self.directory / "server.pem"
-        made = "from own_router import *; certificate(Path(sys.argv[1])); print(ticket('anna', 32 * 'h', 32 * 's'))"
-        ticket = run(sys.executable, "-c", made, str(self.directory), cwd=BENCH).strip()
-        tickets = self.directory / "tickets"
-        tickets.write_text(quote(ticket, safe=""))
+        made = "from own_router import *; certificate(Path(sys.argv[1]));"
+        made += "[print(ticket(*user, 32 * 's')) for user in (('anna', 32 * 'h'), ('anna', 32 * 'h'), ('', 32 * 's'))]"
+        anna, again, backend = run(sys.executable, "-c", made, str(self.directory), cwd=BENCH).split()
+        tickets, of_oro = self.directory / "tickets", self.directory / "of_oro"
+        tickets.write_text(quote(anna, safe=""))
+        of_oro.write_text("\n".join(quote(one, safe="") for one in (anna, again, backend)))
+        oro = "--realm oro --topic oro/data/update"
         environ = {**os.environ, "PYTHON": sys.executable, "BENCH_SECRET": 32 * "s", "BENCH_HASH": 32 * "h"}
         start = [str(BENCH / "peers" / "orosync" / "start.sh"), str(port), str(pem)]
         with Child(start, cwd=str(self.directory), environ=environ) as router:
-            for offset in range(4):
+            for offset in range(5):
                 router.wait_for_port(port + offset)
             for offset, scenario in [
                 (0, "--v 1 --scenario fanout --subs 10"),
@@ -62,6 +65,8 @@ class Benchmark(SynchronousTestCase):
                 (1, "--v 2 --scenario fanout --subs 2 --tls 1"),
                 (2, "--v 2 --scenario fanout --subs 2 --raw 1 --ser cbor"),
                 (3, f"--v 1 --scenario fanout --subs 2 --tickets {tickets}"),
+                (4, f"--v 1 --scenario fanout --subs 2 --tickets {of_oro} {oro}"),
+                (4, f"--v 2 --scenario fanout --subs 2 --tickets {of_oro} {oro}"),
             ]:
                 at = ("--port", str(port + offset), "--path", "/", "--pid", str(router.process.pid))
                 load = ("--rate", "50", "--secs", "0.2", *scenario.split())
