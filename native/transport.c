@@ -1,4 +1,5 @@
-/* The two loops of the transport that run most often: one frame to many sockets, and one message out of what arrived.
+/* What the transport does most often: one frame to many sockets, all queues at the end of a turn, and one message out of
+ * what arrived.
  * Optional: orosync.transport.write_queue and .frames do the same in Python where this is not built. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -9,9 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* Receivers that one stretch without Python's lock sends to. */
 #define STRETCH 256
+/* Frames that it sends at most, of all queues together. */
+#define FRAMES 1024
 
 typedef struct {
     PyObject_HEAD
@@ -24,8 +28,13 @@ typedef struct {
 
 typedef struct {
     PyTypeObject *sender;
-    PyObject *idle, *pending, *schedule, *push, *sent_in_part; /* names */
+    PyObject *idle, *pending, *schedule, *push, *sent_in_part, *way; /* names */
 } State;
+
+/* The first exception of several calls. */
+typedef struct {
+    PyObject *type, *value, *traceback;
+} Failure;
 
 /* -- one frame to many ------------------------------------------------------------------------------------------- */
 
@@ -130,6 +139,34 @@ static int push(State *state, Sender *self, PyObject *frame, int *asked)
     return failed;
 }
 
+/* A full buffer, or a broken connection: the transport finds out which, and reports it. */
+static void sent_in_part(State *state, Sender *self, PyObject *frames, ssize_t sent, Failure *failure)
+{
+    PyObject *answer = NULL, *number;
+    if (self->link == NULL)
+        return;
+    PyObject *link = Py_NewRef(self->link);
+    if (frames != NULL && (number = PyLong_FromSsize_t(sent < 0 ? 0 : sent)) != NULL) {
+        answer = PyObject_CallMethodObjArgs(link, state->sent_in_part, frames, number, NULL);
+        Py_DECREF(number);
+    }
+    if (answer != NULL)
+        Py_DECREF(answer);
+    else if (failure->type == NULL)
+        PyErr_Fetch(&failure->type, &failure->value, &failure->traceback);
+    else
+        PyErr_WriteUnraisable(link);
+    Py_DECREF(link);
+}
+
+static int outcome(Failure *failure)
+{
+    if (failure->type == NULL)
+        return 0;
+    PyErr_Restore(failure->type, failure->value, failure->traceback);
+    return -1;
+}
+
 /* Sends the frame to each of the senders, which are marked with ``sending`` and held. Returns 0, -1 with an exception:
  * the first one; all senders have got the frame, or what was left of it, all the same. */
 static int stretch(State *state, Sender **senders, int count, PyObject *frame, int *asked)
@@ -137,40 +174,25 @@ static int stretch(State *state, Sender **senders, int count, PyObject *frame, i
     ssize_t taken[STRETCH];
     char *data = PyBytes_AsString(frame);
     Py_ssize_t size = PyBytes_Size(frame);
-    PyObject *type = NULL, *value = NULL, *traceback = NULL;
-    int incomplete = 0;
+    Failure failure = {NULL, NULL, NULL};
 
     /* Sockets are closed by the thread of the reactor alone, and it is here. */
     Py_BEGIN_ALLOW_THREADS
-    for (int k = 0; k < count; k++) {
-        ssize_t sent = send(senders[k]->descriptor, data, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        /* A full buffer, or a broken connection: the transport finds out which, and reports it. */
-        taken[k] = sent < 0 ? 0 : sent;
-        incomplete |= taken[k] != size;
-    }
+    for (int k = 0; k < count; k++)
+        taken[k] = send(senders[k]->descriptor, data, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
     Py_END_ALLOW_THREADS
     for (int k = 0; k < count; k++)
         senders[k]->sending = 0;
     for (int k = 0; k < count; k++) {
-        if (incomplete && taken[k] != size && senders[k]->link != NULL) {
-            PyObject *link = Py_NewRef(senders[k]->link), *number = PyLong_FromSsize_t(taken[k]), *answer = NULL;
+        if (taken[k] != size) {
+            PyObject *frames = Py_BuildValue("[O]", frame);
             *asked = 1;
-            if (number != NULL)
-                answer = PyObject_CallMethodObjArgs(link, state->sent_in_part, frame, number, NULL);
-            if (answer == NULL && type == NULL)
-                PyErr_Fetch(&type, &value, &traceback);
-            else if (answer == NULL)
-                PyErr_WriteUnraisable(link);
-            Py_XDECREF(answer);
-            Py_XDECREF(number);
-            Py_DECREF(link);
+            sent_in_part(state, senders[k], frames, taken[k], &failure);
+            Py_XDECREF(frames);
         }
         Py_DECREF((PyObject *) senders[k]);
     }
-    if (type == NULL)
-        return 0;
-    PyErr_Restore(type, value, traceback);
-    return -1;
+    return outcome(&failure);
 }
 
 static int is_ready(Sender *self)
@@ -237,6 +259,106 @@ static PyObject *send_to_all(PyObject *module, PyObject *args)
         if (stretch(state, senders, count, frame, &asked))
             return NULL;
     }
+    Py_RETURN_NONE;
+}
+
+/* The frames of the queue as a new list, and in ``parts``; the queue is empty then. NULL without an exception where they
+ * are not to be sent from here, and the queue stays as it is. */
+static PyObject *taken_from(PyObject *queue, Py_ssize_t count, struct iovec *parts, size_t *size)
+{
+    *size = 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *frame = PyList_GetItem(queue, k);
+        if (frame == NULL || !PyBytes_CheckExact(frame))
+            return NULL;
+        parts[k].iov_base = PyBytes_AsString(frame);
+        parts[k].iov_len = (size_t) PyBytes_Size(frame);
+        *size += parts[k].iov_len;
+    }
+    PyObject *frames = PyList_GetSlice(queue, 0, count);
+    if (frames != NULL && PyList_SetSlice(queue, 0, count, NULL)) {
+        Py_DECREF(frames);
+        return NULL;
+    }
+    return frames;
+}
+
+static PyObject *flush_ready(PyObject *module, PyObject *args)
+{
+    State *state = PyModule_GetState(module);
+    PyObject *pending, *others;
+    Failure failure = {NULL, NULL, NULL};
+
+    if (!PyArg_ParseTuple(args, "O!O!:flush_ready", &PyList_Type, &pending, &PyList_Type, &others))
+        return NULL;
+    for (Py_ssize_t place = 0; place < PyList_Size(pending);) {
+        Sender *senders[STRETCH];
+        PyObject *frames[STRETCH];
+        ssize_t taken[STRETCH];
+        size_t sizes[STRETCH];
+        int ends[STRETCH];
+        struct iovec parts[FRAMES];
+        int count = 0, used = 0;
+        for (; place < PyList_Size(pending) && count < STRETCH; place++) {
+            PyObject *link = Py_NewRef(PyList_GetItem(pending, place));
+            PyObject *way = PyObject_GetAttr(link, state->way);
+            Sender *sender = (Sender *) way;
+            int ours = way != NULL && Py_TYPE(way) == state->sender;
+            if (ours && sender->sending && count > 0) {
+                /* It stands here twice. */
+                Py_DECREF(way);
+                Py_DECREF(link);
+                break;
+            }
+            ours = ours && is_ready(sender) && sender->link == link;
+            Py_ssize_t queued = ours ? PyList_Size(sender->queue) : 0;
+            if (ours && queued == 0) {
+                Py_DECREF(way);
+                Py_DECREF(link);
+                continue;
+            }
+            if (ours && used > 0 && queued <= FRAMES && queued > FRAMES - used) {
+                Py_DECREF(way);
+                Py_DECREF(link);
+                break;
+            }
+            if (ours && queued <= FRAMES
+                && (frames[count] = taken_from(sender->queue, queued, parts + used, &sizes[count])) != NULL) {
+                sender->sending = 1;
+                senders[count] = sender;
+                used += (int) queued;
+                ends[count++] = used;
+                Py_DECREF(link); /* the sender refers to it */
+                continue;
+            }
+            PyErr_Clear();
+            Py_XDECREF(way);
+            int failed = PyList_Append(others, link);
+            Py_DECREF(link);
+            if (failed && failure.type == NULL)
+                PyErr_Fetch(&failure.type, &failure.value, &failure.traceback);
+        }
+        Py_BEGIN_ALLOW_THREADS
+        for (int k = 0; k < count; k++) {
+            struct msghdr message;
+            int begin = k ? ends[k - 1] : 0;
+            memset(&message, 0, sizeof message);
+            message.msg_iov = parts + begin;
+            message.msg_iovlen = (size_t) (ends[k] - begin);
+            taken[k] = sendmsg(senders[k]->descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        Py_END_ALLOW_THREADS
+        for (int k = 0; k < count; k++)
+            senders[k]->sending = 0;
+        for (int k = 0; k < count; k++) {
+            if (taken[k] < 0 || (size_t) taken[k] != sizes[k])
+                sent_in_part(state, senders[k], frames[k], taken[k], &failure);
+            Py_DECREF(frames[k]);
+            Py_DECREF((PyObject *) senders[k]);
+        }
+    }
+    if (outcome(&failure))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -405,6 +527,7 @@ static PyObject *data_frame(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"send_to_all", send_to_all, METH_VARARGS, "send_to_all(receivers: list, frame) -> None"},
+    {"flush_ready", flush_ready, METH_VARARGS, "flush_ready(pending: list, others: list) -> None"},
     {"data_frame", data_frame, METH_VARARGS, "data_frame(data: bytes, position: int, limit: int, alone: bool) -> tuple[bytes, int] | None"},
     {NULL, NULL, 0, NULL},
 };
@@ -419,7 +542,8 @@ static int module_exec(PyObject *module)
         || (state->pending = PyUnicode_InternFromString("pending")) == NULL
         || (state->schedule = PyUnicode_InternFromString("schedule")) == NULL
         || (state->push = PyUnicode_InternFromString("push")) == NULL
-        || (state->sent_in_part = PyUnicode_InternFromString("sent_in_part")) == NULL ? -1 : 0;
+        || (state->sent_in_part = PyUnicode_InternFromString("sent_in_part")) == NULL
+        || (state->way = PyUnicode_InternFromString("way")) == NULL ? -1 : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -441,6 +565,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->schedule);
     Py_CLEAR(state->push);
     Py_CLEAR(state->sent_in_part);
+    Py_CLEAR(state->way);
     return 0;
 }
 

@@ -373,11 +373,11 @@ class Connection(TurnTaker):
         else:
             self.slow_consumers.watch(self)
 
-    def sent_in_part(self, frame: bytes, sent: int) -> None:
+    def sent_in_part(self, frames: list[bytes], sent: int) -> None:
         """See write_queue.Sender. The transport takes the rest, and finds out what is wrong."""
-        self._raw.write(frame[sent:])
-        size = len(frame)
-        self.held_back(write_queue.backlog(self._raw), size, size)
+        data = b"".join(frames)
+        self._raw.write(data[sent:])
+        self.held_back(write_queue.backlog(self._raw), len(data), max(map(len, frames)))
 
     def _cut(self, kind: str, left: int) -> None:
         if self.state != CLOSED:

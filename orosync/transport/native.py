@@ -16,6 +16,10 @@ class Native(Protocol):
     def send_to_all(self, receivers: list[Callable[[Any], None]], frame: Any, /) -> None:
         """See write_queue."""
 
+    def flush_ready(self, pending: list[Any], others: list[Any], /) -> None:
+        """Flush those links that are on plain sockets and hold nothing back; the rest is added to ``others``. Raises
+        what the first raised that could not be flushed, when all are dealt with."""
+
     def data_frame(self, data: bytes, position: int, limit: int, alone: bool, /) -> tuple[bytes, int] | None:
         """See frames."""
 

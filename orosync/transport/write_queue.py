@@ -122,7 +122,7 @@ def event_sender(link: Sender, queue: list[bytes], transport: Any, scheduler: Wr
         except OSError:
             sent = 0
         if sent != len(frame):
-            link.sent_in_part(frame, sent)
+            link.sent_in_part([frame], sent)
 
     return way, send
 
@@ -149,8 +149,8 @@ class Sender(Protocol):
 
     def push(self, frame: bytes) -> None: ...
 
-    def sent_in_part(self, frame: bytes, sent: int) -> None:
-        """The socket took the first ``sent`` bytes of the frame only, or none."""
+    def sent_in_part(self, frames: list[bytes], sent: int) -> None:
+        """The socket took only the first ``sent`` bytes of the frames, or none."""
 
 
 class Flushable(Protocol):
@@ -194,6 +194,12 @@ class WriteScheduler:
 
     def _flush(self) -> None:
         pending, self.pending = self.pending, []
+        if native.built is not None:
+            pending, ready = [], pending
+            try:
+                native.built.flush_ready(ready, pending)
+            except Exception:
+                _log.failure("a link could not be flushed")
         for link in pending:
             try:
                 link.flush()

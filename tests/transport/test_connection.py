@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.model import ConnectionPolicy
+from orosync.transport import write_queue
 from orosync.transport.connection import BATCH, UNAUTHENTICATED_MESSAGE_LIMIT
 from orosync.transport.frames import server_frame
 from tests.support.raw_wires import RawListener, raw_frame
@@ -79,6 +80,18 @@ class PushTests(SynchronousTestCase):
                 self.assertEqual(
                     (wire.aborted, listener.journal.kinds("consumer.cut")), (cut, ["queue_full"] * cut), name
                 )
+
+    def test_what_a_socket_takes_in_part(self) -> None:
+        """The transport gets the rest, and what may wait is measured by the single frames. Each row: the frames, how
+        much the socket took, whether the connection is cut."""
+        for frames, sent, cut in (([600, 600], 300, False), ([600, 600], 100, True), ([5000], 0, False)):
+            listener = MemoryListener(send_buffer_limit=1000)
+            link, wire, _ = listener.open()
+            wire.clear()
+            self.patch(write_queue, "backlog", lambda raw: len(raw.value()))
+            link.sent_in_part([b"%d" % (size % 10) * size for size in frames], sent)
+            self.assertEqual(len(wire.value()), sum(frames) - sent)
+            self.assertEqual((link.way.clear, wire.aborted), (False, cut), frames)
 
     def test_nothing_follows_an_end(self) -> None:
         """Whichever way a link ends, from then on no event takes the short way to its socket."""

@@ -53,10 +53,11 @@ class EventTarget:
         if frames:
             self.way.clear = not self.deliver(frames)
 
-    def sent_in_part(self, frame: bytes, sent: int) -> None:
-        self.parts.append((frame, sent))
+    def sent_in_part(self, frames: list[bytes], sent: int) -> None:
+        data = b"".join(frames)
+        self.parts.append((data, sent))
         self.way.clear = False
-        self.transport.write(frame[sent:])
+        self.transport.write(data[sent:])
 
 
 class Peer:
@@ -145,6 +146,65 @@ class EventSenders:
         self.clock.advance(0)
         self.assertEqual([peer.read() for peer in peers], [b"".join(frames)] * 2)
 
+    def test_flush_of_more_than_one_stretch(self) -> None:
+        """Of more links, and of more frames, than C sends in one stretch; each gets its own."""
+        peers = self.peers(300)
+        for number, peer in enumerate(peers):
+            for frame in range(1 + number % 9 * 14):
+                peer.link.send(b"%d:%d " % (number, frame))
+        self.clock.advance(0)
+        for number, peer in enumerate(peers):
+            expected = b"".join(b"%d:%d " % (number, frame) for frame in range(1 + number % 9 * 14))
+            self.assertEqual((peer.read(), peer.link.queue), (expected, []))
+
+    def test_flush_of_what_may_not_go_at_once(self) -> None:
+        """Of links that are not clear, have nothing queued or stand twice among those pending, and of one whose queue
+        is longer than any batch."""
+        clear, blocked, empty, twice, long = peers = self.peers(5)
+        blocked.link.way.clear = False
+        for peer in (clear, blocked, twice):
+            peer.link.send(b"1")
+            peer.link.send(b"2")
+        self.scheduler.schedule(empty.link)
+        self.scheduler.schedule(twice.link)
+        long.link.queue += [b"x"] * 5000
+        self.scheduler.schedule(long.link)
+        self.clock.advance(0)
+        self.assertEqual([peer.read() for peer in peers], [b"12", b"12", b"", b"12", b"x" * 5000])
+        self.assertEqual([peer.link.way.clear for peer in peers], [True] * 5)
+
+    def test_flush_that_the_socket_takes_in_part(self) -> None:
+        """The transport gets the rest, the link hears of all its frames, and nobody else is affected."""
+        peers = self.peers(4, 4096)
+        peers[2].far.close()
+        frames = [bytes([number]) * 50000 for number in range(5)]
+        for peer in peers[:3]:
+            for frame in frames:
+                peer.link.queue.append(frame)
+            self.scheduler.schedule(peer.link)
+        peers[3].link.send(b"event")
+        self.clock.advance(0)
+        whole = b"".join(frames)
+        self.assertEqual([peer.read() for peer in (*peers[:2], peers[3])], [whole, whole, b"event"])
+        self.assertEqual([peer.link.way.clear for peer in peers], [False, False, False, True])
+
+    def test_flush_that_raises(self) -> None:
+        """It is logged, and everybody else is flushed."""
+        peers = self.peers(4)
+        peers[0].far.close()
+
+        def fail(*args: object) -> None:
+            raise RuntimeError("broken")
+
+        peers[0].link.sent_in_part = peers[0].link.flush = fail  # type: ignore[method-assign]
+        peers[1].link.flush = fail  # type: ignore[method-assign]
+        peers[1].link.way.clear = False
+        for peer in peers:
+            peer.link.send(b"event")
+        self.clock.advance(0)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+        self.assertEqual([peer.read() for peer in peers[2:]], [b"event", b"event"])
+
     def test_a_message_from_elsewhere(self) -> None:
         """What does not come from a client of this process and came alone is sent at once as well, unless anybody has
         something queued; that ends with the message, whatever becomes of it."""
@@ -181,7 +241,7 @@ class EventSenders:
         peers[0].link.send(b"first")
         self.publish(peers[1:2], frame)
         ((given, sent),) = peers[1].link.parts
-        self.assertIs(given, frame)
+        self.assertEqual(given, frame)
         self.assertTrue(0 < sent < len(frame), sent)
         self.assertEqual([peer.read() for peer in peers], [b"first", frame, b""])
 
@@ -204,7 +264,7 @@ class EventSenders:
         for peer in peers[1:3]:
             peer.far.close()
 
-        def fail(frame: bytes, sent: int) -> None:
+        def fail(frames: list[bytes], sent: int) -> None:
             raise RuntimeError("broken")
 
         peers[1].link.sent_in_part = fail  # type: ignore[method-assign]
@@ -299,6 +359,8 @@ class EventSenders:
                     self.scheduler.idle = idle
                     self.publish(peers, frame)
                     peers[0].link.send(frame)
+                    peers[2].link.push(frame)
+                    peers[2].link.push(frame)
                     self.clock.advance(0)
             del frame
             for peer in peers:
