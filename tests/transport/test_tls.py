@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.errors import ConfigError
 from orosync.transport.frames import server_frame
-from orosync.transport.tls import ReloadingCredentials, self_signed
+from orosync.transport.tls import SUITES, ReloadingCredentials, self_signed
 from orosync.transport.upgrade import accepted
 from tests.support.listeners import Client, ListenerCase
 from tests.support.wires import KEY, RecordingSession, client_frame, close_code, upgrade
@@ -91,6 +91,14 @@ class NegotiationTests(TlsListenerCase):
         self.assertEqual(
             taken, {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"}
         )
+
+    async def test_suites(self) -> None:
+        """Of TLS 1.3's suites the first one is preferred, whatever the client prefers; clients may have others."""
+        port = await self.listen(self.credentials)
+        first, second, third = SUITES.decode().split(":")
+        for offered, expected in ((f"{third}:{second}:{first}", first), (f"{third}:{second}", second), (third, third)):
+            said = await self.openssl(port, "-tls1_3", "-ciphersuites", offered)
+            self.assertIn(f"New, TLSv1.3, Cipher is {expected}", said)
 
     async def test_a_whole_chain_is_sent(self) -> None:
         """Intermediate certificates follow the first in the same file."""
