@@ -147,7 +147,10 @@ def measured(way: str, tabs: int, asked: argparse.Namespace) -> dict[str, Any]:
             with nginx(directory, pem, router.port) if way == "nginx" else nullcontext((0, router.port)) as (pid, port):
                 groups = {"router": [router.pid], "tickets": list(family(router.pid))[1:]}
                 groups["nginx"] = list(family(pid)) if pid else []
-                return driven(asked, tabs, directory / "tickets", (port, router.backend), groups)
+                row = driven(asked, tabs, directory / "tickets", (port, router.backend), groups)
+                if not row["ok"]:
+                    print(router.log.read_text()[-2000:], file=sys.stderr)
+                return row
 
 
 def prepared(router: OwnRouter, tabs: int, users: int, secs: float) -> list[str]:
