@@ -232,12 +232,15 @@ class Connection(TurnTaker):
         else:
             self.timers.cancel(self)
             enable_tcp_keepalive(self.transport, self._raw)
-        if self._raw is self.transport:  # not wrapped, as in TLS
-            # On the instance: one function that looks up nothing, for a publish to thousands.
+        # On the instance: one function that looks up nothing, for a publish to thousands.
+        if self._raw is self.transport:
             self.way, self.send = write_queue.event_sender(  # type: ignore[assignment, method-assign]
                 self, self._queue, self._raw, self.scheduler
             )
         elif isinstance(self.transport, MeasuredTLS):
+            self.way, self.send = write_queue.tls_event_sender(  # type: ignore[assignment, method-assign]
+                self, self._deliver, self.scheduler
+            )
             self.transport.watcher = self
         self._queue.append(head)
         try:
@@ -270,7 +273,7 @@ class Connection(TurnTaker):
         queue.append(frame)
 
     def send(self, frame: bytes) -> None:
-        """See ILink. An open connection on a plain socket has a faster one (``write_queue.event_sender``)."""
+        """See ILink. An open connection has a faster one (``write_queue.event_sender``)."""
         self.push(frame)
 
     def pause(self, reason: int = WAITING) -> None:

@@ -1,21 +1,22 @@
 """The way out: frames of one reactor turn are sent together, by the shortest way that keeps their order.
 
 The first frame of a turn schedules one flush for all connections (``WriteScheduler``). A flush joins what a connection
-has queued and sends it straight to the socket when the transport holds nothing back; otherwise, and over TLS, the
-transport takes it. Only ``backlog``, ``progress``, ``deliverer`` and ``event_sender`` read Twisted's own buffers.
+has queued and sends it straight to the socket when the transport holds nothing back, encrypted where it speaks TLS;
+otherwise the transport takes it. Only ``backlog``, ``progress``, ``deliverer`` and ``event_sender`` read Twisted's own
+buffers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from orosync.transport import native
+from orosync.transport.tls_buffers import RECORD
+from orosync.transport.tls_records import MeasuredTLS
 
 _log = Logger()
 
@@ -42,12 +43,11 @@ def progress(transport: Any) -> tuple[int, int]:
 def deliverer(transport: Any) -> tuple[Any, Deliver]:
     """How a transport is sent to: the transport that holds the backlog, and a function for the bytes.
 
-    The function sends in order and returns the backlog that is left. A plain socket that holds nothing back is sent
-    to directly. Over TLS one write of everything makes one record; Twisted's gathering of small writes would only
-    delay what has been gathered already.
+    The function sends in order and returns the backlog that is left. A socket that holds nothing back is sent to
+    directly.
     """
-    if isinstance(transport, TLSMemoryBIOProtocol):
-        return transport.transport, _by_write(transport.transport, partial(TLSMemoryBIOProtocol.write, transport))
+    if isinstance(transport, MeasuredTLS):
+        return transport.transport, _over_tls(transport)
     try:
         # All that is read below is there, or none of it is trusted.
         _ = transport._tempDataLen, transport.dataBuffer, transport.offset, transport.disconnecting
@@ -69,6 +69,42 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
         return backlog(transport)
 
     return transport, deliver
+
+
+def _over_tls(tls: MeasuredTLS) -> Deliver:
+    raw = tls.transport
+    try:
+        _ = raw._tempDataLen, raw.dataBuffer, raw.offset, raw.disconnecting
+        _ = tls._handshakeDone, tls._appSendBuffer, tls.disconnecting
+        send = raw.socket.send
+    except AttributeError:
+        return _by_write(raw, tls.write)
+
+    def deliver(data: bytes) -> int:
+        start, size = 0, len(data)
+        if (
+            tls._handshakeDone
+            and not (tls._appSendBuffer or tls.disconnecting)
+            and not (raw._tempDataLen or raw.offset < len(raw.dataBuffer) or raw.disconnecting)
+        ):
+            encrypt = tls.buffers.encrypt
+            while start < size and (records := encrypt(data if size <= RECORD else data[start : start + RECORD])):
+                start += RECORD
+                try:
+                    sent = send(records)
+                except OSError:
+                    sent = 0
+                if sent != len(records):
+                    raw.write(records[sent:])
+                    break
+            else:
+                if start >= size:
+                    return 0
+        if start < size:
+            tls.write(data[start:] if start else data)
+        return backlog(raw)
+
+    return deliver
 
 
 class Way(Protocol):
@@ -127,6 +163,20 @@ def event_sender(link: Sender, queue: list[bytes], transport: Any, scheduler: Wr
     return way, send
 
 
+def tls_event_sender(link: TlsSender, deliver: Deliver, scheduler: WriteScheduler) -> tuple[Way, Send]:
+    """The same over TLS, by ``deliver``, which is that of ``deliverer``."""
+    way = PlainWay()
+
+    def send(frame: bytes) -> None:
+        if not (scheduler.idle and way.clear):
+            link.push(frame)
+        elif left := deliver(frame):
+            size = len(frame)
+            link.held_back(left, size, size)
+
+    return way, send
+
+
 def send_to_all_in_python(receivers: list[Callable[[Any], None]], frame: Any) -> None:
     for send in receivers:
         send(frame)
@@ -151,6 +201,16 @@ class Sender(Protocol):
 
     def sent_in_part(self, frames: list[bytes], sent: int) -> None:
         """The socket took only the first ``sent`` bytes of the frames, or none."""
+
+
+class TlsSender(Protocol):
+    """One over TLS."""
+
+    def push(self, frame: bytes) -> None: ...
+
+    def held_back(self, left: int, size: int, largest: int) -> None:
+        """The transport could not get rid of ``left`` bytes, after it was given ``size`` more, in frames of at most
+        ``largest``."""
 
 
 class Flushable(Protocol):
