@@ -3,7 +3,8 @@
 A worker has a place, from 0 to the number of workers less one, with its own sockets; in each place there is one worker,
 and while it is replaced its successor besides. A worker that ends by itself is started again in its place, after a
 pause that grows while it ends soon. One that gives no sign of life is killed. Meanwhile another one accepts from its
-sockets, so that no client waits.
+sockets, so that no client waits. At the start of the router clients wait for the worker whose sockets they came to:
+otherwise most of those who come back after a restart would stay with the worker that was the first to serve.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ LOOK = 1.0
 
 SUSPECT, SILENT = 3, 10
 """Looks without a sign of life after which another worker accepts in its place, and after which it is killed."""
+
+LATE = 10
+"""Looks after which another worker accepts in the place of one that does not serve yet, at the start of the router."""
 
 UNKILLABLE = 15
 """Looks after which one that was killed should have ended: only systemd can help then."""
@@ -243,6 +247,8 @@ class Workers:
         """Have another worker accept from the sockets of ``place``."""
         if place.cover is not None or self._stops or self._leaving:
             return
+        if self._is_awaited(place):
+            return
         own = self._sockets.own(place.number)
         there = [one.worker for one in self._places if one is not place and one.worker is not None]
         others = [one for one in there if one.serves and one.looks < SUSPECT]
@@ -250,6 +256,13 @@ class Workers:
             return
         place.cover = min(others, key=lambda one: sum(other.cover is one for other in self._places))
         place.cover.hand_over(own, place.number)
+
+    def _is_awaited(self, place: _Place) -> bool:
+        """Whether its worker is being started with the router, and may serve at any moment."""
+        worker = place.worker
+        if worker is None or worker.state is not WorkerState.STARTING:
+            return False
+        return not self._started and not place.failed_starts and worker.looks < LATE
 
     def _uncover(self, place: _Place) -> None:
         cover, place.cover = place.cover, None
@@ -271,6 +284,8 @@ class Workers:
             if worker.state is WorkerState.STARTING:
                 if worker.looks >= STARTING:
                     worker.kill(f"it does not serve within {STARTING * LOOK:g} s")
+                elif worker.looks == LATE and worker is self._places[worker.place].worker:
+                    self._cover(self._places[worker.place])
             elif worker.looks >= SILENT:
                 worker.kill(f"no sign of life for {SILENT * LOOK:g} s")
             elif worker.looks == SUSPECT and worker is self._places[worker.place].worker:

@@ -12,6 +12,7 @@ from orosync.app import workers
 from orosync.app.worker_process import WorkerState
 from orosync.app.workers import (
     ANSWER_WITHIN,
+    LATE,
     LONGEST_PAUSE,
     MOST_FAILED_STARTS,
     SILENT,
@@ -102,14 +103,36 @@ class Starting(WorkersCase):
         FakeWorker.all[2].ready()
         self.assertEqual(len(self.readies), 1)
 
-    def test_the_first_one_that_serves_accepts_for_all(self) -> None:
-        """A client that comes early does not wait for the last worker."""
+    def test_clients_wait_for_their_worker(self) -> None:
+        """The first worker that serves gets its share of those who come early, and not all of them."""
         one, other = FakeWorker.all
         other.ready()
+        one.ready()
+        self.assertEqual((one.handed, other.handed), ([], []))
+        one.end()
+        self.assertEqual(other.handed, [0])
+
+    def test_clients_do_not_wait_long(self) -> None:
+        """A worker that takes long to start, or could not, has another one accept for it."""
+        one, other = FakeWorker.all
+        other.ready()
+        self.look(LATE - 1)
+        self.assertEqual(other.handed, [])
+        self.look(1)
         self.assertEqual(other.handed, [0])
         one.ready()
         self.assertIn(("worker.uncover", 0), other.channel.sent)
-        self.assertEqual(one.handed, [])
+
+    def test_clients_do_not_wait_for_another_attempt(self) -> None:
+        """When the first attempt to start a worker has failed, another one accepts for it until it serves."""
+        one, other = FakeWorker.all
+        one.end()
+        self.clock.advance(0.1)
+        self.assertEqual(len(FakeWorker.all), 3)
+        other.ready()
+        self.assertEqual(other.handed, [0])
+        FakeWorker.all[-1].ready()
+        self.assertIn(("worker.uncover", 0), other.channel.sent)
 
     def test_a_worker_that_cannot_start(self) -> None:
         """After some attempts the router does not start; the reason is told."""
