@@ -20,7 +20,7 @@ from multiprocessing import Event, Pipe, Process
 from pathlib import Path
 
 import trustme
-from own_router import TREE, OwnRouter, family, request
+from own_router import TREE, OwnRouter, descriptors, family, request
 from storm import neighbour, spread
 
 CONFIGURATION = """
@@ -65,11 +65,6 @@ def pss(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def sockets(pid: int) -> int:
-    """Open descriptors."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
 def main() -> int:
     """The exit code: 1 where not all could connect, or one was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,7 +95,7 @@ def measured(router: OwnRouter, count: int) -> int:
         for port, tls in ((router.port, "0"), (router.backend, "1"))
     ]
     began = time.monotonic()
-    while sum(map(sockets, pids)) < count and time.monotonic() - began < 240:
+    while sum(map(descriptors, pids)) < count and time.monotonic() - began < 240:
         time.sleep(0.5)
     connected = time.monotonic() - began
     time.sleep(3)
@@ -112,13 +107,13 @@ def measured(router: OwnRouter, count: int) -> int:
     stop.set()
     taken = theirs.recv()
     process.join()
-    rows = [(sockets(pid), pss(pid) - before[pid]) for pid in pids]
+    rows = [(descriptors(pid), pss(pid) - before[pid]) for pid in pids]
     said = [load.communicate(timeout=240)[0] for load in loads]
     print(f"{count} connections, half of them with TLS, after {connected:.0f} s")
-    for descriptors, grown in rows:
-        if descriptors > 100:
-            each = grown * 1024 / descriptors
-            print(f"a worker: {descriptors} descriptors, {grown:.0f} MiB more, {each:.1f} KiB each")
+    for opened, grown in rows:
+        if opened > 100:
+            each = grown * 1024 / opened
+            print(f"a worker: {opened} descriptors, {grown:.0f} MiB more, {each:.1f} KiB each")
     answered = spread(taken)
     print(f"a client meanwhile: {len(taken)} requests, median {answered['median']} ms, p99 {answered['p99']} ms")
     good = all('"ok":1' in one for one in said)

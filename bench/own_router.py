@@ -58,7 +58,8 @@ class OwnRouter:
     """``twistd orosync`` of this tree on a free port, or with ``url`` one that runs already.
 
     Of the latter ``$STORM_SECRET`` and ``$STORM_HASH`` tell Oro's secret and the password hash of user anna.
-    ``configuration`` gets the ports, ``tickets`` (lines of [authenticator:tickets]) and ``values`` filled in.
+    ``configuration`` gets the ports, ``tickets`` (lines of [authenticator:tickets]) and ``values`` filled in; with
+    ``workers`` among them the router has started when so many serve.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class OwnRouter:
             self.port, self.backend = free.getsockname()[1], another.getsockname()[1]
         self._directory = tempfile.TemporaryDirectory(prefix="storm-")
         config = Path(self._directory.name, "router.ini")
+        self._workers = int(str(values.get("workers", 1)))
         values = {"port": self.port, "backend": self.backend, "tickets": tickets, **values}
         config.write_text(configuration.format(**values))
         self.log = config.with_name("log")
@@ -91,9 +93,10 @@ class OwnRouter:
     def start(self) -> None:
         """Have it run; done by itself at first."""
         with self.log.open("ab") as log:
+            before = log.tell()
             self._process = self._start(log)
-        for _ in range(200):
-            if self._process.poll() is None and self._answers():
+        for _ in range(600):
+            if self._process.poll() is None and self._answers() and self._all_serve(before):
                 return
             time.sleep(0.1)
         self.close()
@@ -147,6 +150,10 @@ class OwnRouter:
         with Pool() as pool:
             return pool.starmap(ticket, wanted, 50)
 
+    def _all_serve(self, before: int) -> bool:
+        """Each worker has said so in the log, behind ``before``."""
+        return self._workers == 1 or self.log.read_bytes()[before:].count(b" serves (process ") >= self._workers
+
     def _answers(self) -> bool:
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -167,9 +174,13 @@ def family(pid: int) -> Iterator[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of one process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time of one process so far, by its CPU clock (clock_getcpuclockid(3)), whose steps are nanoseconds."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def descriptors(pid: int) -> int:
+    """How many a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def ticket(username: str, password_hash: str, secret: str) -> str:

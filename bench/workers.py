@@ -5,9 +5,9 @@
     python bench/workers.py --reps 1 --load fan1000  a short run
 
 Capacity is what was done, divided by the CPU seconds of the busiest process, the supervisor and the ticket processes
-included: what limits a machine that has a core for each. All is counted in CPU time, so two busy cores do not spoil it.
-fan1000: 1,000 subscribers of one topic, ten publications a second (wampload.c). Prints medians and the ratio, and ends
-with 1 where two workers have less than 1.8 times the capacity of one process.
+included: what limits a machine that has a core for each. All is counted in CPU time, so two busy cores hardly spoil it.
+fan1000: 1,000 subscribers of one topic, ten publications a second (wampload.c). Prints how many clients each worker
+had, medians and the ratio, and ends with 1 where two workers have less than 1.8 times the capacity of one process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import sys
 import time
 from pathlib import Path
 
-from own_router import OwnRouter, cpu_seconds, family, request
+import attrs
+from own_router import OwnRouter, cpu_seconds, descriptors, family, request
 from storm import storm
 
 CONFIGURATION = """
@@ -63,32 +64,56 @@ permissions =
 HERE = Path(__file__).resolve().parent
 WANTED = 1.8
 LOGINS = 1000
+LEAST_CLIENTS = 10
 
 
-def measured(router: OwnRouter, load: str) -> tuple[float, dict[int, float]]:
-    """How much was done, and the CPU time that each process took for it."""
+@attrs.frozen
+class Measurement:
+    """How much was done, the CPU seconds of each process for it, and the clients of each that had some."""
+
+    done: float
+    spent: list[float]
+    clients: list[int]
+
+    @property
+    def capacity(self) -> float:
+        """So much could be done in a second with a core for each process."""
+        return self.done / max(self.spent)
+
+
+def measured(router: OwnRouter, load: str) -> Measurement:
+    """One run."""
+    processes = list(family(router.pid))
+    opened = {pid: descriptors(pid) for pid in processes}
+
+    def clients() -> list[int]:
+        found = (descriptors(pid) - opened[pid] for pid in processes)
+        return [count for count in found if count >= LEAST_CLIENTS]
+
     if load == "logins":
         openings = iter([request(router.port, one) for one in router.tickets(LOGINS)])
-        before = {pid: cpu_seconds(pid) for pid in family(router.pid)}
+        before = {pid: cpu_seconds(pid) for pid in processes}
         results, links = storm(
             router.port, openings, lambda elapsed, opened, waiting: elapsed if waiting < 32 else None
         )
+        spent = [cpu_seconds(pid) - before[pid] for pid in processes]
         done = float(sum(outcome == "welcome" for outcome, _ in results))
         assert done == LOGINS, results[:5]
+        divided = clients()
         for link in links:
             link.close()
-        return done, {pid: cpu_seconds(pid) - before[pid] for pid in before}
+        return Measurement(done, spent, divided)
     command = [str(HERE / "wampload"), "--name", "orosync", "--port", str(router.port), "--path", "/", "--v", "2"]
     command += ["--scenario", "fanout", "--subs", "1000", "--rate", "10", "--nap", "1000", "--secs", "5"]
     command += ["--pid", str(router.pid)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    time.sleep(2.5)  # all are connected and subscribed
-    before = {pid: cpu_seconds(pid) for pid in family(router.pid)}
+    divided: list[int] = []
+    while sum(divided) < 1000 and process.poll() is None:
+        time.sleep(0.2)
+        divided = clients()
     said = json.loads(process.communicate(timeout=120)[0])
-    spent = {pid: cpu_seconds(pid) - before[pid] for pid in before}
-    # The generator knows what all of them took while it counted; here is known how they shared it.
-    part = said["cpu_s"] / sum(spent.values())
-    return float(said["delivered"]), {pid: one * part for pid, one in spent.items()}
+    assert said["ok"], said
+    return Measurement(float(said["delivered"]), list(said["cpu_of"].values()), divided)
 
 
 def main() -> int:
@@ -106,11 +131,13 @@ def main() -> int:
             for workers in (1, 2):
                 with OwnRouter(configuration=CONFIGURATION, workers=workers) as router:
                     time.sleep(1)
-                    done, spent = measured(router, load)
-                busiest = max(spent.values())
-                found[workers].append(done / busiest)
-                shares = ", ".join(f"{one:.2f}" for one in sorted(spent.values(), reverse=True) if one)
-                print(f"{load}: {workers} workers: {done:.0f} in CPU seconds {shares}: {done / busiest:.0f} a second")
+                    one = measured(router, load)
+                found[workers].append(one.capacity)
+                shares = ", ".join(f"{spent:.3f}" for spent in sorted(one.spent, reverse=True) if spent > 0.001)
+                divided = " + ".join(map(str, one.clients))
+                print(
+                    f"{load}: workers {workers}, clients {divided}, CPU seconds {shares}: {one.capacity:.0f} a second"
+                )
         ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]
         ratio = statistics.median(ratios)
         good = good and ratio >= WANTED
