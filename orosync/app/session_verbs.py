@@ -22,6 +22,7 @@ from orosync.ops.control import (
     check_names,
     number_of,
     realm_of,
+    sort_of,
     text_of,
 )
 from orosync.router.meta_events import shown
@@ -100,10 +101,9 @@ class SessionVerbs:
 
     def _list_sessions(self, arguments: Arguments) -> Deferred[list[dict[str, Any]]]:
         check_names(arguments, *CHOICE, "sort", "limit")
-        sort = text_of(arguments, "sort") or "user"
-        if sort not in SORTS:
-            raise Rejected(f"sessions cannot be sorted by {sort}, but by {', '.join(SORTS)}")
-        chosen = sorted(self._chosen(arguments), key=SORTS[sort])[: int(number_of(arguments, "limit")) or None]
+        chosen = sorted(self._chosen(arguments), key=SORTS[sort_of(arguments, SORTS)])[
+            : int(number_of(arguments, "limit")) or None
+        ]
         return Deferred.fromCoroutine(self._rows(chosen))
 
     async def _rows(self, chosen: list[Chosen]) -> list[dict[str, Any]]:

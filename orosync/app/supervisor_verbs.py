@@ -28,6 +28,7 @@ from orosync.ops.control import (
     check_names,
     drain_options,
     number_of,
+    sort_of,
     text_of,
 )
 
@@ -91,7 +92,7 @@ class SupervisorVerbs:
     # -- of all clients
 
     async def _sessions(self, arguments: Arguments) -> list[Line]:
-        sort, limit = text_of(arguments, "sort") or "user", int(number_of(arguments, "limit"))
+        sort, limit = sort_of(arguments, SORTS), int(number_of(arguments, "limit"))
         rows = [
             row for _, one in await self._workers.ask_all("worker.verb", "sessions", dict(arguments)) for row in one
         ]

@@ -86,6 +86,14 @@ def number_of(arguments: Arguments, name: str, default: float = 0) -> float:
     return value
 
 
+def sort_of(arguments: Arguments, sorts: Collection[str]) -> str:
+    """How sessions are to be sorted, one of ``sorts``; the first by default."""
+    sort = text_of(arguments, "sort") or next(iter(sorts))
+    if sort not in sorts:
+        raise Rejected(f"sessions cannot be sorted by {sort}, but by {', '.join(sorts)}")
+    return sort
+
+
 def drain_options(arguments: Arguments, default: float = 0) -> tuple[float, bool]:
     """Of ``drain``: the seconds for clients to be let go, and whether the process stays. Rejects anything else."""
     check_names(arguments, "within", "keep_running")

@@ -88,6 +88,14 @@ class Listing(VerbsCase):
         self.assertEqual([row["session"] for row in self.ask("sessions", limit=2)], [1, 3])
         self.assertEqual(self.two.channel.asked[-1], ("worker.verb", "sessions", {"limit": 2}))
 
+    def test_sorted_by_nothing(self) -> None:
+        """An order that there is not is rejected, also while no worker serves that could say so."""
+        self.workers.serving = []
+        self.assertEqual(
+            self.rejected("sessions", sort="age"),
+            "sessions cannot be sorted by age, but by user, since, queued, address",
+        )
+
     def test_subscriptions(self) -> None:
         """Those of one topic are one row; the limit is for rows that are complete."""
 
