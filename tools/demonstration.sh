@@ -10,6 +10,7 @@ if [ -n "${2-}" ]; then
     config=.cache/workers.ini
     mkdir -p .cache
     sed "s/^demo = yes$/&\nworkers = $2/" etc/router.ini > "$config"
+    echo "This router is asked with its own configuration: $1/bin/orosync status --config $config"
 fi
 "$1/bin/twistd" --nodaemon --pidfile= orosync --config "$config" &
 router=$!

@@ -8,6 +8,7 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from orosync.errors import Refused, Unavailable
 
 TIMEOUT = 30.0
 """Seconds for an answer."""
+
+LOOK = 1.0
+"""Seconds for a router with another configuration to accept a connection."""
 
 HEADERS = {"Content-Type": "application/json", "Connection": "close"}
 
@@ -79,7 +83,10 @@ class Router:
             raise Refused("denied", f"this user may not look for a router at {self._closed}")
         if self._path is None:
             tried = ", ".join(map(str, self._tried))
-            raise Unavailable("not_running", f"no router with this configuration runs here (no socket at {tried})")
+            words = f"no router with this configuration runs here (no socket at {tried})"
+            if others := " or ".join(map(str, _others(self._tried))):
+                words += f"; one with another configuration does, name that file or its socket (--socket {others})"
+            raise Unavailable("not_running", words)
         connection = _Connection(self._path, timeout)
         try:
             connection.request("POST", f"/{verb}", json.dumps(arguments), HEADERS)
@@ -98,6 +105,23 @@ class Router:
         if answer.status >= 500:
             raise Unavailable("failed", words)
         raise Misused(words)
+
+
+def _others(tried: Sequence[Path]) -> list[Path]:
+    """The control sockets of routers with other configurations that run in the directories of those."""
+    found = []
+    for directory in dict.fromkeys(path.parent for path in tried):
+        with suppress(OSError):
+            found += [path for path in sorted(directory.glob("control-*.sock")) if in_good_hands(path)]
+    return [path for path in found if path not in tried and _accepts(path)]
+
+
+def _accepts(path: Path) -> bool:
+    connection = _Connection(path, LOOK)
+    with closing(connection), suppress(OSError):
+        connection.connect()
+        return True
+    return False
 
 
 def _words(answer: http.client.HTTPResponse) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from contextlib import closing
 from unittest import mock
 
 from orosync.app.service import build
@@ -43,6 +45,20 @@ class Commands(CommandCase):
         """3, and where it was looked for."""
         self.assertEqual(await self.orosync("status"), 3)
         self.assertRegex(self.err, r"^unreachable \(not_running\): no router with this configuration runs here \(no so")
+
+    async def test_another_router(self):
+        """Where a router with another file has its socket in the same directory, that socket is named; one that a
+        router left behind is not."""
+        self.start()
+        running = next(self.config.parent.glob("control-*.sock"))
+        left = running.with_name("control-00000000.sock")
+        with closing(socket.socket(socket.AF_UNIX)) as gone:
+            gone.bind(os.fspath(left))
+        self.config = self.config.rename(self.config.with_name("renamed.ini"))
+        self.assertEqual(await self.orosync("status"), 3)
+        self.assertTrue(self.err.rstrip().endswith(
+            f"; one with another configuration does, name that file or its socket (--socket {running})"
+        ), self.err)  # fmt: skip
 
 
 class Tables(CommandCase):
