@@ -3,6 +3,7 @@
 
     python bench/attack.py                         every kind, five windows of ten seconds each (`make attack`)
     python bench/attack.py --kinds "ping call" --windows 1 --seconds 4
+    python bench/attack.py --workers 2             a router with two workers, on the same CPU
 
 The flooder (flood.c) has one CPU to itself; the router and all who are measured share the other: a user who was there
 before and asks for something every 20 ms, users who log in with fresh tickets, and Oro's PHP, which publishes over a
@@ -38,6 +39,7 @@ CONFIGURATION = """
 [router]
 state = .
 drain = 0s
+workers = {workers}
 [listen:main]
 endpoint = tcp:{port}:interface=127.0.0.1
 origins = localhost 127.0.0.1
@@ -220,7 +222,11 @@ class Attack:
     def __init__(self, router: OwnRouter, program: str, cpu: int, asked: argparse.Namespace) -> None:
         self._router = router
         self._program, self._cpu = program, cpu
-        self._conns, self._seconds = asked.conns, asked.seconds
+        self._conns, self._seconds, self._workers = asked.conns, asked.seconds, asked.workers
+
+    def _busy(self) -> float:
+        """CPU seconds of the router so far; of one process without those that check its tickets."""
+        return self._router.cpu()[0] if self._workers == 1 else sum(self._router.cpu())
 
     def window(self, kind: str, tls_port: int, flooder_hash: str) -> dict[str, Any]:
         """What the neighbour, users and PHP feel of ``kind`` for one window."""
@@ -237,13 +243,13 @@ class Attack:
             with beside(neighbour, router.port, request(router.port, inside, "wamp.2.json"), ready=True) as round_trips:
                 flood = Flood(self._program, self._cpu, kind, port, self._seconds + 2, *more)
                 time.sleep(1)
-                before = router.cpu()[0]
+                before = self._busy()
                 with beside(logins, router.port, openings) as entered:
                     php = publisher(router, router.port, PUBLISHES)
                     began = time.perf_counter()
                     time.sleep(self._seconds)
                     trips, taken = round_trips(), entered()
-                    busy = (router.cpu()[0] - before) / (time.perf_counter() - began)
+                    busy = (self._busy() - before) / (time.perf_counter() - began)
                     told = json.loads(finished(php))
                 flooder = flood.told()
         return {
@@ -268,6 +274,7 @@ def main() -> int:
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=10, help="of each window")
     parser.add_argument("--conns", type=int, default=20, help="connections of the flooder")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the router")
     parser.add_argument("--flood", default=str(TREE / "bench" / "flood"), help="the flooder, built of flood.c")
     asked = parser.parse_args()
     kinds = asked.kinds.split()
@@ -292,7 +299,8 @@ def main() -> int:
             free.bind(("127.0.0.1", 0))
             tls_port = free.getsockname()[1]
         for kind in kinds:
-            with OwnRouter(configuration=CONFIGURATION, tls=tls_port, pem=pem, flooder=flooder) as router:
+            values = {"tls": tls_port, "pem": pem, "flooder": flooder, "workers": asked.workers}
+            with OwnRouter(configuration=CONFIGURATION, **values) as router:
                 attack = Attack(router, asked.flood, others[0], asked)
                 got = medians([attack.window(kind, tls_port, flooder.read_text()) for _ in range(asked.windows)])
             good = (

@@ -95,7 +95,7 @@ class OwnRouter:
         with self.log.open("ab") as log:
             before = log.tell()
             self._process = self._start(log)
-        for _ in range(600):
+        for _ in range(1200):
             if self._process.poll() is None and self._answers() and self._all_serve(before):
                 return
             time.sleep(0.1)
