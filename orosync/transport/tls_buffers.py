@@ -25,9 +25,10 @@ SIZE = 1 << 15
 class Buffers(Protocol):
     """What is done with them."""
 
-    def encrypt(self, data: bytes) -> bytes:
-        """Make a record of ``data``, 1 to RECORD bytes. Returns all that is to be sent now; nothing if OpenSSL did not
-        take ``data``, and then only SSL.Connection.send tells why."""
+    def encrypt(self, data: bytes) -> tuple[int, bytes]:
+        """Make a record of ``data``, 1 to RECORD bytes. Returns how many of them are in it, and all that is to be sent
+        now. They are fewer for a peer that asked for short records (RFC 6066 section 4), and none if OpenSSL takes
+        none now; then only SSL.Connection.send tells why."""
 
     def decrypt(self) -> tuple[bytes, SSL.Error | None]:
         """The plaintext of all records that have arrived whole, and the error that follows, None for none."""
@@ -36,12 +37,15 @@ class Buffers(Protocol):
         """What is to be sent now; nothing if there is nothing."""
 
 
+NOTHING = 0, b""
+
+
 class NoBuffers:
     """Of a connection that is lost. OpenSSL's objects are not kept for the sake of something that still sends to it."""
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> tuple[int, bytes]:
         """See Buffers."""
-        return b""
+        return NOTHING
 
     def decrypt(self) -> tuple[bytes, SSL.Error | None]:
         """See Buffers."""
@@ -63,13 +67,13 @@ class PublicBuffers:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> tuple[int, bytes]:
         """See Buffers."""
         try:
-            self._connection.send(data)
+            taken = self._connection.send(data)
         except SSL.Error:
-            return b""
-        return self.outgoing()
+            return NOTHING
+        return taken, self.outgoing()
 
     def decrypt(self) -> tuple[bytes, SSL.Error | None]:
         """See Buffers."""
@@ -142,15 +146,14 @@ class BoundBuffers:
         # The second belongs to the first, which frees it.
         self._ssl, self._from_ssl = connection._ssl, connection._from_ssl
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> tuple[int, bytes]:
         """See Buffers."""
-        if _write(self._ssl, data, len(data)) <= 0:
+        taken = _write(self._ssl, data, len(data))
+        if taken <= 0:
             _clear_error()  # or the next connection would take it for its own
-            return b""
+            return NOTHING
         size = _bio_read(self._from_ssl, _space, SIZE)
-        if 0 < size < SIZE:
-            return _bytes[:size]  # type: ignore[no-any-return]
-        return self._more(size)
+        return taken, _bytes[:size] if 0 < size < SIZE else self._more(size)
 
     def decrypt(self) -> tuple[bytes, SSL.Error | None]:
         """See Buffers."""

@@ -88,8 +88,11 @@ def _over_tls(tls: MeasuredTLS) -> Deliver:
             and not (raw._tempDataLen or raw.offset < len(raw.dataBuffer) or raw.disconnecting)
         ):
             encrypt = tls.buffers.encrypt
-            while start < size and (records := encrypt(data if size <= RECORD else data[start : start + RECORD])):
-                start += RECORD
+            while start < size:
+                taken, records = encrypt(data[start : start + RECORD] if start or size > RECORD else data)
+                if not taken:
+                    break
+                start += taken
                 try:
                     sent = send(records)
                 except OSError:
@@ -98,8 +101,7 @@ def _over_tls(tls: MeasuredTLS) -> Deliver:
                     raw.write(records[sent:])
                     break
             else:
-                if start >= size:
-                    return 0
+                return 0
         if start < size:
             tls.write(data[start:] if start else data)
         return backlog(raw)

@@ -87,6 +87,18 @@ class NetworkContract:
             await self.case.until(lambda number=number: b"pushed %d" % number in client.said)
         self.case.assertEqual(len(session.messages), 3)
 
+    async def test_a_client_that_asks_for_short_records(self) -> None:
+        """RFC 6066 section 4: what is longer than its records arrives whole, in several of them."""
+        port = await self.case.listen(self.files.credentials)
+        for version in ("-tls1_2", "-tls1_3"):
+            client, session = await self.openssl(port, version, "-maxfraglen", "512")
+            for number, size in enumerate((500, 512, 513, 5_000, 40_000)):
+                event = b"%d:" % number + b"x" * size + b":%d" % number
+                session.link.scheduler.idle = True
+                session.link.send(server_frame(event, False))
+                session.link.scheduler.idle = False
+                await self.case.until(lambda event=event, client=client: event in client.said)
+
     async def test_renegotiation(self) -> None:
         """It is refused to the one who asks, and nobody else notices."""
         port = await self.case.listen(self.files.credentials)
