@@ -336,6 +336,8 @@ class Dealer:
 
         Its callers get ERROR ``wamp.error.canceled``; its callees are interrupted, if they announced call canceling.
         """
+        if not member.registrations and self._observer is None and member not in self.pending:
+            return []  # nearly every connection that ends
         left = list(member.registrations.values())
         member.registrations.clear()
         deliveries: list[Delivery] = []

@@ -345,6 +345,10 @@ class PendingCalls:
             if state.watch is not None:
                 state.watch.settled()
 
+    def __contains__(self, member: Member) -> bool:
+        """Whether calls of ``member`` or to it are remembered."""
+        return member.session in self._sessions
+
     def leave(self, member: Member) -> tuple[list[PendingCall], list[PendingCall]]:
         """Close all calls of ``member``: (those it made to others, those others made to it).
 

@@ -80,6 +80,9 @@ class Subscriptions:
 
     Ids are small integers, never used twice, unless other nodes have the same subscriptions (``share``).
     ``meta_listeners``: the meta topics that have subscribers. ``now`` tells the time of day, in seconds since 1970.
+
+    They are filed by id from the moment that one is looked for by its id, or other nodes have them: it costs each that
+    begins and each that ends.
     """
 
     __slots__ = ("_by_id", "_elsewhere", "_ids", "_last", "_now", "_observer", "index", "meta_listeners")
@@ -87,7 +90,7 @@ class Subscriptions:
     def __init__(self, now: Now = epoch) -> None:
         self.index: UriIndex[Subscription] = UriIndex()
         self.meta_listeners: frozenset[str] = frozenset()
-        self._by_id: dict[int, Subscription] = {}
+        self._by_id: dict[int, Subscription] | None = None
         self._ids: Callable[[str, Match], int] = self._counted
         self._now = now
         self._last = 0
@@ -98,13 +101,14 @@ class Subscriptions:
         """From now on tell ``observer``, and take ids from ``ids``. There are no members yet: those that are kept get
         their new ids. Members that leave cost more from now on: see ``Subscription.plain``."""
         self._observer, self._ids = observer, ids
-        kept, self._by_id = list(self._by_id.values()), {}
+        kept, self._by_id = list(self), {}
         for subscription in kept:
             subscription.id = self._free_id(subscription.topic, subscription.match)
             self._by_id[subscription.id] = subscription
 
     def _free_id(self, topic: str, match: Match) -> int:
-        return free_id(self._ids(topic, match), self._by_id)
+        number = self._ids(topic, match)
+        return number if self._by_id is None else free_id(number, self._by_id)
 
     def listen_elsewhere(self, topics: frozenset[str]) -> None:
         """From now on these meta topics have subscribers on other nodes."""
@@ -124,6 +128,8 @@ class Subscriptions:
 
     def find(self, number: int) -> Subscription | None:
         """The subscription with this id."""
+        if self._by_id is None:
+            self._by_id = {subscription.id: subscription for subscription in self}
         return self._by_id.get(number)
 
     def keep(self, topic: str, match: Match) -> Subscription:
@@ -136,7 +142,8 @@ class Subscriptions:
     def _file(self, topic: str, match: Match) -> Subscription:
         subscription = Subscription(self._free_id(topic, match), topic, match, self._now())
         self.index.add(topic, match, subscription)
-        self._by_id[subscription.id] = subscription
+        if self._by_id is not None:
+            self._by_id[subscription.id] = subscription
         if subscription.meta_topics:
             self.meta_listeners = self.meta_listeners.union(subscription.meta_topics)
         if self._observer is not None:
@@ -151,7 +158,8 @@ class Subscriptions:
             subscription._audience = None
             return
         self.index.remove(subscription.topic, subscription.match)
-        del self._by_id[subscription.id]
+        if self._by_id is not None:
+            del self._by_id[subscription.id]
         if subscription.meta_topics:
             self._gather_meta_listeners()
         if self._observer is not None:
@@ -200,7 +208,8 @@ class Subscriptions:
             # The last member: the subscription is dropped as it is, with its list of one.
             if subscription.plain:
                 del exact[subscription.topic]
-                del by_id[subscription.id]
+                if by_id is not None:
+                    del by_id[subscription.id]
             else:
                 self._drop(subscription)
             gone.append(subscription)

@@ -11,11 +11,14 @@ from orosync.router.subscriptions import Subscription, Subscriptions
 from tests.router.members import member
 
 
-class NotIterable(Subscriptions):
-    """A look-up that scans all subscriptions fails here."""
+class Scanned(Subscriptions):
+    """Counts how often all subscriptions are looked through."""
+
+    scans = 0
 
     def __iter__(self) -> Iterator[Subscription]:
-        raise AssertionError("all subscriptions are scanned")
+        self.scans += 1
+        return super().__iter__()
 
 
 class Sharing(SynchronousTestCase):
@@ -57,7 +60,7 @@ class Sharing(SynchronousTestCase):
 
     def test_found_by_id(self) -> None:
         """The meta procedures find a subscription by its id, whatever ends it and however many others there are."""
-        subscriptions = NotIterable()
+        subscriptions = Scanned()
         filed = [subscriptions.join(self.anna, f"a.{number}", match) for number in range(3) for match in Match]
         filed.append(subscriptions.keep("kept", Match.PREFIX))
         self.assertEqual([subscriptions.find(each.id) for each in filed], filed)
@@ -69,6 +72,19 @@ class Sharing(SynchronousTestCase):
             [subscriptions.find(each.id) for each in filed], [each if each in left else None for each in filed]
         )
         self.assertIsNone(subscriptions.find(99))
+        self.assertIs(
+            subscriptions.find(subscriptions.join(self.anna, "a.1", Match.EXACT).id), self.anna.subscriptions[11]
+        )
+        self.assertEqual(subscriptions.scans, 1, "only the first look-up goes through all of them")
+
+    def test_found_by_id_after_some_have_gone(self) -> None:
+        """The same when they began and ended before anybody looked one up."""
+        subscriptions = Subscriptions()
+        filed = [subscriptions.join(self.anna, f"a.{number}", match) for number in range(3) for match in Match]
+        subscriptions.join(self.bert, "a.0", Match.EXACT)
+        subscriptions.part(self.anna, filed[4])
+        subscriptions.leave(self.anna)
+        self.assertEqual([subscriptions.find(each.id) for each in filed], [filed[0], *[None] * 8])
 
     def test_everybody_is_a_value(self) -> None:
         """Whoever is being delivered to may leave meanwhile: the receivers already returned stay as they are."""
