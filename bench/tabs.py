@@ -85,6 +85,7 @@ http {{
 """
 
 WAYS = {"tls": "orosync with TLS", "nginx": "orosync behind nginx"}
+LEFT = 250
 TABS_OF_A_USER, LOGINS, PING = 5, 5, 50
 OWN_TOPICS, COMMON_TOPICS = 6, 6
 
@@ -195,12 +196,14 @@ def driven(
     return {**json.loads(said), "cores": spent, "kib_each": each, "load": os.getloadavg()[0]}
 
 
-def model(tabs: int, floor: float) -> dict[str, Any]:
-    """Oro's own server with as many pages, on a machine where floor-txd takes ``floor`` microseconds for an event."""
+def model(tabs: int, floor: float, nginx: dict[str, Any]) -> dict[str, Any]:
+    """Oro's own server with as many pages, on a machine where floor-txd takes ``floor`` microseconds for an event, and
+    behind the nginx of a measured row."""
     topics = COMMON_TOPICS + OWN_TOPICS * tabs / TABS_OF_A_USER
     events = tabs * (1 + 1 / PING) * STOCK_EVENT
     pages = LOGINS * (STOCK_TICKET + STOCK_JOIN + STOCK_LEAVE_EACH_TOPIC * topics)
-    return {"cores": {"router": (events + pages) * floor / STOCK_FLOOR / 1e6}, "kib_each": {"router": STOCK_KIB}}
+    cores = {"router": (events + pages) * floor / STOCK_FLOOR / 1e6, "tickets": 0, "nginx": nginx["cores"]["nginx"]}
+    return {"cores": cores, "kib_each": {"router": STOCK_KIB, "tickets": 0, "nginx": nginx["kib_each"]["nginx"]}}
 
 
 def floor_txd(generator: Path, secs: float) -> float:
@@ -214,34 +217,38 @@ def floor_txd(generator: Path, secs: float) -> float:
 
 def shown(rows: list[dict[str, Any]]) -> str:
     """The table."""
-    lines = [
-        "| | pages | CPU of orosync, tickets, nginx | KiB a page, orosync + nginx | event p50, p99 | login p50, p99 |"
-    ]
-    lines.append("|---|---|---|---|---|---|")
+    heads = (
+        "",
+        "pages",
+        "CPU: router, tickets, nginx",
+        "KiB a page: orosync, nginx",
+        "event p50, p99",
+        "login p50, p99",
+    )
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in rows:
         cores, kib = row["cores"], row["kib_each"]
+        cells = [f"{cores['router']:.1%}, {cores['tickets']:.1%}, {cores['nginx']:.1%}"]
+        cells.append(f"{kib['router'] + kib['tickets']:.1f}, {kib['nginx']:.1f}")
         if row["way"] == "stock":
-            cells = [f"{cores['router']:.1%}", f"{kib['router']:.1f}", "-", "-"]
+            cells += ["-", "-"]
         else:
-            cells = [f"{cores['router']:.1%}, {cores['tickets']:.1%}, {cores['nginx']:.1%}"]
-            cells.append(f"{kib['router'] + kib['tickets']:.1f} + {kib['nginx']:.1f}")
             cells += [f"{row[f'{of}p50_us'] / 1000:.0f}, {row[f'{of}p99_us'] / 1000:.0f} ms" for of in ("", "login_")]
         lines.append(f"| {row['title']} | {row['tabs']:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def drawn(rows: list[dict[str, Any]]) -> str:
-    """CPU and memory of each run as bars: what is orosync's own, then what nginx adds."""
+    """CPU, memory and latency of each run as bars: what is orosync's own, then what nginx adds."""
     drawing = Drawing(760, "CPU time and memory of open pages of Oro's")
     names = [f"{row['title']}, {row['tabs']:,}" for row in rows]
     for title, key, unit in (("CPU, % of one core", "cores", 100), ("Memory of a page, KiB", "kib_each", 1)):
-        parts = [
-            [row[key]["router"] * unit + row[key].get("tickets", 0) * unit, row[key].get("nginx", 0) * unit]
-            for row in rows
-        ]
+        parts = [[(row[key]["router"] + row[key]["tickets"]) * unit, row[key]["nginx"] * unit] for row in rows]
         kinds = [("other" if row["way"] == "stock" else "ours", "added") for row in rows]
-        drawing.bars(title, list(zip(names, parts, kinds, strict=True)), left=240)
-    drawing.text(240, drawing.y + 26, "orange: nginx; gray: a model", "")
+        drawing.bars(title, list(zip(names, parts, kinds, strict=True)), left=LEFT)
+    late = [(f"{row['title']}, {row['tabs']:,}", [row["p99_us"] / 1000], ["ours"]) for row in rows if "p99_us" in row]
+    drawing.bars("From publishing to a page, p99, ms", late, left=LEFT)
+    drawing.text(LEFT, drawing.y + 26, "orange: nginx; gray: a model, no measurement")
     return drawing.finished(drawing.y + 40)
 
 
@@ -252,6 +259,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--secs", type=float, default=50)
     parser.add_argument("--out", type=Path, help="write the figures there, as lines of JSON")
+    parser.add_argument("--read", type=Path, nargs="+", help="print and draw what --out wrote, and measure nothing")
     parser.add_argument("--svg", type=Path, help="draw to this file")
     parser.add_argument("--generator", type=Path, default=TREE / "bench" / "wampload", help="the load generator")
     asked = parser.parse_args()
@@ -259,13 +267,14 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     if max(asked.tabs) + 100 > limit:
         parser.error(f"at most {limit - 100} pages: the limit of open files is {limit} (ulimit -Hn)")
-    rows = []
-    for tabs in asked.tabs:
+    rows = [json.loads(line) for file in asked.read or () for line in file.read_text().splitlines()]
+    for tabs in () if asked.read else asked.tabs:
         for way in asked.ways:
             rows.append({**measured(way, tabs, asked), "way": way, "title": WAYS[way], "tabs": tabs})
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-        floor = floor_txd(asked.generator, min(asked.secs, 5))
-        rows.append({**model(tabs, floor), "way": "stock", "title": "Oro's own server (model)", "tabs": tabs, "ok": 1})
+        if rows[-1]["way"] == "nginx":
+            modelled = model(tabs, floor_txd(asked.generator, min(asked.secs, 5)), rows[-1])
+            rows.append({**modelled, "way": "stock", "title": "Oro's own server (model)", "tabs": tabs, "ok": 1})
     if asked.out:
         asked.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     if asked.svg:
