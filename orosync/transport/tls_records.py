@@ -20,7 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from orosync.transport.read_turns import QUANTUM, ReadTurns
-from orosync.transport.tls_buffers import NO_BUFFERS, Buffers, buffers_of
+from orosync.transport.tls_buffers import NO_BUFFERS, RECORD, Buffers, buffers_of
 
 HEAD = 5
 _CLIENT_HELLO = b"\x16\x03"
@@ -116,9 +116,10 @@ class MeasuredTLS(TLSMemoryBIOProtocol):
 
     def _begin(self, data: bytes) -> bytes:
         """What has been received once the first record, the ClientHello, is complete; until then nothing. What cannot
-        become a ClientHello does not wait, and OpenSSL refuses it."""
+        become a ClientHello, or is too long for a record, does not wait, and OpenSSL refuses it."""
         hello = self._hello = self._hello + data
-        if _CLIENT_HELLO.startswith(hello[:2]) and len(hello) < HEAD + int.from_bytes(hello[3:HEAD], "big"):
+        size = int.from_bytes(hello[3:HEAD], "big")
+        if _CLIENT_HELLO.startswith(hello[:2]) and size <= RECORD and len(hello) < HEAD + size:
             return b""
         ask, self.former_connection, self._hello = self.former_connection, None, b""
         connection = ask(hello) if ask is not None else None

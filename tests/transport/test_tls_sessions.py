@@ -321,13 +321,20 @@ class KeysTests(SessionsCase):
             self.assertTrue((await self.visit(port, context, old.session, cut=cut)).resumed, cut)
 
     async def test_what_is_no_client_hello(self) -> None:
-        """Is not waited for, though there is a former key: plain HTTP ends, half a ClientHello in its time."""
+        """Is not waited for, though there is a former key: plain HTTP and records that are too long end at once, half a
+        ClientHello in its time."""
         port = await self.listen(self.credentials, handshake_timeout=0.5)
         self.clock.advance(LIFETIME)
-        for first in (upgrade(), b"\x00", b"\x16\x03\x01\x02\x00\x01\x00", b"\x16\x03\x01\xff\xff" + b"x" * 9000):
+        overflow = b"\x15\x03\x03\x00\x02\x02\x16"
+        for first, alert in (
+            (upgrade(), b""),
+            (b"\x00", b""),
+            (b"\x16\x03\x01\x02\x00\x01\x00", b""),
+            (b"\x16\x03\x01\xff\xff" + b"x" * 9000, overflow),
+        ):
             client = await self.client(port)
             client.send(first)
-            self.assertIn(await self.beside(client.until_end), (b"", b"\x15\x03\x01\x00\x02\x02F"), first[:5])
+            self.assertEqual(await self.beside(client.until_end), alert, first[:5])
         await self.until(lambda: self.factories[0].connection_limit.inside == 0)
 
 
