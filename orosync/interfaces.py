@@ -296,9 +296,10 @@ class Admission:
 class ISessionHost(Interface):
     """What a listener asks to let clients in."""
 
-    def admit(facts: ConnectionFacts) -> Deferred[Admission]:
-        """Authenticate the client. Fires with an Admission; fails with Refused or Unavailable, or with
-        ProtocolViolation when only unknown subprotocols were offered."""
+    def admit(facts: ConnectionFacts) -> Admission | Deferred[Admission]:
+        """Authenticate the client. The Admission, or a Deferred that fires with it where something has to be waited
+        for. Raises, or fails with, Refused or Unavailable, or ProtocolViolation when only unknown subprotocols were
+        offered."""
 
 
 class ILocalSession(Interface):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from orosync.errors import Refused
@@ -57,9 +57,9 @@ class LoopbackOnly:
     def __init__(self, host: ISessionHost) -> None:
         self._host = host
 
-    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+    def admit(self, facts: ConnectionFacts) -> Admission | Deferred[Admission]:
         """See ISessionHost."""
         # No Host, no HTTP: a RawSocket comes through no proxy and from no page, and the listener is on loopback.
         if facts.forwarded or (facts.host and not is_loopback_request(facts.headers)):
-            return fail(Refused("demo", "the demonstration serves this machine only, and no proxy"))
+            raise Refused("demo", "the demonstration serves this machine only, and no proxy")
         return self._host.admit(facts)

@@ -103,7 +103,7 @@ class HostedComponent:
         whole = component.onJoin
         # autobahn logs what onJoin raises, and goes on.
         component.onJoin = lambda details: self._joining(component, whole, details)
-        self._host.admit(component_facts(self.name)).addCallbacks(
+        maybeDeferred(self._host.admit, component_facts(self.name)).addCallbacks(
             self._admitted, lambda failure: self._over(False, failure.getErrorMessage()), (component,)
         )
 

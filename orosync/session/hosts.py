@@ -6,7 +6,7 @@ known by name. How users are authenticated stands in ``identity``, what WebSocke
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from orosync.errors import ProtocolViolation, Refused, Unavailable
@@ -16,6 +16,7 @@ from orosync.model import ConnectionFacts, ConnectionPolicy, Principal
 from orosync.session.batched import BatchedSession
 from orosync.session.context import ListenerContext
 from orosync.session.realm_context import RealmContext
+from orosync.session.replies import at_once
 from orosync.session.v1 import V1Session
 from orosync.session.v2 import V2Session
 from orosync.wamp.batching import SUFFIX
@@ -44,9 +45,9 @@ class SessionHost:
         self._publisher = publisher
         self.closing = False
 
-    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+    def admit(self, facts: ConnectionFacts) -> Admission | Deferred[Admission]:
         """See ISessionHost."""
-        return Deferred.fromCoroutine(self._admit(facts))
+        return at_once(self._admit(facts))
 
     async def _admit(self, facts: ConnectionFacts) -> Admission:
         subprotocol, codec = _choose_subprotocol(facts.subprotocols)
@@ -106,10 +107,10 @@ class EmbeddedSessionHost:
         self._policy = policy
         self.closing = False
 
-    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
-        """See ISessionHost. Fails with Unavailable once the router is going down."""
+    def admit(self, facts: ConnectionFacts) -> Admission:
+        """See ISessionHost. Raises Unavailable once the router is going down."""
         if self.closing:
-            return fail(Unavailable("draining", "the router is shutting down"))
+            raise Unavailable("draining", "the router is shutting down")
         (subprotocol,) = facts.subprotocols
         session = V2Session(self._context, facts, CODECS[subprotocol], self._principal, self._policy)
-        return succeed(Admission(subprotocol, session))
+        return Admission(subprotocol, session)

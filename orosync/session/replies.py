@@ -1,5 +1,7 @@
 """What becomes of a request when its authorization is decided, at once or later: it is carried out, or refused.
 
+Most answers are there at once, also those of authenticators: ``at_once`` then costs no Deferred.
+
 A refusal, also for a limit of the session, is a line in the log and an ERROR. While a client's request waits for its
 decision, nothing more is read from that client, so that its messages stay in order. Calls of WAMP's own procedures do
 not hold up what follows: each is answered when its own decision is there.
@@ -7,7 +9,7 @@ not hold up what follows: each is answered when its own decision is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -30,6 +32,7 @@ MOST = 100
 """Calls of WAMP's own procedures that may wait in one session: the dealer does not count them."""
 
 Decided = TypeVar("Decided")
+T = TypeVar("T")
 
 _HOLDINGS = {Action.SUBSCRIBE: "subscriptions", Action.REGISTER: "registrations"}
 _log = Logger()
@@ -48,6 +51,17 @@ class MessageSource(Protocol):
     def pause(self, reason: int) -> None: ...
 
     def resume(self, reason: int) -> None: ...
+
+
+def at_once(coroutine: Coroutine[Deferred[Any], Any, T]) -> T | Deferred[T]:
+    """The result of ``coroutine``, or a Deferred of it where it has to wait for one. Raises what it raises before."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    # Sent None again, it awaits again what it waits for: a Deferred gives itself until it has its result.
+    return Deferred.fromCoroutine(coroutine)
 
 
 def wait_for(

@@ -6,7 +6,7 @@ request does in ``session.v2_requests``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -30,7 +30,7 @@ from orosync.session import features
 from orosync.session.context import ListenerContext, ending
 from orosync.session.realm_context import RealmContext
 from orosync.session.reauthorization import Joined
-from orosync.session.replies import wait_for
+from orosync.session.replies import at_once, wait_for
 from orosync.session.v2_requests import ANSWERING, ASKING, COUNTED_HANDLERS, Requests, readable_part
 from orosync.wamp import uris
 from orosync.wamp.codec import Codec
@@ -169,7 +169,7 @@ class V2Session:
         elif type(message) is Authenticate:
             assert self._answer is not None, "the lifecycle lets no AUTHENTICATE through without a CHALLENGE"
             answer, self._answer = self._answer, None
-            self._identify(answer(message.signature, message.extra), self._accept)
+            self._identify(self._answered(answer(message.signature, message.extra)))
         elif type(message) is Goodbye:
             self._answer_goodbye()
         elif type(message) is Abort:
@@ -198,28 +198,30 @@ class V2Session:
         if not able:
             reason, uri = "none of the offered authmethods is served here", uris.NO_MATCHING_AUTH_METHOD
             return self._refuse_hello("no_method", uri, reason, offered=list(facts.authmethods), realm=hello.realm)
-        found = identify_at_hello(self._facts, facts, method, able, self._session_id)
-        self._identify(Deferred.fromCoroutine(found), self._greeted)
-        return None
+        return self._identify(self._greeted(facts, method, able))
 
-    def _greeted(self, found: tuple[IAuthenticator, Principal | AuthenticationStep]) -> Deferred[None] | None:
+    async def _greeted(self, hello: HelloDetails, method: str, able: Sequence[IAuthenticator]) -> None:
+        found = await identify_at_hello(self._facts, hello, method, able, self._session_id)
         self._authenticator, outcome = found
-        if isinstance(outcome, AuthenticationStep):
+        if not isinstance(outcome, AuthenticationStep):
+            await self._accept(outcome)
+        elif not self._over:
             self._answer = outcome.answer
             self._send(Challenge(outcome.method, dict(outcome.extra)))
-            return None
-        return self._accept(outcome)
 
-    def _accept(self, outcome: Principal) -> Deferred[None] | None:
+    async def _answered(self, answer: Deferred[Principal]) -> None:
+        await self._accept(await answer)
+
+    async def _accept(self, outcome: Principal) -> None:
         assert self._authenticator is not None and self._realm_context is not None
-        own = credentials_of(self._authenticator, self._facts, outcome)
-        if not self._facts.cookies and self._facts.origin is None:
-            self._join(outcome, own)
-            return None
-        also = Deferred.fromCoroutine(
-            watched_credentials(self._facts, outcome, self._context.admitted(self._realm_context))
-        )
-        return also.addCallback(lambda more: None if self._over else self._join(outcome, own + more))
+        if self._over:
+            return
+        credentials = credentials_of(self._authenticator, self._facts, outcome)
+        if self._facts.cookies or self._facts.origin is not None:
+            admitted = self._context.admitted(self._realm_context)
+            credentials += await watched_credentials(self._facts, outcome, admitted)
+        if not self._over:
+            self._join(outcome, credentials)
 
     def _join(self, principal: Principal, credentials: Credentials) -> None:
         assert self._realm_context is not None and self._hello is not None and self._link is not None
@@ -327,11 +329,18 @@ class V2Session:
         except Exception:  # a fault of ours: it must not end the session that caused this message
             self._failed(Failure())
 
-    def _identify(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
-        """As ``wait``, for what an authenticator answers. A client that goes meanwhile is not joined."""
+    def _identify(self, identification: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Carry out what asks an authenticator; as ``wait`` where it answers later. A client that goes meanwhile is not
+        joined."""
         assert self._link is not None
-        self._asked = outcome
-        wait_for(outcome, then, self._link, lambda: self._over, self._refused, IDENTIFYING)
+        try:
+            asked = at_once(identification)
+        except Exception:
+            self._refused(Failure())
+            return
+        if asked is not None:
+            self._asked = asked
+            wait_for(asked, lambda _: None, self._link, lambda: self._over, self._refused, IDENTIFYING)
 
     def wait(self, outcome: Deferred[Any], then: Callable[[Any], Any]) -> None:
         """See RequestingSession."""

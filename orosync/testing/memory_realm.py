@@ -62,7 +62,7 @@ class MemoryRealm:
         host, facts = EmbeddedSessionHost(self._context, principal, ConnectionPolicy()), component_facts(authid)
         on_join, failed = component.onJoin, list[Failure]()
         component.onJoin = lambda details: maybeDeferred(on_join, details).addErrback(failed.append)
-        session: Any = host.admit(facts).result.session  # type: ignore[attr-defined]
+        session: Any = host.admit(facts).session
         Embedding(component, session, facts, self.journal, self.clock, lambda clean, reason: None).start()
         self.turn()
         if failed:

@@ -96,7 +96,15 @@ class Handshake:
 
     def _ask_host(self, facts: ConnectionFacts, *more: Any) -> None:
         connection = self._connection
-        waiting = self._waiting = connection.host.admit(facts)
+        try:
+            waiting = connection.host.admit(facts)
+        except Exception:
+            self._host_refused(Failure(), facts)
+            return
+        if isinstance(waiting, Admission):
+            self._host_admitted(waiting, facts, *more)
+            return
+        self._waiting = waiting
         waiting.addCallbacks(self._host_admitted, self._host_refused, (facts, *more), {}, (facts,))
         if not self._over:
             # The client has sent all it has to; how long authentication takes is not its fault.

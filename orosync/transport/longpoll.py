@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -246,7 +246,7 @@ class LongPoll(Resource):
                 poll.answer(503)
 
     def _ask_host(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
-        waiting: Deferred[Admission] = self._listener.host.admit(facts)
+        waiting: Deferred[Admission] = maybeDeferred(self._listener.host.admit, facts)
         poll.gone = waiting.cancel
         waiting.addCallbacks(self._admitted, self._refused, (poll, facts, place), {}, (poll, facts, place))
         waiting.addErrback(lambda failure: _log.failure("a long-poll could not be opened", failure=failure))

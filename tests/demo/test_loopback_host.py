@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -31,7 +31,7 @@ class LoopbackOnlyTests(SynchronousTestCase):
             ("oro.example.com", False, False),
             ("127.0.0.1:8443", True, False),
         ]:
-            admitted = guarded.admit(connection_facts(headers={"host": host}, forwarded=forwarded))
+            admitted = maybeDeferred(guarded.admit, connection_facts(headers={"host": host}, forwarded=forwarded))
             if fine:
                 self.assertEqual(self.successResultOf(admitted), "admitted")
             else:
@@ -39,5 +39,6 @@ class LoopbackOnlyTests(SynchronousTestCase):
 
     def test_a_rawsocket_has_no_host(self) -> None:
         """It comes through no proxy and from no page, and the demonstration's listeners are on loopback."""
-        admitted = LoopbackOnly(Host()).admit(connection_facts(host="", headers={}))  # type: ignore[arg-type]
+        guarded = LoopbackOnly(Host())  # type: ignore[arg-type]
+        admitted = maybeDeferred(guarded.admit, connection_facts(host="", headers={}))
         self.assertEqual(self.successResultOf(admitted), "admitted")

@@ -55,7 +55,7 @@ class EmbeddedFixture(RealmFixture):
 
     def embed(self, component: ApplicationSession, **options: Any) -> Embedding:
         facts = component_facts("feed")
-        session: Any = self.host.admit(facts).result.session  # type: ignore[attr-defined]
+        session: Any = self.host.admit(facts).session
         embedding = Embedding(
             component, session, facts, self.journal, self.clock, lambda *end: self.ends.append(end), **options
         )

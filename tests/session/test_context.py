@@ -53,7 +53,7 @@ class ListenerContextTests(SynchronousTestCase):
         self.assertEqual(len(seen), 1)
         host = SessionHost(self.context, self.fixture.realm_context, ConnectionPolicy(), ConnectionPolicy())
         self.fixture.realm_context.authenticators = [self.fixture.anonymous]
-        self.successResultOf(host.admit(connection_facts(subprotocols=("wamp",))))
+        host.admit(connection_facts(subprotocols=("wamp",)))
         self.assertEqual(len(seen), 2)
 
     def test_realm_of(self):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import fail, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -45,7 +45,7 @@ class HostTests(SynchronousTestCase):
 
     def admit(self, *outcomes, **facts):
         self.fixture.realm_context.authenticators = [Doorman(f"door-{n}", o) for n, o in enumerate(outcomes)]
-        return self.host.admit(connection_facts(**facts))
+        return maybeDeferred(self.host.admit, connection_facts(**facts))
 
     def test_interface(self):
         """Transports find in it all that they expect of a host."""
@@ -135,7 +135,7 @@ class LifeTests(SynchronousTestCase):
 
     def enter(self, subprotocol="wamp.2.json", **facts):
         facts = connection_facts(**{"subprotocols": (subprotocol,), "cookies": {"BAPID": self.COOKIE}, **facts})
-        player = JsonClient(self.successResultOf(self.host.admit(facts)).session)
+        player = JsonClient(self.successResultOf(maybeDeferred(self.host.admit, facts)).session)
         if subprotocol != "wamp":
             player.say(HELLO)
         self.welcome = player.heard()[0]
@@ -168,13 +168,13 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual((bound.link.ended[0], free.link.ended), ("drop", None))
         self.store.sessions[self.COOKIE] = AdminSession("ben", 2, "hash")
         facts = connection_facts(cookies={"BAPID": self.COOKIE})
-        refusal = self.failureResultOf(self.host.admit(facts), Refused).value
+        refusal = self.failureResultOf(maybeDeferred(self.host.admit, facts), Refused).value
         self.assertEqual(refusal.code, "other_user")
 
     def test_dead_cookie(self):
         """A cookie that names nobody is refused, also where guests without any are welcome."""
         facts = connection_facts(cookies={"BAPID": "d" * 26}, subprotocols=("wamp",))
-        self.assertEqual(self.failureResultOf(self.host.admit(facts), Refused).value.code, "no_session")
+        self.assertEqual(self.failureResultOf(maybeDeferred(self.host.admit, facts), Refused).value.code, "no_session")
         self.enter("wamp", cookies={})
 
     def test_second_hello(self):

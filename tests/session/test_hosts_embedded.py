@@ -21,7 +21,7 @@ class EmbeddedTests(SynchronousTestCase):
         return EmbeddedSessionHost(self.fixture.context, FEED, ConnectionPolicy(message_limit=7))
 
     def admitted(self, host):
-        return self.successResultOf(host.admit(connection_facts()))
+        return host.admit(connection_facts())
 
     def test_known(self):
         """Who comes in here needs no authenticator: WELCOME follows HELLO, with the name that the host was given."""
@@ -60,4 +60,4 @@ class EmbeddedTests(SynchronousTestCase):
         """Nobody comes in once the router goes down."""
         host = self.host()
         host.closing = True
-        self.failureResultOf(host.admit(connection_facts()), Unavailable)
+        self.assertRaises(Unavailable, host.admit, connection_facts())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
@@ -93,11 +93,11 @@ class RecordingHost:
         self.sessions.append(session)
         return Admission(facts.subprotocols[0] if facts.subprotocols else None, session)
 
-    def admit(self, facts: ConnectionFacts) -> Deferred[Admission]:
+    def admit(self, facts: ConnectionFacts) -> Admission | Deferred[Admission]:
         self.facts.append(facts)
         if isinstance(self.answer, Exception):
-            return fail(self.answer)
-        return succeed(self.admission(facts)) if self.answer is None else self.answer
+            raise self.answer
+        return self.admission(facts) if self.answer is None else self.answer
 
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
