@@ -232,7 +232,8 @@ class ILink(Interface):
         silently once the connection is closing."""
 
     def send(frame: bytes) -> None:
-        """As push(), for a frame that many get: sent at once where nothing is gained by waiting."""
+        """As push(), and sent at once where nothing is gained by waiting: for a frame that many get, and for the answer
+        to a message that came alone."""
 
     def close(code: int, reason: str) -> None:
         """Send what is queued, then a CLOSE frame with ``code`` (any of RFC 6455 section 7.4) and end the

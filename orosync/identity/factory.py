@@ -6,8 +6,9 @@ ConfigError for a section that cannot work: a driver that is not installed, a DS
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from os import urandom
 from typing import Any
 
 from twisted.application.service import IService
@@ -302,9 +303,10 @@ class AnonymousAuthenticator:
         return defer.succeed(self._principal())
 
     def _principal(self) -> Principal:
-        return Principal(authid=secrets.token_hex(12), authrole=self._role, authmethod=METHOD, authprovider=self.name)
+        return Principal(authid=urandom(12).hex(), authrole=self._role, authmethod=METHOD, authprovider=self.name)
 
 
+@lru_cache(maxsize=64)
 def _speaks_v1(offered: tuple[str, ...]) -> bool:
     """Whether the client will speak v1: it offered nothing (Oro's own server takes that for v1), or "wamp" before any
     of v2."""

@@ -355,6 +355,8 @@ class Dealer:
         """End the calls that ``member`` made (INTERRUPT to the callees) and those that it works on (ERROR)."""
         made, taken = self.pending.leave(member)
         deliveries: list[Delivery] = []
+        if not (made or taken):
+            return deliveries
         for pending in made:
             deliveries += _interrupt(pending, CancelMode.KILLNOWAIT)
         for pending in taken:

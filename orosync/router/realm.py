@@ -86,7 +86,7 @@ class Realm:
         self._sessions[authid] = self._sessions.get(authid, 0) + 1
         if self.on_present is not None:
             self.on_present(member)
-        return self._tell(joined(member))
+        return self._tell(joined(member)) if self.broker.meta_listeners else []
 
     def leave(self, member: Member) -> list[Delivery]:
         """Remove a member and return the deliveries to others; none of them is for ``member``. No effect if it has left
@@ -104,7 +104,7 @@ class Realm:
         if self.on_present is not None:
             self.on_present(member)
         deliveries = self.dealer.leave(member) + self.broker.leave(member)
-        return deliveries + self._tell(left(member))
+        return deliveries + self._tell(left(member)) if self.broker.meta_listeners else deliveries
 
     def sessions_of(self, authid: str) -> int:
         """How many sessions this user has, on all nodes."""

@@ -6,6 +6,8 @@ known by name. How users are authenticated stands in ``identity``, what WebSocke
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -84,6 +86,7 @@ class SessionHost:
         return self._publisher if principal is not None and principal.is_backend else self._client
 
 
+@lru_cache(maxsize=64)
 def _choose_subprotocol(offered: tuple[str, ...]) -> tuple[str | None, Codec | None]:
     """The first subprotocol offered that is spoken here; none offered means v1, as stock has it."""
     if not offered:

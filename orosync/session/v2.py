@@ -314,7 +314,7 @@ class V2Session:
         if self._link is not None:
             frame = self._wire.frame(message)
             self._lifecycle.sent(message)
-            self._link.push(frame)
+            self._link.send(frame)
 
     def _tell(self, message: Message, payload: Payload | None) -> None:
         """A message with a payload for this client alone. If its serializer cannot carry it, see ``not_carriable``."""

@@ -55,10 +55,14 @@ SHARED = frozenset(
         "user-agent",
     }
 )
-"""Headers in which many clients send the same value, and none of which is a secret: equal values are kept once."""
+"""Headers in which many clients send the same value, and none of which is a secret: equal lines are read once, and
+their values kept once, since connections keep their headers."""
 
 LONGEST_SHARED = 256
-"""Bytes of a value that is kept once."""
+"""Bytes of a line that is read once."""
+
+MOST_SHARED = 256
+"""Lines that are remembered; beyond that all are forgotten."""
 
 
 class BadRequest(Exception):
@@ -104,14 +108,7 @@ def parse(head: bytes) -> HttpRequest:
     method, target, version = line.groups()
     headers: dict[str, str] = {}
     for field in text[line.end() : -2].split("\r\n")[:-1]:
-        name, colon, value = field.partition(":")
-        name = _header_name(name)
-        value = value.strip(" \t")
-        # A character that cannot be printed may be a letter in another encoding; a control character never is.
-        if not colon or (not value.isprintable() and _CONTROL.search(value)):
-            raise BadRequest(400, "malformed header line")
-        if name in SHARED and len(value) <= LONGEST_SHARED:
-            value = _shared(value)
+        name, value = _known_fields.get(field) or _read_field(field)
         if name in headers:
             if name in SINGLE:
                 raise BadRequest(400, f"{name} header repeated")
@@ -121,10 +118,23 @@ def parse(head: bytes) -> HttpRequest:
     return HttpRequest(method, path, query, version, headers)
 
 
-@lru_cache(maxsize=256)
-def _shared(value: str) -> str:
-    """One string for all clients that send this value: connections keep their headers."""
-    return value
+_known_fields: dict[str, tuple[str, str]] = {}
+"""What ``_read_field`` gave for lines of SHARED headers."""
+
+
+def _read_field(field: str) -> tuple[str, str]:
+    """Name and value of a header line. Raises BadRequest."""
+    name, colon, value = field.partition(":")
+    name = _header_name(name)
+    value = value.strip(" \t")
+    # A character that cannot be printed may be a letter in another encoding; a control character never is.
+    if not colon or (not value.isprintable() and _CONTROL.search(value)):
+        raise BadRequest(400, "malformed header line")
+    if name in SHARED and len(field) <= LONGEST_SHARED:
+        if len(_known_fields) >= MOST_SHARED:
+            _known_fields.clear()
+        _known_fields[field] = name, value
+    return name, value
 
 
 @lru_cache(maxsize=128)

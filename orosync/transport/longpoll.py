@@ -246,7 +246,8 @@ class LongPoll(Resource):
                 poll.answer(503)
 
     def _ask_host(self, poll: PollRequest, facts: ConnectionFacts, place: Place) -> None:
-        waiting: Deferred[Admission] = maybeDeferred(self._listener.host.admit, facts)
+        admit: Callable[[ConnectionFacts], Any] = self._listener.host.admit
+        waiting: Deferred[Admission] = maybeDeferred(admit, facts)
         poll.gone = waiting.cancel
         waiting.addCallbacks(self._admitted, self._refused, (poll, facts, place), {}, (poll, facts, place))
         waiting.addErrback(lambda failure: _log.failure("a long-poll could not be opened", failure=failure))

@@ -9,7 +9,7 @@ clients send the same ones, so results are cached.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from functools import lru_cache
 from hashlib import sha1
 
@@ -100,7 +100,7 @@ def _parse(*values: str | None) -> UpgradeResult:
 def accepted(key: str, subprotocol: str | None, extensions: str = "") -> bytes:
     """The 101 (RFC 6455 section 4.2.2). It names no software and holds no "[" or "]": Oro's publisher looks for
     the first bracket of everything that it reads."""
-    accept = b64encode(sha1(key.encode() + _MAGIC, usedforsecurity=False).digest()).decode()
+    accept = b2a_base64(sha1(key.encode() + _MAGIC, usedforsecurity=False).digest(), newline=False).decode()
     chosen = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol is not None else ""
     if extensions:
         chosen += f"Sec-WebSocket-Extensions: {extensions}\r\n"

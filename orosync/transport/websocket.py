@@ -10,6 +10,7 @@ what is too large) are handed to autobahn one by one, so that a pause holds betw
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from autobahn.util import encode_truncate
@@ -213,7 +214,8 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
     framer: Callable[[bytes, bool], bytes] = staticmethod(server_frame)
     ping = control_frame(PING)
 
-    maxFramePayloadSize = maxMessagePayloadSize = Connection.message_limit
+    # What autobahn reads of the message limit, at frames that are handed over to it.
+    maxFramePayloadSize = maxMessagePayloadSize = property(attrgetter("message_limit"))
     utf8validator: Any = None
     _isMessageCompressed = False
     _fragments = _empty = 0
@@ -233,9 +235,6 @@ class WebSocketConnection(Connection, AutobahnServerProtocol):
         """See tls_records.Watcher; less what autobahn has of a message in fragments."""
         room = super().room()
         return room - sum(map(len, self.message_data)) if self.inside_message else room
-
-    def _limit(self, size: int) -> None:
-        self.message_limit = self.maxFramePayloadSize = self.maxMessagePayloadSize = size
 
     # -- reading
 

@@ -56,6 +56,8 @@ INVOCATION = 68
 class Phase(Enum):
     """The state of a session."""
 
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own hash is Python code on every look-up
+
     CLOSED = "closed"  # no session: before HELLO, and after ABORT or GOODBYE
     ESTABLISHING = "establishing"  # HELLO or AUTHENTICATE is being decided
     CHALLENGING = "challenging"  # CHALLENGE sent, AUTHENTICATE awaited

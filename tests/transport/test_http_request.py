@@ -2,7 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.transport.http_request import BadRequest, parse
+from orosync.transport import http_request
+from orosync.transport.http_request import LONGEST_SHARED, MOST_SHARED, BadRequest, parse
 from tests.support.wires import upgrade
 
 GOOD = "GET /ws?ticket=a%20b HTTP/1.1\r\nHost: shop.example:8080\r\nX-One: 1\r\n\r\n"
@@ -56,6 +57,20 @@ class ParseTests(SynchronousTestCase):
             with self.assertRaises(BadRequest) as caught:
                 parse(head.replace("/w", "/SECRET").encode("latin-1"))
             self.assertNotIn("SECRET", caught.exception.reason, what)
+
+    def test_known_lines(self) -> None:
+        """A line that many clients send is read once and its value kept once; of secrets and long lines nothing is
+        remembered, and there is a bound."""
+        http_request._known_fields.clear()
+        head = "GET / HTTP/1.1\r\nPragma: no-{}\r\nCookie: a=1\r\nX-One: 1\r\nUser-Agent: {}\r\n\r\n"
+        first, again = (parse(head.format("cache", "a" * LONGEST_SHARED).encode()) for _ in range(2))
+        self.assertEqual(first.headers, again.headers)
+        self.assertIs(first.headers["pragma"], again.headers["pragma"])
+        self.assertEqual(http_request._known_fields, {"Pragma: no-cache": ("pragma", "no-cache")})
+        for number in range(MOST_SHARED + 5):
+            parse(head.format(number, "").encode())
+        self.assertLessEqual(len(http_request._known_fields), MOST_SHARED)
+        self.assertRaises(BadRequest, parse, b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
 
     def test_query_and_headers_stay_out_of_repr(self) -> None:
         """A request that ends up in a traceback or log does not show its ticket or cookies."""
