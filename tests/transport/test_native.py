@@ -1,5 +1,7 @@
 """What was built in C is what is used."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.session import dispatch
@@ -18,8 +20,13 @@ class NativeTests(SynchronousTestCase):
         self.assertIs(websocket.data_frame, frames.data_frame)
 
     def test_wrong_arguments(self) -> None:
-        """An exception, as from functions in Python."""
-        for function in (frames.data_frame, write_queue.send_to_all):
-            for arguments in ((), (1,), (None, None), ("text", 0, 1, True), (b"", "0", 1, True)):
-                with self.assertRaises((TypeError, IndexError)):
+        """An exception, as from functions in Python; C raises one also where those would not notice."""
+        functions: list[Any] = [frames.data_frame, write_queue.send_to_all]
+        wrong: list[tuple[Any, ...]] = [(), (1,), (None, None)]
+        if native.built is not None:
+            functions += [native.built.Sender, native.built.flush_ready]
+            wrong += [("text", 0, 1, True), (b"", "0", 1, True), ((), b""), ([], 1, 2), (1, [], 2, "3", 4)]
+        for function in functions:
+            for arguments in wrong:
+                with self.assertRaises(TypeError):
                     function(*arguments)
