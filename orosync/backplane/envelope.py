@@ -8,7 +8,8 @@ the lives of both processes, so that a batch that is repeated later, or shown to
     1  length of the sender's name, its name in UTF-8    the messages, a MessagePack array    16  code
 
 ``received`` acknowledges: the last number that the sender has of the receiver. A batch without messages (count 0, no
-array) has the number that the next message will have.
+array) has the number that the next message will have. In place of the array a request (REPEAT) may have how many
+messages after ``received`` need not be repeated, as a number of 4 bytes: parts of a message that is not whole yet.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ BEGIN = 1
 """Flag: with the first message the receiver forgets what it knew of the sender. A snapshot follows."""
 
 REPEAT = 2
-"""Flag: asks for what follows the number in ``received`` once more."""
+"""Flag: asks for what follows the number in ``received``, or what it has of the next message, once more."""
 
 ANEW = 4
 """Flag, with REPEAT: the sender of this batch knows nothing of the receiver and needs a snapshot."""
+
+UNCOUNTED = 8
+"""Flag, with BEGIN: more may be missing than the numbers say, as the sender had not waited for the receiver."""
 
 SHORTEST_KEY = 16
 
@@ -42,7 +46,7 @@ LONGEST_NAME = 255
 _HEADER = struct.Struct(">BB8s8sQQIB")
 _CODE = 16
 _NO_CODE = bytes(_CODE)
-_FLAGS = BEGIN | REPEAT | ANEW
+_FLAGS = BEGIN | REPEAT | ANEW | UNCOUNTED
 
 OVERHEAD = _HEADER.size + LONGEST_NAME + _CODE + 5
 """Bytes that a batch has at most beside its encoded messages."""
@@ -58,6 +62,11 @@ class Envelope(Struct, gc=False):
     count: int
     name: bytes
     body: memoryview
+
+    @property
+    def wanted_after(self) -> int:
+        """Of a request: the number before the first that is asked for."""
+        return self.received + int.from_bytes(self.body, "big")
 
 
 class Envelopes:
@@ -115,6 +124,13 @@ class Envelopes:
         name, body = batch[_HEADER.size : end], view[end:-_CODE]
         return Envelope(flags, sender, first, received, count, name, body)
 
+    def join(self, receiver: bytes, batches: list[bytes], received: int) -> bytes:
+        """One batch in place of several of this node's own, which follow each other. Flags are those of the first."""
+        found = [(*_HEADER.unpack_from(batch), self.body(batch)) for batch in batches]
+        flags, first, count = found[0][1], found[0][4], sum(one[6] for one in found)
+        messages = b"".join([one[-1][_array_start(one[6]) :] for one in found])
+        return self.seal(receiver, flags, first, received, count, array([messages], count))
+
     def body(self, batch: bytes) -> memoryview:
         """That of a batch of this node's own."""
         return memoryview(batch)[_HEADER.size + len(self._name) : -_CODE]
@@ -137,9 +153,9 @@ def _unsigned(data: bytes | memoryview) -> bytes:
     return _NO_CODE
 
 
-def array(messages: list[bytes]) -> bytes:
-    """Encoded messages as one MessagePack array."""
-    count = len(messages)
+def array(messages: list[bytes], count: int = 0) -> bytes:
+    """Encoded messages as one MessagePack array; ``count`` if there are several in one of ``messages``."""
+    count = count or len(messages)
     if count < 16:
         start = bytes((0x90 | count,))
     elif count < 0x10000:
@@ -147,3 +163,8 @@ def array(messages: list[bytes]) -> bytes:
     else:
         start = b"\xdd" + count.to_bytes(4, "big")
     return start + b"".join(messages)
+
+
+def _array_start(count: int) -> int:
+    """Bytes of an array before its messages."""
+    return 1 if count < 16 else 3 if count < 0x10000 else 5

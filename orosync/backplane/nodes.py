@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, Envelope, Envelopes
+from orosync.backplane.envelope import ANEW, OVERHEAD, REPEAT, UNCOUNTED, Envelope, Envelopes
 from orosync.backplane.messages import NodeMessage, Part, SnapshotEnd, decode, encode, events_in
 from orosync.backplane.peer import PART, TAKE, Arrived, Counters, Peer
 from orosync.errors import ProtocolViolation, Refused
@@ -256,16 +256,15 @@ class Nodes:
             self._revive(peer, now)
         arrived = peer.arrived(envelope, len(batch), now)
         anew = bool(envelope.flags & ANEW)
-        if envelope.flags & REPEAT and not peer.repeat(envelope.received, anew, now):
+        if envelope.flags & REPEAT and not peer.repeat(envelope.wanted_after, anew, now):
             self._begin(peer, now, envelope.received if anew else None)
         if arrived is not TAKE:
             if arrived is Arrived.DROP:
                 return
-            known = peer.begun
             self._forget(peer)
             if lost := peer.begins(envelope):
                 self._journal.note("backplane.gap", "lost", node=peer.node, messages=lost)
-            elif known:  # it has not waited for this node any more: what it has not kept is not counted
+            if envelope.flags & UNCOUNTED:
                 self._journal.note("backplane.gap", "apart", node=peer.node)
         if peer.owes_acknowledgement:
             self._schedule()

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
 
-from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, Envelope, Envelopes, array
+from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, UNCOUNTED, Envelope, Envelopes, array
 
 AGAIN = 0.5
 """Seconds after which the same is asked for again."""
@@ -74,9 +74,9 @@ class Peer:
     __slots__ = (
         "_acknowledged", "_asked", "_asked_after", "_before_batch", "_before_parts", "_began", "_beginning",
         "_counters", "_envelopes", "_first_of_stream", "_parts", "_quiet", "_repeated", "_repeated_after",
-        "_resend_bytes", "_resend_seconds", "_ring", "_ring_bytes", "_room", "_transmit", "_unacknowledged", "_waiting",
-        "_waiting_bytes", "alive", "begun", "boot", "heard", "identity", "left", "node", "received", "sent",
-        "streaming", "whole",
+        "_resend_bytes", "_resend_seconds", "_ring", "_ring_bytes", "_room", "_transmit", "_unacknowledged",
+        "_uncounted", "_waiting", "_waiting_bytes", "alive", "begun", "boot", "heard", "identity", "left", "node",
+        "received", "sent", "streaming", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -120,6 +120,7 @@ class Peer:
         self._asked, self._asked_after = now - AGAIN, -1
         self._repeated, self._repeated_after = now - AGAIN, -1
         self._quiet = True
+        self._uncounted = sent > 0  # it was removed, and is back
 
     @property
     def lag(self) -> int:
@@ -161,7 +162,7 @@ class Peer:
         """Send it no messages any more."""
         self._forget_sent()
         self._waiting, self._waiting_bytes = [], 0
-        self.streaming = False
+        self.streaming, self._uncounted = False, True
 
     def queue(self, message: bytes, now: float) -> None:
         """Send an encoded message with the next batch; it fits one. What fills one, as a part does, begins one."""
@@ -177,8 +178,10 @@ class Peer:
         if not waiting:
             return
         self._waiting, self._waiting_bytes = [], 0
-        count, first, flags = len(waiting), self.sent + 1, BEGIN if self._beginning else 0
-        self._beginning = False
+        count, first, flags = len(waiting), self.sent + 1, 0
+        if self._beginning:
+            self._beginning = False
+            flags = BEGIN | UNCOUNTED if self._uncounted else BEGIN
         self.sent += count
         batch = self._envelopes.seal(self.identity, flags, first, self._whole_received, count, array(waiting))
         self._ring.append((first, count, now, batch))
@@ -204,10 +207,11 @@ class Peer:
     def ask(self, now: float) -> None:
         """Ask for everything that follows the last number received."""
         self._asked, self._asked_after = now, self.received
-        self._tell(REPEAT if self.begun else REPEAT | ANEW)
+        parts = self.received - self._whole_received
+        self._tell(REPEAT if self.begun else REPEAT | ANEW, parts.to_bytes(4, "big") if parts else b"")
 
-    def _tell(self, flags: int) -> None:
-        self._send(self._envelopes.seal(self.identity, flags, self.sent + 1, self._whole_received, 0, b""))
+    def _tell(self, flags: int, body: bytes = b"") -> None:
+        self._send(self._envelopes.seal(self.identity, flags, self.sent + 1, self._whole_received, 0, body))
 
     def _send(self, batch: bytes) -> None:
         self._quiet = False
@@ -291,6 +295,8 @@ class Peer:
 
     def _acknowledge(self, number: int) -> None:
         self._acknowledged = min(number, self.sent)
+        if number >= self._first_of_stream:
+            self._uncounted = False
         ring = self._ring
         while ring and ring[0][0] + ring[0][1] - 1 <= number:
             self._ring_bytes -= len(ring.popleft()[3])
@@ -311,8 +317,21 @@ class Peer:
             return True
         if not ring or ring[0][0] > wanted:
             return False
+        together, size = list[bytes](), 0
         for first, count, _, batch in list(ring):
             if first >= wanted:
                 self._counters.resent += count
-                self._send(batch)
+                if size + len(batch) > self._room or len(batch) > self._room // 2:  # a part begins a batch
+                    self._send_joined(together)
+                    together, size = [], 0
+                together.append(batch)
+                size += len(batch)
+        self._send_joined(together)
         return True
+
+    def _send_joined(self, batches: list[bytes]) -> None:
+        """Send several batches as one: there may be thousands of small ones."""
+        if len(batches) > 1:
+            self._send(self._envelopes.join(self.identity, batches, self._whole_received))
+        elif batches:
+            self._send(batches[0])

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from orosync.backplane.envelope import ANEW, BEGIN, LONGEST_NAME, OVERHEAD, REPEAT, VERSION, Envelopes, array
+from orosync.backplane.envelope import (
+    ANEW,
+    BEGIN,
+    LONGEST_NAME,
+    OVERHEAD,
+    REPEAT,
+    UNCOUNTED,
+    VERSION,
+    Envelopes,
+    array,
+)
 from orosync.errors import Refused
 
 KEY, ANNA, BEN = b"k" * 32, "a" * 16, "b" * 16
@@ -27,7 +37,7 @@ class Envelope(SynchronousTestCase):
         return caught.exception.code
 
     @given(
-        st.sampled_from([0, BEGIN, REPEAT, REPEAT | ANEW]),
+        st.sampled_from([0, BEGIN, BEGIN | UNCOUNTED, REPEAT, REPEAT | ANEW]),
         st.integers(1, 2**64 - 1),
         st.integers(0, 2**64 - 1),
         st.integers(0, 2**32 - 1),
@@ -88,7 +98,7 @@ class Envelope(SynchronousTestCase):
 
     def test_signed_nonsense(self) -> None:
         """A header that no node makes is refused although it is signed."""
-        for flags, first in ((8, 1), (0, 0)):
+        for flags, first in ((16, 1), (0, 0)):
             self.assertEqual(self.code(SENDER.seal(bytes.fromhex(BEN), flags, first, 0, 0, b"")), "malformed")
 
     def test_parameters(self) -> None:

@@ -180,16 +180,23 @@ class TooLate(ApartCase):
         self.assertEqual((self.gaps(b), a.peers(), b.peers()), ([(0, 1, 0)], ["b"], ["a"]))
 
     def test_too_long_in_silence(self) -> None:
-        """A node that the engine knows is not forgotten, and gets nothing: it is told everything anew when it is heard.
-        When it leaves, nothing of it is left."""
+        """A node that the engine knows is not forgotten, and gets nothing: when it is heard it is told everything anew,
+        and that something may be missing. When it leaves, nothing of it is left."""
         a, b = self.pair()
         self.engine.part("a", "b")
         self.turn(RESEND_SECONDS + 2)
         (peer,) = a.nodes.known
         self.assertEqual((peer.streaming, a.heard), (False, [("b", "gone"), ("b", "settled")]))
+        a.publish(1)
         self.engine.mend("a", "b")
         self.turn(3)
-        self.assertEqual((a.peers(), b.peers()), (["b"], ["a"]))
+        self.assertEqual((a.peers(), b.peers(), self.gaps(a, b)), (["b"], ["a"], [(0, 1, 0)] * 2))
+        self.engine.part("a", "b")
+        a.publish(2)
+        self.turn(RESEND_SECONDS + 2)
+        self.engine.mend("a", "b")
+        self.turn(3)
+        self.assertEqual((b.heard[-1], self.gaps(a, b)), (("a", "settled"), [(0, 2, 0), (1, 2, 1)]))
         self.engine.part("a", "b")
         self.turn(RESEND_SECONDS + 2)
         self.engine.kill("b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.msgpack import decode
 from twisted.trial.unittest import SynchronousTestCase
 
 from orosync.backplane.envelope import ANEW, BEGIN, OVERHEAD, REPEAT, Envelopes
@@ -35,7 +36,7 @@ class Side:
         if arrived is Arrived.BEGIN:
             self.peer.begins(envelope)
         asks = envelope.flags & REPEAT
-        return arrived, not asks or self.peer.repeat(envelope.received, bool(envelope.flags & ANEW), now)
+        return arrived, not asks or self.peer.repeat(envelope.wanted_after, bool(envelope.flags & ANEW), now)
 
 
 class Streams(SynchronousTestCase):
@@ -71,16 +72,16 @@ class Streams(SynchronousTestCase):
         self.assertEqual(self.anna.peer.lag, 0)
 
     def test_gap(self) -> None:
-        """Behind a gap nothing is taken; one request brings everything, as it was sent, also twice."""
+        """Behind a gap nothing is taken; one request brings everything, in one batch, also twice."""
         self.begun()
-        lost, *early = [self.message() for _ in range(4)]
+        _, *early = [self.message() for _ in range(4)]
         for batch in early:
             self.assertEqual(self.ben.takes(batch)[0], Arrived.DROP)
         (asked,) = self.ben.sent()
         self.anna.takes(asked)
         again = self.anna.sent()
-        self.assertEqual(again, [lost, *early])
-        self.assertEqual([self.ben.takes(batch)[0] for batch in again + again], [Arrived.TAKE] * 4 + [Arrived.DROP] * 4)
+        self.assertEqual([self.ben.envelopes.open(batch).count for batch in again], [4])
+        self.assertEqual([self.ben.takes(batch)[0] for batch in again + again], [Arrived.TAKE, Arrived.DROP])
         self.assertEqual((self.anna.counters.resent, self.ben.counters.duplicates), (4, 4))
 
     def test_asked_again(self) -> None:
@@ -94,7 +95,7 @@ class Streams(SynchronousTestCase):
         self.assertEqual(self.ben.sent(), [])
         self.ben.takes(early, AGAIN)
         self.assertEqual(len(self.ben.sent()), 1)
-        for now, repeated in ((0.0, 2), (AGAIN / 2, 0), (AGAIN, 2)):
+        for now, repeated in ((0.0, 1), (AGAIN / 2, 0), (AGAIN, 1)):
             self.anna.takes(asked, now)
             self.assertEqual(len(self.anna.sent()), repeated)
 
@@ -116,11 +117,11 @@ class Streams(SynchronousTestCase):
         """Without its beginning nothing of a stream is taken; it is repeated from there."""
         self.anna.peer.begin([b"\x01"], 0.0)
         self.anna.peer.flush(0.0)
-        (begin,) = self.anna.sent()
-        later = self.message()
-        self.assertEqual(self.ben.takes(later)[0], Arrived.DROP)
+        self.anna.sent()
+        self.assertEqual(self.ben.takes(self.message())[0], Arrived.DROP)
         self.anna.takes(self.ben.sent()[0])
-        self.assertEqual(self.anna.sent(), [begin, later])
+        (batch,) = self.anna.sent()
+        self.assertEqual((self.ben.takes(batch)[0], self.ben.peer.received), (Arrived.BEGIN, 2))
 
     def test_forgotten_by_the_receiver(self) -> None:
         """A receiver that has forgotten the stream needs a new one."""
@@ -239,7 +240,34 @@ class Streams(SynchronousTestCase):
         peer.alive = True
         self.ben.peer.ask(5.0)
         self.anna.takes(self.ben.sent()[0], 5.0)
-        self.assertEqual([self.ben.takes(batch, 5.0)[0] for batch in self.anna.sent()], [Arrived.TAKE] * 3)
+        self.assertEqual([self.ben.takes(batch, 5.0)[0] for batch in self.anna.sent()], [Arrived.TAKE])
+        self.assertEqual(self.ben.peer.received, 4)
+
+    def test_repeated_together(self) -> None:
+        """Small batches are repeated as few large ones. One that is large begins one, as a part of a message has to."""
+        self.begun()
+        self.anna.peer = Side(ANNA, BEN, resend_bytes=1_000_000).peer
+        self.anna.peer._transmit = lambda node, batch: self.anna.out.append(batch)
+        self.anna.peer.begin([b"\x01"], 0.0)
+        self.anna.peer.begun = True
+        for size in [*([10] * 100), 40_000, *([10] * 5_000)]:
+            self.anna.peer.queue(b"\xc5" + size.to_bytes(2, "big") + b"x" * size, 0.0)
+            self.anna.peer.flush(0.0)
+        self.anna.sent()
+        self.ben.peer.forget()
+        self.ben.peer.received = 0
+        self.ben.peer.ask(1.0)
+        self.anna.takes(self.ben.sent()[0], 1.0)
+        batches = self.anna.sent()
+        self.assertLess(len(batches), 20)
+        self.assertLessEqual(max(map(len, batches)), 65536)
+        found = [self.ben.envelopes.open(batch) for batch in batches]
+        self.assertEqual(found[0].count, 101)
+        self.assertEqual([self.ben.takes(batch, 1.0)[0] for batch in batches[:3]], [
+            Arrived.BEGIN, Arrived.TAKE, Arrived.TAKE
+        ])  # fmt: skip
+        for one in found:
+            self.assertEqual(len(decode(bytes(one.body))), one.count)
 
     def test_parts(self) -> None:
         """A message in parts is acknowledged when it is whole: one that is forgotten with its sender comes again."""
@@ -248,12 +276,26 @@ class Streams(SynchronousTestCase):
         for batch, last in zip(parts, (False, False, True), strict=True):
             self.ben.takes(batch)
             whole = self.ben.peer.part(b"x", last)
-            self.ben.peer.ask(0.0)
-            self.assertEqual(self.anna.envelopes.open(self.ben.sent()[0]).received, 4 if last else 1)
+            self.ben.peer.sign_of_life(0.0)
+            (said,) = self.ben.sent()
+            self.assertEqual(self.anna.envelopes.open(said).received, 4 if last else 1)
+            self.anna.takes(said)
         self.assertEqual(whole, b"xxx")
         self.ben.takes(self.message())
         self.ben.peer.part(b"x", False)
         self.ben.peer.forget()
+        self.assertEqual(self.ben.peer.received, 4)
+
+    def test_missing_part(self) -> None:
+        """The parts that have come are not repeated."""
+        self.begun()
+        first, _, early = [self.message(size=100) for _ in range(3)]
+        self.ben.takes(first)
+        self.ben.peer.part(b"x", False)
+        self.ben.takes(early)
+        (asked,) = self.ben.sent()
+        self.anna.takes(asked)
+        self.assertEqual([self.ben.takes(batch)[0] for batch in self.anna.sent()], [Arrived.TAKE])
         self.assertEqual(self.ben.peer.received, 4)
 
     def test_a_part_begins_a_batch(self) -> None:
