@@ -29,6 +29,9 @@ RESTARTS = 1.0
 ACKNOWLEDGE = 1024 * 1024
 """Bytes that are received before they are acknowledged without waiting for a batch or sign of life."""
 
+TOGETHER = 64 * 1024
+"""Bytes of small batches that are repeated as one: its messages are handled in one turn of the receiver's reactor."""
+
 PART = 16
 """Bytes that a part of a message has at most beside its data: so each part but the last one fills a batch."""
 
@@ -317,11 +320,12 @@ class Peer:
             return True
         if not ring or ring[0][0] > wanted:
             return False
+        most = min(TOGETHER, self._room)
         together, size = list[bytes](), 0
         for first, count, _, batch in list(ring):
             if first >= wanted:
                 self._counters.resent += count
-                if size + len(batch) > self._room or len(batch) > self._room // 2:  # a part begins a batch
+                if size + len(batch) > most or len(batch) > most // 2:  # a part begins a batch
                     self._send_joined(together)
                     together, size = [], 0
                 together.append(batch)
