@@ -20,8 +20,8 @@ AGAIN = 0.5
 """Seconds after which the same is asked for again."""
 
 NOTICED = 5.0
-"""Seconds after the end of an interruption in which it is noticed, and what is missing is asked for: so much longer is
-everything kept."""
+"""Seconds after the end of an interruption in which it is noticed: so much longer is everything kept. To a peer that is
+heard more often it may still be repeated, however old it is."""
 
 RESTARTS = 1.0
 """Seconds between two streams for the same peer at least."""
@@ -224,7 +224,8 @@ class Peer:
         self._transmit(self.node, batch)
 
     def _shorten(self, now: float) -> None:
-        ring, oldest = self._ring, now - self._resend_seconds - NOTICED
+        ring = self._ring
+        oldest = now - self._resend_seconds - NOTICED if now - self.heard >= NOTICED else 0.0
         while ring and (self._ring_bytes > self._resend_bytes or ring[0][2] < oldest):
             self._ring_bytes -= len(ring.popleft()[3])
 

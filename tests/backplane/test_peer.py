@@ -146,6 +146,8 @@ class Streams(SynchronousTestCase):
             for now in (0.0, 30.0):
                 self.ben.takes(self.message(now), now)
             self.ben.sent()
+            self.anna.peer.sign_of_life(silence)
+            self.anna.sent()
             self.ben.peer.ask(silence)
             self.assertEqual(self.anna.takes(self.ben.sent()[0], silence), (Arrived.DROP, False))
             self.anna.peer.begin_after(2, [b"\x01"], silence, lambda bodies: [bytes(one[1:]) for one in bodies])
@@ -173,6 +175,21 @@ class Streams(SynchronousTestCase):
             self.anna.peer.flush(now)
             self.assertEqual(self.ben.takes(self.anna.sent()[0], now)[0], Arrived.BEGIN)
             self.assertEqual(self.ben.counters.lost, 6)
+
+    def test_slow_repetition(self) -> None:
+        """Once the peer is heard, nothing becomes too old before it has arrived."""
+        self.begun()
+        for number in range(3):
+            self.message(float(number))
+        self.anna.takes(self.ben.envelopes.seal(bytes.fromhex(ANNA), 0, 1, 1, 0, b""), 34.0)
+        for now in range(35, 70):
+            self.anna.peer.sign_of_life(float(now))
+            self.anna.sent()
+            self.anna.takes(self.ben.envelopes.seal(bytes.fromhex(ANNA), 0, 1, 1, 0, b""), float(now))
+        self.ben.peer.ask(70.0)
+        self.assertEqual(self.anna.takes(self.ben.sent()[0], 70.0), (Arrived.DROP, True))
+        self.assertEqual([self.ben.takes(batch, 70.0)[0] for batch in self.anna.sent()], [Arrived.TAKE])
+        self.assertEqual(self.ben.peer.received, 4)
 
     def test_old_stream(self) -> None:
         """Batches of an earlier stream, its beginning too, are not taken."""

@@ -75,7 +75,9 @@ class Presence(NodesCase):
         """A node whose lease has ended may live: it has not stopped, and joins again with the same boot."""
         (_, first), (two, second) = await self.joined("a", "b")
         node = two._node
-        assert node is not None and node._look is not None
+        assert node is not None
+        await until(lambda: node._look is not None and node._look.active())
+        assert node._look is not None
         node._look.cancel()  # it stands still
         await until(lambda: first.what()[1:] == ["left"])
         node.look_soon(0.0)
