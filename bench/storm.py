@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from multiprocessing import Event, Pipe, Process
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,8 @@ def measure(router: OwnRouter, asked: argparse.Namespace) -> dict[str, Any]:
         "round_trip_ms": spread(round_trips),
         "publisher": f"{told['connected']} of {asked.publishers}",
         "router_mib": router.memory(),
-        "router_cpu_s": [round(after - then, 2) for after, then in zip(router.cpu(), before, strict=True)],
+        # Ticket processes begin with the first ticket.
+        "router_cpu_s": [round(after - then, 2) for after, then in zip_longest(router.cpu(), before, fillvalue=0.0)],
     }
     faults = [f"publisher: {error}" for error in sorted(set(told["errors"]))]
     if told["connected"] != asked.publishers:
