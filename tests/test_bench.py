@@ -63,6 +63,7 @@ class Benchmark(SynchronousTestCase):
                 (0, "--v 2 --scenario fanout --subs 10 --ser msgpack"),
                 (0, "--v 2 --scenario rpc --callers 2"),
                 (1, "--v 2 --scenario fanout --subs 2 --tls 1"),
+                (1, "--v 2 --scenario connect --subs 4 --conc 2 --tls 1 --resume 1"),
                 (2, "--v 2 --scenario fanout --subs 2 --raw 1 --ser cbor"),
                 (3, f"--v 1 --scenario fanout --subs 2 --tickets {tickets}"),
                 (4, f"--v 1 --scenario fanout --subs 2 --tickets {of_oro} {oro}"),
@@ -72,6 +73,7 @@ class Benchmark(SynchronousTestCase):
                 load = ("--rate", "50", "--secs", "0.2", *scenario.split())
                 figures = json.loads(run(generator, *at, *load, seconds=60))
                 self.assertTrue(figures["ok"], (scenario, figures))
+                self.assertEqual(figures.get("resumed"), 4 if "--resume" in scenario else None)
 
     def test_record(self) -> None:
         """A peer is started, driven and ended, its figures are written down, printed, and drawn."""
