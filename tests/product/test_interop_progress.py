@@ -5,6 +5,7 @@ What a library cannot do stands in ``libraries.CANNOT``; here is what happens th
 
 from __future__ import annotations
 
+from tests.product import spread
 from tests.product.clients import Client
 from tests.product.libraries import (
     BE_INTERRUPTED,
@@ -37,7 +38,11 @@ class ProgressTests(LibrariesCase):
                 call = caller.send("call", procedure, [], {"steps": 3}, **wanted)
                 self.assertEqual(caller.wait(call), {"args": [3], "kwargs": {}}, (who, callee))
                 told = STEPS if can(who, HEAR_PROGRESS) and can(callee, TELL_PROGRESS) else []
-                self.assertEqual(caller.steps(call), told, (who, callee))
+                if callee[2] == "lp" and spread.SPREAD == "workers":
+                    # Its requests are sent all at once, and those that reach the other worker arrive later.
+                    self.assertTrue(set(map(tuple, caller.steps(call))) <= set(map(tuple, told)), (who, callee))
+                else:
+                    self.assertEqual(caller.steps(call), told, (who, callee))
 
     def test_not_wanted(self) -> None:
         """Whoever does not ask for results on the way gets none."""
