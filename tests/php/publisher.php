@@ -5,6 +5,9 @@
  *   echo '{"host":"127.0.0.1","port":8080,"tls":false,"path":"/ws","secret":"...","times":100,
  *          "topic":"oro/data/update","payload":[...],"per_connection":1}' | php publisher.php
  *
+ * It does not wait for the network, as Oro's does not: of a message of megabytes the system may take a part only. With
+ * "whole" the rest follows.
+ *
  * Prints one JSON object: connected, published, errors, and the milliseconds of each successful handshake. */
 
 $job = json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR);
@@ -20,9 +23,15 @@ for ($n = 0; $n < $job['times']; $n++) {
         $result['connected']++;
         for ($k = 0; $k < ($job['per_connection'] ?? 1); $k++) {
             $payload = $job['payload'] ?? ['n' => $n, 'k' => $k];
-            $text = json_encode([7, $job['topic'], $payload, [], []]);
-            if (fwrite($socket, frame($text)) > 0) {
+            $frame = frame(json_encode([7, $job['topic'], $payload, [], []]));
+            $written = fwrite($socket, $frame);
+            if ($written > 0) {
                 $result['published']++;
+            }
+            while (($job['whole'] ?? false) && $written !== false && $written < strlen($frame)) {
+                usleep(1000);
+                $some = fwrite($socket, substr($frame, $written));
+                $written = $some === false ? false : $written + $some;
             }
         }
         if (isset($job['linger'])) {
