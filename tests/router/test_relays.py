@@ -252,6 +252,7 @@ class Relaying(RelayCase):
             history.merge([self.realm.history.past_event(one) for one in found])
             self.assertEqual([one.publication for one in history], expected)
             history._events.clear()
+            history._merged = set()
 
     def retained(self, who: Member, topic: str = "a") -> list[object]:
         found = []
