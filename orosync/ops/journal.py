@@ -101,6 +101,7 @@ LEVELS: Mapping[str, LogLevel] = MappingProxyType(
             "cookie.ignored",
             "directory",
             "frame.cut",
+            "frame.lost",
             "frame.skipped",
             "hasher",
             "link.failed",

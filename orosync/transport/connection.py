@@ -187,6 +187,10 @@ class Connection(TurnTaker):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.way.close()  # before anything else: the descriptor may be another connection's soon
+        if self._tail and self._need > UNAUTHENTICATED_MESSAGE_LIMIT and self.state == OPEN:
+            # PHP does not wait until the system has taken a message of megabytes: the rest is never sent.
+            arrived, address = len(self._tail), self.facts.address
+            self.journal.note("frame.lost", "partial", address=address, size=self._need, arrived=arrived)
         self.state = CLOSED
         self.place.release()
         self.timers.cancel(self)

@@ -36,6 +36,23 @@ class IncompleteFrameTests(SynchronousTestCase):
         ((_, _, fields),) = self.listener.journal.notes
         self.assertEqual(fields, {"address": "192.0.2.7", "seconds": 30})
 
+    def test_the_client_ends_before_the_rest(self) -> None:
+        """PHP's write was cut, and PHP is done: one line says how much was lost; of short messages none does."""
+        large = ConnectionPolicy(message_limit=100_000, skip_oversized=True, pinged=False)
+        frame = client_frame(b"x" * 50_000)
+        for arrived, noted in ((9, True), (40_000, True), (1, False), (len(frame), False)):
+            self.setUp()
+            link, _, _ = self.listener.open(large)
+            link.set_authenticated(True)
+            link.dataReceived(frame[:arrived])
+            link.connectionLost(Failure(ConnectionDone()))
+            said = [(code, fields) for event, code, fields in self.listener.journal.notes if event == "frame.lost"]
+            fields = {"address": "192.0.2.7", "size": len(frame), "arrived": arrived}
+            self.assertEqual(said, [("partial", fields)] if noted else [], arrived)
+        self.link.dataReceived(FRAME[:100])
+        self.link.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.listener.journal.kinds("frame.lost"), [])
+
     def test_what_is_published_later_is_not_its_rest(self) -> None:
         """PHP's write was cut: the next frames disappear in the hole, and keep nothing alive."""
         self.link.dataReceived(client_frame(b"x" * 200000)[:5000])
