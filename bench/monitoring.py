@@ -188,12 +188,13 @@ def main() -> int:
     parser.add_argument("--scrapes", type=int, default=60, help="one a second")
     asked = parser.parse_args()
     increments, scrapes = cost_of_increments(), cost_of_scrapes(asked.sessions, asked.scrapes)
-    share = scrapes["each"] / 1000
+    increments = {name: round(value, 3) for name, value in increments.items()}
+    share = round(scrapes["each"] / 1000, 4)
     figures = {
-        "increment_us": {name: round(value, 3) for name, value in increments.items()},
+        "increment_us": increments,
         "scrape_ms": {name: round(scrapes[name], 2) for name in ("first", "each", "idle")},
         "page_bytes": scrapes["bytes"],
-        "share_of_a_core": round(share, 4),
+        "share_of_a_core": share,
         "sessions": asked.sessions,
         "cores": os.cpu_count(),
     }
