@@ -28,12 +28,16 @@ WORKERS = "workers = 2"
 
 ENDPOINT = re.compile(r"^endpoint = tcp:(\d+):interface=127\.0\.0\.1$", re.MULTILINE)
 
+UNIX_ENDPOINT = re.compile(r"^(endpoint = unix:\S+)$", re.MULTILINE)
+
 BACKPLANE = """
 [backplane]
 use = redis
 dsn = file:{state}/redis
 secret = file:{state}/backplane
+resend_bytes = 64MiB
 """
+"""With room for the largest messages that are published here (a quarter of it)."""
 
 HAPROXY = """
 global
@@ -114,9 +118,10 @@ class Nodes:
         raise AssertionError(f"no line with {texts!r} of any node; they said:\n{self.output}")
 
     def end(self, seconds: float = 15.0) -> int:
-        """The exit code that is not 0, if there is one."""
+        """The exit code that is not 0, if there is one. Clients hear the goodbyes of their nodes."""
+        code = self._end_children(seconds)
         self._haproxy.end()
-        return self._end_children(seconds)
+        return code
 
     def _end_children(self, seconds: float = 15.0) -> int:
         codes = [child.end(seconds) for child in self.children]
@@ -128,6 +133,8 @@ def _own_ports(text: str, balanced: Mapping[int, list[int]], number: int) -> str
     def own(found: re.Match[str]) -> str:
         return f"endpoint = tcp:{balanced[int(found[1])][number]}:interface=127.0.0.1"
 
+    if number:  # the first node has the path in the file
+        text = UNIX_ENDPOINT.sub(rf"\1.{number + 1}", text)
     return ENDPOINT.sub(own, text).replace("[router]\n", f"[router]\nnode = node-{number + 1}\n", 1)
 
 
