@@ -85,6 +85,8 @@ class Nodes:
             for number, child in enumerate(self.children):
                 for ports in balanced.values():
                     child.wait_for_port(ports[number], 60.0)
+            for child in self.children:
+                _wait_for_others(child)
             self._haproxy = _haproxy(state, balanced)
         except BaseException:
             self._end_children()
@@ -127,6 +129,15 @@ class Nodes:
         codes = [child.end(seconds) for child in self.children]
         self._redis.end()
         return next((code for code in codes if code), 0)
+
+
+def _wait_for_others(node: Child, seconds: float = 20.0) -> None:
+    """Until it knows of all other nodes: what is published before that reaches them a little later."""
+    deadline = time.monotonic() + seconds
+    while node.output.count("backplane.node (joined)") < NODES - 1:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not all nodes have found each other:\n{node.output}")
+        time.sleep(0.02)
 
 
 def _own_ports(text: str, balanced: Mapping[int, list[int]], number: int) -> str:

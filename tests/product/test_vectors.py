@@ -146,6 +146,7 @@ class VectorTests(SynchronousTestCase):
                 sent = READERS[serializer](message)
                 subscriber = self.joined(serializer)
                 subscription = subscriber.ask([32, 1, {}, sent[3]])[2]
+                spread.settle()
                 publisher = publishers[serializer].send(message)
                 event = subscriber.read()
                 self.assertEqual((event[:2], event[4:]), ([36, subscription], sent[4:]), label)
