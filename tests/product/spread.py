@@ -24,6 +24,9 @@ NODES = 3
 KNOWN = 0.05
 """Seconds in which all nodes know of a subscription or a registration that one of them has confirmed."""
 
+TOLD = 1.0
+"""Seconds in which nodes that have just found each other have told each other all there is."""
+
 WORKERS = "workers = 2"
 
 ENDPOINT = re.compile(r"^endpoint = tcp:(\d+):interface=127\.0\.0\.1$", re.MULTILINE)
@@ -87,6 +90,7 @@ class Nodes:
                     child.wait_for_port(ports[number], 60.0)
             for child in self.children:
                 _wait_for_others(child)
+            time.sleep(TOLD)
             self._haproxy = _haproxy(state, balanced)
         except BaseException:
             self._end_children()
