@@ -54,7 +54,7 @@ BOUNDS = [
     *_bounds("sat100", "us_ev", _V1_V2, "relay", 0.95),
     *_bounds("fan10", "us_ev", _V1_V2, "floor-txd", 1.1),
     *_bounds("fan100", "us_ev", _V1_V2, "floor-txd", 1.05),
-    # Oro's rules, ticket logins and the recheck of the users, beside a realm where anybody may do anything.
+    # Oro's rules, ticket logins and the recheck of the users, beside a realm where clients may do anything.
     Bound("fan100", "us_ev", "orosync-oro-v1", "orosync-v1", 1.05),
     Bound("fan100", "us_ev", "orosync-oro-v2", "orosync-v2", 1.05),
     *_bounds("fan1000", "us_ev", _V1_V2, "floor-txd", 1.05),

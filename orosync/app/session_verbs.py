@@ -101,9 +101,8 @@ class SessionVerbs:
 
     def _list_sessions(self, arguments: Arguments) -> Deferred[list[dict[str, Any]]]:
         check_names(arguments, *CHOICE, "sort", "limit")
-        chosen = sorted(self._chosen(arguments), key=SORTS[sort_of(arguments, SORTS)])[
-            : int(number_of(arguments, "limit")) or None
-        ]
+        sort, limit = SORTS[sort_of(arguments, SORTS)], int(number_of(arguments, "limit")) or None
+        chosen = sorted(self._chosen(arguments), key=sort)[:limit]
         return Deferred.fromCoroutine(self._rows(chosen))
 
     async def _rows(self, chosen: list[Chosen]) -> list[dict[str, Any]]:

@@ -128,7 +128,7 @@ class Envelopes:
         """One batch in place of several of this node's own, which follow each other. Flags are those of the first."""
         found = [(*_HEADER.unpack_from(batch), self.body(batch)) for batch in batches]
         flags, first, count = found[0][1], found[0][4], sum(one[6] for one in found)
-        messages = b"".join([one[-1][_array_start(one[6]) :] for one in found])
+        messages = b"".join([one[-1][len(_array_head(one[6])) :] for one in found])
         return self.seal(receiver, flags, first, received, count, array([messages], count))
 
     def body(self, batch: bytes) -> memoryview:
@@ -155,16 +155,13 @@ def _unsigned(data: bytes | memoryview) -> bytes:
 
 def array(messages: list[bytes], count: int = 0) -> bytes:
     """Encoded messages as one MessagePack array; ``count`` if there are several in one of ``messages``."""
-    count = count or len(messages)
+    return _array_head(count or len(messages)) + b"".join(messages)
+
+
+def _array_head(count: int) -> bytes:
+    """What an array of ``count`` messages begins with."""
     if count < 16:
-        start = bytes((0x90 | count,))
-    elif count < 0x10000:
-        start = b"\xdc" + count.to_bytes(2, "big")
-    else:
-        start = b"\xdd" + count.to_bytes(4, "big")
-    return start + b"".join(messages)
-
-
-def _array_start(count: int) -> int:
-    """Bytes of an array before its messages."""
-    return 1 if count < 16 else 3 if count < 0x10000 else 5
+        return bytes((0x90 | count,))
+    if count < 0x10000:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")

@@ -29,9 +29,9 @@ def server_frame(payload: bytes, binary: bool) -> bytes:
 def _head(first: int, size: int) -> bytes:
     if size < 126:
         return bytes((first, size))
-    return (
-        bytes((first, 126)) + size.to_bytes(2, "big") if size < 65536 else bytes((first, 127)) + size.to_bytes(8, "big")
-    )
+    if size < 65536:
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
 
 
 _USUAL = 1024

@@ -72,6 +72,7 @@ def deliverer(transport: Any) -> tuple[Any, Deliver]:
 
 
 def _over_tls(tls: MeasuredTLS) -> Deliver:
+    """The plain socket's way is written out here: to call it costs 4 % of an event."""
     raw = tls.transport
     try:
         _ = raw._tempDataLen, raw.dataBuffer, raw.offset, raw.disconnecting

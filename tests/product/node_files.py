@@ -31,7 +31,7 @@ use = oro
 [notifications]
 realm = oro
 """
-"""For users with tickets, PHP, and anybody else; the realm "oro" itself, and the listeners, differ."""
+"""For users with tickets, PHP, and other clients; the realm "oro" itself, and the listeners, differ."""
 
 BACKPLANE = """
 [backplane]
